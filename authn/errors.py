@@ -1,0 +1,113 @@
+"""Everything that can go wrong in the application; the columns are HTTP status and CLI exit.
+
+AuthnError                               500  4
+├── MediaError                           422  3
+│   ├── MediaTooLarge                    413  3   bytes or pixels over the limit
+│   ├── UnsupportedMedia                 415  3   not a kind of media that is examined
+│   └── UnreadableMedia                  422  3   empty, truncated, a link, no permission
+├── CredentialMalformed                  422  1   inside a report: a refuted finding
+├── UntrustedChain                       422  1   the path does not end in a given root at that time
+├── SettingsError                        400  2   unknown key, wrong type, contradiction
+├── RegistryError                        409  3
+│   ├── UnknownDevice                    404  3
+│   ├── DeviceExists                     409  3
+│   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
+├── BadRequest                           400  2
+├── NotFound                             404  3
+├── AuditError                           409  4   the run folder belongs to another configuration
+└── Unavailable                          503  4   database, roots, model or clock missing
+"""
+
+from __future__ import annotations
+
+
+class AuthnError(Exception):
+    """Root. ``code`` is a stable dotted string (docs/codes.md); ``str()`` is one sentence for a person."""
+
+    code = "assay.failed"
+    http_status = 500
+    exit_code = 4
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class MediaError(AuthnError):
+    code = "assay.media.refused"
+    http_status = 422
+    exit_code = 3
+
+
+class MediaTooLarge(MediaError):
+    code = "assay.media.tooLarge"
+    http_status = 413
+
+
+class UnsupportedMedia(MediaError):
+    code = "assay.media.unsupported"
+    http_status = 415
+
+
+class UnreadableMedia(MediaError):
+    code = "assay.media.unreadable"
+
+
+class CredentialMalformed(AuthnError):
+    code = "assay.credential.malformed"
+    http_status = 422
+    exit_code = 1
+
+
+class UntrustedChain(AuthnError):
+    code = "signingCredential.untrusted"
+    http_status = 422
+    exit_code = 1
+
+
+class SettingsError(AuthnError):
+    code = "assay.settings.invalid"
+    http_status = 400
+    exit_code = 2
+
+
+class RegistryError(AuthnError):
+    code = "assay.device.refused"
+    http_status = 409
+    exit_code = 3
+
+
+class UnknownDevice(RegistryError):
+    code = "assay.device.unknown"
+    http_status = 404
+
+
+class DeviceExists(RegistryError):
+    code = "assay.device.exists"
+
+
+class EnrolmentRefused(RegistryError):
+    code = "assay.device.enrolmentRefused"
+    http_status = 403
+
+
+class BadRequest(AuthnError):
+    code = "assay.request.bad"
+    http_status = 400
+    exit_code = 2
+
+
+class NotFound(AuthnError):
+    code = "assay.request.notFound"
+    http_status = 404
+    exit_code = 3
+
+
+class AuditError(AuthnError):
+    code = "assay.audit.refused"
+    http_status = 409
+
+
+class Unavailable(AuthnError):
+    code = "assay.unavailable"
+    http_status = 503

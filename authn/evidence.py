@@ -1,0 +1,167 @@
+"""What was found out, as frozen values: proof and guess are different types and are never added up.
+
+``CryptographicEvidence`` has one outcome per axis. ``HeuristicEvidence`` answers one question of one
+detector. Nothing in this module combines the two, and no function takes both and returns one of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+FactValue = str | int | float | bool | None
+Facts = tuple[tuple[str, FactValue], ...]
+
+
+class Outcome(StrEnum):
+    """Never a boolean. ``ABSENT`` proves nothing, and ``NOT_EXAMINED`` always has a reason."""
+
+    ESTABLISHED = "established"
+    REFUTED = "refuted"
+    ABSENT = "absent"
+    NOT_EXAMINED = "not_examined"
+
+
+class Axis(StrEnum):
+    CREDENTIAL = "credential"  # is there one
+    INTEGRITY = "integrity"  # do the bytes match what was signed
+    SIGNER = "signer"  # which certificate, chaining to which root, at which time
+    DEVICE = "device"  # is the key registered, and its status at the proven time
+    TIME = "time"  # the interval in which the signature was made
+    REVOCATION = "revocation"  # was certificate or device revoked at the proven time
+    HISTORY = "history"  # actions and ingredients, and what was recorded about them
+    LOG = "log"  # receipt, inclusion, witnesses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One observation. ``code`` is C2PA's own where one exists, else ``assay.*`` (docs/codes.md)."""
+
+    code: str
+    outcome: Outcome
+    detail: str
+    facts: Facts = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisEvidence:
+    axis: Axis
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateView:
+    """A certificate of the signer's path, for drawing; its text is chosen by strangers."""
+
+    role: str  # "signer" | "intermediate" | "root"
+    subject: str
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    spki_sha256: str
+    in_given_roots: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssertedClaim:
+    """Something the signer says. Whether to believe the signer is the reader's decision."""
+
+    label: str
+    statement: str
+    asserted_by: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineView:
+    """What one independent C2PA reader said about the file, verbatim codes."""
+
+    name: str
+    version: str
+    state: str
+    codes: tuple[str, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CryptographicEvidence:
+    """Exactly one ``AxisEvidence`` per ``Axis``, in the order of ``Axis``."""
+
+    axes: tuple[AxisEvidence, ...]
+    engines: tuple[EngineView, ...] = ()
+    claims: tuple[AssertedClaim, ...] = ()
+    chain: tuple[CertificateView, ...] = ()
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if tuple(a.axis for a in self.axes) != tuple(Axis):
+            msg = "one axis each, in order"
+            raise ValueError(msg)
+
+    def axis(self, axis: Axis) -> AxisEvidence:
+        return next(a for a in self.axes if a.axis is axis)
+
+
+class Question(StrEnum):
+    """What a heuristic source can ask. Each answer can only warn or abstain."""
+
+    SYNTHETIC = "synthetic"
+    EDITED = "edited"
+    RECAPTURED = "recaptured"
+    WRONG_SENSOR = "wrong_sensor"
+
+
+class HeuristicOutcome(StrEnum):
+    """Towards the source's own question. ``AGAINST`` never raises trust in anything."""
+
+    SUPPORTS = "supports"
+    AGAINST = "against"
+    INCONCLUSIVE = "inconclusive"
+    ABSTAIN = "abstain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelihoodRatio:
+    """log10 of P(evidence | question is true) / P(evidence | it is not); it names its calibration."""
+
+    log10: float
+    low: float
+    high: float
+    calibration_id: str
+    calibration_items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stability:
+    """Raw scores of the same picture under re-encodings that carry the same content."""
+
+    variants: int
+    low: float
+    high: float
+    flips: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeuristicEvidence:
+    detector: str
+    version: str
+    kind: str  # "learned" | "signal" | "metadata"
+    question: Question
+    outcome: HeuristicOutcome
+    reason: str  # one sentence: why it abstains, or what it saw
+    applicable: bool = True
+    raw: float | None = None
+    llr: LikelihoodRatio | None = None
+    stability: Stability | None = None
+    findings: tuple[Finding, ...] = ()
+    model_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotExamined:
+    what: str
+    why: str

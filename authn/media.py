@@ -1,0 +1,188 @@
+"""Bytes that are about to be examined: limits and format sniffing before any decoder.
+
+Decides whether a file may be looked at at all. Pillow reads headers only; nothing here decodes pixels,
+because an 874 kB PNG can cost a decoder gigabytes. The bytes decide the type, never the name.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from PIL import Image, UnidentifiedImageError
+
+from authn.errors import MediaTooLarge, UnreadableMedia, UnsupportedMedia
+
+MAX_MEDIA_BYTES = 256 * 1024 * 1024
+MAX_PIXELS = 128_000_000
+
+_PILLOW_FORMATS = {
+    "image/jpeg": ("JPEG", "MPO"),
+    "image/png": ("PNG",),
+    "image/webp": ("WEBP",),
+    "image/tiff": ("TIFF",),
+    "image/gif": ("GIF",),
+    "image/avif": ("AVIF",),
+}
+_SUFFIXES = {
+    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
+    ".tif": "image/tiff", ".tiff": "image/tiff", ".dng": "image/tiff", ".gif": "image/gif",
+    ".heic": "image/heic", ".heif": "image/heic", ".avif": "image/avif", ".jxl": "image/jxl",
+    ".mp4": "video/mp4", ".m4s": "video/mp4", ".mov": "video/quicktime", ".m4a": "audio/mp4",
+    ".wav": "audio/wav", ".mp3": "audio/mpeg", ".avi": "video/x-msvideo", ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+}  # fmt: skip
+_BMFF_BRANDS = {
+    b"avif": "image/avif", b"avis": "image/avif",
+    b"heic": "image/heic", b"heix": "image/heic", b"heim": "image/heic", b"heis": "image/heic",
+    b"hevc": "image/heic", b"mif1": "image/heic", b"msf1": "image/heic",
+    b"qt  ": "video/quicktime", b"M4A ": "audio/mp4",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLimits:
+    max_bytes: int = MAX_MEDIA_BYTES
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A whole file in memory. Engines get these bytes, so that an I/O fault can never look like tampering."""
+
+    data: bytes
+    sha256: str
+    media_type: str
+    claimed_type: str | None
+    name: str
+    width: int | None = None
+    height: int | None = None
+
+
+def open_media(path: Path, limits: MediaLimits | None = None) -> Media:
+    """Read a file completely. Raises ``UnreadableMedia`` for links, non-files, empty or unreadable files,
+    ``MediaTooLarge`` over the limits, ``UnsupportedMedia`` for kinds that are not examined."""
+    limits = limits or MediaLimits()
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as e:
+        if e.errno == errno.ELOOP:
+            raise UnreadableMedia(f"{path.name} is a symbolic link; name the file it points to") from e
+        raise UnreadableMedia(f"{path.name} cannot be opened: {e.strerror}") from e
+    with os.fdopen(fd, "rb") as f:
+        status = os.fstat(f.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableMedia(f"{path.name} is not a regular file")
+        if status.st_size > limits.max_bytes:
+            raise MediaTooLarge(f"{path.name} has {status.st_size} bytes; the limit is {limits.max_bytes}")
+        try:
+            data = f.read(limits.max_bytes + 1)
+        except OSError as e:
+            raise UnreadableMedia(f"{path.name} cannot be read: {e.strerror}") from e
+    if len(data) != status.st_size:
+        raise UnreadableMedia(f"{path.name} changed while it was read")
+    return media_of(data, path.name, limits)
+
+
+def media_of(data: bytes, name: str, limits: MediaLimits | None = None) -> Media:
+    """Bytes that are already in memory (an upload, an archive member). Raises as ``open_media``."""
+    limits = limits or MediaLimits()
+    if len(data) > limits.max_bytes:
+        raise MediaTooLarge(f"{name} has {len(data)} bytes; the limit is {limits.max_bytes}")
+    if not data:
+        raise UnreadableMedia(f"{name} is empty")
+    media_type = sniff(data)
+    if media_type is None:
+        raise UnsupportedMedia(f"{name} is not a kind of media that Assay examines")
+    width, height = _header_size(data, media_type, name)
+    if width is not None and height is not None and width * height > limits.max_pixels:
+        raise MediaTooLarge(f"{name} declares {width} x {height} pixels; the limit is {limits.max_pixels}")
+    return Media(
+        data=data,
+        sha256=hashlib.sha256(data).hexdigest(),
+        media_type=media_type,
+        claimed_type=claimed_type(name),
+        name=name,
+        width=width,
+        height=height,
+    )
+
+
+def claimed_type(name: str) -> str | None:
+    """The media type that a file name claims, if any."""
+    return _SUFFIXES.get(PurePath(name).suffix.lower())
+
+
+def sniff(data: bytes) -> str | None:
+    """Media type by magic number, or None."""
+    head = data[:64]
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
+    if head[:4] in (b"II*\0", b"MM\0*"):
+        return "image/tiff"
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return "image/gif"
+    if head[4:8] == b"ftyp":
+        return _sniff_bmff(data)
+    if head[4:8] in (b"moof", b"styp", b"sidx", b"moov"):
+        return "video/mp4"
+    if head.startswith((b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a")):
+        return "image/jxl"
+    if head.startswith(b"ID3") or (head[0] == 0xFF and len(head) > 1 and head[1] & 0xE6 == 0xE2):
+        return "audio/mpeg"
+    if head.startswith(b"%PDF-"):
+        return "application/pdf"
+    if b"<svg" in data[:1024] and head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+        return "image/svg+xml"
+    return None
+
+
+def _sniff_bmff(data: bytes) -> str:
+    size = min(struct.unpack(">I", data[:4])[0], 256)
+    brands = [data[8:12], *(data[i : i + 4] for i in range(16, size - 3, 4))]
+    if brands[0] == b"mif1" and b"avif" in brands:
+        return "image/avif"
+    return next((_BMFF_BRANDS[b] for b in brands if b in _BMFF_BRANDS), "video/mp4")
+
+
+def _header_size(data: bytes, media_type: str, name: str) -> tuple[int | None, int | None]:
+    if media_type == "image/heic":
+        return _ispe_size(data)
+    formats = _PILLOW_FORMATS.get(media_type)
+    if formats is None:
+        return None, None
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns about what we are about to check ourselves, and about odd but harmless TIFF tags.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=formats) as image:
+                return image.size
+    except Image.DecompressionBombError as e:
+        raise MediaTooLarge(f"{name} declares more pixels than any limit allows") from e
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, struct.error, KeyError) as e:
+        raise UnreadableMedia(f"{name} has no readable {media_type} header") from e
+
+
+def _ispe_size(data: bytes) -> tuple[int | None, int | None]:
+    """Largest ImageSpatialExtents of a HEIF file (ISO/IEC 23008-12, 6.5.3)."""
+    best: tuple[int | None, int | None] = (None, None)
+    area = 0
+    at = data.find(b"ispe", 0, 65536)
+    while at != -1:
+        if len(data) >= at + 16:
+            width, height = struct.unpack(">II", data[at + 8 : at + 16])
+            if width * height > area:
+                best, area = (width, height), width * height
+        at = data.find(b"ispe", at + 4, 65536)
+    return best

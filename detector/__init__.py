@@ -1,0 +1,1 @@
+"""The pixel laboratory: it knows how the pixels score. Importing this package does not load torch."""

@@ -1,0 +1,111 @@
+"""Everything that can go wrong on the capture side.
+
+SignerError
+├── InputRefused            the photo cannot be signed as a capture
+│   ├── AlreadySigned         it already carries a manifest
+│   ├── UnsupportedMedia      not a format that can carry one
+│   └── UnreadableMedia       missing, empty, truncated, a symbolic link, no permission
+├── KeyUnavailable          the key cannot be opened: no file, no token, wrong PIN
+├── KeyRefused              it can be opened, but is not a P-256 signing key
+├── SigningFailed           the engine or the key refused to produce a valid signature
+├── ManifestMalformed       bytes of a manifest store that cannot be parsed
+├── TimestampError
+│   ├── TimestampMalformed    not a strict RFC 3161 token
+│   ├── TimestampMismatch     it stamps other bytes, or another nonce
+│   ├── TimestampUntrusted    its certificate chains to none of the given roots
+│   ├── TimestampRejected     the authority answered with a rejection
+│   └── TimestampUnavailable  the authority could not be reached; try again
+├── SpoolError              the spool cannot be read or written
+├── CameraError             no frame could be taken
+└── ServiceError
+    ├── ServiceUnavailable    the service could not be reached; try again
+    └── ServiceRefused        it answered with a problem
+"""
+
+from __future__ import annotations
+
+
+class SignerError(Exception):
+    """Root. ``code`` is a stable dotted string (docs/codes.md); ``str()`` is one sentence for a person."""
+
+    code = "assay.signer.failed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InputRefused(SignerError):
+    code = "assay.input.refused"
+
+
+class AlreadySigned(InputRefused):
+    code = "assay.input.alreadySigned"
+
+
+class UnsupportedMedia(InputRefused):
+    code = "assay.input.unsupported"
+
+
+class UnreadableMedia(InputRefused):
+    code = "assay.input.unreadable"
+
+
+class KeyUnavailable(SignerError):
+    code = "assay.key.unavailable"
+
+
+class KeyRefused(SignerError):
+    code = "assay.key.refused"
+
+
+class SigningFailed(SignerError):
+    code = "assay.signing.failed"
+
+
+class ManifestMalformed(SignerError):
+    code = "assay.manifest.malformed"
+
+
+class TimestampError(SignerError):
+    code = "assay.timestamp.failed"
+
+
+class TimestampMalformed(TimestampError):
+    code = "timeStamp.malformed"
+
+
+class TimestampMismatch(TimestampError):
+    code = "timeStamp.mismatch"
+
+
+class TimestampUntrusted(TimestampError):
+    code = "timeStamp.untrusted"
+
+
+class TimestampRejected(TimestampError):
+    code = "assay.timestamp.rejected"
+
+
+class TimestampUnavailable(TimestampError):
+    code = "assay.timestamp.unavailable"
+
+
+class SpoolError(SignerError):
+    code = "assay.spool.failed"
+
+
+class CameraError(SignerError):
+    code = "assay.camera.failed"
+
+
+class ServiceError(SignerError):
+    code = "assay.service.failed"
+
+
+class ServiceUnavailable(ServiceError):
+    code = "assay.service.unavailable"
+
+
+class ServiceRefused(ServiceError):
+    code = "assay.service.refused"

@@ -1,0 +1,20 @@
+"""Programs that some tests need. Absent: skip with a clear message; in CI: fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def require_program(name: str, *, package: str | None = None) -> str:
+    """Path of a program or of a file; skips (or fails when ASSAY_REQUIRE_PROGRAMS=1) where it is absent."""
+    found = name if Path(name).is_absolute() and Path(name).exists() else shutil.which(name)
+    if found:
+        return found
+    message = f"{name} is not installed (Debian package {package or Path(name).name})"
+    if os.environ.get("ASSAY_REQUIRE_PROGRAMS") == "1":
+        pytest.fail(message)
+    pytest.skip(message)

@@ -1,7 +1,8 @@
 """A certificate authority for tests: real certificates with pyca, every deviation behind a named knob.
 
-``TestPki()`` has two independent trees, as the service has: device root -> issuing CA -> leaf, and TSA root ->
-TSA leaf. ``leaf(...)`` and ``tsa_leaf(...)`` change one thing at a time, so that a test can name the defect.
+``TestPki()`` has two independent trees, as the service has: device root -> issuing CA -> leaf, and TSA
+root -> TSA leaf. ``leaf(...)`` and ``tsa_leaf(...)`` change one thing at a time, so that a test can name
+the defect.
 """
 
 from __future__ import annotations

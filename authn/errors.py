@@ -16,6 +16,8 @@ AuthnError                               500  4
 ├── NotFound                             404  3
 ├── AuditError                           409  4   the run folder belongs to another configuration
 └── Unavailable                          503  4   database, roots, model or clock missing
+    └── ExaminationFailed                503  4   the confined worker died; no result, not a finding
+        └── ExaminationTimedOut          503  4   ... or was stopped at its time limit
 """
 
 from __future__ import annotations
@@ -111,3 +113,11 @@ class AuditError(AuthnError):
 class Unavailable(AuthnError):
     code = "assay.unavailable"
     http_status = 503
+
+
+class ExaminationFailed(Unavailable):
+    code = "assay.examination.failed"
+
+
+class ExaminationTimedOut(ExaminationFailed):
+    code = "assay.examination.timedOut"

@@ -1,0 +1,225 @@
+"""Real workers that really die: no file may take its caller down, and the next file is examined."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from authn.confined import Confined, ConfinedExaminer
+from authn.errors import ExaminationFailed, ExaminationTimedOut, Unavailable
+from authn.media import Media, media_of
+from tests.conftest import ROOT
+from tests.doubles.examiners import (
+    TakenOverExaminer,
+    open_dying,
+    open_scripted,
+    open_sleeping,
+    open_unavailable,
+)
+
+# The smallest GIF: media_of reads its header only.
+GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
+BUDGET = 512 * 2**20
+
+
+def media(name: str) -> Media:
+    return media_of(GIF, name)
+
+
+@pytest.fixture(scope="module")
+def examiner() -> Iterator[ConfinedExaminer]:
+    with ConfinedExaminer(open_scripted, timeout_s=3.0, memory_bytes=BUDGET) as confined:
+        yield confined
+
+
+def test_a_report_comes_back_whole(examiner: ConfinedExaminer) -> None:
+    examined = examiner.examine(media("fine.gif"))
+    assert examined.report.subject.name == "fine.gif"
+    assert examined.report.subject.sha256 == media("x").sha256
+    assert examined.preview_jpeg is None
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("kill.gif", "SIGKILL"),
+        ("segv.gif", "SIGSEGV"),
+        ("exit.gif", "exit status 3"),
+        ("bug.gif", "exit status 1"),
+        ("eat.gif", "more memory than it may have"),
+    ],
+)
+def test_a_file_that_ends_its_worker_is_an_error_and_the_next_file_is_examined(
+    examiner: ConfinedExaminer, name: str, why: str
+) -> None:
+    with pytest.raises(ExaminationFailed, match=why) as caught:
+        examiner.examine(media(name))
+    assert caught.value.code == "assay.examination.failed"
+    assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
+
+
+@pytest.mark.parametrize("name", ["hang.gif", "spin.gif"])
+def test_a_file_that_takes_too_long_is_stopped_and_the_next_file_is_examined(name: str) -> None:
+    with ConfinedExaminer(open_scripted, timeout_s=0.5, memory_bytes=BUDGET) as examiner:
+        examiner.warm()
+        start = time.monotonic()
+        with pytest.raises(ExaminationTimedOut, match=r"longer than 0.5 s"):
+            examiner.examine(media(name))
+        assert time.monotonic() - start < 5
+        assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
+
+
+def test_a_typed_error_comes_through_and_leaves_the_worker_alive() -> None:
+    with Confined(_open_pid, timeout_s=5, memory_bytes=BUDGET) as confined:
+        first = confined.ask("pid")
+        with pytest.raises(Unavailable, match="roots are gone"):
+            confined.ask("refuse")
+        assert confined.ask("pid") == first
+
+
+def test_an_answer_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "ran"
+    build = partial(TakenOverExaminer, target)
+    with ConfinedExaminer(build, timeout_s=5, memory_bytes=BUDGET) as examiner:
+        with pytest.raises(ExaminationFailed, match="not a report"):
+            examiner.examine(media("fine.gif"))
+        assert not target.exists()
+
+
+def test_an_examiner_that_cannot_be_built_says_why() -> None:
+    with ConfinedExaminer(open_unavailable, timeout_s=1, memory_bytes=BUDGET) as examiner:
+        with pytest.raises(Unavailable, match="no roots are configured"):
+            examiner.warm()
+        assert not examiner.ready
+
+
+def test_an_examiner_that_dies_or_sleeps_while_it_is_built_does_not_block_the_caller() -> None:
+    with (
+        ConfinedExaminer(open_dying, timeout_s=1, memory_bytes=BUDGET) as examiner,
+        pytest.raises(Unavailable, match="SIGKILL"),
+    ):
+        examiner.examine(media("fine.gif"))
+    with (
+        ConfinedExaminer(open_sleeping, timeout_s=1, memory_bytes=BUDGET, start_timeout_s=2) as examiner,
+        pytest.raises(Unavailable, match="not ready after 2 s"),
+    ):
+        examiner.examine(media("fine.gif"))
+
+
+def test_the_worker_starts_at_the_first_call_and_serves_threads_in_turn(examiner: ConfinedExaminer) -> None:
+    lazy = ConfinedExaminer(open_scripted, timeout_s=5, memory_bytes=BUDGET)
+    assert not lazy.ready
+    names: list[str] = []
+
+    def work(i: int) -> None:
+        names.append(lazy.examine(media(f"fine-{i}.gif")).report.subject.name)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(names) == [f"fine-{i}.gif" for i in range(8)]
+    assert lazy.ready
+    lazy.close()
+    assert not lazy.ready
+
+
+def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
+    with Confined(_open_pid, timeout_s=30, memory_bytes=BUDGET) as confined:
+        closed = int(confined.ask("pid"))
+    abandoned = Confined(_open_pid, timeout_s=30, memory_bytes=BUDGET)
+    pid = int(abandoned.ask("pid"))
+    failures: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            abandoned.ask("sleep")
+        except ExaminationFailed as e:
+            failures.append(e)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.3)
+    abandoned.abandon()
+    waiting.join(5)
+    assert len(failures) == 1
+    assert not Path(f"/proc/{closed}").exists()
+    assert not Path(f"/proc/{pid}").exists()
+    with pytest.raises(Unavailable, match="closed"):
+        abandoned.ask("pid")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_from_the_caller_gets_a_worker_of_its_own() -> None:
+    with Confined(_open_pid, timeout_s=20, memory_bytes=BUDGET) as confined:
+        mine = confined.ask("pid")
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(write, confined.ask("pid").encode())
+            confined.close()
+            os._exit(0)
+        os.waitpid(child, 0)
+        theirs = os.read(read, 64).decode()
+        os.close(read)
+        os.close(write)
+        assert theirs
+        assert theirs != mine
+        assert confined.ask("pid") == mine
+
+
+def test_an_interpreter_that_forgets_to_close_ends_quietly_and_takes_its_worker_along() -> None:
+    program = textwrap.dedent(
+        """
+        from tests.authn.test_confined import _open_pid
+        from authn.confined import Confined
+        confined = Confined(_open_pid, timeout_s=20, memory_bytes=2**29)
+        print(confined.ask("pid"))
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not Path(f"/proc/{int(done.stdout)}").exists()
+
+
+def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
+    program = (
+        "from tests.authn.test_confined import _open_pid; from authn.confined import Confined; import os;"
+        "c = Confined(_open_pid, timeout_s=20, memory_bytes=2**29);"
+        "print(c.ask('pid'), flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    worker = Path(f"/proc/{int(done.stdout)}")
+    deadline = time.monotonic() + 10
+    while worker.exists() and "Z" not in worker.joinpath("stat").read_text().split(")")[1][:3]:
+        assert time.monotonic() < deadline, "the orphan is still there"
+        time.sleep(0.05)
+
+
+def _open_pid() -> _Pid:
+    return _Pid()
+
+
+class _Pid:
+    def __call__(self, question: str) -> str:
+        if question == "refuse":
+            raise Unavailable("the roots are gone")
+        if question == "sleep":
+            time.sleep(3600)
+        return str(os.getpid())

@@ -1,0 +1,109 @@
+"""Examiners that misbehave on purpose: what the file's name says, they do. Importable by a spawned worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path, PurePath
+
+from authn.errors import Unavailable
+from authn.media import Media
+from authn.report.model import Report, Subject
+from tests.doubles.reports import AS_OF, altered_report, contradicting_report, unsigned_report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedExaminer:
+    """Reports what a real examiner could, unless the file's name asks for trouble."""
+
+    delay_s: float = 0.0
+    calls: Path | None = None
+
+    def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
+        wish = PurePath(media.name).stem.split("-")[0]
+        if self.calls is not None:
+            with self.calls.open("a") as f:
+                f.write(f"{os.getpid()} {media.name}\n")
+        time.sleep(self.delay_s)
+        match wish:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "segv":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case "hang":
+                time.sleep(3600)
+            case "spin":
+                while True:
+                    pass
+            case "eat":
+                eaten = bytearray(64 * 2**30)
+                raise AssertionError(len(eaten))
+            case "exit":
+                os._exit(3)
+            case "bug":
+                raise ZeroDivisionError("a defect of ours")
+            case "unavailable":
+                raise Unavailable("the roots are gone")
+            case _:
+                pass
+        return report_of(media, as_of or AS_OF)
+
+
+def report_of(media: Media, as_of: datetime) -> Report:
+    kind = PurePath(media.name).stem.split("-")[0]
+    made = {"altered": altered_report, "contradiction": contradicting_report}.get(kind, unsigned_report)()
+    subject = Subject(
+        sha256=media.sha256,
+        bytes=len(media.data),
+        media_type=media.media_type,
+        media_type_claimed=media.claimed_type,
+        width=media.width,
+        height=media.height,
+        name=media.name,
+    )
+    run = replace(made.run, report_id=os.urandom(8).hex(), elapsed_ms=float(os.getpid()))
+    return replace(made, subject=subject, evaluated_as_of=as_of, run=run)
+
+
+def open_scripted(*, delay_s: float = 0.0, calls: Path | None = None) -> ScriptedExaminer:
+    return ScriptedExaminer(delay_s=delay_s, calls=calls)
+
+
+def open_unavailable() -> ScriptedExaminer:
+    raise Unavailable("no roots are configured")
+
+
+def open_dying() -> ScriptedExaminer:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+def open_sleeping() -> ScriptedExaminer:
+    time.sleep(3600)
+    raise AssertionError("woke up")
+
+
+class _Command:
+    """Pickles as a call: what a worker that was taken over might send."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self._target,)
+
+
+class TakenOverExaminer:
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
+        evil: Report = _Command(self._target)  # type: ignore[assignment]
+        return evil
+
+
+open_taken_over = partial(TakenOverExaminer)

@@ -29,14 +29,6 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.verification import (
-    Criticality,
-    ExtensionPolicy,
-    Policy,
-    PolicyBuilder,
-    Store,
-    VerificationError,
-)
 
 from signer.der import DerError, single
 from signer.errors import (
@@ -45,10 +37,10 @@ from signer.errors import (
     TimestampRejected,
     TimestampUntrusted,
 )
+from signer.path import PathRefused, verify_path
 from signer.tst import ParsedToken, parse_token
 
-MAX_CHAIN_DEPTH = 4
-
+_USAGES = frozenset({ExtendedKeyUsageOID.TIME_STAMPING})
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 _SHA256 = bytes.fromhex("608648016503040201")
 _SEQUENCE, _OID, _INTEGER, _OCTETS = 0x30, 0x06, 0x02, 0x04
@@ -179,26 +171,11 @@ def _check_certificate(certificate: x509.Certificate) -> None:
 def _check_path(
     certificate: x509.Certificate, parsed: ParsedToken, roots: Sequence[x509.Certificate]
 ) -> None:
-    if not roots:
-        raise TimestampUntrusted("there are no time-stamping roots to check against")
-
-    def not_a_ca(_: Policy, __: x509.Certificate, constraints: x509.BasicConstraints | None) -> None:
-        if constraints is not None and constraints.ca:
-            raise ValueError("a certificate authority must not stamp")
-
-    leaf = ExtensionPolicy.permit_all().may_be_present(x509.BasicConstraints, Criticality.AGNOSTIC, not_a_ca)
-    verifier = (
-        PolicyBuilder()
-        .store(Store(list(roots)))
-        .time(parsed.info.gen_time.replace(tzinfo=None))
-        .max_chain_depth(MAX_CHAIN_DEPTH)
-        .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=leaf)
-        .build_client_verifier()
-    )
+    others = [c for c in parsed.certificates if c != certificate]
     try:
-        verifier.verify(certificate, [c for c in parsed.certificates if c != certificate])
-    except VerificationError as e:
-        raise TimestampUntrusted("the authority's certificate chains to none of the roots at genTime") from e
+        verify_path(certificate, others, roots, at=parsed.info.gen_time, usages=_USAGES)
+    except PathRefused as e:
+        raise TimestampUntrusted(f"the authority's certificate chains to none of the roots: {e}") from e
 
 
 def _tlv(tag: int, body: bytes) -> bytes:

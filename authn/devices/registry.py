@@ -1,0 +1,206 @@
+"""The registry of devices in the database: a device is a name, a key, and a status over time.
+
+Decides which enrolments and revocations are possible. Leaves proof of possession and certificates to
+``authn.intake``. A device keeps its one key for life; another key is another device.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection, Engine, RowMapping, insert, or_, select, update
+
+from authn.devices import DeviceRecord
+from authn.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
+from authn.store.engine import open_engine, reading, writing
+from authn.store.schema import certificates, devices
+
+# It is also a folder's name on the device and the common name of the certificate (at most 64, RFC 5280).
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_REASON_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolledDevice:
+    """``chain`` is leaf first; ``renewed`` when the key was registered before."""
+
+    device: DeviceRecord
+    chain: tuple[x509.Certificate, ...]
+    renewed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRecord:
+    serial: str
+    not_before: datetime
+    not_after: datetime
+
+
+def parse_name(name: str) -> str:
+    """Raises ``BadRequest`` for what cannot be a device's name."""
+    if not NAME.fullmatch(name):
+        raise BadRequest(
+            "a device name has 1 to 64 letters, digits, dots, dashes and underscores, "
+            "and starts with a letter or digit"
+        )
+    return name
+
+
+class Registry:
+    """Implements ``RegistryView``. Every method raises ``Unavailable`` when the database cannot be used.
+
+    It can be pickled: the copy opens the same database for itself.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __reduce__(self) -> tuple[Callable[[str], Registry], tuple[str]]:
+        return open_registry, (self._engine.url.render_as_string(hide_password=False),)
+
+    def enrol(
+        self,
+        *,
+        name: str,
+        spki_sha256: str,
+        now: datetime,
+        issue: Callable[[str], tuple[x509.Certificate, ...]],
+        assurance_level: int = 0,
+    ) -> EnrolledDevice:
+        """Device and certificate together or nothing. ``issue`` gets the device's id and returns its chain.
+
+        The same name with the same key is a renewal. Raises ``BadRequest`` for the name, ``DeviceExists``
+        when name or key belongs to another device, ``EnrolmentRefused`` when the device was revoked.
+        """
+        parse_name(name)
+        with writing(self._engine) as connection:
+            known = _known(connection, name, spki_sha256)
+            device = known or DeviceRecord(
+                device_id=secrets.token_hex(16),
+                name=name,
+                spki_sha256=spki_sha256,
+                enrolled_at=now,
+                assurance_level=assurance_level,
+            )
+            if known is None:
+                _insert(connection, device)
+            chain = issue(device.device_id)
+            _insert_certificate(connection, device.device_id, chain[0])
+        return EnrolledDevice(device=device, chain=chain, renewed=known is not None)
+
+    def list(self) -> tuple[DeviceRecord, ...]:
+        """All devices, revoked ones too, by name."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(devices).order_by(devices.c.name)).mappings()
+            return tuple(_record(row) for row in rows)
+
+    def find(self, name_or_id: str) -> DeviceRecord:
+        """Raises ``UnknownDevice``."""
+        with reading(self._engine) as connection:
+            return _find(connection, name_or_id)
+
+    def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
+        """The device with this key, whatever its status; or None."""
+        query = select(devices).where(devices.c.spki_sha256 == spki_sha256)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else _record(row)
+
+    def certificates_of(self, device_id: str) -> tuple[CertificateRecord, ...]:
+        """Every certificate that was issued to the device, oldest first."""
+        columns = (certificates.c.serial, certificates.c.not_before, certificates.c.not_after)
+        query = select(*columns).where(certificates.c.device_id == device_id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(certificates.c.not_before)).mappings().all()
+        return tuple(CertificateRecord(**row) for row in rows)
+
+    def revoke(
+        self, name_or_id: str, *, reason: str, now: datetime, invalid_since: datetime | None = None
+    ) -> DeviceRecord:
+        """What the key signs from ``invalid_since`` (default: now) on is not to be believed.
+
+        A second call can only move ``invalid_since`` back. Raises ``UnknownDevice``, ``BadRequest`` for a
+        time in the future or an unusable reason, ``RegistryError`` when nothing would change.
+        """
+        since = now if invalid_since is None else invalid_since
+        if since > now:
+            raise BadRequest("invalid-since lies in the future; a revocation looks back")
+        if not reason.strip() or not reason.isprintable() or len(reason) > MAX_REASON_CHARACTERS:
+            raise BadRequest(f"a reason is one printable line of at most {MAX_REASON_CHARACTERS} characters")
+        with writing(self._engine) as connection:
+            device = _find(connection, name_or_id)
+            if device.invalid_since is not None and since >= device.invalid_since:
+                raise RegistryError(f"{device.name} is revoked already, from that time or an earlier one")
+            connection.execute(
+                update(devices)
+                .where(devices.c.device_id == device.device_id)
+                .values(
+                    revoked_at=device.revoked_at or now,
+                    invalid_since=since,
+                    revocation_reason=reason.strip(),
+                )
+            )
+            return _find(connection, device.device_id)
+
+
+def open_registry(url: str) -> Registry:
+    """Raises ``Unavailable``."""
+    return Registry(open_engine(url))
+
+
+def _known(connection: Connection, name: str, spki_sha256: str) -> DeviceRecord | None:
+    query = select(devices).where(or_(devices.c.name == name, devices.c.spki_sha256 == spki_sha256))
+    found = [_record(row) for row in connection.execute(query).mappings()]
+    for device in found:
+        if device.name != name:
+            raise DeviceExists("this key is enrolled already, under another name")
+        if device.spki_sha256 != spki_sha256:
+            raise DeviceExists(f"a device named {name} is enrolled already, with another key")
+        if device.revoked_at is not None:
+            raise EnrolmentRefused(f"{name} was revoked; a revoked key gets no new certificate")
+    return found[0] if found else None
+
+
+def _find(connection: Connection, name_or_id: str) -> DeviceRecord:
+    query = select(devices).where(or_(devices.c.device_id == name_or_id, devices.c.name == name_or_id))
+    # An id wins over a device that was given this id as its name.
+    rows = sorted(
+        connection.execute(query).mappings(), key=lambda row: row["device_id"] == name_or_id, reverse=True
+    )
+    if not rows:
+        raise UnknownDevice("there is no such device")
+    return _record(rows[0])
+
+
+def _record(row: RowMapping) -> DeviceRecord:
+    return DeviceRecord(**row)
+
+
+def _insert(connection: Connection, device: DeviceRecord) -> None:
+    connection.execute(
+        insert(devices).values(
+            device_id=device.device_id,
+            name=device.name,
+            spki_sha256=device.spki_sha256,
+            enrolled_at=device.enrolled_at,
+            assurance_level=device.assurance_level,
+        )
+    )
+
+
+def _insert_certificate(connection: Connection, device_id: str, certificate: x509.Certificate) -> None:
+    connection.execute(
+        insert(certificates).values(
+            serial=f"{certificate.serial_number:x}",
+            device_id=device_id,
+            der=certificate.public_bytes(Encoding.DER),
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+        )
+    )

@@ -1,0 +1,184 @@
+"""What our certificates contain, and the one thing taken from a request: the key that proved itself.
+
+Device leaves follow the C2PA certificate profile (specification 2.4, "Certificate profile") with
+documentSigning beside C2PA's own purpose, as the conformance programme asks. Time-stamp certificates follow
+RFC 3161, 2.3: the purpose timeStamping alone, and critical. Pure: keys and times are parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from authn.errors import EnrolmentRefused, Unavailable
+
+C2PA_CLAIM_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
+ORGANISATION = "Assay"
+DEVICE_ORGANISATION = "Assay devices"
+MAX_CSR_BYTES = 8192
+# Clocks differ: a device whose clock is behind must be able to use its certificate at once.
+LEAF_SKEW = timedelta(hours=1)
+CA_SKEW = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """A certificate together with the key that signs below it."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+# Not in any of ours: everything but what is switched on by name.
+_NO_USAGE = dict.fromkeys(
+    (
+        "digital_signature",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "key_cert_sign",
+        "crl_sign",
+        "encipher_only",
+        "decipher_only",
+    ),
+    False,
+)
+
+
+def parse_csr(csr: bytes) -> ec.EllipticCurvePublicKey:
+    """The P-256 key of a PKCS#10 request (PEM or DER) that its holder signed.
+
+    Requested subject and extensions are ignored: they are what a stranger would like. Raises
+    ``EnrolmentRefused``.
+    """
+    if len(csr) > MAX_CSR_BYTES:
+        raise EnrolmentRefused(f"the certificate request has more than {MAX_CSR_BYTES} bytes")
+    load = x509.load_pem_x509_csr if csr.lstrip().startswith(b"-----") else x509.load_der_x509_csr
+    try:
+        request = load(csr)
+        key = request.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise EnrolmentRefused("device keys must be P-256 (ES256)")
+        proven = request.is_signature_valid
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as e:
+        raise EnrolmentRefused("the certificate request cannot be parsed (PKCS#10, PEM or DER)") from e
+    if not proven:
+        raise EnrolmentRefused("the certificate request is not signed by its own key")
+    return key
+
+
+def root_certificate(
+    common_name: str, key: ec.EllipticCurvePrivateKey, now: datetime, *, years: int
+) -> x509.Certificate:
+    """A self-signed root that may have one level of authorities below it."""
+    subject = _name(ORGANISATION, common_name)
+    builder = _builder(subject, key.public_key(), now - CA_SKEW, _years_after(now, years))
+    return _sign(_as_authority(builder, path_length=1), subject, key)
+
+
+def issuing_certificate(
+    common_name: str,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: Issuer,
+    now: datetime,
+    *,
+    years: int,
+) -> x509.Certificate:
+    """An authority that issues to devices only (path length 0)."""
+    end = min(_years_after(now, years), issuer.certificate.not_valid_after_utc)
+    builder = _builder(_name(ORGANISATION, common_name), public_key, now - CA_SKEW, end)
+    return _sign(_as_authority(builder, path_length=0), issuer.certificate.subject, issuer.key)
+
+
+def device_certificate(
+    name: str,
+    device_id: str,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: Issuer,
+    now: datetime,
+    *,
+    days: int,
+) -> x509.Certificate:
+    """A leaf for one device. It never outlives its issuer; raises ``Unavailable`` when that has ended."""
+    start = max(now - LEAF_SKEW, issuer.certificate.not_valid_before_utc)
+    end = min(now + timedelta(days=days), issuer.certificate.not_valid_after_utc)
+    if end <= now:
+        raise Unavailable(
+            f"the issuing authority's certificate ended at {issuer.certificate.not_valid_after_utc}"
+        )
+    subject = _name(DEVICE_ORGANISATION, name, device_id)
+    builder = _as_leaf(_builder(subject, public_key, start, end)).add_extension(
+        x509.ExtendedKeyUsage([C2PA_CLAIM_SIGNING, DOCUMENT_SIGNING]), critical=False
+    )
+    return _sign(builder, issuer.certificate.subject, issuer.key)
+
+
+def timestamp_certificate(
+    common_name: str,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: Issuer,
+    now: datetime,
+    *,
+    years: int,
+) -> x509.Certificate:
+    """A leaf that can stamp and nothing else; long-lived, because some verifiers judge it at their now."""
+    end = min(_years_after(now, years), issuer.certificate.not_valid_after_utc)
+    builder = _as_leaf(_builder(_name(ORGANISATION, common_name), public_key, now - CA_SKEW, end))
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+    return _sign(builder, issuer.certificate.subject, issuer.key)
+
+
+def _name(organisation: str, common_name: str, serial_number: str | None = None) -> x509.Name:
+    attributes = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+        x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+    ]
+    if serial_number is not None:
+        attributes.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, serial_number))
+    return x509.Name(attributes)
+
+
+def _years_after(now: datetime, years: int) -> datetime:
+    return now + timedelta(days=round(years * 365.25))
+
+
+def _builder(
+    subject: x509.Name, public_key: ec.EllipticCurvePublicKey, start: datetime, end: datetime
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start.replace(microsecond=0))
+        .not_valid_after(end.replace(microsecond=0))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _as_authority(builder: x509.CertificateBuilder, *, path_length: int) -> x509.CertificateBuilder:
+    usage = x509.KeyUsage(**{**_NO_USAGE, "key_cert_sign": True, "crl_sign": True})
+    constraints = x509.BasicConstraints(ca=True, path_length=path_length)
+    return builder.add_extension(constraints, critical=True).add_extension(usage, critical=True)
+
+
+def _as_leaf(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
+    usage = x509.KeyUsage(**{**_NO_USAGE, "digital_signature": True})
+    constraints = x509.BasicConstraints(ca=False, path_length=None)
+    return builder.add_extension(constraints, critical=True).add_extension(usage, critical=True)
+
+
+def _sign(
+    builder: x509.CertificateBuilder, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+) -> x509.Certificate:
+    authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    builder = builder.issuer_name(issuer).add_extension(authority_key, critical=False)
+    return builder.sign(key, hashes.SHA256())

@@ -1,0 +1,114 @@
+"""Opening the database: durable SQLite, migrated by one process while the others wait.
+
+WAL with synchronous FULL: with NORMAL a power cut loses transactions that were already acknowledged.
+Every transaction that writes starts with BEGIN IMMEDIATE, because SQLite cannot upgrade a read
+transaction once another process has written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from authn.errors import Unavailable
+
+BUSY_TIMEOUT_S = 20
+HEAD = "0001"  # the newest migration; a test compares it with the scripts
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on a database of the newest schema. Raises ``Unavailable``: no file, no space, too new.
+
+    No connection is kept between transactions, so an engine may cross a fork.
+    """
+    _make_private_file(url)
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    _migrate(engine)
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One snapshot. Raises ``Unavailable`` when the database cannot be used."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as e:
+        raise _unavailable(e) from e
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that may write: all of it or nothing. Raises ``Unavailable``."""
+    try:
+        with engine.execution_options(assay_writes=True).begin() as connection:
+            yield connection
+    except SQLAlchemyError as e:
+        raise _unavailable(e) from e
+
+
+def _unavailable(e: SQLAlchemyError) -> Unavailable:
+    return Unavailable(f"the database cannot be used ({type(e).__name__})")
+
+
+def _make_private_file(url: str) -> None:
+    """SQLite gives its -wal and -shm files the mode of the database, so that one has to be right."""
+    path = Path(make_url(url).database or "")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as e:
+        raise Unavailable(f"the database file {path} cannot be opened: {e.strerror}") from e
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    # pysqlite would begin transactions by its own rules; _on_begin does it instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("assay_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    with reading(engine) as connection:
+        if _revision(connection) == HEAD:
+            return
+    with writing(engine) as connection:  # whoever waited here finds the work done
+        found = _revision(connection)
+        if found is not None and found > HEAD:
+            raise Unavailable(f"the database has schema {found}, made by a newer version than this one")
+        if found != HEAD:
+            _upgrade(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _upgrade(connection: Connection) -> None:
+    # Imported here: a database that is up to date, which is nearly always, does without Alembic.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "authn.store:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,79 @@
+"""Reports that were given out, kept until they expire. Whoever knows an id may read and delete it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, delete, insert, select
+
+from authn.errors import NotFound
+from authn.store.engine import reading, writing
+from authn.store.schema import verifications
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVerification:
+    """``report`` is the report's JSON text exactly as it was answered."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    subject_sha256: str
+    report: str
+    preview_jpeg: bytes | None = None
+
+
+class Verifications:
+    """The store of reports. Every method raises ``Unavailable`` when the database cannot be used."""
+
+    def __init__(self, engine: Engine, keep_days: int) -> None:
+        self._engine = engine
+        self._keep = timedelta(days=keep_days)
+
+    def save(
+        self, *, id_: str, subject_sha256: str, report: str, preview_jpeg: bytes | None, now: datetime
+    ) -> StoredVerification:
+        """Keep a report, and drop those that have expired by now."""
+        stored = StoredVerification(
+            id=id_,
+            created_at=now,
+            expires_at=now + self._keep,
+            subject_sha256=subject_sha256,
+            report=report,
+            preview_jpeg=preview_jpeg,
+        )
+        with writing(self._engine) as connection:
+            connection.execute(delete(verifications).where(verifications.c.expires_at <= now))
+            connection.execute(
+                insert(verifications).values(
+                    id=stored.id,
+                    created_at=stored.created_at,
+                    expires_at=stored.expires_at,
+                    subject_sha256=stored.subject_sha256,
+                    report=stored.report,
+                    preview_jpeg=stored.preview_jpeg,
+                )
+            )
+        return stored
+
+    def get(self, id_: str, now: datetime) -> StoredVerification:
+        """Raises ``NotFound`` for an id that was never given out, was deleted, or has expired."""
+        query = select(verifications).where(verifications.c.id == id_, verifications.c.expires_at > now)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise NotFound("there is no such verification; it may have expired or been deleted")
+        return StoredVerification(**row)
+
+    def delete(self, id_: str) -> None:
+        """Raises ``NotFound``."""
+        with writing(self._engine) as connection:
+            gone = connection.execute(delete(verifications).where(verifications.c.id == id_)).rowcount
+        if not gone:
+            raise NotFound("there is no such verification; it may have expired or been deleted")
+
+    def purge(self, now: datetime) -> int:
+        """Delete what has expired; returns how many."""
+        with writing(self._engine) as connection:
+            return connection.execute(delete(verifications).where(verifications.c.expires_at <= now)).rowcount

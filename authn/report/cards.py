@@ -1,0 +1,249 @@
+"""A report's JSON as things to show: cards with a question, an answer, and what the answer does not prove.
+
+Reads the stored JSON form, so that a report renders the same from memory, from a database and from a line of
+an audit. Every text leaves this module visible and bounded; nothing here is markup.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
+from authn.report import wording
+from authn.report.visible import visible, visible_block
+
+MAX_FINDINGS = 60
+MAX_RAW_CHARS = 20_000
+MAX_ROWS = 60
+
+Document = Mapping[str, Any]
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    code: str
+    badge: str
+    detail: str
+    facts: Pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """``mark`` names the small drawing beside the answer; it repeats what ``badge`` says in words."""
+
+    anchor: str
+    title: str
+    question: str
+    answer: str
+    badge: str
+    mark: str
+    detail: str
+    not_proven: str
+    facts: Pairs
+    findings: tuple[FindingRow, ...]
+    findings_left: int
+    raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """The first true statement of the policy, the other true ones, one sentence on the other column."""
+
+    sentence: str
+    others: tuple[str, ...]
+    heuristic: str
+
+
+def headline(report: Document) -> Headline:
+    true = [visible(s["text"]) for s in report["statements"] if s["value"] is True]
+    return Headline(
+        sentence=true[0] if true else wording.NO_STATEMENT,
+        others=tuple(true[1:MAX_ROWS]),
+        heuristic=heuristic_sentence(report["heuristic"]["detectors"]),
+    )
+
+
+def heuristic_sentence(detectors: list[Document]) -> str:
+    """How the heuristic answers are spread; a count of answers, never a sum of them."""
+    if not detectors:
+        return "No heuristic was run."
+    of = {o: [d for d in detectors if d["outcome"] == o.value] for o in HeuristicOutcome}
+    parts = []
+    if pointing := of[HeuristicOutcome.SUPPORTS]:
+        named = ", ".join(
+            f"{visible(d['id'], 40)} points to “{wording.QUESTION_TITLES[Question(d['question'])]}”"
+            for d in pointing[:4]
+        )
+        parts.append(named)
+    if n := len(of[HeuristicOutcome.AGAINST]):
+        parts.append(f"{n} found no sign, which proves nothing")
+    if n := len(of[HeuristicOutcome.INCONCLUSIVE]):
+        parts.append(f"{n} undecided")
+    if n := len(of[HeuristicOutcome.ABSTAIN]):
+        parts.append(f"{n} gave no answer")
+    return "Heuristics: " + "; ".join(parts) + "."
+
+
+def proof_cards(report: Document) -> tuple[Card, ...]:
+    """One card per axis, in the order of ``Axis``."""
+    return tuple(_proof_card(report["cryptographic"], axis) for axis in Axis)
+
+
+def _proof_card(cryptographic: Document, axis: Axis) -> Card:
+    evidence = cryptographic["axes"][axis.value]
+    outcome = Outcome(evidence["outcome"])
+    findings = evidence["findings"]
+    words = wording.axis_words(axis, outcome, (f["code"] for f in findings))
+    return Card(
+        anchor=f"axis-{axis.value}",
+        title=wording.AXIS_TITLES[axis],
+        question=wording.AXIS_QUESTIONS[axis],
+        answer=words.answer,
+        badge=words.badge or wording.BADGES[outcome],
+        mark="outside" if words.badge else outcome.value,
+        detail=_detail(findings, outcome.value),
+        not_proven=words.not_proven,
+        facts=_axis_facts(cryptographic, axis),
+        findings=finding_rows(findings),
+        findings_left=max(0, len(findings) - MAX_FINDINGS),
+        raw=raw_json(evidence),
+    )
+
+
+def _detail(findings: list[Document], outcome: str) -> str:
+    """The detail of the finding that gave the axis its outcome."""
+    deciding = next((f for f in findings if f["outcome"] == outcome), None)
+    return visible(deciding["detail"]) if deciding else ""
+
+
+def _axis_facts(cryptographic: Document, axis: Axis) -> Pairs:
+    if axis is Axis.SIGNER and cryptographic["chain"]:
+        leaf = cryptographic["chain"][0]
+        return (
+            ("Name in the certificate", visible(common_name(leaf["subject"]), 120)),
+            ("Issued by", visible(common_name(leaf["issuer"]), 120)),
+            ("Valid", period(leaf["not_before"], leaf["not_after"])),
+        )
+    if axis is Axis.TIME:
+        interval = cryptographic["interval"]
+        if interval["not_before"] or interval["not_after"]:
+            return (
+                ("Not before", moment(interval["not_before"])),
+                ("Not after", moment(interval["not_after"])),
+            )
+    return ()
+
+
+def guess_cards(report: Document) -> tuple[Card, ...]:
+    """One card per detector and question, in the order of the report."""
+    detectors = report["heuristic"]["detectors"][:MAX_ROWS]
+    return tuple(_guess_card(d, i) for i, d in enumerate(detectors))
+
+
+def _guess_card(d: Document, index: int) -> Card:
+    question, outcome = Question(d["question"]), HeuristicOutcome(d["outcome"])
+    words = wording.heuristic_words(question, outcome, d["kind"])
+    facts = [("Source", visible(f"{d['id']} {d['version']} ({d['kind']})", 120))]
+    if d["raw"] is not None:
+        facts.append(("Raw score", f"{d['raw']:.3g}"))
+    return Card(
+        anchor=f"heuristic-{index}",
+        title=visible(d["id"], 60),
+        question=wording.QUESTIONS[question],
+        answer=words.answer,
+        badge=words.badge or wording.HEURISTIC_BADGES[outcome],
+        mark=outcome.value,
+        detail=visible(d["reason"]),
+        not_proven=words.not_proven,
+        facts=tuple(facts),
+        findings=finding_rows(d["findings"]),
+        findings_left=max(0, len(d["findings"]) - MAX_FINDINGS),
+        raw=raw_json(d),
+    )
+
+
+def finding_rows(findings: list[Document]) -> tuple[FindingRow, ...]:
+    return tuple(
+        FindingRow(
+            code=visible(f["code"], 120),
+            badge=wording.BADGES[Outcome(f["outcome"])],
+            detail=visible(f["detail"]),
+            facts=tuple((visible(k, 60), visible(_value(v), 200)) for k, v in f["facts"].items()),
+        )
+        for f in findings[:MAX_FINDINGS]
+    )
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def raw_json(value: Any) -> str:
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return visible_block(text, MAX_RAW_CHARS)
+
+
+_COMMON_NAME = re.compile(r"(?:^|,)\s*CN=((?:\\.|[^,\\])*)")
+
+
+def common_name(distinguished_name: str) -> str:
+    """CN of an RFC 4514 string, else all of it. For labels only: the text was chosen by whoever asked."""
+    found = _COMMON_NAME.search(distinguished_name)
+    return found.group(1).strip() if found and found.group(1).strip() else distinguished_name
+
+
+def instant_of(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def moment(text: str | None) -> str:
+    """A time for people, to the second, always in UTC."""
+    t = instant_of(text)
+    return "not known" if t is None else f"{t.day} {t:%b %Y, %H:%M:%S} UTC"
+
+
+def day(text: str) -> str:
+    t = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{t.day} {t:%b %Y}"
+
+
+def period(start: str, end: str) -> str:
+    return f"{day(start)} – {day(end)}"
+
+
+def subject_line(subject: Document) -> str:
+    """Kind, size in pixels and bytes of the examined file."""
+    parts = [visible(subject["media_type"], 60)]
+    if subject["width"] and subject["height"]:
+        parts.append(f"{subject['width']} × {subject['height']} pixels")
+    parts.append(size(subject["bytes"]))
+    claimed = subject["media_type_claimed"]
+    if claimed and claimed != subject["media_type"]:
+        parts.append(f"named as {visible(claimed, 60)}")
+    return ", ".join(parts)
+
+
+def size(count: int) -> str:
+    if count < 1000:
+        return f"{count} bytes"
+    unit, divisor = ("kB", 1e3) if count < 1e6 else ("MB", 1e6)
+    return f"{count / divisor:.1f} {unit} ({count:,} bytes)"
+
+
+def place(pointer: str, report: Document) -> str:
+    """A JSON pointer of a contradiction, in words a person can find on the page."""
+    parts = pointer.strip("/").split("/")
+    if parts[:2] == ["cryptographic", "axes"] and len(parts) > 2 and parts[2] in set(Axis):
+        return f"{wording.PROOF_COLUMN}: {wording.AXIS_TITLES[Axis(parts[2])]}"
+    detectors = report["heuristic"]["detectors"]
+    if parts[:2] == ["heuristic", "detectors"] and len(parts) > 2:
+        which = next((d for i, d in enumerate(detectors) if parts[2] in (str(i), d["id"])), None)
+        if which is not None:
+            return f"{wording.GUESS_COLUMN}: {visible(which['id'], 60)}"
+    return visible(pointer, 120)

@@ -1,0 +1,161 @@
+"""The report for a terminal: both columns one above the other, with what neither of them proves.
+
+At most ``WIDTH`` columns. Control characters and escapes from a manifest arrive here already visible; the
+output holds no escape sequence at all, so that it can be pasted, mailed and printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from authn.evidence import Question
+from authn.report import wording
+from authn.report.cards import (
+    MAX_ROWS,
+    Card,
+    Document,
+    common_name,
+    guess_cards,
+    headline,
+    moment,
+    period,
+    place,
+    proof_cards,
+    subject_line,
+)
+from authn.report.model import Report, report_json
+from authn.report.visible import visible, wrapped
+
+WIDTH = 92
+_LABEL = 13
+_BADGE = 19
+
+
+def render_text(report: Report) -> str:
+    """The report as plain text with a final line feed."""
+    return render_document(report_json(report))
+
+
+def render_document(report: Document) -> str:
+    """As ``render_text``, from the JSON form."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Document) -> Iterator[str]:
+    subject, head = report["subject"], headline(report)
+    yield from _hung("File", f"{visible(subject['name'], 120)} ({subject_line(subject)})")
+    yield from _hung("SHA-256", visible(subject["sha256"], 64))
+    yield from _hung("As of", moment(report["evaluated_as_of"]))
+    yield ""
+    for sentence in (head.sentence, *head.others, head.heuristic):
+        yield from wrapped(sentence, WIDTH)
+    yield from _listed("Contradictions", _contradictions(report))
+    yield from _section(wording.PROOF_COLUMN, wording.PROOF_COLUMN_IS)
+    for card in proof_cards(report):
+        yield from _card(card)
+    yield from _chain(report)
+    yield from _claims(report)
+    yield from _section(wording.GUESS_COLUMN, wording.GUESS_COLUMN_IS)
+    for index, card in enumerate(guess_cards(report)):
+        yield from _guess(card, report["heuristic"]["detectors"][index])
+    if not report["heuristic"]["detectors"]:
+        yield "  No heuristic was run."
+    yield from _listed(
+        "Not examined",
+        [f"{visible(n['what'], 120)}: {visible(n['why'])}" for n in report["not_examined"][:MAX_ROWS]],
+    )
+    yield from _listed(wording.LIMITS_TITLE, [visible(t) for t in report["limits"][:MAX_ROWS]])
+    yield ""
+    yield from wrapped(wording.NEVER_ADDED, WIDTH)
+
+
+def _section(title: str, subtitle: str) -> Iterator[str]:
+    yield ""
+    yield f"{title.upper()} · {subtitle}"
+    yield "─" * WIDTH
+
+
+def _hung(label: str, text: str) -> Iterator[str]:
+    first, *rest = wrapped(text, WIDTH - 10)
+    yield f"{label:<10}{first}"
+    yield from (" " * 10 + line for line in rest)
+
+
+def _card(card: Card) -> Iterator[str]:
+    yield f"  {card.title:<{_LABEL}}{card.badge:<{_BADGE}}{card.answer}"
+    for label, value in card.facts:
+        yield from _beneath(f"{label}: {value}")
+    if card.findings:
+        codes = ", ".join(dict.fromkeys(f.code for f in card.findings[:4]))
+        yield from _beneath(f"{card.detail} [{codes}]" if card.detail else f"[{codes}]")
+
+
+def _beneath(text: str) -> Iterator[str]:
+    indent = 2 + _LABEL + _BADGE
+    yield from (" " * indent + line for line in wrapped(text, WIDTH - indent))
+
+
+def _chain(report: Document) -> Iterator[str]:
+    chain = report["cryptographic"]["chain"][:MAX_ROWS]
+    if not chain:
+        return
+    yield ""
+    yield "  Chain of certificates"
+    for depth, c in enumerate(chain):
+        link = "" if depth == 0 else "└─ issued by "
+        where = "  (in your lists)" if c["in_given_roots"] else ""
+        name = visible(common_name(c["subject"]), 120)
+        text = f"{link}{name}, {period(c['not_before'], c['not_after'])}{where}"
+        first, *rest = wrapped(text, WIDTH - 4 - 3 * min(depth, 8))
+        indent = " " * (4 + 3 * min(depth, 8))
+        yield indent + first
+        yield from (indent + "   " + line for line in rest)
+    if not chain[-1]["in_given_roots"]:
+        yield " " * (4 + 3 * min(len(chain), 8)) + "└╌ no link to a root of your lists"
+
+
+def _claims(report: Document) -> Iterator[str]:
+    claims = report["cryptographic"]["claims"][:MAX_ROWS]
+    if not claims:
+        return
+    yield ""
+    yield f"  {wording.WHO_SIGNS}"
+    for c in claims:
+        yield from _bullet(f"{visible(c['statement'])} [{visible(c['label'], 120)}]")
+
+
+def _guess(card: Card, detector: Document) -> Iterator[str]:
+    yield f"  {card.title:<{_LABEL}}{card.badge:<{_BADGE}}{card.question}"
+    yield from _beneath(f"{card.answer}: {card.detail}" if card.detail else card.answer)
+    llr, stability = detector["llr"], detector["stability"]
+    if llr is not None:
+        low, high = llr["interval"]
+        yield from _beneath(
+            wording.ratio_sentence(
+                Question(detector["question"]), llr["log10"], low, high, llr["calibration_items"]
+            )
+        )
+    if stability is not None:
+        yield from _beneath(wording.stability_sentence(stability["variants"], stability["flips"]))
+
+
+def _contradictions(report: Document) -> list[str]:
+    return [
+        f"{visible(c['text'])} ({' / '.join(place(p, report) for p in c['between'])})"
+        for c in report["contradictions"][:MAX_ROWS]
+    ]
+
+
+def _listed(title: str, items: list[str]) -> Iterator[str]:
+    if not items:
+        return
+    yield ""
+    yield title.upper()
+    for item in items:
+        yield from _bullet(item)
+
+
+def _bullet(text: str) -> Iterator[str]:
+    first, *rest = wrapped(text, WIDTH - 4)
+    yield f"  · {first}"
+    yield from (f"    {line}" for line in rest)

@@ -1,0 +1,382 @@
+"""Every word that a report says to a person, in one table.
+
+Neutral: no scale, no traffic light, no word that judges a picture. Each answer stands beside what it does
+not prove. The words never decide anything; outcomes come from the evidence, texts only name them.
+Labels follow the C2PA user-experience guidance ("not perceived to be on a scale"); the verbal scale of
+likelihood ratios follows the ENFSI guideline for evaluative reporting and is used only where a ratio
+carries its calibration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """An answer of at most eight words and one sentence on its limits; ``badge`` replaces the outcome's."""
+
+    answer: str
+    not_proven: str
+    badge: str = ""
+
+
+PROOF_COLUMN = "Cryptographic evidence"
+PROOF_COLUMN_IS = "What signatures prove, and to whom"
+GUESS_COLUMN = "Heuristic evidence"
+GUESS_COLUMN_IS = "What pixels and metadata hint at"
+NEVER_ADDED = (
+    "The two columns are different kinds of evidence. They are never added up, and there is no score."
+)
+
+AXIS_TITLES = {
+    Axis.CREDENTIAL: "Credential",
+    Axis.INTEGRITY: "Integrity",
+    Axis.SIGNER: "Signer",
+    Axis.DEVICE: "Device",
+    Axis.TIME: "Time",
+    Axis.REVOCATION: "Revocation",
+    Axis.HISTORY: "History",
+    Axis.LOG: "Public log",
+}
+AXIS_QUESTIONS = {
+    Axis.CREDENTIAL: "Does the file carry a signed credential?",
+    Axis.INTEGRITY: "Are these the bytes that were signed?",
+    Axis.SIGNER: "Who signed it?",
+    Axis.DEVICE: "Was it signed by a registered device?",
+    Axis.TIME: "When was it signed?",
+    Axis.REVOCATION: "Was the signer revoked at that time?",
+    Axis.HISTORY: "What is recorded about its making?",
+    Axis.LOG: "Is the signing recorded in a public log?",
+}
+BADGES = {
+    Outcome.ESTABLISHED: "Established",
+    Outcome.REFUTED: "Refuted",
+    Outcome.ABSENT: "Absent",
+    Outcome.NOT_EXAMINED: "Not examined",
+}
+
+_UNSEEN = "Nothing was looked at here, so nothing follows; the reason is given with it."
+_NO_SIGNATURE = "Without a signature there is nothing to check; that says nothing about the picture."
+
+AXIS_WORDS = {
+    (Axis.CREDENTIAL, Outcome.ESTABLISHED): Words(
+        answer="Yes, it carries a signed credential",
+        not_proven="Finding one does not say who signed it, or whether it fits these bytes.",
+    ),
+    (Axis.CREDENTIAL, Outcome.REFUTED): Words(
+        answer="It carries one that is damaged",
+        not_proven="Damage can come from tampering or from careless software; it does not say which.",
+    ),
+    (Axis.CREDENTIAL, Outcome.ABSENT): Words(
+        answer="No credential in this file",
+        not_proven="Most pictures have none, and many services strip them. Absence proves nothing.",
+    ),
+    (Axis.CREDENTIAL, Outcome.NOT_EXAMINED): Words(answer="Not looked for", not_proven=_UNSEEN),
+    (Axis.INTEGRITY, Outcome.ESTABLISHED): Words(
+        answer="Unchanged since it was signed",
+        not_proven="Unchanged bytes do not make the scene true: a photographed screen signs just as well.",
+    ),
+    (Axis.INTEGRITY, Outcome.REFUTED): Words(
+        answer="Changed after it was signed",
+        not_proven="It does not say what changed, or why: a website that re-saves a photo changes it too.",
+    ),
+    (Axis.INTEGRITY, Outcome.ABSENT): Words(
+        answer="No signed bytes to compare with", not_proven=_NO_SIGNATURE
+    ),
+    (Axis.INTEGRITY, Outcome.NOT_EXAMINED): Words(answer="Not compared", not_proven=_UNSEEN),
+    (Axis.SIGNER, Outcome.ESTABLISHED): Words(
+        answer="Signed by somebody on your lists",
+        not_proven="It proves who held the key, not that its holder is honest or the scene is true.",
+    ),
+    (Axis.SIGNER, Outcome.REFUTED): Words(
+        answer="The signature does not hold",
+        not_proven="It does not say who broke it: damage on the way has the same effect as forgery.",
+    ),
+    (Axis.SIGNER, Outcome.ABSENT): Words(answer="Nobody signed this file", not_proven=_NO_SIGNATURE),
+    (Axis.SIGNER, Outcome.NOT_EXAMINED): Words(answer="The signer was not checked", not_proven=_UNSEEN),
+    (Axis.DEVICE, Outcome.ESTABLISHED): Words(
+        answer="Yes, a device of your registry",
+        not_proven="A registered device can photograph a screen, and a stolen one signs until it is revoked.",
+    ),
+    (Axis.DEVICE, Outcome.REFUTED): Words(
+        answer="The registry contradicts this device",
+        not_proven="It does not say who used the key; read the findings for what the registry holds.",
+    ),
+    (Axis.DEVICE, Outcome.ABSENT): Words(
+        answer="Not a device of your registry",
+        not_proven="Other people's devices are not in it; that says nothing against the picture.",
+    ),
+    (Axis.DEVICE, Outcome.NOT_EXAMINED): Words(answer="The registry was not asked", not_proven=_UNSEEN),
+    (Axis.TIME, Outcome.ESTABLISHED): Words(
+        answer="Within the interval shown here",
+        not_proven="It bounds when it was signed, not when the scene happened.",
+    ),
+    (Axis.TIME, Outcome.REFUTED): Words(
+        answer="Its time-stamp does not hold",
+        not_proven="Without a time-stamp that holds, the time of signing is only what the signer says.",
+    ),
+    (Axis.TIME, Outcome.ABSENT): Words(
+        answer="No proven time",
+        not_proven="Times in metadata are claims: clocks can be wrong or set. Absence proves nothing.",
+    ),
+    (Axis.TIME, Outcome.NOT_EXAMINED): Words(answer="The time was not checked", not_proven=_UNSEEN),
+    (Axis.REVOCATION, Outcome.ESTABLISHED): Words(
+        answer="Not revoked at that time",
+        not_proven="A stolen key counts as good until somebody notices and reports it.",
+    ),
+    (Axis.REVOCATION, Outcome.REFUTED): Words(
+        answer="Revoked at that time",
+        not_proven="It does not say that this picture was made by the wrong hands, only that it could be.",
+    ),
+    (Axis.REVOCATION, Outcome.ABSENT): Words(
+        answer="Nothing known about revocation",
+        not_proven="No news of a revocation is not news that there is none.",
+    ),
+    (Axis.REVOCATION, Outcome.NOT_EXAMINED): Words(answer="Revocation was not checked", not_proven=_UNSEEN),
+    (Axis.HISTORY, Outcome.ESTABLISHED): Words(
+        answer="A history is recorded and holds together",
+        not_proven="It is what the signer's software recorded; a step that nobody recorded leaves no trace.",
+    ),
+    (Axis.HISTORY, Outcome.REFUTED): Words(
+        answer="The recorded history does not hold together",
+        not_proven="It can concern an earlier version only; read the findings for which part.",
+    ),
+    (Axis.HISTORY, Outcome.ABSENT): Words(
+        answer="No history recorded",
+        not_proven="A picture without a record may have been edited often, or never.",
+    ),
+    (Axis.HISTORY, Outcome.NOT_EXAMINED): Words(answer="The history was not checked", not_proven=_UNSEEN),
+    (Axis.LOG, Outcome.ESTABLISHED): Words(
+        answer="Recorded in a public log",
+        not_proven="A log proves that the record existed by then, not that what it says is true.",
+    ),
+    (Axis.LOG, Outcome.REFUTED): Words(
+        answer="The log contradicts its receipt",
+        not_proven="It does not say whether the log or the receipt is wrong.",
+    ),
+    (Axis.LOG, Outcome.ABSENT): Words(
+        answer="No record in a public log",
+        not_proven="Most signed pictures are in no log; that says nothing against them.",
+    ),
+    (Axis.LOG, Outcome.NOT_EXAMINED): Words(answer="No public log was asked", not_proven=_UNSEEN),
+}
+
+_OUTSIDE = Words(
+    answer="Signed by somebody outside your lists",
+    not_proven="This is about your lists, not about the picture. Anybody can put any name in a certificate.",
+    badge="Outside your lists",
+)
+# (axis, code of one of its findings) -> words that say it better than the outcome alone; first match wins.
+# Used only where the axis is not established, so that no code can make an answer sound stronger.
+REFINED_WORDS = (
+    (
+        Axis.SIGNER,
+        "claimSignature.mismatch",
+        Words(
+            answer="The signature does not fit the claim",
+            not_proven="It does not say who changed the claim, or whether the name in it is right.",
+        ),
+    ),
+    (
+        Axis.SIGNER,
+        "signingCredential.expired",
+        Words(
+            answer="The certificate had run out by then",
+            not_proven="An expired certificate is no sign of forgery; without a proven time it cannot count.",
+        ),
+    ),
+    (
+        Axis.SIGNER,
+        "signingCredential.invalid",
+        Words(
+            answer="This certificate may not sign pictures",
+            not_proven="It was issued for another purpose; it does not say who used it.",
+        ),
+    ),
+    (Axis.SIGNER, "signingCredential.untrusted", _OUTSIDE),
+    (
+        Axis.TIME,
+        "timeStamp.untrusted",
+        Words(
+            answer="Stamped by an authority outside your lists",
+            not_proven="This is about your lists: the time may be right, but nobody you know vouches for it.",
+            badge="Outside your lists",
+        ),
+    ),
+    (
+        Axis.TIME,
+        "timeStamp.mismatch",
+        Words(
+            answer="Its time-stamp belongs to other bytes",
+            not_proven="It does not say how it came here; the time of signing is not proven.",
+        ),
+    ),
+    (
+        Axis.INTEGRITY,
+        "claimSignature.mismatch",
+        Words(
+            answer="The credential itself was changed",
+            not_proven="Once the signed list of hashes cannot be relied on, the bytes cannot be compared.",
+        ),
+    ),
+    (
+        Axis.DEVICE,
+        "assay.device.revoked",
+        Words(
+            answer="A device that was revoked by then",
+            not_proven="It does not say that this picture came from the wrong hands, only that it could.",
+        ),
+    ),
+)
+
+QUESTION_TITLES = {
+    Question.SYNTHETIC: "made by a generator",
+    Question.EDITED: "edited after capture",
+    Question.RECAPTURED: "a picture of a picture",
+    Question.WRONG_SENSOR: "taken by another camera",
+}
+QUESTIONS = {
+    Question.SYNTHETIC: "Are there traces of a generator?",
+    Question.EDITED: "Are there traces of editing?",
+    Question.RECAPTURED: "Is it a photo of a screen or print?",
+    Question.WRONG_SENSOR: "Does another camera's sensor fit better?",
+}
+HEURISTIC_BADGES = {
+    HeuristicOutcome.SUPPORTS: "Points to it",
+    HeuristicOutcome.AGAINST: "No sign of it",
+    HeuristicOutcome.INCONCLUSIVE: "Undecided",
+    HeuristicOutcome.ABSTAIN: "No answer",
+}
+_UNDECIDED = "An undecided answer leans neither way; do not read it as half of one."
+_ABSTAINS = "The question could not be put to this file; nothing follows from that."
+_WARNS_ONLY = "Finding no trace makes nothing more credible: {}"
+
+HEURISTIC_WORDS = {
+    (Question.SYNTHETIC, HeuristicOutcome.SUPPORTS): Words(
+        answer="Yes, traces of a generator",
+        not_proven="Detectors err on retouched, small or much compressed photos; it accuses nobody.",
+    ),
+    (Question.SYNTHETIC, HeuristicOutcome.AGAINST): Words(
+        answer="None that this detector knows",
+        not_proven=_WARNS_ONLY.format("a newer generator leaves traces that nobody trained on."),
+    ),
+    (Question.EDITED, HeuristicOutcome.SUPPORTS): Words(
+        answer="Yes, traces of editing",
+        not_proven="Cropping, resizing or sending a photo leaves the same traces as deceit.",
+    ),
+    (Question.EDITED, HeuristicOutcome.AGAINST): Words(
+        answer="None that this analysis knows",
+        not_proven=_WARNS_ONLY.format("careful editing leaves none."),
+    ),
+    (Question.RECAPTURED, HeuristicOutcome.SUPPORTS): Words(
+        answer="Yes, traces of a screen or print",
+        not_proven="Fine patterns in a scene can look like a screen.",
+    ),
+    (Question.RECAPTURED, HeuristicOutcome.AGAINST): Words(
+        answer="None that this analysis knows",
+        not_proven=_WARNS_ONLY.format("a good print photographed well leaves none."),
+    ),
+    (Question.WRONG_SENSOR, HeuristicOutcome.SUPPORTS): Words(
+        answer="Yes, the claimed camera fits badly",
+        not_proven="Scaling and phone processing blur a sensor's fingerprint.",
+    ),
+    (Question.WRONG_SENSOR, HeuristicOutcome.AGAINST): Words(
+        answer="No, nothing contradicts the claimed camera",
+        not_proven=_WARNS_ONLY.format("a fingerprint can be copied into a picture."),
+    ),
+    **{
+        (q, HeuristicOutcome.INCONCLUSIVE): Words(answer="Could be either", not_proven=_UNDECIDED)
+        for q in Question
+    },
+    **{
+        (q, HeuristicOutcome.ABSTAIN): Words(answer="No answer for this file", not_proven=_ABSTAINS)
+        for q in Question
+    },
+}
+# A source that reads what a file says about itself is not a measurement of its pixels.
+METADATA_WORDS = {
+    (Question.SYNTHETIC, HeuristicOutcome.SUPPORTS): Words(
+        answer="The file says it was generated",
+        not_proven="A marker is text: anybody can write it or take it away.",
+    ),
+    (Question.SYNTHETIC, HeuristicOutcome.AGAINST): Words(
+        answer="The file says nothing of a generator",
+        not_proven=_WARNS_ONLY.format("a marker is easily removed."),
+    ),
+    (Question.EDITED, HeuristicOutcome.SUPPORTS): Words(
+        answer="The file says it was edited",
+        not_proven="Every photo desk's software writes this; it does not say what was edited.",
+    ),
+    (Question.EDITED, HeuristicOutcome.AGAINST): Words(
+        answer="The file says nothing of editing",
+        not_proven=_WARNS_ONLY.format("metadata is easily removed."),
+    ),
+}
+
+NO_STATEMENT = "Nothing about this file is established by a signature."
+LIMITS_TITLE = "What this report does not establish"
+WHO_SIGNS = "Said by the signer, not proven by the signature"
+
+
+def axis_words(axis: Axis, outcome: Outcome, codes: Iterable[str]) -> Words:
+    """Words for one axis; ``codes`` are those of its findings."""
+    if outcome is not Outcome.ESTABLISHED:
+        present = frozenset(codes)
+        for refined_axis, code, words in REFINED_WORDS:
+            if refined_axis is axis and code in present:
+                return words
+    return AXIS_WORDS[axis, outcome]
+
+
+def heuristic_words(question: Question, outcome: HeuristicOutcome, kind: str) -> Words:
+    """Words for one heuristic answer; ``kind`` is the source's own."""
+    if kind == "metadata":
+        return METADATA_WORDS.get((question, outcome), HEURISTIC_WORDS[question, outcome])
+    return HEURISTIC_WORDS[question, outcome]
+
+
+# ENFSI guideline for evaluative reporting (2015), table of verbal equivalents; the bounds are log10.
+_VERBAL = (
+    (4.0, "very strong"),
+    (3.0, "strong"),
+    (2.0, "moderately strong"),
+    (1.0, "moderate"),
+    (0.301, "weak"),
+)
+
+
+def verbal_support(low: float, high: float) -> str | None:
+    """The verbal equivalent of the cautious end of a log10 interval; None where both sides are in it."""
+    if low <= 0 <= high:
+        return None
+    cautious = min(abs(low), abs(high))
+    return next((word for bound, word in _VERBAL if cautious >= bound), None)
+
+
+def ratio_sentence(question: Question, log10: float, low: float, high: float, items: int) -> str:
+    """A calibrated likelihood ratio in words, with its number and the size of its calibration."""
+    times = _times(abs(log10))
+    word = verbal_support(low, high)
+    which = "more" if log10 >= 0 else "less"
+    said = f"A score like this is about {times} times {which} often seen on pictures {QUESTION_TITLES[question]} than on others"
+    if word is None:
+        return f"{said}; the interval allows either, so it supports nothing (calibrated on {items} pictures)."
+    if log10 >= 0:
+        return f"{said}: {word} support (calibrated on {items} pictures)."
+    return f"{said}: {word} against it, and it raises trust in nothing (calibrated on {items} pictures)."
+
+
+def stability_sentence(variants: int, flips: int) -> str:
+    """What happened to the answer when the same picture was encoded again."""
+    if flips:
+        return f"The answer flipped in {flips} of {variants} re-encodings of the same picture."
+    return f"The answer stayed the same in {variants} re-encodings of the same picture."
+
+
+def _times(log10: float) -> str:
+    value = 10 ** min(log10, 9.0)
+    return f"{value:.1f}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"

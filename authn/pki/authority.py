@@ -1,0 +1,252 @@
+"""The service's own authorities: a root and an issuing authority for devices, and a root and one stamper.
+
+Two separate trees, because whoever may say "this device is ours" must not thereby say what time it is.
+Made on the first opening, whole or not at all, and never overwritten: where part of the folder is missing,
+opening fails and names the part. The roots' private keys are used only then and may be moved off the machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from authn.clock import assumed_synchronised, kernel_clock_is_synchronised
+from authn.config import Settings
+from authn.errors import Unavailable
+from authn.pki import profile
+from authn.pki.profile import Issuer
+from signer.digest import sha256_of
+from signer.errors import SignerError
+from signer.keys import create_key, open_key
+from signer.keys.software import file_key_uri
+
+if TYPE_CHECKING:
+    from authn.tsa import TimestampAuthority
+
+DEVICE_ROOT, DEVICE_ISSUING, TSA_ROOT, TSA = "device-root", "device-issuing", "tsa-root", "tsa"
+ROOT_YEARS = 10
+ISSUING_YEARS = 3
+TSA_YEARS = 10
+# What has to be there to work; the keys of the two roots may lie in a safe.
+REQUIRED_FILES = (
+    *(f"{role}.pem" for role in (DEVICE_ROOT, DEVICE_ISSUING, TSA_ROOT, TSA)),
+    *(f"{role}{suffix}" for role in (DEVICE_ISSUING, TSA) for suffix in (".key.pem", ".pin")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRoots:
+    """The roots this home was given, for verifiers; both empty where no authority was ever made."""
+
+    device: tuple[x509.Certificate, ...] = ()
+    tsa: tuple[x509.Certificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """Issues to devices and stamps time. Holds private keys: it stays in the process that opened it."""
+
+    device_roots: tuple[x509.Certificate, ...]
+    tsa_roots: tuple[x509.Certificate, ...]
+    issuer: Issuer
+    stamper: Issuer
+    certificate_days: int
+    clock_synchronised: Callable[[], bool]
+
+    @property
+    def issuing(self) -> x509.Certificate:
+        return self.issuer.certificate
+
+    def issue_device(
+        self, csr: bytes, device_id: str, name: str, now: datetime
+    ) -> tuple[x509.Certificate, ...]:
+        """A chain, leaf first, without the root. Raises ``EnrolmentRefused`` (see ``profile.parse_csr``)
+        or ``Unavailable`` when the issuing authority's time is over."""
+        leaf = profile.device_certificate(
+            name, device_id, profile.parse_csr(csr), self.issuer, now, days=self.certificate_days
+        )
+        return leaf, self.issuing
+
+    def timestamp_authority(self) -> TimestampAuthority:
+        """The RFC 3161 authority on this home's stamping key."""
+        from authn.tsa import TimestampAuthority
+
+        return TimestampAuthority(
+            self.stamper.certificate, self.stamper.key, clock_synchronised=self.clock_synchronised
+        )
+
+
+def open_authority(settings: Settings, now: datetime | None = None) -> Authority:
+    """Open the authorities of the home, or make them if there are none. Two processes at once are safe.
+
+    Raises ``Unavailable``: the folder is incomplete, cannot be written, or its parts do not fit together.
+    """
+    now = now or datetime.now(UTC)
+    folder = settings.home / "pki"
+    with _locked(settings.home):
+        if not folder.exists():
+            _make(folder, now)
+    missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
+    if missing:
+        raise Unavailable(
+            f"the folder {folder} is incomplete, {', '.join(missing)} is missing: restore it from a backup; "
+            "keys are never made anew over old ones"
+        )
+    roots = own_roots(settings.home)
+    issuer, stamper = _open_issuer(folder, DEVICE_ISSUING), _open_issuer(folder, TSA)
+    _verify_below(issuer.certificate, roots.device[0])
+    _verify_below(stamper.certificate, roots.tsa[0])
+    return Authority(
+        device_roots=roots.device,
+        tsa_roots=roots.tsa,
+        issuer=issuer,
+        stamper=stamper,
+        certificate_days=settings.certificate_days,
+        clock_synchronised=(
+            kernel_clock_is_synchronised if settings.require_clock_sync else assumed_synchronised
+        ),
+    )
+
+
+def own_roots(home: Path) -> OwnRoots:
+    """The home's root certificates; makes nothing. Raises ``Unavailable`` when they cannot be read."""
+    folder = home / "pki"
+    if not folder.exists():
+        return OwnRoots()
+    return OwnRoots(
+        device=(_read_certificate(folder / f"{DEVICE_ROOT}.pem"),),
+        tsa=(_read_certificate(folder / f"{TSA_ROOT}.pem"),),
+    )
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(home / "pki.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as e:
+        raise Unavailable(f"the home {home} cannot be used: {e.strerror}") from e
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _make(folder: Path, now: datetime) -> None:
+    """Everything in a folder beside the final one, then one rename: there is no half-made state to use."""
+    new = folder.with_name("pki.new")
+    try:
+        if new.exists():  # a maker died here; nothing was ever issued below these keys
+            shutil.rmtree(new)
+        new.mkdir(mode=0o700)
+        _make_device_tree(new, now)
+        _make_tsa_tree(new, now)
+        _sync_folder(new)
+        new.rename(folder)
+        _sync_folder(folder.parent)
+    except OSError as e:
+        raise Unavailable(f"the authorities cannot be made in {folder.parent}: {e.strerror}") from e
+
+
+def _make_device_tree(folder: Path, now: datetime) -> None:
+    root_key, key = _new_key(folder, DEVICE_ROOT), _new_key(folder, DEVICE_ISSUING)
+    root_name = f"Assay device root {_short(root_key.public_key())}"
+    root = profile.root_certificate(root_name, root_key, now, years=ROOT_YEARS)
+    issuing = profile.issuing_certificate(
+        f"Assay device issuing {_short(key.public_key())}",
+        key.public_key(),
+        Issuer(certificate=root, key=root_key),
+        now,
+        years=ISSUING_YEARS,
+    )
+    _write_certificate(folder, DEVICE_ROOT, root)
+    _write_certificate(folder, DEVICE_ISSUING, issuing)
+
+
+def _make_tsa_tree(folder: Path, now: datetime) -> None:
+    root_key, key = _new_key(folder, TSA_ROOT), _new_key(folder, TSA)
+    root_name = f"Assay time-stamp root {_short(root_key.public_key())}"
+    root = profile.root_certificate(root_name, root_key, now, years=ROOT_YEARS)
+    stamper = profile.timestamp_certificate(
+        f"Assay time-stamp authority {_short(key.public_key())}",
+        key.public_key(),
+        Issuer(certificate=root, key=root_key),
+        now,
+        years=TSA_YEARS,
+    )
+    _write_certificate(folder, TSA_ROOT, root)
+    _write_certificate(folder, TSA, stamper)
+
+
+def _key_uri(folder: Path, role: str) -> str:
+    return file_key_uri((folder / f"{role}.key.pem").absolute(), (folder / f"{role}.pin").absolute())
+
+
+def _new_key(folder: Path, role: str) -> ec.EllipticCurvePrivateKey:
+    try:
+        return create_key(_key_uri(folder, role))
+    except SignerError as e:
+        raise Unavailable(f"the key of {role} cannot be made: {e.detail}") from e
+
+
+def _open_issuer(folder: Path, role: str) -> Issuer:
+    certificate = _read_certificate(folder / f"{role}.pem")
+    try:
+        key = open_key(_key_uri(folder, role))
+    except SignerError as e:
+        raise Unavailable(f"the key of {role} cannot be opened: {e.detail}") from e
+    if key.public_key() != certificate.public_key():
+        raise Unavailable(f"the key of {role} in {folder} does not belong to its certificate")
+    return Issuer(certificate=certificate, key=key)
+
+
+def _verify_below(certificate: x509.Certificate, root: x509.Certificate) -> None:
+    try:
+        certificate.verify_directly_issued_by(root)
+    except (ValueError, TypeError, InvalidSignature) as e:
+        raise Unavailable(
+            f"{certificate.subject.rfc4514_string()} was not issued by the root beside it"
+        ) from e
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as e:
+        raise Unavailable(f"{path} cannot be read: {e.strerror}") from e
+    except ValueError as e:
+        raise Unavailable(f"{path} is not a PEM certificate") from e
+
+
+def _write_certificate(folder: Path, role: str, certificate: x509.Certificate) -> None:
+    fd = os.open(folder / f"{role}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    with os.fdopen(fd, "wb") as f:
+        f.write(certificate.public_bytes(Encoding.PEM))
+        f.flush()
+        os.fsync(f.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _short(key: ec.EllipticCurvePublicKey) -> str:
+    """Tells the authorities of two installations apart for people."""
+    return sha256_of(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).value.hex()[:8]

@@ -5,6 +5,7 @@ SignerError
 │   ├── AlreadySigned         it already carries a manifest
 │   ├── UnsupportedMedia      not a format that can carry one
 │   └── UnreadableMedia       missing, empty, truncated, a symbolic link, no permission
+├── DeviceUnusable          no such device is enrolled here, or its folder is damaged
 ├── KeyUnavailable          the key cannot be opened: no file, no token, wrong PIN
 ├── KeyRefused              it can be opened, but is not a P-256 signing key
 ├── SigningFailed           the engine or the key refused to produce a valid signature
@@ -49,6 +50,10 @@ class UnsupportedMedia(InputRefused):
 
 class UnreadableMedia(InputRefused):
     code = "assay.input.unreadable"
+
+
+class DeviceUnusable(SignerError):
+    code = "assay.device.unusable"
 
 
 class KeyUnavailable(SignerError):

@@ -1,0 +1,123 @@
+"""Claim, key and chain to signed bytes: the only module that writes through c2pa-python.
+
+ES256 by callback, so that the key may live in a token. Signing needs no network and no time-stamp authority:
+the engine pads a callback signature by about 10 KB, and the time-stamp is stapled into that room later
+(signer/staple.py). The engine verifies its own output before it hands it over (``verify_after_sign``): that
+turns a wrong key for the certificate, or a key that returns rubbish, into an error.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from functools import lru_cache
+from types import TracebackType
+
+from c2pa import Builder, C2paError, C2paSigningAlg, Context, Reader, Signer
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from signer.claim import CaptureClaim, manifest_definition
+from signer.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
+
+# Read from "trust.trust_config" only; without it the engine refuses the C2PA claim-signing key usage.
+_KEY_USAGES = "1.3.6.1.4.1.62558.2.1\n1.3.6.1.5.5.7.3.36\n"
+_SETTINGS = {
+    "trust": {"trust_config": _KEY_USAGES},
+    "verify": {"verify_after_sign": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
+    "core": {"allowed_network_hosts": []},
+    "builder": {"thumbnail": {"enabled": False}},
+}
+_COORDINATE_BYTES = 32
+
+
+def sign_media(
+    data: bytes,
+    media_type: str,
+    claim: CaptureClaim,
+    key: ec.EllipticCurvePrivateKey,
+    chain_pem: bytes,
+) -> bytes:
+    """The same media with the claim's manifest embedded. ``chain_pem`` is leaf first, without the root.
+
+    Does not look for a manifest that is there already: ``refuse_signed`` does. Raises ``SigningFailed``, or
+    whatever ``SignerError`` the key itself raised.
+    """
+    callback = _RawSignature(key)
+    out = io.BytesIO()
+    try:
+        signer = Signer.from_callback(callback, C2paSigningAlg.ES256, chain_pem.decode("ascii"))
+        with signer, Builder(manifest_definition(claim), context=_context(os.getpid())) as builder:
+            builder.sign(signer, media_type, io.BytesIO(data), out)
+    except C2paError as e:
+        if isinstance(callback.failure, SignerError):
+            raise callback.failure from e
+        if callback.failure is not None and not isinstance(callback.failure, Exception):
+            raise callback.failure from e  # an interrupt from the keyboard while the key was at work
+        raise SigningFailed(f"the signing engine refused: {callback.failure or e}") from e
+    except UnicodeDecodeError as e:
+        raise SigningFailed("the certificate chain is not PEM text") from e
+    return out.getvalue()
+
+
+def refuse_signed(data: bytes, media_type: str) -> None:
+    """Raise ``AlreadySigned`` where the engine finds a manifest, embedded, remote or broken, and
+    ``UnreadableMedia`` where it cannot parse the container.
+
+    A file signed again as a fresh capture would lose its history without a trace.
+    """
+    try:
+        reader = Reader.try_create(media_type, io.BytesIO(data), context=_context(os.getpid()))
+    except C2paError as e:
+        if "could not be parsed" in str(e) or isinstance(e, C2paError.Io):
+            raise UnreadableMedia(f"the {media_type} container cannot be parsed: {e}") from e
+        raise AlreadySigned(f"the file refers to a manifest that cannot be read: {e}") from e
+    if reader is not None:
+        reader.close()
+        raise AlreadySigned("the file carries a manifest already")
+
+
+def verify_binding(data: bytes, media_type: str) -> None:
+    """Return where the bytes are those that were signed; trust in the signer is not looked at.
+
+    Raises ``ManifestMalformed`` with the engine's codes.
+    """
+    try:
+        with Reader(media_type, io.BytesIO(data), context=_context(os.getpid())) as reader:
+            results = reader.get_validation_results() or {}
+    except C2paError as e:
+        raise ManifestMalformed(f"the manifest cannot be read: {e}") from e
+    active = results.get("activeManifest") or {}
+    codes = [str(f.get("code")) for f in active.get("failure", ())]
+    broken = sorted({c for c in codes if not c.startswith("signingCredential.")})
+    if broken or not active:
+        raise ManifestMalformed(f"the bytes are not those that were signed ({', '.join(broken)})")
+
+
+@lru_cache(maxsize=1)
+def _context(pid: int) -> Context:
+    """One per process: a context does not survive a fork, and making one costs a tenth of a signature."""
+    return Context.from_dict(_SETTINGS)
+
+
+class _RawSignature:
+    """The callback. The engine swallows what a callback raises, so it is kept here as ``failure``."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        self.failure: BaseException | None = None
+
+    def __call__(self, data: bytes) -> bytes:
+        with self:
+            der = self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+            r, s = decode_dss_signature(der)
+            return r.to_bytes(_COORDINATE_BYTES, "big") + s.to_bytes(_COORDINATE_BYTES, "big")
+
+    def __enter__(self) -> None:
+        self.failure = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.failure = error

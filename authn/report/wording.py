@@ -362,7 +362,8 @@ def ratio_sentence(question: Question, log10: float, low: float, high: float, it
     times = _times(abs(log10))
     word = verbal_support(low, high)
     which = "more" if log10 >= 0 else "less"
-    said = f"A score like this is about {times} times {which} often seen on pictures {QUESTION_TITLES[question]} than on others"
+    on = f"on pictures {QUESTION_TITLES[question]} than on others"
+    said = f"A score like this is about {times} times {which} often seen {on}"
     if word is None:
         return f"{said}; the interval allows either, so it supports nothing (calibrated on {items} pictures)."
     if log10 >= 0:

@@ -1,0 +1,119 @@
+"""A path walk of our own (RFC 5280 section 6.1) for algorithms that WebPKI verifiers refuse by policy.
+
+It is narrower than the standard on purpose: what it does not evaluate (name constraints, policy constraints,
+unknown critical extensions) it refuses. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+from signer.path import MAX_INTERMEDIATES, PathRefused
+
+_EVALUATED = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+    }
+)
+
+
+def walk_path(
+    leaf: x509.Certificate,
+    intermediates: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    *,
+    at: datetime,
+    usages: frozenset[x509.ObjectIdentifier],
+) -> tuple[x509.Certificate, ...]:
+    """The path, leaf first, root last. Raises ``PathRefused``."""
+    try:
+        _check_common(leaf, at)
+        _check_leaf(leaf, usages)
+        for path in _paths((leaf,), intermediates, roots, at, usages):
+            return path
+    except (ValueError, x509.DuplicateExtension, UnsupportedAlgorithm) as e:
+        raise PathRefused(f"a certificate cannot be read: {e}") from e
+    raise PathRefused("no issuer leads to a root")
+
+
+def _paths(
+    path: tuple[x509.Certificate, ...],
+    intermediates: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    at: datetime,
+    usages: frozenset[x509.ObjectIdentifier],
+) -> Iterator[tuple[x509.Certificate, ...]]:
+    for root in roots:
+        if _issued(path[-1], root) and _may_issue(root, len(path) - 1, at, usages):
+            yield (*path, root)
+    if len(path) > MAX_INTERMEDIATES:
+        return
+    for issuer in intermediates:
+        if issuer not in path and _issued(path[-1], issuer) and _may_issue(issuer, len(path) - 1, at, usages):
+            yield from _paths((*path, issuer), intermediates, roots, at, usages)
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5):
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _may_issue(
+    issuer: x509.Certificate, below: int, at: datetime, usages: frozenset[x509.ObjectIdentifier]
+) -> bool:
+    """``below``: how many intermediates stand between this issuer and the leaf."""
+    try:
+        _check_common(issuer, at)
+        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (PathRefused, x509.ExtensionNotFound):
+        return False
+    if not constraints.ca or not usage.key_cert_sign:
+        return False
+    if constraints.path_length is not None and below > constraints.path_length:
+        return False
+    restricted = _extended_usage(issuer)
+    allowed = usages | {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    return restricted is None or bool(allowed & restricted)
+
+
+def _check_common(certificate: x509.Certificate, at: datetime) -> None:
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        raise PathRefused("a certificate of the path is not valid at that time")
+    for extension in certificate.extensions:
+        if extension.critical and extension.oid not in _EVALUATED:
+            raise PathRefused("a certificate has a critical extension that is not evaluated")
+
+
+def _check_leaf(leaf: x509.Certificate, usages: frozenset[x509.ObjectIdentifier]) -> None:
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound as e:
+        raise PathRefused("the signer's certificate names no key usage") from e
+    if not (usage.digital_signature or usage.content_commitment) or usage.key_cert_sign:
+        raise PathRefused("the key usage is not that of a signer")
+    if not usages & (_extended_usage(leaf) or frozenset()):
+        raise PathRefused("the extended key usage is for something else")
+    constraints = [e.value for e in leaf.extensions if isinstance(e.value, x509.BasicConstraints)]
+    if constraints and constraints[0].ca:
+        raise PathRefused("a certificate authority is no signer")
+
+
+def _extended_usage(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifier] | None:
+    found = [e.value for e in certificate.extensions if isinstance(e.value, x509.ExtendedKeyUsage)]
+    return frozenset(found[0]) if found else None

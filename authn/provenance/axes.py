@@ -1,0 +1,388 @@
+"""Steps 5 to 10: one function an axis. The numbers are those of ``authn.provenance.verifier``.
+
+Each decides its axis from our own check and from what the engines said: established only where our own check
+holds and nobody who examined it differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from authn.devices import ASSURANCE_LEVELS, DeviceRecord, RegistryView
+from authn.errors import UntrustedChain
+from authn.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
+from authn.pki.chains import verify_signer_path
+from authn.provenance.engines import EngineAnswer, EngineCode
+from authn.provenance.reading import (
+    MISMATCH,
+    Abstention,
+    axis_of,
+    disagreement,
+    engine_outcome,
+    integrity_failures,
+    speaking,
+)
+from authn.report.model import instant
+from signer.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
+from signer.errors import TimestampError
+from signer.timestamp import VerifiedTimestamp, parse_response, verify_token
+
+OWN = "assay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeResult:
+    axis: AxisEvidence
+    proven: datetime | None = None
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerResult:
+    axis: AxisEvidence
+    chain: tuple[CertificateView, ...] = ()
+
+
+def version_refused(version: int) -> Finding:
+    return Finding(
+        code="assay.policy.claimVersion",
+        outcome=Outcome.REFUTED,
+        detail=f"claim version {version} is below the version that policy accepts; no statement rests on it",
+        facts=(("claim_version", version),),
+    )
+
+
+def nothing_to_examine(outcome: Outcome) -> Finding:
+    return Finding(code="assay.credential.none", outcome=outcome, detail="there is no manifest to examine")
+
+
+def time_axis(
+    signature: ClaimSignature | None,
+    claim: bytes,
+    roots: Sequence[x509.Certificate],
+    answers: Sequence[EngineAnswer],
+    abstentions: tuple[Abstention, ...],
+    as_of: datetime,
+) -> TimeResult:
+    """Step 5. Of several valid tokens the earliest genTime counts."""
+    if signature is None:
+        return TimeResult(axis=_silent(Axis.TIME, "the claim signature cannot be read"))
+    if not signature.tokens_v2 and not signature.responses_v1:
+        finding = Finding(code="assay.time.absent", outcome=Outcome.ABSENT, detail="there is no time-stamp")
+        return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=Outcome.ABSENT, findings=(finding,)))
+    if not roots:
+        return TimeResult(axis=_silent(Axis.TIME, "no time-stamping roots were given"))
+    verified, refused = _tokens(signature, claim, roots)
+    if not verified:
+        return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=Outcome.REFUTED, findings=refused))
+    stamp = min(verified, key=lambda v: v.gen_time)
+    latest = stamp.gen_time + timedelta(seconds=stamp.accuracy_s or 0)
+    if stamp.gen_time > as_of:
+        return TimeResult(axis=_silent(Axis.TIME, "the time-stamp is later than the as-of time"))
+    views = {a.engine: engine_outcome(a, Axis.TIME) for a in answers} | {OWN: Outcome.ESTABLISHED}
+    excused = (*abstentions, *_fraction_not_read(stamp, answers))
+    differing = disagreement(Axis.TIME, views, excused)
+    agreed = set(speaking(Axis.TIME, views, excused).values()) == {Outcome.ESTABLISHED}
+    outcome = Outcome.ESTABLISHED if agreed else Outcome.NOT_EXAMINED
+    axis = AxisEvidence(axis=Axis.TIME, outcome=outcome, findings=(_stamped(stamp), *differing, *refused))
+    return TimeResult(axis=axis, proven=stamp.gen_time, not_after=latest) if agreed else TimeResult(axis=axis)
+
+
+def _tokens(
+    signature: ClaimSignature, claim: bytes, roots: Sequence[x509.Certificate]
+) -> tuple[list[VerifiedTimestamp], tuple[Finding, ...]]:
+    verified, refused = [], []
+    attempts = [(t, stamped_message_v2(signature), False) for t in signature.tokens_v2]
+    attempts += [(r, stamped_message_v1(signature, claim), True) for r in signature.responses_v1]
+    for blob, message, is_response in attempts:
+        try:
+            verified.append(verify_token(parse_response(blob) if is_response else blob, message, roots))
+        except TimestampError as e:
+            refused.append(Finding(code=e.code, outcome=Outcome.REFUTED, detail=e.detail))
+    return verified, tuple(refused)
+
+
+def _stamped(stamp: VerifiedTimestamp) -> Finding:
+    return Finding(
+        code="timeStamp.trusted",
+        outcome=Outcome.ESTABLISHED,
+        detail=f"signed before {instant(stamp.gen_time)}, as a time-stamp authority of your list states",
+        facts=(
+            ("gen_time", instant(stamp.gen_time)),
+            ("accuracy_s", stamp.accuracy_s),
+            ("authority", stamp.certificate.subject.rfc4514_string()),
+            ("policy", stamp.policy),
+            ("serial", str(stamp.serial)),
+        ),
+    )
+
+
+def _fraction_not_read(stamp: VerifiedTimestamp, answers: Sequence[EngineAnswer]) -> tuple[Abstention, ...]:
+    """encypher-c2pa 1.7 calls every token malformed whose genTime has a fraction, which RFC 3161 allows."""
+    return tuple(
+        Abstention(engine=a.engine, axis=Axis.TIME, reason="it does not read a genTime with a fraction")
+        for a in answers
+        if a.engine == "encypher-c2pa"
+        and stamp.gen_time.microsecond
+        and any(c.code == "timeStamp.malformed" for c in a.codes)
+    )
+
+
+def signer_axis(
+    certificates: Sequence[x509.Certificate],
+    signature_holds: bool | None,
+    roots: Sequence[x509.Certificate],
+    at: datetime,
+    answers: Sequence[EngineAnswer],
+    abstentions: tuple[Abstention, ...],
+) -> SignerResult:
+    """Step 6."""
+    if signature_holds is False:
+        finding = Finding(
+            code="claimSignature.mismatch",
+            outcome=Outcome.REFUTED,
+            detail="the claim signature does not verify: no key can be said to have made it",
+        )
+        return SignerResult(axis=AxisEvidence(axis=Axis.SIGNER, outcome=Outcome.REFUTED, findings=(finding,)))
+    if signature_holds is None:
+        return SignerResult(
+            axis=_silent(Axis.SIGNER, "the claim signature could not be located by our own check")
+        )
+    if not roots:
+        axis = _silent(Axis.SIGNER, "no signer roots were given")
+        return SignerResult(axis=axis, chain=_views(tuple(certificates), ()))
+    try:
+        path = verify_signer_path(certificates[0], certificates[1:], roots, at=at)
+        own, finding = Outcome.ESTABLISHED, _trusted(path, at)
+        chain = _views(path, roots)
+    except UntrustedChain as e:
+        own, finding = Outcome.REFUTED, Finding(code=e.code, outcome=Outcome.REFUTED, detail=e.detail)
+        chain = _views(tuple(certificates), roots)
+    views = {a.engine: engine_outcome(a, Axis.SIGNER) for a in answers} | {OWN: own}
+    findings = (
+        finding,
+        *_engine_codes(answers, Axis.SIGNER, finding.code, abstentions),
+        *disagreement(Axis.SIGNER, views, abstentions),
+    )
+    axis = AxisEvidence(
+        axis=Axis.SIGNER, outcome=_joint(Axis.SIGNER, own, views, abstentions), findings=findings
+    )
+    return SignerResult(axis=axis, chain=chain)
+
+
+def _joint(
+    axis: Axis, own: Outcome, views: dict[str, Outcome], abstentions: tuple[Abstention, ...]
+) -> Outcome:
+    """Our own refusal stands. Our own acceptance stands only where nobody who examined it differs."""
+    if own is Outcome.REFUTED:
+        return Outcome.REFUTED
+    spoken = set(speaking(axis, views, abstentions).values())
+    return own if spoken == {own} else Outcome.NOT_EXAMINED
+
+
+def _trusted(path: tuple[x509.Certificate, ...], at: datetime) -> Finding:
+    return Finding(
+        code="signingCredential.trusted",
+        outcome=Outcome.ESTABLISHED,
+        detail="the signer's certificate chains to a root of your list at the time it is judged at",
+        facts=(
+            ("judged_at", instant(at)),
+            ("root", path[-1].subject.rfc4514_string()),
+            ("certificate_serial", f"{path[0].serial_number:x}"),
+        ),
+    )
+
+
+def _engine_codes(
+    answers: Sequence[EngineAnswer], axis: Axis, but: str, abstentions: tuple[Abstention, ...] = ()
+) -> tuple[Finding, ...]:
+    """Failure codes of the engines that are heard on this axis, verbatim, each code once."""
+    excused = {a.engine for a in abstentions if a.axis is axis}
+    found: dict[str, tuple[EngineAnswer, EngineCode]] = {}
+    for answer in (a for a in answers if a.engine not in excused):
+        for code in answer.failures():
+            if axis_of(code) is axis and code.code != but:
+                found.setdefault(code.code, (answer, code))
+    return tuple(
+        Finding(
+            code=name,
+            outcome=Outcome.REFUTED,
+            detail=f"{answer.engine}: {code.detail or name}",
+            facts=(("engine", answer.engine),),
+        )
+        for name, (answer, code) in found.items()
+    )
+
+
+def integrity_axis(
+    signature_holds: bool | None,
+    failure: str,
+    answers: Sequence[EngineAnswer],
+    abstentions: tuple[Abstention, ...],
+) -> AxisEvidence:
+    """Step 7. A computed digest or signature that differs refutes, whoever computed it; an opinion about
+    structure that only one engine has leaves the axis open."""
+    failures = {c.code for a in answers for c in integrity_failures(a)}
+    views = {a.engine: engine_outcome(a, Axis.INTEGRITY) for a in answers}
+    refuted_by_us = "claimSignature.mismatch" if signature_holds is False else ""
+    findings = [*_engine_codes(answers, Axis.INTEGRITY, refuted_by_us, abstentions)]
+    if signature_holds is False:
+        findings.insert(0, Finding(code="claimSignature.mismatch", outcome=Outcome.REFUTED, detail=failure))
+    elif signature_holds is None:
+        findings.append(
+            _silent(Axis.INTEGRITY, failure or "our own check found no claim signature").findings[0]
+        )
+    findings += disagreement(Axis.INTEGRITY, views, abstentions)
+    spoken = set(speaking(Axis.INTEGRITY, views, abstentions).values())
+    if signature_holds is False or failures & MISMATCH or spoken == {Outcome.REFUTED}:
+        outcome = Outcome.REFUTED
+    elif signature_holds and set(views.values()) == {Outcome.ESTABLISHED}:
+        outcome = Outcome.ESTABLISHED
+        findings.append(_unchanged(answers))
+    else:
+        outcome = Outcome.NOT_EXAMINED
+        if not findings:
+            findings.append(
+                _silent(Axis.INTEGRITY, "an engine did not evaluate the hard binding").findings[0]
+            )
+    return AxisEvidence(axis=Axis.INTEGRITY, outcome=outcome, findings=tuple(findings))
+
+
+def _unchanged(answers: Sequence[EngineAnswer]) -> Finding:
+    binding = next(
+        (c.code for c in answers[0].codes if c.kind == "success" and c.code.endswith("Hash.match")),
+        "assertion.dataHash.match",
+    )
+    return Finding(
+        code=binding,
+        outcome=Outcome.ESTABLISHED,
+        detail="the bytes are those that were signed: both engines and our own signature check agree",
+    )
+
+
+def device_axis(
+    leaf: x509.Certificate | None, registry: RegistryView | None, proven: datetime | None, as_of: datetime
+) -> AxisEvidence:
+    """Step 9. The key decides, not the name in the certificate."""
+    if leaf is None:
+        return _silent(Axis.DEVICE, "there is no verified signature whose key could be looked up")
+    if registry is None:
+        return _silent(Axis.DEVICE, "no device registry was asked")
+    device = registry.device_by_key(spki_sha256(leaf))
+    if device is None:
+        finding = Finding(
+            code="assay.device.unknown",
+            outcome=Outcome.ABSENT,
+            detail="the key belongs to no registered device",
+        )
+        return AxisEvidence(axis=Axis.DEVICE, outcome=Outcome.ABSENT, findings=(finding,))
+    if _revoked_at(device, proven or as_of):
+        finding = Finding(
+            code="assay.device.revoked",
+            outcome=Outcome.REFUTED,
+            detail="the device was revoked at the time the signature is judged at",
+            facts=_device_facts(device),
+        )
+    else:
+        finding = Finding(
+            code="assay.device.registered",
+            outcome=Outcome.ESTABLISHED,
+            detail=f"the key is registered as {device.name!r}; {ASSURANCE_LEVELS[device.assurance_level]}",
+            facts=_device_facts(device),
+        )
+    return AxisEvidence(axis=Axis.DEVICE, outcome=finding.outcome, findings=(finding,))
+
+
+def revocation_axis(
+    leaf: x509.Certificate | None,
+    registry: RegistryView | None,
+    proven: datetime | None,
+    as_of: datetime,
+    answers: Sequence[EngineAnswer],
+) -> AxisEvidence:
+    """Step 10. Established means: the registry knows the key, and it was not revoked at that time."""
+    stapled = _engine_codes(answers, Axis.REVOCATION, "")
+    device = registry.device_by_key(spki_sha256(leaf)) if leaf is not None and registry is not None else None
+    if device is None:
+        why = "nobody who could revoke this certificate was asked; the network is off"
+        silent = _silent(Axis.REVOCATION, why)
+        outcome = Outcome.REFUTED if stapled else Outcome.NOT_EXAMINED
+        return AxisEvidence(axis=Axis.REVOCATION, outcome=outcome, findings=(*stapled, *silent.findings))
+    revoked = _revoked_at(device, proven or as_of)
+    finding = Finding(
+        code="signingCredential.revoked" if revoked else "signingCredential.notRevoked",
+        outcome=Outcome.REFUTED if revoked else Outcome.ESTABLISHED,
+        detail=_revocation_detail(device, proven, revoked=revoked),
+        facts=_device_facts(device),
+    )
+    outcome = Outcome.REFUTED if revoked or stapled else Outcome.ESTABLISHED
+    return AxisEvidence(axis=Axis.REVOCATION, outcome=outcome, findings=(finding, *stapled))
+
+
+def _revoked_at(device: DeviceRecord, at: datetime) -> bool:
+    since = device.invalid_since or device.revoked_at
+    return since is not None and since <= at
+
+
+def _revocation_detail(device: DeviceRecord, proven: datetime | None, *, revoked: bool) -> str:
+    basis = "its proven time" if proven else "the as-of time, since no time is proven"
+    since = device.invalid_since or device.revoked_at
+    if since is None:
+        return f"the registry names no revocation; judged at {basis}"
+    word = "from" if revoked else "only later, from"
+    return f"the registry revokes the device {word} {instant(since)} on; judged at {basis}"
+
+
+def _device_facts(device: DeviceRecord) -> Facts:
+    return (
+        ("device_id", device.device_id),
+        ("name", device.name),
+        ("enrolled_at", instant(device.enrolled_at)),
+        ("assurance_level", device.assurance_level),
+        ("revoked_at", instant(device.revoked_at) if device.revoked_at else None),
+        ("invalid_since", instant(device.invalid_since) if device.invalid_since else None),
+        ("reason", device.revocation_reason),
+    )
+
+
+def spki_sha256(certificate: x509.Certificate) -> str:
+    """Identity of a key in the registry: hex SHA-256 of its SubjectPublicKeyInfo."""
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(key).hexdigest()
+
+
+def _views(
+    path: tuple[x509.Certificate, ...], roots: Sequence[x509.Certificate]
+) -> tuple[CertificateView, ...]:
+    return tuple(view for i, c in enumerate(path) if (view := _view(i, c, roots)) is not None)
+
+
+def _view(
+    index: int, certificate: x509.Certificate, roots: Sequence[x509.Certificate]
+) -> CertificateView | None:
+    try:
+        issued_by_itself = certificate.issuer == certificate.subject
+        return CertificateView(
+            role="signer" if index == 0 else "root" if issued_by_itself else "intermediate",
+            subject=certificate.subject.rfc4514_string(),
+            issuer=certificate.issuer.rfc4514_string(),
+            serial=f"{certificate.serial_number:x}",
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            spki_sha256=spki_sha256(certificate),
+            in_given_roots=certificate in roots,
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        return None  # it cannot be drawn; whether it can be relied on was decided above
+
+
+def _silent(axis: Axis, why: str) -> AxisEvidence:
+    finding = Finding(code=f"assay.{axis.value}.notExamined", outcome=Outcome.NOT_EXAMINED, detail=why)
+    return AxisEvidence(axis=axis, outcome=Outcome.NOT_EXAMINED, findings=(finding,))

@@ -1,0 +1,163 @@
+"""Steps 11 and 12 of the procedure: what the claims say happened, and what was recorded about ingredients.
+
+Everything here was written by signers and claim generators: repeated as theirs, shortened, never believed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from authn.evidence import AssertedClaim, Axis, AxisEvidence, Finding, Outcome
+from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
+from authn.provenance.reading import axis_of
+from authn.report.model import Json
+
+MAX_CLAIMS = 64
+MAX_TEXT = 300
+DEVICE_ASSERTION = "org.assay.device"
+
+_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+# Statements about who signed an ingredient, not about whether it was changed.
+_UNSETTLED = ("signingCredential.untrusted", "signingCredential.expired", "timeStamp.untrusted", "cawg.")
+
+
+def history_axis(answer: EngineAnswer, others: tuple[EngineAnswer, ...]) -> AxisEvidence:
+    """Established: actions are well-formed and nothing recorded about an ingredient speaks against it."""
+    if answer.state is not EngineState.READ:
+        return AxisEvidence(axis=Axis.HISTORY, outcome=Outcome.NOT_EXAMINED, findings=(_not_read(answer),))
+    findings = tuple(_failures(answer, others))
+    broken = [f for f in findings if f.outcome is Outcome.REFUTED]
+    if broken:
+        outcome = Outcome.REFUTED
+    elif findings:
+        outcome = Outcome.NOT_EXAMINED
+    else:
+        outcome, findings = Outcome.ESTABLISHED, (_nothing_against(answer),)
+    return AxisEvidence(axis=Axis.HISTORY, outcome=outcome, findings=findings)
+
+
+def asserted_claims(answer: EngineAnswer) -> tuple[AssertedClaim, ...]:
+    """What the manifests say, as text: generator, title, actions, source types, device assertion."""
+    found: list[AssertedClaim] = []
+    active = str(answer.store.get("active_manifest", ""))
+    manifests = _map(answer.store.get("manifests"))
+    for label in sorted(manifests, key=lambda name: name != active):
+        found.extend(_manifest_claims(label, _map(manifests[label])))
+    return tuple(found[:MAX_CLAIMS])
+
+
+def source_types(answer: EngineAnswer) -> tuple[str, ...]:
+    """IPTC digital source types of the active manifest's actions, last path segment only."""
+    manifest = _map(_map(answer.store.get("manifests")).get(str(answer.store.get("active_manifest", ""))))
+    types = [str(a.get("digitalSourceType", "")) for a in _actions(manifest)]
+    return tuple(t.removeprefix(_SOURCE_TYPE)[:MAX_TEXT] for t in types if t)
+
+
+def claim_version(answer: EngineAnswer) -> int | None:
+    manifest = _map(_map(answer.store.get("manifests")).get(str(answer.store.get("active_manifest", ""))))
+    version = manifest.get("claim_version")
+    return version if isinstance(version, int) else None
+
+
+def _failures(first: EngineAnswer, others: Iterable[EngineAnswer]) -> Iterable[Finding]:
+    """What the first engine found, then what only another one says: that is left open."""
+    seen: set[tuple[str, str, str]] = set()
+    for code in first.codes:
+        key = (code.code, code.about, code.scope)
+        if code.kind == "failure" and _is_history(code) and key not in seen:
+            seen.add(key)
+            yield _finding(first, code, alone=False)
+    known = {name for name, _, _ in seen}
+    for other in others:
+        for code in other.failures():
+            if _is_history(code) and code.code not in known:
+                known.add(code.code)
+                yield _finding(other, code, alone=True)
+
+
+def _is_history(code: EngineCode) -> bool:
+    return code.scope is not Scope.ACTIVE or axis_of(code) is Axis.HISTORY
+
+
+def _finding(answer: EngineAnswer, code: EngineCode, *, alone: bool) -> Finding:
+    unsettled = alone or code.code.startswith(_UNSETTLED)
+    what = {
+        Scope.ACTIVE: "about the active manifest",
+        Scope.INGREDIENT: "about an ingredient",
+        Scope.RECORDED: "recorded about an ingredient by the claim generator",
+    }[code.scope]
+    return Finding(
+        code=code.code,
+        outcome=Outcome.NOT_EXAMINED if unsettled else Outcome.REFUTED,
+        detail=f"{what}: {code.detail or code.code}" + (f" (only {answer.engine} says so)" if alone else ""),
+        facts=(("engine", answer.engine), ("scope", code.scope.value), ("about", code.about)),
+    )
+
+
+def _nothing_against(answer: EngineAnswer) -> Finding:
+    manifests = _map(answer.store.get("manifests"))
+    ingredients = sum(len(_list(_map(m).get("ingredients"))) for m in manifests.values())
+    return Finding(
+        code="assay.history.consistent",
+        outcome=Outcome.ESTABLISHED,
+        detail="the actions are well-formed and nothing recorded about an ingredient speaks against it",
+        facts=(("manifests", len(manifests)), ("ingredients", ingredients)),
+    )
+
+
+def _not_read(answer: EngineAnswer) -> Finding:
+    return Finding(
+        code="assay.history.notRead",
+        outcome=Outcome.NOT_EXAMINED,
+        detail=f"{answer.engine} could not read the claims: {answer.detail or answer.state.value}",
+    )
+
+
+def _manifest_claims(label: str, manifest: Mapping[str, Json]) -> Iterable[AssertedClaim]:
+    signer = _map(manifest.get("signature_info"))
+    by = str(signer.get("common_name") or signer.get("issuer") or "the signer")[:MAX_TEXT]
+
+    def claim(kind: str, statement: str) -> AssertedClaim:
+        return AssertedClaim(
+            label=kind, statement=statement[:MAX_TEXT], asserted_by=by, manifest=label[:MAX_TEXT]
+        )
+
+    generator = [_map(g) for g in _list(manifest.get("claim_generator_info"))]
+    if generator:
+        yield claim("generator", " ".join(str(generator[0].get(k, "")) for k in ("name", "version")).strip())
+    if title := manifest.get("title"):
+        yield claim("title", str(title))
+    for action in _actions(manifest):
+        source = str(action.get("digitalSourceType", "")).removeprefix(_SOURCE_TYPE)
+        words = [
+            str(action.get("action", "")),
+            source and f"source type {source}",
+            action.get("when") and f"at {action['when']}",
+        ]
+        yield claim("action", ", ".join(str(w) for w in words if w))
+    for item in _list(manifest.get("assertions")):
+        assertion = _map(item)
+        if assertion.get("label") == DEVICE_ASSERTION:
+            yield claim("device", json.dumps(assertion.get("data"), sort_keys=True, ensure_ascii=False))
+    for item in _list(manifest.get("ingredients")):
+        ingredient = _map(item)
+        yield claim(
+            "ingredient", f"{ingredient.get('relationship', '')} {ingredient.get('title', '')}".strip()
+        )
+
+
+def _actions(manifest: Mapping[str, Json]) -> Iterable[Mapping[str, Json]]:
+    for item in _list(manifest.get("assertions")):
+        assertion = _map(item)
+        if str(assertion.get("label", "")).startswith("c2pa.actions"):
+            for action in _list(_map(assertion.get("data")).get("actions")):
+                yield _map(action)
+
+
+def _map(value: object) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Json]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,241 @@
+"""From bytes to cryptographic evidence. The whole procedure; every block below bears its number.
+
+ 1. locate the manifest store in the bytes ourselves (``signer.container``); two stores are refused
+ 2. read the file with both engines, network off
+ 3. credential axis: is there one, can it be read, does policy accept its claim version
+ 4. take the claim signature apart and verify it with the leaf's key (``signer.cose``)
+ 5. time axis: verify every time-stamp token against the time-stamping roots only; proven time = genTime
+ 6. signer axis: the leaf's kind, validity and path against the signer roots only, at the proven time, or at
+    the as-of time where no time is proven
+ 7. integrity axis: hard binding and assertion digests by both engines, claim signature by us
+ 8. for 5 to 7, compare all who examined: a disagreement is a finding and never ends as established
+ 9. device axis: look the leaf's key up in the registry view; its status at the proven time
+10. revocation axis: the registry's revocation against the proven time, and what engines found stapled
+11. history axis: actions and ingredients, and what was recorded about them
+12. the signer's claims, as claims
+13. log axis: receipts
+
+It decides on bytes, roots, registry view and times; it opens no file and no socket and reads no clock.
+Its callers must still: cap and sniff the bytes (``authn.media``), choose the roots, say which time is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from authn.devices import RegistryView
+from authn.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
+from authn.media import Media
+from authn.pki.chains import is_pss_signed
+from authn.provenance import axes
+from authn.provenance.engines import EngineAnswer, EngineState
+from authn.provenance.history import asserted_claims, claim_version, history_axis
+from authn.provenance.reading import Abstention
+from authn.provenance.roots import TrustRoots
+from signer.container import read_manifest
+from signer.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
+from signer.errors import ManifestMalformed, SigningFailed, UnsupportedMedia
+from signer.jumbf import active_manifest
+
+MIN_CLAIM_VERSION = 2  # in version 1 the time-stamp does not cover the signature (c2pa-rs#2317)
+_AS_OF_IS_NOW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """``as_of``: the time the reader asks about. ``now``: the clock, for engines that know no other time."""
+
+    as_of: datetime
+    now: datetime
+
+    @property
+    def is_now(self) -> bool:
+        return abs(self.now - self.as_of) <= _AS_OF_IS_NOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnReading:
+    """Steps 1 and 4. ``failure`` says why there is no (valid) signature to judge; then ``signature_holds`` is
+    False where it was refuted and None where it could not be examined."""
+
+    store_found: bool
+    claim: bytes = b""
+    claim_version: int | None = None
+    signature: ClaimSignature | None = None
+    certificates: tuple[x509.Certificate, ...] = ()
+    signature_holds: bool | None = None
+    failure: str = ""
+
+
+def verify_media(
+    media: Media,
+    *,
+    answers: Sequence[EngineAnswer],
+    roots: TrustRoots,
+    registry: RegistryView | None,
+    moment: Moment,
+) -> CryptographicEvidence:
+    """``answers``: step 2, one per engine, c2pa-rs first (``authn.provenance.read_with_engines``)."""
+    own = read_own(media)  # 1, 4
+    if not own.store_found and all(a.state is not EngineState.READ for a in answers):
+        return _without_manifest(media, answers)
+    abstentions = known_limits(own, answers, moment)
+    credential = _credential_axis(own, answers)  # 3
+    stamps = axes.time_axis(own.signature, own.claim, roots.tsa, answers, abstentions, moment.as_of)  # 5, 8
+    at = stamps.proven or moment.as_of
+    signer = axes.signer_axis(
+        own.certificates, own.signature_holds, roots.signer, at, answers, abstentions
+    )  # 6
+    integrity = axes.integrity_axis(own.signature_holds, own.failure, answers, abstentions)  # 7
+    key = own.certificates[0] if own.certificates and own.signature_holds else None
+    device = axes.device_axis(key, registry, stamps.proven, moment.as_of)  # 9
+    revocation = axes.revocation_axis(key, registry, stamps.proven, moment.as_of, answers)  # 10
+    history = history_axis(answers[0], tuple(answers[1:]))  # 11
+    return CryptographicEvidence(
+        axes=(credential, integrity, signer.axis, device, stamps.axis, revocation, history, _log_axis()),
+        engines=_views(answers),
+        claims=asserted_claims(answers[0]),  # 12
+        chain=signer.chain,
+        not_after=stamps.not_after,
+    )
+
+
+def read_own(media: Media) -> OwnReading:
+    """Steps 1 and 4: our own way to the claim and its signature, independent of both engines."""
+    try:
+        store = read_manifest(media.data, media.media_type)
+    except ManifestMalformed as e:
+        return OwnReading(store_found=True, signature_holds=False, failure=str(e))
+    except UnsupportedMedia as e:
+        return OwnReading(store_found=False, failure=str(e))
+    if store is None:
+        return OwnReading(store_found=False)
+    try:
+        manifest = active_manifest(store)
+        claim = manifest.claim.of(store)
+        signature = parse_claim_signature(manifest.signature.of(store))
+        certificates = tuple(x509.load_der_x509_certificate(der) for der in signature.certificates)
+        key = certificates[0].public_key()
+    except (ManifestMalformed, ValueError, UnsupportedAlgorithm) as e:
+        return OwnReading(store_found=True, signature_holds=False, failure=str(e))
+    try:
+        verify_claim_signature(signature, claim, key)
+        holds, failure = True, ""
+    except SigningFailed as e:
+        holds, failure = False, str(e)
+    return OwnReading(
+        store_found=True,
+        claim=claim,
+        claim_version=manifest.claim_version,
+        signature=signature,
+        certificates=certificates,
+        signature_holds=holds,
+        failure=failure,
+    )
+
+
+def known_limits(own: OwnReading, answers: Sequence[EngineAnswer], moment: Moment) -> tuple[Abstention, ...]:
+    """Where an engine is known not to evaluate what stands in the file (docs/decisions/0004)."""
+    found = []
+    for answer in answers:
+        if answer.engine == "encypher-c2pa" and is_pss_signed(own.certificates):
+            reason = "it does not evaluate certificates that are signed with RSASSA-PSS"
+            found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
+        judged_now = answer.engine == "c2pa-rs" and not moment.is_now
+        if judged_now and answer.has("signingCredential.expired", kind="failure"):
+            reason = "it judges validity at the clock's time, not at the as-of time"
+            found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
+    return tuple(found)
+
+
+def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEvidence:
+    unreadable = [a for a in answers if a.state in (EngineState.UNREADABLE, EngineState.NO_MANIFEST)]
+    findings = [
+        Finding(
+            code="assay.credential.unreadable",
+            outcome=Outcome.REFUTED,
+            detail=f"{a.engine} cannot read the manifest store: {a.detail or 'it finds none'}",
+            facts=(("engine", a.engine),),
+        )
+        for a in unreadable
+    ]
+    if own.store_found and own.signature is None:
+        detail = f"the manifest store is malformed: {own.failure}"
+        findings.append(Finding(code="assay.credential.malformed", outcome=Outcome.REFUTED, detail=detail))
+    if findings:
+        # Present, but not whole: nobody can say what it claims.
+        return AxisEvidence(axis=Axis.CREDENTIAL, outcome=Outcome.REFUTED, findings=tuple(findings))
+    version = own.claim_version or claim_version(answers[0])
+    findings.append(
+        Finding(
+            code="assay.credential.present",
+            outcome=Outcome.ESTABLISHED,
+            detail="the file carries a C2PA manifest store that both engines can read",
+            facts=(("claim_version", version),),
+        )
+    )
+    if version is not None and version < MIN_CLAIM_VERSION:
+        findings.append(axes.version_refused(version))
+    return AxisEvidence(axis=Axis.CREDENTIAL, outcome=Outcome.ESTABLISHED, findings=tuple(findings))
+
+
+def _without_manifest(media: Media, answers: Sequence[EngineAnswer]) -> CryptographicEvidence:
+    remote = [a for a in answers if a.state is EngineState.REMOTE_ONLY]
+    broken = [a for a in answers if a.state is EngineState.UNREADABLE]
+    if remote:
+        finding = Finding(
+            code="manifest.inaccessible",
+            outcome=Outcome.NOT_EXAMINED,
+            detail="the manifest is only named by an address; Assay never fetches what a file names",
+        )
+    elif broken:
+        # Something there calls itself C2PA and cannot be read; without that, only our reader failed.
+        named = b"c2pa" in media.data
+        finding = Finding(
+            code="assay.credential.malformed" if named else "assay.credential.unreadable",
+            outcome=Outcome.REFUTED if named else Outcome.NOT_EXAMINED,
+            detail=f"{broken[0].engine} cannot read the file: {broken[0].detail}",
+        )
+    else:
+        finding = Finding(
+            code="assay.credential.absent",
+            outcome=Outcome.ABSENT,
+            detail="the file carries no C2PA manifest; that proves nothing about it",
+        )
+    rest = Outcome.ABSENT if finding.outcome is Outcome.ABSENT else Outcome.NOT_EXAMINED
+    others = tuple(
+        AxisEvidence(axis=axis, outcome=rest, findings=(axes.nothing_to_examine(rest),))
+        for axis in list(Axis)[1:-1]
+    )
+    credential = AxisEvidence(axis=Axis.CREDENTIAL, outcome=finding.outcome, findings=(finding,))
+    return CryptographicEvidence(axes=(credential, *others, _log_axis()), engines=_views(answers))
+
+
+def _log_axis() -> AxisEvidence:
+    """Step 13. Receipts come with the transparency log; a file alone carries none."""
+    finding = Finding(
+        code="assay.log.noReceipt",
+        outcome=Outcome.ABSENT,
+        detail="no receipt of a transparency log was given",
+    )
+    return AxisEvidence(axis=Axis.LOG, outcome=Outcome.ABSENT, findings=(finding,))
+
+
+def _views(answers: Sequence[EngineAnswer]) -> tuple[EngineView, ...]:
+    return tuple(
+        EngineView(
+            name=a.engine,
+            version=a.version,
+            state=a.word or a.state.value,
+            codes=tuple(
+                dict.fromkeys(c.code for c in a.codes if c.kind == "failure" or "timeStamp" in c.code)
+            ),
+            detail=a.detail,
+        )
+        for a in answers
+    )

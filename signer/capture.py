@@ -1,0 +1,133 @@
+"""The one workflow of the capture side: photo -> signed file.
+
+Refuses what must not be signed as a capture, above all a file that carries a manifest already. Needs no
+network; the capture waits in the spool for its time-stamp. On return the signed file and the spool entry are
+on the disk; after any failure the photo is as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from signer.claim import MIN_NONCE_BYTES, CaptureClaim, DeviceAssertion
+from signer.container import read_manifest
+from signer.credential import refuse_signed, sign_media
+from signer.device import DeviceIdentity, next_counter
+from signer.errors import AlreadySigned, InputRefused, ManifestMalformed
+from signer.formats import media_type_of
+from signer.keys import open_key
+from signer.mediafile import create_media_file, read_media_file, replace_media_file
+from signer.spool import Entry, Spool, new_entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCapture:
+    """``entry`` waits in the spool for its time-stamp."""
+
+    path: Path
+    media_type: str
+    device_id: str
+    counter: int
+    captured_at: datetime
+    entry: Entry
+
+
+def sign_file(
+    path: Path,
+    identity: DeviceIdentity,
+    *,
+    spool: Spool,
+    key: ec.EllipticCurvePrivateKey | None = None,
+    out: Path | None = None,
+    now: datetime | None = None,
+) -> SignedCapture:
+    """Sign the photo in place, or into ``out``, which must not exist. Pass ``key`` to open it only once.
+
+    Raises ``InputRefused`` and its kinds, ``KeyUnavailable``, ``DeviceUnusable``, ``SigningFailed``,
+    ``SpoolError``.
+    """
+    _refuse_taken(out)
+    file = read_media_file(path)
+    media_type = media_type_of(file.data, path.name)
+    _refuse_signed(file.data, media_type, path.name)
+    signed, capture = _sign(file.data, media_type, out or path, path.name, identity, key, now)
+    with spool.announced(capture.entry):
+        if out is None:
+            replace_media_file(file, signed, capture.entry.temporary, keep_times=True)
+        else:
+            create_media_file(out, signed, capture.entry.temporary)
+    return capture
+
+
+def sign_frame(
+    data: bytes,
+    out: Path,
+    identity: DeviceIdentity,
+    *,
+    spool: Spool,
+    key: ec.EllipticCurvePrivateKey | None = None,
+    now: datetime | None = None,
+) -> SignedCapture:
+    """Sign bytes that come straight from a camera: they never lie on the disk unsigned. Raises as
+    ``sign_file``."""
+    _refuse_taken(out)
+    media_type = media_type_of(data, out.name)
+    signed, capture = _sign(data, media_type, out, out.name, identity, key, now)
+    with spool.announced(capture.entry):
+        create_media_file(out, signed, capture.entry.temporary)
+    return capture
+
+
+def _sign(
+    data: bytes,
+    media_type: str,
+    target: Path,
+    title: str,
+    identity: DeviceIdentity,
+    key: ec.EllipticCurvePrivateKey | None,
+    now: datetime | None,
+) -> tuple[bytes, SignedCapture]:
+    key = key or open_key(identity.key_uri)
+    captured_at = now or datetime.now(UTC)
+    counter = next_counter(identity.folder)
+    claim = CaptureClaim(
+        title=title.encode("utf-8", "replace").decode(),  # a file name need not be text
+        captured_at=captured_at,
+        device=DeviceAssertion(
+            device_id=identity.device_id, counter=counter, nonce=secrets.token_bytes(MIN_NONCE_BYTES)
+        ),
+    )
+    signed = sign_media(data, media_type, claim, key, identity.chain_pem)
+    entry = new_entry(
+        path=target, media_type=media_type, signed=signed, device_id=identity.device_id, now=captured_at
+    )
+    return signed, SignedCapture(
+        path=target,
+        media_type=media_type,
+        device_id=identity.device_id,
+        counter=counter,
+        captured_at=captured_at,
+        entry=entry,
+    )
+
+
+def _refuse_signed(data: bytes, media_type: str, name: str) -> None:
+    """Two readers look, because a manifest that one of them overlooks would be dropped in silence."""
+    try:
+        present = read_manifest(data, media_type) is not None
+    except ManifestMalformed as e:
+        raise AlreadySigned(f"{name} carries a manifest that cannot be read: {e.detail}") from e
+    if present:
+        raise AlreadySigned(f"{name} carries a manifest already; signing it again would hide its history")
+    refuse_signed(data, media_type)
+
+
+def _refuse_taken(out: Path | None) -> None:
+    if out is not None and os.path.lexists(out):
+        raise InputRefused(f"{out} exists; nothing is overwritten")

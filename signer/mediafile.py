@@ -1,0 +1,127 @@
+"""Media files on the disk: read whole, replaced whole, never half.
+
+Links are not followed: the file that is signed is the file that was named.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from signer.durable import sync_folder, write_new
+from signer.errors import InputRefused, SigningFailed, UnreadableMedia
+
+# The verifier's default limit: a file that nobody would verify is not worth a signature, and the signing
+# engine holds a file about three times in memory.
+MAX_MEDIA_BYTES = 256 * 1024 * 1024
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFile:
+    path: Path
+    data: bytes
+    status: os.stat_result
+
+
+def read_media_file(path: Path, max_bytes: int = MAX_MEDIA_BYTES) -> MediaFile:
+    """Raises ``UnreadableMedia``: missing, a link, no regular file, empty, no permission, over the limit, or
+    written to while it was read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as e:
+        why = "is a symbolic link; name the file it points to" if e.errno == errno.ELOOP else None
+        raise UnreadableMedia(f"{path.name} {why or f'cannot be opened: {e.strerror}'}") from e
+    with os.fdopen(fd, "rb", buffering=0) as f:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableMedia(f"{path.name} is not a regular file")
+        if status.st_size == 0:
+            raise UnreadableMedia(f"{path.name} is empty")
+        if status.st_size > max_bytes:
+            raise UnreadableMedia(f"{path.name} has {status.st_size} bytes; the limit is {max_bytes}")
+        try:
+            data = f.readall()
+        except OSError as e:
+            raise UnreadableMedia(f"{path.name} cannot be read: {e.strerror}") from e
+    if len(data) != status.st_size or not same_file(status, path):
+        raise UnreadableMedia(f"{path.name} changed while it was read")
+    return MediaFile(path=path, data=data, status=status)
+
+
+def replace_media_file(file: MediaFile, content: bytes, temporary: Path, *, keep_times: bool) -> None:
+    """Put ``content`` in the place of ``file``, with its mode, owner and attributes, durably.
+
+    ``temporary`` is the name to write under first, in the same folder. Raises ``UnreadableMedia`` where the
+    file changed since it was read, ``SigningFailed`` where it cannot be written; either way the old file is
+    whole and the temporary one is gone.
+    """
+    with ExitStack() as undo:
+        undo.callback(_remove, temporary)
+        try:
+            write_new(temporary, content)
+            _copy_attributes(file, temporary)
+            if not keep_times:
+                os.utime(temporary)
+            if not same_file(file.status, file.path):
+                raise UnreadableMedia(
+                    f"{file.path.name} changed while it was worked on; nothing was replaced"
+                )
+            temporary.replace(file.path)
+            sync_folder(file.path.parent)
+        except OSError as e:
+            raise SigningFailed(f"{file.path.name} cannot be replaced: {e.strerror}") from e
+
+
+def create_media_file(path: Path, content: bytes, temporary: Path) -> None:
+    """Put ``content`` under a name that must be free, durably. Raises ``InputRefused`` where it is taken,
+    ``SigningFailed`` where it cannot be written."""
+    with ExitStack() as undo:
+        undo.callback(_remove, temporary)
+        try:
+            write_new(temporary, content, mode=0o644)
+            _name_if_free(temporary, path)
+            sync_folder(path.parent)
+        except FileExistsError as e:
+            raise InputRefused(f"{path} exists; nothing is overwritten") from e
+        except OSError as e:
+            raise SigningFailed(f"{path} cannot be written: {e.strerror}") from e
+
+
+def same_file(status: os.stat_result, path: Path) -> bool:
+    """Whether the path still names the file of that status, unchanged as far as its times tell."""
+    try:
+        now = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) == (
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns,
+    )  # fmt: skip
+
+
+def _name_if_free(temporary: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(temporary)
+    except OSError as e:
+        if e.errno not in _NO_HARD_LINKS:
+            raise
+        # No hard links here (FAT on a memory card): take the name with an empty file, then rename over it.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        temporary.replace(path)
+
+
+def _copy_attributes(file: MediaFile, temporary: Path) -> None:
+    shutil.copystat(file.path, temporary, follow_symlinks=False)
+    if (file.status.st_uid, file.status.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):
+            os.chown(temporary, file.status.st_uid, file.status.st_gid)
+
+
+def _remove(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink()

@@ -1,0 +1,343 @@
+"""Captures that wait for their time-stamp. The spool survives SIGKILL and may be used by many processes.
+
+An entry is a small file. It is written before the photo is replaced and dropped after the stamp is in it:
+
+    intent/ID.json    a signing has begun; the photo may or may not be the signed one
+    pending/ID.json   the photo at ``path`` is signed and has no time-stamp
+    aside/ID.json     it cannot be stamped (gone, modified); kept with the reason until a person looks
+
+Whoever works on an entry holds a lock on its file; the kernel drops the lock when the process dies, so an
+unlocked intent means a dead signer. What happens when the machine dies on each line of a signing:
+
+ 1. counter advanced       a number is skipped; the photo is as it was
+ 2. intent written         recovery finds the photo without this signature and drops the intent
+ 3. temporary file begun   the same, and removes the temporary file, whose name follows from the id
+ 4. photo replaced         recovery finds this signature in the photo and makes the intent pending
+ 5. intent made pending    done; the stamp is fetched by whoever comes next
+
+and of a stamping: the entry is pending throughout; before the photo is replaced nothing has happened but a
+temporary file, which recovery removes; after it, the next run finds the token inside and drops the entry. The
+photo itself is the one record of its state: an entry holds what identifies the signature (``imprint``, the
+SHA-256 of the bytes that are stamped), so no step has to be undone. Recovery is what every run does first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from signer.credential import verify_binding
+from signer.durable import sync_folder, write_new
+from signer.errors import (
+    InputRefused,
+    ManifestMalformed,
+    ServiceError,
+    ServiceUnavailable,
+    SigningFailed,
+    SpoolError,
+    TimestampError,
+    TimestampMismatch,
+    TimestampUnavailable,
+    UnreadableMedia,
+)
+from signer.mediafile import MediaFile, read_media_file, replace_media_file
+from signer.staple import bytes_to_stamp, has_token, staple
+from signer.timestamp import build_request, parse_response, verify_token
+from signer.tst import parse_token
+
+Fetch = Callable[[bytes], bytes]
+
+_VERSION = 1
+_INTENT, _PENDING, _ASIDE = "intent", "pending", "aside"
+_NONCE_BITS = 63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """``path`` is absolute; ``imprint`` is hex; ``reason`` is empty unless the entry is kept aside."""
+
+    id: str
+    path: str
+    media_type: str
+    imprint: str
+    device_id: str
+    reason: str = ""
+
+    @property
+    def temporary(self) -> Path:
+        """The one name under which new contents of the photo are ever written."""
+        return Path(self.path).with_name(f".assay-{self.id}.tmp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampRun:
+    """What one run did. ``reason`` says in ``waiting`` why not yet, in ``aside`` why not at all."""
+
+    stamped: tuple[Entry, ...] = ()
+    waiting: tuple[Entry, ...] = ()
+    aside: tuple[Entry, ...] = ()
+
+
+def new_entry(*, path: Path, media_type: str, signed: bytes, device_id: str, now: datetime) -> Entry:
+    """An entry for signed bytes that are to stand at ``path``. Raises ``ManifestMalformed``."""
+    return Entry(
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(8)}",
+        path=str(path.absolute()),
+        media_type=media_type,
+        imprint=_imprint(signed, media_type),
+        device_id=device_id,
+    )
+
+
+class Spool:
+    """All methods raise ``SpoolError`` where the folder cannot be read or written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def announced(self, entry: Entry) -> Iterator[None]:
+        """Around the writing of ``entry.path`` through ``entry.temporary``; afterwards the entry is pending.
+
+        After an exception the photo itself says whether it had been replaced already.
+        """
+        with self._created(entry, _INTENT):
+            with ExitStack() as undo:
+                undo.callback(self._settle, entry)
+                yield
+                undo.pop_all()
+            self._move(entry, _INTENT, _PENDING)
+
+    def add(self, entry: Entry) -> None:
+        """Make a photo wait that is signed and lies at ``entry.path`` already; once is enough."""
+        if any(e.imprint == entry.imprint and e.path == entry.path for e in self.pending()):
+            return
+        with self._created(entry, _PENDING):
+            pass
+
+    def pending(self, device_id: str | None = None) -> tuple[Entry, ...]:
+        """What waits, oldest first; of one device or of all."""
+        return tuple(e for e in self._entries(_PENDING) if device_id in (None, e.device_id))
+
+    def aside(self) -> tuple[Entry, ...]:
+        """What was kept aside, each with its reason."""
+        return self._entries(_ASIDE)
+
+    def recover(self) -> None:
+        """Finish or take back what dead processes began. Cheap where there is nothing to do."""
+        with self._exclusive():
+            for left in self.folder.glob(".*.tmp"):  # entries are created under this same lock
+                left.unlink(missing_ok=True)
+        for entry in self._entries(_INTENT):
+            with self._claimed(entry, _INTENT) as claimed:
+                if claimed:
+                    self._settle(entry)
+        for entry in self._entries(_PENDING):
+            if os.path.lexists(entry.temporary):
+                with self._claimed(entry, _PENDING) as claimed, suppress(OSError):
+                    if claimed:
+                        entry.temporary.unlink(missing_ok=True)
+
+    def stamp_all(
+        self, fetch: Fetch, roots: Sequence[x509.Certificate] = (), *, device_id: str | None = None
+    ) -> StampRun:
+        """Fetch and staple a time-stamp for everything that waits. Idempotent; any number may run at once.
+
+        ``fetch`` takes a TimeStampReq and returns a TimeStampResp, or raises a ``TimestampError`` or
+        ``ServiceError``. A token is verified against ``roots`` before it is stapled; without roots only that
+        it stamps these bytes and answers this request. The first unreachable authority ends the run.
+        """
+        self.recover()
+        stamped, waiting, aside = [], [], []
+        unreachable = ""
+        for entry in self.pending(device_id):
+            if unreachable:
+                waiting.append(replace(entry, reason=unreachable))
+                continue
+            with self._claimed(entry, _PENDING) as claimed:
+                if not claimed:  # somebody else is stamping it, or has just done so
+                    continue
+                try:
+                    _stamp_photo(entry, fetch, roots)
+                    self._drop(entry, _PENDING)
+                    stamped.append(entry)
+                except _CannotStamp as e:
+                    aside.append(self._set_aside(entry, e.reason))
+                except (TimestampError, ServiceError, InputRefused, SigningFailed) as e:
+                    waiting.append(replace(entry, reason=e.detail))
+                    if isinstance(e, TimestampUnavailable | ServiceUnavailable):
+                        unreachable = e.detail
+        return StampRun(stamped=tuple(stamped), waiting=tuple(waiting), aside=tuple(aside))
+
+    def _settle(self, entry: Entry) -> None:
+        """The photo decides: it carries this signature and waits, or it does not and nothing happened."""
+        with suppress(OSError):
+            entry.temporary.unlink(missing_ok=True)
+        if _carries(entry):
+            self._move(entry, _INTENT, _PENDING)
+        else:
+            self._drop(entry, _INTENT)
+
+    def _set_aside(self, entry: Entry, reason: str) -> Entry:
+        kept = replace(entry, reason=reason)
+        with self._created(kept, _ASIDE):
+            self._drop(entry, _PENDING)
+        return kept
+
+    @contextmanager
+    def _created(self, entry: Entry, state: str) -> Iterator[None]:
+        """A durable entry file whose lock is held. It gets its name only when it is complete."""
+        beginning = self.folder / f".{entry.id}.tmp"
+        final = self._file(entry, state)
+        content = json.dumps({"version": _VERSION, **asdict(entry)}).encode() + b"\n"
+        with ExitStack() as stack:
+            with self._exclusive():
+                final.parent.mkdir(exist_ok=True, mode=0o700)
+                write_new(beginning, content)
+                stack.enter_context(_locked_file(beginning))
+                beginning.replace(final)
+                sync_folder(final.parent)
+            yield
+
+    @contextmanager
+    def _claimed(self, entry: Entry, state: str) -> Iterator[bool]:
+        """Whether this process now has the entry to itself. False: busy, or settled in the meantime."""
+        path = self._file(entry, state)
+        with ExitStack() as stack:
+            try:
+                fd = stack.enter_context(_locked_file(path))
+                claimed = os.fstat(fd).st_ino == path.stat().st_ino
+            except (FileNotFoundError, BlockingIOError):
+                claimed = False
+            except OSError as e:
+                raise SpoolError(f"the spool entry {path} cannot be opened: {e.strerror}") from e
+            yield claimed
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        with _as_spool_error(self.folder), ExitStack() as stack:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            stack.callback(os.close, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+
+    def _entries(self, state: str) -> tuple[Entry, ...]:
+        with _as_spool_error(self.folder):
+            if not (self.folder / state).is_dir():
+                return ()
+            found = (_read_entry(p) for p in sorted((self.folder / state).glob("*.json")))
+            return tuple(e for e in found if e is not None)
+
+    def _file(self, entry: Entry, state: str) -> Path:
+        return self.folder / state / f"{entry.id}.json"
+
+    def _move(self, entry: Entry, old: str, new: str) -> None:
+        with _as_spool_error(self.folder):
+            (self.folder / new).mkdir(exist_ok=True, mode=0o700)
+            self._file(entry, old).replace(self._file(entry, new))
+
+    def _drop(self, entry: Entry, state: str) -> None:
+        with _as_spool_error(self.folder):
+            self._file(entry, state).unlink(missing_ok=True)
+
+
+class _CannotStamp(Exception):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _stamp_photo(entry: Entry, fetch: Fetch, roots: Sequence[x509.Certificate]) -> None:
+    """Raises ``_CannotStamp`` for good, or a ``SignerError`` where it is worth another try."""
+    file = _open_photo(entry)
+    try:
+        message = bytes_to_stamp(file.data, entry.media_type)
+        if hashlib.sha256(message).hexdigest() != entry.imprint:
+            raise _CannotStamp("another signature stands in the file now")
+        if has_token(file.data, entry.media_type):
+            return
+        verify_binding(file.data, entry.media_type)
+        token = _fetched_token(message, fetch, roots)
+        stapled = staple(file.data, entry.media_type, token)
+    except ManifestMalformed as e:
+        raise _CannotStamp(f"the file was modified after signing: {e.detail}") from e
+    # The length stays the same, so the times must change for backups to notice.
+    replace_media_file(file, stapled, entry.temporary, keep_times=False)
+
+
+def _open_photo(entry: Entry) -> MediaFile:
+    path = Path(entry.path)
+    if not path.parent.is_dir():  # an unplugged card or an unmounted share comes back
+        raise UnreadableMedia(f"the folder {path.parent} is not there")
+    if not os.path.lexists(path):
+        raise _CannotStamp("the file is gone; stamp it by name where it lies now")
+    if path.is_symlink() or not path.is_file() or path.stat().st_size == 0:
+        raise _CannotStamp("the file was replaced by something that is no photo")
+    return read_media_file(path)
+
+
+def _fetched_token(message: bytes, fetch: Fetch, roots: Sequence[x509.Certificate]) -> bytes:
+    nonce = secrets.randbits(_NONCE_BITS) | 1
+    token = parse_response(fetch(build_request(message, nonce)))
+    if roots:
+        verify_token(token, message, roots, nonce=nonce)
+        return token
+    info = parse_token(token).info
+    if hashlib.new(info.imprint_algorithm, message).digest() != info.imprint or info.nonce != nonce:
+        raise TimestampMismatch("the token stamps other bytes or answers another request")
+    return token
+
+
+def _carries(entry: Entry) -> bool:
+    try:
+        data = read_media_file(Path(entry.path)).data
+        return _imprint(data, entry.media_type) == entry.imprint
+    except (InputRefused, ManifestMalformed):
+        return False
+
+
+def _imprint(data: bytes, media_type: str) -> str:
+    return hashlib.sha256(bytes_to_stamp(data, media_type)).hexdigest()
+
+
+def _read_entry(path: Path) -> Entry | None:
+    """None where it has just been settled by another process."""
+    try:
+        fields = json.loads(path.read_bytes())
+        if fields.pop("version") != _VERSION or fields["id"] != path.stem:
+            raise SpoolError(f"the spool entry {path} is of another version")
+        return Entry(**fields)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError) as e:
+        raise SpoolError(f"the spool entry {path} is damaged; move it away to go on") from e
+
+
+@contextmanager
+def _locked_file(path: Path) -> Iterator[int]:
+    """Raises ``BlockingIOError`` where another process holds it."""
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _as_spool_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        raise SpoolError(f"the spool {folder} cannot be used: {e.strerror}") from e

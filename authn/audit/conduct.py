@@ -1,0 +1,146 @@
+"""One audit from its source to its summary: list, examine, count, write down.
+
+Decides the order of the steps and what a finished run leaves behind: ``run.json``, ``plan.jsonl``,
+``results.jsonl``, ``summary.json`` and, unless told otherwise, ``summary.html``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from authn.audit.inputs import Entry, open_inputs
+from authn.audit.plan import Question, RunFolder, open_run, plan, replace_file
+from authn.audit.results import RESULTS_FILE, Row, Tally, file_sha256, read_rows, tally
+from authn.audit.run import Job, run
+from authn.audit.summary import RunView, render_summary
+from authn.confined import Examines
+from authn.media import MediaLimits
+from authn.report.model import Json, instant
+
+SUMMARY_FILE = "summary.json"
+PAGE_FILE = "summary.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the caller wants audited, and with what means."""
+
+    source: Path
+    folder: Path
+    question: Question
+    build: Callable[[], Examines]
+    limits: MediaLimits
+    as_of: datetime | None = None
+    jobs: int = 1
+    timeout_s: float = 60.0
+    memory_bytes: int = 4 * 2**30
+    page: bool = True
+
+
+class Progress:
+    """Hears how far an audit is. This one says nothing."""
+
+    def listing(self) -> None:
+        """The source is being read once, to know its digests."""
+
+    def planned(self, inputs: int, *, resumed: bool) -> None:
+        """So many inputs are on the plan."""
+
+    def rows(self, count: int) -> None:
+        """So many more rows are written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    run: RunFolder
+    inputs: int
+    tally: Tally
+    summary: dict[str, Json]
+
+    @property
+    def partial(self) -> bool:
+        """Whether some input has no report."""
+        return self.tally.not_reported > 0
+
+
+def conduct(order: Order, *, clock: Callable[[], datetime], progress: Progress | None = None) -> Finished:
+    """Run or resume an audit. Raises ``AuditError`` and ``Unavailable``; every written row stays."""
+    progress = progress or Progress()
+    entries, work, resumed = _planned(order, clock(), progress)
+    progress.planned(len(entries), resumed=resumed)
+    job = Job(
+        build=order.build,
+        source=order.source,
+        as_of=work.as_of,
+        limits=order.limits,
+        jobs=order.jobs,
+        timeout_s=order.timeout_s,
+        memory_bytes=order.memory_bytes,
+    )
+    run(job, entries, work.folder, done=progress.rows)
+    return _finish(order, work, entries, clock())
+
+
+def _planned(order: Order, now: datetime, progress: Progress) -> tuple[tuple[Entry, ...], RunFolder, bool]:
+    inputs = open_inputs(order.source, order.limits, leave_out=order.folder)
+    try:
+        work, resumed = open_run(order.folder, order.question, as_of=order.as_of, started_at=now)
+        if not work.plan_file.exists():
+            progress.listing()
+        return plan(work, inputs), work, resumed
+    finally:
+        inputs.close()
+
+
+def _finish(order: Order, work: RunFolder, entries: tuple[Entry, ...], now: datetime) -> Finished:
+    results = work.folder / RESULTS_FILE
+    counted = tally(read_rows(results))
+    digest = file_sha256(results)
+    summary = _summary_json(work, entries, counted, digest)
+    replace_file(work.folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
+    if order.page:
+        view = RunView(
+            started_at=work.started_at,
+            finished_at=now,
+            source=work.question.source,
+            counts=(
+                ("inputs", len(entries)),
+                ("reported", counted.reported),
+                ("not examined", counted.not_reported),
+            ),
+            skipped=tuple(_without_report(read_rows(results))),
+            results_sha256=digest,
+        )
+        reports = (row for row in read_rows(results) if "error" not in row)
+        replace_file(work.folder / PAGE_FILE, render_summary(reports, view))
+    return Finished(run=work, inputs=len(entries), tally=counted, summary=summary)
+
+
+def _without_report(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
+    for row in rows:
+        if "error" in row:
+            yield row["subject"]["name"], row["error"]["code"], row["error"]["detail"]
+
+
+def _summary_json(
+    work: RunFolder, entries: tuple[Entry, ...], counted: Tally, results_sha256: str
+) -> dict[str, Json]:
+    return {
+        "version": 1,
+        "source": work.question.source,
+        "as_of": instant(work.as_of),
+        "fingerprint": work.question.fingerprint,
+        "inputs": len(entries),
+        "reported": counted.reported,
+        "not_examined": counted.not_reported,
+        "with_a_refuted_axis": counted.refuted,
+        "with_a_contradiction": counted.contradictory,
+        "axes": {name: dict(outcomes) for name, outcomes in counted.axes},
+        "detectors": {name: dict(outcomes) for name, outcomes in counted.detectors},
+        "results_sha256": results_sha256,
+        "content_sha256": counted.content_sha256,
+    }

@@ -1,0 +1,196 @@
+"""What an audit will look at, written down once before it starts: the coverage statement.
+
+A plan fixes the inputs with their digests and the configuration with its as-of time, so that an audit that
+was interrupted goes on with the same question. ``run.json`` must match on resumption; ``plan.jsonl`` has one
+line per input, the skipped ones with their reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from authn.audit.inputs import Entry, Inputs, Skipped
+from authn.errors import AuditError
+from authn.report.model import instant
+
+RUN_FILE = "run.json"
+PLAN_FILE = "plan.jsonl"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Everything besides the inputs that decides what a report says; ``facts`` are names and digests."""
+
+    source: str
+    facts: tuple[tuple[str, str], ...]
+    limit: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        asked = {"version": VERSION, "source": self.source, "limit": self.limit, "facts": dict(self.facts)}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """A run as it stands on disk."""
+
+    folder: Path
+    question: Question
+    as_of: datetime
+    started_at: datetime
+
+    @property
+    def plan_file(self) -> Path:
+        return self.folder / PLAN_FILE
+
+
+def open_run(
+    folder: Path, question: Question, *, as_of: datetime | None, started_at: datetime
+) -> tuple[RunFolder, bool]:
+    """Create a run folder, or find the one that an earlier call left; the flag says which (True: found).
+
+    Without ``as_of`` a found run keeps its own. Raises ``AuditError`` when the folder belongs to another
+    question, or holds something else.
+    """
+    path = folder / RUN_FILE
+    if path.exists():
+        found = _read_run(path)
+        if found.question.fingerprint != question.fingerprint:
+            raise AuditError(f"{folder} belongs to another audit ({_difference(found.question, question)})")
+        if as_of is not None and as_of != found.as_of:
+            raise AuditError(f"{folder} belongs to an audit as of {instant(found.as_of)}")
+        return found, True
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise AuditError(f"{folder} is not empty and holds no audit; name an empty folder with --out")
+        run = RunFolder(folder=folder, question=question, as_of=as_of or started_at, started_at=started_at)
+        replace_file(path, json.dumps(_run_json(run), indent=1) + "\n")
+    except OSError as e:
+        raise AuditError(f"{folder} cannot be written: {e.strerror or e}") from e
+    return run, False
+
+
+def plan(run: RunFolder, inputs: Inputs) -> tuple[Entry, ...]:
+    """The inputs: read back when they were listed before, else listed now. Raises ``AuditError``."""
+    if run.plan_file.exists():
+        return tuple(_read_plan(run.plan_file))
+    entries = _unique(inputs.entries())
+    if run.question.limit is not None:
+        entries = _first(entries, run.question.limit)
+    listed = tuple(entries)
+    replace_file(run.plan_file, "".join(json.dumps(_entry_json(e)) + "\n" for e in listed))
+    return listed
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Atomically and durably: after a crash there is the old file or the new one."""
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("w", encoding="utf-8") as f:
+        f.write(text)
+        f.flush()
+        os.fsync(f.fileno())
+    temporary.replace(path)
+
+
+def _unique(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Two members of one archive may bear one name; rows are told apart by it."""
+    seen: dict[str, int] = {}
+    for entry in entries:
+        name = entry.name
+        while name in seen:
+            seen[entry.name] += 1
+            stem, suffix = posixpath.splitext(entry.name)
+            name = f"{stem} ({seen[entry.name]}){suffix}"
+        seen[name] = 1
+        yield replace(entry, name=name)
+
+
+def _first(entries: Iterable[Entry], limit: int) -> Iterator[Entry]:
+    """A coverage statement that forgets what it left out is none, so the rest is one skipped entry."""
+    rest = iter(entries)
+    yield from itertools.islice(rest, limit)
+    if next(rest, None) is not None:
+        left_out = Skipped(
+            code="assay.audit.notSelected", detail=f"beyond the first {limit} inputs (--limit)"
+        )
+        yield Entry(name="(the rest of the source)", ref="", size=0, sha256=None, skipped=left_out)
+
+
+def _entry_json(entry: Entry) -> dict[str, object]:
+    found: dict[str, object] = {
+        "name": entry.name,
+        "ref": entry.ref,
+        "bytes": entry.size,
+        "sha256": entry.sha256,
+    }
+    if entry.skipped is not None:
+        found["skipped"] = {"code": entry.skipped.code, "detail": entry.skipped.detail}
+    return found
+
+
+def _read_plan(path: Path) -> Iterator[Entry]:
+    try:
+        with path.open(encoding="utf-8") as f:
+            for line in f:
+                found = json.loads(line)
+                skipped = found.get("skipped")
+                yield Entry(
+                    name=found["name"],
+                    ref=found["ref"],
+                    size=found["bytes"],
+                    sha256=found["sha256"],
+                    skipped=Skipped(code=skipped["code"], detail=skipped["detail"]) if skipped else None,
+                )
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise AuditError(f"{path} is not a plan: {e}") from e
+
+
+def _run_json(run: RunFolder) -> dict[str, object]:
+    return {
+        "version": VERSION,
+        "source": run.question.source,
+        "limit": run.question.limit,
+        "facts": dict(run.question.facts),
+        "fingerprint": run.question.fingerprint,
+        "as_of": instant(run.as_of),
+        "started_at": instant(run.started_at),
+    }
+
+
+def _read_run(path: Path) -> RunFolder:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["version"] != VERSION:
+            raise AuditError(f"{path} was written by another version of the audit")
+        return RunFolder(
+            folder=path.parent,
+            question=Question(
+                source=found["source"], limit=found["limit"], facts=tuple(sorted(found["facts"].items()))
+            ),
+            as_of=datetime.fromisoformat(found["as_of"]).astimezone(UTC),
+            started_at=datetime.fromisoformat(found["started_at"]).astimezone(UTC),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        raise AuditError(f"{path} does not describe an audit: {e}") from e
+
+
+def _difference(old: Question, new: Question) -> str:
+    """Which part of the question differs, for a person."""
+    if old.source != new.source:
+        return f"it audits {old.source}"
+    if old.limit != new.limit:
+        return "its --limit differs"
+    before, now = dict(old.facts), dict(new.facts)
+    names = sorted(n for n in before.keys() | now.keys() if before.get(n) != now.get(n))
+    return "other " + ", ".join(n.replace("_", " ") for n in names)

@@ -1,0 +1,102 @@
+"""Rows are appended whole or not at all, and counted without adding up what does not belong together."""
+
+from __future__ import annotations
+
+import json
+import resource
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from authn.audit.results import ResultsWriter, Row, read_rows, row_line, tally
+from authn.errors import AuditError
+from authn.report.model import refusal_json, report_json
+from tests.doubles.reports import altered_report, contradicting_report, signed_report, unsigned_report
+
+
+def named(name: str) -> Row:
+    row: Row = refusal_json(name, "assay.media.unreadable", "it is empty")
+    return row
+
+
+def written(path: Path, *rows: Row) -> list[str]:
+    with ResultsWriter(path) as results:
+        results.append(row_line(r) for r in rows)
+    return [r["subject"]["name"] for r in read_rows(path)]
+
+
+def test_a_torn_last_line_is_dropped_and_what_follows_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    written(path, named("a"), named("b"))
+    whole = path.read_bytes()
+    for cut in range(len(whole) - 1, len(whole) // 2, -1):
+        path.write_bytes(whole[:cut])
+        assert [r["subject"]["name"] for r in read_rows(path)] == ["a"]
+    assert written(path, named("c")) == ["a", "c"]
+
+
+def test_a_file_that_is_one_torn_line_starts_anew(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(b"x" * 200_000)
+    assert written(path, named("a")) == ["a"]
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"nonsense\n", b"[]\n", b'{"subject": 3}\n'])
+def test_a_whole_line_that_is_no_row_is_an_error(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(line)
+    with pytest.raises(AuditError, match="line 1"):
+        list(read_rows(path))
+
+
+def test_two_audits_do_not_write_to_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    with (
+        ResultsWriter(path) as first,
+        pytest.raises(AuditError, match="another audit is writing"),
+    ):
+        first.append([row_line(named("a"))])
+        ResultsWriter(path)
+    assert written(path, named("b")) == ["a", "b"]
+
+
+def test_a_disk_that_is_full_stops_the_audit_and_whole_rows_stay(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    written(path, named("a"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, hard))
+    try:
+        with pytest.raises(AuditError, match="cannot be written"), ResultsWriter(path) as results:
+            results.append([row_line(named("b"))])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert written(path, named("c")) == ["a", "c"]
+
+
+def test_a_row_is_one_line_whatever_stands_in_it() -> None:
+    line = row_line(named("a\u2028b\nc\r\x85\udce9"))
+    assert len(line.splitlines()) == 1
+    assert line.isascii()
+    assert json.loads(line)["subject"]["name"] == "a\u2028b\nc\r\x85\udce9"
+
+
+def test_counts_stay_on_their_axis_and_with_their_detector() -> None:
+    reports = (signed_report(), altered_report(), unsigned_report(), contradicting_report())
+    counted = tally([*(report_json(r) for r in reports), named("empty.jpg")])
+    assert (counted.reported, counted.not_reported) == (4, 1)
+    assert (counted.refuted, counted.contradictory) == (1, 1)
+    integrity = dict(dict(counted.axes)["integrity"])
+    assert integrity == {"established": 2, "refuted": 1, "absent": 1, "not_examined": 0}
+    assert dict(dict(counted.detectors)["metadata"])["supports"] == 1
+
+
+def test_the_content_digest_ignores_order_and_run_and_nothing_else() -> None:
+    one, two = signed_report(), altered_report()
+    rows = [report_json(one), report_json(two)]
+    rerun = report_json(replace(one, run=replace(one.run, report_id="other", elapsed_ms=1.0)))
+    digest = tally(rows).content_sha256
+    assert tally([rows[1], rerun]).content_sha256 == digest
+    changed = report_json(replace(one, limits=(*one.limits, "another")))
+    assert tally([changed, rows[1]]).content_sha256 != digest
+    assert tally(rows[:1]).content_sha256 != digest

@@ -168,7 +168,7 @@ def _from_file(config_file: str | None) -> dict[str, tuple[object, str]]:
         raise SettingsError(f"the settings file {path} is not TOML: {e}") from e
     for name, value in table.items():
         row = ROWS.get(name)
-        wanted = {Path: str, tuple: str}.get(row.type, row.type) if row else type(value)
+        wanted = type(value) if row is None else str if row.type in (Path, tuple) else row.type
         if type(value) is not wanted:
             raise SettingsError(f"{name} in {path} must be a TOML {wanted.__name__}")
     folder = path.absolute().parent

@@ -1,0 +1,80 @@
+"""What comes in from a device: its wish to be enrolled, with proof that it holds its key."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from datetime import datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from authn.config import MIN_TOKEN_CHARACTERS, Settings
+from authn.devices.registry import EnrolledDevice, Registry
+from authn.errors import EnrolmentRefused, Unavailable
+from authn.pki.authority import Authority
+from authn.pki.profile import parse_csr
+from signer.digest import sha256_of
+
+TOKEN_BYTES = 32
+TOKEN_FILE = "enrolment-token"  # noqa: S105 a file's name
+
+
+class Intake:
+    """Enrols devices. Who may ask is decided by the caller: see ``verify_token``."""
+
+    def __init__(self, authority: Authority, registry: Registry) -> None:
+        self._authority = authority
+        self._registry = registry
+
+    def enrol(self, name: str, csr: bytes, now: datetime) -> EnrolledDevice:
+        """A certificate for the key that signed ``csr`` (PKCS#10), and the device's row, together.
+
+        The same name and key again is a renewal. Raises ``EnrolmentRefused`` as ``profile.parse_csr``, and
+        as ``Registry.enrol``.
+        """
+        key = parse_csr(csr)
+        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return self._registry.enrol(
+            name=name,
+            spki_sha256=sha256_of(spki).value.hex(),
+            now=now,
+            issue=lambda device_id: self._authority.issue_device(csr, device_id, name, now),
+        )
+
+
+def verify_token(given: str, expected: str) -> None:
+    """Raises ``EnrolmentRefused``; takes the same time wherever the two differ."""
+    if not hmac.compare_digest(given.encode(), expected.encode()):
+        raise EnrolmentRefused("the enrolment token is missing or is not the service's")
+
+
+def open_enrolment_token(settings: Settings) -> str:
+    """The token of the settings, else of the home's file, which is made if there is none (mode 0600).
+
+    Raises ``Unavailable``.
+    """
+    if settings.enrolment_token:
+        return settings.enrolment_token
+    path = settings.home / TOKEN_FILE
+    temporary = path.with_name(f".{TOKEN_FILE}.{secrets.token_hex(6)}")
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "w") as f:
+                f.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+                f.flush()
+                os.fsync(f.fileno())
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                pass  # another process was first, and its token is the one
+            finally:
+                temporary.unlink()
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as e:
+        raise Unavailable(f"the enrolment token {path} cannot be read or made: {e}") from e
+    if len(token) < MIN_TOKEN_CHARACTERS:
+        raise Unavailable(f"the enrolment token in {path} is shorter than {MIN_TOKEN_CHARACTERS} characters")
+    return token

@@ -1,0 +1,62 @@
+"""What a service process holds: built by ``authn.wiring.open_services``, passed to ``create_app``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Engine, select
+
+from authn.config import Settings
+from authn.devices.registry import Registry
+from authn.errors import Unavailable
+from authn.examinations import Examinations
+from authn.intake import Intake
+from authn.pki.authority import Authority
+from authn.store.engine import reading
+from authn.store.verifications import Verifications
+
+
+class Stamper(Protocol):
+    """``authn.tsa.TimestampAuthority``: DER in, DER out; a rejection is an answer too."""
+
+    def respond(self, request: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    settings: Settings
+    engine: Engine
+    authority: Authority
+    registry: Registry
+    intake: Intake
+    tsa: Stamper
+    verifications: Verifications
+    examinations: Examinations
+    clock: Callable[[], datetime]
+    enrolment_token: str = field(repr=False)
+
+    def why_not_ready(self) -> tuple[str, ...]:
+        """One sentence for each part that cannot do its work now; empty when all can."""
+        now = self.clock()
+        reasons = []
+        try:
+            with reading(self.engine) as connection:
+                connection.execute(select(1))
+        except Unavailable as e:
+            reasons.append(e.detail)
+        if not now < self.authority.issuing.not_valid_after_utc:
+            reasons.append("the issuing authority's certificate has ended")
+        if not now < self.authority.stamper.certificate.not_valid_after_utc:
+            reasons.append("the time-stamp authority's certificate has ended")
+        if not self.authority.clock_synchronised():
+            reasons.append("the clock is not synchronised, so nothing is time-stamped")
+        examiner = self.examinations.why_not_ready()
+        return (*reasons, examiner) if examiner else tuple(reasons)
+
+    def close(self) -> None:
+        """End the confined processes; wait for them."""
+        self.examinations.close()
+        self.engine.dispose()

@@ -1,0 +1,60 @@
+"""HTTP, by Flask, and only here. Views parse, call one function, render."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response
+
+from authn.config import Settings, is_loopback
+from authn.services import Services
+from authn.web import problems
+from authn.web.api import api
+from authn.web.health import health
+from authn.web.openapi import openapi
+from authn.web.pages import pages
+from authn.web.tsa import tsa
+from authn.web.uploads import MULTIPART_OVERHEAD_BYTES, MemoryRequest
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def create_app(services: Services) -> Flask:
+    """The application on services that are open already; it opens and closes nothing itself."""
+    app = Flask(__name__)
+    app.request_class = MemoryRequest
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_media_bytes + MULTIPART_OVERHEAD_BYTES
+    app.config["MAX_FORM_PARTS"] = 8
+    app.config["MAX_FORM_MEMORY_SIZE"] = MULTIPART_OVERHEAD_BYTES
+    app.config["TRUSTED_HOSTS"] = trusted_hosts(services.settings)
+    app.extensions["assay"] = services
+    for blueprint in (api, tsa, health, openapi, pages):
+        app.register_blueprint(blueprint)
+    problems.register(app)
+    app.after_request(_with_security_headers)
+    return app
+
+
+def trusted_hosts(settings: Settings) -> list[str] | None:
+    """Host names that a request may carry, against pages that rebind their own name to this machine.
+
+    None, which is any, where the service listens to others and no public_url says how they call it.
+    """
+    public = urlsplit(settings.public_url).hostname
+    if public is None and not is_loopback(settings.host):
+        return None
+    hosts = ["localhost", "127.0.0.1", "[::1]"]
+    return hosts if public is None else [*hosts, public]
+
+
+def _with_security_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

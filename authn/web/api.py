@@ -1,0 +1,137 @@
+"""The JSON API: devices and verifications (docs/http-api.md)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from flask import Blueprint, Response, current_app, request, url_for
+
+from authn.devices import ASSURANCE_LEVELS, DeviceRecord
+from authn.devices.registry import CertificateRecord, EnrolledDevice
+from authn.intake import verify_token
+from authn.report.model import Json, instant
+from authn.services import Services
+from authn.web.uploads import parse_flag, parse_instant, read_json, read_media, upload_turn
+from signer.digest import sha256_of
+
+api = Blueprint("api", __name__, url_prefix="/v1")
+
+
+def services() -> Services:
+    """What ``create_app`` was given."""
+    return cast(Services, current_app.extensions["assay"])
+
+
+@api.post("/devices")
+def enrol() -> Response:
+    """Enrol a device, or renew the certificate of the same name and key."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    verify_token(token.strip() if scheme.lower() == "bearer" else "", services().enrolment_token)
+    name, csr = read_json(request, ("name", "csr"))
+    enrolled = services().intake.enrol(name, csr.encode(), services().clock())
+    response = _json(_enrolment(enrolled), 200 if enrolled.renewed else 201)
+    response.headers["Location"] = url_for("api.device", device_id=enrolled.device.device_id)
+    return response
+
+
+@api.get("/devices")
+def devices() -> Response:
+    """Every device with its status over time."""
+    return _json({"devices": [device_json(d) for d in services().registry.list()]})
+
+
+@api.get("/devices/<device_id>")
+def device(device_id: str) -> Response:
+    """One device with its certificates."""
+    found = services().registry.find(device_id)
+    issued = services().registry.certificates_of(found.device_id)
+    return _json({**device_json(found), "certificates": [_certificate_json(c) for c in issued]})
+
+
+@api.post("/verifications")
+def verify() -> Response:
+    """Examine one file and answer with its report."""
+    as_of = parse_instant(request.args.get("as_of"))
+    heuristics = parse_flag("heuristics", request.args.get("heuristics"))
+    preview = parse_flag("preview", request.args.get("preview")) or False
+    with upload_turn():
+        media = read_media(request, services().settings)
+        stored = services().examinations.examine(media, as_of=as_of, heuristics=heuristics, preview=preview)
+    response = _json_text(stored.report)
+    response.headers["Location"] = url_for("api.verification", verification_id=stored.id)
+    return response
+
+
+@api.get("/verifications/<verification_id>")
+def verification(verification_id: str) -> Response:
+    """A report that was given before, unchanged."""
+    return _json_text(services().verifications.get(verification_id, services().clock()).report)
+
+
+@api.delete("/verifications/<verification_id>")
+def forget(verification_id: str) -> Response:
+    """Delete a report and its picture."""
+    services().verifications.delete(verification_id)
+    return Response(status=204)
+
+
+@api.after_request
+def _uncached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    if not response.is_streamed:
+        digest = base64.b64encode(sha256_of(response.get_data()).value).decode()
+        response.headers["Content-Digest"] = f"sha-256=:{digest}:"  # RFC 9530
+    return response
+
+
+def device_json(device: DeviceRecord) -> dict[str, Json]:
+    """A device as the API shows it."""
+    return {
+        "device_id": device.device_id,
+        "name": device.name,
+        "spki_sha256": device.spki_sha256,
+        "enrolled_at": instant(device.enrolled_at),
+        "assurance_level": device.assurance_level,
+        "assurance": ASSURANCE_LEVELS[device.assurance_level],
+        "revoked_at": instant(device.revoked_at) if device.revoked_at else None,
+        "invalid_since": instant(device.invalid_since) if device.invalid_since else None,
+        "revocation_reason": device.revocation_reason,
+    }
+
+
+def _certificate_json(certificate: CertificateRecord) -> dict[str, Json]:
+    return {
+        "serial": certificate.serial,
+        "not_before": instant(certificate.not_before),
+        "not_after": instant(certificate.not_after),
+    }
+
+
+def _enrolment(enrolled: EnrolledDevice) -> dict[str, Json]:
+    authority, settings = services().authority, services().settings
+    own_tsa = f"{(settings.public_url or request.host_url).rstrip('/')}/tsa"
+    return {
+        "device_id": enrolled.device.device_id,
+        "name": enrolled.device.name,
+        "chain": pem(enrolled.chain),
+        "tsa_url": settings.tsa_url or own_tsa,
+        "signer_roots": pem(authority.device_roots),
+        "tsa_roots": pem(authority.tsa_roots),
+    }
+
+
+def pem(certificates: tuple[x509.Certificate, ...]) -> str:
+    """Certificates as one PEM text, in their order."""
+    return "".join(c.public_bytes(Encoding.PEM).decode() for c in certificates)
+
+
+def _json(value: dict[str, Json], status: int = 200) -> Response:
+    return _json_text(json.dumps(value), status)
+
+
+def _json_text(text: str, status: int = 200) -> Response:
+    return Response(text, status=status, content_type="application/json")

@@ -1,0 +1,28 @@
+"""Is the process alive, and can it do its work now?"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from authn.errors import Unavailable
+from authn.web.api import services
+from authn.web.problems import problem
+
+health = Blueprint("health", __name__)
+
+
+@health.get("/healthz")
+def alive() -> Response:
+    """Answers as long as the process does."""
+    return Response('{"status":"ok"}', content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@health.get("/readyz")
+def ready() -> Response:
+    """Database, authorities and examiner are usable, or 503 with a sentence for each that is not."""
+    reasons = services().why_not_ready()
+    if reasons:
+        return problem(503, Unavailable.code, "; ".join(reasons), reasons=list(reasons))
+    return Response(
+        '{"status":"ready"}', content_type="application/json", headers={"Cache-Control": "no-store"}
+    )

@@ -1,0 +1,216 @@
+"""The OpenAPI 3.1 description, written by hand; a test compares its paths with the router's."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+
+from flask import Blueprint, Response
+
+from authn.report.model import Json
+from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
+
+openapi = Blueprint("openapi", __name__)
+
+Object = dict[str, Json]
+PROBLEM_TYPE = "application/problem+json"
+
+
+@openapi.get("/openapi.json")
+def document() -> Response:
+    """The description of this version."""
+    return Response(_document_text(), content_type="application/json")
+
+
+@cache
+def _document_text() -> str:
+    return json.dumps(openapi_document())
+
+
+def openapi_document() -> Object:
+    """The whole document. The report's schema is the one that every report is tested against."""
+    schema = json.loads(files("authn.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Assay",
+            "version": version("assay"),
+            "description": "Media authenticity: cryptographic and heuristic evidence, never added up.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {**_devices(), **_verifications(), **_tsa(), **_health()},
+        "components": {
+            "schemas": {**_schemas(), "Report": schema},
+            "securitySchemes": {
+                "enrolmentToken": {"type": "http", "scheme": "bearer", "description": "The enrolment token."}
+            },
+            "responses": {
+                "Problem": {
+                    "description": "RFC 9457 problem; `code` is stable.",
+                    "content": {PROBLEM_TYPE: {"schema": _ref("schemas/Problem")}},
+                }
+            },
+        },
+    }
+
+
+def _devices() -> Object:
+    enrolled = _response("The device and its certificate.", _ref("schemas/Enrolment"))
+    return {
+        "/v1/devices": {
+            "post": _operation(
+                "enrolDevice",
+                "Enrol a device, or renew the certificate of the same name and key",
+                {"201": enrolled, "200": enrolled},
+                ("400", "403", "409", "413", "503"),
+                requestBody=_body("application/json", _ref("schemas/EnrolmentRequest")),
+                security=[{"enrolmentToken": []}],
+            ),
+            "get": _operation(
+                "listDevices",
+                "Every device with its status over time",
+                {"200": _response("The devices.", _object(devices=_array(_ref("schemas/Device"))))},
+                ("503",),
+            ),
+        },
+        "/v1/devices/{device_id}": {
+            "get": _operation(
+                "getDevice",
+                "One device with its certificates",
+                {"200": _response("The device.", _ref("schemas/DeviceWithCertificates"))},
+                ("404", "503"),
+                parameters=[_parameter("device_id", "path", {"type": "string"})],
+            )
+        },
+    }
+
+
+def _verifications() -> Object:
+    form: Object = {"multipart/form-data": {"schema": _object(file={"type": "string", "format": "binary"})}}
+    raw: Object = {kind: {"schema": {"type": "string"}} for kind in ("image/*", "video/*", "audio/*")}
+    by_id: Json = [_parameter("verification_id", "path", {"type": "string"})]
+    report = _response("The report.", _ref("schemas/Report"))
+    created: Object = {**report, "headers": {"Location": {"schema": {"type": "string"}}}}
+    return {
+        "/v1/verifications": {
+            "post": _operation(
+                "createVerification",
+                "Examine one file; a refuted signature is a finding in a report, not an HTTP error",
+                {"200": created},
+                ("400", "413", "415", "422", "503"),
+                requestBody={"required": True, "content": {**form, **raw}},
+                parameters=[
+                    _parameter("as_of", "query", {"type": "string", "format": "date-time"}),
+                    _parameter("heuristics", "query", {"type": "boolean"}),
+                    _parameter("preview", "query", {"type": "boolean", "default": False}),
+                ],
+            )
+        },
+        "/v1/verifications/{verification_id}": {
+            "get": _operation(
+                "getVerification",
+                "A report that was given before",
+                {"200": report},
+                ("404", "503"),
+                parameters=by_id,
+            ),
+            "delete": _operation(
+                "deleteVerification",
+                "Delete a report and its picture",
+                {"204": {"description": "It is gone."}},
+                ("404", "503"),
+                parameters=by_id,
+            ),
+        },
+    }
+
+
+def _tsa() -> Object:
+    binary: Object = {"schema": {"type": "string", "format": "binary"}}
+    stamp = _operation(
+        "stamp",
+        "RFC 3161 time-stamp; a rejection is a reply with status 200 too",
+        {"200": {"description": "A time-stamp reply.", "content": {REPLY_TYPE: binary}}},
+        ("413", "415"),
+        requestBody={"required": True, "content": {QUERY_TYPE: binary}},
+    )
+    return {"/tsa": {"post": stamp}}
+
+
+def _health() -> Object:
+    status = _response("It is.", _object(status={"type": "string"}))
+    document = _response("This document.", {"type": "object"})
+    return {
+        "/healthz": {"get": _operation("isAlive", "Is the process alive", {"200": status}, ())},
+        "/readyz": {"get": _operation("isReady", "Can it do its work now", {"200": status}, ("503",))},
+        "/openapi.json": {"get": _operation("getDescription", "This document", {"200": document}, ())},
+    }
+
+
+def _schemas() -> Object:
+    text: Object = {"type": "string"}
+    instant: Object = {"type": "string", "format": "date-time"}
+    maybe_instant: Object = {"type": ["string", "null"], "format": "date-time"}
+    device: Object = {
+        "device_id": text,
+        "name": text,
+        "spki_sha256": text,
+        "enrolled_at": instant,
+        "assurance_level": {"type": "integer", "minimum": 0, "maximum": 4},
+        "assurance": text,
+        "revoked_at": maybe_instant,
+        "invalid_since": maybe_instant,
+        "revocation_reason": {"type": ["string", "null"]},
+    }
+    certificate = _object(serial=text, not_before=instant, not_after=instant)
+    return {
+        "EnrolmentRequest": {**_object(name=text, csr=text), "additionalProperties": False},
+        "Enrolment": _object(
+            device_id=text, name=text, chain=text, tsa_url=text, signer_roots=text, tsa_roots=text
+        ),
+        "Device": _object(**device),
+        "DeviceWithCertificates": _object(**device, certificates=_array(certificate)),
+        "Problem": {
+            **_object(type=text, title=text, status={"type": "integer"}, detail=text, code=text),
+            "description": "`reasons` stands beside them in the answer of /readyz.",
+        },
+    }
+
+
+def _operation(
+    operation_id: str, summary: str, responses: Object, problems: tuple[str, ...], **members: Json
+) -> Object:
+    failures: Object = {status: _ref("responses/Problem") for status in problems}
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        **members,
+        "responses": {**responses, **failures},
+    }
+
+
+def _ref(name: str) -> Object:
+    return {"$ref": f"#/components/{name}"}
+
+
+def _object(**properties: Json) -> Object:
+    required: list[Json] = list(properties)
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _array(items: Json) -> Object:
+    return {"type": "array", "items": items}
+
+
+def _response(description: str, schema: Json) -> Object:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _body(content_type: str, schema: Json) -> Object:
+    return {"required": True, "content": {content_type: {"schema": schema}}}
+
+
+def _parameter(name: str, where: str, schema: Json) -> Object:
+    return {"name": name, "in": where, "required": where == "path", "schema": schema}

@@ -1,0 +1,101 @@
+"""gunicorn in this process: workers are forked first and open their services afterwards.
+
+C2PA contexts, threads and confined processes do not survive a fork, so nothing of the kind exists in the
+parent. What can fail is tried in the parent before a port opens, so that it fails with one sentence.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from authn.config import Settings
+from authn.errors import Unavailable
+from authn.services import Services
+from authn.wiring import check_services, open_services
+
+THREADS = 8  # per worker: uploads may take three of them, time-stamps and pages need the others
+GRACE_S = 20
+MAX_HEADER_BYTES = 8190
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; ends by ``SystemExit(0)``.
+
+    Raises ``Unavailable`` and ``SettingsError`` before a port is opened.
+    """
+    check_services(settings)
+    _check_port(settings)
+    _Server(settings).run()
+
+
+def _check_port(settings: Settings) -> None:
+    """gunicorn would retry for five seconds and then end without saying much."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as e:
+        raise Unavailable(f"{settings.host} port {settings.port} cannot be listened on: {e.strerror}") from e
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """The settings as gunicorn's, and its hooks; gunicorn's own files and variables are not read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._services: Services | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = self._settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        options = {
+            "bind": f"{host}:{settings.port}",
+            "workers": settings.workers,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "timeout": settings.max_request_seconds + GRACE_S,
+            "graceful_timeout": GRACE_S,
+            "preload_app": False,
+            "limit_request_field_size": MAX_HEADER_BYTES,
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "proc_name": "assay",
+            "when_ready": self._when_ready,
+            "worker_exit": self._worker_exit,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:  # the control socket is younger than the oldest gunicorn we allow
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called in each worker after the fork."""
+        from authn.web import create_app
+
+        self._services = open_services(self._settings)
+        self._services.examinations.start_warming()
+        return create_app(self._services)
+
+    def _when_ready(self, arbiter: Any) -> None:
+        for listener in arbiter.LISTENERS:
+            host, port = listener.sock.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            print(f"Assay listens on http://{shown}:{port}/", flush=True)
+        if self._settings.enrolment_token:
+            where = self._settings.origin("enrolment_token")
+        else:
+            where = str(self._settings.home / "enrolment-token")
+        print(f"The enrolment token: {where}", flush=True)
+        print("Stop it with Ctrl-C.", file=sys.stderr, flush=True)
+
+    def _worker_exit(self, _arbiter: Any, _worker: Any) -> None:
+        if self._services is not None:
+            self._services.close()

@@ -1,0 +1,153 @@
+"""Reading what a client sends, with every limit applied while it streams in, and nothing on disk.
+
+Content-Length may lie and chunked bodies have none: the limit counts the bytes that really arrive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import threading
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import IO
+
+from flask import Request
+from werkzeug.exceptions import BadRequest as HTTPBadRequest
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from authn.config import Settings
+from authn.errors import BadRequest, MediaTooLarge, Unavailable, UnreadableMedia, UnsupportedMedia
+from authn.media import Media, MediaLimits, media_of
+
+MULTIPART_OVERHEAD_BYTES = 64 * 1024
+MAX_JSON_BYTES = 32 * 1024
+MAX_NAME_CHARACTERS = 200
+# An upload lies in memory until it was examined, so only a few at once.
+UPLOADS_AT_ONCE = 3
+UPLOAD_WAIT_S = 20.0
+RAW_TYPES = ("image/", "video/", "audio/")
+OTHER_RAW_TYPES = ("application/octet-stream", "application/pdf")
+
+_turns = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
+
+
+class MemoryRequest(Request):
+    """Keeps uploaded files in memory, which the limits bound; the default writes them to a shared disk."""
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        return io.BytesIO()
+
+
+@contextlib.contextmanager
+def upload_turn() -> Iterator[None]:
+    """Wait for one of the few places for uploads. Raises ``Unavailable`` when none becomes free."""
+    if not _turns.acquire(timeout=UPLOAD_WAIT_S):
+        raise Unavailable("too many uploads at once; try again")
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+def read_media(request: Request, settings: Settings) -> Media:
+    """The file of a multipart form's one field ``file``, or the raw body.
+
+    Raises ``MediaTooLarge``, ``UnsupportedMedia``, ``UnreadableMedia`` as ``media_of``, and ``BadRequest``
+    for a form that is not one.
+    """
+    limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
+    try:
+        if request.mimetype == "multipart/form-data":
+            return _from_form(request, limits)
+        return _from_body(request, limits)
+    except RequestEntityTooLarge as e:
+        raise MediaTooLarge(f"the upload is larger than the limit of {limits.max_bytes} bytes") from e
+
+
+def read_json(request: Request, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The values of exactly these string fields of a JSON object. Raises ``BadRequest``; a body over
+    ``MAX_JSON_BYTES`` raises werkzeug's ``RequestEntityTooLarge``."""
+    request.max_content_length = MAX_JSON_BYTES
+    if request.mimetype != "application/json":
+        raise BadRequest("send a JSON object as application/json")
+    try:
+        found = json.loads(request.get_data())
+    except (ValueError, RecursionError) as e:
+        raise BadRequest("the body is not JSON") from e
+    if not isinstance(found, dict):
+        raise BadRequest("the body is not a JSON object")
+    if strangers := found.keys() - set(fields):
+        raise BadRequest(f"unknown field {min(strangers)[:40]!r}; known are {', '.join(fields)}")
+    for name in fields:
+        if not isinstance(found.get(name), str):
+            raise BadRequest(f"the field {name!r} is missing or is not a string")
+    return tuple(found[name] for name in fields)
+
+
+def parse_instant(text: str | None) -> datetime | None:
+    """RFC 3339 with a zone; None stays None. Raises ``BadRequest``."""
+    if text is None:
+        return None
+    try:
+        # A space is what a plus sign becomes in a query string that was not encoded.
+        instant = datetime.fromisoformat(text.strip().replace(" ", "+"))
+    except ValueError as e:
+        raise BadRequest("as_of is not a time in RFC 3339, such as 2026-11-24T08:00:00Z") from e
+    if instant.tzinfo is None:
+        raise BadRequest("as_of needs a zone, such as Z at its end")
+    return instant
+
+
+def parse_flag(name: str, text: str | None) -> bool | None:
+    """``true`` or ``false``; None stays None. Raises ``BadRequest``."""
+    if text is None:
+        return None
+    if text not in ("true", "false"):
+        raise BadRequest(f"{name} must be true or false")
+    return text == "true"
+
+
+def _from_form(request: Request, limits: MediaLimits) -> Media:
+    try:
+        files = request.files.getlist("file")
+    except HTTPBadRequest as e:
+        raise BadRequest("the form cannot be parsed") from e
+    if len(files) != 1:
+        raise BadRequest(f"the form must have exactly one file in the field 'file', not {len(files)}")
+    data = files[0].stream.read()
+    if not data and not files[0].filename:
+        raise UnreadableMedia("no file was chosen")
+    media = media_of(data, _safe_name(files[0].filename), limits)
+    return media if media.claimed_type else replace(media, claimed_type=_claim(files[0].mimetype))
+
+
+def _from_body(request: Request, limits: MediaLimits) -> Media:
+    kind = request.mimetype
+    if not kind.startswith(RAW_TYPES) and kind not in OTHER_RAW_TYPES:
+        raise UnsupportedMedia("send the file as multipart/form-data, or raw with its own Content-Type")
+    try:
+        data = request.get_data(cache=False)
+    except HTTPBadRequest as e:
+        raise BadRequest("the body ended before it was complete") from e
+    return replace(media_of(data, "upload", limits), claimed_type=_claim(kind))
+
+
+def _claim(mimetype: str) -> str | None:
+    return None if mimetype in ("", "application/octet-stream") else mimetype
+
+
+def _safe_name(name: str | None) -> str:
+    """The last part of a client's file name, without control and direction characters."""
+    last = (name or "").replace("\\", "/").rpartition("/")[2]
+    kept = "".join(c for c in last if unicodedata.category(c)[0] != "C")
+    return kept[-MAX_NAME_CHARACTERS:].strip() or "upload"

@@ -1,0 +1,172 @@
+"""HTTP towards a verifier and a time-stamp authority, on urllib alone: enrol a device, fetch a time-stamp.
+
+Nothing that comes back is trusted here: answers are capped and parsed strictly, a time-stamp is verified by
+whoever asked for it. Redirects are refused, because they would let one server send a device's requests to
+another. Only http and https are spoken.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from signer.errors import (
+    ServiceRefused,
+    ServiceUnavailable,
+    TimestampRejected,
+    TimestampUnavailable,
+)
+
+DEFAULT_TIMEOUT_S = 10.0
+MAX_ANSWER_BYTES = 1 << 20
+MAX_TIMESTAMP_BYTES = 64 << 10
+_CHUNK_BYTES = 16 << 10
+_USER_AGENT = "assay-signer"
+_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """``chain_pem`` is leaf first; the roots are what the service says they are."""
+
+    device_id: str
+    name: str
+    chain_pem: bytes
+    tsa_url: str
+    signer_roots_pem: bytes
+    tsa_roots_pem: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """``timeout_s`` bounds the whole exchange, not only each read. Needs no connection to exist."""
+
+    service_url: str = ""
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    def enrol(self, name: str, csr_pem: bytes, token: str) -> Enrolment:
+        """Register a device. Raises ``ServiceUnavailable`` (try again) or ``ServiceRefused`` (the service's
+        own words)."""
+        body = json.dumps({"name": name, "csr": csr_pem.decode("ascii")}).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        try:
+            answer = self._post(f"{self.service_url.rstrip('/')}/v1/devices", body, headers, MAX_ANSWER_BYTES)
+        except _NoAnswerError as e:
+            raise ServiceUnavailable(f"the service could not be reached: {e}") from e
+        if answer.status in _TRY_AGAIN:
+            raise ServiceUnavailable(f"the service answered {answer.status}: {_problem(answer.body)}")
+        if answer.status != http.HTTPStatus.CREATED:
+            raise ServiceRefused(f"the service refused ({answer.status}): {_problem(answer.body)}")
+        return _parse_enrolment(answer.body)
+
+    def stamp(self, tsa_url: str, request_der: bytes) -> bytes:
+        """A TimeStampResp, not looked into. Raises ``TimestampUnavailable`` (try again) or
+        ``TimestampRejected``. RFC 3161 section 3.4."""
+        headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
+        try:
+            answer = self._post(tsa_url, request_der, headers, MAX_TIMESTAMP_BYTES)
+        except _NoAnswerError as e:
+            raise TimestampUnavailable(f"the time-stamp authority could not be reached: {e}") from e
+        if answer.status in _TRY_AGAIN:
+            raise TimestampUnavailable(f"the time-stamp authority answered {answer.status}")
+        if answer.status != http.HTTPStatus.OK or answer.media_type != "application/timestamp-reply":
+            raise TimestampRejected(
+                f"{tsa_url} answered {answer.status} {answer.media_type}, which is no time-stamp reply"
+            )
+        return answer.body
+
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> _Answer:
+        _refuse_other_schemes(url)
+        request = urllib.request.Request(  # noqa: S310 - the scheme was checked
+            url, data=body, headers={"User-Agent": _USER_AGENT, **headers}, method="POST"
+        )
+        deadline = time.monotonic() + self.timeout_s
+        try:
+            with urllib.request.build_opener(_EveryStatus).open(request, timeout=self.timeout_s) as response:
+                body = _read(response, max_bytes, deadline)
+                media_type = response.headers.get_content_type()
+                return _Answer(status=response.status, media_type=media_type, body=body)
+        except urllib.error.URLError as e:
+            raise _NoAnswerError(str(e.reason)) from e
+        except (OSError, http.client.HTTPException, ValueError) as e:
+            raise _NoAnswerError(str(e) or type(e).__name__) from e
+
+
+class _EveryStatus(urllib.request.HTTPErrorProcessor):
+    """Hands over every answer as it is: no exception by status, and no redirect is followed."""
+
+    def http_response(self, request: urllib.request.Request, response: Any) -> Any:
+        return response
+
+    https_response = http_response
+
+
+class _NoAnswerError(Exception):
+    """No usable HTTP answer; becomes the caller's typed error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    media_type: str
+    body: bytes
+
+
+def _read(stream: http.client.HTTPResponse, max_bytes: int, deadline: float) -> bytes:
+    """Up to the cap and the deadline: a server may send one byte at a time for ever."""
+    body = bytearray()
+    while chunk := stream.read1(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > max_bytes:
+            raise _NoAnswerError(f"the answer is longer than {max_bytes} bytes")
+        if time.monotonic() > deadline:
+            raise _NoAnswerError("the answer takes too long")
+    return bytes(body)
+
+
+def _refuse_other_schemes(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise _NoAnswerError(f"{url[:200]!r} is no http or https address")
+
+
+def _problem(body: bytes) -> str:
+    """The detail of an RFC 9457 problem, as printable text of bounded length."""
+    try:
+        document = json.loads(body)
+        text = str(document.get("detail") or document.get("title") or "no reason given")
+    except (ValueError, AttributeError, RecursionError):
+        text = "no reason given"
+    return "".join(c for c in text[:500] if c.isprintable())
+
+
+def _parse_enrolment(body: bytes) -> Enrolment:
+    try:
+        document = json.loads(body)
+        texts = {
+            key: document[key]
+            for key in ("device_id", "name", "chain", "tsa_url", "signer_roots", "tsa_roots")
+        }
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
+        raise ServiceRefused("the service's answer is no enrolment") from e
+    if not all(isinstance(value, str) for value in texts.values()) or not texts["device_id"]:
+        raise ServiceRefused("the service's answer is no enrolment")
+    return Enrolment(
+        device_id=texts["device_id"],
+        name=texts["name"],
+        chain_pem=texts["chain"].encode(),
+        tsa_url=texts["tsa_url"],
+        signer_roots_pem=texts["signer_roots"].encode(),
+        tsa_roots_pem=texts["tsa_roots"].encode(),
+    )

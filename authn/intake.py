@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
-import os
 import secrets
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from authn.errors import EnrolmentRefused, Unavailable
 from authn.pki.authority import Authority
 from authn.pki.profile import parse_csr
 from signer.digest import sha256_of
+from signer.durable import create_durably
 
 TOKEN_BYTES = 32
 TOKEN_FILE = "enrolment-token"  # noqa: S105 a file's name
@@ -57,21 +58,11 @@ def open_enrolment_token(settings: Settings) -> str:
     if settings.enrolment_token:
         return settings.enrolment_token
     path = settings.home / TOKEN_FILE
-    temporary = path.with_name(f".{TOKEN_FILE}.{secrets.token_hex(6)}")
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "w") as f:
-                f.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
-                f.flush()
-                os.fsync(f.fileno())
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                pass  # another process was first, and its token is the one
-            finally:
-                temporary.unlink()
+            with contextlib.suppress(FileExistsError):  # another process was first; its token is the one
+                create_durably(path, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n")
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as e:
         raise Unavailable(f"the enrolment token {path} cannot be read or made: {e}") from e

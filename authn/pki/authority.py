@@ -28,6 +28,7 @@ from authn.errors import Unavailable
 from authn.pki import profile
 from authn.pki.profile import Issuer
 from signer.digest import sha256_of
+from signer.durable import sync_folder, write_new
 from signer.errors import SignerError
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
@@ -154,9 +155,9 @@ def _make(folder: Path, now: datetime) -> None:
         new.mkdir(mode=0o700)
         _make_device_tree(new, now)
         _make_tsa_tree(new, now)
-        _sync_folder(new)
+        sync_folder(new)
         new.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     except OSError as e:
         raise Unavailable(f"the authorities cannot be made in {folder.parent}: {e.strerror}") from e
 
@@ -232,19 +233,7 @@ def _read_certificate(path: Path) -> x509.Certificate:
 
 
 def _write_certificate(folder: Path, role: str, certificate: x509.Certificate) -> None:
-    fd = os.open(folder / f"{role}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    with os.fdopen(fd, "wb") as f:
-        f.write(certificate.public_bytes(Encoding.PEM))
-        f.flush()
-        os.fsync(f.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    write_new(folder / f"{role}.pem", certificate.public_bytes(Encoding.PEM), mode=0o644)
 
 
 def _short(key: ec.EllipticCurvePublicKey) -> str:

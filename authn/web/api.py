@@ -33,7 +33,7 @@ def enrol() -> Response:
     verify_token(token.strip() if scheme.lower() == "bearer" else "", services().enrolment_token)
     name, csr = read_json(request, ("name", "csr"))
     enrolled = services().intake.enrol(name, csr.encode(), services().clock())
-    response = _json(_enrolment(enrolled), 200 if enrolled.renewed else 201)
+    response = _json(_enrolment(enrolled), 201)
     response.headers["Location"] = url_for("api.device", device_id=enrolled.device.device_id)
     return response
 

@@ -63,7 +63,7 @@ def _devices() -> Object:
             "post": _operation(
                 "enrolDevice",
                 "Enrol a device, or renew the certificate of the same name and key",
-                {"201": enrolled, "200": enrolled},
+                {"201": enrolled},
                 ("400", "403", "409", "413", "503"),
                 requestBody=_body("application/json", _ref("schemas/EnrolmentRequest")),
                 security=[{"enrolmentToken": []}],

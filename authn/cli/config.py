@@ -1,0 +1,29 @@
+"""``assay config``: what is set, and by what."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from authn.config import SETTINGS, load_settings
+
+
+@click.group()
+def config() -> None:
+    """Show settings and where each comes from."""
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def show(config_file: str | None, as_json: bool) -> None:
+    """Print every setting with its value and its origin; secrets are masked."""
+    settings = load_settings(config_file)
+    rows = [(row.name, settings.shown(row.name), settings.origin(row.name)) for row in SETTINGS]
+    if as_json:
+        click.echo(json.dumps({name: {"value": value, "origin": origin} for name, value, origin in rows}))
+        return
+    width = max(len(f"{name} = {value}") for name, value, _ in rows)
+    for name, value, origin in rows:
+        click.echo(f"{f'{name} = {value}':{min(width, 60)}}  ({origin})")

@@ -1,0 +1,132 @@
+"""``assay device``: enrol this machine's devices, and keep the registry of this home."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from authn.config import Settings, load_settings
+from authn.devices import ASSURANCE_LEVELS, DeviceRecord
+from authn.errors import BadRequest
+from authn.wiring import utc_now
+
+if TYPE_CHECKING:
+    from authn.devices.registry import Registry
+
+
+@click.group()
+def device() -> None:
+    """Enrol, list and revoke devices."""
+
+
+@device.command()
+@click.argument("name")
+@click.option("--key", "key_uri", help="Key URI: file:... or pkcs11:...; made if it does not exist.")
+@click.option("--service", "service_url", help="Enrol with the service at this URL instead of this home.")
+@click.option("--token", help="The service's enrolment token (better: ASSAY_ENROLMENT_TOKEN).")
+@click.pass_obj
+def enrol(
+    config_file: str | None, name: str, key_uri: str | None, service_url: str | None, token: str | None
+) -> None:
+    """Make a key, get a certificate for it, register the device.
+
+    The default key is an encrypted file whose passphrase lies beside it: whoever reads the folder has the
+    key (assurance level 0). A token (pkcs11:) does not give its key away.
+    """
+    from authn.devices.enrolment import enrol_device
+
+    settings = load_settings(config_file, service_url=service_url, enrolment_token=token)
+    done = enrol_device(settings, name, key_uri=key_uri, now=utc_now())
+    click.echo(f"enrolled {done.name} as {done.device_id}")
+    click.echo(f"its folder: {done.folder}", err=True)
+
+
+@device.command()
+@click.argument("name")
+@click.option("--token", help="The service's enrolment token, if the device is enrolled over HTTP.")
+@click.pass_obj
+def renew(config_file: str | None, name: str, token: str | None) -> None:
+    """Get a new certificate for the same key."""
+    from authn.devices.enrolment import renew_device
+
+    settings = load_settings(config_file, enrolment_token=token)
+    done = renew_device(settings, name, now=utc_now())
+    click.echo(f"renewed {done.name} ({done.device_id})")
+
+
+@device.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.pass_obj
+def list_(config_file: str | None, as_json: bool) -> None:
+    """List the devices in this home's registry."""
+    for record in _registry(load_settings(config_file)).list():
+        if as_json:
+            click.echo(json.dumps(_fields(record)))
+        else:
+            click.echo(f"{record.name:24} {record.device_id}  {_status(record)}")
+
+
+@device.command()
+@click.argument("name")
+@click.pass_obj
+def show(config_file: str | None, name: str) -> None:
+    """Show one device of this home's registry, with its certificates."""
+    registry = _registry(load_settings(config_file))
+    record = registry.find(name)
+    for label, value in _fields(record).items():
+        click.echo(f"{label:18} {'-' if value is None else value}")
+    click.echo(f"{'assurance':18} {ASSURANCE_LEVELS[record.assurance_level]}")
+    for certificate in registry.certificates_of(record.device_id):
+        days = f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"
+        click.echo(f"{'certificate':18} {certificate.serial} {days}")
+
+
+@device.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="One line for whoever reads a report later.")
+@click.option("--invalid-since", help="RFC 3339; what the key signed from then on is not to be believed.")
+@click.pass_obj
+def revoke(config_file: str | None, name: str, reason: str, invalid_since: str | None) -> None:
+    """Revoke a device in this home's registry. It cannot be undone."""
+    settings = load_settings(config_file)
+    since = _instant(invalid_since) if invalid_since else None
+    record = _registry(settings).revoke(name, reason=reason, now=utc_now(), invalid_since=since)
+    click.echo(f"{record.name}: {_status(record)}")
+
+
+def _registry(settings: Settings) -> Registry:
+    from authn.devices.registry import open_registry
+
+    return open_registry(settings.database)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as e:
+        raise BadRequest(f"{text} is not a time in RFC 3339, such as 2026-11-24T08:00:00Z") from e
+    if instant.tzinfo is None:
+        raise BadRequest(f"{text} needs a zone, such as Z at its end")
+    return instant
+
+
+def _fields(record: DeviceRecord) -> dict[str, str | int | None]:
+    return {
+        "name": record.name,
+        "device_id": record.device_id,
+        "spki_sha256": record.spki_sha256,
+        "enrolled_at": record.enrolled_at.isoformat(),
+        "assurance_level": record.assurance_level,
+        "revoked_at": record.revoked_at.isoformat() if record.revoked_at else None,
+        "invalid_since": record.invalid_since.isoformat() if record.invalid_since else None,
+        "revocation_reason": record.revocation_reason,
+    }
+
+
+def _status(record: DeviceRecord) -> str:
+    if record.revoked_at is None:
+        return f"enrolled {record.enrolled_at:%Y-%m-%d}, level {record.assurance_level}"
+    return f"revoked, invalid since {record.invalid_since:%Y-%m-%d %H:%M:%S}Z: {record.revocation_reason}"

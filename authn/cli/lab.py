@@ -1,0 +1,112 @@
+"""``assay lab``: train, evaluate and document detectors. A workshop for people with the corpus; the service
+never trains. Progress goes to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from authn.errors import BadRequest
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_data = click.option("--data", type=_FOLDER, required=True, help="Corpus folder with INDEX.csv.")
+_model = click.option("--model", "model_id", default="residual-1", show_default=True, help="Detector id.")
+
+
+class _Progress:
+    """One line per stage on stderr; a bar where stderr is a terminal, else a line at the end."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if self._terminal:
+            filled = round(30 * done / total)
+            click.echo(f"\r{what:24} [{'#' * filled:30}] {done}/{total}", nl=done == total, err=True)
+        elif done == total:
+            click.echo(f"{what}: {total} done", err=True)
+
+
+@click.group()
+def lab() -> None:
+    """Train, evaluate and document detectors."""
+
+
+@lab.command()
+@_data
+@click.option("--out", type=_FOLDER, required=True, help="Run folder; run again to resume.")
+@_model
+@click.option("--seed", default=0, show_default=True)
+@click.option("--epochs", default=14, show_default=True, type=click.IntRange(1, 500))
+@click.option("--steps", default=80, show_default=True, type=click.IntRange(1, 10000), help="Steps per epoch.")
+def train(data: Path, out: Path, model_id: str, seed: int, epochs: int, steps: int) -> None:
+    """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
+    from detector.lab import run_training
+    from detector.training import TrainingOptions
+
+    options = TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps)
+    card = run_training(data, out, model_id=model_id, options=options, report=_Progress())
+    click.echo(f"{card.model_id} {card.weights_sha256} in {out}")
+
+
+@lab.command()
+@_data
+@click.option("--out", type=_FOLDER, required=True, help="Folder for scores, plots and the new card.")
+@_model
+def evaluate(data: Path, out: Path, model_id: str) -> None:
+    """Measure a packaged detector again on the test split and print its card."""
+    from detector.card import dump_card
+    from detector.infer import open_detector
+    from detector.lab import run_evaluation
+
+    out.mkdir(parents=True, exist_ok=True)
+    card = run_evaluation(open_detector(model_id), data, out, report=_Progress())
+    click.echo(dump_card(card), nl=False)
+
+
+@lab.command()
+@_model
+@click.option("--run", type=_FOLDER, help="Use the card of a run folder instead of the packaged one.")
+def card(model_id: str, run: Path | None) -> None:
+    """Print the card of a detector as Markdown."""
+    from detector.card import parse_card
+    from detector.card_text import card_markdown
+    from detector.registry import open_card
+
+    if run is None:
+        click.echo(card_markdown(open_card(model_id)), nl=False)
+        return
+    path = run / f"{model_id}.json"
+    if not path.is_file():
+        raise BadRequest(f"{run} holds no card of {model_id}; train first")
+    click.echo(card_markdown(parse_card(path.read_text(encoding="utf-8"))), nl=False)
+
+
+@lab.command()
+@click.option("--run", type=_FOLDER, required=True, help="A finished run folder.")
+@click.option("--to", "folder", type=_FOLDER, required=True, help="The weights_files folder of a checkout.")
+@_model
+def adopt(run: Path, folder: Path, model_id: str) -> None:
+    """Copy card and weights of a finished run into a checkout, after comparing their digests."""
+    from detector.card import parse_card
+    from detector.weights import load_network
+
+    names = (f"{model_id}.json", f"{model_id}.safetensors")
+    if not all((run / n).is_file() for n in names):
+        raise BadRequest(f"{run} is not a finished run of {model_id}")
+    load_network(parse_card((run / names[0]).read_text(encoding="utf-8")), run / names[1])
+    for name in names:
+        shutil.copyfile(run / name, folder / name)
+        click.echo(folder / name)
+
+
+@lab.command()
+@_data
+def cameras(data: Path) -> None:
+    """Print the table of cameras' quantisation tables, measured on the corpus."""
+    from detector.forensics.camera_measure import measure_cameras
+
+    click.echo(measure_cameras(data), nl=False)

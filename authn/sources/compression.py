@@ -1,0 +1,109 @@
+"""JPEG quantisation tables against the camera that the file claims. Question: *edited*.
+
+It supports only when the claimed camera was measured, the tables are none of those seen from it, and they are
+those of ordinary software. That shows that software wrote the file after the camera, which most harmless
+tools do; it shows no change of content. Everything else is inconclusive or an abstention.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from authn.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from authn.media import Media
+from authn.sources.markers import shown
+from detector.forensics import exif
+from detector.forensics.camera_measure import exif_of
+from detector.forensics.compression import (
+    CameraTables,
+    Comparison,
+    Compression,
+    camera_key,
+    compare,
+    examine_compression,
+    known_cameras,
+)
+from detector.forensics.jpeg import parse_jpeg
+
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionSource:
+    """Implements ``HeuristicSource``."""
+
+    @property
+    def name(self) -> str:
+        return "compression"
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        """Raises ``DetectorError`` for a JPEG whose structure or tables cannot be read."""
+        if media.media_type != "image/jpeg":
+            reason = f"{media.media_type} has no JPEG quantisation tables"
+            return (_evidence(HeuristicOutcome.ABSTAIN, reason, applicable=False),)
+        jpeg = parse_jpeg(media.data)
+        found = examine_compression(jpeg)
+        tags = exif_of(jpeg)
+        claimed = camera_key(tags.text(exif.MAKE), tags.text(exif.MODEL)) if tags else None
+        camera = known_cameras().get(claimed) if claimed else None
+        comparison = compare(found, camera)
+        outcome, reason = _reading(comparison, found, claimed, camera)
+        return (_evidence(outcome, reason, (_finding(found, claimed, camera, comparison),)),)
+
+
+def _reading(
+    comparison: Comparison, found: Compression, claimed: str | None, camera: CameraTables | None
+) -> tuple[HeuristicOutcome, str]:
+    name = shown(claimed or "")
+    if comparison is Comparison.UNKNOWN_CAMERA or camera is None:
+        if claimed is None:
+            return HeuristicOutcome.ABSTAIN, "the file claims no camera to compare its quantisation tables with"
+        return HeuristicOutcome.ABSTAIN, f"the claimed camera {name} is not among those measured"
+    seen = f"in {camera.samples} measured file{'s' if camera.samples > 1 else ''}"
+    if comparison is Comparison.MATCHES_CAMERA:
+        return (
+            HeuristicOutcome.INCONCLUSIVE,
+            f"the tables are among those seen from {name} {seen}; a copy of tables is easily made, so this "
+            "says nothing further",
+        )
+    if comparison is Comparison.SOFTWARE_TABLES:
+        writer = "Adobe software" if not found.standard else f"standard software at quality {found.ijg_quality}"
+        return (
+            HeuristicOutcome.SUPPORTS,
+            f"the tables are those of {writer}, never seen from {name} ({seen}): the file was saved again after "
+            "the camera. Saving again by software is common and innocent",
+        )
+    if comparison is Comparison.CAMERA_USES_STANDARD:
+        return HeuristicOutcome.INCONCLUSIVE, f"{name} itself uses the tables of standard software ({seen})"
+    return HeuristicOutcome.INCONCLUSIVE, f"the tables are neither those seen from {name} ({seen}) nor standard"
+
+
+def _finding(
+    found: Compression, claimed: str | None, camera: CameraTables | None, comparison: Comparison
+) -> Finding:
+    kind = "standard" if found.standard else "not standard"
+    return Finding(
+        code="assay.compression.tables",
+        outcome=Outcome.ESTABLISHED,
+        detail=f"quantisation tables are {kind}, nearest quality {found.ijg_quality}, chroma {found.subsampling}",
+        facts=(
+            ("ijg_quality", found.ijg_quality),
+            ("standard", found.standard),
+            ("subsampling", found.subsampling),
+            ("progressive", found.progressive),
+            ("adobe_segment", found.adobe),
+            ("tables_sha256", found.tables_sha256),
+            ("claimed_camera", shown(claimed) if claimed else None),
+            ("camera_samples", camera.samples if camera else 0),
+            ("comparison", comparison.value),
+        ),
+    )
+
+
+def _evidence(
+    outcome: HeuristicOutcome, reason: str, findings: tuple[Finding, ...] = (), *, applicable: bool = True
+) -> HeuristicEvidence:
+    return HeuristicEvidence(
+        detector="compression", version=VERSION, kind="signal", question=Question.EDITED, outcome=outcome,
+        reason=reason, applicable=applicable, findings=findings,
+    )  # fmt: skip

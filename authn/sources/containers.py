@@ -1,0 +1,229 @@
+"""Metadata blocks out of a file's bytes, without decoding a pixel and with a cap on everything.
+
+Decides nothing. PNG chunks (PNG 3rd edition, 11.3), JPEG segments, WebP chunks, TIFF tags; in other containers
+an XMP packet and an EXIF block are searched for by their fixed openings. Compressed text is inflated up to a
+limit, because a few hundred bytes of zTXt can stand for gigabytes.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from authn.media import Media
+from detector.errors import NotApplicable
+from detector.forensics import exif
+from detector.forensics.exif import ExifTags, parse_exif
+from detector.forensics.jpeg import parse_jpeg
+
+MAX_TEXT_CHUNKS = 256
+MAX_INFLATED_BYTES = 2 * 1024 * 1024  # per chunk; ComfyUI workflows reach some hundred kB
+MAX_INFLATED_TOTAL = 8 * 1024 * 1024
+MAX_XMP_BYTES = 1024 * 1024
+MAX_IPTC_DATASETS = 512
+_SEARCHED_BYTES = 16 * 1024 * 1024
+
+_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_PACKET = re.compile(rb"<x:xmpmeta\b.{0,1048576}?</x:xmpmeta\s*>", re.DOTALL)
+_SEARCHED = {"image/heic", "image/avif", "image/jxl", "image/gif", "video/mp4", "video/quicktime", "audio/mp4"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Blocks:
+    """What was found; ``troubles`` are one sentence each about what could not be read."""
+
+    exif: ExifTags | None = None
+    xmp: list[bytes] = field(default_factory=list)
+    iptc: list[tuple[int, int, str]] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.exif or self.xmp or self.iptc or self.texts)
+
+
+def read_blocks(media: Media) -> Blocks:
+    """Raises ``NotApplicable`` for kinds of media whose metadata is not read, ``PixelsUnreadable`` for a container
+    that cannot be walked at all."""
+    blocks = Blocks()
+    match media.media_type:
+        case "image/jpeg":
+            _jpeg(media.data, blocks)
+        case "image/png":
+            _png(media.data, blocks)
+        case "image/webp":
+            _webp(media.data, blocks)
+        case "image/tiff":
+            _tiff(media.data, blocks)
+        case other if other in _SEARCHED:
+            _search(media.data, blocks)
+        case other:
+            raise NotApplicable(f"metadata of {other} is not read")
+    return blocks
+
+
+def _jpeg(data: bytes, blocks: Blocks) -> None:
+    for segment in parse_jpeg(data).segments:
+        payload = segment.payload
+        if segment.marker == 0xE1 and payload.startswith(b"Exif\0\0"):
+            _set_exif(payload[6:], blocks)
+        elif segment.marker == 0xE1 and payload.startswith(_XMP_HEADER):
+            blocks.xmp.append(payload[len(_XMP_HEADER) :])
+        elif segment.marker == 0xED and payload.startswith(b"Photoshop 3.0\0"):
+            _photoshop(payload[14:], blocks)
+        elif segment.marker == 0xFE and len(blocks.texts) < MAX_TEXT_CHUNKS:
+            blocks.texts.append(("Comment", _utf8(payload)))
+
+
+def _set_exif(raw: bytes, blocks: Blocks) -> None:
+    if blocks.exif is not None:
+        blocks.troubles.append("a second EXIF block was not read")
+        return
+    blocks.exif = parse_exif(raw)
+    if blocks.exif.malformed:
+        blocks.troubles.append("the EXIF block is malformed; what could be read was read")
+
+
+def _photoshop(raw: bytes, blocks: Blocks) -> None:
+    """Image resource blocks (Photoshop file format, 1-10); resource 0x0404 is IPTC-IIM."""
+    at = 0
+    while at + 12 <= len(raw) and raw[at : at + 4] == b"8BIM":
+        (number,) = struct.unpack_from(">H", raw, at + 4)
+        name = raw[at + 6] + 1
+        at += 6 + name + name % 2
+        if at + 4 > len(raw):
+            break
+        (size,) = struct.unpack_from(">I", raw, at)
+        if number == 0x0404:
+            _iptc(raw[at + 4 : at + 4 + size], blocks)
+        at += 4 + size + size % 2
+
+
+def _iptc(raw: bytes, blocks: Blocks) -> None:
+    """IPTC-IIM 4.2, chapter 1.5: 1C, record, dataset, length, value. Extended lengths end the reading."""
+    at = 0
+    while at + 5 <= len(raw) and raw[at] == 0x1C and len(blocks.iptc) < MAX_IPTC_DATASETS:
+        record, dataset, size = struct.unpack_from(">BBH", raw, at + 1)
+        if size & 0x8000:
+            break
+        blocks.iptc.append((record, dataset, _utf8(raw[at + 5 : at + 5 + size])))
+        at += 5 + size
+
+
+def _png(data: bytes, blocks: Blocks) -> None:
+    left = MAX_INFLATED_TOTAL
+    for kind, payload in _png_chunks(data):
+        if kind == b"eXIf":
+            _set_exif(payload, blocks)
+        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+            if len(blocks.texts) >= MAX_TEXT_CHUNKS:
+                blocks.troubles.append(f"only the first {MAX_TEXT_CHUNKS} text chunks were read")
+                return
+            left -= _png_text(kind, payload, left, blocks)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """All chunks, also those after the picture; generators write on either side. Stops where the file does."""
+    at = 8
+    while at + 12 <= len(data):
+        (size,) = struct.unpack_from(">I", data, at)
+        kind = data[at + 4 : at + 8]
+        if at + 12 + size > len(data):
+            return
+        yield kind, data[at + 8 : at + 8 + size]
+        if kind == b"IEND":
+            return
+        at += 12 + size
+
+
+def _png_text(kind: bytes, payload: bytes, left: int, blocks: Blocks) -> int:
+    """Add one text chunk; returns the bytes that inflating it produced."""
+    keyword, separator, rest = payload.partition(b"\0")
+    if not separator or not 0 < len(keyword) < 80:
+        blocks.troubles.append("a PNG text chunk is malformed")
+        return 0
+    compressed = kind == b"zTXt"
+    body = rest[1:] if compressed else rest
+    if kind == b"iTXt":
+        if len(rest) < 2 or rest.count(b"\0", 2) < 2:
+            blocks.troubles.append("a PNG text chunk is malformed")
+            return 0
+        compressed = rest[0] == 1
+        body = rest[2:].split(b"\0", 2)[2]
+    produced = 0
+    if compressed:
+        inflated = _inflate(body, min(MAX_INFLATED_BYTES, left), blocks)
+        if inflated is None:
+            return 0
+        body, produced = inflated, len(inflated)
+    name = keyword.decode("latin-1")
+    if name == "XML:com.adobe.xmp":
+        blocks.xmp.append(body)
+    else:
+        text = _utf8(body) if kind == b"iTXt" else body[:MAX_INFLATED_BYTES].decode("latin-1")
+        blocks.texts.append((name, text))
+    return produced
+
+
+def _inflate(body: bytes, limit: int, blocks: Blocks) -> bytes | None:
+    inflater = zlib.decompressobj()
+    try:
+        out = inflater.decompress(body, max(1, limit))
+    except zlib.error:
+        blocks.troubles.append("a compressed PNG text chunk does not inflate")
+        return None
+    if inflater.unconsumed_tail:
+        blocks.troubles.append(f"a compressed PNG text chunk was read only up to {limit} bytes")
+    return out
+
+
+def _webp(data: bytes, blocks: Blocks) -> None:
+    at = 12
+    while at + 8 <= len(data):
+        kind = data[at : at + 4]
+        (size,) = struct.unpack_from("<I", data, at + 4)
+        payload = data[at + 8 : at + 8 + size]
+        if kind == b"EXIF":
+            # Some writers keep the JPEG prefix, which the container specification does not ask for.
+            _set_exif(payload.removeprefix(b"Exif\0\0"), blocks)
+        elif kind == b"XMP ":
+            blocks.xmp.append(payload)
+        at += 8 + size + size % 2
+
+
+def _tiff(data: bytes, blocks: Blocks) -> None:
+    _set_exif(data, blocks)
+    if blocks.exif is None:
+        return
+    packet = blocks.exif.blob(exif.XMP_PACKET)
+    if packet:
+        blocks.xmp.append(packet)
+    iptc = blocks.exif.blob(exif.IPTC_NAA)
+    if iptc:
+        _iptc(iptc, blocks)
+
+
+def _search(data: bytes, blocks: Blocks) -> None:
+    """Containers that are not walked here: the first packet of each kind, wherever it stands."""
+    window = data[:_SEARCHED_BYTES]
+    if len(data) > _SEARCHED_BYTES:
+        blocks.troubles.append(f"only the first {_SEARCHED_BYTES} bytes were searched for metadata")
+    packet = _XMP_PACKET.search(window)
+    if packet:
+        blocks.xmp.append(packet.group())
+    at = window.find(b"Exif\0\0")
+    while at != -1:
+        if window[at + 6 : at + 10] in (b"II*\0", b"MM\0*"):
+            _set_exif(window[at + 6 : at + 6 + exif.MAX_BLOB], blocks)
+            return
+        at = window.find(b"Exif\0\0", at + 6)
+
+
+def _utf8(raw: bytes) -> str:
+    return raw[:MAX_INFLATED_BYTES].decode("utf-8", "replace")
+
+

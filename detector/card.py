@@ -1,0 +1,137 @@
+"""The model card: everything that must travel with weights, as data. Nobody retypes preprocessing.
+
+The JSON beside the weights is the truth; docs/cards/<model>.md is generated from it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from detector.calibration import Calibration
+from detector.errors import ModelUnavailable
+from detector.metrics import Estimate
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetUse:
+    """One set of pictures and what it was used for; ``pictures`` per split."""
+
+    name: str
+    fake: bool
+    licence: str
+    train: int
+    calibration: int
+    test: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    min_side: int
+    crop_side: int
+    max_crops: int
+    min_texture: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """Raw logits: at or above ``supports_logit`` it may support, at or below ``against_logit`` it may speak
+    against, and both only when the ratio reaches ``min_log10_ratio``."""
+
+    supports_logit: float
+    against_logit: float
+    min_log10_ratio: float
+    calibration_false_positives: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetResult:
+    """One set seen in one view. ``auc`` of a fake set is against all real test pictures of the view; of a real
+    set it is None. The rates are answers at the operating point, stability included."""
+
+    name: str
+    fake: bool
+    view: str
+    n: int
+    auc: Estimate | None
+    supports: Estimate
+    against: Estimate
+    abstained: int
+    mean_logit: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Measured on pictures that were neither trained nor calibrated on."""
+
+    results: tuple[SetResult, ...]
+    cllr: tuple[tuple[str, float, float], ...]  # set, Cllr, Cllr_min
+    pipeline_auc: Estimate  # real pictures through two encoders: 0.5 when the encoder is not a label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    model_id: str
+    question: str
+    weights_sha256: str
+    families: tuple[str, ...]
+    width: int
+    preprocessing: Preprocessing
+    calibration: Calibration
+    operating_point: OperatingPoint
+    sets: tuple[SetUse, ...]
+    corpus_sha256: str
+    seed: int
+    epochs: int
+    evaluation: Evaluation | None = None
+
+
+def dump_card(card: ModelCard) -> str:
+    """Stable text: the same card gives the same bytes."""
+    return json.dumps({"card_version": CARD_VERSION, **asdict(card)}, indent=1) + "\n"
+
+
+def parse_card(text: str) -> ModelCard:
+    """Raises ``ModelUnavailable`` for anything that is not a card of this version, fields included."""
+    try:
+        raw = json.loads(text)
+        version = raw.pop("card_version")
+        if version != CARD_VERSION:
+            raise ModelUnavailable(f"the card has version {version}; this program reads {CARD_VERSION}")
+        return _card(raw)
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise ModelUnavailable(f"the model card is malformed: {e}") from e
+
+
+def _card(raw: dict[str, Any]) -> ModelCard:
+    c = raw.pop("calibration")
+    evaluation = raw.pop("evaluation")
+    return ModelCard(
+        families=tuple(raw.pop("families")),
+        preprocessing=Preprocessing(**raw.pop("preprocessing")),
+        calibration=Calibration(covariance=tuple(c.pop("covariance")), **c),
+        operating_point=OperatingPoint(**raw.pop("operating_point")),
+        sets=tuple(SetUse(**s) for s in raw.pop("sets")),
+        evaluation=None if evaluation is None else _evaluation(evaluation),
+        **raw,
+    )
+
+
+def _evaluation(raw: dict[str, Any]) -> Evaluation:
+    return Evaluation(
+        results=tuple(
+            SetResult(
+                auc=None if r["auc"] is None else Estimate(**r["auc"]),
+                supports=Estimate(**r["supports"]),
+                against=Estimate(**r["against"]),
+                **{k: v for k, v in r.items() if k not in {"auc", "supports", "against"}},
+            )
+            for r in raw["results"]
+        ),
+        cllr=tuple((n, a, b) for n, a, b in raw["cllr"]),
+        pipeline_auc=Estimate(**raw["pipeline_auc"]),
+    )

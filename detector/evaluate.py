@@ -1,0 +1,214 @@
+"""Calibration on the calibration split and measurement on the test split, by the service's own path.
+
+Operating points come from the calibration split alone; the test split decides nothing. Pictures are counted,
+never crops. What is measured on a set that may not be trained on is measured here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.augment import Encoding, codec_match, draw_codec, resize, through
+from detector.calibration import Calibration, fit
+from detector.card import Evaluation, OperatingPoint, SetResult
+from detector.corpus import Item, Split, pictures
+from detector.errors import CalibrationError, NotApplicable
+from detector.infer import Detector, raw_logit
+from detector.metrics import auc, bootstrap, cllr, cllr_min, proportion
+from detector.pixels import Pixels
+from detector.score import Answer
+
+if TYPE_CHECKING:
+    from detector.networks.residual import ResidualNet
+
+CALIBRATION_DRAWS = 3
+FALSE_POSITIVE_GOAL = 0.05
+MIN_LOG10_RATIO = 0.5  # a ratio of about three: below it the words would be stronger than the evidence
+MAX_FILES_PER_SET = 60  # by digest; large evaluation-only sets are sampled
+VIEWS = ("as_stored", "matched", "jpeg75", "half")
+
+Array = NDArray[np.float64]
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureScore:
+    """One picture in one view; ``answer`` is None when the detector abstained."""
+
+    set_name: str
+    fake: bool
+    picture: str
+    view: str
+    logit: float | None
+    answer: str | None
+
+
+def calibrate(
+    network: ResidualNet, root: Path, items: Sequence[Item], *, seed: int, report: Report
+) -> tuple[Calibration, OperatingPoint]:
+    """Raises ``CalibrationError`` for too few pictures or a score that ranks the wrong way."""
+    chosen = [i for i in items if i.split is Split.CALIBRATION]
+    scores: dict[bool, list[list[float]]] = {False: [], True: []}
+    for n, item in enumerate(chosen):
+        for name, picture in _named_pictures(root, item):
+            try:
+                drawn = [raw_logit(network, matched(picture, name, k)) for k in range(CALIBRATION_DRAWS)]
+            except NotApplicable:
+                continue
+            scores[item.fake].append(drawn)
+        report("calibrating", n + 1, len(chosen))
+    if not scores[False] or not scores[True]:
+        raise CalibrationError("the calibration split needs real and generated pictures")
+    real, fake = np.array(scores[False]), np.array(scores[True])
+    return fit(real, fake, seed=seed), operating_point(real, fake)
+
+
+def operating_point(real: Array, fake: Array) -> OperatingPoint:
+    """Logits that at most ``FALSE_POSITIVE_GOAL`` of the calibration scores of the other class pass."""
+    supports = float(np.quantile(real, 1 - FALSE_POSITIVE_GOAL, method="higher"))
+    supports = float(np.nextafter(supports, np.inf))
+    against = min(float(np.quantile(fake, FALSE_POSITIVE_GOAL, method="lower")), supports - 1e-6)
+    return OperatingPoint(
+        supports_logit=supports,
+        against_logit=float(np.nextafter(against, -np.inf)),
+        min_log10_ratio=MIN_LOG10_RATIO,
+        calibration_false_positives=float((real >= supports).mean()),
+    )
+
+
+def matched(picture: Pixels, name: str, draw: int) -> Pixels:
+    """The picture after ``codec_match`` with a draw that its name decides, real and fake alike."""
+    seed = int.from_bytes(hashlib.sha256(f"{name} {draw}".encode()).digest()[:8], "big")
+    return codec_match(picture, draw_codec(np.random.default_rng(seed)))
+
+
+def view_of(picture: Pixels, name: str, view: str) -> Pixels:
+    """One of ``VIEWS``."""
+    if view == "matched":
+        return matched(picture, name, 0)
+    if view == "jpeg75":
+        return through(picture, Encoding(media_type="image/jpeg", quality=75))
+    if view == "half":
+        return through(resize(picture, 0.5, "area"), Encoding(media_type="image/jpeg", quality=90))
+    return picture
+
+
+def _named_pictures(root: Path, item: Item) -> Iterator[tuple[str, Pixels]]:
+    for n, picture in enumerate(pictures(root, item)):
+        yield f"{item.path}#{n}", picture
+
+
+def score_test_split(
+    detector: Detector, root: Path, items: Sequence[Item], *, views: Sequence[str] = VIEWS, report: Report
+) -> tuple[PictureScore, ...]:
+    """Every test picture in every view, with the answer the service would give."""
+    chosen = sampled([i for i in items if i.split is Split.TEST])
+    out = []
+    for n, item in enumerate(chosen):
+        for name, picture in _named_pictures(root, item):
+            out += [_score(detector, item, name, view, view_of(picture, name, view)) for view in views]
+        report("scoring the test split", n + 1, len(chosen))
+    return tuple(out)
+
+
+def sampled(items: Sequence[Item]) -> list[Item]:
+    """At most ``MAX_FILES_PER_SET`` files of each set, chosen by digest."""
+    out: list[Item] = []
+    for name in sorted({i.set_name for i in items}):
+        mine = sorted((i for i in items if i.set_name == name), key=lambda i: i.sha256)
+        out += mine[:MAX_FILES_PER_SET]
+    return out
+
+
+def _score(detector: Detector, item: Item, name: str, view: str, pixels: Pixels) -> PictureScore:
+    try:
+        score = detector.score_pixels(pixels)
+    except NotApplicable:
+        logit, answer = None, None
+    else:
+        logit, answer = score.logit, score.answer.value
+    return PictureScore(
+        set_name=item.set_name, fake=item.fake, picture=name, view=view, logit=logit, answer=answer
+    )
+
+
+def pipeline_scores(network: ResidualNet, root: Path, items: Sequence[Item], report: Report) -> tuple[Array, Array]:
+    """Real test pictures through a JPEG and through a WebP pipeline, then both through one ``codec_match``. If the
+    network separates them, an encoder is a label."""
+    chosen = sampled([i for i in items if i.split is Split.TEST and not i.fake and i.set_name != "nikon_d70"])
+    histories = (
+        Encoding(media_type="image/jpeg", quality=85), Encoding(media_type="image/webp", quality=80),
+    )  # fmt: skip
+    scores: tuple[list[float], list[float]] = ([], [])
+    for n, item in enumerate(chosen):
+        for name, picture in _named_pictures(root, item):
+            try:
+                both = [raw_logit(network, matched(through(picture, h), name, 0)) for h in histories]
+            except NotApplicable:
+                continue
+            scores[0].append(both[0])
+            scores[1].append(both[1])
+        report("comparing pipelines", n + 1, len(chosen))
+    return np.array(scores[0]), np.array(scores[1])
+
+
+def summarise(
+    scores: Sequence[PictureScore], calibration: Calibration, pipelines: tuple[Array, Array]
+) -> Evaluation:
+    """Numbers with n and interval from the scores; nothing is scored here."""
+    results = [
+        _set_result([s for s in scores if s.view == view], name)
+        for view in dict.fromkeys(s.view for s in scores)
+        for name in dict.fromkeys(s.set_name for s in scores)
+    ]
+    return Evaluation(
+        results=tuple(results),
+        cllr=tuple(_cllr_rows([s for s in scores if s.view == "matched"], calibration)),
+        pipeline_auc=bootstrap(auc, *pipelines),
+    )
+
+
+def logits(scores: Sequence[PictureScore], *, fake: bool, name: str | None = None) -> Array:
+    """Logits of a class (and set) where the detector did not abstain."""
+    return np.array(
+        [s.logit for s in scores if s.fake is fake and s.logit is not None and name in (None, s.set_name)]
+    )
+
+
+def _set_result(view_scores: Sequence[PictureScore], name: str) -> SetResult:
+    mine = [s for s in view_scores if s.set_name == name]
+    seen = [s for s in mine if s.logit is not None]
+    fake = mine[0].fake
+    real, own = logits(view_scores, fake=False), logits(view_scores, fake=True, name=name)
+    return SetResult(
+        name=name,
+        fake=fake,
+        view=mine[0].view,
+        n=len(mine),
+        auc=bootstrap(auc, real, own) if fake and len(real) and len(own) else None,
+        supports=proportion(sum(s.answer == Answer.SUPPORTS for s in mine), len(mine)),
+        against=proportion(sum(s.answer == Answer.AGAINST for s in mine), len(mine)),
+        abstained=len(mine) - len(seen),
+        mean_logit=float(np.mean([s.logit for s in seen])) if seen else None,
+    )
+
+
+def _cllr_rows(scores: Sequence[PictureScore], calibration: Calibration) -> Iterator[tuple[str, float, float]]:
+    real = logits(scores, fake=False)
+    for name in dict.fromkeys(s.set_name for s in scores if s.fake):
+        fake = logits(scores, fake=True, name=name)
+        if len(real) and len(fake):
+            yield name, cllr(calibration.llr(real), calibration.llr(fake)), cllr_min(real, fake)
+
+
+def write_scores(scores: Sequence[PictureScore], path: Path) -> None:
+    """One JSON object per line, so that a plot or a doubt can go back to the pictures."""
+    path.write_text("".join(json.dumps(asdict(s)) + "\n" for s in scores), encoding="utf-8")

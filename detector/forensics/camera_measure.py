@@ -1,0 +1,82 @@
+"""How detector/forensics/camera_tables.json was made, and how to make it again from the corpus.
+
+A file counts when nothing says that software wrote it after the camera: no desktop program in the Software
+tag, no Adobe segment, and the size that EXIF states. The crops without metadata were cut losslessly by us,
+so their tables are the camera's; their model is the one the index names.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from detector.errors import CorpusError, PixelsUnreadable
+from detector.forensics import exif
+from detector.forensics.compression import Compression, camera_key, examine_compression
+from detector.forensics.jpeg import JpegStructure, parse_jpeg
+
+_DESKTOP = re.compile(r"camedia|photo ?desk|photoshop|lab system|gimp|picasa|scanner", re.IGNORECASE)
+
+NOTE = (
+    "Measured by `assay lab cameras` on original camera files of the development corpus "
+    "(github.com/drewnoakes/metadata-extractor-images, free to use; Dresden Image Database, two units of one "
+    "Nikon D70). Only digests of quantisation tables are kept, no picture. One file per model in most rows."
+)
+
+
+def exif_of(jpeg: JpegStructure) -> exif.ExifTags | None:
+    """The EXIF of a JPEG's first APP1 segment that has one."""
+    for segment in jpeg.segments:
+        if segment.marker == 0xE1 and segment.payload.startswith(b"Exif\0\0"):
+            return exif.parse_exif(segment.payload[6:])
+    return None
+
+
+def measure_cameras(root: Path) -> str:
+    """The table as JSON text. Raises ``CorpusError`` for a missing index."""
+    seen: dict[str, list[Compression]] = {}
+    for camera, found in _camera_files(root):
+        seen.setdefault(camera, []).append(found)
+    rows = [
+        {
+            "camera": camera,
+            "samples": len(found),
+            "uses_standard": any(f.luma_standard for f in found),
+            "tables_sha256": sorted({f.tables_sha256 for f in found}),
+        }
+        for camera, found in sorted(seen.items())
+    ]
+    return json.dumps({"origin": NOTE, "cameras": rows}, indent=1) + "\n"
+
+
+def _camera_files(root: Path) -> Iterator[tuple[str, Compression]]:
+    try:
+        with (root / "INDEX.csv").open(newline="", encoding="utf-8") as f:
+            rows = list(csv.DictReader(f))
+    except OSError as e:
+        raise CorpusError("INDEX.csv cannot be read") from e
+    for row in rows:
+        if not row["path"].startswith("camera/") or row["format"] != "JPEG":
+            continue
+        try:
+            jpeg = parse_jpeg((root / row["path"]).read_bytes())
+        except (OSError, PixelsUnreadable) as e:
+            raise CorpusError(f"{row['path']} cannot be read") from e
+        camera, found = _camera(row, jpeg), examine_compression(jpeg)
+        if camera is not None and not found.adobe:
+            yield camera, found
+
+
+def _camera(row: dict[str, str], jpeg: JpegStructure) -> str | None:
+    tags = exif_of(jpeg)
+    if tags is None:
+        return camera_key(row["source"].split(": ", 1)[-1], " ")
+    software, width, height = tags.text(exif.SOFTWARE), tags.number(exif.PIXEL_X), tags.number(exif.PIXEL_Y)
+    if software and _DESKTOP.search(software):
+        return None
+    if width and height and {width, height} != {jpeg.width, jpeg.height}:
+        return None
+    return camera_key(tags.text(exif.MAKE), tags.text(exif.MODEL))

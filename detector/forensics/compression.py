@@ -1,0 +1,159 @@
+"""What the quantisation tables of a JPEG say about the program that wrote it last.
+
+Software mostly uses the tables of ITU-T T.81 annex K scaled by the Independent JPEG Group's rule; many cameras
+have tables of their own. A file that claims such a camera and carries the software's tables was written again
+after the camera. That is common and innocent: most tools that resize, rotate or strip a photo do it. The
+table of cameras is our own measurement, with one or a few files per model: being absent from it, or unlike
+it, proves nothing by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+from detector.errors import DetectorError
+from detector.forensics.jpeg import JpegStructure, Table
+
+# ITU-T T.81 tables K.1 and K.2, in rows.
+_LUMA = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
+    14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+)  # fmt: skip
+_CHROMA = (
+    17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
+    47, 66, 99, 99, 99, 99, 99, 99, *([99] * 32),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compression:
+    """``ijg_quality`` is the nearest quality of the luma table; ``standard`` says that all tables are exactly those
+    of that quality, ``luma_standard`` that the first is. ``tables_sha256`` is over all tables in order."""
+
+    ijg_quality: int
+    standard: bool
+    luma_standard: bool
+    subsampling: str
+    progressive: bool
+    tables_sha256: str
+    adobe: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraTables:
+    """What was seen from one model, in ``samples`` files."""
+
+    camera: str
+    samples: int
+    tables_sha256: tuple[str, ...]
+    uses_standard: bool
+
+
+class Comparison(StrEnum):
+    """The tables of a file beside those of the camera that it claims."""
+
+    UNKNOWN_CAMERA = "unknown_camera"
+    MATCHES_CAMERA = "matches_camera"
+    CAMERA_USES_STANDARD = "camera_uses_standard"  # the camera itself uses software's tables: nothing follows
+    SOFTWARE_TABLES = "software_tables"
+    UNLIKE_BOTH = "unlike_both"
+
+
+def compare(found: Compression, camera: CameraTables | None) -> Comparison:
+    """Pure comparison; what follows from it is the caller's business."""
+    if camera is None:
+        return Comparison.UNKNOWN_CAMERA
+    if found.tables_sha256 in camera.tables_sha256:
+        return Comparison.MATCHES_CAMERA
+    if found.standard and camera.uses_standard:
+        return Comparison.CAMERA_USES_STANDARD
+    if found.standard or found.adobe:
+        return Comparison.SOFTWARE_TABLES
+    return Comparison.UNLIKE_BOTH
+
+
+def standard_table(quality: int, *, chroma: bool = False) -> Table:
+    """The IJG rule (jcparam.c, ``jpeg_quality_scaling``), limited to baseline values."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    base = _CHROMA if chroma else _LUMA
+    return tuple(min(255, max(1, (v * scale + 50) // 100)) for v in base)
+
+
+@cache
+def _standard_qualities(*, chroma: bool) -> dict[Table, int]:
+    return {standard_table(q, chroma=chroma): q for q in range(100, 0, -1)}
+
+
+def examine_compression(jpeg: JpegStructure) -> Compression:
+    """Raises ``DetectorError`` for a JPEG without quantisation tables."""
+    if not jpeg.tables:
+        raise DetectorError("the JPEG has no quantisation tables")
+    luma = jpeg.tables[0]
+    exact = _standard_qualities(chroma=False).get(luma)
+    quality = exact if exact is not None else _nearest_quality(luma)
+    rest = jpeg.tables[1:]
+    return Compression(
+        ijg_quality=quality,
+        standard=exact is not None
+        and all(t in (standard_table(exact), standard_table(exact, chroma=True)) for t in rest),
+        luma_standard=exact is not None,
+        subsampling=jpeg.subsampling,
+        progressive=jpeg.progressive,
+        tables_sha256=tables_digest(jpeg.tables),
+        adobe=any(_is_adobe(s.marker, s.payload) for s in jpeg.segments),
+    )
+
+
+def _is_adobe(marker: int, payload: bytes) -> bool:
+    return (marker == 0xEE and payload.startswith(b"Adobe")) or (
+        marker == 0xED and payload.startswith(b"Photoshop 3.0\0")
+    )
+
+
+def _nearest_quality(luma: Table) -> int:
+    def distance(quality: int) -> int:
+        return sum(abs(a - b) for a, b in zip(standard_table(quality), luma, strict=True))
+
+    return min(range(1, 101), key=distance)
+
+
+def tables_digest(tables: tuple[Table, ...]) -> str:
+    """SHA-256 over the values, two bytes each, in rows, table after table; of the tables and their transposes
+    the smaller one, because a lossless quarter turn transposes them."""
+    turned = tuple(tuple(t[8 * x + y] for y in range(8) for x in range(8)) for t in tables)
+    return min(
+        hashlib.sha256(b"".join(v.to_bytes(2, "big") for t in each for v in t)).hexdigest()
+        for each in (tables, turned)
+    )
+
+
+def camera_key(make: str | None, model: str | None) -> str | None:
+    """One spelling for a camera: make and model as EXIF has them, lower case, without padding. None when either
+    is missing."""
+    if not make or not model:
+        return None
+    return " ".join(f"{make} {model}".replace("\0", " ").lower().split())
+
+
+@cache
+def known_cameras() -> dict[str, CameraTables]:
+    """The measured table that comes with the package. Raises ``DetectorError`` when it is missing or malformed."""
+    path = files("detector") / "forensics" / "camera_tables.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["cameras"]
+        tables = [
+            CameraTables(
+                camera=r["camera"], samples=r["samples"], uses_standard=r["uses_standard"],
+                tables_sha256=tuple(r["tables_sha256"]),
+            )
+            for r in rows
+        ]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise DetectorError(f"the table of camera quantisation tables cannot be read: {e}") from e
+    return {t.camera: t for t in tables}

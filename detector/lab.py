@@ -1,0 +1,85 @@
+"""The workshop's two procedures, from corpus to card. Everything is written into one run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from detector.card import Evaluation, ModelCard, Preprocessing, SetUse, dump_card
+from detector.corpus import SETS, Item, Split, corpus_digest, load_index
+from detector.evaluate import (
+    PictureScore,
+    calibrate,
+    pipeline_scores,
+    score_test_split,
+    summarise,
+    write_scores,
+)
+from detector.infer import Detector
+from detector.plots import plot_run
+from detector.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
+from detector.training import TrainingOptions, read_log, train
+from detector.training_set import FAMILIES, prepare
+from detector.weights import save_tensors
+
+Report = Callable[[str, int, int], None]
+
+
+def run_training(
+    data: Path, run: Path, *, model_id: str, options: TrainingOptions, report: Report
+) -> ModelCard:
+    """Prepare, train (or resume), calibrate, evaluate, plot. Raises ``CorpusError`` and ``CalibrationError``."""
+    run.mkdir(parents=True, exist_ok=True)
+    items = load_index(data)
+    prepared = prepare(data, items, seed=options.seed, cache=run / "training_set.npz", report=report)
+    network = train(prepared, options, run, progress=lambda done, total: report("training", done, total))
+    digest = save_tensors(dict(network.state_dict()), run / f"{model_id}.safetensors")
+    calibration, point = calibrate(network, data, items, seed=options.seed, report=report)
+    card = ModelCard(
+        model_id=model_id,
+        question="synthetic",
+        weights_sha256=digest,
+        families=FAMILIES,
+        width=options.width,
+        preprocessing=Preprocessing(
+            min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
+        ),
+        calibration=calibration,
+        operating_point=point,
+        sets=_sets(items),
+        corpus_sha256=corpus_digest(items),
+        seed=options.seed,
+        epochs=options.epochs,
+    )
+    return run_evaluation(Detector(card=card, network=network), data, run, report=report)
+
+
+def run_evaluation(detector: Detector, data: Path, run: Path, *, report: Report) -> ModelCard:
+    """Measure on the test split; writes card, scores and plots; returns the card with its evaluation."""
+    items = load_index(data)
+    scores = score_test_split(detector, data, items, report=report)
+    pipelines = pipeline_scores(detector.network, data, items, report)
+    return _write(detector.card, scores, summarise(scores, detector.card.calibration, pipelines), run)
+
+
+def _write(card: ModelCard, scores: Sequence[PictureScore], evaluation: Evaluation, run: Path) -> ModelCard:
+    measured = replace(card, evaluation=evaluation)
+    write_scores(scores, run / "scores.jsonl")
+    (run / f"{card.model_id}.json").write_text(dump_card(measured), encoding="utf-8")
+    plot_run(run, read_log(run), measured, scores)
+    return measured
+
+
+def _sets(items: Sequence[Item]) -> tuple[SetUse, ...]:
+    def count(name: str, split: Split) -> int:
+        return sum(i.set_name == name and i.split is split for i in items)
+
+    return tuple(
+        SetUse(
+            name=rule.name, fake=rule.fake, licence=rule.licence, why=rule.why,
+            train=count(rule.name, Split.TRAIN), calibration=count(rule.name, Split.CALIBRATION),
+            test=count(rule.name, Split.TEST),
+        )
+        for rule in SETS
+    )  # fmt: skip

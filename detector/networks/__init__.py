@@ -1,0 +1,1 @@
+"""Architectures of fake detectors. Importing this package loads torch; ``import detector`` does not."""

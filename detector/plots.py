@@ -1,0 +1,113 @@
+"""Pictures of a run, for eyes: loss, scores, ROC, and false alarms per source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from detector.card import Evaluation, ModelCard, SetResult
+from detector.evaluate import PictureScore, logits
+from detector.metrics import roc
+from detector.training import EpochResult
+
+
+def plot_run(
+    run: Path, log: Sequence[EpochResult], card: ModelCard, scores: Sequence[PictureScore]
+) -> tuple[Path, ...]:
+    """Write the four plots into ``run``; returns their paths."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    matched = [s for s in scores if s.view == "matched"]
+    drawn = [_loss(run, log), _histogram(run, card, matched), _roc(run, matched)]
+    if card.evaluation is not None:
+        drawn.append(_false_alarms(run, card.evaluation))
+    return tuple(drawn)
+
+
+def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
+    from matplotlib import pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    epochs = [e.epoch for e in log]
+    axis.plot(epochs, [e.loss for e in log], label="training loss", color="tab:blue")
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("loss")
+    right = axis.twinx()
+    right.plot(epochs, [e.real_accuracy for e in log], "--", color="tab:green", label="camera crops below zero")
+    right.plot(epochs, [e.fake_accuracy for e in log], "--", color="tab:red", label="generated crops above zero")
+    right.set_ylabel("share of training crops")
+    right.set_ylim(0, 1)
+    figure.legend(loc="outside lower center", ncols=3)
+    return _save(figure, run / "loss.png")
+
+
+def _histogram(run: Path, card: ModelCard, scores: Sequence[PictureScore]) -> Path:
+    from matplotlib import pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    groups = {"real (all sources)": logits(scores, fake=False)} | {
+        n: logits(scores, fake=True, name=n) for n in dict.fromkeys(s.set_name for s in scores if s.fake)
+    }
+    everything = np.concatenate([*groups.values(), [0.0]])
+    bins = np.linspace(everything.min(), everything.max() + 1e-6, 33).tolist()
+    for name, values in groups.items():
+        axis.hist(values, bins=bins, density=True, histtype="step", linewidth=1.6, label=f"{name} (n={len(values)})")
+    point = card.operating_point
+    for x in (point.supports_logit, point.against_logit):
+        axis.axvline(x, color="black", linestyle=":")
+    axis.set_xlabel("raw logit of test pictures after codec_match (dotted: operating points)")
+    axis.set_ylabel("density")
+    axis.legend(fontsize=8)
+    return _save(figure, run / "scores.png")
+
+
+def _roc(run: Path, scores: Sequence[PictureScore]) -> Path:
+    from matplotlib import pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
+    real = logits(scores, fake=False)
+    for name in dict.fromkeys(s.set_name for s in scores if s.fake):
+        fake = logits(scores, fake=True, name=name)
+        if len(real) and len(fake):
+            axis.plot(*roc(real, fake), label=f"{name} (n={len(fake)})")
+    axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    axis.set_xlabel("false-positive rate")
+    axis.set_ylabel("true-positive rate")
+    axis.legend(fontsize=8, loc="lower right")
+    return _save(figure, run / "roc.png")
+
+
+def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
+    from matplotlib import pyplot as plt
+
+    real = [r for r in evaluation.results if not r.fake]
+    views = list(dict.fromkeys(r.view for r in real))
+    names = list(dict.fromkeys(r.name for r in real))
+    figure, axis = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    for k, view in enumerate(views):
+        rows = [next(r for r in real if r.view == view and r.name == n) for n in names]
+        x = np.arange(len(names)) + (k - (len(views) - 1) / 2) * 0.8 / len(views)
+        values = np.array([r.supports.value for r in rows])
+        errors = np.array([[r.supports.value - r.supports.low, r.supports.high - r.supports.value] for r in rows])
+        axis.bar(x, values, 0.8 / len(views), yerr=np.clip(errors.T, 0, None), capsize=2, label=view)
+    axis.set_xticks(range(len(names)), [f"{n}\nn={_n(real, n)}" for n in names], fontsize=8)
+    axis.set_ylabel("share answered \"supports\" (95 % interval)")
+    axis.legend(fontsize=8)
+    return _save(figure, run / "false-alarms.png")
+
+
+def _n(rows: Sequence[SetResult], name: str) -> int:
+    return next(r.n for r in rows if r.name == name)
+
+
+def _save(figure: object, path: Path) -> Path:
+    from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
+
+    assert isinstance(figure, Figure)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path

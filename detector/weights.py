@@ -1,0 +1,66 @@
+"""Weights as tensors only, read after their digest was compared with the card. Nothing here runs code from a
+file, and nothing imports torch before it is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from detector.card import ModelCard
+from detector.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from detector.networks.residual import ResidualNet
+
+
+class ReadableFile(Protocol):
+    def read_bytes(self) -> bytes: ...
+
+
+def load_network(card: ModelCard, path: ReadableFile) -> ResidualNet:
+    """Raises ``ModelUnavailable`` for a missing file, another digest, or tensors that do not fit."""
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise ModelUnavailable(f"the weights of {card.model_id} cannot be read") from e
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != card.weights_sha256:
+        raise ModelUnavailable(
+            f"the weights of {card.model_id} have digest {digest[:12]}..., the card says "
+            f"{card.weights_sha256[:12]}..."
+        )
+    return _build(card, data)
+
+
+def _build(card: ModelCard, data: bytes) -> ResidualNet:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        from detector.networks.residual import ResidualNet
+    except ImportError as e:
+        raise ModelUnavailable(f"PyTorch cannot be loaded: {e}") from e
+    net = ResidualNet(len(card.families), card.width)
+    try:
+        net.load_state_dict(load(data))
+    except (SafetensorError, RuntimeError) as e:
+        raise ModelUnavailable(f"the weights of {card.model_id} do not fit its network") from e
+    return net.eval()
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> str:
+    """Write atomically; returns the SHA-256 of the file."""
+    from safetensors.torch import save
+
+    data = save({k: v.detach().contiguous() for k, v in tensors.items()})
+    temporary = path.with_suffix(path.suffix + ".part")
+    with temporary.open("wb") as f:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
+    temporary.replace(path)
+    return hashlib.sha256(data).hexdigest()

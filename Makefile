@@ -1,0 +1,104 @@
+# Assay. `make demo` and `make test` need Python 3.11 or newer and make; nothing else has to be done before.
+#
+#   make demo                 the whole job on one photo          make demo PHOTO=me.jpg   on yours
+#   make test                 lint, types, layers, tests          make serve               the service
+#   make TORCH_INDEX=...      take torch from another index URL or folder of wheels (CPU wheels save 2 GB)
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# Packages of another interpreter or of the user's home would shadow the pinned ones.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+export PYTHONNOUSERSITE := 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTHON ?=
+TORCH_INDEX ?=
+PHOTO ?=
+JOBS ?= 2
+SAY := printf '* %s\n'
+
+.PHONY: help demo test lint bench serve doctor install install-dev clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
+
+demo: install
+	@$(SAY) "run the demo (its files go to ./demo)"
+	@$(BIN)/assay demo --dir demo $(if $(PHOTO),--photo "$(PHOTO)")
+
+test: lint
+	@$(SAY) "run the tests, $(JOBS) at a time"
+	@$(BIN)/python -m pytest -q -n $(JOBS)
+
+lint: install-dev
+	@$(SAY) "check style: ruff check"
+	@$(BIN)/ruff check --quiet .
+	@$(SAY) "check format: ruff format"
+	@$(BIN)/ruff format --check --quiet .
+	@$(SAY) "check types: mypy"
+	@$(BIN)/mypy --no-error-summary
+	@$(SAY) "check layers: lint-imports"
+	@$(BIN)/lint-imports --no-logo >$(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
+
+bench: install-dev
+	@$(BIN)/python -m tests.bench.sign_verify
+
+serve: install
+	@$(BIN)/assay serve
+
+doctor: install
+	@$(BIN)/assay doctor
+
+install: $(VENV)/installed
+install-dev: $(VENV)/installed-dev
+
+# What is installed depends on these two files only; the code itself is used where it lies.
+$(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
+	@$(call fetch,.)
+	@touch $@
+
+# The tests' packages include the service's.
+$(VENV)/installed-dev: $(BIN)/python pyproject.toml constraints.txt
+	@$(call fetch,.[dev])
+	@touch $(VENV)/installed $@
+
+# A Python that is too old must not be found out in the middle of an installation.
+$(BIN)/python:
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    $(SAY) "make $(VENV) with $$python ($$("$$python" -c 'import platform; print(platform.python_version())'))"; \
+	    if "$$python" -m venv $(VENV) >$(CURDIR)/.venv-error 2>&1; then rm -f .venv-error; exit 0; fi; \
+	    cat .venv-error; rm -rf .venv-error $(VENV); \
+	    $(SAY) "$$python has no working venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; \
+	  fi; \
+	done; \
+	$(SAY) "no Python 3.11 or newer was found; install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; \
+	exit 1
+
+# 1 is what to install. OpenCV's wheel with windows needs system libraries that a server may lack; the headless
+# wheel of the same version decodes the same pixels without them. Both own the folder cv2, hence uninstall first.
+define fetch
+set -e; \
+$(SAY) "install $(1) into $(VENV), as pinned in constraints.txt (the first time fetches up to 1 GB)"; \
+if [ -n "$(TORCH_INDEX)" ]; then \
+  $(SAY) "take torch from $(TORCH_INDEX)"; \
+  if [ -d "$(TORCH_INDEX)" ]; then \
+    $(PIP) install -c constraints.txt --find-links "$(TORCH_INDEX)" "$$(grep '^torch==' constraints.txt)"; \
+  else \
+    $(PIP) install -c constraints.txt --index-url "$(TORCH_INDEX)" "$$(grep '^torch==' constraints.txt)"; \
+  fi; \
+fi; \
+$(PIP) install -c constraints.txt -e "$(1)"; \
+if ! $(BIN)/python -c 'import cv2' 2>$(VENV)/opencv-error; then \
+  grep -q 'cannot open shared object file' $(VENV)/opencv-error || { cat $(VENV)/opencv-error; exit 1; }; \
+  $(SAY) "OpenCV misses a system library here ($$(sed -n 's/^ImportError: \(.*\): cannot open.*/\1/p' $(VENV)/opencv-error)): put opencv-python-headless in place of opencv-python"; \
+  $(PIP) uninstall -y opencv-python opencv-python-headless; \
+  $(PIP) install --no-deps "$$(sed -n 's/^opencv-python==/opencv-python-headless==/p' constraints.txt)"; \
+  $(BIN)/python -c 'import cv2'; \
+fi
+endef
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,45 @@
+"""``assay doctor``: what this machine lacks, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from authn.config import load_settings
+from authn.doctor import Check, State, examine_machine
+from authn.wiring import utc_now
+
+WORDS = {State.OK: "good", State.NOTE: "note", State.PROBLEM: "PROBLEM"}
+CANNOT_RUN = 4
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Say what this machine lacks and how to mend it. Exit code 4 when there is a problem."""
+    checks = examine_machine(load_settings(ctx.obj), now=utc_now())
+    if as_json:
+        click.echo(json.dumps([_json(c) for c in checks]))
+    else:
+        for check in checks:
+            _show(check)
+    if any(c.state is State.PROBLEM for c in checks):
+        sys.exit(CANNOT_RUN)
+
+
+def _show(check: Check) -> None:
+    click.echo(f"{WORDS[check.state]:8} {check.subject}: {check.says}")
+    if check.mend:
+        click.echo(f"{'':8}   mend it: {check.mend}")
+
+
+def _json(check: Check) -> dict[str, str]:
+    return {
+        "subject": check.subject,
+        "state": check.state.value,
+        "says": check.says,
+        "mend": check.mend,
+    }

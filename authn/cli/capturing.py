@@ -1,0 +1,103 @@
+"""What ``sign``, ``stamp``, ``watch`` and ``capture`` share: the device of this home, its spool, its authority.
+
+Light on purpose: the service's own authority is opened only when a stamp is fetched and no URL is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from cryptography import x509
+
+from authn.config import Settings, load_settings
+from authn.errors import AuthnError, SettingsError
+from signer.client import Client
+from signer.device import DeviceIdentity, choose_identity
+from signer.errors import TimestampUnavailable
+from signer.spool import Fetch, Spool, StampRun
+
+Roots = tuple[x509.Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureSession:
+    settings: Settings
+    identity: DeviceIdentity
+    spool: Spool
+
+
+def open_session(config_file: str | None, device_name: str | None) -> CaptureSession:
+    """The named device, or the only one. Takes up first what an earlier run left unfinished.
+
+    Raises ``SettingsError``, ``DeviceUnusable``, ``SpoolError``.
+    """
+    settings = load_settings(config_file)
+    identity = choose_identity(settings.home / "devices", device_name)
+    spool = Spool(settings.home / "spool")
+    spool.recover()
+    return CaptureSession(settings=settings, identity=identity, spool=spool)
+
+
+def stamp_waiting(session: CaptureSession) -> StampRun:
+    """Try to stamp what waits of this device. Raises ``SpoolError``; an unreachable authority is a result."""
+    waiting = session.spool.pending(session.identity.device_id)
+    if not waiting:
+        return StampRun()
+    try:
+        fetch, roots = _authority(session)
+    except TimestampUnavailable as e:
+        return StampRun(waiting=tuple(replace(entry, reason=e.detail) for entry in waiting))
+    return session.spool.stamp_all(fetch, roots, device_id=session.identity.device_id)
+
+
+def print_stamping(run: StampRun) -> None:
+    """Who waits and who never will goes to stderr, with the reason once for all who share it."""
+    for entry in run.aside:
+        click.echo(f"cannot be stamped: {entry.path}: {entry.reason}", err=True)
+    for reason in dict.fromkeys(entry.reason for entry in run.waiting):
+        count = sum(entry.reason == reason for entry in run.waiting)
+        click.echo(f"waiting for a time-stamp: {count} ({reason}); run `assay stamp` later", err=True)
+
+
+def _authority(session: CaptureSession) -> tuple[Fetch, Roots]:
+    """Where to get a stamp, and the roots that are known for it. A URL in the settings comes first."""
+    settings, identity = session.settings, session.identity
+    extra = _read_roots(settings.tsa_roots)
+    if settings.tsa_url:
+        return _over_http(settings.tsa_url), extra
+    if identity.tsa_url:
+        return _over_http(identity.tsa_url), (*identity.tsa_roots, *extra)
+    if service_url := identity.service_url or settings.service_url:
+        return _over_http(f"{service_url.rstrip('/')}/tsa"), (*identity.tsa_roots, *extra)
+    return _of_this_home(settings)
+
+
+def _over_http(url: str) -> Fetch:
+    client = Client()
+    return lambda request: client.stamp(url, request)
+
+
+def _of_this_home(settings: Settings) -> tuple[Fetch, Roots]:
+    if not (settings.home / "pki").is_dir():  # opening it would make a new authority
+        raise TimestampUnavailable("no time-stamp authority is known: neither tsa_url nor one in this home")
+    from authn.pki.authority import open_authority
+
+    try:
+        authority = open_authority(settings)
+        return authority.timestamp_authority().respond, authority.tsa_roots
+    except AuthnError as e:
+        raise TimestampUnavailable(f"this home's time-stamp authority cannot be used: {e.detail}") from e
+
+
+def _read_roots(paths: tuple[Path, ...]) -> Roots:
+    roots: list[x509.Certificate] = []
+    for path in paths:
+        try:
+            roots += x509.load_pem_x509_certificates(path.read_bytes())
+        except OSError as e:
+            raise SettingsError(f"tsa_roots: {path} cannot be read: {e.strerror}") from e
+        except ValueError as e:
+            raise SettingsError(f"tsa_roots: {path} holds no certificates") from e
+    return tuple(roots)

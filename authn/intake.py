@@ -46,7 +46,7 @@ class Intake:
 
 def verify_token(given: str, expected: str) -> None:
     """Raises ``EnrolmentRefused``; takes the same time wherever the two differ."""
-    if not hmac.compare_digest(given.encode(), expected.encode()):
+    if not hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode()):
         raise EnrolmentRefused("the enrolment token is missing or is not the service's")
 
 

@@ -32,7 +32,7 @@ def enrol() -> Response:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     verify_token(token.strip() if scheme.lower() == "bearer" else "", services().enrolment_token)
     name, csr = read_json(request, ("name", "csr"))
-    enrolled = services().intake.enrol(name, csr.encode(), services().clock())
+    enrolled = services().intake.enrol(name, csr.encode("ascii", "replace"), services().clock())
     response = _json(_enrolment(enrolled), 201)
     response.headers["Location"] = url_for("api.device", device_id=enrolled.device.device_id)
     return response

@@ -76,6 +76,7 @@ def _examined(job: Job, groups: list[Group]) -> Iterator[tuple[str, ...]]:
     for worker in workers:
         idle.put(worker)
     pool = ThreadPoolExecutor(len(workers), thread_name_prefix="assay-audit")
+    finished_all = False
     try:
         waiting: set[Future[tuple[str, ...]]] = set()
         for group in groups:
@@ -86,12 +87,12 @@ def _examined(job: Job, groups: list[Group]) -> Iterator[tuple[str, ...]]:
         while waiting:
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             yield from (f.result() for f in finished)
-    except BaseException:
-        # Interrupted, or out of disk: end the calls in progress, so that no thread is waited for.
-        for worker in workers:
-            worker.abandon()
-        raise
+        finished_all = True
     finally:
+        if not finished_all:
+            # Interrupted, or out of disk: end the calls in progress, so that no thread is waited for.
+            for worker in workers:
+                worker.abandon()
         pool.shutdown(cancel_futures=True)
         for worker in workers:
             worker.close()

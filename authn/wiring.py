@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,10 +10,16 @@ from typing import TYPE_CHECKING
 from authn.config import Settings
 
 if TYPE_CHECKING:
-    from authn.confined import Examines
+    from pathlib import Path
+
     from authn.devices import RegistryView
+    from authn.examinations import WarmExaminer
+    from authn.examine import Examiner
     from authn.intake import Intake
     from authn.services import Services
+    from authn.sources import HeuristicSource
+
+    Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
 
 
 def utc_now() -> datetime:
@@ -23,11 +30,56 @@ def utc_now() -> datetime:
 def open_examiner(
     settings: Settings,
     *,
+    signer_roots: tuple[Path, ...] | None = None,
+    tsa_roots: tuple[Path, ...] | None = None,
     registry: RegistryView | None = None,
     heuristics: bool = True,
-) -> Examines:
-    """Stands here until the examiner is written; the lead replaces it."""
-    raise NotImplementedError
+) -> Examiner:
+    """Engines, policy and sources. Roots that are given replace the configured ones and this home's own.
+
+    Needs no database and no running service. Raises ``Unavailable`` for roots that cannot be read. Not to be
+    shared across a fork.
+    """
+    from authn.examine import Examiner
+    from authn.pki.authority import own_roots
+    from authn.provenance.engines import C2paRs, Encypher
+    from authn.provenance.roots import TrustRoots, load_roots
+    from authn.report.conclude import default_policy
+
+    own = own_roots(settings.home)
+    roots = TrustRoots(
+        signer=load_roots(signer_roots)
+        if signer_roots
+        else (*own.device, *load_roots(settings.signer_roots)),
+        tsa=load_roots(tsa_roots) if tsa_roots else (*own.tsa, *load_roots(settings.tsa_roots)),
+    )
+    return Examiner(
+        roots=roots,
+        engines=(C2paRs(roots), Encypher(roots)),
+        policy=default_policy(),
+        sources=_sources(settings) if heuristics else (),
+        registry=registry,
+        clock=utc_now,
+    )
+
+
+def registry_if_any(settings: Settings) -> RegistryView | None:
+    """This home's registry where there is one; a verifier needs none. Raises ``Unavailable`` for one that
+    exists and cannot be used, since a report must not quietly lose its device axis."""
+    if not settings.database_url and not (settings.home / "assay.db").exists():
+        return None
+    from authn.devices.registry import open_registry
+
+    return open_registry(settings.database)
+
+
+def _sources(settings: Settings) -> tuple[HeuristicSource, ...]:
+    """The table of evidence sources (docs/extending). A new source is a new line here."""
+    from authn.sources.compression import CompressionSource
+    from authn.sources.learned import LearnedSource
+    from authn.sources.metadata import MetadataSource
+
+    return (MetadataSource(), CompressionSource(), LearnedSource(settings.detector))
 
 
 def open_intake(settings: Settings) -> Intake:
@@ -57,9 +109,22 @@ def check_services(settings: Settings) -> None:
     engine.dispose()
 
 
-def open_services(settings: Settings) -> Services:
-    """What one service process holds; examiners start when they are first used. Raises ``Unavailable``."""
+def confined_examiner(settings: Settings, registry: RegistryView, heuristics: bool) -> WarmExaminer:
+    """An examiner in a process of its own, which starts when it is first used."""
     from authn.confined import ConfinedExaminer
+
+    return ConfinedExaminer(
+        partial(open_examiner, settings, registry=registry, heuristics=heuristics),
+        timeout_s=settings.max_request_seconds,
+        memory_bytes=settings.worker_memory_bytes,
+    )
+
+
+def open_services(settings: Settings, *, confine: Confine = confined_examiner) -> Services:
+    """What one service process holds. Raises ``Unavailable``.
+
+    Call it after a fork: database connections and examiners must not cross one.
+    """
     from authn.devices.registry import Registry
     from authn.examinations import Examinations
     from authn.intake import Intake, open_enrolment_token
@@ -72,14 +137,6 @@ def open_services(settings: Settings) -> Services:
     engine = open_engine(settings.database)
     registry = Registry(engine)
     verifications = Verifications(engine, settings.report_days)
-    with_heuristics, without = (
-        ConfinedExaminer(
-            partial(open_examiner, settings, registry=registry, heuristics=heuristics),
-            timeout_s=settings.max_request_seconds,
-            memory_bytes=settings.worker_memory_bytes,
-        )
-        for heuristics in (True, False)
-    )
     return Services(
         settings=settings,
         engine=engine,
@@ -89,8 +146,8 @@ def open_services(settings: Settings) -> Services:
         tsa=authority.timestamp_authority(),
         verifications=verifications,
         examinations=Examinations(
-            with_heuristics=with_heuristics,
-            without_heuristics=without,
+            with_heuristics=confine(settings, registry, True),
+            without_heuristics=confine(settings, registry, False),
             heuristics=settings.heuristics,
             store=verifications,
             clock=utc_now,

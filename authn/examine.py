@@ -1,0 +1,171 @@
+"""Sources in, report out. The one path for the command line, the service and the audit.
+
+A source that fails stays in its place: what it should have found becomes "not examined" with its reason, the
+rest of the report stands. Proof and guess meet here side by side; contradictions between them are named and
+decide nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from authn import __version__
+from authn.devices import RegistryView
+from authn.errors import AuthnError, UnreadableMedia
+from authn.evidence import (
+    Axis,
+    CryptographicEvidence,
+    HeuristicEvidence,
+    HeuristicOutcome,
+    NotExamined,
+    Outcome,
+    Question,
+)
+from authn.media import Media
+from authn.provenance.engines import Engine
+from authn.provenance.history import source_types
+from authn.provenance.roots import TrustRoots, roots_digest
+from authn.provenance.verifier import Moment, verify_media
+from authn.report.conclude import Policy, conclude
+from authn.report.model import Contradiction, Report, Run, Subject, ToolView
+from authn.sources import HeuristicSource
+from detector.errors import DetectorError
+
+_log = logging.getLogger(__name__)
+
+CAMERA_SOURCES = frozenset({"digitalCapture", "computationalCapture"})
+LIMITS = (
+    "A valid signature says who held a key, not that the scene was not staged or filmed from a screen.",
+    "The absence of a credential, of markers or of detector findings proves nothing.",
+    "Heuristic findings can warn or abstain; they never add trust and are not proof.",
+)
+
+
+class Examiner:
+    """Holds engines and models; not to be shared across a fork. ``clock`` gives UTC."""
+
+    def __init__(
+        self,
+        *,
+        roots: TrustRoots,
+        engines: Sequence[Engine],
+        policy: Policy,
+        sources: Sequence[HeuristicSource] = (),
+        registry: RegistryView | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._roots = roots
+        self._engines = tuple(engines)
+        self._policy = policy
+        self._sources = tuple(sources)
+        self._registry = registry
+        self._clock = clock
+
+    def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
+        """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""
+        started, now = time.perf_counter(), self._clock()
+        moment = Moment(as_of=as_of or now, now=now)
+        answers = [engine.read(media.data, media.media_type, moment.as_of) for engine in self._engines]
+        proof = verify_media(
+            media, answers=answers, roots=self._roots, registry=self._registry, moment=moment
+        )
+        _refuse_unreadable(media, proof)
+        guesses, failed = self._guesses(media)
+        return Report(
+            subject=_subject(media),
+            evaluated_as_of=moment.as_of,
+            tool=self._tool(guesses),
+            cryptographic=proof,
+            heuristic=guesses,
+            contradictions=contradictions(proof, source_types(answers[0]), guesses),
+            statements=conclude(proof, self._policy, moment.as_of),
+            limits=LIMITS,
+            not_examined=(*_silent_axes(proof), *failed, *_abstentions(guesses)),
+            run=Run(
+                report_id=str(uuid.uuid4()),
+                generated_at=now,
+                elapsed_ms=(time.perf_counter() - started) * 1e3,
+            ),
+        )
+
+    def _guesses(self, media: Media) -> tuple[tuple[HeuristicEvidence, ...], tuple[NotExamined, ...]]:
+        found: list[HeuristicEvidence] = []
+        failed = []
+        for source in self._sources:
+            try:
+                found.extend(source.examine(media))
+            except (DetectorError, AuthnError) as e:
+                failed.append(NotExamined(what=source.name, why=e.detail))
+            except Exception as e:  # noqa: BLE001 - one source's failure must not cost the others' evidence
+                _log.exception("source %s failed on %s", source.name, media.sha256)
+                failed.append(NotExamined(what=source.name, why=f"the source failed ({type(e).__name__})"))
+        return tuple(found), tuple(failed)
+
+    def _tool(self, guesses: tuple[HeuristicEvidence, ...]) -> ToolView:
+        return ToolView(
+            version=__version__,
+            engines=tuple((e.name, e.version) for e in self._engines),
+            models=tuple(dict.fromkeys((g.detector, g.model_sha256) for g in guesses if g.model_sha256)),
+            signer_roots_sha256=roots_digest(self._roots.signer),
+            tsa_roots_sha256=roots_digest(self._roots.tsa),
+            policy=f"{self._policy.name} {self._policy.version}",
+            policy_sha256=self._policy.sha256,
+        )
+
+
+def contradictions(
+    proof: CryptographicEvidence, claimed: Sequence[str], guesses: Sequence[HeuristicEvidence]
+) -> tuple[Contradiction, ...]:
+    """A signed claim of capture beside a guess that says otherwise. It changes neither."""
+    intact = proof.axis(Axis.INTEGRITY).outcome is Outcome.ESTABLISHED
+    captured = [s for s in claimed if s in CAMERA_SOURCES]
+    if not intact or not captured:
+        return ()
+    words = {
+        Question.SYNTHETIC: "was generated",
+        Question.EDITED: "was edited",
+        Question.RECAPTURED: "is a picture of a screen or print",
+        Question.WRONG_SENSOR: "comes from another sensor",
+    }
+    return tuple(
+        Contradiction(
+            between=("/cryptographic/claims", f"/heuristic/detectors/{i}"),
+            text=f"The signer claims {captured[0]}; {g.detector} finds signs that it {words[g.question]}.",
+        )
+        for i, g in enumerate(guesses)
+        if g.outcome is HeuristicOutcome.SUPPORTS
+    )
+
+
+def _refuse_unreadable(media: Media, proof: CryptographicEvidence) -> None:
+    finding = proof.axis(Axis.CREDENTIAL).findings[0]
+    if finding.code == "assay.credential.unreadable" and not media.media_type.startswith("image/"):
+        raise UnreadableMedia(f"{media.name}: {finding.detail}")
+
+
+def _silent_axes(proof: CryptographicEvidence) -> tuple[NotExamined, ...]:
+    return tuple(
+        NotExamined(what=a.axis.value, why=a.findings[0].detail)
+        for a in proof.axes
+        if a.outcome is Outcome.NOT_EXAMINED
+    )
+
+
+def _abstentions(guesses: Sequence[HeuristicEvidence]) -> tuple[NotExamined, ...]:
+    return tuple(NotExamined(what=g.detector, why=g.reason) for g in guesses if not g.applicable)
+
+
+def _subject(media: Media) -> Subject:
+    return Subject(
+        sha256=media.sha256,
+        bytes=len(media.data),
+        media_type=media.media_type,
+        media_type_claimed=media.claimed_type,
+        width=media.width,
+        height=media.height,
+        name=media.name,
+    )

@@ -91,7 +91,8 @@ def test_a_leaf_is_what_the_c2pa_profile_asks_for(authority: Authority) -> None:
     usage = leaf.extensions.get_extension_for_class(x509.KeyUsage)
     assert usage.critical
     assert usage.value.digital_signature
-    assert not (usage.value.key_cert_sign or usage.value.crl_sign or usage.value.key_agreement)
+    assert not usage.value.key_cert_sign
+    assert not usage.value.crl_sign
     purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     assert {p.dotted_string for p in purposes.value} == {"1.3.6.1.4.1.62558.2.1", "1.3.6.1.5.5.7.3.36"}
     leaf.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)

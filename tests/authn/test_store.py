@@ -88,7 +88,7 @@ def test_times_come_back_in_utc_whatever_zone_they_went_in_with(engine: Engine) 
 
 def test_a_time_without_a_zone_is_refused(engine: Engine) -> None:
     with pytest.raises(Unavailable) as refused:
-        Verifications(engine, keep_days=1).get("a", datetime(2026, 1, 1))  # noqa: DTZ001
+        Verifications(engine, keep_days=1).get("a", datetime(2026, 1, 1))
     assert isinstance(refused.value.__cause__, StatementError)
 
 

@@ -1,0 +1,78 @@
+"""The real application on a real home; only the examiner runs in this process, to be quick and scripted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from authn.config import load_settings
+from authn.confined import Examined
+from authn.devices import RegistryView
+from authn.media import Media
+from authn.services import Services
+from authn.store.engine import reading
+from authn.store.schema import certificates, devices, verifications
+from authn.web import create_app
+from authn.wiring import open_services
+from tests.doubles.examiners import open_scripted
+from tests.doubles.reports import AS_OF
+
+TOKEN = "correct-horse-battery-staple"
+
+
+class InlineExaminer:
+    """``WarmExaminer`` without a process: a file named ``unavailable.jpg`` gets what its name says."""
+
+    def __init__(self, heuristics: bool) -> None:
+        self.heuristics = heuristics
+        self.ready = False
+        self.asked: list[tuple[Media, datetime | None, bool]] = []
+
+    def warm(self) -> None:
+        self.ready = True
+
+    def examine(self, media: Media, as_of: datetime | None = None, preview: bool = False) -> Examined:
+        self.asked.append((media, as_of, preview))
+        report = open_scripted().examine(media, as_of=as_of or AS_OF)
+        return Examined(report=report, preview_jpeg=b"\xff\xd8" if preview else None)
+
+    def close(self) -> None:
+        self.ready = False
+
+
+@pytest.fixture
+def examiners() -> dict[bool, InlineExaminer]:
+    return {True: InlineExaminer(True), False: InlineExaminer(False)}
+
+
+@pytest.fixture
+def services(tmp_path: Path, examiners: dict[bool, InlineExaminer]) -> Iterator[Services]:
+    def confine(_settings: object, _registry: RegistryView, heuristics: bool) -> InlineExaminer:
+        return examiners[heuristics]
+
+    settings = load_settings(
+        environ={}, home=tmp_path / "home", enrolment_token=TOKEN, max_media_bytes=100_000
+    )
+    opened = open_services(settings, confine=confine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(services: Services) -> FlaskClient:
+    return create_app(services).test_client()
+
+
+def rows(services: Services) -> tuple[int, int, int]:
+    """How many devices, certificates and verifications there are."""
+    with reading(services.engine) as connection:
+        count = [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (devices, certificates, verifications)
+        ]
+    return count[0], count[1], count[2]

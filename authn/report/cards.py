@@ -35,7 +35,10 @@ class FindingRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """``mark`` names the small drawing beside the answer; it repeats what ``badge`` says in words."""
+    """``mark`` names the small drawing beside the answer; it repeats what ``badge`` says in words.
+
+    ``brief`` is the one name or time that the overview shows beneath the answer.
+    """
 
     anchor: str
     title: str
@@ -43,6 +46,7 @@ class Card:
     answer: str
     badge: str
     mark: str
+    brief: str
     detail: str
     not_proven: str
     facts: Pairs
@@ -61,7 +65,7 @@ class Headline:
 
 
 def headline(report: Document) -> Headline:
-    true = [visible(s["text"]) for s in report["statements"] if s["value"] is True]
+    true = [visible(s["text"], 240) for s in report["statements"] if s["value"] is True]
     return Headline(
         sentence=true[0] if true else wording.NO_STATEMENT,
         others=tuple(true[1:MAX_ROWS]),
@@ -107,6 +111,7 @@ def _proof_card(cryptographic: Document, axis: Axis) -> Card:
         answer=words.answer,
         badge=words.badge or wording.BADGES[outcome],
         mark="outside" if words.badge else outcome.value,
+        brief=_brief(cryptographic, axis),
         detail=_detail(findings, outcome.value),
         not_proven=words.not_proven,
         facts=_axis_facts(cryptographic, axis),
@@ -120,6 +125,17 @@ def _detail(findings: list[Document], outcome: str) -> str:
     """The detail of the finding that gave the axis its outcome."""
     deciding = next((f for f in findings if f["outcome"] == outcome), None)
     return visible(deciding["detail"]) if deciding else ""
+
+
+def _brief(cryptographic: Document, axis: Axis) -> str:
+    if axis is Axis.SIGNER and cryptographic["chain"]:
+        return visible(common_name(cryptographic["chain"][0]["subject"]), 80)
+    interval = cryptographic["interval"]
+    if axis is Axis.TIME and interval["not_after"]:
+        return f"not after {moment(interval['not_after'])}"
+    if axis is Axis.TIME and interval["not_before"]:
+        return f"not before {moment(interval['not_before'])}"
+    return ""
 
 
 def _axis_facts(cryptographic: Document, axis: Axis) -> Pairs:
@@ -159,6 +175,7 @@ def _guess_card(d: Document, index: int) -> Card:
         answer=words.answer,
         badge=words.badge or wording.HEURISTIC_BADGES[outcome],
         mark=outcome.value,
+        brief=visible(d["id"] if d["id"] == d["kind"] else f"{d['id']} ({d['kind']})", 80),
         detail=visible(d["reason"]),
         not_proven=words.not_proven,
         facts=tuple(facts),

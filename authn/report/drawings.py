@@ -56,8 +56,7 @@ def chain_of(report: Document) -> Chain | None:
     )
     listed = next((n for n in nodes if n.in_lists), None)
     end = f"ends in {listed.name}, a root in your lists" if listed else "ends outside your lists"
-    names = ", issued by ".join(n.name for n in nodes)
-    return Chain(nodes=nodes, open_end=listed is None, alt=f"Chain of certificates: {names}; it {end}.")
+    return Chain(nodes=nodes, open_end=listed is None, alt=f"The chain of {len(nodes)} certificates {end}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,13 @@ def timeline_of(report: Document) -> Timeline | None:
     bars.append(_signed_bar(lower, upper, scale, report))
     asked_text = moment(report["evaluated_as_of"])
     bars.append(
-        Bar(label="Seen as of", text=asked_text, start=scale.at(asked), end=scale.at(asked), kind="moment")
+        Bar(
+            label="Evaluated as of",
+            text=asked_text,
+            start=scale.at(asked),
+            end=scale.at(asked),
+            kind="moment",
+        )
     )
     alt = "Timeline: " + "; ".join(f"{b.label.lower()} {b.text}" for b in bars) + "."
     return Timeline(
@@ -178,7 +183,7 @@ def ratio_strip(detector: Document) -> Strip | None:
         low=_on_ratio_scale(low),
         high=_on_ratio_scale(high),
         middle=50.0,
-        ticks=((0.0, "÷ 10,000"), (25.0, "÷ 100"), (50.0, "1"), (75.0, "× 100"), (100.0, "× 10,000")),
+        ticks=((0.0, "10,000 × less often"), (50.0, "equally"), (100.0, "10,000 × more often")),
         alt=alt,
     )
 
@@ -197,8 +202,8 @@ def stability_strip(detector: Document) -> Strip | None:
     if not all(math.isfinite(v) for v in values):
         return None
     first, last = min(0.0, *values), max(0.0, *values)
-    margin = 0.08 * (last - first or 1.0)
-    first, last = first - margin, last + margin
+    if first == last:
+        first, last = -1.0, 1.0
 
     def at(v: float) -> float:
         return round(100 * float(v - first) / float(last - first), 2)
@@ -209,6 +214,6 @@ def stability_strip(detector: Document) -> Strip | None:
         low=at(s["min"]),
         high=at(s["max"]),
         middle=at(0.0),
-        ticks=((at(s["min"]), f"{s['min']:.3g}"), (at(s["max"]), f"{s['max']:.3g}")),
+        ticks=((0.0, f"{first:.3g}"), (100.0, f"{last:.3g}")),
         alt=wording.stability_sentence(s["variants"], s["flips"]),
     )

@@ -44,13 +44,8 @@ def _shown(text: str) -> list[str]:
 
 
 def _shown_character(c: str) -> str:
-    code = ord(c)
-    if code < 0x20:
-        return chr(0x2400 + code)  # Unicode's control pictures: ␀ … ␟
-    if code == 0x7F:
-        return "\u2421"
     if unicodedata.category(c) in _HIDDEN or c in _BLANK_LETTERS:
-        return f"⟨U+{code:04X}⟩"
+        return f"⟨U+{ord(c):04X}⟩"  # not the control pictures of Unicode: many fonts lack them
     if unicodedata.category(c) == "Zs":
         return " "
     return c

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from signer.claim import CaptureClaim, manifest_definition
 from signer.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
+from signer.uninterrupted import uninterrupted
 
 # Read from "trust.trust_config" only; without it the engine refuses the C2PA claim-signing key usage.
 _KEY_USAGES = "1.3.6.1.4.1.62558.2.1\n1.3.6.1.5.5.7.3.36\n"
@@ -45,19 +46,25 @@ def sign_media(
     whatever ``SignerError`` the key itself raised.
     """
     callback = _RawSignature(key)
-    out = io.BytesIO()
     try:
-        signer = Signer.from_callback(callback, C2paSigningAlg.ES256, chain_pem.decode("ascii"))
-        with signer, Builder(manifest_definition(claim), context=_context(os.getpid())) as builder:
-            builder.sign(signer, media_type, io.BytesIO(data), out)
+        return uninterrupted(lambda: _sign(data, media_type, claim, callback, chain_pem.decode("ascii")))
     except C2paError as e:
         if isinstance(callback.failure, SignerError):
             raise callback.failure from e
-        if callback.failure is not None and not isinstance(callback.failure, Exception):
-            raise callback.failure from e  # an interrupt from the keyboard while the key was at work
         raise SigningFailed(f"the signing engine refused: {callback.failure or e}") from e
     except UnicodeDecodeError as e:
         raise SigningFailed("the certificate chain is not PEM text") from e
+
+
+def _sign(
+    data: bytes, media_type: str, claim: CaptureClaim, callback: _RawSignature, chain_pem: str
+) -> bytes:
+    out = io.BytesIO()
+    with (
+        Signer.from_callback(callback, C2paSigningAlg.ES256, chain_pem) as signer,
+        Builder(manifest_definition(claim), context=_context(os.getpid())) as builder,
+    ):
+        builder.sign(signer, media_type, io.BytesIO(data), out)
     return out.getvalue()
 
 
@@ -68,14 +75,20 @@ def refuse_signed(data: bytes, media_type: str) -> None:
     A file signed again as a fresh capture would lose its history without a trace.
     """
     try:
-        reader = Reader.try_create(media_type, io.BytesIO(data), context=_context(os.getpid()))
+        present = uninterrupted(lambda: _has_manifest(data, media_type))
     except C2paError as e:
         if "could not be parsed" in str(e) or isinstance(e, C2paError.Io):
             raise UnreadableMedia(f"the {media_type} container cannot be parsed: {e}") from e
         raise AlreadySigned(f"the file refers to a manifest that cannot be read: {e}") from e
+    if present:
+        raise AlreadySigned("the file carries a manifest already")
+
+
+def _has_manifest(data: bytes, media_type: str) -> bool:
+    reader = Reader.try_create(media_type, io.BytesIO(data), context=_context(os.getpid()))
     if reader is not None:
         reader.close()
-        raise AlreadySigned("the file carries a manifest already")
+    return reader is not None
 
 
 def verify_binding(data: bytes, media_type: str) -> None:
@@ -84,15 +97,20 @@ def verify_binding(data: bytes, media_type: str) -> None:
     Raises ``ManifestMalformed`` with the engine's codes.
     """
     try:
-        with Reader(media_type, io.BytesIO(data), context=_context(os.getpid())) as reader:
-            results = reader.get_validation_results() or {}
+        failures = uninterrupted(lambda: _failures(data, media_type))
     except C2paError as e:
         raise ManifestMalformed(f"the manifest cannot be read: {e}") from e
-    active = results.get("activeManifest") or {}
-    codes = [str(f.get("code")) for f in active.get("failure", ())]
-    broken = sorted({c for c in codes if not c.startswith("signingCredential.")})
-    if broken or not active:
+    broken = sorted({code for code in failures if not code.startswith("signingCredential.")})
+    if broken:
         raise ManifestMalformed(f"the bytes are not those that were signed ({', '.join(broken)})")
+
+
+def _failures(data: bytes, media_type: str) -> tuple[str, ...]:
+    with Reader(media_type, io.BytesIO(data), context=_context(os.getpid())) as reader:
+        results = reader.get_validation_results() or {}
+    if "activeManifest" not in results:
+        return ("assay.manifest.noResult",)
+    return tuple(str(failure.get("code")) for failure in results["activeManifest"].get("failure", ()))
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +120,8 @@ def _context(pid: int) -> Context:
 
 
 class _RawSignature:
-    """The callback. The engine swallows what a callback raises, so it is kept here as ``failure``."""
+    """The callback. Whatever it raises would be swallowed by the engine, so it is kept as ``failure``; an
+    empty signature makes the engine give up."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
@@ -110,14 +129,15 @@ class _RawSignature:
 
     def __call__(self, data: bytes) -> bytes:
         with self:
-            der = self._key.sign(data, ec.ECDSA(hashes.SHA256()))
-            r, s = decode_dss_signature(der)
+            r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(hashes.SHA256())))
             return r.to_bytes(_COORDINATE_BYTES, "big") + s.to_bytes(_COORDINATE_BYTES, "big")
+        return b""
 
     def __enter__(self) -> None:
         self.failure = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         self.failure = error
+        return True

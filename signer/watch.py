@@ -55,8 +55,8 @@ class HotFolder:
         return tuple(ready)
 
     def handled(self, path: Path, *, rewritten: bool) -> None:
-        """Do not offer the file again until it changes. Where handling rewrote it, that is no change; where it
-        did not, whatever was written to it meanwhile is one."""
+        """Do not offer the file again until it changes. Where handling rewrote it, that is no change; where
+        it did not, whatever was written to it meanwhile is one."""
         state = _state(path) if rewritten else self._seen[path.name].state
         if state is None:
             self._seen.pop(path.name, None)

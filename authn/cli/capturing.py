@@ -1,4 +1,4 @@
-"""What ``sign``, ``stamp``, ``watch`` and ``capture`` share: the device of this home, its spool, its authority.
+"""What ``sign``, ``stamp``, ``watch`` and ``capture`` share: this home's device, spool and authority.
 
 Light on purpose: the service's own authority is opened only when a stamp is fetched and no URL is known.
 """

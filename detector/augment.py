@@ -26,7 +26,8 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecDraw:
-    """History (what the picture was first stored as), a resize, mild degradations, and the last encoding."""
+    """History (what the picture was first stored as), a resize, mild degradations, and the last encoding;
+    None where that step keeps every pixel."""
 
     history: Encoding | None
     scale: float
@@ -34,7 +35,7 @@ class CodecDraw:
     blur_sigma: float
     noise_sigma: float
     noise_seed: int
-    last: Encoding
+    last: Encoding | None
 
 
 _KERNELS = ("area", "linear", "cubic", "lanczos")
@@ -43,13 +44,13 @@ _KERNELS = ("area", "linear", "cubic", "lanczos")
 def draw_codec(rng: np.random.Generator, *, min_scale: float = 0.5, max_scale: float = 1.25) -> CodecDraw:
     """One draw. Half of all pictures keep their size, because scale is itself a trace."""
     return CodecDraw(
-        history=_draw_encoding(rng) if rng.random() < 0.6 else None,
+        history=_draw_encoding(rng) if rng.random() < 0.5 else None,
         scale=1.0 if rng.random() < 0.5 else float(rng.uniform(min_scale, max_scale)),
         kernel=str(rng.choice(_KERNELS)),
-        blur_sigma=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.15 else 0.0,
-        noise_sigma=float(rng.uniform(0.5, 4.0)) if rng.random() < 0.15 else 0.0,
+        blur_sigma=float(rng.uniform(0.3, 0.8)) if rng.random() < 0.1 else 0.0,
+        noise_sigma=float(rng.uniform(0.5, 3.0)) if rng.random() < 0.1 else 0.0,
         noise_seed=int(rng.integers(2**31)),
-        last=_draw_encoding(rng),
+        last=_draw_encoding(rng) if rng.random() < 0.85 else None,
     )
 
 
@@ -120,4 +121,5 @@ def degrade(pixels: Pixels, draw: CodecDraw) -> Pixels:
 
 def codec_match(pixels: Pixels, draw: CodecDraw) -> Pixels:
     """Pass a picture through a draw. Real and generated pictures both pass here, always."""
-    return through(degrade(pixels, draw), draw.last)
+    pixels = degrade(pixels, draw)
+    return through(pixels, draw.last) if draw.last else pixels

@@ -49,9 +49,7 @@ class Calibration:
         ss, si, ii = self.covariance
         half = 1.959964 * math.sqrt(max(0.0, ss * logit * logit + 2 * si * logit + ii))
         cap = self.cap_log10
-        low, value, high = (
-            min(cap, max(-cap, x / _LN10)) for x in (middle - half, middle, middle + half)
-        )
+        low, value, high = (min(cap, max(-cap, x / _LN10)) for x in (middle - half, middle, middle + half))
         return Ratio(
             log10=value,
             low=low,
@@ -67,11 +65,13 @@ class Calibration:
 
 
 def fit(real: Array, fake: Array, *, seed: int = 0, rounds: int = 300) -> Calibration:
-    """Fit on scores of shape (pictures, draws). Raises ``CalibrationError`` for fewer than ``MIN_ITEMS`` pictures
-    of a class, and when the score does not rank fakes above reals at all."""
+    """Fit on scores of shape (pictures, draws). Raises ``CalibrationError`` for fewer than ``MIN_ITEMS``
+    pictures of a class, and when the score does not rank fakes above reals at all."""
     real, fake = np.atleast_2d(real), np.atleast_2d(fake)
     if min(len(real), len(fake)) < MIN_ITEMS:
-        raise CalibrationError(f"{len(real)} real and {len(fake)} fake pictures; {MIN_ITEMS} of each are needed")
+        raise CalibrationError(
+            f"{len(real)} real and {len(fake)} fake pictures; {MIN_ITEMS} of each are needed"
+        )
     slope, intercept = logistic(real.ravel(), fake.ravel())
     if slope <= 0:
         raise CalibrationError("the score does not rank generated pictures above camera pictures")

@@ -50,8 +50,8 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetResult:
-    """One set seen in one view. ``auc`` of a fake set is against all real test pictures of the view; of a real
-    set it is None. The rates are answers at the operating point, stability included."""
+    """One set seen in one view. ``auc`` of a fake set is against all real test pictures of the view; of a
+    real set it is None. The rates are answers at the operating point, stability included."""
 
     name: str
     fake: bool

@@ -16,7 +16,9 @@ _VIEWS = {
 def card_markdown(card: ModelCard) -> str:
     """The whole card as Markdown. Deterministic."""
     parts = [_head(card), _use(), _sets(card), _method(card), _calibration(card)]
-    parts.append("## Measured\n\nNot yet evaluated.\n" if card.evaluation is None else _measured(card.evaluation))
+    parts.append(
+        "## Measured\n\nNot yet evaluated.\n" if card.evaluation is None else _measured(card.evaluation)
+    )
     parts.append(_limits(card))
     return "\n".join(parts)
 
@@ -75,10 +77,10 @@ def _method(card: ModelCard) -> str:
 
 Fixed high-pass filters on luma and R-B, a small residual network ({card.width} channels wide), mean and
 deviation pooling, one class per family of fakes; the score is the log-odds of all families against "camera".
-Up to {p.max_crops} crops of {p.crop_side} pixels at native resolution, chosen from rich to poor texture; nothing
-is resized. It abstains below {p.min_side} pixels on the shorter side, for monochrome and for flat pictures, for
-animations, and for formats other than JPEG, PNG and WebP. It is inconclusive when the answer does not survive
-re-encoding (JPEG 90 and 75, WebP 80, half size).
+Up to {p.max_crops} crops of {p.crop_side} pixels at native resolution, chosen from rich to poor texture;
+nothing is resized. It abstains below {p.min_side} pixels on the shorter side, for monochrome and for flat
+pictures, for animations, and for formats other than JPEG, PNG and WebP. It is inconclusive when the answer
+does not survive re-encoding (JPEG 90 and 75, WebP 80, half size).
 """
 
 
@@ -86,42 +88,47 @@ def _calibration(card: ModelCard) -> str:
     c, o = card.calibration, card.operating_point
     return f"""## Calibration and operating point
 
-Logistic calibration on {c.real_items} real and {c.fake_items} generated pictures of the calibration split: natural
-log LR = {c.slope:.3f} x logit + {c.intercept:.3f}. Because so few items cannot show more, log10 LR never leaves
--{c.cap_log10:.2f} to +{c.cap_log10:.2f}. It may support at a logit of {o.supports_logit:.3f} or more
-({o.calibration_false_positives:.1%} of the real calibration scores), it may speak against at {o.against_logit:.3f} or
-less, and both only when |log10 LR| is at least {o.min_log10_ratio}.
+Logistic calibration on {c.real_items} real and {c.fake_items} generated pictures of the calibration split:
+natural log LR = {c.slope:.3f} x logit + {c.intercept:.3f}. Because so few items cannot show more, log10 LR
+never leaves -{c.cap_log10:.2f} to +{c.cap_log10:.2f}. It may support at a logit of {o.supports_logit:.3f} or
+more ({o.calibration_false_positives:.1%} of the real calibration scores), it may speak against at
+{o.against_logit:.3f} or less, and both only when |log10 LR| is at least {o.min_log10_ratio}.
 """
 
 
 def _measured(evaluation: Evaluation) -> str:
-    blocks = ["## Measured", "", "On the test split, 95 % intervals in brackets. Rates include stability.", ""]
+    blocks = [
+        "## Measured",
+        "",
+        "On the test split, 95 % intervals in brackets. Rates include stability.",
+        "",
+    ]
     for view in dict.fromkeys(r.view for r in evaluation.results):
         rows = [r for r in evaluation.results if r.view == view]
         blocks += [f"### Pictures {_VIEWS.get(view, view)}", "", *_table(rows), ""]
-    blocks += [
-        "### Cost of the likelihood ratios", "",
-        "Cllr after `codec_match` against all real test pictures; 1 is the cost of saying nothing, Cllr_min is what",
-        "the best monotone calibration of the same scores would cost.", "",
-        "| generated set | Cllr | Cllr_min |", "|---|---|---|",
-        *(f"| {n} | {a:.3f} | {b:.3f} |" for n, a, b in evaluation.cllr), "",
-        "### Is the encoder a label?", "",
+    cost = [f"| {n} | {a:.3f} | {b:.3f} |" for n, a, b in evaluation.cllr]
+    pipeline = (
         "Real test pictures through a JPEG and through a WebP pipeline, then the same `codec_match`: AUC "
-        f"{_estimate(evaluation.pipeline_auc)}, n={evaluation.pipeline_auc.n} (0.5 means not separable).", "",
-    ]  # fmt: skip
+        f"{_estimate(evaluation.pipeline_auc)}, n={evaluation.pipeline_auc.n} (0.5 means not separable)."
+    )
+    blocks += ["### Cost of the likelihood ratios", "", _COST, "", "| generated set | Cllr | Cllr_min |"]
+    blocks += ["|---|---|---|", *cost, "", "### Is the encoder a label?", "", pipeline, ""]
     return "\n".join(blocks)
 
 
+_COST = """Cllr after `codec_match` against all real test pictures; 1 is the cost of saying nothing, Cllr_min is
+what the best monotone calibration of the same scores would cost."""
+
+
 def _table(rows: list[SetResult]) -> list[str]:
-    out = [
-        "| set | kind | n | AUC against all real | supports | against | abstained |", "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    for r in rows:
-        out.append(
-            f"| {r.name} | {'generated' if r.fake else 'real'} | {r.n} | {_estimate(r.auc) if r.auc else '-'} | "
-            f"{_estimate(r.supports)} | {_estimate(r.against)} | {r.abstained} |"
-        )
-    return out
+    head = "| set | kind | n | AUC against all real | supports | against | abstained |"
+    return [head, "|---|---|---|---|---|---|---|", *(_row(r) for r in rows)]
+
+
+def _row(r: SetResult) -> str:
+    kind, area = "generated" if r.fake else "real", _estimate(r.auc) if r.auc else "-"
+    rates = f"{_estimate(r.supports)} | {_estimate(r.against)}"
+    return f"| {r.name} | {kind} | {r.n} | {area} | {rates} | {r.abstained} |"
 
 
 def _estimate(e: Estimate) -> str:
@@ -132,12 +139,15 @@ def _limits(card: ModelCard) -> str:
     never = ", ".join(s.name for s in card.sets if s.fake and not s.train)
     return f"""## Known limits
 
-- The only complete generator in training is Stable Diffusion 1.5, and only art styles; {never} were never trained
-  on. Generated pictures of the test sets are partly paintings, real ones are photographs: part of the measured
-  separation may be content.
-- Real photos in training come from four sources, most of them cameras before 2016; computational photos of new
+- The only complete generator in training is Stable Diffusion 1.5, and only art styles; {never} were never
+  trained
+  on. Generated pictures of the test sets are partly paintings, real ones are photographs: part of the
+  measured separation may be content.
+- Real photos in training come from four sources, most of them cameras before 2016; computational photos of
+  new
   phones are almost absent. A false alarm rate on such a source is not known.
 - Pictures of generators that leave more high frequencies than a camera can score on the camera's side.
-- A picture that was generated, printed and photographed again, or edited in part, is outside what was measured.
+- A picture that was generated, printed and photographed again, or edited in part, is outside what was
+  measured.
 - Anyone who has the weights can change a picture so that the answer changes; nothing here resists an attack.
 """

@@ -31,7 +31,8 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetRule:
-    """One folder of the corpus. ``shares`` are the parts of its units per split, in the order of ``Split``."""
+    """One folder of the corpus. ``shares`` are the parts of its units per split, in the order of
+    ``Split``."""
 
     folder: str
     name: str
@@ -56,11 +57,11 @@ SETS = (
     SetRule(folder="camera/exif_samples", name="camera_samples", fake=False,
             licence='"You are free to use these media files however you wish" (README)', shares=_REAL,
             why="Contributors gave the files free for any use."),
-    SetRule(folder="fakes_train/sd15_art_grid", name="sd15", fake=True, licence="MIT", shares=_REAL, grid=True,
-            why="MIT."),
+    SetRule(folder="fakes_train/sd15_art_grid", name="sd15", fake=True, licence="MIT", shares=_REAL,
+            grid=True, why="MIT."),
     SetRule(folder="fakes_train/flux1_dev_grid", name="flux1_dev", fake=True, licence="MIT",
             shares=(0.0, 0.5, 0.5), grid=True,
-            why="MIT; kept out of training so that the calibration describes a generator the network never saw."),
+            why="MIT; out of training, so that the calibration describes a generator the network never saw."),
     SetRule(folder="fakes_train/midjourney_2025", name="midjourney", fake=True, licence="MIT (repo)",
             shares=_NEVER_TRAINED, why="MIT; held out completely as the unseen generator."),
     SetRule(folder="train/photos_coco", name="coco", fake=False, licence="", shares=_NEVER_TRAINED,
@@ -69,12 +70,12 @@ SETS = (
             why="Non-commercial: evaluation only."),
     SetRule(folder="train/faces256_ffhq", name="ffhq", fake=False, licence="", shares=_NEVER_TRAINED,
             why="Non-commercial: evaluation only."),
-    SetRule(folder="camera/prnu_nikon_d70", name="nikon_d70", fake=False, licence="", shares=_NEVER_TRAINED,
-            why="Research licence: evaluation only."),
-    SetRule(folder="fakes_train/stylegan1_faces", name="stylegan1", fake=True, licence="", shares=_NEVER_TRAINED,
-            why="No licence stated: evaluation only."),
-    SetRule(folder="fakes_train/stylegan2_tiles", name="stylegan2", fake=True, licence="", shares=_NEVER_TRAINED,
-            why="Nvidia non-commercial: evaluation only."),
+    SetRule(folder="camera/prnu_nikon_d70", name="nikon_d70", fake=False, licence="",
+            shares=_NEVER_TRAINED, why="Research licence: evaluation only."),
+    SetRule(folder="fakes_train/stylegan1_faces", name="stylegan1", fake=True, licence="",
+            shares=_NEVER_TRAINED, why="No licence stated: evaluation only."),
+    SetRule(folder="fakes_train/stylegan2_tiles", name="stylegan2", fake=True, licence="",
+            shares=_NEVER_TRAINED, why="Nvidia non-commercial: evaluation only."),
 )  # fmt: skip
 
 
@@ -93,8 +94,8 @@ class Item:
 
 
 def load_index(root: Path) -> tuple[Item, ...]:
-    """All items of the known sets. Raises ``CorpusError`` for a missing or malformed index, and for a set whose
-    licence is no longer the text that was allowed."""
+    """All items of the known sets. Raises ``CorpusError`` for a missing or malformed index, and for a set
+    whose licence is no longer the text that was allowed."""
     index = root / "INDEX.csv"
     if not index.is_file():
         raise CorpusError(f"{index.name} is missing in {root.name}")
@@ -117,7 +118,7 @@ def _items_of(rule: SetRule, rows: list[dict[str, str]]) -> Iterator[Item]:
     if rule.licence:
         other = {r["licence"] for r in mine} - {rule.licence}
         if other:
-            raise CorpusError(f"{rule.name}: licence {sorted(other)[0]!r} is not the one that was allowed")
+            raise CorpusError(f"{rule.name}: licence {min(other)!r} is not the one that was allowed")
     units = split_units({_unit(rule, r) for r in mine}, rule.shares)
     for r in mine:
         unit = _unit(rule, r)

@@ -140,9 +140,11 @@ def _score(detector: Detector, item: Item, name: str, view: str, pixels: Pixels)
     )
 
 
-def pipeline_scores(network: ResidualNet, root: Path, items: Sequence[Item], report: Report) -> tuple[Array, Array]:
-    """Real test pictures through a JPEG and through a WebP pipeline, then both through one ``codec_match``. If the
-    network separates them, an encoder is a label."""
+def pipeline_scores(
+    network: ResidualNet, root: Path, items: Sequence[Item], report: Report
+) -> tuple[Array, Array]:
+    """Real test pictures through a JPEG and through a WebP pipeline, then both through one ``codec_match``.
+    If the network separates them, an encoder is a label."""
     chosen = sampled([i for i in items if i.split is Split.TEST and not i.fake and i.set_name != "nikon_d70"])
     histories = (
         Encoding(media_type="image/jpeg", quality=85), Encoding(media_type="image/webp", quality=80),
@@ -201,7 +203,9 @@ def _set_result(view_scores: Sequence[PictureScore], name: str) -> SetResult:
     )
 
 
-def _cllr_rows(scores: Sequence[PictureScore], calibration: Calibration) -> Iterator[tuple[str, float, float]]:
+def _cllr_rows(
+    scores: Sequence[PictureScore], calibration: Calibration
+) -> Iterator[tuple[str, float, float]]:
     real = logits(scores, fake=False)
     for name in dict.fromkeys(s.set_name for s in scores if s.fake):
         fake = logits(scores, fake=True, name=name)

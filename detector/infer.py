@@ -87,7 +87,7 @@ def mean_logit(network: ResidualNet, crops: NDArray[np.uint8]) -> float:
 
 
 _REASONS = {
-    Answer.SUPPORTS: "the residual of the picture is more like that of generated pictures of the calibration set",
+    Answer.SUPPORTS: "the residual is more like that of the generated pictures of the calibration set",
     Answer.AGAINST: "the residual shows none of the traces this detector knows; it knows few generators",
     Answer.INCONCLUSIVE: "the score lies between the operating points: it separates nothing",
 }
@@ -102,7 +102,9 @@ def _side(logit: float, point: OperatingPoint) -> Answer:
 def _answer(logit: float, ratio: Ratio, point: OperatingPoint) -> Answer:
     side = _side(logit, point)
     strong = ratio.log10 if side is Answer.SUPPORTS else -ratio.log10
-    return side if side is not Answer.INCONCLUSIVE and strong >= point.min_log10_ratio else Answer.INCONCLUSIVE
+    return (
+        side if side is not Answer.INCONCLUSIVE and strong >= point.min_log10_ratio else Answer.INCONCLUSIVE
+    )
 
 
 def _variants(crops: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

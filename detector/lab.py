@@ -29,7 +29,8 @@ Report = Callable[[str, int, int], None]
 def run_training(
     data: Path, run: Path, *, model_id: str, options: TrainingOptions, report: Report
 ) -> ModelCard:
-    """Prepare, train (or resume), calibrate, evaluate, plot. Raises ``CorpusError`` and ``CalibrationError``."""
+    """Prepare, train (or resume), calibrate, evaluate, plot. Raises ``CorpusError`` and
+    ``CalibrationError``."""
     run.mkdir(parents=True, exist_ok=True)
     items = load_index(data)
     prepared = prepare(data, items, seed=options.seed, cache=run / "training_set.npz", report=report)

@@ -51,11 +51,12 @@ def cllr(real_llr: Array, fake_llr: Array) -> float:
 
 
 def cllr_min(real: Array, fake: Array) -> float:
-    """Cllr after the best monotone calibration (pool adjacent violators): what the ranking alone could give."""
+    """Cllr after the best monotone calibration (pool adjacent violators): what the ranking alone could
+    give."""
     _need_both(real, fake)
     scores = np.concatenate([real, fake])
     labels = np.concatenate([np.zeros(len(real)), np.ones(len(fake))])
-    values, inverse = np.unique(scores, return_inverse=True)
+    _, inverse = np.unique(scores, return_inverse=True)
     weight = np.bincount(inverse).astype(float)
     posterior = pool_adjacent_violators(np.bincount(inverse, labels) / weight, weight)[inverse]
     with np.errstate(divide="ignore"):
@@ -87,9 +88,7 @@ def bootstrap(
 ) -> Estimate:
     """95 % percentile interval over resamples of both classes."""
     rng = np.random.default_rng(seed)
-    values = [
-        measure(rng.choice(real, len(real)), rng.choice(fake, len(fake))) for _ in range(rounds)
-    ]
+    values = [measure(rng.choice(real, len(real)), rng.choice(fake, len(fake))) for _ in range(rounds)]
     low, high = np.quantile(values, [0.025, 0.975])
     return Estimate(value=measure(real, fake), low=float(low), high=float(high), n=len(real) + len(fake))
 

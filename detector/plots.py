@@ -36,8 +36,12 @@ def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
     axis.set_xlabel("epoch")
     axis.set_ylabel("loss")
     right = axis.twinx()
-    right.plot(epochs, [e.real_accuracy for e in log], "--", color="tab:green", label="camera crops below zero")
-    right.plot(epochs, [e.fake_accuracy for e in log], "--", color="tab:red", label="generated crops above zero")
+    right.plot(
+        epochs, [e.real_accuracy for e in log], "--", color="tab:green", label="camera crops below zero"
+    )
+    right.plot(
+        epochs, [e.fake_accuracy for e in log], "--", color="tab:red", label="generated crops above zero"
+    )
     right.set_ylabel("share of training crops")
     right.set_ylim(0, 1)
     figure.legend(loc="outside lower center", ncols=3)
@@ -54,7 +58,9 @@ def _histogram(run: Path, card: ModelCard, scores: Sequence[PictureScore]) -> Pa
     everything = np.concatenate([*groups.values(), [0.0]])
     bins = np.linspace(everything.min(), everything.max() + 1e-6, 33).tolist()
     for name, values in groups.items():
-        axis.hist(values, bins=bins, density=True, histtype="step", linewidth=1.6, label=f"{name} (n={len(values)})")
+        axis.hist(
+            values, bins=bins, density=True, histtype="step", linewidth=1.6, label=f"{name} (n={len(values)})"
+        )
     point = card.operating_point
     for x in (point.supports_logit, point.against_logit):
         axis.axvline(x, color="black", linestyle=":")
@@ -91,10 +97,12 @@ def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
         rows = [next(r for r in real if r.view == view and r.name == n) for n in names]
         x = np.arange(len(names)) + (k - (len(views) - 1) / 2) * 0.8 / len(views)
         values = np.array([r.supports.value for r in rows])
-        errors = np.array([[r.supports.value - r.supports.low, r.supports.high - r.supports.value] for r in rows])
+        errors = np.array(
+            [[r.supports.value - r.supports.low, r.supports.high - r.supports.value] for r in rows]
+        )
         axis.bar(x, values, 0.8 / len(views), yerr=np.clip(errors.T, 0, None), capsize=2, label=view)
     axis.set_xticks(range(len(names)), [f"{n}\nn={_n(real, n)}" for n in names], fontsize=8)
-    axis.set_ylabel("share answered \"supports\" (95 % interval)")
+    axis.set_ylabel('share answered "supports" (95 % interval)')
     axis.legend(fontsize=8)
     return _save(figure, run / "false-alarms.png")
 

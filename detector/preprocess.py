@@ -19,8 +19,9 @@ _MAX_CANDIDATES = 64
 
 
 def crops_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> NDArray[np.uint8]:
-    """Up to ``max_crops`` square crops (n, side, side, 3), spread from the richest texture to the poorest that
-    is not flat. Raises ``NotApplicable`` for pictures that are too small, monochrome or flat everywhere."""
+    """Up to ``max_crops`` square crops (n, side, side, 3), spread from the richest texture to the poorest
+    that is not flat. Raises ``NotApplicable`` for pictures that are too small, monochrome or flat
+    everywhere."""
     height, width = pixels.shape[:2]
     side = min(height, width, CROP_SIDE)
     if side < MIN_SIDE:

@@ -28,7 +28,7 @@ from detector.training_set import FAMILIES, TrainingSet
 from detector.weights import save_tensors
 
 # How often each family is drawn; the real generator most, then the published decoder.
-FAMILY_SHARES = (0.35, 0.25, 0.1, 0.1, 0.1, 0.1)
+FAMILY_SHARES = (0.44, 0.24, 0.08, 0.08, 0.08, 0.08)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +61,8 @@ def train(
     *,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> ResidualNet:
-    """Train, or go on from the last finished epoch in ``run``; the result is the same. Writes ``log.jsonl`` and
-    checkpoints. Raises ``CorpusError`` when ``run`` belongs to other options."""
+    """Train, or go on from the last finished epoch in ``run``; the result is the same. Writes ``log.jsonl``
+    and checkpoints. Raises ``CorpusError`` when ``run`` belongs to other options."""
     run.mkdir(parents=True, exist_ok=True)
     _claim_run(run, options)
     torch.set_num_threads(1)
@@ -153,11 +153,17 @@ def _draw_view(options: TrainingOptions, rng: np.random.Generator) -> _View:
 
 
 def _see(region: Pixels, view: _View) -> Pixels:
-    pixels = codec_match(region, view.draw)
-    # The crop comes after the encoding, so that the phase of the block grid is no constant.
-    y, x = (int(round(a * (n - view.side))) for a, n in zip(view.at, pixels.shape, strict=False))
-    crop = pixels[y : y + view.side, x : x + view.side]
+    """The view's part of a region after its encodings. The crop comes last, so that the phase of the block
+    grid is no constant; encoding no more than the crop and a margin saves half of the time."""
+    margin = 24
+    region = _part(region, min(len(region), int(np.ceil(view.side / view.draw.scale)) + margin), view.at)
+    crop = _part(codec_match(region, view.draw), view.side, view.at[::-1])
     return crop[:, ::-1] if view.mirrored else crop
+
+
+def _part(pixels: Pixels, side: int, at: tuple[float, float]) -> Pixels:
+    y, x = round(at[0] * (pixels.shape[0] - side)), round(at[1] * (pixels.shape[1] - side))
+    return pixels[y : y + side, x : x + side]
 
 
 def _step(

@@ -29,8 +29,8 @@ Report = Callable[[str, int, int], None]  # what, done, of how many
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
-    """``real_set`` numbers the source of a real region. ``twin`` is the real region that a fake was made from, or
-    -1. ``paired`` regions of ``real`` are the twins; only the others are drawn on their own."""
+    """``real_set`` numbers the source of a real region. ``twin`` is the real region that a fake was made
+    from, or -1. ``paired`` regions of ``real`` are the twins; only the others are drawn on their own."""
 
     real: NDArray[np.uint8]
     real_set: NDArray[np.int64]
@@ -114,7 +114,12 @@ class _Collector:
 
 
 def _add_pairs(
-    collector: _Collector, photos: list[Pixels], root: Path, rng: np.random.Generator, seed: int, report: Report
+    collector: _Collector,
+    photos: list[Pixels],
+    root: Path,
+    rng: np.random.Generator,
+    seed: int,
+    report: Report,
 ) -> None:
     """Two bases per photo: at native size, and halved (which removes most of its own JPEG history)."""
     makers: list[Callable[[Pixels], Pixels]] = [Taef2(root / "weights" / "taef2").reconstruct]

@@ -41,7 +41,9 @@ def lab() -> None:
 @_model
 @click.option("--seed", default=0, show_default=True)
 @click.option("--epochs", default=14, show_default=True, type=click.IntRange(1, 500))
-@click.option("--steps", default=80, show_default=True, type=click.IntRange(1, 10000), help="Steps per epoch.")
+@click.option(
+    "--steps", default=80, show_default=True, type=click.IntRange(1, 10000), help="Steps per epoch."
+)
 def train(data: Path, out: Path, model_id: str, seed: int, epochs: int, steps: int) -> None:
     """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
     from detector.lab import run_training

@@ -57,25 +57,32 @@ def _reading(
     name = shown(claimed or "")
     if comparison is Comparison.UNKNOWN_CAMERA or camera is None:
         if claimed is None:
-            return HeuristicOutcome.ABSTAIN, "the file claims no camera to compare its quantisation tables with"
+            return (
+                HeuristicOutcome.ABSTAIN,
+                "the file claims no camera to compare its quantisation tables with",
+            )
         return HeuristicOutcome.ABSTAIN, f"the claimed camera {name} is not among those measured"
     seen = f"in {camera.samples} measured file{'s' if camera.samples > 1 else ''}"
-    if comparison is Comparison.MATCHES_CAMERA:
-        return (
-            HeuristicOutcome.INCONCLUSIVE,
-            f"the tables are among those seen from {name} {seen}; a copy of tables is easily made, so this "
-            "says nothing further",
-        )
-    if comparison is Comparison.SOFTWARE_TABLES:
-        writer = "Adobe software" if not found.standard else f"standard software at quality {found.ijg_quality}"
-        return (
-            HeuristicOutcome.SUPPORTS,
-            f"the tables are those of {writer}, never seen from {name} ({seen}): the file was saved again after "
-            "the camera. Saving again by software is common and innocent",
-        )
-    if comparison is Comparison.CAMERA_USES_STANDARD:
-        return HeuristicOutcome.INCONCLUSIVE, f"{name} itself uses the tables of standard software ({seen})"
-    return HeuristicOutcome.INCONCLUSIVE, f"the tables are neither those seen from {name} ({seen}) nor standard"
+    writer = f"standard software at quality {found.ijg_quality}" if found.standard else "Adobe software"
+    outcome = (
+        HeuristicOutcome.SUPPORTS
+        if comparison is Comparison.SOFTWARE_TABLES
+        else HeuristicOutcome.INCONCLUSIVE
+    )
+    return outcome, _SENTENCES[comparison].format(name=name, seen=seen, writer=writer)
+
+
+_SENTENCES = {
+    Comparison.MATCHES_CAMERA: (
+        "the tables are among those seen from {name} ({seen}); tables are easily copied, so nothing follows"
+    ),
+    Comparison.SOFTWARE_TABLES: (
+        "the tables are those of {writer}, never seen from {name} ({seen}): the file was saved again after "
+        "the camera. Saving again by software is common and innocent"
+    ),
+    Comparison.CAMERA_USES_STANDARD: "{name} itself uses the tables of standard software ({seen})",
+    Comparison.UNLIKE_BOTH: "the tables are neither those seen from {name} ({seen}) nor standard ones",
+}
 
 
 def _finding(
@@ -85,7 +92,7 @@ def _finding(
     return Finding(
         code="assay.compression.tables",
         outcome=Outcome.ESTABLISHED,
-        detail=f"quantisation tables are {kind}, nearest quality {found.ijg_quality}, chroma {found.subsampling}",
+        detail=f"tables are {kind}, nearest quality {found.ijg_quality}, chroma {found.subsampling}",
         facts=(
             ("ijg_quality", found.ijg_quality),
             ("standard", found.standard),
@@ -104,6 +111,12 @@ def _evidence(
     outcome: HeuristicOutcome, reason: str, findings: tuple[Finding, ...] = (), *, applicable: bool = True
 ) -> HeuristicEvidence:
     return HeuristicEvidence(
-        detector="compression", version=VERSION, kind="signal", question=Question.EDITED, outcome=outcome,
-        reason=reason, applicable=applicable, findings=findings,
-    )  # fmt: skip
+        detector="compression",
+        version=VERSION,
+        kind="signal",
+        question=Question.EDITED,
+        outcome=outcome,
+        reason=reason,
+        applicable=applicable,
+        findings=findings,
+    )

@@ -1,8 +1,8 @@
 """Metadata blocks out of a file's bytes, without decoding a pixel and with a cap on everything.
 
-Decides nothing. PNG chunks (PNG 3rd edition, 11.3), JPEG segments, WebP chunks, TIFF tags; in other containers
-an XMP packet and an EXIF block are searched for by their fixed openings. Compressed text is inflated up to a
-limit, because a few hundred bytes of zTXt can stand for gigabytes.
+Decides nothing. PNG chunks (PNG 3rd edition, 11.3), JPEG segments, WebP chunks, TIFF tags; in other
+containers an XMP packet and an EXIF block are searched for by their fixed openings. Compressed text is
+inflated up to a limit, because a few hundred bytes of zTXt can stand for gigabytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ _SEARCHED_BYTES = 16 * 1024 * 1024
 
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_PACKET = re.compile(rb"<x:xmpmeta\b.{0,1048576}?</x:xmpmeta\s*>", re.DOTALL)
-_SEARCHED = {"image/heic", "image/avif", "image/jxl", "image/gif", "video/mp4", "video/quicktime", "audio/mp4"}
+_SEARCHED = {
+    "image/heic",
+    "image/avif",
+    "image/jxl",
+    "image/gif",
+    "video/mp4",
+    "video/quicktime",
+    "audio/mp4",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,8 +55,8 @@ class Blocks:
 
 
 def read_blocks(media: Media) -> Blocks:
-    """Raises ``NotApplicable`` for kinds of media whose metadata is not read, ``PixelsUnreadable`` for a container
-    that cannot be walked at all."""
+    """Raises ``NotApplicable`` for kinds of media whose metadata is not read, ``PixelsUnreadable`` for a
+    container that cannot be walked at all."""
     blocks = Blocks()
     match media.media_type:
         case "image/jpeg":
@@ -127,7 +135,8 @@ def _png(data: bytes, blocks: Blocks) -> None:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """All chunks, also those after the picture; generators write on either side. Stops where the file does."""
+    """All chunks, also those after the picture; generators write on either side. Stops where the file
+    does."""
     at = 8
     while at + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)
@@ -225,5 +234,3 @@ def _search(data: bytes, blocks: Blocks) -> None:
 
 def _utf8(raw: bytes) -> str:
     return raw[:MAX_INFLATED_BYTES].decode("utf-8", "replace")
-
-

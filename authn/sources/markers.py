@@ -1,4 +1,5 @@
-"""Tables of what generators and editors write about themselves. Data only; who may be believed is not decided here.
+"""Tables of what generators and editors write about themselves. Data only; who may be believed is not decided
+here.
 
 IPTC digital source types: cv.iptc.org/newscodes/digitalsourcetype. Keywords of generators: what the programs'
 own source code writes (AUTOMATIC1111 ``parameters``, ComfyUI ``prompt`` and ``workflow``, InvokeAI
@@ -30,8 +31,8 @@ EDITED_SOURCE_TYPES = {
     "minorhumanedits": "changed slightly by a person with software",
 }
 
-# Names by which generators sign the Software, CreatorTool, Credit or Make fields. Whole words, because "Flux" or
-# "Grok" may be part of somebody's name.
+# Names by which generators sign the Software, CreatorTool, Credit or Make fields. Whole words, because "Flux"
+# or "Grok" may be part of somebody's name.
 GENERATOR_NAMES = re.compile(
     r"\b(stable[ -]?diffusion|automatic1111|comfyui|invoke ?ai|novelai|midjourney|dall[·\-. ]?e(?![a-z])"
     r"|adobe firefly|firefly image|fooocus|sd\.next|easy diffusion|dreamstudio|draw ?things|leonardo\.ai"
@@ -66,7 +67,9 @@ def generator_of_text(keyword: str, text: str) -> str | None:
         return "ComfyUI"
     if key == "description" and _MIDJOURNEY.search(text[:20_000]):
         return "Midjourney"
-    if key in {"fooocus_scheme", "sui_image_params"} or (key == "parameters" and '"sui_image_params"' in text):
+    if key in {"fooocus_scheme", "sui_image_params"} or (
+        key == "parameters" and '"sui_image_params"' in text
+    ):
         return "Fooocus or SwarmUI"
     if key in {"software", "source", "creatortool", "comment", "description", "author", "title", "artist"}:
         found = GENERATOR_NAMES.search(text[:2_000])
@@ -75,8 +78,8 @@ def generator_of_text(keyword: str, text: str) -> str | None:
 
 
 def is_node_graph(text: str) -> bool:
-    """A ComfyUI graph: a JSON object of nodes with ``class_type``, or a workflow with ``nodes``. Text too large to
-    parse in reasonable time is looked at by its words alone."""
+    """A ComfyUI graph: a JSON object of nodes with ``class_type``, or a workflow with ``nodes``. Text too
+    large to parse in reasonable time is looked at by its words alone."""
     if len(text) > 1_000_000:
         return '"class_type"' in text or '"last_node_id"' in text
     try:
@@ -92,8 +95,8 @@ def is_node_graph(text: str) -> bool:
 
 
 def generator_in_exif(text: str) -> str | None:
-    """Generators that misuse EXIF text fields: ComfyUI writes ``workflow:{...}`` into Make and ``prompt:{...}`` into
-    Model of a WebP, so "it names a make" does not mean "a camera took it"."""
+    """Generators that misuse EXIF text fields: ComfyUI writes ``workflow:{...}`` into Make and
+    ``prompt:{...}`` into Model of a WebP, so "it names a make" does not mean "a camera took it"."""
     prefix, colon, rest = text.partition(":")
     if colon and prefix.strip().lower() in {"workflow", "prompt"} and is_node_graph(rest):
         return "ComfyUI"

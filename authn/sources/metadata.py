@@ -112,7 +112,11 @@ def _generator_texts(blocks: Blocks) -> Iterator[Finding]:
 
 
 def _exif_generators(tags: ExifTags) -> Iterator[Finding]:
-    for tag, name in ((exif.MAKE, "Make"), (exif.MODEL, "Model"), (exif.IMAGE_DESCRIPTION, "ImageDescription")):
+    for tag, name in (
+        (exif.MAKE, "Make"),
+        (exif.MODEL, "Model"),
+        (exif.IMAGE_DESCRIPTION, "ImageDescription"),
+    ):
         text = tags.text(tag)
         generator = generator_in_exif(text) if text else None
         if text and generator:
@@ -132,8 +136,8 @@ def _exif_generators(tags: ExifTags) -> Iterator[Finding]:
 
 
 def _user_comment(tags: ExifTags) -> str:
-    """Eight bytes name the character code, then the text (CIPA DC-008, UserComment). Writers disagree on the byte
-    order of UNICODE, so the one that yields more letters is taken."""
+    """Eight bytes name the character code, then the text (CIPA DC-008, UserComment). Writers disagree on the
+    byte order of UNICODE, so the one that yields more letters is taken."""
     raw = tags.blob(exif.USER_COMMENT) or b""
     body = raw[8:]
     if raw.startswith(b"UNICODE\0"):
@@ -143,14 +147,17 @@ def _user_comment(tags: ExifTags) -> str:
 
 
 def _named(blocks: Blocks, properties: list[xmp.Property]) -> Iterator[Finding]:
-    """Programs that name themselves: EXIF Software and Artist, XMP CreatorTool and Credit, IPTC program and credit."""
+    """Programs that name themselves: EXIF Software and Artist, XMP CreatorTool and Credit, IPTC program and
+    credit."""
     fields: list[tuple[str, str]] = []
     if blocks.exif:
         for tag, name in ((exif.SOFTWARE, "EXIF Software"), (exif.ARTIST, "EXIF Artist")):
             fields.append((name, blocks.exif.text(tag) or ""))
     wanted = {(xmp.XMP, "CreatorTool"), (xmp.PHOTOSHOP, "Credit"), (xmp.EVENT, "softwareAgent")}
     fields += [(f"XMP {p.name}", p.value) for p in properties if (p.namespace, p.name) in wanted]
-    fields += [(f"XMP {p.name}", p.value) for p in properties if p.name in {"AISystemUsed", "AIPromptInformation"}]
+    fields += [
+        (f"XMP {p.name}", p.value) for p in properties if p.name in {"AISystemUsed", "AIPromptInformation"}
+    ]
     fields += [(f"IPTC {r}:{d}", v) for r, d, v in blocks.iptc if (r, d) in {(2, 65), (2, 110), (2, 80)}]
     fields += [(f"PNG {k}", v) for k, v in blocks.texts if k.lower() == "software"]
     for name, value in dict.fromkeys(fields):
@@ -193,7 +200,7 @@ def _camera_without_exposure(tags: ExifTags) -> Iterator[Finding]:
     if all(tags.value(t) is None for t in exposure):
         yield _finding(
             "cameraWithoutExposure",
-            f"EXIF names the camera {shown(f'{make} {model}')} but none of the fields that a camera writes with it",
+            f"EXIF names the camera {shown(f'{make} {model}')} but no field that a camera writes with it",
             (("camera", shown(f"{make} {model}")),),
         )
 
@@ -201,7 +208,7 @@ def _camera_without_exposure(tags: ExifTags) -> Iterator[Finding]:
 def _date(tags: ExifTags, tag: int) -> datetime | None:
     """A date of EXIF's fixed form; zeros and blanks mean unknown there."""
     try:
-        return datetime.strptime((tags.text(tag) or "")[:19], "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007  EXIF has no zone
+        return datetime.strptime((tags.text(tag) or "")[:19], "%Y:%m:%d %H:%M:%S")
     except ValueError:
         return None
 
@@ -220,9 +227,7 @@ def _history(properties: list[xmp.Property]) -> Iterator[Finding]:
 
 
 def _synthetic(findings: tuple[Finding, ...], blocks: Blocks) -> HeuristicEvidence:
-    markers = tuple(
-        f for f in findings if f.code in _SYNTHETIC or (_type_in(f, SYNTHETIC_SOURCE_TYPES))
-    )
+    markers = tuple(f for f in findings if f.code in _SYNTHETIC or (_type_in(f, SYNTHETIC_SOURCE_TYPES)))
     if markers:
         return _evidence(
             Question.SYNTHETIC, HeuristicOutcome.SUPPORTS,
@@ -239,8 +244,8 @@ def _edited(findings: tuple[Finding, ...], blocks: Blocks) -> HeuristicEvidence:
     if traces:
         return _evidence(
             Question.EDITED, HeuristicOutcome.SUPPORTS,
-            f"{traces[0].detail}. It says that software wrote the file, not what was changed; this is common and "
-            "innocent.", traces + odd + rest,
+            f"{traces[0].detail}. It says that software wrote the file, not what was changed; this is "
+            "common and innocent.", traces + odd + rest,
         )  # fmt: skip
     if odd:
         return _evidence(

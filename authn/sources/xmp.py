@@ -1,4 +1,5 @@
-"""XMP packets (ISO 16684-1) as flat properties. Strangers write them, so no DTD, no entity, no endless tree."""
+"""XMP packets (ISO 16684-1) as flat properties. Strangers write them, so no DTD, no entity, no endless
+tree."""
 
 from __future__ import annotations
 

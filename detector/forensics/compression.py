@@ -1,10 +1,10 @@
 """What the quantisation tables of a JPEG say about the program that wrote it last.
 
-Software mostly uses the tables of ITU-T T.81 annex K scaled by the Independent JPEG Group's rule; many cameras
-have tables of their own. A file that claims such a camera and carries the software's tables was written again
-after the camera. That is common and innocent: most tools that resize, rotate or strip a photo do it. The
-table of cameras is our own measurement, with one or a few files per model: being absent from it, or unlike
-it, proves nothing by itself.
+Software mostly uses the tables of ITU-T T.81 annex K scaled by the Independent JPEG Group's rule; many
+cameras have tables of their own. A file that claims such a camera and carries the software's tables was
+written again after the camera. That is common and innocent: most tools that resize, rotate or strip a photo
+do it. The table of cameras is our own measurement, with one or a few files per model: being absent from it,
+or unlike it, proves nothing by itself.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _CHROMA = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compression:
-    """``ijg_quality`` is the nearest quality of the luma table; ``standard`` says that all tables are exactly those
-    of that quality, ``luma_standard`` that the first is. ``tables_sha256`` is over all tables in order."""
+    """``ijg_quality`` is the nearest quality of the luma table; ``standard`` says that all tables are exactly
+    those of that quality, ``luma_standard`` that the first is. ``tables_sha256`` is over all tables in
+    order."""
 
     ijg_quality: int
     standard: bool
@@ -134,8 +135,8 @@ def tables_digest(tables: tuple[Table, ...]) -> str:
 
 
 def camera_key(make: str | None, model: str | None) -> str | None:
-    """One spelling for a camera: make and model as EXIF has them, lower case, without padding. None when either
-    is missing."""
+    """One spelling for a camera: make and model as EXIF has them, lower case, without padding. None when
+    either is missing."""
     if not make or not model:
         return None
     return " ".join(f"{make} {model}".replace("\0", " ").lower().split())
@@ -143,7 +144,8 @@ def camera_key(make: str | None, model: str | None) -> str | None:
 
 @cache
 def known_cameras() -> dict[str, CameraTables]:
-    """The measured table that comes with the package. Raises ``DetectorError`` when it is missing or malformed."""
+    """The measured table that comes with the package. Raises ``DetectorError`` when it is missing or
+    malformed."""
     path = files("detector") / "forensics" / "camera_tables.json"
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["cameras"]

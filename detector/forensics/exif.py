@@ -59,11 +59,11 @@ def parse_exif(data: bytes) -> ExifTags:
         return ExifTags(values=(), malformed=True)
     values: dict[int, Value] = {}
     (at,) = struct.unpack_from(order + "I", data, 4)
-    malformed = not _directory(data, order, at, values)
+    whole = _directory(data, order, at, values)
     pointer = values.get(EXIF_IFD)
     if isinstance(pointer, int):
-        malformed |= not _directory(data, order, pointer, values)
-    return ExifTags(values=tuple(values.items()), malformed=malformed)
+        whole = _directory(data, order, pointer, values) and whole
+    return ExifTags(values=tuple(values.items()), malformed=not whole)
 
 
 def _directory(data: bytes, order: str, at: int, values: dict[int, Value]) -> bool:
@@ -71,7 +71,7 @@ def _directory(data: bytes, order: str, at: int, values: dict[int, Value]) -> bo
     if at + 2 > len(data):
         return False
     (count,) = struct.unpack_from(order + "H", data, at)
-    whole = count <= MAX_ENTRIES
+    whole = bool(count <= MAX_ENTRIES)
     for i in range(min(count, MAX_ENTRIES)):
         entry = at + 2 + 12 * i
         if entry + 12 > len(data):

@@ -1,1 +1,2 @@
-"""Generators that make fakes for training. Importing this package loads torch; ``import detector`` does not."""
+"""Generators that make fakes for training. Importing this package loads torch; ``import detector`` does
+not."""

@@ -73,7 +73,7 @@ def train_autoencoder(upsampler: str, pictures: list[Pixels], *, steps: int, see
         with torch.autocast("cpu", torch.bfloat16):
             loss = (net(x).float() - x).abs().mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
     return net.eval()
@@ -98,9 +98,20 @@ def reconstruct(net: SmallAutoencoder, pixels: Pixels) -> Pixels:
 
 
 class Taef2:
-    """The published tiny autoencoder, as two lists of operations over its state dicts (sides divisible by 8)."""
+    """The published tiny autoencoder, as two lists of operations over its state dicts (sides divisible by
+    8)."""
 
-    _ENCODER: ClassVar = ["conv", "res", "down", *["res"] * 3, "down", *["res"] * 3, "down", *["res"] * 3, "conv"]
+    _ENCODER: ClassVar = [
+        "conv",
+        "res",
+        "down",
+        *["res"] * 3,
+        "down",
+        *["res"] * 3,
+        "down",
+        *["res"] * 3,
+        "conv",
+    ]
     _DECODER: ClassVar = ["clamp", "conv", "relu", *["res", "res", "res", "up", "conv"] * 3, "res", "conv"]
 
     def __init__(self, folder: Path) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
 
 def high_pass_filters() -> Tensor:
     """(7, 1, 5, 5): first order in two directions, second order in four, and the 5 x 5 KB filter."""
-    kernels = []
+    kernels: list[NDArray[np.float32]] = []
     for dy, dx in ((0, 1), (1, 0)):
         k = np.zeros((5, 5), np.float32)
         k[2, 2], k[2 + dy, 2 + dx] = -1, 1
@@ -29,7 +30,7 @@ def high_pass_filters() -> Tensor:
         [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]],
         np.float32,
     )
-    kernels.append(kb / 12)
+    kernels.append((kb / 12).astype(np.float32))
     return torch.from_numpy(np.stack(kernels))[:, None]
 
 
@@ -77,7 +78,10 @@ class ResidualNet(nn.Module):
         return torch.tanh(torch.cat([high / 3, npr / 8], 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.norm(self.stem(self.residuals(x))))
+        # Grey levels need full precision: in bfloat16 the residual of a bright area is mostly rounding.
+        with torch.autocast("cpu", enabled=False):
+            residuals = self.residuals(x.float())
+        y = F.relu(self.norm(self.stem(residuals)))
         y = self.blocks(y).float()
         pooled = torch.cat([y.mean((2, 3)), y.std((2, 3))], 1)
         logits: Tensor = self.head(pooled)

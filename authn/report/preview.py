@@ -1,0 +1,112 @@
+"""A small picture for people to recognise a file by. Runs in the confined worker, never in the service.
+
+It shows what a decoder made of the bytes and proves nothing. Metadata and colour profiles are dropped.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+
+from PIL import Image
+
+from authn.media import Media
+
+MAX_SIDE_PIXELS = 640
+MAX_PIXELS = 40_000_000
+# JPEG is decoded at a fraction of its size, so it may be larger than what has to be decoded whole.
+SCALABLE_FACTOR = 4
+QUALITY = 82
+_BEHIND = (128, 128, 128)  # what shows through transparent pixels
+
+_FORMATS = {
+    "image/jpeg": ("JPEG", "MPO"),
+    "image/png": ("PNG",),
+    "image/webp": ("WEBP",),
+    "image/tiff": ("TIFF",),
+    "image/gif": ("GIF",),
+    "image/avif": ("AVIF",),
+}
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow's decoders raise on bytes that are not what their header says.
+_UNDECODABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+def make_preview(
+    media: Media, max_side: int = MAX_SIDE_PIXELS, *, max_pixels: int = MAX_PIXELS
+) -> bytes | None:
+    """A JPEG whose longer side has at most ``max_side`` pixels, upright, without metadata.
+
+    None where the file is no picture that Pillow decodes, is damaged, or has more pixels than the limits.
+    """
+    formats = _FORMATS.get(media.media_type)
+    if formats is None:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's pixel warning: our own limit is checked below
+            with Image.open(io.BytesIO(media.data), formats=formats) as image:
+                return _encoded(image, max_side, max_pixels)
+    except _UNDECODABLE:
+        return None
+
+
+def _encoded(image: Image.Image, max_side: int, max_pixels: int) -> bytes | None:
+    scalable = image.format in ("JPEG", "MPO")
+    if image.width * image.height > max_pixels * (SCALABLE_FACTOR if scalable else 1):
+        return None
+    image.draft("RGB", (max_side, max_side))
+    image.load()  # first: a TIFF is turned while it is loaded, and a PNG may end with its EXIF block
+    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    small = _eight_bit(image)
+    small.thumbnail((max_side, max_side))
+    small = _opaque(small)
+    if turn is not None:
+        small = small.transpose(turn)
+    small.info = {}  # so that no comment, profile or EXIF block is written along
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=QUALITY)
+    return out.getvalue()
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """A mode that can be scaled smoothly; Pillow clips 16-bit values where people expect them scaled."""
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda v: v * (1 / 256)).convert("L")
+    if image.mode in ("1", "P", "PA"):
+        return image.convert("RGBA")
+    return image if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK") else image.convert("RGB")
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if image.mode not in ("RGBA", "LA"):
+        return image.convert("RGB")
+    layer = image.convert("RGBA")
+    behind = Image.new("RGB", layer.size, _BEHIND)
+    behind.paste(layer, mask=layer.getchannel("A"))
+    return behind

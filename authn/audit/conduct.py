@@ -1,7 +1,8 @@
 """One audit from its source to its summary: list, examine, count, write down.
 
 Decides the order of the steps and what a finished run leaves behind: ``run.json``, ``plan.jsonl``,
-``results.jsonl``, ``summary.json`` and, unless told otherwise, ``summary.html``.
+``devices.jsonl`` (the registry, if there is one), ``results.jsonl``, ``summary.json`` and, unless told
+otherwise, ``summary.html``.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+from authn.audit.devices import RegistryCopy, load_devices, save_devices
 from authn.audit.inputs import Entry, open_inputs
 from authn.audit.plan import Question, RunFolder, open_run, plan, replace_file
 from authn.audit.results import RESULTS_FILE, Row, Tally, file_sha256, read_rows, tally
 from authn.audit.run import Job, run
-from authn.audit.summary import RunView, render_summary
 from authn.confined import Examines
+from authn.devices import DeviceRecord
 from authn.media import MediaLimits
 from authn.report.model import Json, instant
 
@@ -27,12 +31,17 @@ PAGE_FILE = "summary.html"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the caller wants audited, and with what means."""
+    """What the caller wants audited, and with what means.
+
+    ``build`` makes an examiner in a worker, from the registry as it was when the audit was planned, and must
+    be picklable; ``devices`` is asked then, and gives None where there is no registry.
+    """
 
     source: Path
     folder: Path
     question: Question
-    build: Callable[[], Examines]
+    build: Callable[[RegistryCopy | None], Examines]
+    devices: Callable[[], Iterable[DeviceRecord] | None]
     limits: MediaLimits
     as_of: datetime | None = None
     jobs: int = 1
@@ -41,8 +50,8 @@ class Order:
     page: bool = True
 
 
-class Progress:
-    """Hears how far an audit is. This one says nothing."""
+class Progress(Protocol):
+    """Hears how far an audit is."""
 
     def listing(self) -> None:
         """The source is being read once, to know its digests."""
@@ -51,7 +60,7 @@ class Progress:
         """So many inputs are on the plan."""
 
     def rows(self, count: int) -> None:
-        """So many more rows are written."""
+        """So many more rows are there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +76,12 @@ class Finished:
         return self.tally.not_reported > 0
 
 
-def conduct(order: Order, *, clock: Callable[[], datetime], progress: Progress | None = None) -> Finished:
+def conduct(order: Order, *, clock: Callable[[], datetime], progress: Progress) -> Finished:
     """Run or resume an audit. Raises ``AuditError`` and ``Unavailable``; every written row stays."""
-    progress = progress or Progress()
     entries, work, resumed = _planned(order, clock(), progress)
     progress.planned(len(entries), resumed=resumed)
     job = Job(
-        build=order.build,
+        build=partial(order.build, load_devices(work.folder)),
         source=order.source,
         as_of=work.as_of,
         limits=order.limits,
@@ -91,6 +99,8 @@ def _planned(order: Order, now: datetime, progress: Progress) -> tuple[tuple[Ent
         work, resumed = open_run(order.folder, order.question, as_of=order.as_of, started_at=now)
         if not work.plan_file.exists():
             progress.listing()
+            if (devices := order.devices()) is not None:
+                save_devices(work.folder, devices)
         return plan(work, inputs), work, resumed
     finally:
         inputs.close()
@@ -103,21 +113,27 @@ def _finish(order: Order, work: RunFolder, entries: tuple[Entry, ...], now: date
     summary = _summary_json(work, entries, counted, digest)
     replace_file(work.folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
     if order.page:
-        view = RunView(
-            started_at=work.started_at,
-            finished_at=now,
-            source=work.question.source,
-            counts=(
-                ("inputs", len(entries)),
-                ("reported", counted.reported),
-                ("not examined", counted.not_reported),
-            ),
-            skipped=tuple(_without_report(read_rows(results))),
-            results_sha256=digest,
-        )
-        reports = (row for row in read_rows(results) if "error" not in row)
-        replace_file(work.folder / PAGE_FILE, render_summary(reports, view))
+        replace_file(work.folder / PAGE_FILE, _page(work, len(entries), counted, digest, now))
     return Finished(run=work, inputs=len(entries), tally=counted, summary=summary)
+
+
+def _page(work: RunFolder, inputs: int, counted: Tally, results_sha256: str, now: datetime) -> str:
+    from authn.audit.summary import RunView, render_summary
+
+    results = work.folder / RESULTS_FILE
+    view = RunView(
+        started_at=work.started_at,
+        finished_at=now,
+        source=work.question.source,
+        counts=(
+            ("inputs", inputs),
+            ("reports", counted.reported),
+            ("not examined", counted.not_reported),
+        ),
+        skipped=tuple(_without_report(read_rows(results))),
+        results_sha256=results_sha256,
+    )
+    return render_summary((row for row in read_rows(results) if "error" not in row), view)
 
 
 def _without_report(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:

@@ -1,0 +1,237 @@
+"""``assay audit``: report on every file of a folder or archive; run it again to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from authn.cli.verify import FAIL_ON, Instant
+from authn.config import Settings, load_settings
+from authn.devices import DeviceRecord
+from authn.media import MediaLimits
+from authn.wiring import utc_now
+
+if TYPE_CHECKING:
+    from authn.audit.conduct import Finished
+    from authn.confined import Examines
+    from authn.devices import RegistryView
+    from authn.devices.registry import Registry
+
+RUNS_FOLDER = Path("runs")
+# 1 x 1 pixels: the examiner is asked about it to learn which roots, policy and engines its reports name.
+PROBE = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
+POLICY_FINDING, PARTIAL = 1, 3
+BAR_CHARACTERS = 30
+PLAIN_EVERY_S = 10.0
+
+Roots = tuple[Path, ...]
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of the run; default: runs/NAME. One that holds this audit already is resumed.",
+)
+@click.option("--jobs", type=click.IntRange(1, 256), help="Workers side by side; default: one per core.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@click.option("--html/--no-html", default=True, help="Write summary.html, or not.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(FAIL_ON),
+    default="never",
+    show_default=True,
+    help="Exit 1 when a report has a refuted axis, or (contradiction) also a contradiction.",
+)
+@click.option(
+    "--signer-roots",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PEM",
+    help="Roots for signers, in place of the configured ones. May be repeated.",
+)
+@click.option(
+    "--tsa-roots",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PEM",
+    help="Roots for time-stamp authorities, in place of the configured ones. May be repeated.",
+)
+@click.option("--as-of", type=Instant(), help="Judge as of this time; default: when the audit was planned.")
+@click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Examine only the first N inputs.")
+@click.pass_context
+def audit(
+    ctx: click.Context,
+    source: Path,
+    out: Path | None,
+    jobs: int | None,
+    as_json: bool,
+    html: bool,
+    fail_on: str,
+    signer_roots: Roots,
+    tsa_roots: Roots,
+    as_of: datetime | None,
+    no_heuristics: bool,
+    limit: int | None,
+) -> None:
+    """Report on every file of SOURCE, a folder, a zip or a tar.
+
+    An interrupted audit goes on when the same command is run again. Exits 0; 1 where --fail-on applies;
+    3 when some input has no report; 4 when it cannot run; 130 when interrupted.
+    """
+    from authn.audit.conduct import Order, conduct
+    from authn.audit.plan import Question
+
+    settings = load_settings(ctx.obj)
+    source = Path(os.path.abspath(source))  # noqa: PTH100 links in its path are the user's own
+    signer_roots, tsa_roots = _absolute(signer_roots), _absolute(tsa_roots)
+    heuristics = settings.heuristics and not no_heuristics
+    facts = _facts(settings, signer_roots, tsa_roots, heuristics)
+    order = Order(
+        source=source,
+        folder=out or RUNS_FOLDER / source.name,
+        question=Question(source=str(source), facts=facts, limit=limit),
+        build=partial(_open_examiner, settings, signer_roots, tsa_roots, heuristics),
+        devices=partial(_devices, settings),
+        limits=MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels),
+        as_of=as_of,
+        jobs=jobs or os.cpu_count() or 1,
+        timeout_s=settings.max_request_seconds,
+        memory_bytes=settings.worker_memory_bytes,
+        page=html,
+    )
+    finished = conduct(order, clock=utc_now, progress=_Shown())
+    _print(finished, as_json=as_json, page=html)
+    ctx.exit(_exit_code(finished, fail_on))
+
+
+def _absolute(roots: Roots) -> Roots:
+    return tuple(path.absolute() for path in roots)
+
+
+def _open_examiner(
+    settings: Settings,
+    signer_roots: Roots,
+    tsa_roots: Roots,
+    heuristics: bool,
+    registry: RegistryView | None,
+) -> Examines:
+    """Runs in each worker."""
+    from authn.wiring import open_examiner
+
+    return open_examiner(
+        settings,
+        signer_roots=signer_roots or None,
+        tsa_roots=tsa_roots or None,
+        registry=registry,
+        heuristics=heuristics,
+    )
+
+
+def _devices(settings: Settings) -> Iterable[DeviceRecord] | None:
+    from authn.wiring import registry_if_any
+
+    registry = cast("Registry | None", registry_if_any(settings))
+    return None if registry is None else registry.list()
+
+
+def _facts(
+    settings: Settings, signer_roots: Roots, tsa_roots: Roots, heuristics: bool
+) -> tuple[tuple[str, str], ...]:
+    """What decides the reports besides the inputs, as digests: on resumption it must be the same."""
+    from authn.media import media_of
+
+    examiner = _open_examiner(settings, signer_roots, tsa_roots, False, None)
+    tool = examiner.examine(media_of(PROBE, "probe.gif")).tool
+    return (
+        ("version", tool.version),
+        ("engines", " ".join(f"{name} {version}" for name, version in tool.engines)),
+        ("signer_roots", tool.signer_roots_sha256 or "none"),
+        ("tsa_roots", tool.tsa_roots_sha256 or "none"),
+        ("policy", tool.policy_sha256),
+        ("detector", _detector(settings) if heuristics else "no heuristics"),
+        ("limits", f"{settings.max_media_bytes} bytes, {settings.max_pixels} pixels"),
+    )
+
+
+def _detector(settings: Settings) -> str:
+    from detector.errors import ModelUnavailable
+    from detector.registry import DEFAULT_MODEL, open_card
+
+    name = settings.detector or DEFAULT_MODEL
+    try:
+        return f"{name} {open_card(name).weights_sha256}"
+    except ModelUnavailable:
+        return f"{name}, unavailable"
+
+
+class _Shown:
+    """Progress on stderr: a bar on a terminal, now and then a line elsewhere."""
+
+    def __init__(self) -> None:
+        self._total = self._rows = 0
+        self._bar = sys.stderr.isatty()
+        self._next_line_s = 0.0
+
+    def listing(self) -> None:
+        click.echo("reading every input once, to know its digest", err=True)
+
+    def planned(self, inputs: int, *, resumed: bool) -> None:
+        self._total = inputs
+        click.echo(f"{'going on with' if resumed else 'planned'} {inputs} inputs", err=True)
+
+    def rows(self, count: int) -> None:
+        self._rows += count
+        now = time.monotonic()
+        if self._bar:
+            self._draw()
+        elif self._rows >= self._total or now >= self._next_line_s:
+            click.echo(f"{self._rows} of {self._total} rows", err=True)
+            self._next_line_s = now + PLAIN_EVERY_S
+
+    def _draw(self) -> None:
+        filled = BAR_CHARACTERS * self._rows // max(1, self._total)
+        end = "\n" if self._rows >= self._total else ""
+        bar = "#" * filled + "." * (BAR_CHARACTERS - filled)
+        sys.stderr.write(f"\r[{bar}] {self._rows} of {self._total}{end}")
+        sys.stderr.flush()
+
+
+def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(finished.summary))
+        return
+    counted = finished.tally
+    click.echo(f"{finished.inputs} inputs: {counted.reported} reports, {counted.not_reported} not examined")
+    for axis, outcomes in counted.axes:
+        shown = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in outcomes if count)
+        click.echo(f"  {axis:11} {shown}")
+    for detector, outcomes in counted.detectors:
+        shown = ", ".join(f"{count} {outcome}" for outcome, count in outcomes if count)
+        click.echo(f"  {detector}: {shown}")
+    click.echo(f"{counted.contradictory} reports with a contradiction")
+    click.echo(f"in {finished.run.folder}{os.sep}{'summary.html' if page else 'results.jsonl'}")
+
+
+def _exit_code(finished: Finished, fail_on: str) -> int:
+    refuted, contradictory = finished.tally.refuted > 0, finished.tally.contradictory > 0
+    failing = {
+        "never": False,
+        "refuted": refuted,
+        "contradiction": refuted or contradictory,
+    }[fail_on]
+    if failing:
+        return POLICY_FINDING
+    return PARTIAL if finished.partial else 0

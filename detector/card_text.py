@@ -109,7 +109,7 @@ def _measured(evaluation: Evaluation) -> str:
     cost = [f"| {n} | {a:.3f} | {b:.3f} |" for n, a, b in evaluation.cllr]
     pipeline = (
         "Real test pictures through a JPEG and through a WebP pipeline, then the same `codec_match`: AUC "
-        f"{_estimate(evaluation.pipeline_auc)}, n={evaluation.pipeline_auc.n} (0.5 means not separable)."
+        f"{_estimate(evaluation.pipeline_auc)}, n={evaluation.pipeline_auc.n} (0.5: not separable)."
     )
     blocks += ["### Cost of the likelihood ratios", "", _COST, "", "| generated set | Cllr | Cllr_min |"]
     blocks += ["|---|---|---|", *cost, "", "### Is the encoder a label?", "", pipeline, ""]

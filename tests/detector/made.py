@@ -1,0 +1,71 @@
+"""Pictures that tests make themselves, and the bytes around them."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from detector.pixels import Pixels
+
+
+def photo_like(height: int, width: int, seed: int = 0) -> Pixels:
+    """Smooth colour with noise: enough texture for a crop, no scene."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [128 + 80 * np.sin(x / (17 + 9 * c) + y / (23 + 5 * c) + rng.uniform(0, 6)) for c in range(3)]
+    noisy = np.stack(waves, 2) + rng.normal(0, 6, (height, width, 3))
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def encoded(pixels: Pixels, kind: str = "JPEG", **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind, **options)
+    return out.getvalue()
+
+
+def png_chunk(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+
+
+def png_with(*chunks: tuple[bytes, bytes], side: int = 8) -> bytes:
+    """A valid PNG with extra chunks after the header."""
+    data = encoded(photo_like(side, side), "PNG")
+    return data[:33] + b"".join(png_chunk(k, p) for k, p in chunks) + data[33:]
+
+
+def jpeg_with(*segments: tuple[int, bytes], pixels: Pixels | None = None, **options: object) -> bytes:
+    """A valid JPEG with extra segments after the start of image."""
+    data = encoded(photo_like(32, 32) if pixels is None else pixels, "JPEG", **options)
+    extra = b"".join(b"\xff" + bytes([m]) + struct.pack(">H", len(p) + 2) + p for m, p in segments)
+    return data[:2] + extra + data[2:]
+
+
+def exif_block(tags: dict[int, str | int], exif_tags: dict[int, str | int | bytes] | None = None) -> bytes:
+    """A little-endian TIFF structure with an IFD0 and, when asked for, an Exif directory."""
+    first: dict[int, str | int | bytes] = dict(tags)
+    if exif_tags:
+        head = _directory(8, first | {0x8769: 0})
+        first[0x8769] = 8 + len(head)
+    out = b"II*\0" + struct.pack("<I", 8) + _directory(8, first)
+    return out + (_directory(len(out), exif_tags) if exif_tags else b"")
+
+
+def _directory(at: int, tags: dict[int, str | int | bytes]) -> bytes:
+    entries, extra = b"", b""
+    start = at + 2 + 12 * len(tags) + 4
+    for tag, value in sorted(tags.items()):
+        if isinstance(value, int):
+            entries += struct.pack("<HHII", tag, 4, 1, value)
+            continue
+        raw = value.encode() + b"\0" if isinstance(value, str) else value
+        kind = 2 if isinstance(value, str) else 7
+        if len(raw) <= 4:
+            entries += struct.pack("<HHI", tag, kind, len(raw)) + raw.ljust(4, b"\0")
+        else:
+            entries += struct.pack("<HHII", tag, kind, len(raw), start + len(extra))
+            extra += raw
+    return struct.pack("<H", len(tags)) + entries + b"\0\0\0\0" + extra

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from detector.errors import DetectorError, NotApplicable, PixelsUnreadable
+from detector.pixels import decode
+from tests.detector.made import encoded, exif_block, jpeg_with, photo_like, png_chunk
+
+PHOTO = photo_like(48, 64)
+KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "image/webp"])
+def test_lossless_pixels_come_back_in_rgb_order(media_type):
+    data = encoded(PHOTO, KINDS[media_type], lossless=True)
+    assert np.array_equal(decode(data, media_type), PHOTO)
+
+
+@pytest.mark.parametrize("media_type", sorted(KINDS))
+def test_a_truncated_picture_is_refused_instead_of_filled_with_grey(media_type):
+    data = encoded(PHOTO, KINDS[media_type])
+    for part in (0.3, 0.7, 0.95):
+        with pytest.raises(PixelsUnreadable):
+            decode(data[: int(len(data) * part)], media_type)
+
+
+def test_the_exif_orientation_is_ignored():
+    plain = encoded(PHOTO)
+    turned = jpeg_with((0xE1, b"Exif\0\0" + exif_block({0x112: 6})), pixels=PHOTO)
+    assert decode(turned, "image/jpeg").shape == decode(plain, "image/jpeg").shape
+
+
+@pytest.mark.parametrize("media_type", ["image/heic", "image/gif", "image/tiff", "video/mp4"])
+def test_other_formats_are_not_applicable(media_type):
+    with pytest.raises(NotApplicable, match="not decoded here"):
+        decode(b"anything", media_type)
+
+
+def test_an_animation_is_not_applicable(tmp_path):
+    frames = [Image.fromarray(photo_like(32, 32, s)) for s in range(2)]
+    path = tmp_path / "a.webp"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with pytest.raises(NotApplicable, match="animated"):
+        decode(path.read_bytes(), "image/webp")
+
+
+def test_a_header_that_declares_a_huge_picture_is_refused_before_decoding():
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(b"\0" * 99))
+    with pytest.raises(NotApplicable):
+        decode(bomb + png_chunk(b"IEND", b""), "image/png")
+
+
+def test_the_pixel_limit_is_the_callers():
+    with pytest.raises(NotApplicable, match="the limit is 100"):
+        decode(encoded(PHOTO), "image/jpeg", max_pixels=100)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_pictures_decode_or_raise_a_typed_error(data):
+    media_type = data.draw(st.sampled_from(sorted(KINDS)))
+    raw = bytearray(encoded(PHOTO, KINDS[media_type]))
+    for _ in range(data.draw(st.integers(1, 8))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        pixels = decode(bytes(raw), media_type, max_pixels=1_000_000)
+    except DetectorError:
+        return
+    assert pixels.ndim == 3
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from(sorted(KINDS)))
+def test_random_bytes_raise_a_typed_error(raw, media_type):
+    with pytest.raises(DetectorError):
+        decode(raw, media_type)

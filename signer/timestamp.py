@@ -99,10 +99,13 @@ def verify_token(
         raise TimestampMismatch("the token stamps other bytes")
     if nonce is not None and parsed.info.nonce != nonce:
         raise TimestampMismatch("the token answers another request")
-    certificate = _signer(parsed)
-    _check_names(parsed, certificate)
-    _check_signature(parsed, certificate)
-    _check_certificate(certificate)
+    try:
+        certificate = _signer(parsed)
+        _check_names(parsed, certificate)
+        _check_signature(parsed, certificate)
+        _check_certificate(certificate)
+    except ValueError as e:  # pyca reads some fields of a certificate only when they are asked for
+        raise TimestampMalformed("a certificate of the token cannot be read") from e
     _check_path(certificate, parsed, roots)
     return VerifiedTimestamp(
         gen_time=parsed.info.gen_time,

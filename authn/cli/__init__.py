@@ -60,9 +60,8 @@ def cli(ctx: click.Context, config_file: str | None) -> None:
 def main() -> None:
     """Run the command; every expected error becomes one sentence and an exit code."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as e:
-        sys.exit(e.exit_code)
+        code = cli.main(standalone_mode=False)  # what ctx.exit() was given, or the command's own None
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as e:
         e.show()
         sys.exit(e.exit_code)

@@ -1,0 +1,171 @@
+"""The numbered steps on really signed photos: one thing is wrong at a time, and its axis says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from authn.evidence import Axis, Outcome
+from authn.provenance.roots import TrustRoots
+from authn.report.model import Report
+from tests.doubles.photos import photo
+from tests.doubles.pki import TestPki, new_key, now
+from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo
+
+E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED
+
+
+@pytest.fixture(scope="module")
+def pki() -> TestPki:
+    return TestPki()
+
+
+def outcome(report: Report, axis: Axis) -> Outcome:
+    return report.cryptographic.axis(axis).outcome
+
+
+def codes(report: Report, axis: Axis) -> list[str]:
+    return [f.code for f in report.cryptographic.axis(axis).findings]
+
+
+def test_a_signed_and_stamped_photo_of_a_registered_device_is_established_on_every_axis(pki: TestPki) -> None:
+    leaf = pki.leaf()
+    data = stamped_photo(signed_photo(leaf), pki.tsa_leaf())
+    report = examiner_for(pki, registry=Registered(leaf)).examine(media(data))
+    got = {a.axis: a.outcome for a in report.cryptographic.axes}
+    assert got == dict.fromkeys(Axis, E) | {Axis.LOG: A}
+    assert [c.role for c in report.cryptographic.chain] == ["signer", "intermediate", "root"]
+    assert report.cryptographic.not_after is not None
+
+
+def test_an_unsigned_photo_is_absent_on_every_axis(pki: TestPki) -> None:
+    report = examiner_for(pki).examine(media(photo()))
+    assert {a.outcome for a in report.cryptographic.axes} == {A}
+
+
+def test_without_signer_roots_the_signer_is_not_examined(pki: TestPki) -> None:
+    examiner = examiner_for(pki, roots=TrustRoots(signer=(), tsa=pki.tsa_roots))
+    report = examiner.examine(media(signed_photo(pki.leaf())))
+    assert outcome(report, Axis.SIGNER) is N
+    assert outcome(report, Axis.INTEGRITY) is E
+
+
+def test_without_time_stamping_roots_a_time_stamp_is_not_examined(pki: TestPki) -> None:
+    examiner = examiner_for(pki, roots=TrustRoots(signer=pki.device_roots))
+    report = examiner.examine(media(stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf())))
+    assert outcome(report, Axis.TIME) is N
+    assert report.cryptographic.not_after is None
+
+
+def test_a_stranger_s_signature_is_intact_and_its_signer_is_in_no_list(pki: TestPki) -> None:
+    report = examiner_for(pki).examine(media(signed_photo(TestPki("Stranger").leaf())))
+    assert outcome(report, Axis.INTEGRITY) is E
+    assert codes(report, Axis.SIGNER)[0] == "signingCredential.untrusted"
+
+
+def test_a_root_of_the_same_name_with_another_key_is_not_in_the_list(pki: TestPki) -> None:
+    twin = TestPki()  # same names, other keys
+    report = examiner_for(pki).examine(media(signed_photo(twin.leaf())))
+    assert outcome(report, Axis.SIGNER) is R
+
+
+def test_an_expired_certificate_is_refuted_without_a_proven_time(pki: TestPki) -> None:
+    leaf = pki.leaf(not_after=now() + timedelta(days=2))
+    later = datetime.now(UTC) + timedelta(days=3)
+    report = examiner_for(pki).examine(media(signed_photo(leaf)), as_of=later)
+    assert codes(report, Axis.SIGNER)[0] == "signingCredential.expired"
+
+
+def test_an_expired_certificate_stays_good_with_a_time_proven_before_its_end(pki: TestPki) -> None:
+    leaf = pki.leaf(not_after=now() + timedelta(days=2))
+    data = stamped_photo(signed_photo(leaf), pki.tsa_leaf())
+    report = examiner_for(pki).examine(media(data), as_of=datetime.now(UTC) + timedelta(days=3))
+    assert outcome(report, Axis.SIGNER) is E
+
+
+def test_a_time_stamp_later_than_the_as_of_time_proves_nothing_yet(pki: TestPki) -> None:
+    data = stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf())
+    report = examiner_for(pki).examine(media(data), as_of=datetime.now(UTC) - timedelta(hours=1))
+    assert outcome(report, Axis.TIME) is N
+
+
+def test_a_time_stamp_of_an_authority_in_no_list_is_refuted(pki: TestPki) -> None:
+    data = stamped_photo(signed_photo(pki.leaf()), TestPki("Rogue").tsa_leaf())
+    report = examiner_for(pki).examine(media(data))
+    assert codes(report, Axis.TIME)[0] == "timeStamp.untrusted"
+    assert outcome(report, Axis.SIGNER) is E
+
+
+def test_a_time_stamp_of_another_photo_is_refuted(pki: TestPki) -> None:
+    from signer.container import read_manifest
+    from signer.cose import parse_claim_signature
+    from signer.jumbf import active_manifest
+    from signer.staple import staple
+
+    leaf, authority = pki.leaf(), pki.tsa_leaf()
+    store = read_manifest(stamped_photo(signed_photo(leaf), authority), "image/jpeg")
+    assert store is not None
+    token = parse_claim_signature(active_manifest(store).signature.of(store)).tokens_v2[0]
+    report = examiner_for(pki).examine(media(staple(signed_photo(leaf), "image/jpeg", token)))
+    assert codes(report, Axis.TIME)[0] == "timeStamp.mismatch"
+
+
+def test_a_device_revoked_after_the_proven_time_stays_good(pki: TestPki) -> None:
+    leaf = pki.leaf()
+    data = stamped_photo(signed_photo(leaf), pki.tsa_leaf())
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    registry = Registered(leaf, revoked_at=later, revocation_reason="lost")
+    report = examiner_for(pki, registry=registry).examine(media(data), as_of=later + timedelta(days=1))
+    assert outcome(report, Axis.DEVICE) is E
+    assert outcome(report, Axis.REVOCATION) is E
+
+
+def test_a_device_invalid_since_before_the_proven_time_is_refuted(pki: TestPki) -> None:
+    leaf = pki.leaf()
+    data = stamped_photo(signed_photo(leaf), pki.tsa_leaf())
+    registry = Registered(
+        leaf,
+        revoked_at=datetime.now(UTC) + timedelta(days=1),
+        invalid_since=datetime.now(UTC) - timedelta(days=1),
+    )
+    report = examiner_for(pki, registry=registry).examine(media(data))
+    assert outcome(report, Axis.DEVICE) is R
+    assert codes(report, Axis.REVOCATION) == ["signingCredential.revoked"]
+
+
+def test_a_revoked_device_without_a_proven_time_is_judged_at_the_as_of_time(pki: TestPki) -> None:
+    leaf = pki.leaf()
+    registry = Registered(leaf, revoked_at=datetime.now(UTC) - timedelta(minutes=1))
+    report = examiner_for(pki, registry=registry).examine(media(signed_photo(leaf)))
+    assert outcome(report, Axis.REVOCATION) is R
+
+
+def test_the_registry_is_asked_by_key_and_not_by_name(pki: TestPki) -> None:
+    registered = pki.leaf("camera")
+    impostor = pki.leaf("camera", key=new_key())
+    report = examiner_for(pki, registry=Registered(registered)).examine(media(signed_photo(impostor)))
+    assert codes(report, Axis.DEVICE) == ["assay.device.unknown"]
+    assert outcome(report, Axis.DEVICE) is A
+
+
+def test_two_manifest_stores_in_one_file_are_refuted(pki: TestPki) -> None:
+    from signer.container import manifest_spans
+
+    data = signed_photo(pki.leaf())
+    span = manifest_spans(data, "image/jpeg")[0]
+    segment = data[span.start - 12 : span.end]  # marker, length, "JP", instance, sequence
+    other = segment[:6] + b"\x7f\x7f" + segment[8:]
+    doubled = data[:2] + other + data[2:]
+    report = examiner_for(pki).examine(media(doubled))
+    assert outcome(report, Axis.INTEGRITY) is R
+    assert outcome(report, Axis.CREDENTIAL) is R
+
+
+def test_the_same_question_gets_the_same_answer_but_for_the_run(pki: TestPki) -> None:
+    from authn.report.model import report_json
+
+    data, as_of = stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf()), datetime.now(UTC)
+    first, second = (report_json(examiner_for(pki).examine(media(data), as_of=as_of)) for _ in range(2))
+    assert first.pop("run") != second.pop("run")
+    assert first == second

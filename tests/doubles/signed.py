@@ -1,0 +1,84 @@
+"""Really signed, really stamped photos under a test authority, with one thing changed at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from authn.devices import DeviceRecord
+from authn.examine import Examiner
+from authn.media import Media, media_of
+from authn.provenance.axes import spki_sha256
+from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.roots import TrustRoots
+from authn.report.conclude import default_policy
+from authn.sources import HeuristicSource
+from authn.tsa import TimestampAuthority
+from signer.claim import CaptureClaim, DeviceAssertion
+from signer.credential import sign_media
+from signer.staple import bytes_to_stamp, staple
+from signer.timestamp import build_request, parse_response
+from tests.doubles.photos import photo
+from tests.doubles.pki import Issued, TestPki
+
+
+def signed_photo(leaf: Issued, *, data: bytes | None = None, media_type: str = "image/jpeg") -> bytes:
+    claim = CaptureClaim(
+        title="photo",
+        captured_at=datetime.now(UTC),
+        device=DeviceAssertion(device_id="device-0001", counter=1, nonce=bytes(16)),
+    )
+    return sign_media(data or photo(), media_type, claim, leaf.ec_key, leaf.chain_pem)
+
+
+def stamped_photo(
+    signed: bytes,
+    authority: Issued,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    media_type: str = "image/jpeg",
+) -> bytes:
+    """``signed`` with a token that this authority issued at that clock."""
+    stamper = TimestampAuthority(authority.certificate, authority.ec_key, clock=clock)
+    request = build_request(bytes_to_stamp(signed, media_type), nonce=7)
+    return staple(signed, media_type, parse_response(stamper.respond(request)))
+
+
+def examiner_for(
+    pki: TestPki,
+    *,
+    registry: Registered | None = None,
+    sources: tuple[HeuristicSource, ...] = (),
+    roots: TrustRoots | None = None,
+) -> Examiner:
+    roots = roots or TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
+    return Examiner(
+        roots=roots,
+        engines=(C2paRs(roots), Encypher(roots)),
+        policy=default_policy(),
+        sources=sources,
+        registry=registry,
+    )
+
+
+def media(data: bytes, name: str = "photo.jpg") -> Media:
+    return media_of(data, name)
+
+
+class Registered:
+    """A registry view that knows the given leaves; implements ``RegistryView``."""
+
+    def __init__(self, *leaves: Issued, **status: object) -> None:
+        self._devices = {
+            spki_sha256(leaf.certificate): DeviceRecord(
+                device_id=f"id-{i}",
+                name=f"camera-{i}",
+                spki_sha256=spki_sha256(leaf.certificate),
+                enrolled_at=datetime(2026, 1, 1, tzinfo=UTC),
+                **status,  # type: ignore[arg-type]
+            )
+            for i, leaf in enumerate(leaves)
+        }
+
+    def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
+        return self._devices.get(spki_sha256)

@@ -37,7 +37,8 @@ def read_media_file(path: Path, max_bytes: int = MAX_MEDIA_BYTES) -> MediaFile:
     except OSError as e:
         why = "is a symbolic link; name the file it points to" if e.errno == errno.ELOOP else None
         raise UnreadableMedia(f"{path.name} {why or f'cannot be opened: {e.strerror}'}") from e
-    with os.fdopen(fd, "rb", buffering=0) as f:
+    with ExitStack() as stack:
+        stack.callback(os.close, fd)
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableMedia(f"{path.name} is not a regular file")
@@ -46,12 +47,21 @@ def read_media_file(path: Path, max_bytes: int = MAX_MEDIA_BYTES) -> MediaFile:
         if status.st_size > max_bytes:
             raise UnreadableMedia(f"{path.name} has {status.st_size} bytes; the limit is {max_bytes}")
         try:
-            data = f.readall()
+            data = _read_all(fd, status.st_size)
         except OSError as e:
             raise UnreadableMedia(f"{path.name} cannot be read: {e.strerror}") from e
     if len(data) != status.st_size or not same_file(status, path):
         raise UnreadableMedia(f"{path.name} changed while it was read")
     return MediaFile(path=path, data=data, status=status)
+
+
+def _read_all(fd: int, size: int) -> bytes:
+    """To the end of the file, or one byte beyond ``size`` where it grows meanwhile."""
+    with os.fdopen(fd, "rb", buffering=0, closefd=False) as f:
+        data = f.read(size + 1) or b""
+        while len(data) < size and (more := f.read(size - len(data))):
+            data += more
+    return data
 
 
 def replace_media_file(file: MediaFile, content: bytes, temporary: Path, *, keep_times: bool) -> None:

@@ -13,7 +13,7 @@ from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import refuse_signed, sign_media, verify_binding
 from signer.errors import AlreadySigned, ManifestMalformed, SigningFailed, UnreadableMedia
 from signer.keys import create_key
-from signer.keys.pkcs11 import TokenPrivateKey
+from tests.doubles.keys import ScriptedKey
 from tests.doubles.photos import photo
 from tests.doubles.pki import Issued, TestPki, new_key, now
 from tests.doubles.readers import read_with_c2pa, read_with_encypher
@@ -35,15 +35,13 @@ def sign(data: bytes, device: Issued, media_type: str = "image/jpeg") -> bytes:
     return sign_media(data, media_type, CLAIM, device.ec_key, device.chain_pem)
 
 
-class UnpluggedKey(TokenPrivateKey):
+def failing_key(failure: Exception) -> ScriptedKey:
     """A token's key that fails at the moment of signing."""
 
-    def __init__(self, failure: BaseException) -> None:
-        super().__init__(None, new_key().public_key())
-        self.failure = failure
+    def fail(data: bytes) -> bytes:
+        raise failure
 
-    def sign(self, data: object, signature_algorithm: object) -> bytes:
-        raise self.failure
+    return ScriptedKey(new_key(), fail)
 
 
 def test_both_readers_trust_the_signature_under_its_own_root(pki: TestPki, device: Issued) -> None:
@@ -93,14 +91,14 @@ def test_a_chain_that_is_none_fails(device: Issued, chain: bytes) -> None:
 
 
 def test_what_the_key_raised_is_what_the_caller_sees(device: Issued) -> None:
-    key = UnpluggedKey(SigningFailed("the token refused to sign: DeviceRemoved"))
+    key = failing_key(SigningFailed("the token refused to sign: DeviceRemoved"))
     with pytest.raises(SigningFailed, match="DeviceRemoved"):
         sign_media(photo(), "image/jpeg", CLAIM, key, device.chain_pem)
 
 
 def test_an_exception_of_a_foreign_key_is_named_in_the_typed_error(device: Issued) -> None:
     with pytest.raises(SigningFailed, match="cable"):
-        sign_media(photo(), "image/jpeg", CLAIM, UnpluggedKey(OSError("cable")), device.chain_pem)
+        sign_media(photo(), "image/jpeg", CLAIM, failing_key(OSError("cable")), device.chain_pem)
 
 
 def test_bytes_that_are_no_media_fail(device: Issued) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from cryptography import x509
 from sqlalchemy import Engine, select
 
 from authn.config import Settings
@@ -33,6 +34,7 @@ class Services:
     registry: Registry
     intake: Intake
     tsa: Stamper
+    tsa_roots: tuple[x509.Certificate, ...]
     verifications: Verifications
     examinations: Examinations
     clock: Callable[[], datetime]

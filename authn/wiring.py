@@ -94,14 +94,19 @@ def open_intake(settings: Settings) -> Intake:
 def check_services(settings: Settings) -> None:
     """Open and make everything that a service process needs, then let it go again.
 
-    It starts no process and no thread, so it can run before a fork. Raises ``Unavailable`` or
-    ``SettingsError``.
+    It starts no process and no thread, so it can run before a fork. Raises ``Unavailable``, or
+    ``ModelUnavailable`` for a detector that is not in the registry.
     """
     from authn.intake import open_enrolment_token
     from authn.pki.authority import open_authority
+    from authn.provenance.roots import load_roots
     from authn.store.engine import open_engine
     from authn.store.verifications import Verifications
+    from detector.registry import model_files
 
+    load_roots((*settings.signer_roots, *settings.tsa_roots))
+    if settings.detector:
+        model_files(settings.detector)
     open_authority(settings)
     open_enrolment_token(settings)
     engine = open_engine(settings.database)
@@ -129,6 +134,7 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
     from authn.examinations import Examinations
     from authn.intake import Intake, open_enrolment_token
     from authn.pki.authority import open_authority
+    from authn.provenance.roots import load_roots
     from authn.services import Services
     from authn.store.engine import open_engine
     from authn.store.verifications import Verifications
@@ -144,6 +150,7 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
         registry=registry,
         intake=Intake(authority, registry),
         tsa=authority.timestamp_authority(),
+        tsa_roots=(*authority.tsa_roots, *load_roots(settings.tsa_roots)),
         verifications=verifications,
         examinations=Examinations(
             with_heuristics=confine(settings, registry, True),

@@ -112,15 +112,20 @@ def _certify(settings: Settings, name: str, service_url: str, csr: bytes, now: d
 
 def _certify_here(settings: Settings, name: str, csr: bytes, now: datetime) -> Certified:
     from authn.pki.authority import own_roots
+    from authn.provenance.roots import load_roots
     from authn.wiring import open_intake
 
     enrolled = open_intake(settings).enrol(name, csr, now)
     return Certified(
         device_id=enrolled.device.device_id,
-        chain_pem=b"".join(c.public_bytes(Encoding.PEM) for c in enrolled.chain),
+        chain_pem=_pem(enrolled.chain),
         tsa_url=settings.tsa_url,
-        tsa_roots_pem=b"".join(c.public_bytes(Encoding.PEM) for c in own_roots(settings.home).tsa),
+        tsa_roots_pem=_pem((*own_roots(settings.home).tsa, *load_roots(settings.tsa_roots))),
     )
+
+
+def _pem(certificates: tuple[x509.Certificate, ...]) -> bytes:
+    return b"".join(c.public_bytes(Encoding.PEM) for c in certificates)
 
 
 def _verify_chain(chain_pem: bytes, key: ec.EllipticCurvePrivateKey) -> None:

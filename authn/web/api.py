@@ -120,7 +120,7 @@ def _enrolment(enrolled: EnrolledDevice) -> dict[str, Json]:
         "chain": pem(enrolled.chain),
         "tsa_url": settings.tsa_url or own_tsa,
         "signer_roots": pem(authority.device_roots),
-        "tsa_roots": pem(authority.tsa_roots),
+        "tsa_roots": pem(services().tsa_roots),
     }
 
 

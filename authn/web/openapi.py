@@ -99,7 +99,7 @@ def _verifications() -> Object:
                 "createVerification",
                 "Examine one file; a refuted signature is a finding in a report, not an HTTP error",
                 {"200": created},
-                ("400", "413", "415", "422", "503"),
+                ("400", "408", "413", "415", "422", "503"),
                 requestBody={"required": True, "content": {**form, **raw}},
                 parameters=[
                     _parameter("as_of", "query", {"type": "string", "format": "date-time"}),

@@ -18,6 +18,7 @@ HTTP_CODES = {
     400: "assay.request.bad",
     404: "assay.request.notFound",
     405: "assay.request.methodNotAllowed",
+    408: "assay.request.timeout",
     413: "assay.request.tooLarge",
     415: "assay.request.unsupportedType",
 }

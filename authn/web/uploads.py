@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import socket
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import IO
 
 from flask import Request
 from werkzeug.exceptions import BadRequest as HTTPBadRequest
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from authn.config import Settings
 from authn.errors import BadRequest, MediaTooLarge, Unavailable, UnreadableMedia, UnsupportedMedia
@@ -62,14 +63,15 @@ def upload_turn() -> Iterator[None]:
 def read_media(request: Request, settings: Settings) -> Media:
     """The file of a multipart form's one field ``file``, or the raw body.
 
-    Raises ``MediaTooLarge``, ``UnsupportedMedia``, ``UnreadableMedia`` as ``media_of``, and ``BadRequest``
-    for a form that is not one.
+    Raises ``MediaTooLarge``, ``UnsupportedMedia``, ``UnreadableMedia`` as ``media_of``, ``BadRequest`` for
+    a form that is not one, and werkzeug's ``RequestTimeout`` for an upload that takes too long.
     """
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     try:
-        if request.mimetype == "multipart/form-data":
-            return _from_form(request, limits)
-        return _from_body(request, limits)
+        with _deadline(request, settings.max_request_seconds):
+            if request.mimetype == "multipart/form-data":
+                return _from_form(request, limits)
+            return _from_body(request, limits)
     except RequestEntityTooLarge as e:
         raise MediaTooLarge(f"the upload is larger than the limit of {limits.max_bytes} bytes") from e
 
@@ -115,6 +117,35 @@ def parse_flag(name: str, text: str | None) -> bool | None:
     if text not in ("true", "false"):
         raise BadRequest(f"{name} must be true or false")
     return text == "true"
+
+
+@contextlib.contextmanager
+def _deadline(request: Request, seconds: float) -> Iterator[None]:
+    """Stop reading from a client that is slower than this: it holds one of the few places for uploads.
+
+    A time-out per read would not do, because one byte now and then resets it. Reading a socket whose
+    receiving side was shut down ends at once; the answer can still be sent.
+    """
+    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        if connection is not None:
+            with contextlib.suppress(OSError):  # gone already
+                connection.shutdown(socket.SHUT_RD)
+
+    timer = threading.Timer(seconds, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (BadRequest, UnreadableMedia) as e:
+        if expired.is_set():
+            raise RequestTimeout("the upload took too long") from e
+        raise
+    finally:
+        timer.cancel()
 
 
 def _from_form(request: Request, limits: MediaLimits) -> Media:

@@ -34,9 +34,10 @@ ASSAY = (sys.executable, "-c", "from authn.cli import main; main()")
 START_TIMEOUT_S = 120
 
 
-def start(home: Path, *flags: str) -> subprocess.Popen[str]:
+def start(home: Path, *flags: str, **variables: str) -> subprocess.Popen[str]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")}
     environ |= {"ASSAY_HOME": str(home), "ASSAY_HEURISTICS": "false", "ASSAY_MAX_MEDIA_BYTES": "200000"}
+    environ |= variables
     return subprocess.Popen(
         [*ASSAY, "serve", "--port", "0", "--workers", "2", *flags],
         cwd=ROOT,
@@ -170,6 +171,24 @@ def test_a_device_that_stops_in_the_middle_of_an_upload_holds_nobody_else_up(run
         assert report["subject"]["media_type"] == "image/jpeg"
 
 
+def test_an_upload_that_drips_for_ever_is_cut_off_and_told_so(tmp_path: Path) -> None:
+    with start(tmp_path, ASSAY_MAX_REQUEST_SECONDS="1") as service:
+        parts = urlsplit(address(service))
+        try:
+            with socket.create_connection((parts.hostname, parts.port), timeout=30) as slow:
+                head = b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
+                slow.sendall(head + b"Content-Length: 100000\r\n\r\n\xff\xd8\xff")
+                for _ in range(4):
+                    slow.sendall(b"\0")
+                    time.sleep(0.4)
+                answer = slow.recv(65536)
+        finally:
+            service.terminate()
+            service.communicate(timeout=60)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"assay.request.timeout" in answer
+
+
 def test_a_port_that_is_taken_is_one_sentence_and_exit_4(running: Running, tmp_path: Path) -> None:
     port = str(urlsplit(running.url).port)
     with start(tmp_path / "other", "--port", port) as second:
@@ -177,6 +196,13 @@ def test_a_port_that_is_taken_is_one_sentence_and_exit_4(running: Running, tmp_p
     assert second.returncode == 4
     assert "cannot be listened on" in error
     assert "Traceback" not in error
+
+
+def test_roots_that_cannot_be_read_are_named_before_the_port_opens(tmp_path: Path) -> None:
+    with start(tmp_path, ASSAY_SIGNER_ROOTS=str(tmp_path / "none.pem")) as service:
+        out, error = service.communicate(timeout=60)
+    assert (service.returncode, out) == (4, "")
+    assert "root certificates cannot be read" in error
 
 
 def test_an_incomplete_home_is_refused_before_the_port_opens(running: Running, tmp_path: Path) -> None:

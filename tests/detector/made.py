@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -69,3 +70,10 @@ def _directory(at: int, tags: dict[int, str | int | bytes]) -> bytes:
             entries += struct.pack("<HHII", tag, kind, len(raw), start + len(extra))
             extra += raw
     return struct.pack("<H", len(tags)) + entries + b"\0\0\0\0" + extra
+
+
+def jpegs(folder: Path) -> list[Path]:
+    """Every JPEG under a folder, whatever the case of its suffix; a folder without one is a broken test."""
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
+    assert found, folder
+    return found

@@ -22,7 +22,7 @@ from detector.forensics.compression import (
 )
 from detector.forensics.exif import parse_exif
 from detector.forensics.jpeg import JpegStructure, parse_jpeg
-from tests.detector.made import encoded, exif_block, jpeg_with, photo_like
+from tests.detector.made import encoded, exif_block, jpeg_with, jpegs, photo_like
 
 PHOTO = photo_like(48, 64)
 
@@ -110,7 +110,7 @@ def test_exif_text_and_numbers_of_both_directories_are_read():
 
 
 def test_exif_of_camera_files_agrees_with_pillow(corpus_dir):
-    for path in sorted((corpus_dir / "camera" / "exif_samples").glob("*.jpg"))[:12]:
+    for path in jpegs(corpus_dir / "camera" / "exif_samples")[:12]:
         with Image.open(path) as image:
             theirs = image.getexif()
         jpeg = parse_jpeg(path.read_bytes())

@@ -32,7 +32,9 @@ def create_app(services: Services) -> Flask:
     app.request_class = MemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_media_bytes + MULTIPART_OVERHEAD_BYTES
     app.config["MAX_FORM_PARTS"] = 8
-    app.config["MAX_FORM_MEMORY_SIZE"] = MULTIPART_OVERHEAD_BYTES
+    # werkzeug counts its read buffer (64 KiB) and what is left of the piece before against this limit too: at
+    # one buffer's size it refuses files at random.
+    app.config["MAX_FORM_MEMORY_SIZE"] = 4 * MULTIPART_OVERHEAD_BYTES
     app.config["TRUSTED_HOSTS"] = trusted_hosts(services.settings)
     app.extensions["assay"] = services
     for blueprint in (api, tsa, health, openapi, pages):

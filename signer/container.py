@@ -144,8 +144,10 @@ def _riff(data: bytes) -> tuple[Span, ...]:
 
 def _tiff(data: bytes) -> tuple[Span, ...]:
     order = "<" if data[:2] == b"II" else ">"
+    if data[2:4] in (b"+\0", b"\0+"):
+        raise UnsupportedMedia("manifests inside BigTIFF are not located here")
     if data[2:4] not in (b"*\0", b"\0*"):
-        raise UnsupportedMedia("BigTIFF is not located here")
+        raise ManifestMalformed("the file is no TIFF")
     candidates: list[tuple[Span, ...]] = []
     (at,) = struct.unpack(order + "I", data[4:8])
     for _ in range(_MAX_IFDS):

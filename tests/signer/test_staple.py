@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from signer.container import manifest_spans, read_manifest, replace_manifest
 from signer.cose import parse_claim_signature, verify_claim_signature, with_token
 from signer.errors import ManifestMalformed, SigningFailed, UnsupportedMedia
 from signer.jumbf import active_manifest, manifests
-from signer.staple import bytes_to_stamp, has_token, staple
+from signer.staple import bytes_to_stamp, has_token
 from tests.doubles.photos import photo, sound
 from tests.doubles.pki import TestPki
 from tests.doubles.readers import read_with_c2pa, read_with_encypher
@@ -111,10 +113,8 @@ def test_a_container_that_is_not_read_is_said_to_be_unsupported() -> None:
     "data", [b"", b"\0" * 7, b"\xff" * 64, b"II*\0\x08\0\0\0\xff\xff", b"\0\0\0\x08uuid"]
 )
 def test_rubbish_has_no_manifest_or_is_malformed(media_type: str, data: bytes) -> None:
-    try:
+    with contextlib.suppress(ManifestMalformed):
         assert read_manifest(data, media_type) is None
-    except ManifestMalformed:
-        pass
 
 
 def test_a_store_cut_anywhere_is_malformed_and_nothing_else(pki: TestPki) -> None:

@@ -22,7 +22,7 @@ from signer.device import DeviceIdentity, next_counter
 from signer.errors import AlreadySigned, InputRefused, ManifestMalformed
 from signer.formats import media_type_of
 from signer.keys import open_key
-from signer.mediafile import create_media_file, read_media_file, replace_media_file
+from signer.mediafile import create_media_file, held_media_file, replace_media_file
 from signer.spool import Entry, Spool, new_entry
 
 
@@ -53,15 +53,15 @@ def sign_file(
     ``SpoolError``.
     """
     _refuse_taken(out)
-    file = read_media_file(path)
-    media_type = media_type_of(file.data, path.name)
-    _refuse_signed(file.data, media_type, path.name)
-    signed, capture = _sign(file.data, media_type, out or path, path.name, identity, key, now)
-    with spool.announced(capture.entry):
-        if out is None:
-            replace_media_file(file, signed, capture.entry.temporary, keep_times=True)
-        else:
-            create_media_file(out, signed, capture.entry.temporary)
+    with held_media_file(path) as file:
+        media_type = media_type_of(file.data, path.name)
+        _refuse_signed(file.data, media_type, path.name)
+        signed, capture = _sign(file.data, media_type, out or path, path.name, identity, key, now)
+        with spool.announced(capture.entry):
+            if out is None:
+                replace_media_file(file, signed, capture.entry.temporary, keep_times=True)
+            else:
+                create_media_file(out, signed, capture.entry.temporary)
     return capture
 
 

@@ -6,10 +6,12 @@ Links are not followed: the file that is signed is the file that was named.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,18 @@ class MediaFile:
 def read_media_file(path: Path, max_bytes: int = MAX_MEDIA_BYTES) -> MediaFile:
     """Raises ``UnreadableMedia``: missing, a link, no regular file, empty, no permission, over the limit, or
     written to while it was read."""
+    with held_media_file(path, max_bytes, lock=False) as file:
+        return file
+
+
+@contextmanager
+def held_media_file(
+    path: Path, max_bytes: int = MAX_MEDIA_BYTES, *, lock: bool = True
+) -> Iterator[MediaFile]:
+    """As ``read_media_file``; of all processes that hold a photo like this, one at a time gets it.
+
+    Raises ``UnreadableMedia`` also where another one holds it.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
@@ -40,19 +54,30 @@ def read_media_file(path: Path, max_bytes: int = MAX_MEDIA_BYTES) -> MediaFile:
     with ExitStack() as stack:
         stack.callback(os.close, fd)
         status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableMedia(f"{path.name} is not a regular file")
-        if status.st_size == 0:
-            raise UnreadableMedia(f"{path.name} is empty")
-        if status.st_size > max_bytes:
-            raise UnreadableMedia(f"{path.name} has {status.st_size} bytes; the limit is {max_bytes}")
+        _refuse_status(path, status, max_bytes)
+        try:
+            if lock:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise UnreadableMedia(f"{path.name} is being worked on by another process") from e
+        except OSError:  # a file system without locks; ``same_file`` still looks before replacing
+            pass
         try:
             data = _read_all(fd, status.st_size)
         except OSError as e:
             raise UnreadableMedia(f"{path.name} cannot be read: {e.strerror}") from e
-    if len(data) != status.st_size or not same_file(status, path):
-        raise UnreadableMedia(f"{path.name} changed while it was read")
-    return MediaFile(path=path, data=data, status=status)
+        if len(data) != status.st_size or not same_file(status, path):
+            raise UnreadableMedia(f"{path.name} changed while it was read")
+        yield MediaFile(path=path, data=data, status=status)
+
+
+def _refuse_status(path: Path, status: os.stat_result, max_bytes: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableMedia(f"{path.name} is not a regular file")
+    if status.st_size == 0:
+        raise UnreadableMedia(f"{path.name} is empty")
+    if status.st_size > max_bytes:
+        raise UnreadableMedia(f"{path.name} has {status.st_size} bytes; the limit is {max_bytes}")
 
 
 def _read_all(fd: int, size: int) -> bytes:

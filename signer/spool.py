@@ -91,7 +91,7 @@ class StampRun:
 def new_entry(*, path: Path, media_type: str, signed: bytes, device_id: str, now: datetime) -> Entry:
     """An entry for signed bytes that are to stand at ``path``. Raises ``ManifestMalformed``."""
     return Entry(
-        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(8)}",
+        id=f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}",
         path=str(path.absolute()),
         media_type=media_type,
         imprint=_imprint(signed, media_type),

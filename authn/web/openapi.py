@@ -31,7 +31,6 @@ def _document_text() -> str:
 
 def openapi_document() -> Object:
     """The whole document. The report's schema is the one that every report is tested against."""
-    schema = json.loads(files("authn.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -42,7 +41,7 @@ def openapi_document() -> Object:
         },
         "paths": {**_devices(), **_verifications(), **_tsa(), **_health()},
         "components": {
-            "schemas": {**_schemas(), "Report": schema},
+            "schemas": {**_schemas(), "Report": _report_schema()},
             "securitySchemes": {
                 "enrolmentToken": {"type": "http", "scheme": "bearer", "description": "The enrolment token."}
             },
@@ -54,6 +53,13 @@ def openapi_document() -> Object:
             },
         },
     }
+
+
+def _report_schema() -> Object:
+    """Without its own ``$id``, which many tools do not honour, its references have to start further up."""
+    text = files("authn.report").joinpath("report.schema.json").read_text(encoding="utf-8")
+    schema: Object = json.loads(text.replace('"#/$defs/', '"#/components/schemas/Report/$defs/'))
+    return {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
 
 
 def _devices() -> Object:

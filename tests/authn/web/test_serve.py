@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import jsonschema
 import pytest
 
 from authn.config import load_settings
@@ -112,6 +113,8 @@ def test_a_photo_signed_and_stamped_by_an_enrolled_device_is_established_over_ht
     spool.stamp_all(lambda query: client.stamp(identity.tsa_url, query), identity.tsa_roots)
     assert spool.pending() == ()
     report = json.loads(running.post("/v1/verifications", photo.read_bytes(), "image/jpeg"))
+    schema = json.loads(running.get("/openapi.json")[1])
+    jsonschema.Draft202012Validator({**schema, "$ref": "#/components/schemas/Report"}).validate(report)
     outcomes = {axis: found["outcome"] for axis, found in report["cryptographic"]["axes"].items()}
     for axis in ("credential", "integrity", "signer", "device", "time"):
         assert outcomes[axis] == "established", (axis, report["cryptographic"]["axes"][axis])

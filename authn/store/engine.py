@@ -21,6 +21,14 @@ from sqlalchemy.pool import NullPool
 from authn.errors import Unavailable
 
 BUSY_TIMEOUT_S = 20
+# secure_delete: a report that was deleted leaves no readable bytes in the file.
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "secure_delete=ON",
+)
 HEAD = "0001"  # the newest migration; a test compares it with the scripts
 
 
@@ -74,7 +82,7 @@ def _make_private_file(url: str) -> None:
 def _on_connect(connection: Any, _record: object) -> None:
     # pysqlite would begin transactions by its own rules; _on_begin does it instead.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -127,6 +127,15 @@ def test_deleting_twice_is_not_found_the_second_time(engine: Engine) -> None:
         store.delete("a")
 
 
+def test_a_deleted_report_leaves_no_readable_bytes_in_the_file(tmp_path: Path) -> None:
+    engine = open_engine(url(tmp_path))
+    store = Verifications(engine, keep_days=1)
+    secret = "the name of a source"
+    store.save(id_="a", subject_sha256="00" * 32, report=secret, preview_jpeg=None, now=NOW)
+    store.delete("a")  # the last connection closes, which empties the write-ahead log into the file
+    assert secret.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     open_engine(url(tmp_path))
     with sqlite3.connect(tmp_path / "assay.db") as connection:

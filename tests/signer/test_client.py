@@ -1,0 +1,190 @@
+"""The client against a real HTTP server that answers well, badly, slowly or not at all."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from signer.client import MAX_TIMESTAMP_BYTES, Client
+from signer.errors import (
+    ServiceRefused,
+    ServiceUnavailable,
+    SignerError,
+    TimestampRejected,
+    TimestampUnavailable,
+)
+from tests.doubles.devices import Camera
+from tests.doubles.http_server import Answer, Asked, serving
+from tests.doubles.photos import photo
+
+REPLY = {"Content-Type": "application/timestamp-reply"}
+ENROLLED = {
+    "device_id": "d-1",
+    "name": "cam",
+    "chain": "leaf\nissuing\n",
+    "tsa_url": "http://service/tsa",
+    "signer_roots": "root\n",
+    "tsa_roots": "time root\n",
+}
+
+
+def enrol(url: str, timeout_s: float = 5) -> object:
+    return Client(service_url=url, timeout_s=timeout_s).enrol("cam", b"-----CSR-----", "secret-token")
+
+
+def stamp(url: str, timeout_s: float = 5) -> object:
+    return Client(timeout_s=timeout_s).stamp(url, b"query")
+
+
+def test_enrolling_sends_request_and_token_and_returns_what_the_service_says() -> None:
+    asked: list[Asked] = []
+
+    def service(request: Asked) -> Answer:
+        asked.append(request)
+        return Answer(status=201, body=json.dumps(ENROLLED).encode())
+
+    with serving(service) as url:
+        done = Client(service_url=f"{url}/").enrol("cam", b"-----CSR-----", "secret-token")
+    assert (done.device_id, done.name, done.tsa_url) == ("d-1", "cam", "http://service/tsa")
+    assert (done.chain_pem, done.signer_roots_pem, done.tsa_roots_pem) == (
+        b"leaf\nissuing\n", b"root\n", b"time root\n",
+    )  # fmt: skip
+    assert asked[0].path == "/v1/devices"
+    assert asked[0].headers["Authorization"] == "Bearer secret-token"
+    assert json.loads(asked[0].body) == {"name": "cam", "csr": "-----CSR-----"}
+
+
+def test_a_stamp_is_fetched_over_http_and_fits(camera: Camera, tmp_path: Path) -> None:
+    from signer.capture import sign_file
+
+    (tmp_path / "a.jpg").write_bytes(photo())
+    sign_file(tmp_path / "a.jpg", camera.identity, spool=camera.spool)
+
+    def authority(request: Asked) -> Answer:
+        assert request.headers["Content-Type"] == "application/timestamp-query"
+        return Answer(headers=REPLY, body=camera.stamp(request.body))
+
+    with serving(authority) as url:
+        client = Client()
+        run = camera.spool.stamp_all(lambda q: client.stamp(f"{url}/tsa", q), camera.pki.tsa_roots)
+    assert len(run.stamped) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
+def test_a_refusal_carries_the_services_own_words(status: int) -> None:
+    problem = json.dumps({"type": "urn:x", "title": "No", "detail": "the token\n is not ours"}).encode()
+    with serving(lambda _: Answer(status=status, body=problem)) as url:
+        with pytest.raises(ServiceRefused, match="the token is not ours"):
+            enrol(url)
+        with pytest.raises(TimestampRejected, match=str(status)):
+            stamp(url)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_service_in_trouble_is_worth_another_try(status: int) -> None:
+    with serving(lambda _: Answer(status=status, body=b"<html>")) as url:
+        with pytest.raises(ServiceUnavailable):
+            enrol(url)
+        with pytest.raises(TimestampUnavailable):
+            stamp(url)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_never_followed(status: int) -> None:
+    followed: list[Asked] = []
+
+    def target(request: Asked) -> Answer:
+        followed.append(request)
+        return Answer(status=201, headers=REPLY, body=json.dumps(ENROLLED).encode())
+
+    with serving(target) as elsewhere:
+        away = Answer(status=status, headers={"Location": f"{elsewhere}/x"})
+        with serving(lambda _: away) as url:
+            with pytest.raises(ServiceRefused):
+                enrol(url)
+            with pytest.raises(TimestampRejected):
+                stamp(url)
+    assert followed == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b"null", b"not JSON", b"\xff", b"[" * 100_000,
+     json.dumps(ENROLLED | {"chain": None}).encode(), json.dumps(ENROLLED | {"device_id": ""}).encode()],
+    ids=["empty", "list", "no fields", "null", "text", "binary", "deep", "wrong type", "no id"],
+)  # fmt: skip
+def test_an_answer_that_is_no_enrolment_is_refused(body: bytes) -> None:
+    with serving(lambda _: Answer(status=201, body=body)) as url, pytest.raises(ServiceRefused):
+        enrol(url)
+
+
+def test_an_answer_of_another_media_type_is_no_time_stamp() -> None:
+    with (
+        serving(lambda _: Answer(headers={"Content-Type": "text/html"}, body=b"login")) as url,
+        pytest.raises(TimestampRejected, match="text/html"),
+    ):
+        stamp(url)
+
+
+def test_an_answer_without_end_is_cut_off() -> None:
+    endless = Answer(headers=REPLY, pieces=tuple(bytes(4096) for _ in range(MAX_TIMESTAMP_BYTES // 1024)))
+    with serving(lambda _: endless) as url, pytest.raises(TimestampUnavailable, match="longer"):
+        stamp(url)
+
+
+def test_an_answer_that_trickles_is_given_up() -> None:
+    trickle = Answer(headers=REPLY, pieces=(b"x",) * 200, before_each=lambda: time.sleep(0.05))
+    began = time.monotonic()
+    with serving(lambda _: trickle) as url:
+        with pytest.raises(TimestampUnavailable, match="too long"):
+            stamp(url, timeout_s=0.3)
+        assert time.monotonic() - began < 2
+
+
+def test_a_server_that_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ServiceUnavailable):
+            enrol(url, timeout_s=0.2)
+        with pytest.raises(TimestampUnavailable):
+            stamp(url, timeout_s=0.2)
+
+
+def test_a_port_where_nobody_listens_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with pytest.raises(ServiceUnavailable):
+        enrol(url)
+    with pytest.raises(TimestampUnavailable):
+        stamp(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://127.0.0.1/", "", "http://", "http://[::1", "data:,x", "http://h:0/"]
+)
+def test_only_http_and_https_are_spoken(url: str) -> None:
+    for ask in (enrol, stamp):
+        with pytest.raises(SignerError) as caught:
+            ask(url)
+        assert isinstance(caught.value, ServiceUnavailable | TimestampUnavailable)
+
+
+def test_a_reply_that_is_no_http_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as strange:
+        import threading
+
+        def answer() -> None:
+            connection, _ = strange.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(TimestampUnavailable):
+            stamp(f"http://127.0.0.1:{strange.getsockname()[1]}", timeout_s=2)
+        thread.join()

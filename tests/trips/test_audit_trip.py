@@ -71,8 +71,10 @@ def test_a_folder_of_attacks_gives_a_row_each_and_a_page(tmp_path: Path, attacks
     assert {n for n, r in found.items() if "error" in r} == {
         "README.md", "expected.csv", "signer_root.pem", "tsa_root.pem",
     }  # fmt: skip
-    pictures = [r["file"] for r in csv.DictReader((attacks / "expected.csv").open())]
-    assert all("cryptographic" in found[name] for name in pictures)
+    with (attacks / "expected.csv").open() as f:
+        listed = [row["path"] for row in csv.DictReader(f)]
+    assert listed
+    assert all("cryptographic" in found[name] for name in listed)
     assert found["pixel_flip.jpg"]["cryptographic"]["axes"]["integrity"]["outcome"] == "refuted"
     page = (run / "summary.html").read_text()
     assert "pixel_flip.jpg" in page

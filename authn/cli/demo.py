@@ -1,0 +1,110 @@
+"""``assay demo``: the whole job on one photo, in under three minutes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from authn.wiring import utc_now
+
+if TYPE_CHECKING:
+    from authn.demo.show import Show, Shown
+
+AXES = ("integrity", "signer", "device", "time")
+COLUMNS = ("file", *AXES, "heuristics (they only warn or abstain)")
+
+
+@click.command()
+@click.option(
+    "--photo",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Your own photo (JPEG, PNG, WebP or TIFF) instead of the sample.",
+)
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="Where everything goes; an earlier demo there is replaced.",
+)
+@click.option("--keep-serving", is_flag=True, help="Leave the service running until Ctrl-C.")
+def demo(photo: Path | None, folder: Path, keep_serving: bool) -> None:
+    """Start a service, enrol a device, sign a photo, change it in six ways, verify and audit.
+
+    Uses no network but this machine's own, and no other Assay home than its own.
+    """  # fmt: skip
+    from authn.demo.show import run_demo
+
+    folder = folder.absolute()
+
+    def look(show: Show) -> None:
+        _print(show, folder)
+        if keep_serving:
+            _wait(show.address)
+
+    run_demo(folder, photo, clock=utc_now, say=_say, look=look)
+    if not keep_serving:
+        click.echo(f"To look at it again: ASSAY_HOME={folder / 'service'} assay serve")
+
+
+def _say(step: str) -> None:
+    click.echo(f"* {step}", err=True)
+
+
+def _print(show: Show, folder: Path) -> None:
+    click.echo()
+    for line in table([COLUMNS, *(_row(s) for s in show.shown)]):
+        click.echo(line)
+    click.echo()
+    for s in show.shown:
+        click.echo(f"{s.variant.file_name}: {s.variant.says}")
+        for contradiction in s.report["contradictions"]:
+            click.echo(f"    contradiction: {contradiction['text']}")
+    click.echo()
+    click.echo("An absent credential proves nothing, and nothing here adds proof and guess together.")
+    click.echo(f"reports: {folder / 'reports'}")
+    click.echo(f"audit:   {show.audit['inputs']} files, {folder / 'audit' / 'summary.html'}")
+    click.echo(f"page:    {show.address}/")
+    click.echo(f"done in {show.elapsed_s:.0f} s")
+
+
+def _row(shown: Shown) -> tuple[str, ...]:
+    axes = shown.report["cryptographic"]["axes"]
+    outcomes = (axes[a]["outcome"].replace("_", " ") for a in AXES)
+    return shown.variant.file_name, *outcomes, _heuristics(shown.report)
+
+
+def _heuristics(report: dict[str, Any]) -> str:
+    """Words only: who answered its own question, and how many had nothing to say."""
+    detectors = report["heuristic"]["detectors"]
+    spoken = [
+        f'{d["id"]} {d["outcome"]} "{d["question"].replace("_", " ")}"'
+        for d in detectors
+        if d["outcome"] in ("supports", "against")
+    ]
+    silent = [
+        f"{count} {word}"
+        for word in ("inconclusive", "abstain")
+        if (count := sum(d["outcome"] == word for d in detectors))
+    ]
+    return ", ".join((*spoken, *silent)) or "none examined"
+
+
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Columns as wide as their widest cell; a rule below the first row."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [lines[0], "  ".join("-" * w for w in widths), *lines[1:]]
+
+
+def _wait(address: str) -> None:
+    click.echo(f"The service runs on at {address}/ until Ctrl-C.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        click.echo()

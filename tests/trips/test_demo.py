@@ -1,0 +1,135 @@
+"""The demo as a newcomer runs it: one command, real parts, nothing left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from authn.cli.demo import table
+from tests.conftest import ROOT
+
+PROGRAM = [sys.executable, "-c", "from authn.cli import main; main()", "demo"]
+
+
+def environment() -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")}
+    # A setting of the user's own Assay must not reach the demo.
+    return {**clean, "PYTHONPATH": str(ROOT), "ASSAY_PORT": "no number"}
+
+
+def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def processes_of(folder: Path) -> list[str]:
+    found = []
+    for pid in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (pid / "environ").read_bytes():
+                found.append((pid / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def outcomes(folder: Path, stem: str) -> dict[str, str]:
+    report: dict[str, Any] = json.loads((folder / "reports" / f"{stem}.json").read_text())
+    return {name: axis["outcome"] for name, axis in report["cryptographic"]["axes"].items()}
+
+
+@pytest.mark.slow
+def test_the_demo_shows_what_each_change_does_and_ends_cleanly(tmp_path: Path) -> None:
+    started = time.monotonic()
+    done = demo(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 180
+    folder = tmp_path / "demo"
+    untouched = outcomes(folder, "1-untouched")
+    assert {untouched[a] for a in ("credential", "integrity", "signer", "device", "time")} == {"established"}
+    changed = outcomes(folder, "2-changed")
+    assert (changed["integrity"], changed["signer"]) == ("refuted", "established")
+    for stem in ("3-cropped", "4-stripped", "5-ai-marked"):
+        assert {outcomes(folder, stem)[a] for a in ("credential", "integrity", "signer")} == {"absent"}, stem
+    marked = json.loads((folder / "reports" / "5-ai-marked.json").read_text())
+    assert any(
+        d["outcome"] == "supports" and d["question"] == "synthetic" for d in marked["heuristic"]["detectors"]
+    )
+    contradicting = json.loads((folder / "reports" / "6-signed-ai-marked.json").read_text())
+    assert contradicting["contradictions"]
+    assert outcomes(folder, "6-signed-ai-marked")["integrity"] == "established"
+    assert len(list((folder / "reports").glob("*.html"))) == 6
+    assert (folder / "audit" / "summary.html").exists()
+    assert json.loads((folder / "audit" / "summary.json").read_text())["reported"] == 6
+    assert "contradiction:" in done.stdout
+    assert "%" not in done.stdout
+    assert processes_of(folder) == []
+
+
+@pytest.mark.slow
+def test_the_demo_takes_a_photo_of_ones_own_and_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    Image.radial_gradient("L").convert("RGB").resize((640, 480)).save(tmp_path / "mine.png")
+    process = subprocess.Popen(
+        [*PROGRAM, "--photo", "mine.png", "--dir", "d", "--keep-serving"],
+        cwd=tmp_path,
+        env={**environment(), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    address = ""
+    for line in process.stdout:
+        if line.startswith("The service runs on at "):
+            address = line.split()[5]
+            break
+    with urllib.request.urlopen(address, timeout=20) as response:
+        assert b"<form" in response.read()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert processes_of(tmp_path / "d") == []
+
+
+def test_a_photo_that_cannot_be_used_is_one_sentence_and_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a photo")
+    for name in ("nothing.jpg", "notes.txt"):
+        done = demo(tmp_path, "--photo", name)
+        assert done.returncode == 3
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_folder_that_holds_something_else_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "thesis.odt").write_text("years of work")
+    done = demo(tmp_path)
+    assert done.returncode == 2
+    assert "no earlier demo" in done.stderr
+    assert (tmp_path / "demo" / "thesis.odt").exists()
+
+
+def test_the_table_lines_its_columns_up() -> None:
+    assert table([("a", "long head"), ("longer", "b")]) == [
+        "a       long head",
+        "------  ---------",
+        "longer  b",
+    ]

@@ -13,7 +13,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import IO
 
 from flask import Request
@@ -30,6 +30,8 @@ MAX_NAME_CHARACTERS = 200
 # An upload lies in memory until it was examined, so only a few at once.
 UPLOADS_AT_ONCE = 3
 UPLOAD_WAIT_S = 20.0
+# What certificates can be judged at, with a year to spare for the zone.
+EARLIEST_YEAR, LATEST_YEAR = 1971, 9998
 RAW_TYPES = ("image/", "video/", "audio/")
 OTHER_RAW_TYPES = ("application/octet-stream", "application/pdf")
 
@@ -73,7 +75,9 @@ def read_media(request: Request, settings: Settings) -> Media:
                 return _from_form(request, limits)
             return _from_body(request, limits)
     except RequestEntityTooLarge as e:
-        raise MediaTooLarge(f"the upload is larger than the limit of {limits.max_bytes} bytes") from e
+        raise MediaTooLarge(
+            f"the upload has more than {limits.max_bytes} bytes, or its form has more than one file needs"
+        ) from e
 
 
 def read_json(request: Request, fields: tuple[str, ...]) -> tuple[str, ...]:
@@ -97,7 +101,7 @@ def read_json(request: Request, fields: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def parse_instant(text: str | None) -> datetime | None:
-    """RFC 3339 with a zone; None stays None. Raises ``BadRequest``."""
+    """RFC 3339 with a zone, as UTC; None stays None. Raises ``BadRequest``."""
     if text is None:
         return None
     try:
@@ -107,7 +111,9 @@ def parse_instant(text: str | None) -> datetime | None:
         raise BadRequest("as_of is not a time in RFC 3339, such as 2026-11-24T08:00:00Z") from e
     if instant.tzinfo is None:
         raise BadRequest("as_of needs a zone, such as Z at its end")
-    return instant
+    if not EARLIEST_YEAR <= instant.year <= LATEST_YEAR:
+        raise BadRequest(f"as_of must lie between the years {EARLIEST_YEAR} and {LATEST_YEAR}")
+    return instant.astimezone(UTC)
 
 
 def parse_flag(name: str, text: str | None) -> bool | None:

@@ -203,7 +203,16 @@ def test_a_body_that_ends_early_is_refused(client: FlaskClient, services: Servic
 
 
 @pytest.mark.parametrize(
-    "query", ["?as_of=yesterday", "?as_of=2026-01-02T03:04:05", "?as_of=", "?heuristics=1", "?preview=maybe"]
+    "query",
+    [
+        "?as_of=yesterday",
+        "?as_of=2026-01-02T03:04:05",
+        "?as_of=",
+        "?as_of=0001-01-01T00:00:00%2B23:00",
+        "?as_of=9999-12-31T23:59:59-23:00",
+        "?heuristics=1",
+        "?preview=maybe",
+    ],
 )
 def test_a_query_that_cannot_be_meant_is_refused_before_the_upload_is_read(
     client: FlaskClient, services: Services, query: str

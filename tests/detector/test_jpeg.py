@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 
 import pytest
@@ -52,7 +53,8 @@ def test_endless_segments_are_refused():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\xff\xd8\x00\x00", b"\xff\xd8\xff\xe0\x00\x01", b"\xff\xd8\xff\xdb\x00\x05\x00\x01\x02", b"PNG"]
+    "data",
+    [b"", b"\xff\xd8\x00\x00", b"\xff\xd8\xff\xe0\x00\x01", b"\xff\xd8\xff\xdb\x00\x05\x00\x01\x02", b"PNG"],
 )
 def test_what_is_no_jpeg_raises_a_typed_error(data):
     with pytest.raises(PixelsUnreadable):
@@ -65,7 +67,5 @@ def test_damaged_structure_gives_a_structure_or_a_typed_error(data):
     raw = bytearray(encoded(PHOTO))
     for _ in range(data.draw(st.integers(1, 6))):
         raw[data.draw(st.integers(0, min(700, len(raw) - 1)))] = data.draw(st.integers(0, 255))
-    try:
-        parse_jpeg(bytes(raw))
-    except PixelsUnreadable:
-        pass
+    with contextlib.suppress(PixelsUnreadable):
+        assert parse_jpeg(bytes(raw)).scans >= 0

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from authn.errors import AuthnError
+from authn.evidence import HeuristicOutcome, Question
+from authn.media import media_of
+from authn.sources.learned import LearnedSource
+from detector.errors import DetectorError, ModelUnavailable, PixelsUnreadable
+from detector.registry import DEFAULT_MODEL
+from tests.detector.made import encoded, photo_like
+
+SOURCE = LearnedSource()
+
+
+def test_evidence_carries_raw_score_calibrated_ratio_and_stability():
+    (evidence,) = SOURCE.examine(media_of(encoded(photo_like(300, 300), quality=90), "a.jpg"))
+    assert (evidence.detector, evidence.question) == (DEFAULT_MODEL, Question.SYNTHETIC)
+    assert evidence.raw is not None
+    assert evidence.llr is not None
+    assert evidence.llr.calibration_id.startswith("platt-")
+    assert evidence.stability is not None
+    assert len(evidence.model_sha256 or "") == 64
+
+
+@pytest.mark.parametrize("picture", [encoded(photo_like(60, 60)), encoded(photo_like(60, 60), "GIF")])
+def test_a_picture_it_does_not_apply_to_is_an_abstention_without_any_number(picture):
+    (evidence,) = SOURCE.examine(media_of(picture, "a"))
+    assert (evidence.outcome, evidence.applicable) == (HeuristicOutcome.ABSTAIN, False)
+    assert (evidence.raw, evidence.llr, evidence.stability) == (None, None, None)
+
+
+def test_a_picture_that_does_not_decode_is_raised_and_gets_no_score():
+    data = encoded(photo_like(300, 300))
+    with pytest.raises(PixelsUnreadable):
+        SOURCE.examine(media_of(data[: len(data) // 2], "a"))
+
+
+def test_a_missing_model_is_raised_when_it_is_needed():
+    source = LearnedSource("no-such-model")
+    assert source.name == "no-such-model"
+    with pytest.raises(ModelUnavailable):
+        source.examine(media_of(encoded(photo_like(300, 300)), "a"))
+
+
+def test_an_empty_model_id_means_the_default():
+    assert LearnedSource("").name == DEFAULT_MODEL
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_damaged_pictures_give_evidence_or_a_typed_error(data):
+    raw = bytearray(encoded(photo_like(140, 140), data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"]))))
+    for _ in range(data.draw(st.integers(1, 6))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        SOURCE.examine(media_of(bytes(raw), "a"))
+    except (DetectorError, AuthnError):
+        return

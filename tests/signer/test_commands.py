@@ -1,0 +1,270 @@
+"""``assay sign``, ``stamp``, ``watch`` and ``capture`` as they are typed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from authn.cli import cli
+from signer.staple import has_token
+from tests.conftest import ROOT
+from tests.doubles.devices import Camera, enrolled_camera
+from tests.doubles.http_server import Answer, serving
+from tests.doubles.photos import photo
+from tests.doubles.pki import pem_of
+from tests.doubles.readers import read_with_c2pa
+
+Assay = Callable[..., Result]
+REPLY = {"Content-Type": "application/timestamp-reply"}
+HEAVY = ("torch", "flask", "numpy", "cv2", "matplotlib")
+
+
+@pytest.fixture
+def assay(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> Assay:
+    """The command inside this process, in the camera's home."""
+    monkeypatch.setenv("ASSAY_HOME", str(camera.home))
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> tuple[Path, ...]:
+    made = tuple(tmp_path / f"{i}.jpg" for i in range(3))
+    for path in made:
+        path.write_bytes(photo())
+    return made
+
+
+def stamped(path: Path) -> bool:
+    return has_token(path.read_bytes(), "image/jpeg")
+
+
+def test_photos_are_signed_and_stamped_in_one_go(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "roots.pem").write_bytes(pem_of(*camera.pki.tsa_roots))
+    with serving(lambda q: Answer(headers=REPLY, body=camera.stamp(q.body))) as url:
+        monkeypatch.setenv("ASSAY_TSA_URL", f"{url}/tsa")
+        monkeypatch.setenv("ASSAY_TSA_ROOTS", str(tmp_path / "roots.pem"))
+        result = assay("sign", *photos)
+    assert result.exit_code == 0, result.output
+    assert [line.split("(")[1] for line in result.stdout.splitlines()] == [
+        f"no. {i} of this device; time-stamped)" for i in (1, 2, 3)
+    ]
+    assert all(stamped(path) for path in photos)
+    assert read_with_c2pa(photos[0].read_bytes(), "image/jpeg", camera.pki).state == "Trusted"
+
+
+def test_an_unreachable_authority_leaves_a_pending_entry_and_exit_code_0(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_TSA_URL", "http://127.0.0.1:9/tsa")
+    result = assay("sign", *photos)
+    assert result.exit_code == 0
+    assert "waits for its time-stamp" in result.stdout
+    assert "waiting for a time-stamp: 3 (" in result.stderr
+    assert "run `assay stamp` later" in result.stderr
+    assert len(camera.spool.pending()) == 3
+    again = assay("stamp")
+    assert again.exit_code == 4
+    with serving(lambda q: Answer(headers=REPLY, body=camera.stamp(q.body))) as url:
+        monkeypatch.setenv("ASSAY_TSA_URL", url)
+        done = assay("stamp")
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 3
+    assert all(stamped(path) for path in photos)
+
+
+def test_without_any_authority_signing_works_and_makes_none(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...]
+) -> None:
+    result = assay("sign", photos[0])
+    assert result.exit_code == 0
+    assert "no time-stamp authority is known" in result.stderr
+    assert not (camera.home / "pki").exists()
+
+
+def test_one_refused_photo_does_not_stop_the_next_and_ends_in_exit_code_3(
+    assay: Assay, photos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "text.jpg").write_text("no photo")
+    result = assay("sign", "--no-stamp", photos[0], tmp_path / "text.jpg", tmp_path / "absent.jpg", photos[1])
+    assert result.exit_code == 3
+    assert len(result.stdout.splitlines()) == 2
+    assert "text.jpg" in result.stderr
+    assert "[assay.input.unsupported]" in result.stderr
+    assert "[assay.input.unreadable]" in result.stderr
+    again = assay("sign", "--no-stamp", photos[0])
+    assert again.exit_code == 3
+    assert "[assay.input.alreadySigned]" in again.stderr
+
+
+def test_json_gives_one_object_per_photo(assay: Assay, photos: tuple[Path, ...], tmp_path: Path) -> None:
+    result = assay("sign", "--no-stamp", "--json", photos[0], tmp_path / "absent.jpg")
+    signed, refused = (json.loads(line) for line in result.stdout.splitlines())
+    assert signed == {
+        "photo": str(photos[0]),
+        "signed": str(photos[0]),
+        "media_type": "image/jpeg",
+        "device_id": "id-of-cam",
+        "counter": 1,
+        "time_stamp": "waiting",
+    }
+    assert refused["photo"] == str(tmp_path / "absent.jpg")
+    assert refused["error"]["code"] == "assay.input.unreadable"
+
+
+def test_out_writes_into_a_folder_and_leaves_the_photos(
+    assay: Assay, photos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    result = assay("sign", "--no-stamp", "--out", tmp_path / "new" / "signed", *photos)
+    assert result.exit_code == 0
+    assert sorted(p.name for p in (tmp_path / "new" / "signed").iterdir()) == ["0.jpg", "1.jpg", "2.jpg"]
+    assert all(path.read_bytes() == photo() for path in photos)
+    assert assay("sign", "--no-stamp", "--out", tmp_path / "new" / "signed", *photos).exit_code == 3
+
+
+def test_without_a_device_or_with_several_the_error_says_what_to_do(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    enrolled_camera(camera.home, camera.pki, "second")
+    several = run_as_typed(camera.home, "sign", "--no-stamp", photos[0])
+    assert several.returncode == 4
+    assert "cam, second" in several.stderr
+    assert assay("sign", "--no-stamp", "--device", "second", photos[0]).exit_code == 0
+    none = run_as_typed(tmp_path / "empty", "sign", photos[1])
+    assert none.returncode == 4
+    assert "assay device enrol" in none.stderr
+    assert "Traceback" not in none.stderr + several.stderr
+
+
+def test_stamp_by_name_stamps_a_signed_photo_where_it_lies_now(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assay("sign", "--no-stamp", photos[0])
+    moved = photos[0].rename(photos[0].with_name("moved.jpg"))
+    with serving(lambda q: Answer(headers=REPLY, body=camera.stamp(q.body))) as url:
+        monkeypatch.setenv("ASSAY_TSA_URL", url)
+        lost = assay("stamp")
+        assert lost.exit_code == 3
+        assert "gone" in lost.stderr
+        assert assay("stamp", moved).exit_code == 0
+        assert stamped(moved)
+        assert "time-stamp already" in assay("stamp", moved).stderr
+        assert assay("stamp", photos[1]).exit_code == 3  # not signed at all
+
+
+def test_watch_once_signs_what_is_there_and_reports_what_is_not_signed(
+    assay: Assay, camera: Camera, tmp_path: Path
+) -> None:
+    hot = tmp_path / "hot"
+    hot.mkdir()
+    (hot / "a.jpg").write_bytes(photo())
+    (hot / "b.jpg.part").write_bytes(photo())
+    (hot / "notes.txt").write_text("no photo")
+    quick = ("--once", "--interval", "0.05", "--settle", "0.1", "--no-stamp")
+    result = assay("watch", hot, *quick)
+    assert result.exit_code == 3
+    assert result.stdout == f"signed {hot / 'a.jpg'} (no. 1 of this device)\n"
+    assert result.stderr.count("not signed") == 1
+    (hot / "notes.txt").unlink()
+    again = assay("watch", hot, *quick)
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert (hot / "b.jpg.part").read_bytes() == photo()
+
+
+def test_watch_into_another_folder_signs_each_photo_once(assay: Assay, tmp_path: Path) -> None:
+    hot = tmp_path / "hot"
+    hot.mkdir()
+    (hot / "a.jpg").write_bytes(photo())
+    quick = ("--once", "--interval", "0.05", "--settle", "0.1", "--no-stamp", "--out", tmp_path / "signed")
+    assert assay("watch", hot, *quick).exit_code == 0
+    assert (hot / "a.jpg").read_bytes() == photo()
+    assert assay("watch", hot, *quick).stdout == ""
+    assert assay("watch", hot, "--out", hot).exit_code == 2
+
+
+def test_watch_signs_what_arrives_and_ends_cleanly_on_ctrl_c(camera: Camera, tmp_path: Path) -> None:
+    hot = tmp_path / "hot"
+    hot.mkdir()
+    command = assay_command("watch", hot, "--interval", "0.05", "--settle", "0.1", "--no-stamp")
+    with subprocess.Popen(
+        command,
+        env=environment(camera.home),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert "Ctrl-C" in process.stderr.readline()
+        with (hot / "slow.jpg").open("wb") as slow:  # a slow camera: two bursts
+            slow.write(photo()[:1000])
+            slow.flush()
+            time.sleep(0.08)
+            slow.write(photo()[1000:])
+        assert "slow.jpg" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, complaint = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in complaint
+    assert read_with_c2pa((hot / "slow.jpg").read_bytes(), "image/jpeg", camera.pki).state == "Trusted"
+
+
+def test_capture_without_a_camera_says_so(camera: Camera, tmp_path: Path) -> None:
+    done = run_as_typed(camera.home, "capture", "--device-index", "250", "--out", tmp_path / "frame.jpg")
+    assert done.returncode == 4
+    assert "[assay.camera.failed]" in done.stderr
+    assert not (tmp_path / "frame.jpg").exists()
+
+
+def test_signing_and_stamping_load_nothing_heavy(camera: Camera, photos: tuple[Path, ...]) -> None:
+    code = (
+        "import sys, authn.cli\n"
+        "sys.argv = ['assay', *sys.argv[1:]]\n"
+        "try: authn.cli.main()\n"
+        f"finally: print('loaded', sorted(set(sys.modules) & set({HEAVY!r})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "sign", str(photos[0])],
+        env=environment(camera.home), cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "loaded []"
+    assert done.stdout.startswith("signed ")
+
+
+def test_a_device_enrolled_in_this_home_signs_and_stamps_without_any_network(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (tmp_path / "a.jpg").write_bytes(photo())
+    assert run_as_typed(home, "device", "enrol", "camera-one").returncode == 0
+    signed = run_as_typed(home, "sign", tmp_path / "a.jpg")
+    assert signed.returncode == 0, signed.stderr
+    assert "time-stamped" in signed.stdout
+    assert stamped(tmp_path / "a.jpg")
+
+
+def assay_command(*arguments: object) -> list[str]:
+    start = "from authn.cli import main; main()"
+    return [sys.executable, "-c", start, *(str(argument) for argument in arguments)]
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {"ASSAY_HOME": str(home), "PATH": "/usr/bin:/bin", "HOME": str(home)}
+
+
+def run_as_typed(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = assay_command(*arguments)
+    return subprocess.run(command, env=environment(home), cwd=ROOT, capture_output=True, text=True)

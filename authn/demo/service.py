@@ -36,12 +36,16 @@ class Answer:
 
 
 @contextlib.contextmanager
-def running_service(home: Path, log: Path) -> Iterator[str]:
-    """Its address, as soon as it can examine something. Raises ``Unavailable`` with the end of its log."""
+def running_service(home: Path, log: Path, *, python: Path | None = None) -> Iterator[str]:
+    """Its address, as soon as it can examine something; ``python`` chooses another installation.
+
+    Raises ``Unavailable`` with the end of its log.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", "from authn.cli import main; main()", "serve", "--port", "0"],
+            [python or sys.executable, "-c", "from authn.cli import main; main()", "serve", "--port", "0"],
             env=environment(home),
+            cwd=log.parent,  # Python would import from the current folder before anything installed
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -140,6 +140,7 @@ def _audit(folder: Path) -> dict[str, Any]:
     done = subprocess.run(
         [*command, str(folder / "photos"), "--out", str(folder / "audit"), "--jobs", "1", "--json"],
         env=environment(folder / "service"),
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=AUDIT_TIMEOUT_S,

@@ -53,6 +53,7 @@ class FileRow:
 
     name: str
     situation: str
+    outside: bool
     proof: str
     guess: str
     reasons: tuple[str, ...]
@@ -89,6 +90,7 @@ def render_summary(rows: Iterable[dict[str, Any]], run: RunView) -> str:
             pressing=pressing,
             skipped=tuple((visible(n, 160), visible(c, 80), visible(d, 300)) for n, c, d in gathered.skipped),
             axis_rows=_axis_rows(gathered.axes),
+            outside=sum(f.outside for f in gathered.files),
             outcomes=tuple(wording.BADGES[o] for o in Outcome),
             detector_rows=_detector_rows(gathered.detectors),
             answers=tuple(wording.HEURISTIC_BADGES[o] for o in HeuristicOutcome),
@@ -130,6 +132,7 @@ def _count(counter: Counter[tuple[str, str]], key: tuple[str, str]) -> None:
 
 def _file_row(report: Document) -> FileRow:
     said = {axis: _said(report, axis) for axis in Axis}
+    outside = bool(said[Axis.SIGNER][1].badge)
     refuted = [f"{wording.AXIS_TITLES[a]}: {w.answer}" for a, (o, w) in said.items() if _counts_against(o, w)]
     pointing = [
         d for d in report["heuristic"]["detectors"] if d["outcome"] == HeuristicOutcome.SUPPORTS.value
@@ -137,9 +140,8 @@ def _file_row(report: Document) -> FileRow:
     contradictions = [f"Contradiction: {visible(c['text'], 200)}" for c in report["contradictions"][:5]]
     return FileRow(
         name=visible(report["subject"]["name"], 160),
-        situation=situation_of(
-            {a: o for a, (o, _) in said.items()}, outside=bool(said[Axis.SIGNER][1].badge)
-        ),
+        situation=situation_of({a: o for a, (o, _) in said.items()}, outside=outside),
+        outside=outside and said[Axis.SIGNER][0] is Outcome.REFUTED,
         proof=_established(said),
         guess="; ".join(_guess(d) for d in report["heuristic"]["detectors"][:8]),
         reasons=(*contradictions, *refuted, *(_guess(d) for d in pointing[:8])),

@@ -202,7 +202,7 @@ class Spool:
         content = json.dumps({"version": _VERSION, **asdict(entry)}).encode() + b"\n"
         with ExitStack() as stack:
             with self._exclusive():
-                final.parent.mkdir(exist_ok=True, mode=0o700)
+                _make_folder(final.parent)
                 write_new(beginning, content)
                 stack.enter_context(_locked_file(beginning))
                 beginning.replace(final)
@@ -226,7 +226,7 @@ class Spool:
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         with _as_spool_error(self.folder), ExitStack() as stack:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(self.folder)
             fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             stack.callback(os.close, fd)
             fcntl.flock(fd, fcntl.LOCK_EX)
@@ -244,7 +244,7 @@ class Spool:
 
     def _move(self, entry: Entry, old: str, new: str) -> None:
         with _as_spool_error(self.folder):
-            (self.folder / new).mkdir(exist_ok=True, mode=0o700)
+            _make_folder(self.folder / new)
             self._file(entry, old).replace(self._file(entry, new))
 
     def _drop(self, entry: Entry, state: str) -> None:
@@ -322,6 +322,13 @@ def _read_entry(path: Path) -> Entry | None:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as e:
         raise SpoolError(f"the spool entry {path} is damaged; move it away to go on") from e
+
+
+def _make_folder(folder: Path) -> None:
+    """A folder that a power cut takes back would take the entries in it along."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync_folder(folder.parent)
 
 
 @contextmanager

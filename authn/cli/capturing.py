@@ -40,6 +40,16 @@ def open_session(config_file: str | None, device_name: str | None) -> CaptureSes
     return CaptureSession(settings=settings, identity=identity, spool=spool)
 
 
+def make_out_folder(out: Path | None) -> None:
+    """The folder for signed copies, if one was asked for. Raises ``click.BadParameter``."""
+    if out is None:
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise click.BadParameter(f"{out} cannot be made: {e.strerror}", param_hint="--out") from e
+
+
 def stamp_waiting(session: CaptureSession) -> StampRun:
     """Try to stamp what waits of this device. Raises ``SpoolError``; an unreachable authority is a result."""
     waiting = session.spool.pending(session.identity.device_id)

@@ -6,14 +6,23 @@ import json
 from pathlib import Path
 
 import click
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from authn.cli.capturing import CaptureSession, open_session, print_stamping, stamp_waiting
+from authn.cli.capturing import (
+    CaptureSession,
+    make_out_folder,
+    open_session,
+    print_stamping,
+    stamp_waiting,
+)
 from signer.capture import SignedCapture, sign_file
 from signer.errors import InputRefused, SignerError, SigningFailed
 from signer.keys import open_key
 from signer.spool import StampRun
 
 EXIT_REFUSED, EXIT_CANNOT_RUN = 3, 4
+
+Result = SignedCapture | SignerError
 
 
 @click.command()
@@ -41,10 +50,17 @@ def sign(
     had now waits in the spool, and the exit code stays 0.
     """
     session = open_session(ctx.obj, device_name)
-    results = _sign_each(photos, out, session)
-    run = StampRun() if no_stamp else stamp_waiting(session)
-    for photo, result in results:
-        _print(photo, result, run, as_json)
+    key = open_key(session.identity.key_uri)
+    make_out_folder(out)
+    results: list[tuple[Path, Result]] = []
+    run = StampRun()
+    try:
+        for photo in photos:
+            results.append((photo, _sign_one(photo, out, session, key)))  # noqa: PERF401 - see finally
+        run = run if no_stamp else stamp_waiting(session)
+    finally:  # what was done is said, whatever ends the rest
+        for photo, result in results:
+            _print(photo, result, run, as_json)
     print_stamping(run)
     failures = [result for _, result in results if isinstance(result, SignerError)]
     if failures:
@@ -52,26 +68,18 @@ def sign(
         ctx.exit(EXIT_REFUSED if refused else EXIT_CANNOT_RUN)
 
 
-def _sign_each(
-    photos: tuple[Path, ...], out: Path | None, session: CaptureSession
-) -> list[tuple[Path, SignedCapture | SignerError]]:
-    """One photo's refusal does not stop the next; a key or a spool that fails stops all."""
-    key = open_key(session.identity.key_uri)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    results: list[tuple[Path, SignedCapture | SignerError]] = []
-    for photo in photos:
-        target = None if out is None else out / photo.name
-        try:
-            results.append(
-                (photo, sign_file(photo, session.identity, spool=session.spool, key=key, out=target))
-            )
-        except (InputRefused, SigningFailed) as e:
-            results.append((photo, e))
-    return results
+def _sign_one(
+    photo: Path, out: Path | None, session: CaptureSession, key: ec.EllipticCurvePrivateKey
+) -> Result:
+    """One photo's refusal does not stop the next; a counter or a spool that fails stops all."""
+    target = None if out is None else out / photo.name
+    try:
+        return sign_file(photo, session.identity, spool=session.spool, key=key, out=target)
+    except (InputRefused, SigningFailed) as e:
+        return e
 
 
-def _print(photo: Path, result: SignedCapture | SignerError, run: StampRun, as_json: bool) -> None:
+def _print(photo: Path, result: Result, run: StampRun, as_json: bool) -> None:
     if isinstance(result, SignerError):
         if as_json:
             error = {"code": result.code, "detail": result.detail}

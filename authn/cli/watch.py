@@ -11,9 +11,15 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from authn.cli.capturing import CaptureSession, open_session, print_stamping, stamp_waiting
+from authn.cli.capturing import (
+    CaptureSession,
+    make_out_folder,
+    open_session,
+    print_stamping,
+    stamp_waiting,
+)
 from signer.capture import sign_file
-from signer.errors import AlreadySigned, InputRefused, SigningFailed
+from signer.errors import AlreadySigned, InputRefused, SigningFailed, SpoolError
 from signer.keys import open_key
 from signer.watch import DEFAULT_INTERVAL_S, DEFAULT_SETTLE_S, HotFolder
 from signer.watch import watch as watch_folder
@@ -59,8 +65,7 @@ def watch(
     if out is not None and out.resolve() == folder.resolve():
         raise click.UsageError("--out must be another folder than the watched one")
     session = open_session(ctx.obj, device_name)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+    make_out_folder(out)
     desk = _Desk(session=session, key=open_key(session.identity.key_uri), out=out, stamping=not no_stamp)
     click.echo(f"watching {folder} as {session.identity.name}; Ctrl-C ends it", err=True)
     watch_folder(HotFolder(folder, settle_s), desk.handle, idle=desk.idle, once=once, interval_s=interval_s)
@@ -98,7 +103,12 @@ class _Desk:
         """Stamp what waits; while the authority is away, only now and then."""
         if not self.stamping or self.clock() < self._next_stamping_s:
             return
-        run = stamp_waiting(self.session)
+        try:
+            run = stamp_waiting(self.session)
+        except SpoolError as e:  # signing goes on; a damaged entry is for a person to look at
+            click.echo(f"not stamped: {e.detail} [{e.code}]", err=True)
+            self._next_stamping_s = self.clock() + STAMP_RETRY_S
+            return
         for entry in run.stamped:
             click.echo(f"stamped {entry.path}")
         print_stamping(run)

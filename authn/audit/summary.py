@@ -158,8 +158,8 @@ def _said(report: Document, axis: Axis) -> tuple[Outcome, wording.Words]:
 
 
 def _counts_against(outcome: Outcome, words: wording.Words) -> bool:
-    """Refuted, except where only the reader's own lists lack somebody."""
-    return outcome is Outcome.REFUTED and not words.badge
+    """Refuted, except where only the reader's own lists lack somebody; or left open by a disagreement."""
+    return (outcome is Outcome.REFUTED and not words.badge) or words is wording.DISAGREEMENT
 
 
 def situation_of(outcomes: dict[Axis, Outcome], *, outside: bool) -> str:

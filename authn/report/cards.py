@@ -67,10 +67,23 @@ class Headline:
 def headline(report: Document) -> Headline:
     true = [visible(s["text"], 240) for s in report["statements"] if s["value"] is True]
     return Headline(
-        sentence=true[0] if true else wording.NO_STATEMENT,
+        sentence=true[0] if true else _without_statement(report["cryptographic"]["axes"]),
         others=tuple(true[1:MAX_ROWS]),
         heuristic=heuristic_sentence(report["heuristic"]["detectors"]),
     )
+
+
+def _without_statement(axes: Document) -> str:
+    """What the axes answer where no statement of the policy is true; never stronger than these answers."""
+    if axes[Axis.CREDENTIAL.value]["outcome"] == Outcome.ABSENT.value:
+        words = wording.AXIS_WORDS[Axis.CREDENTIAL, Outcome.ABSENT]
+        return f"{words.answer}. That proves nothing about it."
+    codes = {f["code"] for a in axes.values() for f in a["findings"]}
+    signer = wording.axis_words(Axis.SIGNER, Outcome(axes[Axis.SIGNER.value]["outcome"]), codes)
+    intact = axes[Axis.INTEGRITY.value]["outcome"] == Outcome.ESTABLISHED.value
+    if intact and signer.badge and wording.POLICY_CODE not in codes:
+        return f"{wording.AXIS_WORDS[Axis.INTEGRITY, Outcome.ESTABLISHED].answer}. {signer.answer}."
+    return wording.NO_STATEMENT
 
 
 def heuristic_sentence(detectors: list[Document]) -> str:
@@ -258,6 +271,8 @@ def place(pointer: str, report: Document) -> str:
     parts = pointer.strip("/").split("/")
     if parts[:2] == ["cryptographic", "axes"] and len(parts) > 2 and parts[2] in set(Axis):
         return f"{wording.PROOF_COLUMN}: {wording.AXIS_TITLES[Axis(parts[2])]}"
+    if parts[:2] == ["cryptographic", "claims"]:
+        return f"{wording.PROOF_COLUMN}: what the signer says"
     detectors = report["heuristic"]["detectors"]
     if parts[:2] == ["heuristic", "detectors"] and len(parts) > 2:
         which = next((d for i, d in enumerate(detectors) if parts[2] in (str(i), d["id"])), None)

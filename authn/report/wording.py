@@ -170,6 +170,12 @@ _OUTSIDE = Words(
     not_proven="This is about your lists, not about the picture. Anybody can put any name in a certificate.",
     badge="Outside your lists",
 )
+DISAGREEMENT_CODE = "assay.engines.disagreement"
+DISAGREEMENT = Words(
+    answer="Independent readers disagree about this",
+    not_proven="While they differ nothing is established; the findings name what they differ about.",
+)
+POLICY_CODE = "assay.policy.claimVersion"
 # (axis, code of one of its findings) -> words that say it better than the outcome alone; first match wins.
 # Used only where the axis is not established, so that no code can make an answer sound stronger.
 REFINED_WORDS = (
@@ -329,6 +335,8 @@ def axis_words(axis: Axis, outcome: Outcome, codes: Iterable[str]) -> Words:
         for refined_axis, code, words in REFINED_WORDS:
             if refined_axis is axis and code in present:
                 return words
+        if outcome is Outcome.NOT_EXAMINED and DISAGREEMENT_CODE in present:
+            return DISAGREEMENT
     return AXIS_WORDS[axis, outcome]
 
 

@@ -133,6 +133,10 @@ class Spool:
         """What was kept aside, each with its reason."""
         return self._entries(_ASIDE)
 
+    def damaged(self) -> tuple[Path, ...]:
+        """Entry files that cannot be read, kept as they are."""
+        return tuple(sorted((self.folder / _ASIDE).glob("*.damaged")))
+
     def recover(self) -> None:
         """Finish or take back what dead processes began. Cheap where there is nothing to do."""
         with self._exclusive():
@@ -236,8 +240,17 @@ class Spool:
         with _as_spool_error(self.folder):
             if not (self.folder / state).is_dir():
                 return ()
-            found = (_read_entry(p) for p in sorted((self.folder / state).glob("*.json")))
-            return tuple(e for e in found if e is not None)
+            found = (self._entry(path) for path in sorted((self.folder / state).glob("*.json")))
+            return tuple(entry for entry in found if entry is not None)
+
+    def _entry(self, path: Path) -> Entry | None:
+        """Entries are written whole, so a damaged one is a fault of the disk; it must not stop the others."""
+        try:
+            return _read_entry(path)
+        except ValueError:
+            _make_folder(self.folder / _ASIDE)
+            path.replace(self.folder / _ASIDE / f"{path.name}.damaged")
+            return None
 
     def _file(self, entry: Entry, state: str) -> Path:
         return self.folder / state / f"{entry.id}.json"
@@ -312,16 +325,24 @@ def _imprint(data: bytes, media_type: str) -> str:
 
 
 def _read_entry(path: Path) -> Entry | None:
-    """None where it has just been settled by another process."""
+    """None where it has just been settled by another process. Raises ``ValueError`` where it is damaged."""
     try:
         fields = json.loads(path.read_bytes())
-        if fields.pop("version") != _VERSION or fields["id"] != path.stem:
-            raise SpoolError(f"the spool entry {path} is of another version")
-        return Entry(**fields)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError, AttributeError) as e:
-        raise SpoolError(f"the spool entry {path} is damaged; move it away to go on") from e
+    if not isinstance(fields, dict) or not all(
+        isinstance(v, str) for k, v in fields.items() if k != "version"
+    ):
+        raise ValueError("no entry")
+    if (version := fields.pop("version", None)) != _VERSION:
+        raise SpoolError(f"the spool entry {path} is of version {version}, which this version does not know")
+    try:
+        entry = Entry(**fields)
+    except TypeError as e:
+        raise ValueError("fields are missing") from e
+    if entry.id != path.stem or not entry.path.startswith("/"):
+        raise ValueError("it names another entry")
+    return entry
 
 
 def _make_folder(folder: Path) -> None:

@@ -35,9 +35,10 @@ def stamp(ctx: click.Context, photos: tuple[Path, ...], device_name: str | None)
     print_stamping(run)
     if not (photos or run.stamped or run.waiting or run.aside):
         click.echo("nothing waits for a time-stamp", err=True)
-    kept = session.spool.aside()
-    if kept:
-        click.echo(f"kept aside: {len(kept)}, in {session.spool.folder / 'aside'}", err=True)
+    kept, damaged = len(session.spool.aside()), len(session.spool.damaged())
+    if kept or damaged:
+        folder = session.spool.folder / "aside"
+        click.echo(f"kept aside in {folder}: {kept} captures, {damaged} damaged entries", err=True)
     if refused or run.aside:
         ctx.exit(EXIT_REFUSED)
     if run.waiting:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import re
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from signer.staple import bytes_to_stamp, has_token
 from signer.timestamp import build_request
 from tests.doubles.devices import Camera, enrolled_camera
 from tests.doubles.photos import photo
-from tests.doubles.pki import TestPki
+from tests.doubles.pki import TestPki, now
 
 
 @pytest.fixture(scope="module")
@@ -264,16 +266,29 @@ def test_a_signed_photo_found_elsewhere_is_added_once_and_stamped(camera: Camera
     assert [Path(entry.path).name for entry in run.aside] == ["a.jpg"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"version": 1}', b'{"version": 9, "id": "x"}'])
-def test_a_damaged_entry_stops_with_its_name_and_loses_nothing(
-    camera: Camera, tmp_path: Path, content: bytes
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"\xff", b'{"version": 1}', b'{"version": 1, "id": 5}', b'{"version": 1, "id": "0"}',
+     b'{"version": 1, "id": "../0", "path": "/a", "media_type": "", "imprint": "", "device_id": ""}'],
+    ids=["empty", "list", "binary", "no fields", "number", "half", "another name"],
+)  # fmt: skip
+@pytest.mark.parametrize("state", ["intent", "pending"])
+def test_a_damaged_entry_is_kept_aside_and_stops_nobody(
+    camera: Camera, tmp_path: Path, content: bytes, state: str
 ) -> None:
     shoot(camera, tmp_path / "a.jpg")
-    (camera.spool.folder / "pending" / "0.json").write_bytes(content)
-    with pytest.raises(SpoolError, match=r"0\.json"):
-        camera.spool.stamp_all(camera.stamp)
-    (camera.spool.folder / "pending" / "0.json").unlink()
+    (camera.spool.folder / state / "0.json").write_bytes(content)
     assert len(camera.spool.stamp_all(camera.stamp).stamped) == 1
+    assert [path.read_bytes() for path in camera.spool.damaged()] == [content]
+    assert camera.spool.aside() == ()
+
+
+def test_an_entry_of_a_later_version_is_left_where_it_is(camera: Camera, tmp_path: Path) -> None:
+    shoot(camera, tmp_path / "a.jpg")
+    (camera.spool.folder / "pending" / "0.json").write_bytes(b'{"version": 9}')
+    with pytest.raises(SpoolError, match="version 9"):
+        camera.spool.stamp_all(camera.stamp)
+    assert (camera.spool.folder / "pending" / "0.json").exists()
 
 
 def entry_for(camera: Camera, path: Path, signed: bytes) -> Entry:
@@ -383,3 +398,15 @@ def test_entries_are_readable_by_the_owner_alone(camera: Camera, tmp_path: Path)
     shoot(camera, tmp_path / "a.jpg")
     for path in camera.spool.folder.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_photo_whose_certificate_ended_before_the_stamp_is_stamped_all_the_same(
+    camera: Camera, tmp_path: Path
+) -> None:
+    """Whether that helps is for the verifier to say; the token proves when, not who."""
+    brief = camera.pki.leaf(public_key=camera.key.public_key(), not_after=now() + timedelta(seconds=2))
+    (tmp_path / "a.jpg").write_bytes(photo())
+    identity = replace(camera.identity, chain_pem=brief.chain_pem)
+    sign_file(tmp_path / "a.jpg", identity, spool=camera.spool, key=camera.key)
+    time.sleep(3)
+    assert len(camera.spool.stamp_all(camera.stamp, camera.pki.tsa_roots).stamped) == 1

@@ -231,29 +231,69 @@ def test_capture_without_a_camera_says_so(camera: Camera, tmp_path: Path) -> Non
     assert not (tmp_path / "frame.jpg").exists()
 
 
-def test_signing_and_stamping_load_nothing_heavy(camera: Camera, photos: tuple[Path, ...]) -> None:
+def test_a_device_enrolled_in_this_home_signs_and_stamps_offline_and_loads_nothing_heavy(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    (tmp_path / "a.jpg").write_bytes(photo())
+    assert run_as_typed(home, "device", "enrol", "camera-one").returncode == 0
     code = (
         "import sys, authn.cli\n"
-        "sys.argv = ['assay', *sys.argv[1:]]\n"
         "try: authn.cli.main()\n"
         f"finally: print('loaded', sorted(set(sys.modules) & set({HEAVY!r})))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "sign", str(photos[0])],
-        env=environment(camera.home), cwd=ROOT, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code, "sign", str(tmp_path / "a.jpg")],
+        env=environment(home), cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == "loaded []"
     assert done.stdout.startswith("signed ")
-
-
-def test_a_device_enrolled_in_this_home_signs_and_stamps_without_any_network(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    (tmp_path / "a.jpg").write_bytes(photo())
-    assert run_as_typed(home, "device", "enrol", "camera-one").returncode == 0
-    signed = run_as_typed(home, "sign", tmp_path / "a.jpg")
-    assert signed.returncode == 0, signed.stderr
-    assert "time-stamped" in signed.stdout
+    assert "time-stamped" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded []"
     assert stamped(tmp_path / "a.jpg")
+
+
+def test_a_counter_that_is_damaged_ends_the_run_with_its_reason(
+    camera: Camera, photos: tuple[Path, ...]
+) -> None:
+    (camera.identity.folder / "counter").write_text("damaged")
+    done = run_as_typed(camera.home, "sign", "--no-stamp", photos[0])
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "[assay.device.unusable]" in done.stderr
+
+
+def test_ctrl_c_in_a_long_run_says_what_was_done_and_leaves_every_photo_whole(
+    camera: Camera, tmp_path: Path
+) -> None:
+    many = [tmp_path / f"{i:03}.jpg" for i in range(400)]
+    for path in many:
+        path.write_bytes(photo())
+    command = assay_command("sign", "--no-stamp", *many)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment(camera.home), cwd=ROOT, text=True, **pipes) as process:
+        while not camera.spool.pending() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, complaint = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in complaint
+    changed = [path for path in many if path.read_bytes() != photo()]
+    assert 0 < len(changed) < len(many)
+    assert all(read_with_c2pa(p.read_bytes(), "image/jpeg", camera.pki).state == "Trusted" for p in changed)
+    # The photo that was at work may have been finished without being said.
+    said = [line.split()[1] for line in out.splitlines()]
+    assert said == [str(path) for path in changed[: len(said)]]
+    assert len(changed) - len(said) in (0, 1)
+    assert len(camera.spool.pending()) == len(changed)
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_an_out_folder_that_cannot_be_made_is_wrong_usage(
+    assay: Assay, photos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    for command in (("sign", photos[0]), ("watch", tmp_path, "--once")):
+        result = assay(*command, "--out", photos[1] / "below")
+        assert result.exit_code == 2
+        assert "cannot be made" in result.stderr
 
 
 def assay_command(*arguments: object) -> list[str]:

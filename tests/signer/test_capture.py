@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from PIL import Image
 
 from signer.capture import sign_file, sign_frame
 from signer.device import next_counter
@@ -333,3 +335,25 @@ def test_two_processes_signing_one_photo_sign_it_once(camera: Camera, shot: Path
     sign_file(shot, camera.identity, spool=camera.spool, key=key)
     assert len(camera.spool.pending()) == 1
     assert len(camera.spool.stamp_all(camera.stamp, camera.pki.tsa_roots).stamped) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in MADE if name != "a.wav"])
+def test_signing_and_stamping_change_no_pixel(camera: Camera, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(MADE[name])
+    before = Image.open(tmp_path / name).convert("RGB").tobytes()
+    sign_file(tmp_path / name, camera.identity, spool=camera.spool)
+    camera.spool.stamp_all(camera.stamp)
+    assert Image.open(tmp_path / name).convert("RGB").tobytes() == before
+
+
+def test_the_second_picture_of_a_phone_photo_is_still_found(camera: Camera, tmp_path: Path) -> None:
+    """Its offset (MPF, CIPA DC-007) counts from a marker behind the manifest, so it stays right."""
+    first, second = (Image.open(io.BytesIO(photo(seed=seed))) for seed in (1, 2))
+    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second])
+    with Image.open(tmp_path / "a.jpg") as unsigned:
+        unsigned.seek(1)
+        expected = unsigned.tobytes()
+    sign_file(tmp_path / "a.jpg", camera.identity, spool=camera.spool)
+    with Image.open(tmp_path / "a.jpg") as signed:
+        signed.seek(1)
+        assert signed.tobytes() == expected

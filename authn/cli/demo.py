@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ def demo(photo: Path | None, folder: Path, keep_serving: bool) -> None:
 
     run_demo(folder, photo, clock=utc_now, say=_say, look=look)
     if not keep_serving:
-        click.echo(f"To look at it again: ASSAY_HOME={folder / 'service'} assay serve")
+        click.echo(f"look at it again: ASSAY_HOME={folder / 'service'} {Path(sys.argv[0])} serve")
 
 
 def _say(step: str) -> None:
@@ -68,7 +69,7 @@ def _print(show: Show, folder: Path) -> None:
     click.echo("An absent credential proves nothing, and nothing here adds proof and guess together.")
     click.echo(f"reports: {folder / 'reports'}")
     click.echo(f"audit:   {show.audit['inputs']} files, {folder / 'audit' / 'summary.html'}")
-    click.echo(f"page:    {show.address}/")
+    click.echo(f"page:    {show.address}/ (while the service runs)")
     click.echo(f"done in {show.elapsed_s:.0f} s")
 
 
@@ -91,7 +92,9 @@ def _heuristics(report: dict[str, Any]) -> str:
         for word in ("inconclusive", "abstain")
         if (count := sum(d["outcome"] == word for d in detectors))
     ]
-    return ", ".join((*spoken, *silent)) or "none examined"
+    known = {d["id"] for d in detectors} | set(report["cryptographic"]["axes"])
+    failed = [n["what"] for n in report["not_examined"] if n["what"] not in known]
+    return ", ".join((*spoken, *silent, *(f"{what} not examined" for what in failed)))
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -81,7 +81,8 @@ $(BIN)/python:
 # wheel of the same version decodes the same pixels without them. Both own the folder cv2, hence uninstall first.
 define fetch
 set -e; \
-$(SAY) "install $(1) into $(VENV), as pinned in constraints.txt (the first time fetches up to 1 GB)"; \
+$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+$(SAY) "install $(1) into $(VENV), as pinned in constraints.txt (the first time fetches 1 GB, or 3 GB where PyTorch comes with CUDA)"; \
 if [ -n "$(TORCH_INDEX)" ]; then \
   $(SAY) "take torch from $(TORCH_INDEX)"; \
   if [ -d "$(TORCH_INDEX)" ]; then \
@@ -94,7 +95,7 @@ $(PIP) install -c constraints.txt -e "$(1)"; \
 if ! $(BIN)/python -c 'import cv2' 2>$(VENV)/opencv-error; then \
   grep -q 'cannot open shared object file' $(VENV)/opencv-error || { cat $(VENV)/opencv-error; exit 1; }; \
   $(SAY) "OpenCV misses a system library here ($$(sed -n 's/^ImportError: \(.*\): cannot open.*/\1/p' $(VENV)/opencv-error)): put opencv-python-headless in place of opencv-python"; \
-  $(PIP) uninstall -y opencv-python opencv-python-headless; \
+  $(PIP) uninstall -y opencv-python opencv-python-headless 2>/dev/null; \
   $(PIP) install --no-deps "$$(sed -n 's/^opencv-python==/opencv-python-headless==/p' constraints.txt)"; \
   $(BIN)/python -c 'import cv2'; \
 fi

@@ -7,6 +7,8 @@ AuthnError                               500  4
 │   └── UnreadableMedia                  422  3   empty, truncated, a link, no permission
 ├── CredentialMalformed                  422  1   inside a report: a refuted finding
 ├── UntrustedChain                       422  1   the path does not end in a given root at that time
+│   ├── CredentialInvalid                422  1   not a kind of certificate that may sign claims
+│   └── CredentialExpired                422  1   not valid at the time the signature is judged at
 ├── SettingsError                        400  2   unknown key, wrong type, contradiction
 ├── RegistryError                        409  3
 │   ├── UnknownDevice                    404  3
@@ -65,6 +67,14 @@ class UntrustedChain(AuthnError):
     code = "signingCredential.untrusted"
     http_status = 422
     exit_code = 1
+
+
+class CredentialInvalid(UntrustedChain):
+    code = "signingCredential.invalid"
+
+
+class CredentialExpired(UntrustedChain):
+    code = "signingCredential.expired"
 
 
 class SettingsError(AuthnError):

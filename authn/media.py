@@ -76,16 +76,18 @@ def open_media(path: Path, limits: MediaLimits | None = None) -> Media:
         if e.errno == errno.ELOOP:
             raise UnreadableMedia(f"{path.name} is a symbolic link; name the file it points to") from e
         raise UnreadableMedia(f"{path.name} cannot be opened: {e.strerror}") from e
-    with os.fdopen(fd, "rb") as f:
-        status = os.fstat(f.fileno())
+    try:
+        status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableMedia(f"{path.name} is not a regular file")
         if status.st_size > limits.max_bytes:
             raise MediaTooLarge(f"{path.name} has {status.st_size} bytes; the limit is {limits.max_bytes}")
-        try:
+        with os.fdopen(fd, "rb", closefd=False) as f:
             data = f.read(limits.max_bytes + 1)
-        except OSError as e:
-            raise UnreadableMedia(f"{path.name} cannot be read: {e.strerror}") from e
+    except OSError as e:
+        raise UnreadableMedia(f"{path.name} cannot be read: {e.strerror}") from e
+    finally:
+        os.close(fd)
     if len(data) != status.st_size:
         raise UnreadableMedia(f"{path.name} changed while it was read")
     return media_of(data, path.name, limits)

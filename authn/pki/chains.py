@@ -13,7 +13,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
-from authn.errors import UntrustedChain
+from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from authn.pki.walk import walk_path
 from signer.path import PathRefused, verify_path
 
@@ -30,18 +30,6 @@ _EXCLUSIVE_USAGES = frozenset(
     }
 )
 _BEYOND_WEBPKI = frozenset({PublicKeyAlgorithmOID.RSASSA_PSS, PublicKeyAlgorithmOID.ED25519})
-
-
-class CredentialInvalid(UntrustedChain):
-    """The certificate is not of a kind that may sign claims, whoever issued it."""
-
-    code = "signingCredential.invalid"
-
-
-class CredentialExpired(UntrustedChain):
-    """The certificate was not valid at the time the signature is judged at."""
-
-    code = "signingCredential.expired"
 
 
 def verify_signer_path(

@@ -17,5 +17,5 @@ class HeuristicSource(Protocol):
         ...
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
-        """Raise ``DetectorError`` or ``AuthnError`` when it cannot run; never return a score for a failure."""
+        """Raises ``DetectorError`` or ``AuthnError`` when it cannot run; a failure is never a score."""
         ...

@@ -1,0 +1,5 @@
+"""``python -m authn`` is ``assay``."""
+
+from authn.cli import main
+
+main()

@@ -1,0 +1,149 @@
+"""The contract of ``assay verify``: no service, no database, one JSON object a file, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.conftest import ROOT
+from tests.doubles.media import png_bomb
+from tests.doubles.photos import photo
+from tests.doubles.pki import TestPki, pem_of
+from tests.doubles.signed import signed_photo, stamped_photo
+
+SCHEMA = json.loads((ROOT / "docs/formats/report.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and roots as a stranger would have them."""
+    folder, pki = tmp_path_factory.mktemp("verify"), TestPki()
+    signed = stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf())
+    (folder / "signed.jpg").write_bytes(signed)
+    (folder / "changed.jpg").write_bytes(signed[:-40] + bytes([signed[-40] ^ 1]) + signed[-39:])
+    (folder / "plain.jpg").write_bytes(photo())
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "note.txt").write_text("not media")
+    (folder / "bomb.png").write_bytes(png_bomb())
+    (folder / "signer.pem").write_bytes(pem_of(*pki.device_roots))
+    (folder / "tsa.pem").write_bytes(pem_of(*pki.tsa_roots))
+    return folder
+
+
+def verify(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    roots = ("--signer-roots", str(folder / "signer.pem"), "--tsa-roots", str(folder / "tsa.pem"))
+    return subprocess.run(
+        [sys.executable, "-m", "authn", "verify", *arguments, *roots],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"ASSAY_HOME": str(folder / "no-home"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        timeout=120,
+        check=False,
+    )
+
+
+def test_json_is_one_valid_object_for_each_file_in_order(folder: Path) -> None:
+    names = ["signed.jpg", "changed.jpg", "plain.jpg", "empty.jpg"]
+    done = verify(folder, "--json", "--no-heuristics", *(str(folder / n) for n in names))
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["subject"]["name"] for r in rows] == names
+    for row in rows:
+        jsonschema.validate(row, SCHEMA)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "axis", "outcome"),
+    [
+        ("signed.jpg", 0, "integrity", "established"),
+        ("signed.jpg", 0, "time", "established"),
+        ("changed.jpg", 1, "integrity", "refuted"),
+        ("plain.jpg", 0, "credential", "absent"),
+    ],
+)
+def test_exit_code_and_outcome_of_each_kind(
+    folder: Path, name: str, code: int, axis: str, outcome: str
+) -> None:
+    done = verify(folder, "--json", "--no-heuristics", str(folder / name))
+    assert done.returncode == code
+    assert json.loads(done.stdout)["cryptographic"]["axes"][axis]["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("empty.jpg", "assay.media.unreadable"),
+        ("missing.jpg", "assay.media.unreadable"),
+        ("note.txt", "assay.media.unsupported"),
+        ("bomb.png", "assay.media.tooLarge"),
+    ],
+)
+def test_a_file_that_cannot_be_examined_is_a_refusal_with_a_reason(
+    folder: Path, name: str, error: str
+) -> None:
+    done = verify(folder, "--json", str(folder / name))
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["code"] == error
+    assert "Traceback" not in done.stderr
+
+
+def test_fail_on_never_exits_zero_on_a_refuted_file(folder: Path) -> None:
+    assert (
+        verify(folder, "--fail-on", "never", "--no-heuristics", str(folder / "changed.jpg")).returncode == 0
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--as-of", "yesterday", "x.jpg"),
+        ("--as-of", "2026-01-01T00:00:00", "x.jpg"),
+        ("--signer-roots", "x"),
+        ("--colour", "x.jpg"),
+    ],
+)
+def test_wrong_usage_exits_two(folder: Path, arguments: tuple[str, ...]) -> None:
+    done = verify(folder, *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_roots_that_cannot_be_read_exit_four(folder: Path) -> None:
+    done = verify(folder, str(folder / "plain.jpg"), "--signer-roots", str(folder / "note.txt"))
+    assert done.returncode == 4
+    assert "note.txt" in done.stderr
+
+
+def test_as_of_moves_the_time_that_is_judged_at(folder: Path) -> None:
+    done = verify(
+        folder, "--json", "--no-heuristics", "--as-of", "2024-01-01T00:00:00Z", str(folder / "signed.jpg")
+    )
+    row = json.loads(done.stdout)
+    assert row["evaluated_as_of"] == "2024-01-01T00:00:00Z"
+    assert row["cryptographic"]["axes"]["signer"]["outcome"] == "refuted"
+
+
+def test_without_heuristics_torch_is_not_loaded(folder: Path) -> None:
+    program = (
+        "import sys\nfrom authn.cli import cli\n"
+        f"arguments = ['verify', '--no-heuristics', '--json', {str(folder / 'plain.jpg')!r}]\n"
+        "cli.main(arguments, standalone_mode=False)\n"
+        "print([m for m in ('torch', 'flask', 'sqlalchemy') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"ASSAY_HOME": str(folder / "no-home"), "PATH": "/usr/bin:/bin"},
+        check=True,
+    )
+    assert done.stderr.strip() == "[]"

@@ -1,0 +1,137 @@
+"""Sources in, report out: a failing source costs only itself, and no guess moves a sentence about proof."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from authn.errors import SettingsError
+from authn.evidence import (
+    Axis,
+    HeuristicEvidence,
+    HeuristicOutcome,
+    Outcome,
+    Question,
+)
+from authn.media import Media
+from authn.report.conclude import conclude, default_policy, parse_policy
+from authn.report.model import refusal_json, report_json
+from detector.errors import ModelUnavailable
+from tests.conftest import ROOT
+from tests.doubles.photos import photo
+from tests.doubles.pki import TestPki
+from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo
+
+SCHEMA = json.loads((ROOT / "docs/formats/report.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def pki() -> TestPki:
+    return TestPki()
+
+
+def guess(outcome: HeuristicOutcome) -> HeuristicEvidence:
+    return HeuristicEvidence(
+        detector="test",
+        version="1",
+        kind="metadata",
+        question=Question.SYNTHETIC,
+        outcome=outcome,
+        reason="because the test says so",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Says:
+    """A source with a fixed answer, or a fixed failure."""
+
+    answer: HeuristicEvidence | Exception
+    name: str = "test"
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return (self.answer,)
+
+
+def test_every_report_and_refusal_is_as_the_published_schema_says(pki: TestPki) -> None:
+    leaf = pki.leaf()
+    signed = stamped_photo(signed_photo(leaf), pki.tsa_leaf())
+    examiner = examiner_for(
+        pki, registry=Registered(leaf), sources=(Says(answer=guess(HeuristicOutcome.SUPPORTS)),)
+    )
+    for data in (photo(), signed, signed[:-9], signed_photo(TestPki("Stranger").leaf())):
+        jsonschema.validate(report_json(examiner.examine(media(data))), SCHEMA)
+    jsonschema.validate(refusal_json("a", "assay.media.unreadable", "a is empty"), SCHEMA)
+
+
+def test_the_packaged_schema_is_the_documented_one() -> None:
+    packaged = Path(ROOT / "authn/report/report.schema.json").read_bytes()
+    assert packaged == (ROOT / "docs/formats/report.schema.json").read_bytes()
+
+
+@pytest.mark.parametrize("failure", [ModelUnavailable("no such model"), RuntimeError("a bug")])
+def test_a_source_that_fails_is_not_examined_and_the_rest_stands(pki: TestPki, failure: Exception) -> None:
+    sources = (Says(answer=failure, name="broken"), Says(answer=guess(HeuristicOutcome.SUPPORTS)))
+    report = examiner_for(pki, sources=sources).examine(media(photo()))
+    assert [h.detector for h in report.heuristic] == ["test"]
+    assert "broken" in [n.what for n in report.not_examined]
+
+
+@pytest.mark.parametrize("outcome", list(HeuristicOutcome))
+def test_no_guess_changes_a_sentence_or_an_axis(pki: TestPki, outcome: HeuristicOutcome) -> None:
+    data, as_of = stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf()), datetime.now(UTC)
+    plain = examiner_for(pki).examine(media(data), as_of=as_of)
+    guessed = examiner_for(pki, sources=(Says(answer=guess(outcome)),)).examine(media(data), as_of=as_of)
+    assert guessed.statements == plain.statements
+    assert guessed.cryptographic == plain.cryptographic
+
+
+def test_a_signed_capture_beside_a_warning_is_a_contradiction_that_decides_nothing(pki: TestPki) -> None:
+    sources = (Says(answer=guess(HeuristicOutcome.SUPPORTS)),)
+    report = examiner_for(pki, sources=sources).examine(media(signed_photo(pki.leaf())))
+    assert len(report.contradictions) == 1
+    assert report.cryptographic.axis(Axis.INTEGRITY).outcome is Outcome.ESTABLISHED
+
+
+def test_a_warning_on_an_unsigned_photo_contradicts_nobody(pki: TestPki) -> None:
+    sources = (Says(answer=guess(HeuristicOutcome.SUPPORTS)),)
+    assert examiner_for(pki, sources=sources).examine(media(photo())).contradictions == ()
+
+
+def test_a_sentence_is_without_value_where_an_axis_was_not_examined(pki: TestPki) -> None:
+    report = examiner_for(pki).examine(media(signed_photo(pki.leaf())))
+    by_id = {s.id: s.value for s in report.statements}
+    assert by_id["assay.statement.signedAndUnchanged"] is True
+    assert by_id["assay.statement.registeredDevice"] is None
+    assert by_id["assay.statement.signedBefore"] is False
+
+
+def test_names_from_certificates_cannot_fill_in_other_placeholders(pki: TestPki) -> None:
+    report = examiner_for(pki).examine(media(signed_photo(pki.leaf("{not_after} {device}"))))
+    text = next(s.text for s in report.statements if s.id == "assay.statement.signedAndUnchanged")
+    assert "(not_after) (device)" in text
+
+
+def test_a_refuted_axis_makes_a_sentence_false_and_not_silent(pki: TestPki) -> None:
+    proof = examiner_for(pki).examine(media(signed_photo(pki.leaf()))).cryptographic
+    axes = tuple(replace(a, outcome=Outcome.REFUTED) if a.axis is Axis.INTEGRITY else a for a in proof.axes)
+    statements = conclude(replace(proof, axes=axes), default_policy(), datetime.now(UTC))
+    assert next(s.value for s in statements if s.id == "assay.statement.registeredDevice") is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "name = 'x'", "name='x'\nversion='1'\nstatement=[]", "[[statement]]\nid='a'\nrequires={}",
+     "name='x'\nversion='1'\nextra=1\n[[statement]]\nid='a'\nrequires={time='established'}\ntrue='a'\nfalse='b'\nnull='c'",
+     "name='x'\nversion='1'\n[[statement]]\nid='a'\nrequires={colour='red'}\ntrue='a'\nfalse='b'\nnull='c'",
+     "\x00"],
+)  # fmt: skip
+def test_what_is_no_policy_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError):
+        parse_policy(text.encode(), "test")

@@ -1,0 +1,113 @@
+"""Limits and sniffing: whatever the file is, the answer is a ``Media`` or one typed refusal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authn.errors import MediaError, MediaTooLarge, UnreadableMedia, UnsupportedMedia
+from authn.media import MediaLimits, media_of, open_media, sniff
+from tests.doubles.media import png_bomb
+from tests.doubles.photos import photo, sound
+
+
+def test_a_photo_is_read_whole_with_its_size_and_digest(tmp_path: Path) -> None:
+    file = tmp_path / "a.jpg"
+    file.write_bytes(photo())
+    media = open_media(file)
+    assert (media.media_type, media.width, media.height) == ("image/jpeg", 96, 64)
+    assert media.data == photo()
+
+
+@pytest.mark.parametrize(
+    ("image_format", "media_type"),
+    [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp"), ("TIFF", "image/tiff"),
+     ("GIF", "image/gif"), ("AVIF", "image/avif")],
+)  # fmt: skip
+def test_the_bytes_decide_the_type_and_the_name_is_only_a_claim(image_format: str, media_type: str) -> None:
+    media = media_of(photo(image_format), "movie.mp4")
+    assert (media.media_type, media.claimed_type) == (media_type, "video/mp4")
+    assert (media.width, media.height) == (96, 64)
+
+
+def test_sound_has_no_size_in_pixels() -> None:
+    media = media_of(sound(), "a.wav")
+    assert (media.media_type, media.width) == ("audio/wav", None)
+
+
+def test_heif_size_is_read_from_the_boxes(suites: Path) -> None:
+    media = open_media(suites / "c2pa/c2pa-rs-fixtures/sample1.heif")
+    assert media.media_type == "image/heic"
+    assert media.width
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", UnreadableMedia),
+        (b"hello, this is text", UnsupportedMedia),
+        (b"PK\x03\x04" + bytes(40), UnsupportedMedia),
+        (b"\xff\xd8\xff", UnreadableMedia),
+        (photo()[:30], UnreadableMedia),
+        (b"\x89PNG\r\n\x1a\n", UnreadableMedia),
+        (b"II*\0\xff\xff\xff\xff", UnreadableMedia),
+        (png_bomb(), MediaTooLarge),
+        (png_bomb(12_000, 12_000), MediaTooLarge),
+    ],
+    ids=["empty", "text", "zip", "three bytes", "cut in the header", "only a signature", "TIFF to nowhere",
+         "bomb", "small bomb"],
+)  # fmt: skip
+def test_bad_bytes_get_their_own_refusal(data: bytes, error: type[MediaError]) -> None:
+    with pytest.raises(error):
+        media_of(data, "x.jpg")
+
+
+def test_a_file_over_the_limit_is_not_even_read(tmp_path: Path) -> None:
+    file = tmp_path / "big.jpg"
+    with file.open("wb") as f:
+        f.truncate(10_000_000_000)
+    with pytest.raises(MediaTooLarge):
+        open_media(file, MediaLimits(max_bytes=1_000_000))
+
+
+def test_links_folders_pipes_and_missing_files_are_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "real.jpg").write_bytes(photo())
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "real.jpg")
+    (tmp_path / "dangling.jpg").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name in ("link.jpg", "dangling.jpg", "pipe.jpg", ".", "missing.jpg"):
+        with pytest.raises(UnreadableMedia):
+            open_media(tmp_path / name)
+
+
+def test_a_cut_photo_with_a_whole_header_can_still_be_examined() -> None:
+    assert media_of(photo()[:-200], "cut.jpg").width == 96
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_media_or_one_typed_refusal(data: bytes) -> None:
+    try:
+        media_of(data, "x")
+    except MediaError:
+        return
+    assert sniff(data) is not None
+
+
+SIGNATURES = (
+    b"\xff\xd8\xff\xe0",
+    b"RIFF\0\0\0\0WEBP",
+    b"II*\0",
+    b"\x89PNG\r\n\x1a\n",
+    b"\0\0\0\x18ftypavif",
+)
+
+
+@given(prefix=st.sampled_from(SIGNATURES), rest=st.binary(max_size=300))
+def test_a_right_signature_before_rubbish_is_refused_or_read(prefix: bytes, rest: bytes) -> None:
+    with contextlib.suppress(MediaError):
+        assert media_of(prefix + rest, "x").media_type == sniff(prefix + rest)

@@ -16,10 +16,11 @@ from enum import StrEnum
 from typing import Protocol, cast
 
 import c2pa
-import encypher_c2pa
+from encypher_c2pa import verify_bytes as encypher_verify  # type: ignore[attr-defined]
 
 from authn.provenance.roots import TrustRoots, roots_pem
 from authn.report.model import Json, instant
+from signer.uninterrupted import uninterrupted
 
 # Extended key usages that a claim signer may have; the SDK's own default list lacks C2PA's.
 _SIGNER_EKUS = "1.3.6.1.4.1.62558.2.1\n1.3.6.1.5.5.7.3.36\n1.3.6.1.5.5.7.3.4\n"
@@ -102,10 +103,8 @@ class C2paRs:
 
     def read(self, data: bytes, media_type: str, as_of: datetime) -> EngineAnswer:
         try:
-            with c2pa.Reader(media_type, io.BytesIO(data), context=self._context) as reader:
-                word = str(reader.get_validation_state() or "")
-                results = reader.get_validation_results() or {}
-                store = json.loads(reader.json())
+            # An interrupt inside a stream callback would be a short read, and look like tampering.
+            word, results, store = uninterrupted(lambda: self._read(data, media_type))
         except c2pa.C2paError.ManifestNotFound:
             return self._answer(EngineState.NO_MANIFEST)
         except c2pa.C2paError as e:
@@ -118,6 +117,11 @@ class C2paRs:
             return self._answer(EngineState.UNREADABLE, detail="the store names no active manifest")
         codes = (*_result_codes(results), *_recorded_codes(store))
         return self._answer(EngineState.READ, word=word, codes=codes, store=store)
+
+    def _read(self, data: bytes, media_type: str) -> tuple[str, Mapping[str, Json], Mapping[str, Json]]:
+        with c2pa.Reader(media_type, io.BytesIO(data), context=self._context) as reader:
+            word = str(reader.get_validation_state() or "")
+            return word, reader.get_validation_results() or {}, json.loads(reader.json())
 
     def _answer(
         self,
@@ -146,21 +150,20 @@ class Encypher:
 
     def __init__(self, roots: TrustRoots) -> None:
         self.version = importlib.metadata.version("encypher-c2pa")
-        self._signer = roots_pem(roots.signer) or None
-        self._tsa = roots_pem(roots.tsa) or None
+        # ``encypher_c2pa.verify`` saves the telemetry answer in the user's home on every call; the function
+        # below it takes the same options, sends nothing, and writes nothing.
+        self._options = {
+            "trust_pem": roots_pem(roots.signer) or None,
+            "tsa_trust_pem": roots_pem(roots.tsa) or None,
+            "no_default_trust": True,
+            "online": False,
+            "telemetry": {"enabled": False},
+        }
 
     def read(self, data: bytes, media_type: str, as_of: datetime) -> EngineAnswer:
         try:
-            result = encypher_c2pa.verify(
-                data,
-                media_type,
-                trust_pem=self._signer,
-                tsa_trust_pem=self._tsa,
-                no_default_trust=True,
-                telemetry=False,
-                online=False,
-                validation_time=instant(as_of),
-            )
+            options = json.dumps({**self._options, "validation_time": instant(as_of)})
+            result = json.loads(encypher_verify(data, media_type, options))
         except (ValueError, OSError, TypeError, RuntimeError) as e:
             return EngineAnswer(
                 engine=self.name,

@@ -123,6 +123,9 @@ def read_own(media: Media) -> OwnReading:
         key = certificates[0].public_key()
     except (ManifestMalformed, ValueError, UnsupportedAlgorithm) as e:
         return OwnReading(store_found=True, signature_holds=False, failure=str(e))
+    if any(c.serial_number <= 0 for c in certificates):  # RFC 5280 section 4.1.2.2
+        failure = "a certificate's serial number is not positive"
+        return OwnReading(store_found=True, signature_holds=False, failure=failure)
     try:
         verify_claim_signature(signature, claim, key)
         holds, failure = True, ""

@@ -80,7 +80,7 @@ def verify_media(
     registry: RegistryView | None,
     moment: Moment,
 ) -> CryptographicEvidence:
-    """``answers``: step 2, one per engine, c2pa-rs first (``authn.provenance.read_with_engines``)."""
+    """``answers``: step 2, one per engine, c2pa-rs first (``authn.examine``)."""
     own = read_own(media)  # 1, 4
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
         return _without_manifest(media, answers)

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +61,15 @@ class Worker:
         self._process: SpawnProcess = context.Process(
             target=_serve, args=(theirs, build, timeout_s, memory_bytes), name="assay-confined", daemon=True
         )
+        # The tracker unblocks what it blocks when it starts, so it starts before.
+        resource_tracker.ensure_running()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()
         except OSError as e:
             raise Unavailable(f"no worker process can be started: {e.strerror}") from e
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
         self._await_ready(start_timeout_s)
 
@@ -154,7 +159,8 @@ def _serve(
 ) -> None:
     """The worker's whole life. An error that is not ours ends it: the traceback goes to stderr, the caller
     gets ``ExaminationFailed``, and the next call gets a fresh worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the caller decides
+    # Ctrl-C reaches the whole terminal; the caller decides. Until here the signal was blocked by the caller.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # One thread each: on two shared cores a second OpenMP thread made torch twenty times slower.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _limit(resource.RLIMIT_CORE, 0)

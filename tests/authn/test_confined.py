@@ -212,6 +212,32 @@ def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
         time.sleep(0.05)
 
 
+def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_starting() -> None:
+    program = (
+        "from tests.authn.test_confined import _open_pid, interrupt_until;"
+        "from authn.confined import Confined; import signal, threading; signal.signal(signal.SIGINT, lambda *_: None); stop = threading.Event();"
+        "thread = threading.Thread(target=interrupt_until, args=(stop,)); thread.start();"
+        "c = Confined(_open_pid, timeout_s=20, memory_bytes=2**29); print(c.ask('pid'));"
+        "stop.set(); thread.join(); c.close()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip().isdigit()
+
+
+def interrupt_until(stop: threading.Event) -> None:
+    while not stop.wait(0.002):
+        os.killpg(0, signal.SIGINT)
+
+
 def _open_pid() -> _Pid:
     return _Pid()
 

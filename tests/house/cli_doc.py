@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import click
@@ -46,5 +47,7 @@ def generated() -> str:
 
 
 if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(PAGE.read_text(encoding="utf-8").partition(MARK)[1:] != (MARK, generated()[len(MARK) :]))
     written = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
     PAGE.write_text(written + generated(), encoding="utf-8")

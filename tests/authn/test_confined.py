@@ -215,7 +215,8 @@ def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
 def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_starting() -> None:
     program = (
         "from tests.authn.test_confined import _open_pid, interrupt_until;"
-        "from authn.confined import Confined; import signal, threading; signal.signal(signal.SIGINT, lambda *_: None); stop = threading.Event();"
+        "from authn.confined import Confined; import signal, threading; stop = threading.Event();"
+        "signal.signal(signal.SIGINT, lambda *_: None);"
         "thread = threading.Thread(target=interrupt_until, args=(stop,)); thread.start();"
         "c = Confined(_open_pid, timeout_s=20, memory_bytes=2**29); print(c.ask('pid'));"
         "stop.set(); thread.join(); c.close()"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from authn.audit.inputs import Entry, Inputs, open_inputs
 from authn.audit.results import RESULTS_FILE, ResultsWriter, Row, read_rows, row_line
-from authn.confined import Confined, Examines
+from authn.confined import Confined, Examines, open_warm
 from authn.errors import AuthnError, ExaminationFailed, MediaError, UnreadableMedia
 from authn.media import Media, MediaLimits, claimed_type, media_of
 from authn.report.model import refusal_json, report_json
@@ -122,7 +122,7 @@ class _ItemExaminer:
         self._limits = limits
         self._as_of = as_of
         self._inputs: Inputs = open_inputs(source, limits)
-        self._examiner = build()
+        self._examiner = open_warm(build)
 
     def __call__(self, group: Group) -> tuple[str, ...]:
         rows: list[str] = []

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from authn.devices.registry import Registry
 
 RUNS_FOLDER = Path("runs")
-# 1 x 1 pixels: the examiner is asked about it to learn which roots, policy and engines its reports name.
-PROBE = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
 POLICY_FINDING, PARTIAL = 1, 3
 BAR_CHARACTERS = 30
 PLAIN_EVERY_S = 10.0
@@ -150,11 +148,15 @@ def _devices(settings: Settings) -> Iterable[DeviceRecord] | None:
 def _facts(
     settings: Settings, signer_roots: Roots, tsa_roots: Roots, heuristics: bool
 ) -> tuple[tuple[str, str], ...]:
-    """What decides the reports besides the inputs, as digests: on resumption it must be the same."""
+    """What decides the reports besides the inputs, as digests: on resumption it must be the same.
+
+    The examiner itself is asked, with a probe, which roots, policy and engines its reports name.
+    """
+    from authn.confined import PROBE, PROBE_NAME
     from authn.media import media_of
 
     examiner = _open_examiner(settings, signer_roots, tsa_roots, False, None)
-    tool = examiner.examine(media_of(PROBE, "probe.gif")).tool
+    tool = examiner.examine(media_of(PROBE, PROBE_NAME)).tool
     return (
         ("version", tool.version),
         ("engines", " ".join(f"{name} {version}" for name, version in tool.engines)),

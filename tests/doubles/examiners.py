@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePath
 
+from authn.confined import PROBE_NAME
 from authn.errors import Unavailable
 from authn.media import Media
 from authn.report.model import Report, Subject
@@ -25,10 +26,10 @@ class ScriptedExaminer:
 
     def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
         wish = PurePath(media.name).stem.split("-")[0]
-        if self.calls is not None:
+        if self.calls is not None and media.name != PROBE_NAME:
             with self.calls.open("a") as f:
                 f.write(f"{os.getpid()} {media.name}\n")
-        time.sleep(self.delay_s)
+        time.sleep(self.delay_s if media.name != PROBE_NAME else 0)
         match wish:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -85,6 +86,25 @@ def open_dying() -> ScriptedExaminer:
 def open_sleeping() -> ScriptedExaminer:
     time.sleep(3600)
     raise AssertionError("woke up")
+
+
+class LoadingExaminer:
+    """Loads its model at the first picture, as real sources do."""
+
+    def __init__(self, load_bytes: int, load_s: float) -> None:
+        self._load_bytes, self._load_s = load_bytes, load_s
+        self._model: bytearray | None = None
+
+    def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
+        if self._model is None:
+            time.sleep(self._load_s)
+            self._model = bytearray(self._load_bytes)
+        if media.name.startswith("needs-much"):
+            bytearray(self._load_bytes)
+        return report_of(media, as_of or AS_OF)
+
+
+open_loading = LoadingExaminer
 
 
 class _Command:

@@ -71,6 +71,7 @@ class Evaluation:
     results: tuple[SetResult, ...]
     cllr: tuple[tuple[str, float, float], ...]  # set, Cllr, Cllr_min
     pipeline_auc: Estimate  # real pictures through two encoders: 0.5 when the encoder is not a label
+    aligned_auc: Estimate  # regions of real test photos against their own TAEF2 reconstructions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,4 +135,5 @@ def _evaluation(raw: dict[str, Any]) -> Evaluation:
         ),
         cllr=tuple((n, a, b) for n, a, b in raw["cllr"]),
         pipeline_auc=Estimate(**raw["pipeline_auc"]),
+        aligned_auc=Estimate(**raw["aligned_auc"]),
     )

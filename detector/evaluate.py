@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detector.augment import Encoding, codec_match, draw_codec, resize, through
 from detector.calibration import Calibration, fit
 from detector.card import Evaluation, OperatingPoint, SetResult
-from detector.corpus import Item, Split, pictures
+from detector.corpus import SETS, Item, Split, pictures
 from detector.errors import CalibrationError, NotApplicable
 from detector.infer import Detector, raw_logit
 from detector.metrics import auc, bootstrap, cllr, cllr_min, proportion
@@ -162,8 +162,38 @@ def pipeline_scores(
     return np.array(scores[0]), np.array(scores[1])
 
 
+def aligned_scores(
+    network: ResidualNet, root: Path, items: Sequence[Item], *, seed: int, report: Report
+) -> tuple[Array, Array]:
+    """Regions of real test photos, and the same regions passed through TAEF2, each pair after one draw of
+    ``codec_match``. Content and history are equal here: what separates is the trace alone."""
+    from detector.generators.recon import Taef2
+    from detector.training_set import halve, random_regions
+
+    licensed = {r.name for r in SETS if r.licence and not r.fake}
+    chosen = [i for i in items if i.split is Split.TEST and i.set_name in licensed]
+    taef2, rng = Taef2(root / "weights" / "taef2"), np.random.default_rng([seed, 2])
+    scores: tuple[list[float], list[float]] = ([], [])
+    for n, item in enumerate(chosen):
+        for name, picture in _named_pictures(root, item):
+            for k, region in enumerate(random_regions(halve(picture), 1, rng)):
+                pair = (region, taef2.reconstruct(region))
+                try:
+                    both = [raw_logit(network, matched(p, name, k)) for p in pair]
+                except NotApplicable:
+                    continue
+                scores[0].append(both[0])
+                scores[1].append(both[1])
+        report("comparing aligned pairs", n + 1, len(chosen))
+    return np.array(scores[0]), np.array(scores[1])
+
+
 def summarise(
-    scores: Sequence[PictureScore], calibration: Calibration, pipelines: tuple[Array, Array]
+    scores: Sequence[PictureScore],
+    calibration: Calibration,
+    *,
+    pipelines: tuple[Array, Array],
+    aligned: tuple[Array, Array],
 ) -> Evaluation:
     """Numbers with n and interval from the scores; nothing is scored here."""
     results = [
@@ -175,6 +205,7 @@ def summarise(
         results=tuple(results),
         cllr=tuple(_cllr_rows([s for s in scores if s.view == "matched"], calibration)),
         pipeline_auc=bootstrap(auc, *pipelines),
+        aligned_auc=bootstrap(auc, *aligned),
     )
 
 

@@ -10,6 +10,7 @@ from detector.card import Evaluation, ModelCard, Preprocessing, SetUse, dump_car
 from detector.corpus import SETS, Item, Split, corpus_digest, load_index
 from detector.evaluate import (
     PictureScore,
+    aligned_scores,
     calibrate,
     pipeline_scores,
     score_test_split,
@@ -60,8 +61,13 @@ def run_evaluation(detector: Detector, data: Path, run: Path, *, report: Report)
     """Measure on the test split; writes card, scores and plots; returns the card with its evaluation."""
     items = load_index(data)
     scores = score_test_split(detector, data, items, report=report)
-    pipelines = pipeline_scores(detector.network, data, items, report)
-    return _write(detector.card, scores, summarise(scores, detector.card.calibration, pipelines), run)
+    evaluation = summarise(
+        scores,
+        detector.card.calibration,
+        pipelines=pipeline_scores(detector.network, data, items, report),
+        aligned=aligned_scores(detector.network, data, items, seed=detector.card.seed, report=report),
+    )
+    return _write(detector.card, scores, evaluation, run)
 
 
 def _write(card: ModelCard, scores: Sequence[PictureScore], evaluation: Evaluation, run: Path) -> ModelCard:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.augment import resize
+from detector.augment import Encoding, resize, through
 from detector.corpus import Item, Split, corpus_digest, pictures
 from detector.errors import CorpusError
 from detector.generators.recon import UPSAMPLERS, SmallAutoencoder, Taef2, reconstruct, train_autoencoder
@@ -21,6 +21,7 @@ from detector.preprocess import MIN_TEXTURE, texture_of
 REGION_SIDE = 256
 _REGIONS_PER_PHOTO = 8
 _AUTOENCODER_STEPS = 240
+_RECIPE = "equal history 1"  # part of the key of the cache: change it when the recipe changes
 
 FAMILIES = ("sd15", "taef2", *(f"ae_{u}" for u in UPSAMPLERS))
 
@@ -48,16 +49,44 @@ def prepare(root: Path, items: Sequence[Item], *, seed: int, cache: Path, report
     """Build the set, or read it from ``cache`` when that was built from the same files, splits and seed.
     Raises ``CorpusError``."""
     mine = [i for i in items if i.split is Split.TRAIN]
-    key = hashlib.sha256(f"{corpus_digest(mine)} {seed} {FAMILIES}".encode()).hexdigest()
+    key = cache_key(mine, seed)
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as stored:
             if str(stored["key"]) == key:
                 return TrainingSet(**{n: stored[n] for n in TrainingSet.__slots__})
-    built = _build(root, mine, seed, report)
+    built = equalise_history(_build(root, mine, seed, report), seed)
     temporary = cache.with_suffix(".part.npz")
     np.savez(temporary, key=key, **{n: getattr(built, n) for n in TrainingSet.__slots__})
     temporary.replace(cache)
     return built
+
+
+def cache_key(items: Sequence[Item], seed: int) -> str:
+    text = f"{corpus_digest(items)} {seed} {FAMILIES} {_RECIPE}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def equalise_history(data: TrainingSet, seed: int) -> TrainingSet:
+    """Let unpaired pictures end in the same history, whatever their folder was stored as.
+
+    The sheets of the generator come as lossy WebP, the photos as JPEG. Unpaired reals pass a WebP and then a
+    JPEG, the sheets the JPEG alone, so that both are "WebP, then JPEG" and the encoder of the folder is no
+    label. Aligned pairs share their history already.
+    """
+    rng = np.random.default_rng([seed, 1])
+    real, fake = data.real.copy(), data.fake.copy()
+    for n in np.flatnonzero(~data.paired):
+        webp = Encoding(media_type="image/webp", quality=int(rng.integers(75, 96)))
+        real[n] = through(through(real[n], webp), _draw_jpeg(rng))
+    for n in np.flatnonzero(data.twin < 0):
+        fake[n] = through(fake[n], _draw_jpeg(rng))
+    return replace(data, real=real, fake=fake)
+
+
+def _draw_jpeg(rng: np.random.Generator) -> Encoding:
+    return Encoding(
+        media_type="image/jpeg", quality=int(rng.integers(80, 99)), full_chroma=bool(rng.random() < 0.3)
+    )
 
 
 def _build(root: Path, items: list[Item], seed: int, report: Report) -> TrainingSet:

@@ -59,22 +59,22 @@ def test_no_ratio_is_stronger_than_its_calibration_set(detector):
 
 
 def test_an_answer_that_does_not_survive_re_encoding_is_inconclusive(detector):
-    logit = detector.score_pixels(PHOTO).logit
-    just_below = replace(detector.card.operating_point, supports_logit=logit - 1e-9, min_log10_ratio=-99.0)
-    fragile = replace(detector, card=replace(detector.card, operating_point=just_below))
+    seen = detector.score_pixels(PHOTO)
+    assert seen.stability.low < seen.logit, "choose a picture that a re-encoding moves down"
+    point = replace(detector.card.operating_point, supports_logit=seen.logit, min_log10_ratio=-99.0)
+    fragile = replace(detector, card=replace(detector.card, operating_point=point))
     score = fragile.score_pixels(PHOTO)
-    if score.stability.low < logit - 1e-9:
-        assert score.answer is Answer.INCONCLUSIVE
-        assert "does not survive" in score.reason
-    assert score.stability.flips == sum(x < logit - 1e-9 for x in fragile_logits(fragile, PHOTO))
+    assert score.stability.flips >= 1
+    assert score.answer is Answer.INCONCLUSIVE
+    assert "does not survive" in score.reason
 
 
-def fragile_logits(detector, pixels):
-    from detector.infer import _variants, mean_logit
-    from detector.preprocess import crops_of
-
-    crops = crops_of(pixels, max_crops=detector.card.preprocessing.max_crops)
-    return [mean_logit(detector.network, v) for v in _variants(crops)]
+def test_an_answer_that_survives_every_re_encoding_stands(detector):
+    point = replace(
+        detector.card.operating_point, supports_logit=-98.0, against_logit=-99.0, min_log10_ratio=-99.0
+    )
+    firm = replace(detector, card=replace(detector.card, operating_point=point))
+    assert firm.score_pixels(PHOTO).answer is Answer.SUPPORTS
 
 
 def test_a_score_beyond_the_point_but_with_a_weak_ratio_is_inconclusive(detector):

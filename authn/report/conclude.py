@@ -15,6 +15,9 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from authn.errors import SettingsError
 from authn.evidence import Axis, CryptographicEvidence, Outcome
 from authn.report.model import Statement, instant
@@ -99,12 +102,25 @@ def _words(evidence: CryptographicEvidence, as_of: datetime) -> Mapping[str, str
     signer = evidence.chain[0] if evidence.chain else None
     device = next((dict(f.facts).get("name") for f in evidence.axis(Axis.DEVICE).findings), None)
     return {
-        "signer": _short(signer.subject) if signer else "an unnamed signer",
-        "issuer": _short(signer.issuer) if signer else "an unnamed issuer",
+        "signer": _named(signer.subject) if signer else "an unnamed signer",
+        "issuer": _named(signer.issuer) if signer else "an unnamed issuer",
         "device": _short(str(device)) if device else "without a name",
         "not_after": instant(evidence.not_after) if evidence.not_after else "an unknown time",
         "as_of": instant(as_of),
     }
+
+
+def _named(distinguished_name: str) -> str:
+    """Common name and organisation of an RFC 4514 string; all of it where it is not in that form."""
+    try:
+        name = x509.Name.from_rfc4514_string(distinguished_name)
+    except ValueError:
+        return _short(distinguished_name)
+    common = [str(a.value) for a in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    organisation = [str(a.value) for a in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    if not common:
+        return _short(distinguished_name)
+    return _short(f"{common[0]} ({organisation[0]})" if organisation else common[0])
 
 
 def _short(text: str) -> str:

@@ -118,6 +118,12 @@ def test_names_from_certificates_cannot_fill_in_other_placeholders(pki: TestPki)
     assert "(not_after) (device)" in text
 
 
+def test_a_sentence_names_the_signer_as_people_do(pki: TestPki) -> None:
+    report = examiner_for(pki).examine(media(signed_photo(pki.leaf("Harbour camera, north"))))
+    text = next(s.text for s in report.statements if s.id == "assay.statement.signedAndUnchanged")
+    assert text.startswith("The holder of the key of Harbour camera, north (Assay Tests) signed")
+
+
 def test_a_refuted_axis_makes_a_sentence_false_and_not_silent(pki: TestPki) -> None:
     proof = examiner_for(pki).examine(media(signed_photo(pki.leaf()))).cryptographic
     axes = tuple(replace(a, outcome=Outcome.REFUTED) if a.axis is Axis.INTEGRITY else a for a in proof.axes)

@@ -1,0 +1,297 @@
+"""The page as people meet it: a running service, a photo, a browser, with and without JavaScript."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from authn.audit.summary import RunView, render_summary
+from authn.config import load_settings
+from authn.devices.enrolment import enrol_device
+from authn.report.html import render_report
+from authn.report.model import report_json
+from signer.capture import sign_file
+from signer.client import Client
+from signer.spool import Spool
+from tests.conftest import ROOT
+from tests.doubles.photos import photo
+from tests.doubles.reports import AS_OF, SAMPLES, hostile_report
+from tests.programs import require_program
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+START_TIMEOUT_S = 120
+PHONE = {"width": 320, "height": 640}
+DESKTOP = {"width": 1280, "height": 860}
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202egnp\x1b[31m\x00' + "A" * 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    url: str
+    signed: Path
+    altered: Path
+    unsigned: Path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = tmp_path_factory.mktemp("page") / "home"
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")} | {"ASSAY_HOME": str(home)}
+    command = [
+        sys.executable,
+        "-c",
+        "from authn.cli import main; main()",
+        "serve",
+        "--port",
+        "0",
+        "--workers",
+        "1",
+    ]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1].rstrip("/")
+            wait_until_ready(url)
+            yield Served(url=url, **photos(url, home, tmp_path_factory.mktemp("photos")))
+        finally:
+            process.terminate()
+
+
+def wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=10).close()
+        except URLError:
+            assert time.monotonic() < deadline, "the service did not become ready"
+            time.sleep(0.2)
+        else:
+            return
+
+
+def photos(url: str, home: Path, folder: Path) -> dict[str, Path]:
+    """A signed and stamped photo, the same with one bit of its picture flipped, and one nobody signed."""
+    token = (home / "enrolment-token").read_text().strip()
+    settings = load_settings(environ={}, home=folder / "device", service_url=url, enrolment_token=token)
+    identity = enrol_device(settings, "field-camera-7", now=datetime.now(UTC))
+    paths = {name: folder / f"{name}.jpg" for name in ("signed", "altered", "unsigned")}
+    paths["unsigned"].write_bytes(photo(width=800, height=600))
+    paths["signed"].write_bytes(photo(width=800, height=600))
+    spool = Spool(folder / "spool")
+    sign_file(paths["signed"], identity, spool=spool)
+    client = Client(service_url=url)
+    spool.stamp_all(lambda request: client.stamp(identity.tsa_url, request), identity.tsa_roots)
+    data = bytearray(paths["signed"].read_bytes())
+    data[-300] ^= 1
+    paths["altered"].write_bytes(data)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = require_program("/usr/bin/chromium", package="chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield launched
+        launched.close()
+
+
+@contextmanager
+def visiting(
+    browser: Browser, *, script: bool = True, size: dict[str, int] | None = None, dark: bool = False
+):
+    """A page that fails the test when anything in it opens a dialog or asks another machine."""
+    context = browser.new_context(
+        viewport=size or DESKTOP, java_script_enabled=script, color_scheme="dark" if dark else "light"
+    )
+    page, dialogs, asked = context.new_page(), [], []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    assert dialogs == []
+    strangers = [u for u in asked if not u.startswith(("http://127.0.0.1:", "data:", "file:"))]
+    assert strangers == []
+    context.close()
+
+
+def examine(page: Page, url: str, file: Path | dict[str, object]) -> None:
+    page.goto(url)
+    page.set_input_files("#file", file)
+    page.click("text=Examine it")
+
+
+def sideways(page: Page) -> int:
+    """Pixels by which the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+@pytest.mark.parametrize("script", [False, True], ids=["without-javascript", "with-javascript"])
+def test_a_photo_goes_in_and_two_columns_come_out(browser: Browser, served: Served, script: bool) -> None:
+    with visiting(browser, script=script) as page:
+        page.goto(served.url)
+        assert page.locator("text=Nothing leaves this machine").is_visible()
+        examine(page, served.url, served.signed)
+        page.wait_for_url(f"{served.url}/reports/*")
+        assert "field-camera-7" in page.locator("h1").inner_text()
+        proof, guess = page.locator(".panel.proof"), page.locator(".panel.guess")
+        assert "Unchanged since it was signed" in proof.inner_text()
+        assert "Heuristic evidence" in guess.inner_text()
+        left, right = proof.bounding_box(), guess.bounding_box()
+        assert left is not None
+        assert right is not None
+        assert abs(left["y"] - right["y"]) < 1
+        assert abs(left["width"] - right["width"]) < 1
+        assert page.locator("figure.picture img").evaluate("e => e.getBoundingClientRect().width") > 100
+        assert page.locator(".chain li").count() == 3
+
+
+def test_an_altered_photo_says_so_in_its_headline_column(browser: Browser, served: Served) -> None:
+    with visiting(browser) as page:
+        examine(page, served.url, served.altered)
+        assert "Changed after it was signed" in page.locator(".panel.proof").inner_text()
+        assert "Signed by somebody on your lists" in page.locator(".panel.proof").inner_text()
+
+
+def test_an_unsigned_photo_is_told_that_absence_proves_nothing(browser: Browser, served: Served) -> None:
+    with visiting(browser) as page:
+        examine(page, served.url, served.unsigned)
+        assert page.locator("h1").inner_text().startswith("No credential in this file. That proves nothing")
+
+
+def test_a_file_that_is_no_photo_gets_a_page_with_the_reason(browser: Browser, served: Served) -> None:
+    with visiting(browser) as page:
+        notes = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
+        examine(page, served.url, notes)
+        assert page.locator("h1").inner_text() == "This kind of file is not examined"
+        assert page.locator("code").inner_text() == "assay.media.unsupported"
+        page.click("text=Examine another file")
+        assert page.locator("#file").is_visible()
+
+
+def test_a_hostile_file_name_is_text(browser: Browser, served: Served) -> None:
+    with visiting(browser) as page:
+        name = '"><img src=x onerror=alert(1)>.jpg'
+        examine(
+            page, served.url, {"name": name, "mimeType": "image/jpeg", "buffer": served.signed.read_bytes()}
+        )
+        page.wait_for_url(f"{served.url}/reports/*")
+        assert "onerror=alert(1)" in page.locator("figcaption").first.inner_text()
+        assert page.locator("img").count() == 1
+
+
+def test_a_photo_can_be_dropped(browser: Browser, served: Served) -> None:
+    with visiting(browser) as page:
+        page.goto(served.url)
+        transfer = page.evaluate_handle(
+            """bytes => { const t = new DataTransfer();
+            t.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", {type: "image/jpeg"}));
+            return t; }""",
+            list(served.signed.read_bytes()),
+        )
+        page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+        page.wait_for_url(f"{served.url}/reports/*")
+        assert "dropped.jpg" in page.locator("figcaption").first.inner_text()
+
+
+def test_the_form_works_from_the_keyboard(browser: Browser, served: Served) -> None:
+    with visiting(browser) as page:
+        page.goto(served.url)
+        page.set_input_files("#file", served.signed)
+        page.focus("#file")
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.tagName") == "BUTTON":
+                break
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{served.url}/reports/*")
+        page.goto(page.url)
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+
+
+def saved(folder: Path) -> dict[str, Path]:
+    """Every kind of self-contained file, as a person would keep it."""
+    pages = {name: render_report(report_json(make())) for name, make in SAMPLES.items()}
+    pages["hostile"] = render_report(report_json(hostile_report(HOSTILE)))
+    run = RunView(
+        started_at=AS_OF,
+        finished_at=AS_OF,
+        source=HOSTILE,
+        skipped=((HOSTILE, HOSTILE, HOSTILE),),
+    )
+    reports = [report_json(make()) for make in SAMPLES.values()]
+    pages["summary"] = render_summary([*reports, report_json(hostile_report(HOSTILE))], run)
+    for name, text in pages.items():
+        (folder / f"{name}.html").write_text(text)
+    return {name: folder / f"{name}.html" for name in pages}
+
+
+@pytest.mark.parametrize("name", [*SAMPLES, "hostile", "summary"])
+def test_a_saved_file_fits_a_phone_and_runs_nothing(browser: Browser, tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path)[name]
+    with visiting(browser, size=PHONE) as page:
+        page.goto(f"file://{path}")
+        for details in page.locator("details").all():
+            details.evaluate("e => e.open = true")
+        assert sideways(page) == 0
+        assert page.locator("script, iframe, object, embed, link, img[src^=http]").count() == 0
+        assert page.evaluate("document.styleSheets.length") == 1
+        assert page.evaluate("getComputedStyle(document.body).fontSize") == "16px"
+
+
+@pytest.mark.parametrize("path", ["/", "/reports/none"])
+def test_a_served_page_fits_a_phone(browser: Browser, served: Served, path: str) -> None:
+    with visiting(browser, size=PHONE) as page:
+        page.goto(f"{served.url}{path}")
+        assert page.locator("h1").is_visible()
+        assert sideways(page) == 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_page_has_an_accessibility_violation(
+    browser: Browser, served: Served, tmp_path: Path, dark: bool
+) -> None:
+    files = saved(tmp_path)
+    addresses = [served.url, f"{served.url}/reports/none"]
+    addresses += [f"file://{files[name]}" for name in ("contradiction", "untrusted", "summary")]
+    for address in addresses:
+        with visiting(browser, dark=dark) as page:
+            page.goto(address)
+            violations = Axe().run(page).response["violations"]
+            assert [(address, v["id"], [n["html"] for n in v["nodes"]][:3]) for v in violations] == []
+
+
+def test_the_facets_of_a_summary_work_without_a_script(browser: Browser, tmp_path: Path) -> None:
+    with visiting(browser, script=False) as page:
+        page.goto(f"file://{saved(tmp_path)['summary']}")
+        rows = page.locator("table.files tbody tr")
+        assert rows.count() == rows.locator("visible=true").count() == len(SAMPLES) + 1
+        page.check("#f-outside")
+        assert rows.locator("visible=true").count() == 1
+        page.check("#f-all")
+        assert rows.locator("visible=true").count() == len(SAMPLES) + 1

@@ -92,7 +92,7 @@ class Confined(Generic[Q, A]):
     def ready(self) -> bool:
         """Whether a worker of this process is built and alive; never waits."""
         worker = self._worker
-        return worker is not None and self._owner == os.getpid() and worker.alive
+        return worker is not None and self._owner == os.getpid() and worker.ready and worker.alive
 
     def ask(self, question: Q) -> A:
         """Raises the ``AuthnError`` that the function raised, ``ExaminationTimedOut`` or
@@ -112,6 +112,9 @@ class Confined(Generic[Q, A]):
     def close(self) -> None:
         """Let the worker end by itself, so that native threads are joined; kill it when it does not."""
         self._closed = True
+        worker = self._worker
+        if worker is not None and not worker.ready:
+            self.abandon()  # nobody needs it any more, and building it may take minutes
         if not self._turn.acquire(timeout=CLOSE_TIMEOUT_S):
             self.abandon()
             return
@@ -142,11 +145,12 @@ class Confined(Generic[Q, A]):
         if self._owner != os.getpid():
             # The caller forked after the worker started: the pipe belongs to the parent.
             self._worker, self._owner = None, os.getpid()
-        if self._worker is not None and not self._worker.alive:
+        if self._worker is not None and not (self._worker.ready and self._worker.alive):
             self._worker.close()
             self._worker = None
         if self._worker is None:
-            self._worker = Worker(self._build, self._timeout_s, self._memory_bytes, self._start_timeout_s)
+            self._worker = worker = Worker(self._build, self._timeout_s, self._memory_bytes)
+            worker.await_ready(self._start_timeout_s)
         return self._worker
 
 

@@ -53,9 +53,9 @@ class Refused:
 class Worker:
     """The caller's end: one process, one pipe, one question at a time."""
 
-    def __init__(
-        self, build: Callable[[], Any], timeout_s: float, memory_bytes: int, start_timeout_s: float
-    ) -> None:
+    def __init__(self, build: Callable[[], Any], timeout_s: float, memory_bytes: int) -> None:
+        """Start it; ``await_ready`` comes next. Raises ``Unavailable``."""
+        self.ready = False
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
@@ -71,13 +71,14 @@ class Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
-        self._await_ready(start_timeout_s)
 
-    def _await_ready(self, start_timeout_s: float) -> None:
+    def await_ready(self, start_timeout_s: float) -> None:
+        """Raises the ``AuthnError`` of the builder, or ``Unavailable``; then the worker is gone."""
         reply: object = None
         with self._deadline(start_timeout_s) as expired, contextlib.suppress(EOFError, OSError):
             reply = _loads(self._pipe.recv_bytes(MAX_ANSWER_BYTES))
         if reply is True:
+            self.ready = True
             return
         self._bury()
         if isinstance(reply, Refused):

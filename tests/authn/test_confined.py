@@ -169,6 +169,28 @@ def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
         abandoned.ask("pid")
 
 
+def test_closing_does_not_wait_for_a_worker_that_is_still_being_built() -> None:
+    confined = Confined(open_sleeping_pid, timeout_s=30, memory_bytes=BUDGET)
+    failures: list[Unavailable] = []
+
+    def warm() -> None:
+        try:
+            confined.warm()
+        except Unavailable as e:
+            failures.append(e)
+
+    warming = threading.Thread(target=warm)
+    warming.start()
+    time.sleep(0.5)
+    assert not confined.ready
+    start = time.monotonic()
+    confined.close()
+    warming.join(10)
+    assert not warming.is_alive()
+    assert time.monotonic() - start < 4
+    assert len(failures) == 1
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_forked_from_the_caller_gets_a_worker_of_its_own() -> None:
     with Confined(_open_pid, timeout_s=20, memory_bytes=BUDGET) as confined:
@@ -241,6 +263,11 @@ def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_star
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip().isdigit()
+
+
+def open_sleeping_pid() -> _Pid:
+    time.sleep(3600)
+    return _Pid()
 
 
 def interrupt_until(stop: threading.Event) -> None:

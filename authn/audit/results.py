@@ -37,6 +37,7 @@ class Tally:
     refuted: int  # reports with at least one refuted axis
     contradictory: int  # reports with at least one contradiction
     axes: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
+    # by detector and question: one detector may answer several
     detectors: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
     content_sha256: str
 
@@ -129,7 +130,8 @@ def tally(rows: Iterable[Row]) -> Tally:
         for name, outcome in outcomes.items():
             axes.setdefault(name, Counter())[outcome] += 1
         for detector in row["heuristic"]["detectors"]:
-            detectors.setdefault(detector["id"], Counter())[detector["outcome"]] += 1
+            name = f"{detector['id']} ({detector['question'].replace('_', ' ')})"
+            detectors.setdefault(name, Counter())[detector["outcome"]] += 1
     return Tally(
         reported=reported,
         not_reported=not_reported,

@@ -88,7 +88,7 @@ def test_counts_stay_on_their_axis_and_with_their_detector() -> None:
     assert (counted.refuted, counted.contradictory) == (1, 1)
     integrity = dict(dict(counted.axes)["integrity"])
     assert integrity == {"established": 2, "refuted": 1, "absent": 1, "not_examined": 0}
-    assert dict(dict(counted.detectors)["metadata"])["supports"] == 1
+    assert dict(dict(counted.detectors)["metadata (synthetic)"])["supports"] == 1
 
 
 def test_the_content_digest_ignores_order_and_run_and_nothing_else() -> None:

@@ -189,7 +189,8 @@ def _established(said: dict[Axis, tuple[Outcome, wording.Words]]) -> str:
 
 def _guess(d: Document) -> str:
     question, outcome = Question(d["question"]), HeuristicOutcome(d["outcome"])
-    return f"{visible(d['id'], 60)}: {wording.heuristic_words(question, outcome, d['kind']).answer}"
+    words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"])
+    return f"{visible(d['id'], 60)}: {words.answer}"
 
 
 def _urgency(row: FileRow) -> int:

@@ -177,7 +177,7 @@ def guess_cards(report: Document) -> tuple[Card, ...]:
 
 def _guess_card(d: Document, index: int) -> Card:
     question, outcome = Question(d["question"]), HeuristicOutcome(d["outcome"])
-    words = wording.heuristic_words(question, outcome, d["kind"])
+    words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"])
     facts = [("Source", visible(f"{d['id']} {d['version']} ({d['kind']})", 120))]
     if d["raw"] is not None:
         facts.append(("Raw score", f"{d['raw']:.3g}"))
@@ -263,7 +263,7 @@ def size(count: int) -> str:
     if count < 1000:
         return f"{count} bytes"
     unit, divisor = ("kB", 1e3) if count < 1e6 else ("MB", 1e6)
-    return f"{count / divisor:.1f} {unit} ({count:,} bytes)"
+    return f"{count / divisor:.1f} {unit}"
 
 
 def place(pointer: str, report: Document) -> str:

@@ -259,6 +259,10 @@ HEURISTIC_BADGES = {
 }
 _UNDECIDED = "An undecided answer leans neither way; do not read it as half of one."
 _ABSTAINS = "The question could not be put to this file; nothing follows from that."
+_NOTHING_TO_GO_BY = Words(
+    answer="It found nothing to go by",
+    not_proven="Nothing follows from that: it makes the file neither more nor less credible.",
+)
 _WARNS_ONLY = "Finding no trace makes nothing more credible: {}"
 
 HEURISTIC_WORDS = {
@@ -340,8 +344,10 @@ def axis_words(axis: Axis, outcome: Outcome, codes: Iterable[str]) -> Words:
     return AXIS_WORDS[axis, outcome]
 
 
-def heuristic_words(question: Question, outcome: HeuristicOutcome, kind: str) -> Words:
-    """Words for one heuristic answer; ``kind`` is the source's own."""
+def heuristic_words(question: Question, outcome: HeuristicOutcome, kind: str, *, applicable: bool) -> Words:
+    """Words for one heuristic answer; ``kind`` and ``applicable`` are the source's own."""
+    if outcome is HeuristicOutcome.ABSTAIN and applicable:
+        return _NOTHING_TO_GO_BY
     if kind == "metadata":
         return METADATA_WORDS.get((question, outcome), HEURISTIC_WORDS[question, outcome])
     return HEURISTIC_WORDS[question, outcome]
@@ -358,7 +364,7 @@ _VERBAL = (
 
 
 def verbal_support(low: float, high: float) -> str | None:
-    """The verbal equivalent of the cautious end of a log10 interval; None where both sides are in it."""
+    """The verbal equivalent of the cautious end of a log10 interval; None where that is less than twice."""
     if low <= 0 <= high:
         return None
     cautious = min(abs(low), abs(high))
@@ -373,7 +379,8 @@ def ratio_sentence(question: Question, log10: float, low: float, high: float, it
     on = f"on pictures {QUESTION_TITLES[question]} than on others"
     said = f"A score like this is about {times} times {which} often seen {on}"
     if word is None:
-        return f"{said}; the interval allows either, so it supports nothing (calibrated on {items} pictures)."
+        why = "the interval allows either" if low <= 0 <= high else "its cautious end is below twice"
+        return f"{said}; {why}, so it supports nothing (calibrated on {items} pictures)."
     if log10 >= 0:
         return f"{said}: {word} support (calibrated on {items} pictures)."
     return f"{said}: {word} against it, and it raises trust in nothing (calibrated on {items} pictures)."

@@ -48,7 +48,7 @@ def home() -> Response:
             action=url_for("pages.examine"),
             script=url_for("static", filename="drop.js"),
             report_days=settings.report_days,
-            largest=size(settings.max_media_bytes).partition(" (")[0],
+            largest=size(settings.max_media_bytes),
             policy=content_security_policy(script=True),
         )
     )

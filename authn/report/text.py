@@ -106,7 +106,7 @@ def _chain(report: Document) -> Iterator[str]:
         where = "  (in your lists)" if c["in_given_roots"] else ""
         name = visible(common_name(c["subject"]), 120)
         text = f"{link}{name}, {period(c['not_before'], c['not_after'])}{where}"
-        first, *rest = wrapped(text, WIDTH - 4 - 3 * min(depth, 8))
+        first, *rest = wrapped(text, WIDTH - 7 - 3 * min(depth, 8))
         indent = " " * (4 + 3 * min(depth, 8))
         yield indent + first
         yield from (indent + "   " + line for line in rest)
@@ -125,7 +125,9 @@ def _claims(report: Document) -> Iterator[str]:
 
 
 def _guess(card: Card, detector: Document) -> Iterator[str]:
-    yield f"  {card.title:<{_LABEL}}{card.badge:<{_BADGE}}{card.question}"
+    title, *more = wrapped(card.title, _LABEL - 1)
+    yield f"  {title:<{_LABEL}}{card.badge:<{_BADGE}}{card.question}"
+    yield from (f"  {line}" for line in more)
     yield from _beneath(f"{card.answer}: {card.detail}" if card.detail else card.answer)
     llr, stability = detector["llr"], detector["stability"]
     if llr is not None:

@@ -1,0 +1,193 @@
+"""The summary page: complete counts, nobody forgotten, hostile names inert, small memory."""
+
+from __future__ import annotations
+
+import copy
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authn.audit.summary import SITUATIONS, RunView, gather, render_summary
+from authn.evidence import Axis, Outcome
+from authn.report import wording
+from authn.report.model import refusal_json, report_json
+from tests.authn.report.test_html import ACTIVE, Outline, shape
+from tests.authn.report.test_visible import attack_strings, harmless
+from tests.doubles.reports import (
+    AS_OF,
+    SAMPLES,
+    SIGNED,
+    axes,
+    finding,
+    hostile_report,
+    signed_report,
+    unsigned_report,
+)
+
+RUN = RunView(
+    started_at=AS_OF,
+    finished_at=AS_OF,
+    source="/photos",
+    counts=(("inputs", 6),),
+    skipped=(("torn.jpg", "assay.media.unreadable", "torn.jpg is empty"),),
+    results_sha256="ab" * 32,
+)
+
+
+def named(name: str, document: dict[str, Any]) -> dict[str, Any]:
+    made = copy.deepcopy(document)
+    made["subject"]["name"] = name
+    return made
+
+
+def samples() -> list[dict[str, Any]]:
+    return [named(f"{name}.jpg", report_json(make())) for name, make in SAMPLES.items()]
+
+
+def page_of(rows: list[dict[str, Any]], run: RunView = RUN) -> Outline:
+    outline = Outline()
+    outline.feed(render_summary(rows, run))
+    assert outline.open == []
+    return outline
+
+
+def section(page: Outline, start: str, end: str) -> str:
+    stop = page.text.rindex(end)
+    return page.text[page.text.rindex(start, 0, stop) : stop]
+
+
+def test_every_axis_outcome_is_counted() -> None:
+    gathered = gather(samples())
+    for axis in Axis:
+        assert sum(gathered.axes[axis.value, o.value] for o in Outcome) == len(SAMPLES)
+    assert gathered.axes["integrity", "refuted"] == 1
+    assert gathered.axes["credential", "absent"] == 1
+    assert "Integrity 3 1 1 –" in page_of(samples()).text
+
+
+def test_each_file_is_in_exactly_one_situation() -> None:
+    situations = {f.name: f.situation for f in gather(samples()).files}
+    assert situations == {
+        "signed.jpg": "listed",
+        "altered.jpg": "changed",
+        "unsigned.jpg": "none",
+        "untrusted.jpg": "outside",
+        "contradiction.jpg": "listed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "situation"),
+    [
+        ({Axis.CREDENTIAL: Outcome.REFUTED, Axis.INTEGRITY: Outcome.NOT_EXAMINED}, "damaged"),
+        ({Axis.CREDENTIAL: Outcome.NOT_EXAMINED, Axis.INTEGRITY: Outcome.NOT_EXAMINED}, "unseen"),
+        ({Axis.TIME: Outcome.REFUTED}, "partly"),
+        ({Axis.INTEGRITY: Outcome.NOT_EXAMINED}, "partly"),
+        ({Axis.TIME: Outcome.ABSENT}, "listed"),
+    ],
+)
+def test_a_situation_follows_from_the_cryptographic_axes(
+    changes: dict[Axis, Outcome], situation: str
+) -> None:
+    base = signed_report()
+    found = {**SIGNED, **{a: (o, (finding("assay.test", o, "a test"),)) for a, o in changes.items()}}
+    report = replace(base, cryptographic=replace(base.cryptographic, axes=axes(found)))
+    assert gather([report_json(report)]).files[0].situation == situation
+
+
+def test_a_person_is_asked_about_contradictions_refutations_and_warnings_only() -> None:
+    looked = {f.name: f.reasons for f in gather(samples()).files if f.reasons}
+    assert set(looked) == {"altered.jpg", "contradiction.jpg"}
+    assert looked["altered.jpg"] == ("Integrity: Changed after it was signed",)
+    text = section(page_of(samples()), "A person should look", "Files without a report")
+    assert text.index("contradiction.jpg") < text.index("altered.jpg")
+    assert "untrusted.jpg" not in text
+
+
+def test_readers_that_disagree_are_for_a_person() -> None:
+    base = signed_report()
+    differing = finding(wording.DISAGREEMENT_CODE, Outcome.NOT_EXAMINED, "the readers differ")
+    found = {**SIGNED, Axis.INTEGRITY: (Outcome.NOT_EXAMINED, (differing,))}
+    report = replace(base, cryptographic=replace(base.cryptographic, axes=axes(found)))
+    (row,) = gather([report_json(report)]).files
+    assert row.reasons == ("Integrity: Independent readers disagree about this",)
+
+
+def test_signers_outside_the_lists_are_told_apart_from_what_is_refuted() -> None:
+    assert "1 is outside your lists" in page_of(samples()).text
+
+
+def test_files_without_a_report_are_listed_with_their_reason() -> None:
+    page = page_of([*samples(), refusal_json("folder/odd.bin", "assay.media.unsupported", "not media")])
+    text = section(page, "Files without a report", "What was not examined, and why")
+    for expected in ("torn.jpg", "torn.jpg is empty", "folder/odd.bin", "assay.media.unsupported"):
+        assert expected in text
+
+
+def test_what_was_not_examined_is_stated_with_its_count() -> None:
+    text = section(page_of(samples()), "What was not examined, and why", "All files")
+    assert "5 files: log , no transparency log is configured" in text
+    assert "1 file: signer , there is no signature" in text
+    assert "compression , no reference quantisation tables" in text
+
+
+def test_an_empty_audit_is_a_page_too() -> None:
+    page = page_of([], replace(RUN, skipped=()))
+    assert "0 files examined, 0 for a person to look at" in page.text
+    assert "No file was examined." in page.text
+
+
+def test_a_clean_audit_does_not_reassure() -> None:
+    page = page_of([report_json(unsigned_report())])
+    assert "That does not make any file credible." in page.text
+
+
+def test_every_published_attack_string_is_inert(suites: Path) -> None:
+    def attacked(text: str) -> Outline:
+        run = replace(RUN, source=text, skipped=((text, text, text),))
+        return page_of([report_json(hostile_report(text))], run)
+
+    plain = shape(attacked("plain text"))
+    for attack in attack_strings(suites):
+        page = attacked(attack)
+        assert shape(page) == plain, attack
+        assert harmless(page.text)
+
+
+def test_nothing_is_executable_and_nothing_comes_from_elsewhere() -> None:
+    page = page_of(samples())
+    assert not (ACTIVE - {"input"}) & set(shape(page))
+    assert {a.get("type") for tag, a in page.tags if tag == "input"} == {"radio"}
+    for key, value in page.attributes():
+        assert not key.startswith("on")
+        if key in ("href", "src"):
+            assert value is not None
+            assert value.startswith("#")
+
+
+def test_every_facet_has_its_rule_in_the_style_sheet() -> None:
+    from authn.report.html import stylesheet
+
+    for key in (*SITUATIONS, "look", "contra", "warned"):
+        assert f"#f-{key}:checked" in stylesheet()
+
+
+@pytest.mark.slow
+def test_memory_grows_with_the_rows_of_the_page_and_not_with_the_reports() -> None:
+    heavy = report_json(signed_report())
+    heavy["cryptographic"]["claims"] = heavy["cryptographic"]["claims"] * 1000  # type: ignore[call-overload,index]
+
+    def rows(count: int) -> Iterator[dict[str, Any]]:
+        for i in range(count):
+            yield {**heavy, "subject": {**heavy["subject"], "name": f"{i}.jpg"}}  # type: ignore[dict-item]
+
+    tracemalloc.start()
+    text = render_summary(rows(3000), RUN)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert text.count("<tr class=") == 3000
+    assert peak < 12_000 * 3000

@@ -1,0 +1,114 @@
+"""The report on a terminal: complete, narrow, and without a single control character."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from authn.evidence import CryptographicEvidence
+from authn.report import wording
+from authn.report.model import report_json
+from authn.report.text import WIDTH, render_document, render_text
+from authn.report.visible import columns
+from tests.authn.report.test_visible import attack_strings, harmless
+from tests.doubles.reports import (
+    ABSENT,
+    SAMPLES,
+    altered_report,
+    axes,
+    contradicting_report,
+    hostile_report,
+    signed_report,
+    unsigned_report,
+    untrusted_report,
+)
+
+
+def joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_both_columns_stand_under_their_own_heads(name: str) -> None:
+    text = render_text(SAMPLES[name]())
+    proof, guess = text.index("CRYPTOGRAPHIC EVIDENCE"), text.index("HEURISTIC EVIDENCE")
+    assert proof < guess
+    for title in wording.AXIS_TITLES.values():
+        assert f"  {title}" in text[proof:guess]
+    assert joined(wording.NEVER_ADDED) in joined(text)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_lines_fit_a_terminal(name: str) -> None:
+    assert max(columns(line) for line in render_text(SAMPLES[name]()).splitlines()) <= WIDTH <= 100
+
+
+def test_findings_chain_claims_and_limits_are_shown() -> None:
+    text = joined(render_text(signed_report()))
+    assert "[assertion.dataHash.match]" in text
+    assert "└─ issued by Assay device root" in text
+    assert "(in your lists)" in text
+    assert "created, digital source type digitalCapture [c2pa.actions.v2]" in text
+    assert "WHAT THIS REPORT DOES NOT ESTABLISH" in text
+    assert "NOT EXAMINED" in text
+
+
+def test_a_change_is_said_in_words() -> None:
+    assert "Refuted Changed after it was signed" in joined(render_text(altered_report()))
+
+
+def test_a_missing_link_is_drawn() -> None:
+    text = joined(render_text(untrusted_report()))
+    assert "no link to a root of your lists" in text
+    assert "Outside your lists Signed by somebody outside your lists" in text
+    assert "Refuted Signed by" not in text
+
+
+def test_contradictions_come_before_the_evidence() -> None:
+    text = render_text(contradicting_report())
+    assert text.index("CONTRADICTIONS") < text.index("CRYPTOGRAPHIC EVIDENCE")
+    assert "Heuristic evidence: metadata" in joined(text)
+
+
+def test_absence_is_not_held_against_a_picture() -> None:
+    text = joined(render_text(replace(unsigned_report(), statements=())))
+    assert "No credential in this file. That proves nothing about it." in text
+
+
+def test_without_a_true_statement_nothing_is_claimed() -> None:
+    bare = replace(signed_report(), statements=())
+    assert wording.NO_STATEMENT in render_text(bare)
+
+
+def test_an_unchanged_file_of_an_unknown_signer_has_a_headline() -> None:
+    bare = replace(untrusted_report(), statements=())
+    assert "Unchanged since it was signed. Signed by somebody outside your lists." in render_text(bare)
+
+
+def test_a_report_without_heuristics_says_so() -> None:
+    bare = replace(
+        unsigned_report(),
+        heuristic=(),
+        cryptographic=CryptographicEvidence(axes=axes(ABSENT)),
+        not_examined=(),
+    )
+    text = render_text(bare)
+    assert text.count("No heuristic was run.") == 2
+    assert "NOT EXAMINED" not in text
+
+
+def test_no_published_attack_string_reaches_the_terminal(suites: Path) -> None:
+    for attack in attack_strings(suites):
+        text = render_text(hostile_report(attack))
+        assert harmless(text.replace("\n", ""))
+        assert max(columns(line) for line in text.splitlines()) <= WIDTH
+        assert len(text) < 60_000
+
+
+def test_the_stored_form_renders_the_same() -> None:
+
+    stored = json.loads(json.dumps(report_json(signed_report())))
+    assert render_document(stored) == render_text(signed_report())

@@ -1,0 +1,153 @@
+"""The pages of the service: a form in, a report out, and errors that a person can read."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from authn.services import Services
+from authn.web.pages import parse_utc
+from tests.authn.web.conftest import InlineExaminer, rows
+from tests.doubles.media import png_bomb, tiny_jpeg
+
+JPEG = tiny_jpeg()
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def submit(client: FlaskClient, data: bytes = JPEG, name: str = "photo.jpg", **fields: str) -> TestResponse:
+    form = {"file": (io.BytesIO(data), name), **fields}
+    return client.post("/reports", data=form, headers=BROWSER)
+
+
+def test_the_front_page_is_a_plain_form_and_says_what_happens_to_the_file(client: FlaskClient) -> None:
+    answer = client.get("/", headers=BROWSER)
+    assert answer.status_code == 200
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert re.search(r'<form[^>]* action="/reports" method="post" enctype="multipart/form-data"', answer.text)
+    assert "Nothing leaves this machine" in answer.text
+    assert "kept for 30 days" in answer.text
+
+
+def test_a_submitted_photo_leads_to_its_report(
+    client: FlaskClient, services: Services, examiners: dict[bool, InlineExaminer]
+) -> None:
+    answer = submit(client)
+    assert answer.status_code == 303
+    page = client.get(answer.headers["Location"])
+    assert page.status_code == 200
+    assert "Cryptographic evidence" in page.text
+    assert "Heuristic evidence" in page.text
+    assert "photo.jpg" in page.text
+    assert 'src="data:image/jpeg;base64,' in page.text
+    assert examiners[True].asked[0][2], "the page asks for a preview"
+    assert rows(services) == (0, 0, 1)
+
+
+def test_the_json_of_a_page_is_the_stored_report(client: FlaskClient) -> None:
+    where = submit(client).headers["Location"]
+    answer = client.get(f"{where}/report.json")
+    assert answer.content_type == "application/json"
+    assert json.loads(answer.data)["subject"]["name"] == "photo.jpg"
+    assert answer.data == client.get(f"/v1/verifications/{where.rpartition('/')[2]}").data
+    assert f'href="{where}/report.json"' in client.get(where).text
+
+
+def test_another_time_can_be_asked_for(client: FlaskClient, examiners: dict[bool, InlineExaminer]) -> None:
+    assert submit(client, as_of="2026-01-02T03:04").status_code == 303
+    assert submit(client, as_of="").status_code == 303
+    asked = [as_of for _, as_of, _ in examiners[True].asked]
+    assert asked == [datetime(2026, 1, 2, 3, 4, tzinfo=UTC), None]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "fields", "status", "code"),
+    [
+        (b"", "empty.jpg", {}, 422, "assay.media.unreadable"),
+        (b"just text", "notes.txt", {}, 415, "assay.media.unsupported"),
+        (png_bomb(), "bomb.png", {}, 413, "assay.media.tooLarge"),
+        (bytes(300_000), "huge.jpg", {}, 413, "assay.media.tooLarge"),
+        (JPEG, "photo.jpg", {"as_of": "yesterday"}, 400, "assay.request.bad"),
+        (JPEG, "unavailable.jpg", {}, 503, "assay.unavailable"),
+    ],
+)
+def test_what_cannot_be_examined_gets_a_page_with_reason_and_code(
+    client: FlaskClient,
+    services: Services,
+    data: bytes,
+    name: str,
+    fields: dict[str, str],
+    status: int,
+    code: str,
+) -> None:
+    answer = submit(client, data, name, **fields)
+    assert answer.status_code == status
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert f"<code>{code}</code>" in answer.text
+    assert "This says nothing about what the file shows" in answer.text
+    assert rows(services) == (0, 0, 0)
+
+
+def test_a_form_without_a_file_says_that_none_was_chosen(client: FlaskClient) -> None:
+    part = '--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n'
+    body = f"{part}Content-Type: application/octet-stream\r\n\r\n\r\n--x--\r\n"
+    kind = "multipart/form-data; boundary=x"
+    answer = client.post("/reports", data=body, content_type=kind, headers=BROWSER)
+    assert answer.status_code == 422
+    assert "no file was chosen" in answer.text
+
+
+def test_a_busy_service_says_when_to_come_back(client: FlaskClient) -> None:
+    assert int(submit(client, JPEG, "unavailable.jpg").headers["Retry-After"]) > 0
+
+
+def test_programs_get_a_problem_document(client: FlaskClient) -> None:
+    for accept in ("application/json", "application/problem+json", "*/*"):
+        answer = client.get("/reports/none", headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert answer.content_type == "application/problem+json"
+        assert answer.get_json()["code"] == "assay.request.notFound"
+
+
+def test_an_unknown_report_is_a_readable_page(client: FlaskClient) -> None:
+    answer = client.get("/reports/none", headers=BROWSER)
+    assert answer.status_code == 404
+    assert "There is no such report" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/reports/none", "report"])
+def test_every_page_forbids_everything_that_it_does_not_need(client: FlaskClient, path: str) -> None:
+    where = submit(client).headers["Location"] if path == "report" else path
+    answer = client.get(where, headers=BROWSER)
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert ("script-src 'self'" in policy) == (path == "/")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_optional_script_is_served_from_here(client: FlaskClient) -> None:
+    source = re.search(r'<script src="([^"]+)"', client.get("/").text)
+    assert source is not None
+    with client.get(source[1]) as answer:
+        assert answer.status_code == 200
+        assert not re.search(r"https?://", answer.text)
+
+
+def test_a_hostile_name_is_escaped(client: FlaskClient) -> None:
+    where = submit(client, JPEG, "<script>alert(1)\u202e.jpg").headers["Location"]
+    page = client.get(where).text
+    assert "<script" not in page
+    assert "&lt;" in page
+
+
+def test_a_time_without_a_zone_is_read_as_utc() -> None:
+    assert parse_utc("2026-11-24T08:00") == datetime(2026, 11, 24, 8, tzinfo=UTC)
+    assert parse_utc("  ") is None

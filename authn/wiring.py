@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authn.devices import RegistryView
+    from authn.devices.registry import Registry
     from authn.examinations import WarmExaminer
     from authn.examine import Examiner
     from authn.intake import Intake
@@ -63,7 +64,7 @@ def open_examiner(
     )
 
 
-def registry_if_any(settings: Settings) -> RegistryView | None:
+def registry_if_any(settings: Settings) -> Registry | None:
     """This home's registry where there is one; a verifier needs none. Raises ``Unavailable`` for one that
     exists and cannot be used, since a report must not quietly lose its device axis."""
     if not settings.database_url and not (settings.home / "assay.db").exists():

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
+from signer.certificates import read_certificate
 from signer.der import DerError, Element, elements, single
 from signer.errors import TimestampMalformed
 
@@ -99,7 +100,7 @@ def _parse(token: bytes) -> ParsedToken:
 
 def _certificates(bag: list[Element]) -> tuple[x509.Certificate, ...]:
     return tuple(
-        x509.load_der_x509_certificate(element.raw)
+        read_certificate(element.raw)
         for element in (elements(bag[0].body) if bag else ())
         if element.tag == _SEQUENCE
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from authn.audit.conduct import Finished
     from authn.confined import Examines
     from authn.devices import RegistryView
-    from authn.devices.registry import Registry
 
 RUNS_FOLDER = Path("runs")
 POLICY_FINDING, PARTIAL = 1, 3
@@ -141,7 +140,7 @@ def _open_examiner(
 def _devices(settings: Settings) -> Iterable[DeviceRecord] | None:
     from authn.wiring import registry_if_any
 
-    registry = cast("Registry | None", registry_if_any(settings))
+    registry = registry_if_any(settings)
     return None if registry is None else registry.list()
 
 

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.devices import ASSURANCE_LEVELS, DeviceRecord, RegistryView
@@ -361,26 +360,21 @@ def spki_sha256(certificate: x509.Certificate) -> str:
 def _views(
     path: tuple[x509.Certificate, ...], roots: Sequence[x509.Certificate]
 ) -> tuple[CertificateView, ...]:
-    return tuple(view for i, c in enumerate(path) if (view := _view(i, c, roots)) is not None)
+    return tuple(_view(i, c, roots) for i, c in enumerate(path))
 
 
-def _view(
-    index: int, certificate: x509.Certificate, roots: Sequence[x509.Certificate]
-) -> CertificateView | None:
-    try:
-        issued_by_itself = certificate.issuer == certificate.subject
-        return CertificateView(
-            role="signer" if index == 0 else "root" if issued_by_itself else "intermediate",
-            subject=certificate.subject.rfc4514_string(),
-            issuer=certificate.issuer.rfc4514_string(),
-            serial=f"{certificate.serial_number:x}",
-            not_before=certificate.not_valid_before_utc,
-            not_after=certificate.not_valid_after_utc,
-            spki_sha256=spki_sha256(certificate),
-            in_given_roots=certificate in roots,
-        )
-    except (ValueError, UnsupportedAlgorithm):
-        return None  # it cannot be drawn; whether it can be relied on was decided above
+def _view(index: int, certificate: x509.Certificate, roots: Sequence[x509.Certificate]) -> CertificateView:
+    issued_by_itself = certificate.issuer == certificate.subject
+    return CertificateView(
+        role="signer" if index == 0 else "root" if issued_by_itself else "intermediate",
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        spki_sha256=spki_sha256(certificate),
+        in_given_roots=certificate in roots,
+    )
 
 
 def _silent(axis: Axis, why: str) -> AxisEvidence:

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.errors import Unavailable
+from signer.certificates import read_certificate
 
 MAX_PEM_BYTES = 16 * 1024 * 1024
 
@@ -32,12 +33,13 @@ def load_roots(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
             if file.stat().st_size > MAX_PEM_BYTES:
                 raise Unavailable(f"{file} is too large for a file of root certificates")
             pem = file.read_bytes()
-            for certificate in x509.load_pem_x509_certificates(pem):
-                found[certificate.public_bytes(Encoding.DER)] = certificate
+            for listed in x509.load_pem_x509_certificates(pem):
+                der = listed.public_bytes(Encoding.DER)
+                found[der] = read_certificate(der)
         except OSError as e:
             raise Unavailable(f"root certificates cannot be read from {file}: {e.strerror}") from e
-        except ValueError as e:
-            raise Unavailable(f"{file} holds no PEM certificates") from e
+        except (ValueError, x509.InvalidVersion) as e:
+            raise Unavailable(f"{file} holds no usable PEM certificates: {e}") from e
     return tuple(found.values())
 
 

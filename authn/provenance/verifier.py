@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from authn.devices import RegistryView
 from authn.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
@@ -37,6 +36,7 @@ from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.history import asserted_claims, claim_version, history_axis
 from authn.provenance.reading import Abstention
 from authn.provenance.roots import TrustRoots
+from signer.certificates import read_certificate
 from signer.container import read_manifest
 from signer.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
 from signer.errors import ManifestMalformed, SigningFailed, UnsupportedMedia
@@ -119,13 +119,10 @@ def read_own(media: Media) -> OwnReading:
         manifest = active_manifest(store)
         claim = manifest.claim.of(store)
         signature = parse_claim_signature(manifest.signature.of(store))
-        certificates = tuple(x509.load_der_x509_certificate(der) for der in signature.certificates)
+        certificates = tuple(read_certificate(der) for der in signature.certificates)
         key = certificates[0].public_key()
-    except (ManifestMalformed, ValueError, UnsupportedAlgorithm) as e:
+    except (ManifestMalformed, ValueError) as e:
         return OwnReading(store_found=True, signature_holds=False, failure=str(e))
-    if any(c.serial_number <= 0 for c in certificates):  # RFC 5280 section 4.1.2.2
-        failure = "a certificate's serial number is not positive"
-        return OwnReading(store_found=True, signature_holds=False, failure=failure)
     try:
         verify_claim_signature(signature, claim, key)
         holds, failure = True, ""

@@ -1,0 +1,34 @@
+"""Certificates that strangers send, read completely at once.
+
+pyca reads most fields only when they are asked for, and raises four unrelated kinds of error then. After
+``read_certificate`` every field has been read, so that no later look at one can fail.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+
+def read_certificate(der: bytes) -> x509.Certificate:
+    """Raises ``ValueError`` for anything that is no whole X.509 v3 certificate with a positive serial number
+    (RFC 5280 section 4.1.2.2) and a public key of a known kind."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _ = (
+            certificate.version,
+            certificate.issuer.rfc4514_string(),
+            certificate.subject.rfc4514_string(),
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            certificate.signature_algorithm_oid,
+            certificate.extensions,
+            certificate.public_key(),
+        )
+    except (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
+        raise ValueError(str(e)) from e
+    except UnsupportedAlgorithm as e:
+        raise ValueError("the certificate's key is of an unknown kind") from e
+    if certificate.serial_number <= 0:
+        raise ValueError("the certificate's serial number is not positive")
+    return certificate

@@ -1,6 +1,6 @@
 """Certificates that strangers send, read completely at once.
 
-pyca reads most fields only when they are asked for, and raises four unrelated kinds of error then. After
+pyca reads most fields only when they are asked for, and raises five unrelated kinds of error then. After
 ``read_certificate`` every field has been read, so that no later look at one can fail.
 """
 
@@ -25,7 +25,12 @@ def read_certificate(der: bytes) -> x509.Certificate:
             certificate.extensions,
             certificate.public_key(),
         )
-    except (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
+    except (
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+        TypeError,  # a name whose value is a BIT STRING
+    ) as e:
         raise ValueError(str(e)) from e
     except UnsupportedAlgorithm as e:
         raise ValueError("the certificate's key is of an unknown kind") from e

@@ -80,7 +80,7 @@ def parse_response(response: bytes) -> bytes:
         if len(parts) != 2:
             raise TimestampMalformed("the answer holds no token")
         return parts[1].raw
-    except (DerError, IndexError) as e:
+    except (DerError, LookupError) as e:
         raise TimestampMalformed("the answer is no TimeStampResp") from e
 
 

@@ -76,7 +76,7 @@ def parse_token(token: bytes) -> ParsedToken:
         raise TimestampMalformed("the token is too large")
     try:
         return _parse(token)
-    except (DerError, IndexError, ValueError, OverflowError) as e:
+    except (DerError, LookupError, ValueError, OverflowError) as e:
         raise TimestampMalformed(f"the token is not strict RFC 3161: {e}") from e
 
 

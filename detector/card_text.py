@@ -151,6 +151,9 @@ def _limits(card: ModelCard) -> str:
   detector cannot see that generator at all.
 - A Cllr above 1 means that the ratio misleads more than silence would for that generator: it was
   calibrated on sd15 and flux1_dev, and an unseen generator can look like a camera to it.
+- The test numbers are not blind. The recipe was changed twice after test results had been seen: after the
+  first run (precision of the residual, milder degradations, shares of the families), and after the second,
+  in which the score separated two encoders (AUC 0.58), by giving unpaired pictures one history.
 - Generated pictures of sd15 and flux1_dev are mostly paintings, real ones are photographs: part of the
   measured separation may be content. The aligned pairs have no such part.
 - Real photos in training come from four sources, most of them cameras before 2016; computational photos

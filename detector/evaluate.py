@@ -1,7 +1,7 @@
 """Calibration on the calibration split and measurement on the test split, by the service's own path.
 
-Operating points come from the calibration split alone; the test split decides nothing. Pictures are counted,
-never crops. What is measured on a set that may not be trained on is measured here and nowhere else.
+Calibration and operating points come from the calibration split alone. Pictures are counted, never
+crops. What is measured on a set that may not be trained on is measured here and nowhere else.
 """
 
 from __future__ import annotations

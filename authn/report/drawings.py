@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from authn.evidence import Question
-from authn.report import wording
 from authn.report.cards import MAX_ROWS, Document, common_name, instant_of, moment, period
+from authn.report.likelihood import ratio_sentence, stability_sentence
 from authn.report.visible import visible
 
 _ROLES = {
@@ -174,9 +174,7 @@ def ratio_strip(detector: Document) -> Strip | None:
     if llr is None:
         return None
     low, high = llr["interval"]
-    alt = wording.ratio_sentence(
-        Question(detector["question"]), llr["log10"], low, high, llr["calibration_items"]
-    )
+    alt = ratio_sentence(Question(detector["question"]), llr["log10"], low, high, llr["calibration_items"])
     return Strip(
         caption=f"Likelihood ratio, calibration {visible(llr['calibration_id'], 60)}",
         dot=_on_ratio_scale(llr["log10"]),
@@ -215,5 +213,5 @@ def stability_strip(detector: Document) -> Strip | None:
         high=at(s["max"]),
         middle=at(0.0),
         ticks=((0.0, f"{first:.3g}"), (100.0, f"{last:.3g}")),
-        alt=wording.stability_sentence(s["variants"], s["flips"]),
+        alt=stability_sentence(s["variants"], s["flips"]),
     )

@@ -23,6 +23,7 @@ from authn.report.cards import (
     proof_cards,
     subject_line,
 )
+from authn.report.likelihood import ratio_sentence, stability_sentence
 from authn.report.model import Report, report_json
 from authn.report.visible import visible, wrapped
 
@@ -133,12 +134,10 @@ def _guess(card: Card, detector: Document) -> Iterator[str]:
     if llr is not None:
         low, high = llr["interval"]
         yield from _beneath(
-            wording.ratio_sentence(
-                Question(detector["question"]), llr["log10"], low, high, llr["calibration_items"]
-            )
+            ratio_sentence(Question(detector["question"]), llr["log10"], low, high, llr["calibration_items"])
         )
     if stability is not None:
-        yield from _beneath(wording.stability_sentence(stability["variants"], stability["flips"]))
+        yield from _beneath(stability_sentence(stability["variants"], stability["flips"]))
 
 
 def _contradictions(report: Document) -> list[str]:

@@ -2,9 +2,7 @@
 
 Neutral: no scale, no traffic light, no word that judges a picture. Each answer stands beside what it does
 not prove. The words never decide anything; outcomes come from the evidence, texts only name them.
-Labels follow the C2PA user-experience guidance ("not perceived to be on a scale"); the verbal scale of
-likelihood ratios follows the ENFSI guideline for evaluative reporting and is used only where a ratio
-carries its calibration.
+Labels follow the C2PA user-experience guidance ("not perceived to be on a scale").
 """
 
 from __future__ import annotations
@@ -159,7 +157,7 @@ AXIS_WORDS = {
         not_proven="It does not say whether the log or the receipt is wrong.",
     ),
     (Axis.LOG, Outcome.ABSENT): Words(
-        answer="No record in a public log",
+        answer="No receipt of a public log",
         not_proven="Most signed pictures are in no log; that says nothing against them.",
     ),
     (Axis.LOG, Outcome.NOT_EXAMINED): Words(answer="No public log was asked", not_proven=_UNSEEN),
@@ -204,6 +202,22 @@ REFINED_WORDS = (
         ),
     ),
     (Axis.SIGNER, "signingCredential.untrusted", _OUTSIDE),
+    (
+        Axis.CREDENTIAL,
+        "manifest.inaccessible",
+        Words(
+            answer="It is kept elsewhere and was not fetched",
+            not_proven="Assay asks no address that a file names; what lies there is not known here.",
+        ),
+    ),
+    (
+        Axis.CREDENTIAL,
+        "assay.credential.unreadable",
+        Words(
+            answer="The readers could not read the file",
+            not_proven="A format that a reader does not know, and damage, look the same from here.",
+        ),
+    ),
     (
         Axis.TIME,
         "timeStamp.untrusted",
@@ -351,48 +365,3 @@ def heuristic_words(question: Question, outcome: HeuristicOutcome, kind: str, *,
     if kind == "metadata":
         return METADATA_WORDS.get((question, outcome), HEURISTIC_WORDS[question, outcome])
     return HEURISTIC_WORDS[question, outcome]
-
-
-# ENFSI guideline for evaluative reporting (2015), table of verbal equivalents; the bounds are log10.
-_VERBAL = (
-    (4.0, "very strong"),
-    (3.0, "strong"),
-    (2.0, "moderately strong"),
-    (1.0, "moderate"),
-    (0.301, "weak"),
-)
-
-
-def verbal_support(low: float, high: float) -> str | None:
-    """The verbal equivalent of the cautious end of a log10 interval; None where that is less than twice."""
-    if low <= 0 <= high:
-        return None
-    cautious = min(abs(low), abs(high))
-    return next((word for bound, word in _VERBAL if cautious >= bound), None)
-
-
-def ratio_sentence(question: Question, log10: float, low: float, high: float, items: int) -> str:
-    """A calibrated likelihood ratio in words, with its number and the size of its calibration."""
-    times = _times(abs(log10))
-    word = verbal_support(low, high)
-    which = "more" if log10 >= 0 else "less"
-    on = f"on pictures {QUESTION_TITLES[question]} than on others"
-    said = f"A score like this is about {times} times {which} often seen {on}"
-    if word is None:
-        why = "the interval allows either" if low <= 0 <= high else "its cautious end is below twice"
-        return f"{said}; {why}, so it supports nothing (calibrated on {items} pictures)."
-    if log10 >= 0:
-        return f"{said}: {word} support (calibrated on {items} pictures)."
-    return f"{said}: {word} against it, and it raises trust in nothing (calibrated on {items} pictures)."
-
-
-def stability_sentence(variants: int, flips: int) -> str:
-    """What happened to the answer when the same picture was encoded again."""
-    if flips:
-        return f"The answer flipped in {flips} of {variants} re-encodings of the same picture."
-    return f"The answer stayed the same in {variants} re-encodings of the same picture."
-
-
-def _times(log10: float) -> str:
-    value = 10 ** min(log10, 9.0)
-    return f"{value:.1f}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authn.report.drawings import chain_of, ratio_strip, stability_strip, timeline_of
@@ -22,6 +22,7 @@ def with_interval(lower: datetime | None, upper: datetime | None, as_of: datetim
     return replace(base, cryptographic=proof, evaluated_as_of=as_of or base.evaluated_as_of)
 
 
+@settings(deadline=None)
 @given(INSTANTS, INSTANTS, INSTANTS)
 def test_every_bar_of_a_timeline_lies_on_the_scale(a: datetime, b: datetime, as_of: datetime) -> None:
     timeline = timeline_of(report_json(with_interval(min(a, b), max(a, b), as_of)))
@@ -67,6 +68,7 @@ def test_the_chain_says_where_it_ends() -> None:
     assert chain_of(report_json(unsigned_report())) is None
 
 
+@settings(deadline=None)
 @given(LOGS, LOGS, LOGS)
 def test_a_ratio_is_drawn_on_a_fixed_scale(a: float, b: float, c: float) -> None:
     low, middle, high = sorted((a, b, c))
@@ -80,6 +82,7 @@ def test_a_ratio_is_drawn_on_a_fixed_scale(a: float, b: float, c: float) -> None
     assert strip.middle == 50
 
 
+@settings(deadline=None)
 @given(LOGS, LOGS, LOGS)
 def test_the_stability_range_prints_its_ends(a: float, b: float, c: float) -> None:
     low, raw, high = sorted((a, b, c))

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authn.report.visible import columns, visible, visible_block, wrapped
@@ -23,11 +23,13 @@ def harmless(text: str) -> bool:
     return all(unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for c in text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_invisible_remains(text: str) -> None:
     assert harmless(visible(text))
 
 
+@settings(deadline=None)
 @given(st.text(min_size=0, max_size=300), st.integers(min_value=1, max_value=50))
 def test_length_is_bounded(text: str, limit: int) -> None:
     assert len(visible(text, limit)) <= 10 * limit + 40
@@ -63,6 +65,7 @@ def test_a_block_keeps_its_lines_and_nothing_else() -> None:
     assert visible_block("a\n\tb\r\n", 100) == "a\n⟨U+0009⟩b⟨U+000D⟩\n"
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs"])), st.integers(min_value=2, max_value=60)
 )

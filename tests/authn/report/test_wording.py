@@ -9,7 +9,8 @@ import pytest
 
 from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
 from authn.report import wording
-from authn.report.wording import Words, axis_words, heuristic_words, ratio_sentence, verbal_support
+from authn.report.likelihood import ratio_sentence, verbal_support
+from authn.report.wording import Words, axis_words, heuristic_words
 
 KINDS = ("learned", "signal", "metadata")
 FORBIDDEN = re.compile(

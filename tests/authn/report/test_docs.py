@@ -1,0 +1,30 @@
+"""docs/reading-a-report.md explains every answer that a report can give."""
+
+from __future__ import annotations
+
+from authn.evidence import Axis, HeuristicOutcome, Outcome
+from authn.report import wording
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "docs" / "reading-a-report.md").read_text(encoding="utf-8")
+
+
+def test_every_answer_of_every_axis_is_in_the_tables() -> None:
+    for (axis, outcome), words in wording.AXIS_WORDS.items():
+        row = f"| {wording.BADGES[outcome].lower()} | {words.answer} | {words.not_proven} |"
+        assert row in PAGE, (axis, outcome)
+    for _, code, words in wording.REFINED_WORDS:
+        assert f"| with `{code}` | {words.answer} | {words.not_proven} |" in PAGE
+
+
+def test_every_axis_has_its_question() -> None:
+    for axis in Axis:
+        assert f"### {wording.AXIS_TITLES[axis]}: {wording.AXIS_QUESTIONS[axis]}" in PAGE
+
+
+def test_every_badge_is_explained() -> None:
+    for outcome in HeuristicOutcome:
+        assert f"| {wording.HEURISTIC_BADGES[outcome]} |" in PAGE
+    for outcome in Outcome:
+        assert f"| {wording.BADGES[outcome].lower()} |" in PAGE
+    assert wording.DISAGREEMENT.answer in PAGE

@@ -25,7 +25,6 @@ MAX_PIXELS = 128_000_000
 
 _PILLOW_FORMATS = {
     "image/jpeg": ("JPEG", "MPO"),
-    "image/png": ("PNG",),
     "image/webp": ("WEBP",),
     "image/tiff": ("TIFF",),
     "image/gif": ("GIF",),
@@ -161,6 +160,8 @@ def _sniff_bmff(data: bytes) -> str:
 def _header_size(data: bytes, media_type: str, name: str) -> tuple[int | None, int | None]:
     if media_type == "image/heic":
         return _ispe_size(data)
+    if media_type == "image/png":
+        return _ihdr_size(data, name)
     formats = _PILLOW_FORMATS.get(media_type)
     if formats is None:
         return None, None
@@ -174,6 +175,17 @@ def _header_size(data: bytes, media_type: str, name: str) -> tuple[int | None, i
         raise MediaTooLarge(f"{name} declares more pixels than any limit allows") from e
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, struct.error, KeyError) as e:
         raise UnreadableMedia(f"{name} has no readable {media_type} header") from e
+
+
+def _ihdr_size(data: bytes, name: str) -> tuple[int, int]:
+    """The first chunk of a PNG (ISO/IEC 15948, 11.2.2); Pillow would also inflate text before the pixels and
+    refuse what an image generator writes there."""
+    if data[12:16] != b"IHDR" or len(data) < 33:
+        raise UnreadableMedia(f"{name} has no readable image/png header")
+    width, height = struct.unpack(">II", data[16:24])
+    if not width or not height:
+        raise UnreadableMedia(f"{name} declares a picture without pixels")
+    return width, height
 
 
 def _ispe_size(data: bytes) -> tuple[int | None, int | None]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from authn.errors import MediaError, MediaTooLarge, UnreadableMedia, UnsupportedMedia
 from authn.media import MediaLimits, media_of, open_media, sniff
@@ -83,6 +86,14 @@ def test_links_folders_pipes_and_missing_files_are_unreadable(tmp_path: Path) ->
     for name in ("link.jpg", "dangling.jpg", "pipe.jpg", ".", "missing.jpg"):
         with pytest.raises(UnreadableMedia):
             open_media(tmp_path / name)
+
+
+def test_a_png_with_megabytes_of_text_can_still_be_examined() -> None:
+    out = io.BytesIO()
+    text = PngInfo()
+    text.add_text("workflow", "x" * 3_000_000, zip=True)
+    Image.open(io.BytesIO(photo("PNG"))).save(out, "PNG", pnginfo=text)
+    assert media_of(out.getvalue(), "generated.png").width == 96
 
 
 def test_a_cut_photo_with_a_whole_header_can_still_be_examined() -> None:

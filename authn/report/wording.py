@@ -94,7 +94,7 @@ AXIS_WORDS = {
         answer="The signature does not hold",
         not_proven="It does not say who broke it: damage on the way has the same effect as forgery.",
     ),
-    (Axis.SIGNER, Outcome.ABSENT): Words(answer="Nobody signed this file", not_proven=_NO_SIGNATURE),
+    (Axis.SIGNER, Outcome.ABSENT): Words(answer="No signature in this file", not_proven=_NO_SIGNATURE),
     (Axis.SIGNER, Outcome.NOT_EXAMINED): Words(answer="The signer was not checked", not_proven=_UNSEEN),
     (Axis.DEVICE, Outcome.ESTABLISHED): Words(
         answer="Yes, a device of your registry",

@@ -30,7 +30,7 @@ MANIFEST = "urn:c2pa:6f1c2a70-0f5e-4a55-9a53-5d3c8f0a9b11"
 
 Found = tuple[Outcome, tuple[Finding, ...]]
 
-ABSENT = {a: (Outcome.ABSENT, ()) for a in Axis}
+ABSENT = dict.fromkeys(Axis, (Outcome.ABSENT, ()))
 
 
 def finding(code: str, outcome: Outcome, detail: str, **facts: str | int | float | bool | None) -> Finding:
@@ -330,7 +330,7 @@ def hostile_report(text: str) -> Report:
     """Every text that a stranger chooses is ``text``: file name, certificate, claims, findings, reasons."""
     base = untrusted_report()
     chain = tuple(replace(c, subject=text, issuer=text, serial=text) for c in STRANGER)
-    found = {a: (Outcome.REFUTED, (finding(text, Outcome.REFUTED, text, **{"title": text}),)) for a in Axis}
+    found = {a: (Outcome.REFUTED, (finding(text, Outcome.REFUTED, text, title=text),)) for a in Axis}
     return replace(
         base,
         subject=replace(base.subject, name=text, media_type_claimed=text),

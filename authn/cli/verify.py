@@ -103,7 +103,7 @@ def _one(
     if as_json:
         click.echo(json.dumps(report_json(report), ensure_ascii=False))
     else:
-        click.echo(render_text(report))
+        click.echo(render_text(report), nl=False)
     return 1 if _fails(report, fail_on) else 0
 
 

@@ -11,7 +11,6 @@ import sys
 import warnings
 
 import click
-from cryptography.utils import CryptographyDeprecationWarning
 
 from authn.errors import AuthnError
 from detector.errors import DetectorError
@@ -62,7 +61,7 @@ def cli(ctx: click.Context, config_file: str | None) -> None:
 def main() -> None:
     """Run the command; every expected error becomes one sentence and an exit code."""
     # A stranger's odd certificate is judged by us; pyca's warning about it is no message for the user.
-    warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
+    warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")
     try:
         code = cli.main(standalone_mode=False)  # what ctx.exit() was given, or the command's own None
         sys.exit(code if isinstance(code, int) else 0)

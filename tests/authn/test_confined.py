@@ -136,10 +136,11 @@ def test_the_worker_starts_at_the_first_call_and_serves_threads_in_turn(examiner
     assert not lazy.ready
 
 
+@pytest.mark.slow
 def test_what_the_first_picture_loads_counts_against_no_file() -> None:
     """The first examination takes longer and more than a file may, as an import of torch does."""
-    build = partial(open_loading, load_bytes=3 * BUDGET // 4, load_s=1.5)
-    with ConfinedExaminer(build, timeout_s=1.0, memory_bytes=BUDGET) as examiner:
+    build = partial(open_loading, load_bytes=3 * BUDGET // 4, load_s=5.0)
+    with ConfinedExaminer(build, timeout_s=4.0, memory_bytes=BUDGET) as examiner:
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
         assert examiner.examine(media("needs-much.gif")).report.subject.name == "needs-much.gif"
 

@@ -30,7 +30,7 @@ from authn.media import Media
 from authn.provenance.engines import Engine, EngineAnswer
 from authn.provenance.history import source_types
 from authn.provenance.roots import TrustRoots, roots_digest
-from authn.provenance.verifier import Moment, verify_media
+from authn.provenance.verifier import verify_media
 from authn.report.conclude import Policy, conclude
 from authn.report.model import Contradiction, Report, Run, Subject, ToolView
 from authn.sources import HeuristicSource
@@ -71,21 +71,21 @@ class Examiner:
     def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
         """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""
         started, now = time.perf_counter(), self._clock()
-        moment = Moment(as_of=as_of or now, now=now)
-        answers = self._answers(media, moment.as_of)
+        judged_at = as_of or now
+        answers = self._answers(media, judged_at)
         proof = verify_media(
-            media, answers=answers, roots=self._roots, registry=self._registry, moment=moment
+            media, answers=answers, roots=self._roots, registry=self._registry, as_of=judged_at
         )
         _refuse_unreadable(media, proof)
         guesses, failed = self._guesses(media)
         return Report(
             subject=_subject(media),
-            evaluated_as_of=moment.as_of,
+            evaluated_as_of=judged_at,
             tool=self._tool(guesses),
             cryptographic=proof,
             heuristic=guesses,
             contradictions=contradictions(proof, source_types(answers[0]), guesses),
-            statements=conclude(proof, self._policy, moment.as_of),
+            statements=conclude(proof, self._policy, judged_at),
             limits=LIMITS,
             not_examined=(*_silent_axes(proof), *failed, *_abstentions(guesses)),
             run=Run(

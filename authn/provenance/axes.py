@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.devices import ASSURANCE_LEVELS, DeviceRecord, RegistryView
-from authn.errors import UntrustedChain
+from authn.errors import CredentialExpired, UntrustedChain
 from authn.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
 from authn.pki.chains import verify_signer_path
 from authn.provenance.engines import EngineAnswer, EngineCode
@@ -163,6 +163,9 @@ def signer_axis(
         chain = _views(path, roots)
     except UntrustedChain as e:
         own, finding = Outcome.REFUTED, Finding(code=e.code, outcome=Outcome.REFUTED, detail=e.detail)
+        if isinstance(e, CredentialExpired):
+            clock = Abstention(engine="c2pa-rs", axis=Axis.SIGNER, reason="", by_clock=True)
+            abstentions = (*abstentions, clock)
         chain = _views(tuple(certificates), roots)
     views = {a.engine: engine_outcome(a, Axis.SIGNER) for a in answers} | {OWN: own}
     findings = (

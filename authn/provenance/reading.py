@@ -49,11 +49,15 @@ _NOT_INTEGRITY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abstention:
-    """A known limit of one engine that explains its answer on one axis (docs/decisions/0004)."""
+    """A known limit of one engine that explains its answer on one axis (docs/decisions/0004).
+
+    ``by_clock``: it depends on the day of reading, so it is no finding; a report must read the same for ever.
+    """
 
     engine: str
     axis: Axis
     reason: str
+    by_clock: bool = False
 
 
 def engine_outcome(answer: EngineAnswer, axis: Axis) -> Outcome:
@@ -93,7 +97,7 @@ def disagreement(
             facts=(("axis", axis.value), ("engine", a.engine)),
         )
         for a in abstentions
-        if a.axis is axis and a.engine in views
+        if a.axis is axis and a.engine in views and not a.by_clock
     ]
     spoken = speaking(axis, views, abstentions)
     if len(set(spoken.values())) > 1:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
 
@@ -42,20 +42,10 @@ from signer.cose import ClaimSignature, parse_claim_signature, verify_claim_sign
 from signer.errors import ManifestMalformed, SigningFailed, UnsupportedMedia
 from signer.jumbf import active_manifest
 
+# c2pa-rs judges validity at the clock, and calls such a signer untrusted too: a report would change with the
+# reader's calendar. Validity is judged by us and by the other engine, at the time that is asked about.
+_AT_THE_CLOCK = frozenset({"signingCredential.expired", "claimSignature.outsideValidity"})
 MIN_CLAIM_VERSION = 2  # in version 1 the time-stamp does not cover the signature (c2pa-rs#2317)
-_AS_OF_IS_NOW = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """``as_of``: the time the reader asks about. ``now``: the clock, for engines that know no other time."""
-
-    as_of: datetime
-    now: datetime
-
-    @property
-    def is_now(self) -> bool:
-        return abs(self.now - self.as_of) <= _AS_OF_IS_NOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,23 +68,23 @@ def verify_media(
     answers: Sequence[EngineAnswer],
     roots: TrustRoots,
     registry: RegistryView | None,
-    moment: Moment,
+    as_of: datetime,
 ) -> CryptographicEvidence:
     """``answers``: step 2, one per engine, c2pa-rs first (``authn.examine``)."""
     own = read_own(media)  # 1, 4
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
         return _without_manifest(media, answers)
-    abstentions = known_limits(own, answers, moment)
+    abstentions = known_limits(own, answers)
     credential = _credential_axis(own, answers)  # 3
-    stamps = axes.time_axis(own.signature, own.claim, roots.tsa, answers, abstentions, moment.as_of)  # 5, 8
-    at = stamps.proven or moment.as_of
+    stamps = axes.time_axis(own.signature, own.claim, roots.tsa, answers, abstentions, as_of)  # 5, 8
+    at = stamps.proven or as_of
     signer = axes.signer_axis(
         own.certificates, own.signature_holds, roots.signer, at, answers, abstentions
     )  # 6
     integrity = axes.integrity_axis(own.signature_holds, own.failure, answers, abstentions)  # 7
     key = own.certificates[0] if own.certificates and own.signature_holds else None
-    device = axes.device_axis(key, registry, stamps.proven, moment.as_of)  # 9
-    revocation = axes.revocation_axis(key, registry, stamps.proven, moment.as_of, answers)  # 10
+    device = axes.device_axis(key, registry, stamps.proven, as_of)  # 9
+    revocation = axes.revocation_axis(key, registry, stamps.proven, as_of, answers)  # 10
     history = history_axis(answers[0], tuple(answers[1:]))  # 11
     return CryptographicEvidence(
         axes=(credential, integrity, signer.axis, device, stamps.axis, revocation, history, _log_axis()),
@@ -139,17 +129,15 @@ def read_own(media: Media) -> OwnReading:
     )
 
 
-def known_limits(own: OwnReading, answers: Sequence[EngineAnswer], moment: Moment) -> tuple[Abstention, ...]:
+def known_limits(own: OwnReading, answers: Sequence[EngineAnswer]) -> tuple[Abstention, ...]:
     """Where an engine is known not to evaluate what stands in the file (docs/decisions/0004)."""
     found = []
     for answer in answers:
         if answer.engine == "encypher-c2pa" and is_pss_signed(own.certificates):
             reason = "it does not evaluate certificates that are signed with RSASSA-PSS"
             found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
-        judged_now = answer.engine == "c2pa-rs" and not moment.is_now
-        if judged_now and answer.has("signingCredential.expired", kind="failure"):
-            reason = "it judges validity at the clock's time, not at the as-of time"
-            found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
+        if answer.engine == "c2pa-rs" and any(c.code in _AT_THE_CLOCK for c in answer.failures()):
+            found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason="", by_clock=True))
     return tuple(found)
 
 

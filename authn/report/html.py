@@ -83,7 +83,7 @@ def _engines(report: Document) -> tuple[tuple[str, str, str, str], ...]:
             ", ".join(visible(code, 120) for code in e["codes"][:MAX_ROWS]),
             visible(e["detail"]),
         )
-        for e in report["cryptographic"]["engines"][:MAX_ROWS]
+        for e in report["run"]["engines"][:MAX_ROWS]
     )
 
 

@@ -1,7 +1,8 @@
 """The report: both evidences side by side, never added up; and its one JSON form.
 
 The JSON is defined by docs/formats/report.schema.json. ``run`` is the only part that differs between two
-executions on the same bytes, roots, registry, as-of time and models.
+executions on the same bytes, roots, registry, as-of time and models. What the engines said word for word stands
+there too, since one of them judges at the clock's time.
 """
 
 from __future__ import annotations
@@ -124,7 +125,6 @@ def report_json(report: Report) -> dict[str, Json]:
                 for x in c.claims
             ],
             "chain": [_certificate(x) for x in c.chain],
-            "engines": [_engine(x) for x in c.engines],
         },
         "heuristic": {"detectors": [_heuristic(h) for h in report.heuristic]},
         "contradictions": [{"between": list(x.between), "text": x.text} for x in report.contradictions],
@@ -135,6 +135,7 @@ def report_json(report: Report) -> dict[str, Json]:
             "report_id": report.run.report_id,
             "generated_at": instant(report.run.generated_at),
             "elapsed_ms": round(report.run.elapsed_ms, 3),
+            "engines": [_engine(x) for x in c.engines],
         },
     }
 
@@ -189,12 +190,12 @@ def _heuristic(h: HeuristicEvidence) -> Json:
         "outcome": h.outcome.value,
         "applicable": h.applicable,
         "reason": h.reason,
-        "raw": h.raw,
+        "raw": _rounded(h.raw),
         "llr": None
         if h.llr is None
         else {
-            "log10": h.llr.log10,
-            "interval": [h.llr.low, h.llr.high],
+            "log10": _rounded(h.llr.log10),
+            "interval": [_rounded(h.llr.low), _rounded(h.llr.high)],
             "calibration_id": h.llr.calibration_id,
             "calibration_items": h.llr.calibration_items,
         },
@@ -202,10 +203,15 @@ def _heuristic(h: HeuristicEvidence) -> Json:
         if h.stability is None
         else {
             "variants": h.stability.variants,
-            "min": h.stability.low,
-            "max": h.stability.high,
+            "min": _rounded(h.stability.low),
+            "max": _rounded(h.stability.high),
             "flips": h.stability.flips,
         },
         "findings": [_finding(f) for f in h.findings],
         "model_sha256": h.model_sha256,
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    """To a thousandth: more would differ between processors and mean nothing."""
+    return None if value is None else round(value, 3)

@@ -14,10 +14,14 @@ AuthnError                               500  4
 │   ├── UnknownDevice                    404  3
 │   ├── DeviceExists                     409  3
 │   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
+├── BundleError                          422  3   no bundle, or one whose parts do not match its list
+├── ReceiptRefused                       422  1   not a receipt, or it does not prove what it should
 ├── BadRequest                           400  2
 ├── NotFound                             404  3
 ├── AuditError                           409  4   the run folder belongs to another configuration
 └── Unavailable                          503  4   database, roots, model or clock missing
+    ├── LogHalted                        503  4   the log's state is in doubt: it signs nothing more
+    │   └── LogInconsistent              503  4   ... because what is stored contradicts itself
     └── ExaminationFailed                503  4   the confined worker died; no result, not a finding
         └── ExaminationTimedOut          503  4   ... or was stopped at its time limit
 """
@@ -103,6 +107,18 @@ class EnrolmentRefused(RegistryError):
     http_status = 403
 
 
+class BundleError(AuthnError):
+    code = "assay.bundle.malformed"
+    http_status = 422
+    exit_code = 3
+
+
+class ReceiptRefused(AuthnError):
+    code = "assay.receipt.refused"
+    http_status = 422
+    exit_code = 1
+
+
 class BadRequest(AuthnError):
     code = "assay.request.bad"
     http_status = 400
@@ -123,6 +139,14 @@ class AuditError(AuthnError):
 class Unavailable(AuthnError):
     code = "assay.unavailable"
     http_status = 503
+
+
+class LogHalted(Unavailable):
+    code = "assay.log.halted"
+
+
+class LogInconsistent(LogHalted):
+    code = "assay.log.inconsistent"
 
 
 class ExaminationFailed(Unavailable):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from authn.examinations import WarmExaminer
     from authn.examine import Examiner
     from authn.intake import Intake
+    from authn.provenance.roots import TrustRoots
+    from authn.report.conclude import Policy
     from authn.services import Services
     from authn.sources import HeuristicSource
 
@@ -41,23 +43,46 @@ def open_examiner(
     Needs no database and no running service. Raises ``Unavailable`` for roots that cannot be read. Not to be
     shared across a fork.
     """
-    from authn.examine import Examiner
-    from authn.pki.authority import own_roots
-    from authn.provenance.engines import C2paRs, Encypher
-    from authn.provenance.roots import TrustRoots, load_roots
     from authn.report.conclude import default_policy
 
-    own = own_roots(settings.home)
-    roots = TrustRoots(
-        signer=load_roots(signer_roots)
-        if signer_roots
-        else (*own.device, *load_roots(settings.signer_roots)),
-        tsa=load_roots(tsa_roots) if tsa_roots else (*own.tsa, *load_roots(settings.tsa_roots)),
+    roots = open_roots(settings, signer_roots=signer_roots, tsa_roots=tsa_roots)
+    return examiner_over(
+        settings, roots=roots, policy=default_policy(), registry=registry, heuristics=heuristics
     )
+
+
+def open_roots(
+    settings: Settings,
+    *,
+    signer_roots: tuple[Path, ...] | None = None,
+    tsa_roots: tuple[Path, ...] | None = None,
+) -> TrustRoots:
+    """Given files in place of the configured ones and this home's own. Raises ``Unavailable``."""
+    from authn.pki.authority import own_roots
+    from authn.provenance.roots import TrustRoots, load_roots
+
+    own = own_roots(settings.home)
+    signer = load_roots(signer_roots) if signer_roots else (*own.device, *load_roots(settings.signer_roots))
+    tsa = load_roots(tsa_roots) if tsa_roots else (*own.tsa, *load_roots(settings.tsa_roots))
+    return TrustRoots(signer=signer, tsa=tsa)
+
+
+def examiner_over(
+    settings: Settings,
+    *,
+    roots: TrustRoots,
+    policy: Policy,
+    registry: RegistryView | None,
+    heuristics: bool,
+) -> Examiner:
+    """An examiner over exactly these roots, this policy and this registry."""
+    from authn.examine import Examiner
+    from authn.provenance.engines import C2paRs, Encypher
+
     return Examiner(
         roots=roots,
         engines=(C2paRs(roots), Encypher(roots)),
-        policy=default_policy(),
+        policy=policy,
         sources=_sources(settings) if heuristics else (),
         registry=registry,
         clock=utc_now,

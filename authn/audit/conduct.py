@@ -15,13 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from authn.audit.devices import RegistryCopy, load_devices, save_devices
+from authn.audit.devices import load_devices, save_devices
 from authn.audit.inputs import Entry, open_inputs
 from authn.audit.plan import Question, RunFolder, open_run, plan, replace_file
 from authn.audit.results import RESULTS_FILE, Row, Tally, file_sha256, read_rows, tally
 from authn.audit.run import Job, run
 from authn.confined import Examines
 from authn.devices import DeviceRecord
+from authn.devices.snapshot import RegistryCopy
 from authn.media import MediaLimits
 from authn.report.model import Json, instant
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "stamp": ("authn.cli.stamp", "stamp", "Fetch the time-stamps that signed captures still wait for."),
     "device": ("authn.cli.device", "device", "Enrol, list and revoke devices."),
     "verify": ("authn.cli.verify", "verify", "Report cryptographic and heuristic evidence on files."),
+    "bundle": ("authn.cli.bundle", "bundle", "Write everything that repeats a report years later."),
     "audit": ("authn.cli.audit", "audit", "Report on every file of a folder or archive; resumable."),
     "serve": ("authn.cli.serve", "serve", "Run the HTTP service."),
     "demo": ("authn.cli.demo", "demo", "Show the whole job on one photo."),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from authn.cli.repeating import repeat_bundle
 from authn.config import Settings, load_settings
 from authn.errors import AuthnError, MediaError
 from authn.evidence import Axis, Outcome
@@ -36,31 +38,37 @@ class Instant(click.ParamType[datetime]):
         return instant.astimezone(UTC)
 
 
+def trust_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What ``verify`` and ``bundle`` have in common."""
+    for option in (
+        click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model."),
+        click.option("--as-of", type=Instant(), help="Judge as of this time instead of now."),
+        click.option("--tsa-roots", multiple=True, type=click.Path(path_type=Path), metavar="PEM",
+                     help="Roots for time-stamp authorities, in place of the configured ones; repeatable."),
+        click.option("--signer-roots", multiple=True, type=click.Path(path_type=Path), metavar="PEM",
+                     help="Roots for signers, in place of the configured ones; repeatable."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file and line.")
-@click.option(
-    "--signer-roots",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PEM",
-    help="Roots for signers, in place of the configured ones. May be repeated.",
-)
-@click.option(
-    "--tsa-roots",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PEM",
-    help="Roots for time-stamp authorities, in place of the configured ones. May be repeated.",
-)
-@click.option("--as-of", type=Instant(), help="Judge as of this time instead of now.")
-@click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model.")
+@trust_options
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),
     default="refuted",
     show_default=True,
     help="Exit 1 when an axis is refuted, or (contradiction) also when evidence contradicts.",
+)
+@click.option(
+    "--bundle",
+    "bundle_file",
+    type=click.Path(path_type=Path),
+    metavar="BUNDLE",
+    help="Repeat the report of an evidence bundle; FILE only where the bundle leaves the media out.",
 )
 @click.pass_context
 def verify(
@@ -72,12 +80,19 @@ def verify(
     as_of: datetime | None,
     no_heuristics: bool,
     fail_on: str,
+    bundle_file: Path | None,
 ) -> None:
     """Report the cryptographic and the heuristic evidence on each FILE, side by side.
 
     Exits 0; 1 where --fail-on applies; 3 where a file cannot be examined; 4 where nothing can run.
     """  # fmt: skip
     settings = load_settings(ctx.obj)
+    if bundle_file is not None:
+        if signer_roots or tsa_roots or as_of or no_heuristics or len(files) > 1:
+            raise click.UsageError("a bundle brings its own roots, time and sources; give at most one FILE")
+        ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
+    if not files:
+        raise click.UsageError("Missing argument 'FILE...'.")
     examiner = _examiner(settings, signer_roots, tsa_roots, heuristics=not no_heuristics)
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     code = 0

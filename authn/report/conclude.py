@@ -38,6 +38,7 @@ class Policy:
     name: str
     version: str
     sha256: str
+    toml: bytes
     rules: tuple[Rule, ...]
 
 
@@ -71,7 +72,8 @@ def parse_policy(data: bytes, origin: str) -> Policy:
         raise SettingsError(f"{origin} is not a policy: {e}") from e
     if table or not rules:
         raise SettingsError(f"{origin} has unknown keys or no statements: {', '.join(table) or 'none'}")
-    return Policy(name=name, version=version, sha256=hashlib.sha256(data).hexdigest(), rules=rules)
+    digest = hashlib.sha256(data).hexdigest()
+    return Policy(name=name, version=version, sha256=digest, toml=data, rules=rules)
 
 
 def conclude(evidence: CryptographicEvidence, policy: Policy, as_of: datetime) -> tuple[Statement, ...]:

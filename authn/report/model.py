@@ -1,7 +1,7 @@
 """The report: both evidences side by side, never added up; and its one JSON form.
 
 The JSON is defined by docs/formats/report.schema.json. ``run`` is the only part that differs between two
-executions on the same bytes, roots, registry, as-of time and models. What the engines said word for word stands
+executions on the same bytes, roots, registry, as-of time and models. What the engines said word for word is
 there too, since one of them judges at the clock's time.
 """
 

@@ -1,0 +1,228 @@
+"""An evidence bundle: everything that is needed to repeat a report years later, in one file.
+
+A zip of fixed names (docs/formats/bundle.md): the media or only their digest, both root lists, the device
+record that was asked for, the policy, the as-of time, the report, and, for people with other tools, manifest
+store, certificates and time-stamp tokens. ``bundle.json`` lists every member with its SHA-256. The bundle is
+evidence, not authority: whoever repeats a report decides whether to believe the roots in it.
+
+Reading trusts nothing: sizes are capped while inflating, names are an allow-list, digests must match.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from authn.devices import DeviceRecord, RegistryView
+from authn.devices.snapshot import record_json, record_of
+from authn.errors import BundleError, SettingsError
+from authn.media import Media
+from authn.provenance.axes import spki_sha256
+from authn.provenance.roots import TrustRoots, roots_pem
+from authn.provenance.verifier import read_own
+from authn.report.conclude import Policy, parse_policy
+from authn.report.model import Json, Report, instant, report_json
+from signer.certificates import read_certificate
+from signer.container import read_manifest
+from signer.errors import ManifestMalformed, UnsupportedMedia
+
+VERSION = 1
+MAX_PART_BYTES = 8 * 1024 * 1024
+MEDIA, LIST = "media", "bundle.json"
+PARTS = ("report.json", "signer-roots.pem", "tsa-roots.pem", "policy.toml", "device.json")
+FOR_PEOPLE = ("manifest.c2pa", "certificates.pem", "claim.cbor")
+MAX_TOKENS = 8
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # equal evidence gives equal bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """``media`` is None where it holds the digest only; ``devices`` where no registry was asked."""
+
+    media: bytes | None
+    media_name: str
+    media_sha256: str
+    as_of: datetime
+    heuristics: bool
+    roots: TrustRoots
+    policy: Policy
+    devices: tuple[DeviceRecord, ...] | None
+    report: bytes
+
+
+def canonical_report(report: Report) -> bytes:
+    """The reproducible part of a report: without ``run``, sorted keys, no spaces, UTF-8."""
+    document = report_json(report)
+    document.pop("run")
+    return _canonical(document)
+
+
+def device_of(media: Media, registry: RegistryView | None) -> DeviceRecord | None:
+    """The record that a report on these media rests on."""
+    own = read_own(media)
+    if registry is None or not own.certificates:
+        return None
+    return registry.device_by_key(spki_sha256(own.certificates[0]))
+
+
+def write_bundle(
+    media: Media,
+    report: Report,
+    *,
+    roots: TrustRoots,
+    policy: Policy,
+    device: DeviceRecord | None,
+    registry_asked: bool,
+    heuristics: bool,
+    with_media: bool,
+) -> bytes:
+    parts: dict[str, bytes] = {
+        "report.json": canonical_report(report),
+        "signer-roots.pem": roots_pem(roots.signer).encode(),
+        "tsa-roots.pem": roots_pem(roots.tsa).encode(),
+        "policy.toml": policy.toml,
+        "device.json": _canonical(_devices_json(device, asked=registry_asked)),
+        **_for_people(media),
+    }
+    if with_media:
+        parts[MEDIA] = media.data
+    listing: dict[str, Json] = {
+        "version": VERSION,
+        "media": {"name": media.name, "sha256": media.sha256, "included": with_media},
+        "as_of": instant(report.evaluated_as_of),
+        "heuristics": heuristics,
+        "parts": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())},
+    }
+    return _zip({LIST: json.dumps(listing, indent=2, ensure_ascii=False).encode(), **parts})
+
+
+def read_bundle(data: bytes, max_media_bytes: int) -> Bundle:
+    """Raises ``BundleError``."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            parts = {i.filename: _part(archive, i, max_media_bytes) for i in _allowed(archive)}
+        listing = json.loads(parts[LIST])
+        _check_parts(listing, parts)
+        return _bundle(listing, parts)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError) as e:
+        raise BundleError(f"this is no evidence bundle: {e}") from e
+    except (NotImplementedError, RuntimeError, SettingsError, RecursionError) as e:
+        raise BundleError(f"this bundle cannot be read: {e}") from e
+
+
+def differences(expected: bytes, got: bytes) -> tuple[str, ...]:
+    """JSON pointers of the values that differ between two canonical reports."""
+    return tuple(_differing(json.loads(expected), json.loads(got), ""))
+
+
+def _differing(a: object, b: object, where: str) -> list[str]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        keys = sorted(set(a) | set(b))
+        return [p for k in keys for p in _differing(a.get(k), b.get(k), f"{where}/{k}")]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [
+            p for i, (x, y) in enumerate(zip(a, b, strict=True)) for p in _differing(x, y, f"{where}/{i}")
+        ]
+    return [] if a == b else [where or "/"]
+
+
+def _bundle(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> Bundle:
+    media = listing["media"]
+    if listing["version"] != VERSION or not isinstance(media, dict):
+        raise BundleError("this version of the bundle format is not known here")
+    devices = json.loads(parts["device.json"])["devices"]
+    return Bundle(
+        media=parts.get(MEDIA),
+        media_name=str(media["name"]),
+        media_sha256=str(media["sha256"]),
+        as_of=datetime.fromisoformat(str(listing["as_of"])),
+        heuristics=bool(listing["heuristics"]),
+        roots=TrustRoots(
+            signer=_certificates(parts["signer-roots.pem"]), tsa=_certificates(parts["tsa-roots.pem"])
+        ),
+        policy=parse_policy(parts["policy.toml"], "the policy of the bundle"),
+        devices=None if devices is None else tuple(record_of(d) for d in devices),
+        report=parts["report.json"],
+    )
+
+
+def _check_parts(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> None:
+    digests = listing["parts"]
+    found = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items() if name != LIST}
+    if digests != found:
+        raise BundleError("a part of the bundle is missing, added or changed")
+    media = listing["media"]
+    if MEDIA in parts and isinstance(media, dict) and found[MEDIA] != media["sha256"]:
+        raise BundleError("the media in the bundle are not those of its list")
+
+
+def _allowed(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    allowed = {LIST, MEDIA, *PARTS, *FOR_PEOPLE, *(f"token-{i}.der" for i in range(MAX_TOKENS))}
+    infos = archive.infolist()
+    names = [i.filename for i in infos]
+    if len(set(names)) != len(names) or not set(names) <= allowed:
+        raise BundleError("the bundle holds a member that does not belong there")
+    return infos
+
+
+def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_media_bytes: int) -> bytes:
+    limit = max_media_bytes if info.filename == MEDIA else MAX_PART_BYTES
+    with archive.open(info) as member:
+        data = member.read(limit + 1)
+    if len(data) > limit:
+        raise BundleError(f"{info.filename} in the bundle is too large")
+    return data
+
+
+def _devices_json(device: DeviceRecord | None, *, asked: bool) -> dict[str, Json]:
+    if not asked:
+        return {"devices": None}
+    return {"devices": [dict(record_json(device))] if device else []}
+
+
+def _for_people(media: Media) -> dict[str, bytes]:
+    """What other tools read; repeating the report does not need it."""
+    try:
+        store = read_manifest(media.data, media.media_type)
+    except (ManifestMalformed, UnsupportedMedia):
+        return {}
+    if store is None:
+        return {}
+    own = read_own(media)
+    parts = {"manifest.c2pa": store}
+    if own.signature is not None:
+        tokens = (*own.signature.tokens_v2, *own.signature.responses_v1)[:MAX_TOKENS]
+        parts["claim.cbor"] = own.claim
+        parts["certificates.pem"] = roots_pem(own.certificates).encode()
+        parts.update({f"token-{i}.der": token for i, token in enumerate(tokens)})
+    return parts
+
+
+def _certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
+    listed = x509.load_pem_x509_certificates(pem) if pem.strip() else []
+    return tuple(read_certificate(c.public_bytes(Encoding.DER)) for c in listed)
+
+
+def _zip(parts: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.external_attr = 0o644 << 16
+            stored = name == MEDIA  # it is compressed already
+            info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
+    return out.getvalue()
+
+
+def _canonical(document: Json) -> bytes:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,63 @@
+"""Repeat the report of an evidence bundle, and say whether it came out the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from authn.bundle import Bundle, canonical_report, differences, read_bundle
+from authn.config import Settings
+from authn.devices.snapshot import RegistryCopy
+from authn.errors import BundleError, UnreadableMedia
+from authn.media import Media, MediaLimits, media_of, open_media
+from authn.report.text import render_text
+
+MAX_SHOWN = 20
+
+
+def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as_json: bool) -> int:
+    """Exit code: 0 where the report is repeated byte for byte, 1 where it differs. Raises ``BundleError``."""
+    from authn.wiring import examiner_over
+
+    bundle = read_bundle(_read(file, settings.max_media_bytes), settings.max_media_bytes)
+    media = _media(
+        bundle, media_file, MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
+    )
+    examiner = examiner_over(
+        settings,
+        roots=bundle.roots,
+        policy=bundle.policy,
+        registry=None if bundle.devices is None else RegistryCopy(bundle.devices),
+        heuristics=bundle.heuristics,
+    )
+    report = examiner.examine(media, as_of=bundle.as_of)
+    repeated = canonical_report(report)
+    click.echo(repeated.decode() if as_json else render_text(report), nl=as_json)
+    if repeated == bundle.report:
+        click.echo("assay: the report of the bundle is repeated byte for byte", err=True)
+        return 0
+    for pointer in differences(bundle.report, repeated)[:MAX_SHOWN]:
+        click.echo(f"assay: {pointer} differs", err=True)
+    click.echo("assay: the report differs from that of the bundle [assay.bundle.differs]", err=True)
+    return 1
+
+
+def _read(file: Path, max_media_bytes: int) -> bytes:
+    try:
+        with file.open("rb") as f:
+            return f.read(2 * max_media_bytes)
+    except OSError as e:
+        raise BundleError(f"{file.name} cannot be read: {e.strerror}") from e
+
+
+def _media(bundle: Bundle, file: Path | None, limits: MediaLimits) -> Media:
+    if file is not None:
+        media = open_media(file, limits)
+    elif bundle.media is not None:
+        media = media_of(bundle.media, bundle.media_name, limits)
+    else:
+        raise BundleError("the bundle leaves the media out; name the file too")
+    if media.sha256 != bundle.media_sha256:
+        raise UnreadableMedia(f"{media.name} is not the file that the bundle is about")
+    return media_of(media.data, bundle.media_name, limits)

@@ -22,6 +22,7 @@ PREFIX = "ASSAY_"
 OTHER_VARIABLES = ("ASSAY_CONFIG", "ASSAY_DATA", "ASSAY_REQUIRE_PROGRAMS", "ASSAY_SUITES")
 MASK = "********"
 MIN_TOKEN_CHARACTERS = 16
+POSTGRESQL = "postgresql+psycopg://"
 
 Value = str | int | bool | Path | tuple[Path, ...]
 
@@ -43,7 +44,7 @@ SETTINGS = (
     Setting(name="home", type=Path, default=Path("~/.local/share/assay"),
             help="Folder for keys, certificates, the database, devices and the spool."),
     Setting(name="database_url", type=str, default="",
-            help="SQLAlchemy address of the database; empty: assay.db in the home. This version: SQLite."),
+            help="SQLAlchemy address of the database, SQLite or PostgreSQL; empty: assay.db in the home."),
     Setting(name="host", type=str, default="127.0.0.1", help="Address the service listens on."),
     Setting(name="port", type=int, default=8318, minimum=0, maximum=65535,
             help="Port the service listens on; 0 takes a free one."),
@@ -265,9 +266,14 @@ def _check_url(name: str, value: str) -> None:
 
 
 def _check_database(value: str) -> None:
+    if not value or (value.startswith(POSTGRESQL) and len(value) > len(POSTGRESQL)):
+        return
     path = value.removeprefix("sqlite:///")
-    if value and (path == value or path in ("", ":memory:") or "?" in path):
-        raise SettingsError("database_url must name an SQLite file (sqlite:////folder/assay.db)")
+    if path == value or path in ("", ":memory:") or "?" in path:
+        raise SettingsError(
+            "database_url must name an SQLite file (sqlite:////folder/assay.db) or PostgreSQL "
+            f"({POSTGRESQL}user@host/name)"
+        )
 
 
 def is_loopback(host: str) -> bool:

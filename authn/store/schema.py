@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
     Column,
     DateTime,
     Dialect,
@@ -76,6 +78,30 @@ certificates = Table(
     Column("not_after", Instant, nullable=False),
 )
 
+# A row with a serial revokes that certificate alone. Rows are added, never changed.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_id", String(64), ForeignKey("devices.device_id"), nullable=False, index=True),
+    Column("serial", String(40), ForeignKey("certificates.serial")),
+    Column("revoked_at", Instant, nullable=False),
+    Column("invalid_since", Instant, nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+crls = Table(
+    "crls",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("issuer_sha256", String(64), nullable=False),
+    Column("last_revocation", Integer, nullable=False),
+    Column("this_update", Instant, nullable=False),
+    Column("next_update", Instant, nullable=False),
+    Column("der", LargeBinary, nullable=False),
+)
+
 verifications = Table(
     "verifications",
     metadata,
@@ -86,4 +112,71 @@ verifications = Table(
     Column("report", Text, nullable=False),
     Column("preview_jpeg", LargeBinary),
     Index("ix_verifications_expires_at", "expires_at"),
+)
+
+# SQLite keeps the row itself under the key only where the column is called INTEGER.
+_Position = BigInteger().with_variant(Integer(), "sqlite")
+
+# The tree of the transparency log (authn.tlog.store). Triggers keep it from being rewritten.
+log_state = Table(
+    "log_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("origin", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    CheckConstraint("id = 1", name="ck_log_state_single"),
+)
+
+log_entry = Table(
+    "log_entry",
+    metadata,
+    Column("idx", _Position, primary_key=True, autoincrement=False),
+    Column("leaf_hash", LargeBinary, nullable=False, unique=True),
+    Column("leaf", LargeBinary, nullable=False),
+)
+
+log_tile = Table(
+    "log_tile",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+log_checkpoint = Table(
+    "log_checkpoint",
+    metadata,
+    Column("size", _Position, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+log_cosignature = Table(
+    "log_cosignature",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", String(255), primary_key=True),
+    Column("line", Text, nullable=False),
+)
+
+# What a leaf commits to. A row may be deleted; from then on nobody can tell what its leaf was about.
+log_opening = Table(
+    "log_opening",
+    metadata,
+    Column("idx", _Position, primary_key=True, autoincrement=False),
+    Column("kind", String(32), nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+)
+
+# Written in the transaction of what is to be logged, taken out in the one that logs it.
+log_queue = Table(
+    "log_queue",
+    metadata,
+    Column("id", _Position, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("record", LargeBinary, nullable=False),
 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from authn.devices import DeviceRecord, RegistryView
 from authn.devices.snapshot import record_json, record_of
 from authn.errors import BundleError, SettingsError
 from authn.media import Media
+from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
 from authn.provenance.axes import spki_sha256
 from authn.provenance.roots import TrustRoots, roots_pem
 from authn.provenance.verifier import read_own
@@ -36,7 +38,7 @@ from signer.errors import ManifestMalformed, UnsupportedMedia
 
 VERSION = 1
 MAX_PART_BYTES = 8 * 1024 * 1024
-MEDIA, LIST = "media", "bundle.json"
+MEDIA, LIST, CRLS = "media", "bundle.json", "revocation-lists.pem"
 PARTS = ("report.json", "signer-roots.pem", "tsa-roots.pem", "policy.toml", "device.json")
 FOR_PEOPLE = ("manifest.c2pa", "certificates.pem", "claim.cbor")
 MAX_TOKENS = 8
@@ -92,6 +94,8 @@ def write_bundle(
         "device.json": _canonical(_devices_json(device, asked=registry_asked)),
         **_for_people(media),
     }
+    if roots.crls:
+        parts[CRLS] = b"".join(c.parsed.public_bytes(Encoding.PEM) for c in roots.crls)
     if with_media:
         parts[MEDIA] = media.data
     listing: dict[str, Json] = {
@@ -146,7 +150,9 @@ def _bundle(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> Bundle
         as_of=datetime.fromisoformat(str(listing["as_of"])),
         heuristics=bool(listing["heuristics"]),
         roots=TrustRoots(
-            signer=_certificates(parts["signer-roots.pem"]), tsa=_certificates(parts["tsa-roots.pem"])
+            signer=_certificates(parts["signer-roots.pem"]),
+            tsa=_certificates(parts["tsa-roots.pem"]),
+            crls=_crls(parts.get(CRLS, b"")),
         ),
         policy=parse_policy(parts["policy.toml"], "the policy of the bundle"),
         devices=None if devices is None else tuple(record_of(d) for d in devices),
@@ -165,7 +171,7 @@ def _check_parts(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> N
 
 
 def _allowed(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    allowed = {LIST, MEDIA, *PARTS, *FOR_PEOPLE, *(f"token-{i}.der" for i in range(MAX_TOKENS))}
+    allowed = {LIST, MEDIA, CRLS, *PARTS, *FOR_PEOPLE, *(f"token-{i}.der" for i in range(MAX_TOKENS))}
     infos = archive.infolist()
     names = [i.filename for i in infos]
     if len(set(names)) != len(names) or not set(names) <= allowed:
@@ -174,7 +180,7 @@ def _allowed(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_media_bytes: int) -> bytes:
-    limit = max_media_bytes if info.filename == MEDIA else MAX_PART_BYTES
+    limit = {MEDIA: max_media_bytes, CRLS: MAX_CRL_BYTES}.get(info.filename, MAX_PART_BYTES)
     with archive.open(info) as member:
         data = member.read(limit + 1)
     if len(data) > limit:
@@ -209,6 +215,14 @@ def _for_people(media: Media) -> dict[str, bytes]:
 def _certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     listed = x509.load_pem_x509_certificates(pem) if pem.strip() else []
     return tuple(read_certificate(c.public_bytes(Encoding.DER)) for c in listed)
+
+
+def _crls(pem: bytes) -> tuple[Crl, ...]:
+    listed = re.findall(rb"-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----", pem)
+    try:
+        return tuple(read_crl(one) for one in listed)
+    except CrlRefused as e:
+        raise BundleError(f"a revocation list of the bundle is refused: {e}") from e
 
 
 def _zip(parts: Mapping[str, bytes]) -> bytes:

@@ -60,6 +60,8 @@ SETTINGS = (
             help="More PEM files with roots for signers, separated by the system's path separator."),
     Setting(name="tsa_roots", type=tuple, default=(),
             help="More PEM files with roots for time-stamp authorities; never mixed with signer_roots."),
+    Setting(name="crls", type=tuple, default=(),
+            help="Revocation lists (PEM or DER) of signers' issuers, for judging without a registry."),
     Setting(name="max_media_bytes", type=int, default=MAX_MEDIA_BYTES, minimum=1024, maximum=2**32,
             help="Largest file that is examined, in bytes."),
     Setting(name="max_pixels", type=int, default=MAX_PIXELS, minimum=1, maximum=2**31,
@@ -98,6 +100,7 @@ class Settings:
     tsa_url: str
     signer_roots: tuple[Path, ...]
     tsa_roots: tuple[Path, ...]
+    crls: tuple[Path, ...]
     max_media_bytes: int
     max_pixels: int
     max_request_seconds: int

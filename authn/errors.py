@@ -16,6 +16,7 @@ AuthnError                               500  4
 │   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
 ├── BundleError                          422  3   no bundle, or one whose parts do not match its list
 ├── ReceiptRefused                       422  1   not a receipt, or it does not prove what it should
+│   └── NoteError                        422  1   no signed note or checkpoint, or a signature does not hold
 ├── BadRequest                           400  2
 ├── NotFound                             404  3
 ├── AuditError                           409  4   the run folder belongs to another configuration
@@ -117,6 +118,10 @@ class ReceiptRefused(AuthnError):
     code = "assay.receipt.refused"
     http_status = 422
     exit_code = 1
+
+
+class NoteError(ReceiptRefused):
+    code = "assay.note.refused"
 
 
 class BadRequest(AuthnError):

@@ -16,6 +16,8 @@ from authn.errors import Unavailable
 from authn.examinations import Examinations
 from authn.intake import Intake
 from authn.pki.authority import Authority
+from authn.pki.ocsp import Responder
+from authn.pki.revocation import Revocations
 from authn.store.engine import reading
 from authn.store.verifications import Verifications
 
@@ -35,6 +37,8 @@ class Services:
     intake: Intake
     tsa: Stamper
     tsa_roots: tuple[x509.Certificate, ...]
+    revocations: Revocations
+    responder: Responder
     verifications: Verifications
     examinations: Examinations
     clock: Callable[[], datetime]

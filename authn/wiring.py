@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from authn.examinations import WarmExaminer
     from authn.examine import Examiner
     from authn.intake import Intake
+    from authn.pki.revocation import Revocations
     from authn.provenance.roots import TrustRoots
     from authn.report.conclude import Policy
     from authn.services import Services
@@ -35,6 +36,7 @@ def open_examiner(
     *,
     signer_roots: tuple[Path, ...] | None = None,
     tsa_roots: tuple[Path, ...] | None = None,
+    crls: tuple[Path, ...] = (),
     registry: RegistryView | None = None,
     heuristics: bool = True,
 ) -> Examiner:
@@ -45,7 +47,7 @@ def open_examiner(
     """
     from authn.report.conclude import default_policy
 
-    roots = open_roots(settings, signer_roots=signer_roots, tsa_roots=tsa_roots)
+    roots = open_roots(settings, signer_roots=signer_roots, tsa_roots=tsa_roots, crls=crls)
     return examiner_over(
         settings, roots=roots, policy=default_policy(), registry=registry, heuristics=heuristics
     )
@@ -56,15 +58,17 @@ def open_roots(
     *,
     signer_roots: tuple[Path, ...] | None = None,
     tsa_roots: tuple[Path, ...] | None = None,
+    crls: tuple[Path, ...] = (),
 ) -> TrustRoots:
-    """Given files in place of the configured ones and this home's own. Raises ``Unavailable``."""
+    """Given files in place of the configured ones and this home's own; revocation lists beside the
+    configured ones. Raises ``Unavailable``."""
     from authn.pki.authority import own_roots
-    from authn.provenance.roots import TrustRoots, load_roots
+    from authn.provenance.roots import TrustRoots, load_crls, load_roots
 
     own = own_roots(settings.home)
     signer = load_roots(signer_roots) if signer_roots else (*own.device, *load_roots(settings.signer_roots))
     tsa = load_roots(tsa_roots) if tsa_roots else (*own.tsa, *load_roots(settings.tsa_roots))
-    return TrustRoots(signer=signer, tsa=tsa)
+    return TrustRoots(signer=signer, tsa=tsa, crls=load_crls((*crls, *settings.crls)))
 
 
 def examiner_over(
@@ -117,6 +121,16 @@ def open_intake(settings: Settings) -> Intake:
     return Intake(open_authority(settings), open_registry(settings.database))
 
 
+def open_revocations(settings: Settings) -> Revocations:
+    """Revoking and publishing in this home, without the rest of the service. Raises ``Unavailable``."""
+    from authn.devices.registry import Registry
+    from authn.pki.revocation import Revocations
+    from authn.store.engine import open_engine
+
+    engine = open_engine(settings.database)
+    return Revocations(engine, Registry(engine))
+
+
 def check_services(settings: Settings) -> None:
     """Open and make everything that a service process needs, then let it go again.
 
@@ -125,12 +139,13 @@ def check_services(settings: Settings) -> None:
     """
     from authn.intake import open_enrolment_token
     from authn.pki.authority import open_authority
-    from authn.provenance.roots import load_roots
+    from authn.provenance.roots import load_crls, load_roots
     from authn.store.engine import open_engine
     from authn.store.verifications import Verifications
     from detector.registry import model_files
 
     load_roots((*settings.signer_roots, *settings.tsa_roots))
+    load_crls(settings.crls)
     if settings.detector:
         model_files(settings.detector)
     open_authority(settings)
@@ -160,6 +175,8 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
     from authn.examinations import Examinations
     from authn.intake import Intake, open_enrolment_token
     from authn.pki.authority import open_authority
+    from authn.pki.ocsp import Responder
+    from authn.pki.revocation import Revocations
     from authn.provenance.roots import load_roots
     from authn.services import Services
     from authn.store.engine import open_engine
@@ -168,6 +185,7 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
     authority = open_authority(settings)
     engine = open_engine(settings.database)
     registry = Registry(engine)
+    revocations = Revocations(engine, registry)
     verifications = Verifications(engine, settings.report_days)
     return Services(
         settings=settings,
@@ -177,6 +195,8 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
         intake=Intake(authority, registry),
         tsa=authority.timestamp_authority(),
         tsa_roots=(*authority.tsa_roots, *load_roots(settings.tsa_roots)),
+        revocations=revocations,
+        responder=Responder(authority.issuer, revocations.status, utc_now),
         verifications=verifications,
         examinations=Examinations(
             with_heuristics=confine(settings, registry, True),

@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": ("authn.cli.verify", "verify", "Report cryptographic and heuristic evidence on files."),
     "bundle": ("authn.cli.bundle", "bundle", "Write everything that repeats a report years later."),
     "audit": ("authn.cli.audit", "audit", "Report on every file of a folder or archive; resumable."),
+    "pki": ("authn.cli.pki", "pki", "Publish and show what was revoked."),
     "serve": ("authn.cli.serve", "serve", "Run the HTTP service."),
     "demo": ("authn.cli.demo", "demo", "Show the whole job on one photo."),
     "doctor": ("authn.cli.doctor", "doctor", "Say what this machine lacks and how to mend it."),

@@ -153,6 +153,7 @@ def _facts(
     """
     from authn.confined import PROBE, PROBE_NAME
     from authn.media import media_of
+    from authn.provenance.roots import load_crls
 
     examiner = _open_examiner(settings, signer_roots, tsa_roots, False, None)
     tool = examiner.examine(media_of(PROBE, PROBE_NAME)).tool
@@ -164,6 +165,7 @@ def _facts(
         ("policy", tool.policy_sha256),
         ("detector", _detector(settings) if heuristics else "no heuristics"),
         ("limits", f"{settings.max_media_bytes} bytes, {settings.max_pixels} pixels"),
+        ("crls", " ".join(c.sha256 for c in load_crls(settings.crls)) or "none"),
     )
 
 

@@ -25,6 +25,7 @@ def bundle(
     without_media: bool,
     signer_roots: tuple[Path, ...],
     tsa_roots: tuple[Path, ...],
+    crls: tuple[Path, ...],
     as_of: datetime | None,
     no_heuristics: bool,
 ) -> None:
@@ -39,7 +40,7 @@ def bundle(
 
     settings = load_settings(ctx.obj)
     media = open_media(file, MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels))
-    roots = open_roots(settings, signer_roots=signer_roots or None, tsa_roots=tsa_roots or None)
+    roots = open_roots(settings, signer_roots=signer_roots or None, tsa_roots=tsa_roots or None, crls=crls)
     registry, policy = registry_if_any(settings), default_policy()
     heuristics = settings.heuristics and not no_heuristics
     examiner = examiner_over(settings, roots=roots, policy=policy, registry=registry, heuristics=heuristics)

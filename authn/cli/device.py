@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
 from authn.config import Settings, load_settings
 from authn.devices import ASSURANCE_LEVELS, DeviceRecord
 from authn.errors import BadRequest
+from authn.pki.crl import Cause
 from authn.wiring import utc_now
 
 if TYPE_CHECKING:
     from authn.devices.registry import Registry
+    from authn.pki.revocation import Revocations
 
 
 @click.group()
@@ -79,22 +81,73 @@ def show(config_file: str | None, name: str) -> None:
     for label, value in _fields(record).items():
         click.echo(f"{label:18} {'-' if value is None else value}")
     click.echo(f"{'assurance':18} {ASSURANCE_LEVELS[record.assurance_level]}")
+    revoked = {c.serial: c for c in record.revoked_certificates}
     for certificate in registry.certificates_of(record.device_id):
         days = f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"
-        click.echo(f"{'certificate':18} {certificate.serial} {days}")
+        single = revoked.get(certificate.serial)
+        status = f" revoked, invalid since {single.invalid_since:%Y-%m-%d %H:%M:%S}Z" if single else ""
+        click.echo(f"{'certificate':18} {certificate.serial} {days}{status}")
 
 
 @device.command()
 @click.argument("name")
 @click.option("--reason", required=True, help="One line for whoever reads a report later.")
 @click.option("--invalid-since", help="RFC 3339; what the key signed from then on is not to be believed.")
+@click.option(
+    "--cause",
+    type=click.Choice([cause.value for cause in Cause]),
+    default=Cause.UNSPECIFIED.value,
+    show_default=True,
+    help="The kind of reason (RFC 5280) that revocation lists and OCSP name.",
+)
+@click.option("--certificate", "serial", help="Revoke this certificate of the device alone (serial, hex).")
 @click.pass_obj
-def revoke(config_file: str | None, name: str, reason: str, invalid_since: str | None) -> None:
-    """Revoke a device in this home's registry. It cannot be undone."""
+def revoke(
+    config_file: str | None,
+    name: str,
+    reason: str,
+    invalid_since: str | None,
+    cause: str,
+    serial: str | None,
+) -> None:
+    """Revoke a device in this home's registry, or one of its certificates. It cannot be undone.
+
+    A running service sees it at once: in reports, in its revocation list and in its OCSP answers.
+    """
     settings = load_settings(config_file)
     since = _instant(invalid_since) if invalid_since else None
-    record = _registry(settings).revoke(name, reason=reason, now=utc_now(), invalid_since=since)
-    click.echo(f"{record.name}: {_status(record)}")
+    revocations = _revocations(settings)
+    how: _How = {"reason": reason, "cause": Cause(cause), "now": utc_now(), "invalid_since": since}
+    if serial is None:
+        record = revocations.revoke_device(name, **how)
+        click.echo(f"{record.name}: {_status(record)}")
+        return
+    number = _serial_of(settings, name, serial)
+    done = revocations.revoke_certificate(number, **how)
+    click.echo(f"certificate {number:x}: revoked, invalid since {done.invalid_since:%Y-%m-%d %H:%M:%S}Z")
+
+
+class _How(TypedDict):
+    reason: str
+    cause: Cause
+    now: datetime
+    invalid_since: datetime | None
+
+
+def _serial_of(settings: Settings, name: str, serial: str) -> int:
+    """Raises ``UnknownDevice``, and ``BadRequest`` for a certificate that is not this device's."""
+    registry = _registry(settings)
+    device = registry.find(name)
+    wanted = serial.strip().lower().removeprefix("0x").replace(":", "").lstrip("0")
+    if wanted not in {c.serial for c in registry.certificates_of(device.device_id)}:
+        raise BadRequest(f"{device.name} has no certificate with the serial number {serial}")
+    return int(wanted, 16)
+
+
+def _revocations(settings: Settings) -> Revocations:
+    from authn.wiring import open_revocations
+
+    return open_revocations(settings)
 
 
 def _registry(settings: Settings) -> Registry:

@@ -43,6 +43,8 @@ def trust_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model."),
         click.option("--as-of", type=Instant(), help="Judge as of this time instead of now."),
+        click.option("--crl", "crls", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+                     help="Revocation list (PEM or DER) of the signer's issuer. May be repeated."),
         click.option("--tsa-roots", multiple=True, type=click.Path(path_type=Path), metavar="PEM",
                      help="Roots for time-stamp authorities, in place of the configured ones; repeatable."),
         click.option("--signer-roots", multiple=True, type=click.Path(path_type=Path), metavar="PEM",
@@ -77,6 +79,7 @@ def verify(
     as_json: bool,
     signer_roots: tuple[Path, ...],
     tsa_roots: tuple[Path, ...],
+    crls: tuple[Path, ...],
     as_of: datetime | None,
     no_heuristics: bool,
     fail_on: str,
@@ -88,12 +91,12 @@ def verify(
     """  # fmt: skip
     settings = load_settings(ctx.obj)
     if bundle_file is not None:
-        if signer_roots or tsa_roots or as_of or no_heuristics or len(files) > 1:
+        if signer_roots or tsa_roots or crls or as_of or no_heuristics or len(files) > 1:
             raise click.UsageError("a bundle brings its own roots, time and sources; give at most one FILE")
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
     if not files:
         raise click.UsageError("Missing argument 'FILE...'.")
-    examiner = _examiner(settings, signer_roots, tsa_roots, heuristics=not no_heuristics)
+    examiner = _examiner(settings, signer_roots, tsa_roots, crls, heuristics=not no_heuristics)
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     code = 0
     for file in files:
@@ -138,7 +141,12 @@ def _fails(report: Report, fail_on: str) -> bool:
 
 
 def _examiner(
-    settings: Settings, signer_roots: tuple[Path, ...], tsa_roots: tuple[Path, ...], *, heuristics: bool
+    settings: Settings,
+    signer_roots: tuple[Path, ...],
+    tsa_roots: tuple[Path, ...],
+    crls: tuple[Path, ...],
+    *,
+    heuristics: bool,
 ) -> Examiner:
     from authn.wiring import open_examiner, registry_if_any
 
@@ -146,6 +154,7 @@ def _examiner(
         settings,
         signer_roots=signer_roots or None,
         tsa_roots=tsa_roots or None,
+        crls=crls,
         registry=registry_if_any(settings),
         heuristics=heuristics and settings.heuristics,
     )

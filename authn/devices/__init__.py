@@ -16,6 +16,15 @@ ASSURANCE_LEVELS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedCertificate:
+    """One certificate that was revoked while its device was not; ``serial`` in hexadecimal."""
+
+    serial: str
+    invalid_since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRecord:
     """A registered key as the registry knows it. ``invalid_since`` may lie before ``revoked_at``."""
 
@@ -27,6 +36,7 @@ class DeviceRecord:
     revoked_at: datetime | None = None
     invalid_since: datetime | None = None
     revocation_reason: str | None = None
+    revoked_certificates: tuple[RevokedCertificate, ...] = ()
 
 
 class RegistryView(Protocol):

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection, Engine, RowMapping, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, insert, or_, select, update
 
-from authn.devices import DeviceRecord
+from authn.devices import DeviceRecord, RevokedCertificate
 from authn.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
 from authn.store.engine import open_engine, reading, writing
-from authn.store.schema import certificates, devices
+from authn.store.schema import certificates, devices, revocations
 
 # It is also a folder's name on the device and the common name of the certificate (at most 64, RFC 5280).
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -50,6 +51,21 @@ def parse_name(name: str) -> str:
             "and starts with a letter or digit"
         )
     return name
+
+
+def parse_since(invalid_since: datetime | None, now: datetime) -> datetime:
+    """From when on a revocation counts. Raises ``BadRequest`` for a time in the future."""
+    since = now if invalid_since is None else invalid_since
+    if since > now:
+        raise BadRequest("invalid-since lies in the future; a revocation looks back")
+    return since
+
+
+def parse_reason(reason: str) -> str:
+    """One line for whoever reads a report later. Raises ``BadRequest``."""
+    if not reason.strip() or not reason.isprintable() or len(reason) > MAX_REASON_CHARACTERS:
+        raise BadRequest(f"a reason is one printable line of at most {MAX_REASON_CHARACTERS} characters")
+    return reason.strip()
 
 
 class Registry:
@@ -97,8 +113,7 @@ class Registry:
     def list(self) -> tuple[DeviceRecord, ...]:
         """All devices, revoked ones too, by name."""
         with reading(self._engine) as connection:
-            rows = connection.execute(select(devices).order_by(devices.c.name)).mappings()
-            return tuple(_record(row) for row in rows)
+            return _records(connection, select(devices).order_by(devices.c.name))
 
     def find(self, name_or_id: str) -> DeviceRecord:
         """Raises ``UnknownDevice``."""
@@ -109,8 +124,8 @@ class Registry:
         """The device with this key, whatever its status; or None."""
         query = select(devices).where(devices.c.spki_sha256 == spki_sha256)
         with reading(self._engine) as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else _record(row)
+            found = _records(connection, query)
+        return found[0] if found else None
 
     def certificates_of(self, device_id: str) -> tuple[CertificateRecord, ...]:
         """Every certificate that was issued to the device, oldest first."""
@@ -120,19 +135,31 @@ class Registry:
             rows = connection.execute(query.order_by(certificates.c.not_before)).mappings().all()
         return tuple(CertificateRecord(**row) for row in rows)
 
+    def newest_certificate(self, device_id: str) -> x509.Certificate | None:
+        """The one that was issued last."""
+        query = select(certificates.c.der).where(certificates.c.device_id == device_id)
+        with reading(self._engine) as connection:
+            der = connection.execute(
+                query.order_by(certificates.c.not_before.desc()).limit(1)
+            ).scalar_one_or_none()
+        return None if der is None else x509.load_der_x509_certificate(der)
+
     def revoke(
-        self, name_or_id: str, *, reason: str, now: datetime, invalid_since: datetime | None = None
+        self,
+        name_or_id: str,
+        *,
+        reason: str,
+        now: datetime,
+        invalid_since: datetime | None = None,
+        cause: str = "unspecified",
     ) -> DeviceRecord:
-        """What the key signs from ``invalid_since`` (default: now) on is not to be believed.
+        """What the key signs from ``invalid_since`` (default: now) on is not to be believed. ``cause`` is one
+        of RFC 5280's reasons (``authn.pki.crl.Cause``), for revocation lists.
 
         A second call can only move ``invalid_since`` back. Raises ``UnknownDevice``, ``BadRequest`` for a
         time in the future or an unusable reason, ``RegistryError`` when nothing would change.
         """
-        since = now if invalid_since is None else invalid_since
-        if since > now:
-            raise BadRequest("invalid-since lies in the future; a revocation looks back")
-        if not reason.strip() or not reason.isprintable() or len(reason) > MAX_REASON_CHARACTERS:
-            raise BadRequest(f"a reason is one printable line of at most {MAX_REASON_CHARACTERS} characters")
+        since, text = parse_since(invalid_since, now), parse_reason(reason)
         with writing(self._engine) as connection:
             device = _find(connection, name_or_id)
             if device.invalid_since is not None and since >= device.invalid_since:
@@ -143,9 +170,11 @@ class Registry:
                 .values(
                     revoked_at=device.revoked_at or now,
                     invalid_since=since,
-                    revocation_reason=reason.strip(),
+                    revocation_reason=text,
                 )
             )
+            row = {"device_id": device.device_id, "cause": cause, "reason": text}
+            connection.execute(insert(revocations).values(revoked_at=now, invalid_since=since, **row))
             return _find(connection, device.device_id)
 
 
@@ -156,7 +185,7 @@ def open_registry(url: str) -> Registry:
 
 def _known(connection: Connection, name: str, spki_sha256: str) -> DeviceRecord | None:
     query = select(devices).where(or_(devices.c.name == name, devices.c.spki_sha256 == spki_sha256))
-    found = [_record(row) for row in connection.execute(query).mappings()]
+    found = _records(connection, query)
     for device in found:
         if device.name != name:
             raise DeviceExists("this key is enrolled already, under another name")
@@ -170,16 +199,31 @@ def _known(connection: Connection, name: str, spki_sha256: str) -> DeviceRecord 
 def _find(connection: Connection, name_or_id: str) -> DeviceRecord:
     query = select(devices).where(or_(devices.c.device_id == name_or_id, devices.c.name == name_or_id))
     # An id wins over a device that was given this id as its name.
-    rows = sorted(
-        connection.execute(query).mappings(), key=lambda row: row["device_id"] == name_or_id, reverse=True
-    )
-    if not rows:
+    found = sorted(_records(connection, query), key=lambda d: d.device_id == name_or_id, reverse=True)
+    if not found:
         raise UnknownDevice("there is no such device")
-    return _record(rows[0])
+    return found[0]
 
 
-def _record(row: RowMapping) -> DeviceRecord:
-    return DeviceRecord(**row)
+def _records(connection: Connection, query: Select[tuple[Any, ...]]) -> tuple[DeviceRecord, ...]:
+    rows = connection.execute(query).mappings().all()
+    revoked = _revoked_certificates(connection, None if len(rows) > 1 else [r["device_id"] for r in rows])
+    return tuple(DeviceRecord(**r, revoked_certificates=revoked.get(r["device_id"], ())) for r in rows)
+
+
+def _revoked_certificates(
+    connection: Connection, device_ids: Sequence[str] | None
+) -> dict[str, tuple[RevokedCertificate, ...]]:
+    """By device. Of several rows for one certificate the last reaches back furthest."""
+    query = select(revocations).where(revocations.c.serial.is_not(None)).order_by(revocations.c.id)
+    if device_ids is not None:
+        query = query.where(revocations.c.device_id.in_(device_ids))
+    found: dict[str, dict[str, RevokedCertificate]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.device_id, {})[row.serial] = RevokedCertificate(
+            serial=row.serial, invalid_since=row.invalid_since, reason=row.reason
+        )
+    return {device_id: tuple(by_serial.values()) for device_id, by_serial in found.items()}
 
 
 def _insert(connection: Connection, device: DeviceRecord) -> None:

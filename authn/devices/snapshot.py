@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from authn.devices import DeviceRecord
-from authn.report.model import instant
+from authn.devices import DeviceRecord, RevokedCertificate
+from authn.report.model import Json, instant
 
 TIMES = ("enrolled_at", "revoked_at", "invalid_since")
 
@@ -21,7 +21,7 @@ class RegistryCopy:
         return self._by_key.get(spki_sha256)
 
 
-def record_json(record: DeviceRecord) -> dict[str, str | int | None]:
+def record_json(record: DeviceRecord) -> dict[str, Json]:
     times = {name: getattr(record, name) for name in TIMES}
     return {
         "device_id": record.device_id,
@@ -30,10 +30,25 @@ def record_json(record: DeviceRecord) -> dict[str, str | int | None]:
         "assurance_level": record.assurance_level,
         "revocation_reason": record.revocation_reason,
         **{name: instant(t) if t else None for name, t in times.items()},
+        "revoked_certificates": [
+            {"serial": c.serial, "invalid_since": instant(c.invalid_since), "reason": c.reason}
+            for c in record.revoked_certificates
+        ],
     }
 
 
 def record_of(found: Mapping[str, object]) -> DeviceRecord:
     """Raises ``ValueError``, ``TypeError`` or ``KeyError`` for what is no record."""
     times = {name: datetime.fromisoformat(str(t)) if (t := found[name]) else None for name in TIMES}
-    return DeviceRecord(**{**found, **times})  # type: ignore[arg-type]
+    revoked = found.get("revoked_certificates", ())  # version 0.1.0 wrote none
+    if not isinstance(revoked, list | tuple):
+        raise TypeError("revoked_certificates is no list")
+    certificates = tuple(
+        RevokedCertificate(
+            serial=str(c["serial"]),
+            invalid_since=datetime.fromisoformat(str(c["invalid_since"])),
+            reason=str(c["reason"]),
+        )
+        for c in revoked
+    )
+    return DeviceRecord(**{**found, **times, "revoked_certificates": certificates})  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ from authn.clock import assumed_synchronised, kernel_clock_is_synchronised
 from authn.config import Settings
 from authn.errors import Unavailable
 from authn.pki import profile
-from authn.pki.profile import Issuer
+from authn.pki.profile import Issuer, StatusAddresses, status_addresses
 from signer.digest import sha256_of
 from signer.durable import sync_folder, write_new
 from signer.errors import SignerError
@@ -65,6 +65,7 @@ class Authority:
     stamper: Issuer
     certificate_days: int
     clock_synchronised: Callable[[], bool]
+    addresses: StatusAddresses | None = None
 
     @property
     def issuing(self) -> x509.Certificate:
@@ -76,7 +77,13 @@ class Authority:
         """A chain, leaf first, without the root. Raises ``EnrolmentRefused`` (see ``profile.parse_csr``)
         or ``Unavailable`` when the issuing authority's time is over."""
         leaf = profile.device_certificate(
-            name, device_id, profile.parse_csr(csr), self.issuer, now, days=self.certificate_days
+            name,
+            device_id,
+            profile.parse_csr(csr),
+            self.issuer,
+            now,
+            days=self.certificate_days,
+            addresses=self.addresses,
         )
         return leaf, self.issuing
 
@@ -118,6 +125,7 @@ def open_authority(settings: Settings, now: datetime | None = None) -> Authority
         clock_synchronised=(
             kernel_clock_is_synchronised if settings.require_clock_sync else assumed_synchronised
         ),
+        addresses=status_addresses(settings.public_url),
     )
 
 

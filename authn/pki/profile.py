@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from authn.errors import EnrolmentRefused, Unavailable
 
@@ -34,6 +34,23 @@ class Issuer:
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusAddresses:
+    """Where a stranger's program learns whether a certificate was revoked."""
+
+    ocsp: str
+    crl: str
+    issuer: str
+
+
+def status_addresses(public_url: str) -> StatusAddresses | None:
+    """Those of the service at this address; None where it has none that outsiders can reach."""
+    if not public_url:
+        return None
+    base = f"{public_url.rstrip('/')}/pki"
+    return StatusAddresses(ocsp=f"{base}/ocsp", crl=f"{base}/crl", issuer=f"{base}/issuing")
 
 
 # Not in any of ours: everything but what is switched on by name.
@@ -106,6 +123,7 @@ def device_certificate(
     now: datetime,
     *,
     days: int,
+    addresses: StatusAddresses | None = None,
 ) -> x509.Certificate:
     """A leaf for one device. It never outlives its issuer; raises ``Unavailable`` when that has ended."""
     start = max(now - LEAF_SKEW, issuer.certificate.not_valid_before_utc)
@@ -118,6 +136,24 @@ def device_certificate(
     builder = _as_leaf(_builder(subject, public_key, start, end)).add_extension(
         x509.ExtendedKeyUsage([C2PA_CLAIM_SIGNING, DOCUMENT_SIGNING]), critical=False
     )
+    if addresses is not None:
+        builder = _with_addresses(builder, addresses)
+    return _sign(builder, issuer.certificate.subject, issuer.key)
+
+
+def ocsp_certificate(
+    public_key: ec.EllipticCurvePublicKey, issuer: Issuer, now: datetime, lifetime: timedelta
+) -> x509.Certificate:
+    """A leaf that answers for its issuer (RFC 6960, 4.2.2.2) and is itself never asked about."""
+    end = min(now + lifetime, issuer.certificate.not_valid_after_utc)
+    if end <= now:
+        raise Unavailable(
+            f"the issuing authority's certificate ended at {issuer.certificate.not_valid_after_utc}"
+        )
+    start = max(now - LEAF_SKEW, issuer.certificate.not_valid_before_utc)
+    builder = _as_leaf(_builder(_name(ORGANISATION, "Assay status responder"), public_key, start, end))
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
+    builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     return _sign(builder, issuer.certificate.subject, issuer.key)
 
 
@@ -174,6 +210,23 @@ def _as_leaf(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
     usage = x509.KeyUsage(**{**_NO_USAGE, "digital_signature": True})
     constraints = x509.BasicConstraints(ca=False, path_length=None)
     return builder.add_extension(constraints, critical=True).add_extension(usage, critical=True)
+
+
+def _with_addresses(builder: x509.CertificateBuilder, addresses: StatusAddresses) -> x509.CertificateBuilder:
+    def url(value: str) -> x509.UniformResourceIdentifier:
+        return x509.UniformResourceIdentifier(value)
+
+    access = x509.AuthorityInformationAccess(
+        [
+            x509.AccessDescription(AuthorityInformationAccessOID.OCSP, url(addresses.ocsp)),
+            x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, url(addresses.issuer)),
+        ]
+    )
+    point = x509.DistributionPoint(
+        full_name=[url(addresses.crl)], relative_name=None, reasons=None, crl_issuer=None
+    )
+    builder = builder.add_extension(access, critical=False)
+    return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
 
 
 def _sign(

@@ -1,4 +1,4 @@
-"""Steps 5 to 10: one function an axis. The numbers are those of ``authn.provenance.verifier``.
+"""Steps 5 to 9: one function an axis. The numbers are those of ``authn.provenance.verifier``.
 
 Each decides its axis from our own check and from what the engines said: established only where our own check
 holds and nobody who examined it differs.
@@ -72,19 +72,19 @@ def time_axis(
 ) -> TimeResult:
     """Step 5. Of several valid tokens the earliest genTime counts."""
     if signature is None:
-        return TimeResult(axis=_silent(Axis.TIME, "the claim signature cannot be read"))
+        return TimeResult(axis=silent(Axis.TIME, "the claim signature cannot be read"))
     if not signature.tokens_v2 and not signature.responses_v1:
         finding = Finding(code="assay.time.absent", outcome=Outcome.ABSENT, detail="there is no time-stamp")
         return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=Outcome.ABSENT, findings=(finding,)))
     if not roots:
-        return TimeResult(axis=_silent(Axis.TIME, "no time-stamping roots were given"))
+        return TimeResult(axis=silent(Axis.TIME, "no time-stamping roots were given"))
     verified, refused = _tokens(signature, claim, roots)
     if not verified:
         return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=Outcome.REFUTED, findings=refused))
     stamp = min(verified, key=lambda v: v.gen_time)
     latest = stamp.gen_time + timedelta(seconds=stamp.accuracy_s or 0)
     if stamp.gen_time > as_of:
-        return TimeResult(axis=_silent(Axis.TIME, "the time-stamp is later than the as-of time"))
+        return TimeResult(axis=silent(Axis.TIME, "the time-stamp is later than the as-of time"))
     views = {a.engine: engine_outcome(a, Axis.TIME) for a in answers} | {OWN: Outcome.ESTABLISHED}
     excused = (*abstentions, *_fraction_not_read(stamp, answers))
     differing = disagreement(Axis.TIME, views, excused)
@@ -152,10 +152,10 @@ def signer_axis(
         return SignerResult(axis=AxisEvidence(axis=Axis.SIGNER, outcome=Outcome.REFUTED, findings=(finding,)))
     if signature_holds is None:
         return SignerResult(
-            axis=_silent(Axis.SIGNER, "the claim signature could not be located by our own check")
+            axis=silent(Axis.SIGNER, "the claim signature could not be located by our own check")
         )
     if not roots:
-        axis = _silent(Axis.SIGNER, "no signer roots were given")
+        axis = silent(Axis.SIGNER, "no signer roots were given")
         return SignerResult(axis=axis, chain=_views(tuple(certificates), ()))
     try:
         path = verify_signer_path(certificates[0], certificates[1:], roots, at=at)
@@ -170,7 +170,7 @@ def signer_axis(
     views = {a.engine: engine_outcome(a, Axis.SIGNER) for a in answers} | {OWN: own}
     findings = (
         finding,
-        *_engine_codes(answers, Axis.SIGNER, finding.code, abstentions),
+        *engine_codes(answers, Axis.SIGNER, finding.code, abstentions),
         *disagreement(Axis.SIGNER, views, abstentions),
     )
     axis = AxisEvidence(
@@ -202,7 +202,7 @@ def _trusted(path: tuple[x509.Certificate, ...], at: datetime) -> Finding:
     )
 
 
-def _engine_codes(
+def engine_codes(
     answers: Sequence[EngineAnswer], axis: Axis, but: str, abstentions: tuple[Abstention, ...] = ()
 ) -> tuple[Finding, ...]:
     """Failure codes of the engines that are heard on this axis, verbatim, each code once."""
@@ -234,12 +234,12 @@ def integrity_axis(
     failures = {c.code for a in answers for c in integrity_failures(a)}
     views = {a.engine: engine_outcome(a, Axis.INTEGRITY) for a in answers}
     refuted_by_us = "claimSignature.mismatch" if signature_holds is False else ""
-    findings = [*_engine_codes(answers, Axis.INTEGRITY, refuted_by_us, abstentions)]
+    findings = [*engine_codes(answers, Axis.INTEGRITY, refuted_by_us, abstentions)]
     if signature_holds is False:
         findings.insert(0, Finding(code="claimSignature.mismatch", outcome=Outcome.REFUTED, detail=failure))
     elif signature_holds is None:
         findings.append(
-            _silent(Axis.INTEGRITY, failure or "our own check found no claim signature").findings[0]
+            silent(Axis.INTEGRITY, failure or "our own check found no claim signature").findings[0]
         )
     findings += disagreement(Axis.INTEGRITY, views, abstentions)
     spoken = set(speaking(Axis.INTEGRITY, views, abstentions).values())
@@ -251,9 +251,7 @@ def integrity_axis(
     else:
         outcome = Outcome.NOT_EXAMINED
         if not findings:
-            findings.append(
-                _silent(Axis.INTEGRITY, "an engine did not evaluate the hard binding").findings[0]
-            )
+            findings.append(silent(Axis.INTEGRITY, "an engine did not evaluate the hard binding").findings[0])
     return AxisEvidence(axis=Axis.INTEGRITY, outcome=outcome, findings=tuple(findings))
 
 
@@ -274,9 +272,9 @@ def device_axis(
 ) -> AxisEvidence:
     """Step 9. The key decides, not the name in the certificate."""
     if leaf is None:
-        return _silent(Axis.DEVICE, "there is no verified signature whose key could be looked up")
+        return silent(Axis.DEVICE, "there is no verified signature whose key could be looked up")
     if registry is None:
-        return _silent(Axis.DEVICE, "no device registry was asked")
+        return silent(Axis.DEVICE, "no device registry was asked")
     device = registry.device_by_key(spki_sha256(leaf))
     if device is None:
         finding = Finding(
@@ -285,64 +283,29 @@ def device_axis(
             detail="the key belongs to no registered device",
         )
         return AxisEvidence(axis=Axis.DEVICE, outcome=Outcome.ABSENT, findings=(finding,))
-    if _revoked_at(device, proven or as_of):
+    if revoked_at_time(device, proven or as_of):
         finding = Finding(
             code="assay.device.revoked",
             outcome=Outcome.REFUTED,
             detail="the device was revoked at the time the signature is judged at",
-            facts=_device_facts(device),
+            facts=device_facts(device),
         )
     else:
         finding = Finding(
             code="assay.device.registered",
             outcome=Outcome.ESTABLISHED,
             detail=f"the key is registered as {device.name!r}; {ASSURANCE_LEVELS[device.assurance_level]}",
-            facts=_device_facts(device),
+            facts=device_facts(device),
         )
     return AxisEvidence(axis=Axis.DEVICE, outcome=finding.outcome, findings=(finding,))
 
 
-def revocation_axis(
-    leaf: x509.Certificate | None,
-    registry: RegistryView | None,
-    proven: datetime | None,
-    as_of: datetime,
-    answers: Sequence[EngineAnswer],
-) -> AxisEvidence:
-    """Step 10. Established means: the registry knows the key, and it was not revoked at that time."""
-    stapled = _engine_codes(answers, Axis.REVOCATION, "")
-    device = registry.device_by_key(spki_sha256(leaf)) if leaf is not None and registry is not None else None
-    if device is None:
-        why = "nobody who could revoke this certificate was asked; the network is off"
-        silent = _silent(Axis.REVOCATION, why)
-        outcome = Outcome.REFUTED if stapled else Outcome.NOT_EXAMINED
-        return AxisEvidence(axis=Axis.REVOCATION, outcome=outcome, findings=(*stapled, *silent.findings))
-    revoked = _revoked_at(device, proven or as_of)
-    finding = Finding(
-        code="signingCredential.revoked" if revoked else "signingCredential.notRevoked",
-        outcome=Outcome.REFUTED if revoked else Outcome.ESTABLISHED,
-        detail=_revocation_detail(device, proven, revoked=revoked),
-        facts=_device_facts(device),
-    )
-    outcome = Outcome.REFUTED if revoked or stapled else Outcome.ESTABLISHED
-    return AxisEvidence(axis=Axis.REVOCATION, outcome=outcome, findings=(finding, *stapled))
-
-
-def _revoked_at(device: DeviceRecord, at: datetime) -> bool:
+def revoked_at_time(device: DeviceRecord, at: datetime) -> bool:
     since = device.invalid_since or device.revoked_at
     return since is not None and since <= at
 
 
-def _revocation_detail(device: DeviceRecord, proven: datetime | None, *, revoked: bool) -> str:
-    basis = "its proven time" if proven else "the as-of time, since no time is proven"
-    since = device.invalid_since or device.revoked_at
-    if since is None:
-        return f"the registry names no revocation; judged at {basis}"
-    word = "from" if revoked else "only later, from"
-    return f"the registry revokes the device {word} {instant(since)} on; judged at {basis}"
-
-
-def _device_facts(device: DeviceRecord) -> Facts:
+def device_facts(device: DeviceRecord) -> Facts:
     return (
         ("device_id", device.device_id),
         ("name", device.name),
@@ -380,6 +343,6 @@ def _view(index: int, certificate: x509.Certificate, roots: Sequence[x509.Certif
     )
 
 
-def _silent(axis: Axis, why: str) -> AxisEvidence:
+def silent(axis: Axis, why: str) -> AxisEvidence:
     finding = Finding(code=f"assay.{axis.value}.notExamined", outcome=Outcome.NOT_EXAMINED, detail=why)
     return AxisEvidence(axis=axis, outcome=Outcome.NOT_EXAMINED, findings=(finding,))

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.errors import Unavailable
+from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
 from signer.certificates import read_certificate
 
 MAX_PEM_BYTES = 16 * 1024 * 1024
@@ -19,10 +20,11 @@ MAX_PEM_BYTES = 16 * 1024 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRoots:
     """Two lists that are never joined: a time-stamp authority must not vouch for a camera, nor a camera
-    authority for the time."""
+    authority for the time. ``crls``: what the reader knows about revocations, in place of a network."""
 
     signer: tuple[x509.Certificate, ...] = ()
     tsa: tuple[x509.Certificate, ...] = ()
+    crls: tuple[Crl, ...] = ()
 
 
 def load_roots(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
@@ -41,6 +43,22 @@ def load_roots(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
         except (ValueError, x509.InvalidVersion) as e:
             raise Unavailable(f"{file} holds no usable PEM certificates: {e}") from e
     return tuple(found.values())
+
+
+def load_crls(files: Iterable[Path]) -> tuple[Crl, ...]:
+    """One list of each file, PEM or DER. Raises ``Unavailable`` naming the file: a report must not quietly
+    lose what its reader knows."""
+    found = []
+    for file in files:
+        try:
+            if file.stat().st_size > MAX_CRL_BYTES:
+                raise Unavailable(f"{file} is too large for a revocation list")
+            found.append(read_crl(file.read_bytes()))
+        except OSError as e:
+            raise Unavailable(f"the revocation list {file} cannot be read: {e.strerror}") from e
+        except CrlRefused as e:
+            raise Unavailable(f"the revocation list {file} is refused: {e}") from e
+    return tuple(found)
 
 
 def roots_pem(roots: Iterable[x509.Certificate]) -> str:

@@ -10,7 +10,7 @@
  7. integrity axis: hard binding and assertion digests by both engines, claim signature by us
  8. for 5 to 7, compare all who examined: a disagreement is a finding and never ends as established
  9. device axis: look the leaf's key up in the registry view; its status at the proven time
-10. revocation axis: the registry's revocation against the proven time, and what engines found stapled
+10. revocation axis: registry and revocation lists against the proven time, and what engines found stapled
 11. history axis: actions and ingredients, and what was recorded about them
 12. the signer's claims, as claims
 13. log axis: receipts
@@ -35,6 +35,7 @@ from authn.provenance import axes
 from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.history import asserted_claims, claim_version, history_axis
 from authn.provenance.reading import Abstention
+from authn.provenance.revocation import Judged, Known, revocation_axis
 from authn.provenance.roots import TrustRoots
 from signer.certificates import read_certificate
 from signer.container import read_manifest
@@ -84,7 +85,9 @@ def verify_media(
     integrity = axes.integrity_axis(own.signature_holds, own.failure, answers, abstentions)  # 7
     key = own.certificates[0] if own.certificates and own.signature_holds else None
     device = axes.device_axis(key, registry, stamps.proven, as_of)  # 9
-    revocation = axes.revocation_axis(key, registry, stamps.proven, as_of, answers)  # 10
+    known = Known(certificates=own.certificates, roots=roots.signer, crls=roots.crls, registry=registry)
+    judged = Judged(proven=stamps.proven, as_of=as_of)
+    revocation = revocation_axis(known if key else None, judged, answers)  # 10
     history = history_axis(answers[0], tuple(answers[1:]))  # 11
     return CryptographicEvidence(
         axes=(credential, integrity, signer.axis, device, stamps.axis, revocation, history, _log_axis()),

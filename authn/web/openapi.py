@@ -10,6 +10,8 @@ from importlib.resources import files
 from flask import Blueprint, Response
 
 from authn.report.model import Json
+from authn.web.est import REQUEST_TYPE as EST_REQUEST_TYPE
+from authn.web.pki import CERTIFICATE_TYPE, CRL_TYPE, OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE
 from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
 
 openapi = Blueprint("openapi", __name__)
@@ -39,11 +41,23 @@ def openapi_document() -> Object:
             "description": "Media authenticity: cryptographic and heuristic evidence, never added up.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {**_devices(), **_verifications(), **_tsa(), **_health()},
+        "paths": {
+            **_devices(),
+            **_verifications(),
+            **_tsa(),
+            **_status(),
+            **_est(),
+            **_health(),
+        },
         "components": {
             "schemas": {**_schemas(), "Report": _report_schema()},
             "securitySchemes": {
-                "enrolmentToken": {"type": "http", "scheme": "bearer", "description": "The enrolment token."}
+                "enrolmentToken": {"type": "http", "scheme": "bearer", "description": "The enrolment token."},
+                "enrolmentPassword": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The enrolment token as password; any name.",
+                },
             },
             "responses": {
                 "Problem": {
@@ -143,6 +157,66 @@ def _tsa() -> Object:
         requestBody={"required": True, "content": {QUERY_TYPE: binary}},
     )
     return {"/tsa": {"post": stamp}}
+
+
+def _status() -> Object:
+    answer: Object = {"200": _binary("An OCSP answer.", OCSP_RESPONSE_TYPE)}
+    ask = _operation(
+        "askStatus",
+        "OCSP (RFC 6960); a refusal is an answer with status 200 too",
+        answer,
+        ("413", "415", "503"),
+        requestBody={"required": True, "content": _binary_content(OCSP_REQUEST_TYPE)},
+    )
+    by_address = _operation(
+        "askStatusByAddress",
+        "OCSP with the request in the address, as base64",
+        answer,
+        ("400", "503"),
+        parameters=[_parameter("encoded", "path", {"type": "string"})],
+    )
+    crl: Object = {"200": _binary("The list.", CRL_TYPE), "304": {"description": "It is the list you have."}}
+    issuing: Object = {"200": _binary("The certificate.", CERTIFICATE_TYPE)}
+    return {
+        "/pki/crl": {"get": _operation("getRevocationList", "What was revoked (RFC 5280)", crl, ("503",))},
+        "/pki/issuing": {"get": _operation("getIssuingAuthority", "The issuer of devices", issuing, ())},
+        "/pki/ocsp": {"post": ask},
+        "/pki/ocsp/{encoded}": {"get": by_address},
+    }
+
+
+def _est() -> Object:
+    certificates: Object = {"200": _binary("Certificates only, base64.", "application/pkcs7-mime")}
+    body: Object = {"required": True, "content": {EST_REQUEST_TYPE: {"schema": {"type": "string"}}}}
+    enrol = _operation(
+        "estEnrol",
+        "EST: a first certificate; the common name of the request is the device's name",
+        certificates,
+        ("400", "401", "403", "409", "413", "415", "503"),
+        requestBody=body,
+        security=[{"enrolmentToken": []}, {"enrolmentPassword": []}],
+    )
+    renew = _operation(
+        "estRenew",
+        "EST: a new certificate for an enrolled key, proven by the request's signature",
+        certificates,
+        ("400", "403", "413", "415", "503"),
+        requestBody=body,
+    )
+    roots = _operation("estAuthorities", "EST: the roots and the issuer of devices", certificates, ())
+    return {
+        "/.well-known/est/cacerts": {"get": roots},
+        "/.well-known/est/simpleenroll": {"post": enrol},
+        "/.well-known/est/simplereenroll": {"post": renew},
+    }
+
+
+def _binary(description: str, media_type: str) -> Object:
+    return {"description": description, "content": _binary_content(media_type)}
+
+
+def _binary_content(media_type: str) -> Object:
+    return {media_type: {"schema": {"type": "string", "format": "binary"}}}
 
 
 def _health() -> Object:

@@ -16,6 +16,7 @@ from authn.errors import AuthnError
 
 HTTP_CODES = {
     400: "assay.request.bad",
+    401: "assay.request.unauthenticated",
     404: "assay.request.notFound",
     405: "assay.request.methodNotAllowed",
     408: "assay.request.timeout",

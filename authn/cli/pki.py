@@ -1,0 +1,60 @@
+"""``assay pki``: the revocation list of this home, for publishing without a running service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from authn.config import load_settings
+
+
+@click.group()
+def pki() -> None:
+    """Publish and show what was revoked."""
+
+
+@pki.command()
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write; default: standard output.")
+@click.pass_obj
+def crl(config_file: str | None, out: Path | None) -> None:
+    """Write the current signed revocation list (DER).
+
+    It is made anew where the last one is ten minutes old or something was revoked since. An existing file is
+    replaced.
+    """
+    from authn.pki.authority import open_authority
+    from authn.wiring import open_revocations, utc_now
+    from signer.durable import write_new
+
+    settings = load_settings(config_file)
+    published = open_revocations(settings).current_crl(open_authority(settings).issuer, utc_now())
+    if out is None:
+        click.echo(published.der, nl=False)
+        return
+    try:
+        new = out.with_name(out.name + ".new")
+        new.unlink(missing_ok=True)
+        write_new(new, published.der, mode=0o644)
+        new.replace(out)
+    except OSError as e:
+        raise click.UsageError(f"{out} cannot be written: {e.strerror}") from e
+    click.echo(
+        f"list {published.number}, the next one by {published.next_update:%Y-%m-%d %H:%M:%S}Z", err=True
+    )
+
+
+@pki.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def show(file: Path) -> None:
+    """Show a revocation list (PEM or DER), without judging who signed it."""
+    from authn.provenance.roots import load_crls
+
+    (found,) = load_crls((file,))
+    click.echo(f"issuer       {found.parsed.issuer.rfc4514_string()}")
+    click.echo(f"number       {found.number}")
+    click.echo(f"this update  {found.this_update:%Y-%m-%d %H:%M:%S}Z")
+    click.echo(f"next update  {found.next_update:%Y-%m-%d %H:%M:%S}Z")
+    for entry in found.entries.values():
+        since = f"invalid since {entry.invalid_since:%Y-%m-%d %H:%M:%S}Z"
+        click.echo(f"{entry.serial:x}  revoked {entry.revoked_at:%Y-%m-%d %H:%M:%S}Z  {since}  {entry.cause}")

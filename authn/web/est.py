@@ -1,0 +1,112 @@
+"""EST (RFC 7030) for standard clients: base64 PKCS#10 in, base64 PKCS#7 with certificates out.
+
+Of the protocol's ways to say who asks, two are taken: the enrolment token (as HTTP Basic password or Bearer)
+for a first certificate, and possession of an enrolled key for a renewal. There is no TLS here, so no client
+certificate; the request's own signature is the proof.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs7
+from cryptography.x509.oid import NameOID
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from authn.devices import DeviceRecord
+from authn.errors import BadRequest, EnrolmentRefused
+from authn.intake import verify_token
+from authn.pki.profile import LEAF_SKEW, MAX_CSR_BYTES, parse_csr
+from authn.web.api import services
+from authn.web.problems import HTTP_CODES, problem
+from signer.digest import sha256_of
+
+REQUEST_TYPE = "application/pkcs10"
+CERTIFICATES_TYPE = "application/pkcs7-mime; smime-type=certs-only"
+# Whoever saw a renewal request can send it again. It gets him nothing but the certificate that is there.
+RENEWABLE_AFTER = timedelta(hours=1)
+
+est = Blueprint("est", __name__, url_prefix="/.well-known/est")
+
+
+@est.get("/cacerts")
+def authorities() -> Response:
+    """The roots of devices and their issuing authority (RFC 7030, 4.1)."""
+    authority = services().authority
+    return _certificates((*authority.device_roots, authority.issuing))
+
+
+@est.post("/simpleenroll")
+def enrol() -> Response:
+    """A first certificate (4.2.1). The device's name is the common name that the request carries."""
+    if request.authorization is None:
+        response = problem(401, HTTP_CODES[401], "send the enrolment token, as Basic password or as Bearer")
+        response.headers["WWW-Authenticate"] = 'Basic realm="enrolment"'
+        return response
+    given = request.authorization
+    verify_token((given.token or given.password or "").strip(), services().enrolment_token)
+    csr = _read_request()
+    enrolled = services().intake.enrol(_common_name(csr), csr, services().clock())
+    return _certificates(enrolled.chain[:1])
+
+
+@est.post("/simplereenroll")
+def renew() -> Response:
+    """A new certificate for an enrolled key (4.2.2), proven by the signature on the request.
+
+    Within an hour of the newest certificate that one is given again.
+    """
+    csr, now = _read_request(), services().clock()
+    spki = parse_csr(csr).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    device = services().registry.device_by_key(sha256_of(spki).value.hex())
+    if device is None:
+        raise EnrolmentRefused("this key belongs to no enrolled device: enrol it first")
+    if _common_name(csr) not in ("", device.name):
+        raise EnrolmentRefused("the request is for another name than the key was enrolled under")
+    newest = services().registry.newest_certificate(device.device_id)
+    if device.revoked_at is None and newest is not None and _is_fresh(newest, device, now):
+        return _certificates((newest,))
+    return _certificates(services().intake.enrol(device.name, csr, now).chain[:1])
+
+
+def _is_fresh(certificate: x509.Certificate, device: DeviceRecord, now: datetime) -> bool:
+    revoked = {c.serial for c in device.revoked_certificates}
+    issued_at = certificate.not_valid_before_utc + LEAF_SKEW
+    return now - issued_at < RENEWABLE_AFTER and f"{certificate.serial_number:x}" not in revoked
+
+
+def _read_request() -> bytes:
+    """The PKCS#10 request as DER. Clients differ on line breaks, and some send PEM armour or raw DER."""
+    if request.mimetype != REQUEST_TYPE:
+        raise UnsupportedMediaType(f"send a PKCS#10 request as {REQUEST_TYPE}")
+    request.max_content_length = 2 * MAX_CSR_BYTES
+    body = request.get_data(cache=False)
+    if body.lstrip().startswith(b"-----") or body[:1] == b"\x30":
+        return body
+    try:
+        return base64.b64decode(b"".join(body.split()), validate=True)
+    except binascii.Error as e:
+        raise BadRequest("the body is not a PKCS#10 request in base64") from e
+
+
+def _common_name(csr: bytes) -> str:
+    """Empty where the request names none or several. Raises as ``parse_csr``."""
+    parse_csr(csr)
+    load = x509.load_pem_x509_csr if csr.lstrip().startswith(b"-----") else x509.load_der_x509_csr
+    try:
+        names = load(csr).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError as e:
+        raise EnrolmentRefused("the subject of the certificate request cannot be read") from e
+    return str(names[0].value) if len(names) == 1 else ""
+
+
+def _certificates(certificates: tuple[x509.Certificate, ...]) -> Response:
+    der = pkcs7.serialize_certificates(list(certificates), Encoding.DER)
+    response = Response(base64.encodebytes(der), content_type=CERTIFICATES_TYPE)
+    response.headers["Content-Transfer-Encoding"] = "base64"
+    response.headers["Cache-Control"] = "no-store"
+    return response

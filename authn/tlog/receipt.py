@@ -1,0 +1,132 @@
+"""A receipt: one text that proves to anybody, offline, that an entry is in the log (C2SP tlog-proof).
+
+Pure. The line ``extra`` holds kind and salt, so that whoever has the record needs nothing but the receipt and
+the log's key to verify it. Go's sumdb packages and tlog-scales verify the same text, given the leaf.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from authn.errors import NoteError, ReceiptRefused
+from authn.tlog.checkpoint import parse as parse_checkpoint
+from authn.tlog.entry import SALT_BYTES, VERSION, canonical, leaf_bytes
+from authn.tlog.merkle import HASH_BYTES, leaf_hash
+from authn.tlog.note import Verifier, verify
+from authn.tlog.proof import MAX_HASHES, Proof, proves_inclusion
+
+HEADER = "c2sp.org/tlog-proof@v1"
+MAX_RECEIPT_CHARACTERS = 1 << 20
+MAX_DIGITS = 19
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """``note`` is a signed checkpoint, with cosignatures where there are any. No claim is verified yet."""
+
+    index: int
+    proof: Proof
+    note: str
+    kind: str
+    salt: bytes = field(repr=False)
+
+    def leaf(self, record: bytes) -> bytes:
+        """The leaf that a record has under this receipt's salt."""
+        return leaf_bytes(self.kind, self.salt, record)
+
+    def text(self) -> str:
+        """The file, usually named ``.tlog-proof``."""
+        extra = canonical({"kind": self.kind, "salt": self.salt.hex(), "v": VERSION})
+        lines = (HEADER, f"extra {_text(extra)}", f"index {self.index}", *map(_text, self.proof))
+        return "\n".join(lines) + "\n\n" + self.note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedReceipt:
+    """``witnessed_by`` names the given witnesses whose cosignatures are valid; empty means unwitnessed."""
+
+    origin: str
+    index: int
+    size: int
+    root: bytes
+    witnessed_by: tuple[str, ...]
+
+
+def parse_receipt(text: str) -> Receipt:
+    """Raises ``ReceiptRefused`` for anything that ``Receipt.text`` would not have written."""
+    head, gap, note = text.partition("\n\n")
+    lines = head.split("\n")
+    if len(text) > MAX_RECEIPT_CHARACTERS or not gap or lines[0] != HEADER or len(lines) > MAX_HASHES + 3:
+        raise ReceiptRefused("this is no receipt of a log")
+    if len(lines) < 3 or not lines[1].startswith("extra ") or not lines[2].startswith("index "):
+        raise ReceiptRefused("the receipt has no salt or no index")
+    kind, salt = _opening(_bytes(lines[1].removeprefix("extra ")))
+    receipt = Receipt(
+        index=_number(lines[2].removeprefix("index ")),
+        proof=tuple(map(_bytes, lines[3:])),
+        note=note,
+        kind=kind,
+        salt=salt,
+    )
+    if any(len(hash_) != HASH_BYTES for hash_ in receipt.proof) or receipt.text() != text:
+        raise ReceiptRefused("the receipt is not written as a receipt is")
+    return receipt
+
+
+def verify_receipt(
+    receipt: Receipt, leaf: bytes, log_key: Verifier, witnesses: Sequence[Verifier] = ()
+) -> VerifiedReceipt:
+    """What the receipt proves about a leaf to somebody who trusts these keys and nothing else.
+
+    A signature by a key that is not given is ignored; a bad one by a key that is given refuses the receipt.
+    Raises ``ReceiptRefused``, and nothing else whatever the input.
+    """
+    try:
+        verified = verify(receipt.note, (log_key, *witnesses))
+        checkpoint = parse_checkpoint(verified.text)
+    except NoteError as e:
+        raise ReceiptRefused(f"the receipt's checkpoint does not hold: {e.detail}") from e
+    signers = {s.name for s in verified.signatures}
+    if log_key.name not in signers or checkpoint.origin != log_key.name:
+        raise ReceiptRefused("the receipt's checkpoint is not signed by this log")
+    if not proves_inclusion(leaf_hash(leaf), receipt.index, checkpoint.size, receipt.proof, checkpoint.root):
+        raise ReceiptRefused("the receipt does not prove that this entry is in the log")
+    return VerifiedReceipt(
+        origin=checkpoint.origin,
+        index=receipt.index,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        witnessed_by=tuple(sorted(w.name for w in witnesses if w.name in signers)),
+    )
+
+
+def _opening(extra: bytes) -> tuple[str, bytes]:
+    try:
+        fields = json.loads(extra)
+        kind, salt = fields["kind"], bytes.fromhex(fields["salt"])
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
+        raise ReceiptRefused("the receipt's salt cannot be read") from e
+    if not isinstance(kind, str) or not kind.isascii() or len(salt) != SALT_BYTES:
+        raise ReceiptRefused("the receipt's salt cannot be read")
+    return kind, salt
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise ReceiptRefused("the receipt's index is no number")
+    return int(text)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as e:
+        raise ReceiptRefused("the receipt holds something that is not base64") from e
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

@@ -8,19 +8,19 @@ on the disk; after any failure the photo is as it was.
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from signer.claim import MIN_NONCE_BYTES, CaptureClaim, DeviceAssertion
+from signer.claim import CaptureClaim, DeviceAssertion
 from signer.container import read_manifest
 from signer.credential import refuse_signed, sign_media
 from signer.device import DeviceIdentity, next_counter
 from signer.errors import AlreadySigned, InputRefused, ManifestMalformed
 from signer.formats import media_type_of
+from signer.freshness import newest_checkpoint, nonce_of
 from signer.keys import open_key
 from signer.mediafile import create_media_file, held_media_file, replace_media_file
 from signer.spool import Entry, Spool, new_entry
@@ -96,11 +96,15 @@ def _sign(
     key = key or open_key(identity.key_uri)
     captured_at = now or datetime.now(UTC)
     counter = next_counter(identity.folder)
+    checkpoint = newest_checkpoint(identity.folder)
     claim = CaptureClaim(
         title=title.encode("utf-8", "replace").decode(),  # a file name need not be text
         captured_at=captured_at,
         device=DeviceAssertion(
-            device_id=identity.device_id, counter=counter, nonce=secrets.token_bytes(MIN_NONCE_BYTES)
+            device_id=identity.device_id,
+            counter=counter,
+            nonce=nonce_of(checkpoint),
+            checkpoint=checkpoint,
         ),
     )
     signed = sign_media(data, media_type, claim, key, identity.chain_pem)

@@ -21,12 +21,13 @@ MIN_NONCE_BYTES = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAssertion:
-    """``counter`` never repeats on one device; ``nonce`` is fresh per capture (random, or the newest
-    log checkpoint the device knows). Both are the device's word, not proof."""
+    """``counter`` never repeats on one device; ``nonce`` is random, or commits to ``checkpoint``, the newest
+    checkpoint note of a log that the device knows (``signer.freshness``)."""
 
     device_id: str
     counter: int
     nonce: bytes
+    checkpoint: str = ""
 
     def __post_init__(self) -> None:
         if not self.device_id or self.counter < 1 or len(self.nonce) < MIN_NONCE_BYTES:
@@ -56,6 +57,7 @@ def manifest_definition(claim: CaptureClaim) -> str:
         "device_id": claim.device.device_id,
         "counter": claim.device.counter,
         "nonce": claim.device.nonce.hex(),
+        **({"checkpoint": claim.device.checkpoint} if claim.device.checkpoint else {}),
     }
     definition = {
         "claim_version": 2,

@@ -16,6 +16,7 @@ from authn.errors import AuthnError, SettingsError
 from signer.client import Client
 from signer.device import DeviceIdentity, choose_identity
 from signer.errors import TimestampUnavailable
+from signer.freshness import remember_checkpoint
 from signer.spool import Fetch, Spool, StampRun
 
 Roots = tuple[x509.Certificate, ...]
@@ -59,7 +60,17 @@ def stamp_waiting(session: CaptureSession) -> StampRun:
         fetch, roots = _authority(session)
     except TimestampUnavailable as e:
         return StampRun(waiting=tuple(replace(entry, reason=e.detail) for entry in waiting))
-    return session.spool.stamp_all(fetch, roots, device_id=session.identity.device_id)
+    run = session.spool.stamp_all(fetch, roots, device_id=session.identity.device_id)
+    _learn_checkpoint(session)
+    return run
+
+
+def _learn_checkpoint(session: CaptureSession) -> None:
+    """The next captures commit to the newest checkpoint of the service's log; nothing waits for it."""
+    service_url = session.identity.service_url or session.settings.service_url
+    if service_url:
+        note = Client().checkpoint(f"{service_url.rstrip('/')}/log/checkpoint")
+        remember_checkpoint(session.identity.folder, note)
 
 
 def print_stamping(run: StampRun) -> None:

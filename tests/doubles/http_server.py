@@ -47,6 +47,8 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client had enough, as some tests want
 
+        do_GET = do_POST  # noqa: N815 - the name that the base class looks for
+
         def log_message(self, *_: object) -> None:
             pass
 

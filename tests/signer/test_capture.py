@@ -124,7 +124,7 @@ def test_the_device_assertion_counts_and_its_nonce_is_fresh(camera: Camera, tmp_
     assert [device["counter"] for device in said] == [1, 2, 3]
     assert {device["device_id"] for device in said} == {"id-of-cam"}
     assert len({device["nonce"] for device in said}) == 3
-    assert all(len(bytes.fromhex(device["nonce"])) == 16 for device in said)
+    assert all(len(bytes.fromhex(device["nonce"])) == 32 for device in said)
 
 
 def test_the_result_says_what_was_done(camera: Camera, shot: Path) -> None:

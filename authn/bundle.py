@@ -28,8 +28,8 @@ from authn.errors import BundleError, SettingsError
 from authn.media import Media
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
 from authn.provenance.axes import spki_sha256
+from authn.provenance.own import read_own
 from authn.provenance.roots import TrustRoots, roots_pem
-from authn.provenance.verifier import read_own
 from authn.report.conclude import Policy, parse_policy
 from authn.report.model import Json, Report, instant, report_json
 from signer.certificates import read_certificate

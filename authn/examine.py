@@ -29,6 +29,7 @@ from authn.evidence import (
 from authn.media import Media
 from authn.provenance.engines import Engine, EngineAnswer
 from authn.provenance.history import source_types
+from authn.provenance.logs import LogTrust
 from authn.provenance.roots import TrustRoots, roots_digest
 from authn.provenance.verifier import verify_media
 from authn.report.conclude import Policy, conclude
@@ -57,6 +58,7 @@ class Examiner:
         policy: Policy,
         sources: Sequence[HeuristicSource] = (),
         registry: RegistryView | None = None,
+        logs: LogTrust | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._roots = roots
@@ -64,17 +66,24 @@ class Examiner:
         self._policy = policy
         self._sources = tuple(sources)
         self._registry = registry
+        self._logs = logs or LogTrust()
         self._clock = clock
         # Both engines release the interpreter lock, so the others can read while the last one does.
         self._threads = ThreadPoolExecutor(max(len(self._engines) - 1, 1), thread_name_prefix="engine")
 
-    def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
+    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
         """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""
         started, now = time.perf_counter(), self._clock()
         judged_at = as_of or now
         answers = self._answers(media, judged_at)
         proof = verify_media(
-            media, answers=answers, roots=self._roots, registry=self._registry, as_of=judged_at
+            media,
+            answers=answers,
+            roots=self._roots,
+            registry=self._registry,
+            as_of=judged_at,
+            logs=self._logs,
+            receipt=receipt,
         )
         _refuse_unreadable(media, proof)
         guesses, failed = self._guesses(media)

@@ -22,10 +22,7 @@ Its callers must still: cap and sniff the bytes (``authn.media``), choose the ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-
-from cryptography import x509
 
 from authn.devices import RegistryView
 from authn.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
@@ -34,33 +31,16 @@ from authn.pki.chains import is_pss_signed
 from authn.provenance import axes
 from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.history import asserted_claims, claim_version, history_axis
+from authn.provenance.logs import LogTrust, log_axis
+from authn.provenance.own import OwnReading, read_own
 from authn.provenance.reading import Abstention
 from authn.provenance.revocation import Judged, Known, revocation_axis
 from authn.provenance.roots import TrustRoots
-from signer.certificates import read_certificate
-from signer.container import read_manifest
-from signer.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
-from signer.errors import ManifestMalformed, SigningFailed, UnsupportedMedia
-from signer.jumbf import active_manifest
 
 # c2pa-rs judges validity at the clock, and calls such a signer untrusted too: a report would change with the
 # reader's calendar. Validity is judged by us and by the other engine, at the time that is asked about.
 _AT_THE_CLOCK = frozenset({"signingCredential.expired", "claimSignature.outsideValidity"})
 MIN_CLAIM_VERSION = 2  # in version 1 the time-stamp does not cover the signature (c2pa-rs#2317)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnReading:
-    """Steps 1 and 4. ``failure`` says why there is no (valid) signature to judge; then ``signature_holds`` is
-    False where it was refuted and None where it could not be examined."""
-
-    store_found: bool
-    claim: bytes = b""
-    claim_version: int | None = None
-    signature: ClaimSignature | None = None
-    certificates: tuple[x509.Certificate, ...] = ()
-    signature_holds: bool | None = None
-    failure: str = ""
 
 
 def verify_media(
@@ -70,11 +50,13 @@ def verify_media(
     roots: TrustRoots,
     registry: RegistryView | None,
     as_of: datetime,
+    logs: LogTrust,
+    receipt: str | None,
 ) -> CryptographicEvidence:
     """``answers``: step 2, one per engine, c2pa-rs first (``authn.examine``)."""
     own = read_own(media)  # 1, 4
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
-        return _without_manifest(media, answers)
+        return _without_manifest(media, own, answers, receipt, logs)
     abstentions = known_limits(own, answers)
     credential = _credential_axis(own, answers)  # 3
     stamps = axes.time_axis(own.signature, own.claim, roots.tsa, answers, abstentions, as_of)  # 5, 8
@@ -89,46 +71,13 @@ def verify_media(
     judged = Judged(proven=stamps.proven, as_of=as_of)
     revocation = revocation_axis(known if key else None, judged, answers)  # 10
     history = history_axis(answers[0], tuple(answers[1:]))  # 11
+    log = log_axis(own, receipt, logs)  # 13
     return CryptographicEvidence(
-        axes=(credential, integrity, signer.axis, device, stamps.axis, revocation, history, _log_axis()),
+        axes=(credential, integrity, signer.axis, device, stamps.axis, revocation, history, log),
         engines=_views(answers),
         claims=asserted_claims(answers[0]),  # 12
         chain=signer.chain,
         not_after=stamps.not_after,
-    )
-
-
-def read_own(media: Media) -> OwnReading:
-    """Steps 1 and 4: our own way to the claim and its signature, independent of both engines."""
-    try:
-        store = read_manifest(media.data, media.media_type)
-    except ManifestMalformed as e:
-        return OwnReading(store_found=True, signature_holds=False, failure=str(e))
-    except UnsupportedMedia as e:
-        return OwnReading(store_found=False, failure=str(e))
-    if store is None:
-        return OwnReading(store_found=False)
-    try:
-        manifest = active_manifest(store)
-        claim = manifest.claim.of(store)
-        signature = parse_claim_signature(manifest.signature.of(store))
-        certificates = tuple(read_certificate(der) for der in signature.certificates)
-        key = certificates[0].public_key()
-    except (ManifestMalformed, ValueError) as e:
-        return OwnReading(store_found=True, signature_holds=False, failure=str(e))
-    try:
-        verify_claim_signature(signature, claim, key)
-        holds, failure = True, ""
-    except SigningFailed as e:
-        holds, failure = False, str(e)
-    return OwnReading(
-        store_found=True,
-        claim=claim,
-        claim_version=manifest.claim_version,
-        signature=signature,
-        certificates=certificates,
-        signature_holds=holds,
-        failure=failure,
     )
 
 
@@ -175,7 +124,9 @@ def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEv
     return AxisEvidence(axis=Axis.CREDENTIAL, outcome=Outcome.ESTABLISHED, findings=tuple(findings))
 
 
-def _without_manifest(media: Media, answers: Sequence[EngineAnswer]) -> CryptographicEvidence:
+def _without_manifest(
+    media: Media, own: OwnReading, answers: Sequence[EngineAnswer], receipt: str | None, logs: LogTrust
+) -> CryptographicEvidence:
     remote = [a for a in answers if a.state is EngineState.REMOTE_ONLY]
     broken = [a for a in answers if a.state is EngineState.UNREADABLE]
     if remote:
@@ -204,17 +155,9 @@ def _without_manifest(media: Media, answers: Sequence[EngineAnswer]) -> Cryptogr
         for axis in list(Axis)[1:-1]
     )
     credential = AxisEvidence(axis=Axis.CREDENTIAL, outcome=finding.outcome, findings=(finding,))
-    return CryptographicEvidence(axes=(credential, *others, _log_axis()), engines=_views(answers))
-
-
-def _log_axis() -> AxisEvidence:
-    """Step 13. Receipts come with the transparency log; a file alone carries none."""
-    finding = Finding(
-        code="assay.log.noReceipt",
-        outcome=Outcome.ABSENT,
-        detail="no receipt of a transparency log was given",
+    return CryptographicEvidence(
+        axes=(credential, *others, log_axis(own, receipt, logs)), engines=_views(answers)
     )
-    return AxisEvidence(axis=Axis.LOG, outcome=Outcome.ABSENT, findings=(finding,))
 
 
 def _views(answers: Sequence[EngineAnswer]) -> tuple[EngineView, ...]:

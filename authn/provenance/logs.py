@@ -1,0 +1,111 @@
+"""Step 13: what a receipt of a transparency log proves about a capture, to whoever trusts the log's key.
+
+The record that a capture is logged under follows from the file alone, so a file and its receipt are enough.
+Digests of the whole file are not in it: padding may change without the signature noticing. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from authn.errors import ReceiptRefused
+from authn.evidence import Axis, AxisEvidence, Finding, Outcome
+from authn.provenance.own import OwnReading
+from authn.tlog.entry import EntryKind, Value, canonical
+from authn.tlog.note import Verifier, parse_vkey
+from authn.tlog.receipt import VerifiedReceipt, parse_receipt, verify_receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogTrust:
+    """The logs whose receipts the reader accepts, and the witnesses whose word counts."""
+
+    logs: tuple[Verifier, ...] = ()
+    witnesses: tuple[Verifier, ...] = ()
+
+
+def capture_record(own: OwnReading) -> Mapping[str, Value]:
+    """What is logged about a capture: digests of claim, signature, key and time-stamp. Nothing personal.
+
+    Raises ``ReceiptRefused`` where there is no readable signature.
+    """
+    if own.signature is None or not own.certificates:
+        raise ReceiptRefused("there is no readable signature that could be logged")
+    key = own.certificates[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    tokens = own.signature.tokens_v2
+    return {
+        "claim_sha256": sha256(own.claim).hexdigest(),
+        "signature_sha256": sha256(own.signature.signature).hexdigest(),
+        "key_sha256": sha256(key).hexdigest(),
+        "token_sha256": sha256(tokens[0]).hexdigest() if tokens else None,
+    }
+
+
+def log_axis(own: OwnReading, receipt: str | None, trust: LogTrust) -> AxisEvidence:
+    """Established: the receipt proves that this very capture is in a log of the reader's list."""
+    if receipt is None:
+        why = "no receipt of a transparency log was given"
+        return _axis(_finding("assay.log.noReceipt", Outcome.ABSENT, why))
+    if own.signature is None or not own.certificates:
+        why = "there is no readable signature that a receipt could be about"
+        return _axis(_finding("assay.log.notExamined", Outcome.NOT_EXAMINED, why))
+    if not trust.logs:
+        why = "no key of a transparency log was given"
+        return _axis(_finding("assay.log.notExamined", Outcome.NOT_EXAMINED, why))
+    try:
+        verified = _verified(own, receipt, trust)
+    except ReceiptRefused as e:
+        return _axis(_finding("assay.log.receiptRefused", Outcome.REFUTED, e.detail))
+    return _axis(_included(verified), _witnessed(verified))
+
+
+def _verified(own: OwnReading, text: str, trust: LogTrust) -> VerifiedReceipt:
+    receipt = parse_receipt(text)
+    if receipt.kind != EntryKind.RECEIPT:
+        raise ReceiptRefused(f"the receipt is about something else: {receipt.kind}")
+    leaf = receipt.leaf(canonical(capture_record(own)))
+    refused = ReceiptRefused("the receipt is of no log in your list")
+    for log in trust.logs:
+        try:
+            return verify_receipt(receipt, leaf, log, trust.witnesses)
+        except ReceiptRefused as e:
+            refused = e
+    raise refused
+
+
+def _included(verified: VerifiedReceipt) -> Finding:
+    return Finding(
+        code="assay.log.included",
+        outcome=Outcome.ESTABLISHED,
+        detail=f"the capture is entry {verified.index} of the log {verified.origin}",
+        facts=(("origin", verified.origin), ("index", verified.index), ("size", verified.size)),
+    )
+
+
+def _witnessed(verified: VerifiedReceipt) -> Finding:
+    if not verified.witnessed_by:
+        why = "unwitnessed: the operator committed to the entry; nobody else is shown to have seen that log"
+        return _finding("assay.log.unwitnessed", Outcome.NOT_EXAMINED, why)
+    return Finding(
+        code="assay.log.witnessed",
+        outcome=Outcome.ESTABLISHED,
+        detail=f"witnesses in your list saw the same log: {', '.join(verified.witnessed_by)}",
+        facts=(("witnesses", len(verified.witnessed_by)),),
+    )
+
+
+def _finding(code: str, outcome: Outcome, detail: str) -> Finding:
+    return Finding(code=code, outcome=outcome, detail=detail)
+
+
+def _axis(*findings: Finding) -> AxisEvidence:
+    return AxisEvidence(axis=Axis.LOG, outcome=findings[0].outcome, findings=findings)
+
+
+def parse_log_keys(texts: Sequence[str]) -> tuple[Verifier, ...]:
+    """vkey lines (C2SP signed-note). Raises ``NoteError``."""
+    return tuple(parse_vkey(text) for text in texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -24,24 +25,30 @@ TOKEN_FILE = "enrolment-token"  # noqa: S105 a file's name
 class Intake:
     """Enrols devices. Who may ask is decided by the caller: see ``verify_token``."""
 
-    def __init__(self, authority: Authority, registry: Registry) -> None:
+    def __init__(
+        self, authority: Authority, registry: Registry, log_queued: Callable[[], int] = lambda: 0
+    ) -> None:
+        """``log_queued`` is ``Log.append_queued``; without it certificates wait in the log's queue."""
         self._authority = authority
         self._registry = registry
+        self._log_queued = log_queued
 
     def enrol(self, name: str, csr: bytes, now: datetime) -> EnrolledDevice:
         """A certificate for the key that signed ``csr`` (PKCS#10), and the device's row, together.
 
-        The same name and key again is a renewal. Raises ``EnrolmentRefused`` as ``profile.parse_csr``, and
-        as ``Registry.enrol``.
+        The same name and key again is a renewal. The certificate is handed out when it is in the log. Raises
+        ``EnrolmentRefused`` as ``profile.parse_csr``, and as ``Registry.enrol``; ``LogHalted``.
         """
         key = parse_csr(csr)
         spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return self._registry.enrol(
+        enrolled = self._registry.enrol(
             name=name,
             spki_sha256=sha256_of(spki).value.hex(),
             now=now,
             issue=lambda device_id: self._authority.issue_device(csr, device_id, name, now),
         )
+        self._log_queued()
+        return enrolled
 
 
 def verify_token(given: str, expected: str) -> None:

@@ -20,6 +20,7 @@ from authn.pki.ocsp import Responder
 from authn.pki.revocation import Revocations
 from authn.store.engine import reading
 from authn.store.verifications import Verifications
+from authn.tlog.log import Log
 
 
 class Stamper(Protocol):
@@ -36,6 +37,7 @@ class Services:
     registry: Registry
     intake: Intake
     tsa: Stamper
+    log: Log
     tsa_roots: tuple[x509.Certificate, ...]
     revocations: Revocations
     responder: Responder
@@ -59,10 +61,13 @@ class Services:
             reasons.append("the time-stamp authority's certificate has ended")
         if not self.authority.clock_synchronised():
             reasons.append("the clock is not synchronised, so nothing is time-stamped")
+        if self.log.halted:
+            reasons.append(self.log.halted)
         examiner = self.examinations.why_not_ready()
         return (*reasons, examiner) if examiner else tuple(reasons)
 
     def close(self) -> None:
         """End the confined processes; wait for them."""
         self.examinations.close()
+        self.log.close()
         self.engine.dispose()

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from authn.config import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlalchemy import Engine
+
     from authn.devices import RegistryView
     from authn.devices.registry import Registry
     from authn.examinations import WarmExaminer
     from authn.examine import Examiner
     from authn.intake import Intake
-    from authn.pki.revocation import Revocations
+    from authn.pki.revocation import Revocations, Revoked
+    from authn.provenance.logs import LogTrust
     from authn.provenance.roots import TrustRoots
     from authn.report.conclude import Policy
     from authn.services import Services
     from authn.sources import HeuristicSource
+    from authn.tlog.log import Log
 
     Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
+
+LOG_KEY = "log.key.pem"
+LOG_VKEY = "log.vkey"  # for verifiers: what a receipt verifies with
 
 
 def utc_now() -> datetime:
@@ -38,9 +47,11 @@ def open_examiner(
     tsa_roots: tuple[Path, ...] | None = None,
     crls: tuple[Path, ...] = (),
     registry: RegistryView | None = None,
+    log_keys: tuple[str, ...] = (),
     heuristics: bool = True,
 ) -> Examiner:
-    """Engines, policy and sources. Roots that are given replace the configured ones and this home's own.
+    """Engines, policy and sources. Roots that are given replace the configured ones and this home's own; keys
+    of logs are added to this home's own.
 
     Needs no database and no running service. Raises ``Unavailable`` for roots that cannot be read. Not to be
     shared across a fork.
@@ -49,8 +60,26 @@ def open_examiner(
 
     roots = open_roots(settings, signer_roots=signer_roots, tsa_roots=tsa_roots, crls=crls)
     return examiner_over(
-        settings, roots=roots, policy=default_policy(), registry=registry, heuristics=heuristics
+        settings,
+        roots=roots,
+        policy=default_policy(),
+        registry=registry,
+        logs=open_logs(settings, log_keys),
+        heuristics=heuristics,
     )
+
+
+def open_logs(settings: Settings, log_keys: tuple[str, ...] = ()) -> LogTrust:
+    """The logs whose receipts count. Raises ``Unavailable`` for a key that cannot be read."""
+    from authn.errors import NoteError, Unavailable
+    from authn.provenance.logs import LogTrust, parse_log_keys
+
+    own = settings.home / "pki" / LOG_VKEY
+    try:
+        published = (own.read_text(encoding="ascii").strip(),) if own.exists() else ()
+        return LogTrust(logs=parse_log_keys((*published, *log_keys)))
+    except (OSError, UnicodeDecodeError, NoteError) as e:
+        raise Unavailable(f"the key of a log cannot be read: {e}") from e
 
 
 def open_roots(
@@ -78,6 +107,7 @@ def examiner_over(
     policy: Policy,
     registry: RegistryView | None,
     heuristics: bool,
+    logs: LogTrust | None = None,
 ) -> Examiner:
     """An examiner over exactly these roots, this policy and this registry."""
     from authn.examine import Examiner
@@ -89,6 +119,7 @@ def examiner_over(
         policy=policy,
         sources=_sources(settings) if heuristics else (),
         registry=registry,
+        logs=logs,
         clock=utc_now,
     )
 
@@ -118,7 +149,46 @@ def open_intake(settings: Settings) -> Intake:
     from authn.intake import Intake
     from authn.pki.authority import open_authority
 
-    return Intake(open_authority(settings), open_registry(settings.database))
+    registry, authority = open_registry(settings.database), open_authority(settings)
+    return Intake(authority, registry, partial(_log_queued, settings))
+
+
+def open_transparency_log(settings: Settings, engine: Engine | None = None) -> Log:
+    """This home's log, started if there is none yet; the authority has to be there. Raises ``Unavailable``,
+    and as ``authn.tlog.log.open_log``."""
+    from authn.store.engine import open_engine
+    from authn.tlog.log import open_log
+    from signer.durable import write_durably
+
+    engine = engine or open_engine(settings.database)
+    log = open_log(engine, settings.home / "pki" / LOG_KEY, log_origin(settings))
+    published = settings.home / "pki" / LOG_VKEY
+    if not published.exists():
+        write_durably(published, f"{log.verifier}\n".encode(), mode=0o644)
+    return log
+
+
+def log_origin(settings: Settings) -> str:
+    """The name of a log that is started now: the service's address without its scheme (tlog-checkpoint)."""
+    url = urlsplit(settings.public_url)
+    return f"{url.netloc}{url.path.rstrip('/')}/log" if url.netloc else "assay.local/log"
+
+
+def _log_queued(settings: Settings, engine: Engine | None = None) -> int:
+    """For a process that does not keep the log open."""
+    with closing(open_transparency_log(settings, engine)) as log:
+        return log.append_queued()
+
+
+def _announcer(log_queued: Callable[[], int]) -> Callable[[Revoked], None]:
+    """A revocation stands whether or not the log can take it now; until then it waits in the queue."""
+    from authn.errors import Unavailable
+
+    def announce(_revoked: Revoked) -> None:
+        with suppress(Unavailable):
+            log_queued()
+
+    return announce
 
 
 def open_revocations(settings: Settings) -> Revocations:
@@ -128,7 +198,7 @@ def open_revocations(settings: Settings) -> Revocations:
     from authn.store.engine import open_engine
 
     engine = open_engine(settings.database)
-    return Revocations(engine, Registry(engine))
+    return Revocations(engine, Registry(engine), _announcer(partial(_log_queued, settings, engine)))
 
 
 def check_services(settings: Settings) -> None:
@@ -152,6 +222,7 @@ def check_services(settings: Settings) -> None:
     open_enrolment_token(settings)
     engine = open_engine(settings.database)
     Verifications(engine, settings.report_days).purge(utc_now())
+    _log_queued(settings, engine)
     engine.dispose()
 
 
@@ -185,14 +256,16 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
     authority = open_authority(settings)
     engine = open_engine(settings.database)
     registry = Registry(engine)
-    revocations = Revocations(engine, registry)
+    log = open_transparency_log(settings, engine)
+    revocations = Revocations(engine, registry, _announcer(log.append_queued))
     verifications = Verifications(engine, settings.report_days)
     return Services(
         settings=settings,
         engine=engine,
         authority=authority,
         registry=registry,
-        intake=Intake(authority, registry),
+        intake=Intake(authority, registry, log.append_queued),
+        log=log,
         tsa=authority.timestamp_authority(),
         tsa_roots=(*authority.tsa_roots, *load_roots(settings.tsa_roots)),
         revocations=revocations,

@@ -21,6 +21,8 @@ from authn.devices import DeviceRecord, RevokedCertificate
 from authn.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
 from authn.store.engine import open_engine, reading, writing
 from authn.store.schema import certificates, devices, revocations
+from authn.tlog.records import certificate_issued, revoked
+from authn.tlog.store import enqueue
 
 # It is also a folder's name on the device and the common name of the certificate (at most 64, RFC 5280).
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -108,6 +110,7 @@ class Registry:
                 _insert(connection, device)
             chain = issue(device.device_id)
             _insert_certificate(connection, device.device_id, chain[0])
+            enqueue(connection, certificate_issued(device.device_id, chain[0]))
         return EnrolledDevice(device=device, chain=chain, renewed=known is not None)
 
     def list(self) -> tuple[DeviceRecord, ...]:
@@ -175,6 +178,8 @@ class Registry:
             )
             row = {"device_id": device.device_id, "cause": cause, "reason": text}
             connection.execute(insert(revocations).values(revoked_at=now, invalid_since=since, **row))
+            said = revoked(device.device_id, serial=None, cause=cause, revoked_at=now, invalid_since=since)
+            enqueue(connection, said)
             return _find(connection, device.device_id)
 
 

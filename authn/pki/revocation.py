@@ -22,6 +22,8 @@ from authn.pki.crl import Cause, RevokedEntry, build_crl
 from authn.pki.profile import Issuer
 from authn.store.engine import reading, writing
 from authn.store.schema import certificates, crls, revocations
+from authn.tlog.records import revoked as log_record
+from authn.tlog.store import enqueue
 
 REGENERATE_AFTER = timedelta(minutes=10)
 LIST_LIFETIME = timedelta(hours=24)
@@ -118,6 +120,10 @@ class Revocations:
                 raise RegistryError("it is revoked already, from that time or an earlier one")
             row = {"device_id": device_id, "serial": f"{serial:x}", "cause": cause.value, "reason": text}
             connection.execute(insert(revocations).values(revoked_at=now, invalid_since=since, **row))
+            said = log_record(
+                device_id, serial=f"{serial:x}", cause=cause.value, revoked_at=now, invalid_since=since
+            )
+            enqueue(connection, said)
         done = Revoked(
             device_id=device_id, serials=(serial,), cause=cause, revoked_at=now, invalid_since=since
         )

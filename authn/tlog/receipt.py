@@ -20,6 +20,7 @@ from authn.tlog.note import Verifier, verify
 from authn.tlog.proof import MAX_HASHES, Proof, proves_inclusion
 
 HEADER = "c2sp.org/tlog-proof@v1"
+RECEIPT_SUFFIX = ".tlog-proof"  # of the file beside a photo
 MAX_RECEIPT_CHARACTERS = 1 << 20
 MAX_DIGITS = 19
 

@@ -47,6 +47,7 @@ def openapi_document() -> Object:
             **_tsa(),
             **_status(),
             **_est(),
+            **_log(),
             **_health(),
         },
         "components": {
@@ -217,6 +218,24 @@ def _binary(description: str, media_type: str) -> Object:
 
 def _binary_content(media_type: str) -> Object:
     return {media_type: {"schema": {"type": "string", "format": "binary"}}}
+
+
+def _log() -> Object:
+    note: Object = {
+        "description": "A signed note.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+    found = _binary("It never changes.", "application/octet-stream")
+    path = _parameter("path", "path", {"type": "string"})
+    level = _parameter("level", "path", {"type": "integer", "minimum": 0, "maximum": 5})
+    tile = _operation("getTile", "A tile of hashes (C2SP tlog-tiles)", {"200": found}, ("404",))
+    bundle = _operation("getEntries", "A bundle of leaves (C2SP tlog-tiles)", {"200": found}, ("404",))
+    newest = _operation("getCheckpoint", "The newest checkpoint of the log", {"200": note}, ("503",))
+    return {
+        "/log/checkpoint": {"get": newest},
+        "/log/tile/{level}/{path}": {"get": {**tile, "parameters": [level, path]}},
+        "/log/tile/entries/{path}": {"get": {**bundle, "parameters": [path]}},
+    }
 
 
 def _health() -> Object:

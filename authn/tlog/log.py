@@ -1,0 +1,140 @@
+"""A log opened for service: its key, its one origin for ever, appending and reading.
+
+The key is made with the log and never again: a log that exists and whose key is missing, or is another one,
+is not signed any further.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from sqlalchemy import Engine
+
+from authn.errors import LogHalted, NoteError, NotFound, Unavailable
+from authn.tlog.checkpoint import Checkpoint
+from authn.tlog.entry import LogEntry
+from authn.tlog.note import SigningKey, VerifyingKey, sign, verify
+from authn.tlog.receipt import Receipt
+from authn.tlog.sequencer import Sequencer
+from authn.tlog.store import LogReader, SqlStorage, TreeHead
+from signer.durable import create_durably
+
+
+class Log:
+    """Safe to be shared by threads, not to be carried across a fork. Made by ``open_log``."""
+
+    def __init__(self, engine: Engine, key: SigningKey) -> None:
+        self._key = key
+        self._sequencer = Sequencer(SqlStorage(engine), key.name, self._sign)
+        self.reader = LogReader(engine)
+        self._sequencer.start()
+
+    @property
+    def origin(self) -> str:
+        return self._key.name
+
+    @property
+    def verifier(self) -> VerifyingKey:
+        """The public key; ``str()`` of it is what others configure (a vkey)."""
+        return self._key.verifier
+
+    @property
+    def halted(self) -> str | None:
+        """Why nothing more is signed; None while all is well."""
+        return self._sequencer.halted
+
+    def append(self, entries: Sequence[LogEntry]) -> tuple[Receipt, ...]:
+        """See ``Sequencer.append``."""
+        return self._sequencer.append(entries)
+
+    def append_queued(self) -> int:
+        """See ``Sequencer.append_queued``."""
+        return self._sequencer.append_queued()
+
+    def checkpoint(self) -> str:
+        """The newest, with the cosignatures that came for it. Raises ``Unavailable``."""
+        return self.reader.note(self.reader.head().size)
+
+    def receipt(self, index: int, *, witnesses: int = 0) -> Receipt:
+        """A receipt under the newest checkpoint that so many witnesses have signed, else under the newest.
+
+        Raises ``NotFound`` where there is no such entry, or its salt was destroyed.
+        """
+        opening = self.reader.opening(index)
+        size = self.reader.cosigned_size(witnesses) if witnesses else None
+        if size is None or size <= index:
+            size = self.reader.head().size
+        return Receipt(
+            index=index,
+            proof=self.reader.inclusion(index, size),
+            note=self.reader.note(size),
+            kind=opening.kind,
+            salt=opening.salt,
+        )
+
+    def close(self) -> None:
+        """Let the database go; waits for a batch that is being written."""
+        self._sequencer.close()
+
+    def _sign(self, origin: str, size: int, root: bytes) -> str:
+        return sign(Checkpoint(origin, size, root).text(), (self._key,))
+
+
+def open_log(engine: Engine, key_file: Path, origin: str) -> Log:
+    """The log in this database; ``origin`` counts only for one that is yet to be started.
+
+    Raises ``LogHalted`` when the key is missing or not the log's, ``LogInconsistent`` when what is stored
+    contradicts itself, ``Unavailable``.
+    """
+    head = _head(engine)
+    name = origin if head is None else head.origin
+    if head is None:
+        with contextlib.suppress(FileExistsError):  # another process was first; its key is the one
+            _make_key(key_file)
+    key = _load_key(key_file, name)
+    if head is not None:
+        try:
+            verify(head.note, (key.verifier,))
+        except NoteError as e:
+            raise LogHalted(f"the key {key_file} is not the one of the log {name}") from e
+    return Log(engine, key)
+
+
+def _head(engine: Engine) -> TreeHead | None:
+    try:
+        return LogReader(engine).head()
+    except NotFound:
+        return None
+
+
+def _make_key(path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        create_durably(path, pem)
+    except FileExistsError:
+        raise
+    except OSError as e:
+        raise Unavailable(f"the log's key {path} cannot be written: {e.strerror}") from e
+
+
+def _load_key(path: Path, name: str) -> SigningKey:
+    try:
+        key = load_pem_private_key(path.read_bytes(), None)
+    except OSError as e:
+        raise LogHalted(f"the log's key {path} cannot be read: {e.strerror}") from e
+    except (ValueError, TypeError, UnsupportedAlgorithm) as e:
+        raise LogHalted(f"the log's key {path} is no key") from e
+    if not isinstance(key, Ed25519PrivateKey):
+        raise LogHalted(f"the log's key {path} is not an Ed25519 key")
+    return SigningKey(name=name, key=key)

@@ -1,0 +1,48 @@
+"""The records that are committed to, one function for each kind; docs/formats/log.md lists their fields."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from authn.tlog.entry import EntryKind, LogEntry, new_entry
+
+
+def certificate_issued(device_id: str, certificate: x509.Certificate) -> LogEntry:
+    """For every certificate, before it is handed out."""
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return new_entry(
+        EntryKind.CERTIFICATE,
+        {
+            "certificate_sha256": sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
+            "device_id": device_id,
+            "not_after": _instant(certificate.not_valid_after_utc),
+            "not_before": _instant(certificate.not_valid_before_utc),
+            "serial": f"{certificate.serial_number:x}",
+            "spki_sha256": sha256(spki).hexdigest(),
+        },
+    )
+
+
+def revoked(
+    device_id: str, *, serial: str | None, cause: str, revoked_at: datetime, invalid_since: datetime
+) -> LogEntry:
+    """For every row of the revocations; ``serial`` is None where the whole device is meant. The reason, which
+    a person wrote, is left out."""
+    return new_entry(
+        EntryKind.REVOCATION,
+        {
+            "cause": cause,
+            "device_id": device_id,
+            "invalid_since": _instant(invalid_since),
+            "revoked_at": _instant(revoked_at),
+            "serial": serial,
+        },
+    )
+
+
+def _instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

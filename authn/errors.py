@@ -14,6 +14,7 @@ AuthnError                               500  4
 │   ├── UnknownDevice                    404  3
 │   ├── DeviceExists                     409  3
 │   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
+├── CaptureRefused                       422  1   an upload that is not established throughout
 ├── BundleError                          422  3   no bundle, or one whose parts do not match its list
 ├── ReceiptRefused                       422  1   not a receipt, or it does not prove what it should
 │   └── NoteError                        422  1   no signed note or checkpoint, or a signature does not hold
@@ -106,6 +107,12 @@ class DeviceExists(RegistryError):
 class EnrolmentRefused(RegistryError):
     code = "assay.device.enrolmentRefused"
     http_status = 403
+
+
+class CaptureRefused(AuthnError):
+    code = "assay.capture.refused"
+    http_status = 422
+    exit_code = 1
 
 
 class BundleError(AuthnError):

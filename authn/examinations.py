@@ -16,6 +16,7 @@ from typing import Protocol
 
 from authn.confined import Examined
 from authn.errors import AuthnError
+from authn.evidence import Axis, Outcome
 from authn.media import Media
 from authn.report.model import Report, report_json
 from authn.store.verifications import StoredVerification, Verifications
@@ -73,6 +74,11 @@ class Examinations:
             preview_jpeg=examined.preview_jpeg,
             now=self._clock(),
         )
+
+    def outcomes(self, media: Media) -> dict[Axis, Outcome]:
+        """The outcome of every axis, cryptographic evidence alone; nothing is kept."""
+        examined = self._examiners[False].examine(media)
+        return {a.axis: a.outcome for a in examined.report.cryptographic.axes}
 
     def start_warming(self) -> None:
         """Build the usual examiner in the background: importing its models takes seconds."""

@@ -46,6 +46,14 @@ class Enrolment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """``receipt`` is a C2SP tlog-proof, ``log_key`` the vkey it should verify with."""
+
+    receipt: str
+    log_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """``timeout_s`` bounds the whole exchange, not only each read. Needs no connection to exist."""
 
@@ -82,6 +90,24 @@ class Client:
                 f"{tsa_url} answered {answer.status} {answer.media_type}, which is no time-stamp reply"
             )
         return answer.body
+
+    def upload(self, data: bytes, media_type: str) -> Uploaded:
+        """Hand a signed and stamped capture to the service. Raises ``ServiceUnavailable`` (try again) and
+        ``ServiceRefused`` with its reason. What comes back is verified by whoever asked."""
+        url = f"{self.service_url.rstrip('/')}/v1/captures"
+        try:
+            answer = self._post(url, data, {"Content-Type": media_type}, MAX_ANSWER_BYTES)
+        except _NoAnswerError as e:
+            raise ServiceUnavailable(f"the service could not be reached: {e}") from e
+        if answer.status in _TRY_AGAIN:
+            raise ServiceUnavailable(f"the service answered {answer.status}: {_problem(answer.body)}")
+        if answer.status != http.HTTPStatus.CREATED:
+            raise ServiceRefused(f"the service answered {answer.status}: {_problem(answer.body)}")
+        try:
+            document = json.loads(answer.body)
+            return Uploaded(receipt=str(document["receipt"]), log_key=str(document["log_key"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as e:
+            raise ServiceRefused("the service's answer holds no receipt") from e
 
     def checkpoint(self, url: str) -> str:
         """The newest checkpoint note of a log, not looked into; empty where there is none to be had, since

@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": ("authn.cli.watch", "watch", "Sign what arrives in a folder as soon as a file is complete."),
     "capture": ("authn.cli.capture", "capture", "Take a frame from a camera and sign it."),
     "stamp": ("authn.cli.stamp", "stamp", "Fetch the time-stamps that signed captures still wait for."),
+    "upload": ("authn.cli.upload", "upload", "Have captures logged; keep the receipts beside them."),
     "device": ("authn.cli.device", "device", "Enrol, list and revoke devices."),
     "verify": ("authn.cli.verify", "verify", "Report cryptographic and heuristic evidence on files."),
     "bundle": ("authn.cli.bundle", "bundle", "Write everything that repeats a report years later."),

@@ -11,12 +11,13 @@ import click
 
 from authn.cli.repeating import repeat_bundle
 from authn.config import Settings, load_settings
-from authn.errors import AuthnError, MediaError
+from authn.errors import AuthnError, MediaError, UnreadableMedia
 from authn.evidence import Axis, Outcome
 from authn.examine import Examiner
 from authn.media import MediaLimits, open_media
 from authn.report.model import Report, refusal_json, report_json
 from authn.report.text import render_text
+from authn.tlog.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
 
 FAIL_ON = ("never", "refuted", "contradiction")
 
@@ -66,6 +67,20 @@ def trust_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Exit 1 when an axis is refuted, or (contradiction) also when evidence contradicts.",
 )
 @click.option(
+    "--receipt",
+    "receipt_file",
+    type=click.Path(path_type=Path),
+    metavar="RECEIPT",
+    help="Receipt of a log about the one FILE; FILE.tlog-proof is taken by itself.",
+)
+@click.option(
+    "--log-key",
+    "log_keys",
+    multiple=True,
+    metavar="VKEY",
+    help="Key of a log whose receipts count, beside this home's own; repeatable.",
+)
+@click.option(
     "--bundle",
     "bundle_file",
     type=click.Path(path_type=Path),
@@ -83,6 +98,8 @@ def verify(
     as_of: datetime | None,
     no_heuristics: bool,
     fail_on: str,
+    receipt_file: Path | None,
+    log_keys: tuple[str, ...],
     bundle_file: Path | None,
 ) -> None:
     """Report the cryptographic and the heuristic evidence on each FILE, side by side.
@@ -91,16 +108,19 @@ def verify(
     """  # fmt: skip
     settings = load_settings(ctx.obj)
     if bundle_file is not None:
-        if signer_roots or tsa_roots or crls or as_of or no_heuristics or len(files) > 1:
+        given = (signer_roots, tsa_roots, crls, as_of, no_heuristics, receipt_file, log_keys)
+        if any(given) or len(files) > 1:
             raise click.UsageError("a bundle brings its own roots, time and sources; give at most one FILE")
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
-    if not files:
-        raise click.UsageError("Missing argument 'FILE...'.")
-    examiner = _examiner(settings, signer_roots, tsa_roots, crls, heuristics=not no_heuristics)
+    if not files or (receipt_file is not None and len(files) > 1):
+        raise click.UsageError("give FILE..., and with --receipt exactly one FILE")
+    heuristics = not no_heuristics
+    examiner = _examiner(settings, signer_roots, tsa_roots, crls, log_keys, heuristics=heuristics)
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     code = 0
     for file in files:
-        code = max(code, _one(file, examiner, limits, as_of, fail_on, as_json=as_json))
+        receipt = _receipt(file, receipt_file)
+        code = max(code, _one(file, examiner, limits, as_of, receipt, fail_on, as_json=as_json))
     ctx.exit(code)
 
 
@@ -109,12 +129,13 @@ def _one(
     examiner: Examiner,
     limits: MediaLimits,
     as_of: datetime | None,
+    receipt: str | None,
     fail_on: str,
     *,
     as_json: bool,
 ) -> int:
     try:
-        report = examiner.examine(open_media(file, limits), as_of=as_of)
+        report = examiner.examine(open_media(file, limits), as_of=as_of, receipt=receipt)
     except MediaError as e:
         _refuse(file, e, as_json=as_json)
         return e.exit_code
@@ -123,6 +144,17 @@ def _one(
     else:
         click.echo(render_text(report), nl=False)
     return 1 if _fails(report, fail_on) else 0
+
+
+def _receipt(file: Path, given: Path | None) -> str | None:
+    """The text of the receipt that was named, or that lies beside the file as `assay upload` leaves it."""
+    path = given or file.with_name(file.name + RECEIPT_SUFFIX)
+    if given is None and not path.is_file():
+        return None
+    try:
+        return path.read_bytes()[:MAX_RECEIPT_CHARACTERS].decode("utf-8", "replace")
+    except OSError as e:
+        raise UnreadableMedia(f"the receipt {path} cannot be read: {e.strerror}") from e
 
 
 def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:
@@ -145,6 +177,7 @@ def _examiner(
     signer_roots: tuple[Path, ...],
     tsa_roots: tuple[Path, ...],
     crls: tuple[Path, ...],
+    log_keys: tuple[str, ...],
     *,
     heuristics: bool,
 ) -> Examiner:
@@ -156,5 +189,6 @@ def _examiner(
         tsa_roots=tsa_roots or None,
         crls=crls,
         registry=registry_if_any(settings),
+        log_keys=log_keys,
         heuristics=heuristics and settings.heuristics,
     )

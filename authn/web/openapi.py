@@ -44,6 +44,7 @@ def openapi_document() -> Object:
         "paths": {
             **_devices(),
             **_verifications(),
+            **_captures(),
             **_tsa(),
             **_status(),
             **_est(),
@@ -146,6 +147,34 @@ def _verifications() -> Object:
             ),
         },
     }
+
+
+def _captures() -> Object:
+    receipt: Object = {
+        "type": "object",
+        "required": ["receipt", "index", "log_key"],
+        "properties": {
+            "receipt": {"type": "string", "description": "C2SP tlog-proof; verify it offline and keep it."},
+            "index": {"type": "integer"},
+            "log_key": {"type": "string", "description": "vkey of the log (C2SP signed-note)."},
+        },
+    }
+    take = _operation(
+        "takeCapture",
+        "Verify a signed, stamped capture of a registered device, log it, and answer with the receipt",
+        {
+            "201": {
+                "description": "The receipt; it leaves only after the log's commit.",
+                "content": {"application/json": {"schema": receipt}},
+            }
+        },
+        ("400", "408", "413", "415", "422", "503"),
+        requestBody={
+            "required": True,
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        },
+    )
+    return {"/v1/captures": {"post": take}}
 
 
 def _tsa() -> Object:

@@ -1,0 +1,139 @@
+"""Trip one to its end: enrol, sign, stamp, upload, and a receipt that anybody verifies offline."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from authn.demo.service import fetch, running_service
+from signer.freshness import newest_checkpoint
+from tests.conftest import ROOT
+from tests.doubles.photos import photo
+
+pytestmark = pytest.mark.slow
+
+
+def assay(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "authn", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"ASSAY_HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path_factory.mktemp("receipt")
+    with running_service(folder / "service", folder / "service.log") as address:
+        yield address, folder
+
+
+@pytest.fixture(scope="module")
+def camera(service: tuple[str, Path]) -> Path:
+    """The home of an enrolled device, with a photo that is signed, stamped and uploaded."""
+    address, folder = service
+    home = folder / "camera"
+    token = (folder / "service" / "enrolment-token").read_text().strip()
+    (folder / "a.jpg").write_bytes(photo())
+    for arguments in (
+        ("device", "enrol", "cam", "--service", address, "--token", token),
+        ("sign", str(folder / "a.jpg")),
+        ("upload", str(folder / "a.jpg")),
+    ):
+        done = assay(home, *arguments)
+        assert done.returncode == 0, done.stderr
+    return home
+
+
+def report(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, object]]:
+    axes: dict[str, dict[str, object]] = json.loads(done.stdout)["cryptographic"]["axes"]
+    return axes
+
+
+def codes(axis: dict[str, object]) -> list[str]:
+    findings = axis["findings"]
+    assert isinstance(findings, list)
+    return [f["code"] for f in findings]
+
+
+def test_a_stranger_verifies_file_and_receipt_with_the_log_s_key_alone(
+    service: tuple[str, Path], camera: Path
+) -> None:
+    _, folder = service
+    key = (camera / "devices" / "cam" / "log.vkey").read_text().strip()
+    done = assay(
+        folder / "stranger", "verify", "--json", "--no-heuristics", "--log-key", key, str(folder / "a.jpg")
+    )
+    log = report(done)["log"]
+    assert log["outcome"] == "established"
+    assert codes(log) == ["assay.log.included", "assay.log.unwitnessed"]
+
+
+def test_without_a_key_the_receipt_is_not_examined(service: tuple[str, Path], camera: Path) -> None:
+    _, folder = service
+    done = assay(folder / "stranger", "verify", "--json", "--no-heuristics", str(folder / "a.jpg"))
+    assert report(done)["log"]["outcome"] == "not_examined"
+
+
+def test_a_receipt_of_another_photo_is_refuted(service: tuple[str, Path], camera: Path) -> None:
+    _, folder = service
+    (folder / "b.jpg").write_bytes(photo(seed=5))
+    assert assay(camera, "sign", str(folder / "b.jpg")).returncode == 0
+    receipt = ("--receipt", str(folder / "a.jpg.tlog-proof"))
+    done = assay(folder / "service", "verify", "--json", "--no-heuristics", *receipt, str(folder / "b.jpg"))
+    assert done.returncode == 1
+    assert codes(report(done)["log"]) == ["assay.log.receiptRefused"]
+
+
+def test_a_receipt_with_a_changed_byte_is_refuted(service: tuple[str, Path], camera: Path) -> None:
+    _, folder = service
+    text = (folder / "a.jpg.tlog-proof").read_text()
+    bad = folder / "bad.tlog-proof"
+    bad.write_text(
+        text.replace("index 1", "index 0", 1) if "index 1" in text else text.replace("index 0", "index 1")
+    )
+    done = assay(
+        folder / "service",
+        "verify",
+        "--json",
+        "--no-heuristics",
+        "--receipt",
+        str(bad),
+        str(folder / "a.jpg"),
+    )
+    assert report(done)["log"]["outcome"] == "refuted"
+
+
+def test_what_is_not_established_is_refused_and_not_logged(service: tuple[str, Path], camera: Path) -> None:
+    address, folder = service
+    before = fetch(f"{address}/log/checkpoint")
+    (folder / "plain.jpg").write_bytes(photo(seed=9))
+    done = assay(camera, "upload", str(folder / "plain.jpg"))
+    assert done.returncode == 3
+    assert "credential is absent" in done.stderr
+    assert not (folder / "plain.jpg.tlog-proof").exists()
+    assert fetch(f"{address}/log/checkpoint") == before
+
+
+def test_the_next_capture_commits_to_the_service_s_newest_checkpoint(
+    service: tuple[str, Path], camera: Path
+) -> None:
+    _, folder = service
+    assert assay(camera, "stamp").returncode == 0
+    (folder / "c.jpg").write_bytes(photo(seed=7))
+    known = newest_checkpoint(camera / "devices" / "cam")
+    assert known.startswith("assay.local/log\n")
+    assert assay(camera, "sign", "--no-stamp", str(folder / "c.jpg")).returncode == 0
+    done = assay(folder / "service", "verify", "--json", "--no-heuristics", str(folder / "c.jpg"))
+    claims = json.loads(done.stdout)["cryptographic"]["claims"]
+    assert any(c["label"] == "device" and "assay.local/log" in c["statement"] for c in claims)

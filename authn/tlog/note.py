@@ -89,7 +89,7 @@ class VerifyingKey:
         return True
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{_base64(bytes([ED25519]) + self.public)}"
+        return vkey(self.name, ED25519, self.public)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +102,13 @@ class SigningKey:
     @classmethod
     def generate(cls, name: str) -> SigningKey:
         """A fresh key. Raises ``NoteError`` for a name that a note cannot carry."""
-        return cls(name=_checked_name(name), key=Ed25519PrivateKey.generate())
+        return cls(name=check_name(name), key=Ed25519PrivateKey.generate())
 
     @classmethod
     def load(cls, name: str, private: bytes) -> SigningKey:
         """From 32 raw bytes. Raises ``NoteError``."""
         try:
-            return cls(name=_checked_name(name), key=Ed25519PrivateKey.from_private_bytes(private))
+            return cls(name=check_name(name), key=Ed25519PrivateKey.from_private_bytes(private))
         except ValueError as e:
             raise NoteError("an Ed25519 key has 32 bytes") from e
 
@@ -131,18 +131,40 @@ def key_id(name: str, algorithm: int, public: bytes) -> bytes:
 
 def parse_vkey(text: str) -> VerifyingKey:
     """An Ed25519 vkey. Raises ``NoteError``."""
-    name, _, rest = text.partition("+")
-    id_, _, encoded = rest.partition("+")
-    raw = _decoded(encoded)
-    key = VerifyingKey(name=_checked_name(name), public=raw[1:])
+    name, id_, raw = split_vkey(text)
+    key = VerifyingKey(name=name, public=raw[1:])
     if raw[:1] != bytes([ED25519]) or len(raw) != 33 or key.key_id.hex() != id_:
         raise NoteError("this is no key of a log (an Ed25519 vkey)")
     return key
 
 
+def vkey(name: str, algorithm: int, public: bytes) -> str:
+    """A public key as one word."""
+    return f"{name}+{key_id(name, algorithm, public).hex()}+{_base64(bytes([algorithm]) + public)}"
+
+
+def split_vkey(text: str) -> tuple[str, str, bytes]:
+    """Name, key id in hex, and algorithm byte with key; the id is not compared. Raises ``NoteError``."""
+    name, _, rest = text.partition("+")
+    id_, _, encoded = rest.partition("+")
+    return check_name(name), id_, _decoded(encoded)
+
+
+def signature_line(signature: Signature) -> str:
+    """As it stands in a note, with its newline."""
+    return f"{DASH}{signature.name} {_base64(signature.key_id + signature.signature)}\n"
+
+
+def parse_signature_line(line: str) -> Signature:
+    """``line`` without its newline. Raises ``NoteError``."""
+    return _signature(line)
+
+
 def sign(text: str, signers: Sequence[Signer]) -> str:
     """The signed note. ``text`` must end with a newline and hold no other control character."""
-    lines = (f"{DASH}{s.name} {_base64(s.key_id + s.signature(text))}\n" for s in signers)
+    lines = (
+        signature_line(Signature(name=s.name, key_id=s.key_id, signature=s.signature(text))) for s in signers
+    )
     note = f"{text}\n{''.join(lines)}"
     parse(note)
     return note
@@ -180,10 +202,11 @@ def _signature(line: str) -> Signature:
     raw = _decoded(encoded)
     if not line.startswith(DASH) or len(raw) <= ID_BYTES:
         raise NoteError("a line of signatures is not one")
-    return Signature(name=_checked_name(name), key_id=raw[:ID_BYTES], signature=raw[ID_BYTES:])
+    return Signature(name=check_name(name), key_id=raw[:ID_BYTES], signature=raw[ID_BYTES:])
 
 
-def _checked_name(name: str) -> str:
+def check_name(name: str) -> str:
+    """The name itself. Raises ``NoteError`` for one that a note cannot carry."""
     if not name or "+" in name or any(c.isspace() or c < " " for c in name):
         raise NoteError("a signer's name has no spaces and no plus sign")
     return name

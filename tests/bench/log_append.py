@@ -1,0 +1,81 @@
+"""Durable appends per second by batch size, beside what the disk allows.
+
+Usage: python -m tests.bench.log_append [SECONDS] [sqlite] [postgresql]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from authn.store.engine import open_engine
+from authn.tlog.check import check_log
+from tests.doubles import postgres
+from tests.doubles.logs import KEY, entry, open_log
+
+BATCHES = (1, 16, 256)
+PAGE_BYTES = 4096
+
+
+def syncs_per_second(folder: Path, seconds: float) -> float:
+    """How often one can append a page to a file and have it on the disk: the ceiling for batches of one."""
+    path, count = folder / "sync", 0
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    start = time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        os.write(fd, bytes(PAGE_BYTES))
+        os.fdatasync(fd)
+        count += 1
+    rate = count / (time.perf_counter() - start)
+    os.close(fd)
+    path.unlink()
+    return rate
+
+
+def appends_per_second(url: str, batch: int, seconds: float) -> tuple[float, float]:
+    """Entries with their receipts, per second, and per second of this process's processor time."""
+    engine = open_engine(url)
+    log = open_log(engine)
+    log.append((entry(0),))
+    prepared = [tuple(entry(i) for i in range(batch)) for _ in range(max(8, int(seconds * 40_000 / batch)))]
+    count, start, cpu = 0, time.perf_counter(), time.process_time()
+    for entries in prepared:
+        count += len(log.append(entries))
+        if time.perf_counter() - start >= seconds:
+            break
+    wall, busy = time.perf_counter() - start, time.process_time() - cpu
+    log.close()
+    assert check_log(engine, KEY.verifier).size == count + 1
+    return count / wall, count / busy
+
+
+@contextmanager
+def database(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'assay.db'}"
+    else:
+        with postgres.server() as first:
+            yield postgres.new_database(first)
+
+
+def main(seconds: float, kinds: tuple[str, ...]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        rate = syncs_per_second(Path(name), seconds)
+    print(f"load {os.getloadavg()[0]:.1f}; fdatasync of a page: {rate:,.0f}/s")
+    for kind in kinds:
+        for batch in BATCHES:
+            with tempfile.TemporaryDirectory() as name, database(kind, Path(name)) as url:
+                wall, busy = appends_per_second(url, batch, seconds)
+            print(
+                f"{kind:10} batch {batch:4}: {wall:9,.0f} appends/s, {busy:9,.0f} per cpu-s of this process"
+            )
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(float(given[0]) if given else 3.0, tuple(given[1:]) or ("sqlite", "postgresql"))

@@ -7,6 +7,8 @@ from base64 import b64decode
 
 import pytest
 from flask.testing import FlaskClient
+from tlog_scales.reader import TilesReader
+from tlog_scales.signing import Vkey, VkeySet
 
 from authn.services import Services
 from authn.tlog.check import check_log
@@ -88,3 +90,30 @@ def test_the_vkey_of_the_log_is_what_other_programs_read(services: Services) -> 
     match = re.fullmatch(r"assay\.local/log\+[0-9a-f]{8}\+(.+)", str(services.log.verifier))
     assert match is not None
     assert b64decode(match.group(1)) == b"\1" + services.log.verifier.public
+
+
+class OverTheClient:
+    """tlog-scales' way to a log, answered by the application itself."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self._client = client
+
+    def get(self, *path: str) -> bytes | None:
+        answer = self._client.get("/log/" + "/".join(path))
+        return answer.data if answer.status_code == 200 else None
+
+
+def test_tlog_scales_reads_verifies_and_proves_the_whole_log(services: Services, client: FlaskClient) -> None:
+    fill(services, 300)
+    old = services.log.reader.head()
+    fill(services, 700)
+    reader = TilesReader(OverTheClient(client))
+    checkpoint = reader.get_checkpoint()
+    key = Vkey.from_string(str(services.log.verifier))
+    assert len(VkeySet(key).verify(checkpoint.signatures, checkpoint)) == 1
+    assert (checkpoint.size, reader.calculate_root_hash()) == (1000, checkpoint.root_hash)
+    for index in (0, 255, 256, 999):
+        leaf = reader.get_entry(index)
+        reader.get_inclusion_proof(index, 1000).check(leaf_hash(leaf), checkpoint.root_hash)
+        assert leaf == services.log.reader.leaves(index, index + 1)[0]
+    reader.get_consistency_proof(300, 1000).check(old.root, checkpoint.root_hash)

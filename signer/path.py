@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
@@ -21,6 +22,8 @@ from cryptography.x509.verification import (
 )
 
 MAX_INTERMEDIATES = 4
+MIN_RSA_BITS = 2048
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
 class PathRefused(Exception):
@@ -42,6 +45,7 @@ def verify_path(
     """
     if not roots:
         raise PathRefused("no roots were given for this purpose")
+    check_key(leaf)
     verifier = (
         PolicyBuilder()
         .store(Store(list(roots)))
@@ -54,6 +58,18 @@ def verify_path(
         return tuple(verifier.verify(leaf, list(intermediates)).chain)
     except (VerificationError, ValueError) as e:
         raise PathRefused(str(e)[:500]) from e
+
+
+def check_key(certificate: x509.Certificate) -> None:
+    """Raises ``PathRefused`` for a key that others can compute or that nobody should use: pyca looks at the
+    keys of issuers alone."""
+    key = certificate.public_key()
+    if isinstance(key, dsa.DSAPublicKey):
+        raise PathRefused("a certificate has a DSA key")
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < MIN_RSA_BITS:
+        raise PathRefused(f"a certificate has an RSA key of fewer than {MIN_RSA_BITS} bits")
+    if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
+        raise PathRefused("a certificate has a key on another curve than P-256, P-384 and P-521")
 
 
 def _leaf_policy(usages: frozenset[x509.ObjectIdentifier]) -> ExtensionPolicy:

@@ -50,10 +50,11 @@ class Responder:
             asked = ocsp.load_der_ocsp_request(request)
             nonce = _nonce(asked)
             known_hash = isinstance(asked.hash_algorithm, _HASHES)
-            if asked.serial_number <= 0:
-                raise ValueError("no certificate has such a serial number")
+            serial = asked.serial_number
         except (ValueError, TypeError, NotImplementedError, UnsupportedAlgorithm, x509.DuplicateExtension):
             # NotImplementedError: several certificates at once, which no client of ours asks for.
+            return _failure(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+        if serial <= 0:  # no certificate has such a serial number
             return _failure(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         if not known_hash or not self._is_about_us(asked):
             return _failure(ocsp.OCSPResponseStatus.UNAUTHORIZED)

@@ -14,8 +14,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from signer.path import MAX_INTERMEDIATES, PathRefused
+from signer.path import MAX_INTERMEDIATES, PathRefused, check_key
 
+MAX_SIGNATURE_CHECKS = 256
 _EVALUATED = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS,
@@ -25,6 +26,12 @@ _EVALUATED = frozenset(
         ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
     }
 )
+# Wrongly marked as not critical they would still narrow what an issuer may issue.
+_CONSTRAINTS = frozenset(
+    {ExtensionOID.NAME_CONSTRAINTS, ExtensionOID.POLICY_CONSTRAINTS, ExtensionOID.INHIBIT_ANY_POLICY}
+)
+_NEVER_CRITICAL = frozenset({ExtensionOID.SUBJECT_KEY_IDENTIFIER, ExtensionOID.AUTHORITY_KEY_IDENTIFIER})
+MAX_SERIAL_BYTES = 20  # RFC 5280, 4.1.2.2
 
 
 def walk_path(
@@ -39,28 +46,49 @@ def walk_path(
     try:
         _check_common(leaf, at)
         _check_leaf(leaf, usages)
-        for path in _paths((leaf,), intermediates, roots, at, usages):
+        for path in _Search(intermediates, roots, at, usages).paths((leaf,)):
             return path
     except (ValueError, x509.DuplicateExtension, UnsupportedAlgorithm) as e:
         raise PathRefused(f"a certificate cannot be read: {e}") from e
     raise PathRefused("no issuer leads to a root")
 
 
-def _paths(
-    path: tuple[x509.Certificate, ...],
-    intermediates: Sequence[x509.Certificate],
-    roots: Sequence[x509.Certificate],
-    at: datetime,
-    usages: frozenset[x509.ObjectIdentifier],
-) -> Iterator[tuple[x509.Certificate, ...]]:
-    for root in roots:
-        if _issued(path[-1], root) and _may_issue(root, len(path) - 1, at, usages):
-            yield (*path, root)
-    if len(path) > MAX_INTERMEDIATES:
-        return
-    for issuer in intermediates:
-        if issuer not in path and _issued(path[-1], issuer) and _may_issue(issuer, len(path) - 1, at, usages):
-            yield from _paths((*path, issuer), intermediates, roots, at, usages)
+class _Search:
+    """Depth first, under a budget: certificates that all carry one name can make a maze of issuers that would
+    take years to walk."""
+
+    def __init__(
+        self,
+        intermediates: Sequence[x509.Certificate],
+        roots: Sequence[x509.Certificate],
+        at: datetime,
+        usages: frozenset[x509.ObjectIdentifier],
+    ) -> None:
+        self._intermediates = intermediates
+        self._roots = roots
+        self._at = at
+        self._usages = usages
+        self._checks_left = MAX_SIGNATURE_CHECKS
+
+    def paths(self, path: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
+        for root in self._roots:
+            if self._leads(path, root):
+                yield (*path, root)
+        if len(path) > MAX_INTERMEDIATES:
+            return
+        for issuer in self._intermediates:
+            if issuer not in path and self._leads(path, issuer):
+                yield from self.paths((*path, issuer))
+
+    def _leads(self, path: tuple[x509.Certificate, ...], issuer: x509.Certificate) -> bool:
+        """The cheap questions first. Raises ``PathRefused`` when the budget is spent."""
+        if path[-1].issuer != issuer.subject:
+            return False
+        self._checks_left -= 1
+        if self._checks_left < 0:
+            raise PathRefused("there are too many ways to try")
+        below = sum(c.issuer != c.subject for c in path[1:])  # self-issued ones do not count (6.1.4, l)
+        return _may_issue(issuer, below, self._at, self._usages) and _issued(path[-1], issuer)
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -83,7 +111,7 @@ def _may_issue(
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
     except (PathRefused, x509.ExtensionNotFound):
         return False
-    if not constraints.ca or not usage.key_cert_sign:
+    if not constraints.ca or not usage.key_cert_sign or not issuer.subject.rdns:
         return False
     if constraints.path_length is not None and below > constraints.path_length:
         return False
@@ -95,9 +123,14 @@ def _may_issue(
 def _check_common(certificate: x509.Certificate, at: datetime) -> None:
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise PathRefused("a certificate of the path is not valid at that time")
+    check_key(certificate)
+    if certificate.serial_number.bit_length() >= 8 * MAX_SERIAL_BYTES:
+        raise PathRefused("a certificate has a serial number of more than 20 bytes")
     for extension in certificate.extensions:
-        if extension.critical and extension.oid not in _EVALUATED:
-            raise PathRefused("a certificate has a critical extension that is not evaluated")
+        if extension.oid in _CONSTRAINTS or (extension.critical and extension.oid not in _EVALUATED):
+            raise PathRefused("a certificate has a constraint or critical extension that is not evaluated")
+        if extension.critical and extension.oid in _NEVER_CRITICAL:
+            raise PathRefused("a key identifier is marked critical, against RFC 5280, 4.2.1.1 and 4.2.1.2")
 
 
 def _check_leaf(leaf: x509.Certificate, usages: frozenset[x509.ObjectIdentifier]) -> None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "bundle": ("authn.cli.bundle", "bundle", "Write everything that repeats a report years later."),
     "audit": ("authn.cli.audit", "audit", "Report on every file of a folder or archive; resumable."),
     "pki": ("authn.cli.pki", "pki", "Publish and show what was revoked."),
+    "witness": ("authn.cli.witness", "witness", "Witness other people's logs."),
     "serve": ("authn.cli.serve", "serve", "Run the HTTP service."),
     "demo": ("authn.cli.demo", "demo", "Show the whole job on one photo."),
     "doctor": ("authn.cli.doctor", "doctor", "Say what this machine lacks and how to mend it."),

@@ -1,0 +1,79 @@
+"""A witness over HTTP: an application of its own, because a witness is run by somebody else than the log."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from flask import Flask, Response, request
+from gunicorn.app.base import BaseApplication
+
+from authn.errors import Unavailable
+from authn.tlog.witness import MAX_BODY_BYTES, Answer, Witness
+
+THREADS = 4
+TIMEOUT_S = 30
+BACKLOG = 64
+
+
+def create_witness_app(witness: Witness) -> Flask:
+    """C2SP tlog-witness, and the checkpoint that was signed last."""
+    app = Flask("authn.witness", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+
+    @app.post("/add-checkpoint")
+    def add_checkpoint() -> Response:
+        return _response(witness.add_checkpoint(request.get_data()))
+
+    @app.get("/<origin_sha256>/checkpoint")
+    def checkpoint(origin_sha256: str) -> Response:
+        note = witness.checkpoint(origin_sha256)
+        if note is None:
+            return _response(Answer(status=404, body="this witness has signed nothing of that log\n"))
+        return _response(Answer(status=200, body=note))
+
+    @app.errorhandler(Unavailable)
+    def unavailable(error: Unavailable) -> Response:
+        return _response(Answer(status=503, body=f"{error.detail}\n"))
+
+    return app
+
+
+def serve_witness(open_witness: Callable[[], Witness], host: str, port: int) -> None:
+    """Run until SIGTERM or SIGINT; ends by ``SystemExit``. Raises ``Unavailable`` before a port is opened."""
+    open_witness()
+    try:
+        listener = socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as e:
+        raise Unavailable(f"{host} port {port} cannot be listened on: {e.strerror}") from e
+    print(f"The witness listens on http://{host}:{listener.getsockname()[1]}/", flush=True)
+    _Server(open_witness, listener).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    def __init__(self, open_witness: Callable[[], Witness], listener: socket.socket) -> None:
+        self._open_witness = open_witness
+        self._listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        options = {
+            "bind": f"fd://{self._listener.fileno()}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "timeout": TIMEOUT_S,
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "proc_name": "assay-witness",
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_witness_app(self._open_witness())
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, content_type=answer.content_type)

@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.devices import DeviceRecord, RegistryView
 from authn.devices.snapshot import record_json, record_of
-from authn.errors import BundleError, SettingsError
+from authn.errors import BundleError, NoteError, SettingsError
 from authn.media import Media
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
 from authn.provenance.axes import spki_sha256
+from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 from authn.provenance.own import read_own
 from authn.provenance.roots import TrustRoots, roots_pem
 from authn.report.conclude import Policy, parse_policy
@@ -38,25 +39,35 @@ from signer.errors import ManifestMalformed, UnsupportedMedia
 
 VERSION = 1
 MAX_PART_BYTES = 8 * 1024 * 1024
-MEDIA, LIST, CRLS = "media", "bundle.json", "revocation-lists.pem"
-PARTS = ("report.json", "signer-roots.pem", "tsa-roots.pem", "policy.toml", "device.json")
+MEDIA, LIST, CRLS, RECEIPT = "media", "bundle.json", "revocation-lists.pem", "receipt.tlog-proof"
+PARTS = ("report.json", "signer-roots.pem", "tsa-roots.pem", "policy.toml", "device.json", "logs.json")
 FOR_PEOPLE = ("manifest.c2pa", "certificates.pem", "claim.cbor")
 MAX_TOKENS = 8
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # equal evidence gives equal bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a report rests on beside the media and the time. ``devices`` is None where no registry was asked,
+    empty where it knew nothing."""
+
+    roots: TrustRoots
+    policy: Policy
+    logs: LogTrust
+    receipt: str | None
+    devices: tuple[DeviceRecord, ...] | None
+    heuristics: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """``media`` is None where it holds the digest only; ``devices`` where no registry was asked."""
+    """``media`` is None where the bundle holds the digest only."""
 
     media: bytes | None
     media_name: str
     media_sha256: str
     as_of: datetime
-    heuristics: bool
-    roots: TrustRoots
-    policy: Policy
-    devices: tuple[DeviceRecord, ...] | None
+    basis: Basis
     report: bytes
 
 
@@ -67,42 +78,34 @@ def canonical_report(report: Report) -> bytes:
     return _canonical(document)
 
 
-def device_of(media: Media, registry: RegistryView | None) -> DeviceRecord | None:
-    """The record that a report on these media rests on."""
+def device_of(media: Media, registry: RegistryView) -> tuple[DeviceRecord, ...]:
+    """The record that a report on these media rests on, if there is one."""
     own = read_own(media)
-    if registry is None or not own.certificates:
-        return None
-    return registry.device_by_key(spki_sha256(own.certificates[0]))
+    device = registry.device_by_key(spki_sha256(own.certificates[0])) if own.certificates else None
+    return (device,) if device else ()
 
 
-def write_bundle(
-    media: Media,
-    report: Report,
-    *,
-    roots: TrustRoots,
-    policy: Policy,
-    device: DeviceRecord | None,
-    registry_asked: bool,
-    heuristics: bool,
-    with_media: bool,
-) -> bytes:
+def write_bundle(media: Media, report: Report, basis: Basis, *, with_media: bool) -> bytes:
     parts: dict[str, bytes] = {
         "report.json": canonical_report(report),
-        "signer-roots.pem": roots_pem(roots.signer).encode(),
-        "tsa-roots.pem": roots_pem(roots.tsa).encode(),
-        "policy.toml": policy.toml,
-        "device.json": _canonical(_devices_json(device, asked=registry_asked)),
+        "signer-roots.pem": roots_pem(basis.roots.signer).encode(),
+        "tsa-roots.pem": roots_pem(basis.roots.tsa).encode(),
+        "policy.toml": basis.policy.toml,
+        "device.json": _canonical(_devices_json(basis.devices)),
+        "logs.json": _canonical(_logs_json(basis.logs)),
         **_for_people(media),
     }
-    if roots.crls:
-        parts[CRLS] = b"".join(c.parsed.public_bytes(Encoding.PEM) for c in roots.crls)
+    if basis.roots.crls:
+        parts[CRLS] = b"".join(c.parsed.public_bytes(Encoding.PEM) for c in basis.roots.crls)
+    if basis.receipt is not None:
+        parts[RECEIPT] = basis.receipt.encode()
     if with_media:
         parts[MEDIA] = media.data
     listing: dict[str, Json] = {
         "version": VERSION,
         "media": {"name": media.name, "sha256": media.sha256, "included": with_media},
         "as_of": instant(report.evaluated_as_of),
-        "heuristics": heuristics,
+        "heuristics": basis.heuristics,
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())},
     }
     return _zip({LIST: json.dumps(listing, indent=2, ensure_ascii=False).encode(), **parts})
@@ -118,7 +121,7 @@ def read_bundle(data: bytes, max_media_bytes: int) -> Bundle:
         return _bundle(listing, parts)
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError, OSError) as e:
         raise BundleError(f"this is no evidence bundle: {e}") from e
-    except (NotImplementedError, RuntimeError, SettingsError, RecursionError) as e:
+    except (NotImplementedError, RuntimeError, SettingsError, NoteError, RecursionError) as e:
         raise BundleError(f"this bundle cannot be read: {e}") from e
 
 
@@ -142,21 +145,33 @@ def _bundle(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> Bundle
     media = listing["media"]
     if listing["version"] != VERSION or not isinstance(media, dict):
         raise BundleError("this version of the bundle format is not known here")
-    devices = json.loads(parts["device.json"])["devices"]
     return Bundle(
         media=parts.get(MEDIA),
         media_name=str(media["name"]),
         media_sha256=str(media["sha256"]),
         as_of=datetime.fromisoformat(str(listing["as_of"])),
-        heuristics=bool(listing["heuristics"]),
+        basis=_basis(parts, heuristics=bool(listing["heuristics"])),
+        report=parts["report.json"],
+    )
+
+
+def _basis(parts: Mapping[str, bytes], *, heuristics: bool) -> Basis:
+    devices, logs = json.loads(parts["device.json"])["devices"], json.loads(parts["logs.json"])
+    return Basis(
         roots=TrustRoots(
             signer=_certificates(parts["signer-roots.pem"]),
             tsa=_certificates(parts["tsa-roots.pem"]),
             crls=_crls(parts.get(CRLS, b"")),
         ),
         policy=parse_policy(parts["policy.toml"], "the policy of the bundle"),
+        logs=LogTrust(
+            logs=parse_log_keys(logs["logs"]),
+            witnesses=parse_witness_keys(logs["witnesses"]),
+            quorum=max(int(logs["quorum"]), 1),
+        ),
+        receipt=parts[RECEIPT].decode() if RECEIPT in parts else None,
         devices=None if devices is None else tuple(record_of(d) for d in devices),
-        report=parts["report.json"],
+        heuristics=heuristics,
     )
 
 
@@ -171,7 +186,15 @@ def _check_parts(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> N
 
 
 def _allowed(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    allowed = {LIST, MEDIA, CRLS, *PARTS, *FOR_PEOPLE, *(f"token-{i}.der" for i in range(MAX_TOKENS))}
+    allowed = {
+        LIST,
+        MEDIA,
+        CRLS,
+        RECEIPT,
+        *PARTS,
+        *FOR_PEOPLE,
+        *(f"token-{i}.der" for i in range(MAX_TOKENS)),
+    }
     infos = archive.infolist()
     names = [i.filename for i in infos]
     if len(set(names)) != len(names) or not set(names) <= allowed:
@@ -188,10 +211,17 @@ def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_media_bytes: int)
     return data
 
 
-def _devices_json(device: DeviceRecord | None, *, asked: bool) -> dict[str, Json]:
-    if not asked:
-        return {"devices": None}
-    return {"devices": [dict(record_json(device))] if device else []}
+def _devices_json(devices: tuple[DeviceRecord, ...] | None) -> dict[str, Json]:
+    return {"devices": None if devices is None else [dict(record_json(d)) for d in devices]}
+
+
+def _logs_json(logs: LogTrust) -> dict[str, Json]:
+    """Keys as vkeys (C2SP)."""
+    return {
+        "logs": [str(key) for key in logs.logs],
+        "witnesses": [str(key) for key in logs.witnesses],
+        "quorum": logs.quorum,
+    }
 
 
 def _for_people(media: Media) -> dict[str, bytes]:

@@ -48,6 +48,8 @@ def open_examiner(
     crls: tuple[Path, ...] = (),
     registry: RegistryView | None = None,
     log_keys: tuple[str, ...] = (),
+    witness_keys: tuple[str, ...] = (),
+    quorum: int = 1,
     heuristics: bool = True,
 ) -> Examiner:
     """Engines, policy and sources. Roots that are given replace the configured ones and this home's own; keys
@@ -64,22 +66,28 @@ def open_examiner(
         roots=roots,
         policy=default_policy(),
         registry=registry,
-        logs=open_logs(settings, log_keys),
+        logs=open_logs(settings, log_keys, witness_keys, quorum),
         heuristics=heuristics,
     )
 
 
-def open_logs(settings: Settings, log_keys: tuple[str, ...] = ()) -> LogTrust:
-    """The logs whose receipts count. Raises ``Unavailable`` for a key that cannot be read."""
+def open_logs(
+    settings: Settings,
+    log_keys: tuple[str, ...] = (),
+    witness_keys: tuple[str, ...] = (),
+    quorum: int = 1,
+) -> LogTrust:
+    """The logs whose receipts count, and the witnesses. Raises ``Unavailable`` for an unreadable key."""
     from authn.errors import NoteError, Unavailable
-    from authn.provenance.logs import LogTrust, parse_log_keys
+    from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 
     own = settings.home / "pki" / LOG_VKEY
     try:
         published = (own.read_text(encoding="ascii").strip(),) if own.exists() else ()
-        return LogTrust(logs=parse_log_keys((*published, *log_keys)))
+        logs, witnesses = parse_log_keys((*published, *log_keys)), parse_witness_keys(witness_keys)
+        return LogTrust(logs=logs, witnesses=witnesses, quorum=quorum)
     except (OSError, UnicodeDecodeError, NoteError) as e:
-        raise Unavailable(f"the key of a log cannot be read: {e}") from e
+        raise Unavailable(f"the key of a log or witness cannot be read: {e}") from e
 
 
 def open_roots(

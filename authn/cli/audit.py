@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authn.cli.verify import FAIL_ON, Instant
+from authn.cli.given import Instant
+from authn.cli.verify import FAIL_ON
 from authn.config import Settings, load_settings
 from authn.devices import DeviceRecord
 from authn.media import MediaLimits

@@ -2,59 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from authn.cli.verify import trust_options
-from authn.config import load_settings
-from authn.media import MediaLimits, open_media
+from authn.cli.given import Given, read_receipt, trust_options
+from authn.config import Settings, load_settings
+from authn.media import Media, MediaLimits, open_media
+from signer.durable import write_new
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write; default: FILE.assay.zip.")
 @click.option("--without-media", is_flag=True, help="Leave the media out; their digest is in it.")
+@click.option(
+    "--receipt",
+    "receipt_file",
+    type=click.Path(path_type=Path),
+    metavar="RECEIPT",
+    help="Receipt of a log about FILE; FILE.tlog-proof is taken by itself.",
+)
 @trust_options
 @click.pass_context
 def bundle(
     ctx: click.Context,
+    /,
     file: Path,
     out: Path | None,
     without_media: bool,
-    signer_roots: tuple[Path, ...],
-    tsa_roots: tuple[Path, ...],
-    crls: tuple[Path, ...],
-    as_of: datetime | None,
-    no_heuristics: bool,
+    receipt_file: Path | None,
+    **options: Any,
 ) -> None:
     """Examine FILE and write an evidence bundle: media, roots, device record, policy, time and report.
 
     `assay verify --bundle` repeats the report from it. An existing file is not overwritten.
     """
-    from authn.bundle import device_of, write_bundle
-    from authn.report.conclude import default_policy
-    from authn.wiring import examiner_over, open_roots, registry_if_any
-    from signer.durable import write_new
-
-    settings = load_settings(ctx.obj)
+    settings, given = load_settings(ctx.obj), Given(**options)
     media = open_media(file, MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels))
-    roots = open_roots(settings, signer_roots=signer_roots or None, tsa_roots=tsa_roots or None, crls=crls)
-    registry, policy = registry_if_any(settings), default_policy()
-    heuristics = settings.heuristics and not no_heuristics
-    examiner = examiner_over(settings, roots=roots, policy=policy, registry=registry, heuristics=heuristics)
-    report = examiner.examine(media, as_of=as_of)
-    data = write_bundle(
-        media,
-        report,
-        roots=roots,
-        policy=policy,
-        device=device_of(media, registry),
-        registry_asked=registry is not None,
-        heuristics=heuristics,
-        with_media=not without_media,
-    )
+    data = _bundle(settings, given, media, read_receipt(file, receipt_file), with_media=not without_media)
     target = out or file.with_name(file.name + ".assay.zip")
     try:
         write_new(target, data)
@@ -63,3 +50,31 @@ def bundle(
     except OSError as e:
         raise click.UsageError(f"{target} cannot be written: {e.strerror}") from e
     click.echo(str(target))
+
+
+def _bundle(
+    settings: Settings, given: Given, media: Media, receipt: str | None, *, with_media: bool
+) -> bytes:
+    from authn.bundle import Basis, device_of, write_bundle
+    from authn.report.conclude import default_policy
+    from authn.wiring import examiner_over, registry_if_any
+
+    registry, heuristics = registry_if_any(settings), settings.heuristics and not given.no_heuristics
+    basis = Basis(
+        roots=given.roots(settings),
+        policy=default_policy(),
+        logs=given.logs(settings),
+        receipt=receipt,
+        devices=None if registry is None else device_of(media, registry),
+        heuristics=heuristics,
+    )
+    examiner = examiner_over(
+        settings,
+        roots=basis.roots,
+        policy=basis.policy,
+        registry=registry,
+        logs=basis.logs,
+        heuristics=heuristics,
+    )
+    report = examiner.examine(media, as_of=given.as_of, receipt=receipt)
+    return write_bundle(media, report, basis, with_media=with_media)

@@ -24,14 +24,16 @@ def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as
     media = _media(
         bundle, media_file, MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     )
+    basis = bundle.basis
     examiner = examiner_over(
         settings,
-        roots=bundle.roots,
-        policy=bundle.policy,
-        registry=None if bundle.devices is None else RegistryCopy(bundle.devices),
-        heuristics=bundle.heuristics,
+        roots=basis.roots,
+        policy=basis.policy,
+        registry=None if basis.devices is None else RegistryCopy(basis.devices),
+        logs=basis.logs,
+        heuristics=basis.heuristics,
     )
-    report = examiner.examine(media, as_of=bundle.as_of)
+    report = examiner.examine(media, as_of=bundle.as_of, receipt=basis.receipt)
     repeated = canonical_report(report)
     click.echo(repeated.decode() if as_json else render_text(report), nl=as_json)
     if repeated == bundle.report:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from authn.errors import ReceiptRefused
 from authn.evidence import Axis, AxisEvidence, Finding, Outcome
 from authn.provenance.own import OwnReading
+from authn.tlog.cosignature import parse_witness_key
 from authn.tlog.entry import EntryKind, Value, canonical
 from authn.tlog.note import Verifier, parse_vkey
 from authn.tlog.receipt import VerifiedReceipt, parse_receipt, verify_receipt
@@ -22,10 +23,12 @@ from authn.tlog.receipt import VerifiedReceipt, parse_receipt, verify_receipt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogTrust:
-    """The logs whose receipts the reader accepts, and the witnesses whose word counts."""
+    """The logs whose receipts the reader accepts, and the witnesses whose word counts: of these it takes
+    ``quorum`` to say when a checkpoint was seen."""
 
     logs: tuple[Verifier, ...] = ()
     witnesses: tuple[Verifier, ...] = ()
+    quorum: int = 1
 
 
 def capture_record(own: OwnReading) -> Mapping[str, Value]:
@@ -107,5 +110,10 @@ def _axis(*findings: Finding) -> AxisEvidence:
 
 
 def parse_log_keys(texts: Sequence[str]) -> tuple[Verifier, ...]:
-    """vkey lines (C2SP signed-note). Raises ``NoteError``."""
+    """vkeys of logs (C2SP signed-note). Raises ``NoteError``."""
     return tuple(parse_vkey(text) for text in texts)
+
+
+def parse_witness_keys(texts: Sequence[str]) -> tuple[Verifier, ...]:
+    """vkeys of witnesses (C2SP tlog-cosignature). Raises ``NoteError``."""
+    return tuple(parse_witness_key(text) for text in texts)

@@ -14,6 +14,7 @@
 11. history axis: actions and ingredients, and what was recorded about them
 12. the signer's claims, as claims
 13. log axis: receipts
+14. the lower end of the time: the witnessed checkpoint that the capture commits to (``freshness``)
 
 It decides on bytes, roots, registry view and times; it opens no file and no socket and reads no clock.
 Its callers must still: cap and sniff the bytes (``authn.media``), choose the roots, say which time is meant.
@@ -30,6 +31,7 @@ from authn.media import Media
 from authn.pki.chains import is_pss_signed
 from authn.provenance import axes
 from authn.provenance.engines import EngineAnswer, EngineState
+from authn.provenance.freshness import lower_bound
 from authn.provenance.history import asserted_claims, claim_version, history_axis
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import OwnReading, read_own
@@ -72,13 +74,32 @@ def verify_media(
     revocation = revocation_axis(known if key else None, judged, answers)  # 10
     history = history_axis(answers[0], tuple(answers[1:]))  # 11
     log = log_axis(own, receipt, logs)  # 13
+    time, not_before = _with_lower_bound(stamps, integrity, answers[0], logs)  # 14
     return CryptographicEvidence(
-        axes=(credential, integrity, signer.axis, device, stamps.axis, revocation, history, log),
+        axes=(credential, integrity, signer.axis, device, time, revocation, history, log),
         engines=_views(answers),
         claims=asserted_claims(answers[0]),  # 12
         chain=signer.chain,
+        not_before=not_before,
         not_after=stamps.not_after,
     )
+
+
+def _with_lower_bound(
+    stamps: axes.TimeResult, integrity: AxisEvidence, answer: EngineAnswer, logs: LogTrust
+) -> tuple[AxisEvidence, datetime | None]:
+    """Step 14. An empty interval means that somebody's clock lies: then neither end is relied on."""
+    if integrity.outcome is not Outcome.ESTABLISHED:
+        return stamps.axis, None
+    bound = lower_bound(answer.store, logs)
+    if bound.finding is None:
+        return stamps.axis, None
+    findings = (*stamps.axis.findings, bound.finding)
+    if bound.not_before and stamps.not_after and bound.not_before > stamps.not_after:
+        detail = "the checkpoint is younger than the time-stamp: a clock of one of them is wrong"
+        empty = Finding(code="assay.time.intervalEmpty", outcome=Outcome.REFUTED, detail=detail)
+        return AxisEvidence(axis=Axis.TIME, outcome=Outcome.REFUTED, findings=(*findings, empty)), None
+    return AxisEvidence(axis=Axis.TIME, outcome=stamps.axis.outcome, findings=findings), bound.not_before
 
 
 def known_limits(own: OwnReading, answers: Sequence[EngineAnswer]) -> tuple[Abstention, ...]:

@@ -1,0 +1,115 @@
+"""What a reader gives along: time, roots, revocation lists, keys of logs and witnesses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from authn.config import Settings
+from authn.errors import UnreadableMedia
+from authn.tlog.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
+
+if TYPE_CHECKING:
+    from authn.examine import Examiner
+    from authn.provenance.logs import LogTrust
+    from authn.provenance.roots import TrustRoots
+
+
+class Instant(click.ParamType[datetime]):
+    """RFC 3339, with an offset: a time without one would mean another instant on another machine."""
+
+    name = "RFC3339"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value} is not an RFC 3339 time such as 2026-11-24T12:00:00Z", param, ctx)
+        if instant.tzinfo is None:
+            self.fail(f"{value} names no offset from UTC; end it with Z", param, ctx)
+        return instant.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The values of ``trust_options``."""
+
+    signer_roots: tuple[Path, ...] = ()
+    tsa_roots: tuple[Path, ...] = ()
+    crls: tuple[Path, ...] = ()
+    log_keys: tuple[str, ...] = ()
+    witness_keys: tuple[str, ...] = ()
+    quorum: int = 1
+    as_of: datetime | None = None
+    no_heuristics: bool = False
+
+    def examiner(self, settings: Settings) -> Examiner:
+        """Raises ``Unavailable`` for a file or key that cannot be read, as the methods below."""
+        from authn.wiring import open_examiner, registry_if_any
+
+        return open_examiner(
+            settings,
+            signer_roots=self.signer_roots or None,
+            tsa_roots=self.tsa_roots or None,
+            crls=self.crls,
+            registry=registry_if_any(settings),
+            log_keys=self.log_keys,
+            witness_keys=self.witness_keys,
+            quorum=self.quorum,
+            heuristics=settings.heuristics and not self.no_heuristics,
+        )
+
+    def roots(self, settings: Settings) -> TrustRoots:
+        from authn.wiring import open_roots
+
+        return open_roots(
+            settings,
+            signer_roots=self.signer_roots or None,
+            tsa_roots=self.tsa_roots or None,
+            crls=self.crls,
+        )
+
+    def logs(self, settings: Settings) -> LogTrust:
+        from authn.wiring import open_logs
+
+        return open_logs(settings, self.log_keys, self.witness_keys, self.quorum)
+
+
+def read_receipt(file: Path, given: Path | None) -> str | None:
+    """The text of the receipt that was named, or that lies beside the file as `assay upload` leaves it."""
+    path = given or file.with_name(file.name + RECEIPT_SUFFIX)
+    if given is None and not path.is_file():
+        return None
+    try:
+        return path.read_bytes()[:MAX_RECEIPT_CHARACTERS].decode("utf-8", "replace")
+    except OSError as e:
+        raise UnreadableMedia(f"the receipt {path} cannot be read: {e.strerror}") from e
+
+
+def trust_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What ``verify`` and ``bundle`` have in common."""
+    for option in (
+        click.option("--quorum", type=click.IntRange(1, 64), default=1, show_default=True,
+                     help="How many of the witnesses must have seen a checkpoint before its time counts."),
+        click.option("--witness-key", "witness_keys", multiple=True, metavar="VKEY",
+                     help="Key of a witness whose word counts; repeatable."),
+        click.option("--log-key", "log_keys", multiple=True, metavar="VKEY",
+                     help="Key of a log whose receipts count, beside this home's own; repeatable."),
+        click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model."),
+        click.option("--as-of", type=Instant(), help="Judge as of this time instead of now."),
+        click.option("--crl", "crls", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+                     help="Revocation list (PEM or DER) of the signer's issuer. May be repeated."),
+        click.option("--tsa-roots", multiple=True, type=click.Path(path_type=Path), metavar="PEM",
+                     help="Roots for time-stamp authorities, in place of the configured ones; repeatable."),
+        click.option("--signer-roots", multiple=True, type=click.Path(path_type=Path), metavar="PEM",
+                     help="Roots for signers, in place of the configured ones; repeatable."),
+    ):  # fmt: skip
+        command = option(command)
+    return command

@@ -1,0 +1,89 @@
+"""The lower end of a signature's time: not before witnesses of the reader's list saw a log's checkpoint.
+
+A capture commits to the newest checkpoint note its device knows (``signer.freshness``): the nonce of its
+device assertion is the note's SHA-256. With a quorum of k, up to k - 1 witnesses may name a time that is too
+late, so the bound is the k-th latest of their times: an honest witness saw the note then or later. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from authn.errors import NoteError
+from authn.evidence import Finding, Outcome
+from authn.provenance.history import DEVICE_ASSERTION
+from authn.provenance.logs import LogTrust
+from authn.report.model import Json, instant
+from authn.tlog.checkpoint import parse as parse_checkpoint
+from authn.tlog.cosignature import signed_at
+from authn.tlog.note import verify
+
+_FAR_FUTURE = 253_402_300_799  # the last second that a datetime can hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowerBound:
+    """``not_before`` is None where there is no checkpoint or too few witnesses; ``finding`` says which."""
+
+    not_before: datetime | None = None
+    finding: Finding | None = None
+
+
+def lower_bound(store: Mapping[str, Json], trust: LogTrust) -> LowerBound:
+    """``store``: c2pa-rs' view of a file whose integrity is established; the caller has checked that."""
+    device = _device_assertion(store)
+    checkpoint, nonce = device.get("checkpoint"), device.get("nonce")
+    if not isinstance(checkpoint, str) or not checkpoint:
+        return LowerBound()
+    if nonce != sha256(checkpoint.encode("utf-8", "surrogatepass")).hexdigest():
+        return _open(
+            "assay.time.nonceMismatch", Outcome.REFUTED, "the nonce does not commit to the checkpoint"
+        )
+    if not trust.logs or not trust.witnesses:
+        why = "the capture carries a checkpoint, and no log or no witness is in your list"
+        return _open("assay.time.checkpointNotExamined", Outcome.NOT_EXAMINED, why)
+    try:
+        verified = verify(checkpoint, (*trust.logs, *trust.witnesses))
+        tree = parse_checkpoint(verified.text)
+    except NoteError as e:
+        return _open(
+            "assay.time.checkpointRefused", Outcome.REFUTED, f"the checkpoint does not hold: {e.detail}"
+        )
+    by_key = {s.key_id: s for s in verified.signatures}
+    if not any(log.key_id in by_key and log.name == tree.origin for log in trust.logs):
+        why = "the checkpoint is of no log in your list"
+        return _open("assay.time.checkpointNotExamined", Outcome.NOT_EXAMINED, why)
+    times = [signed_at(by_key[w.key_id].signature) for w in trust.witnesses if w.key_id in by_key]
+    known = sorted((t for t in times if t is not None and t <= _FAR_FUTURE), reverse=True)
+    if len(known) < trust.quorum:
+        why = f"{len(known)} of the {trust.quorum} witnesses that you ask for have signed the checkpoint"
+        return _open("assay.time.checkpointUnwitnessed", Outcome.NOT_EXAMINED, why)
+    return _bound(datetime.fromtimestamp(known[trust.quorum - 1], UTC), tree.origin, tree.size, len(known))
+
+
+def _bound(at: datetime, origin: str, size: int, witnesses: int) -> LowerBound:
+    finding = Finding(
+        code="assay.time.checkpoint",
+        outcome=Outcome.ESTABLISHED,
+        detail=f"signed after {instant(at)}, when witnesses in your list had seen its checkpoint",
+        facts=(("origin", origin), ("size", size), ("witnesses", witnesses), ("not_before", instant(at))),
+    )
+    return LowerBound(not_before=at, finding=finding)
+
+
+def _open(code: str, outcome: Outcome, detail: str) -> LowerBound:
+    return LowerBound(finding=Finding(code=code, outcome=outcome, detail=detail))
+
+
+def _device_assertion(store: Mapping[str, Json]) -> Mapping[str, Json]:
+    manifests = store.get("manifests")
+    active = manifests.get(str(store.get("active_manifest"))) if isinstance(manifests, dict) else None
+    assertions = active.get("assertions") if isinstance(active, dict) else None
+    for assertion in assertions if isinstance(assertions, list) else []:
+        if isinstance(assertion, dict) and assertion.get("label") == DEVICE_ASSERTION:
+            data = assertion.get("data")
+            return data if isinstance(data, dict) else {}
+    return {}

@@ -44,6 +44,7 @@ lint: install-dev
 
 bench: install-dev
 	@$(BIN)/python -m tests.bench.sign_verify
+	@$(BIN)/python -m tests.bench.pki
 
 serve: install
 	@$(BIN)/assay serve

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -70,9 +71,9 @@ class RevokedEntry:
     cause: str = Cause.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Crl:
-    """A list that was read completely; ``entries`` by serial number."""
+    """A list that was read completely; ``entries`` by serial number. Equal only to itself."""
 
     parsed: x509.CertificateRevocationList
     entries: Mapping[int, RevokedEntry]
@@ -171,6 +172,7 @@ def look_up(
     return crl.entries.get(certificate.serial_number)
 
 
+@lru_cache(maxsize=64)  # a list is asked for every photo, and a long one takes a while to verify
 def _check_issuer(crl: Crl, issuer: x509.Certificate) -> None:
     try:
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value

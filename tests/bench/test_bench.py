@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.bench import pki
 from tests.bench.sign_verify import measure, photo, show, steps
 
 
@@ -13,3 +14,9 @@ def test_one_round_of_the_benchmark_runs(capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().out
     assert "our verify / bare verify" in shown
     assert "SHA-256" in shown
+
+
+def test_the_certificates_benchmark_measures_what_it_says() -> None:
+    found = pki.measure(5, 100)
+    assert min(found.values()) > 0
+    assert found["list of 100: bytes"] > 100 * 50

@@ -74,6 +74,18 @@ SETTINGS = (
             help="How long a device certificate is valid, in days."),
     Setting(name="enrolment_token", type=str, default="", secret=True,
             help="Bearer token for enrolling a device; empty: the file enrolment-token in the home."),
+    Setting(name="access", type=str, default="open",
+            help="open: whoever reaches the service may use it; required: requests need credentials."),
+    Setting(name="oidc_issuer", type=str, default="",
+            help="OpenID Connect issuer whose tokens people may use; empty: none."),
+    Setting(name="oidc_audience", type=str, default="",
+            help="What a token of that issuer must be meant for (its aud)."),
+    Setting(name="oidc_jwks", type=str, default="",
+            help="The issuer's keys (JWK set): an http or https address, or a file."),
+    Setting(name="oidc_scopes", type=str, default="",
+            help="What claims are worth (docs/http-api.md); empty: the claim named scope counts."),
+    Setting(name="requests_per_minute", type=int, default=0, minimum=0, maximum=1_000_000,
+            help="Requests one caller or address may make in a minute on average; 0: not limited."),
     Setting(name="heuristics", type=bool, default=True,
             help="Whether heuristic sources run unless a request says otherwise."),
     Setting(name="report_days", type=int, default=30, minimum=1, maximum=36500,
@@ -107,6 +119,12 @@ class Settings:
     worker_memory_bytes: int
     certificate_days: int
     enrolment_token: str = field(repr=False)
+    access: str
+    oidc_issuer: str
+    oidc_audience: str
+    oidc_jwks: str
+    oidc_scopes: str
+    requests_per_minute: int
     heuristics: bool
     report_days: int
     detector: str
@@ -245,6 +263,7 @@ def _check(settings: Settings) -> None:
     for name in ("public_url", "service_url", "tsa_url"):
         _check_url(name, getattr(settings, name))
     _check_database(settings.database_url)
+    _check_access(settings)
     if not settings.host or any(c.isspace() or c == "/" for c in settings.host):
         raise SettingsError("host must be a name or an IP address")
     token = settings.enrolment_token
@@ -252,6 +271,15 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"enrolment_token needs {MIN_TOKEN_CHARACTERS} printable ASCII characters or more"
         )
+
+
+def _check_access(settings: Settings) -> None:
+    if settings.access not in ("open", "required"):
+        raise SettingsError("access must be open or required")
+    if settings.access == "required" and not settings.public_url and not is_loopback(settings.host):
+        raise SettingsError("access = required needs public_url: devices sign the address they call")
+    if settings.oidc_issuer and not (settings.oidc_audience and settings.oidc_jwks):
+        raise SettingsError("oidc_issuer needs oidc_audience and oidc_jwks too")
 
 
 def _check_url(name: str, value: str) -> None:

@@ -15,6 +15,10 @@ AuthnError                               500  4
 │   ├── DeviceExists                     409  3
 │   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
 ├── CaptureRefused                       422  1   an upload that is not established throughout
+├── AccessDenied                         403  3   the one who asks may not do this
+│   ├── CredentialsMissing               401  3   who asks does not say who it is
+│   ├── CredentialsRefused               401  3   malformed, wrong, expired, revoked or used before
+│   └── TooManyRequests                  429  3
 ├── BundleError                          422  3   no bundle, or one whose parts do not match its list
 ├── ReceiptRefused                       422  1   not a receipt, or it does not prove what it should
 │   └── NoteError                        422  1   no signed note or checkpoint, or a signature does not hold
@@ -23,7 +27,8 @@ AuthnError                               500  4
 ├── AuditError                           409  4   the run folder belongs to another configuration
 └── Unavailable                          503  4   database, roots, model or clock missing
     ├── LogHalted                        503  4   the log's state is in doubt: it signs nothing more
-    │   └── LogInconsistent              503  4   ... because what is stored contradicts itself
+    │   ├── LogInconsistent              503  4   ... because what is stored contradicts itself
+    │   └── SplitView                    503  4   ... because a witness has signed something else
     └── ExaminationFailed                503  4   the confined worker died; no result, not a finding
         └── ExaminationTimedOut          503  4   ... or was stopped at its time limit
 """
@@ -115,6 +120,27 @@ class CaptureRefused(AuthnError):
     exit_code = 1
 
 
+class AccessDenied(AuthnError):
+    code = "assay.access.denied"
+    http_status = 403
+    exit_code = 3
+
+
+class CredentialsMissing(AccessDenied):
+    code = "assay.request.unauthenticated"
+    http_status = 401
+
+
+class CredentialsRefused(AccessDenied):
+    code = "assay.access.credentialsRefused"
+    http_status = 401
+
+
+class TooManyRequests(AccessDenied):
+    code = "assay.access.tooManyRequests"
+    http_status = 429
+
+
 class BundleError(AuthnError):
     code = "assay.bundle.malformed"
     http_status = 422
@@ -159,6 +185,10 @@ class LogHalted(Unavailable):
 
 class LogInconsistent(LogHalted):
     code = "assay.log.inconsistent"
+
+
+class SplitView(LogHalted):
+    code = "assay.log.splitView"
 
 
 class ExaminationFailed(Unavailable):

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.config import MIN_TOKEN_CHARACTERS, Settings
 from authn.devices.registry import EnrolledDevice, Registry
-from authn.errors import EnrolmentRefused, Unavailable
+from authn.errors import CredentialsMissing, EnrolmentRefused, Unavailable
 from authn.pki.authority import Authority
 from authn.pki.profile import parse_csr
 from signer.digest import sha256_of
@@ -52,9 +52,12 @@ class Intake:
 
 
 def verify_token(given: str, expected: str) -> None:
-    """Raises ``EnrolmentRefused``; takes the same time wherever the two differ."""
+    """Raises ``CredentialsMissing`` for none, else ``EnrolmentRefused``; takes the same time wherever the two
+    differ."""
+    if not given:
+        raise CredentialsMissing("send the enrolment token: Authorization: Bearer <token>")
     if not hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode()):
-        raise EnrolmentRefused("the enrolment token is missing or is not the service's")
+        raise EnrolmentRefused("the enrolment token is not the service's")
 
 
 def open_enrolment_token(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -112,6 +113,39 @@ verifications = Table(
     Column("report", Text, nullable=False),
     Column("preview_jpeg", LargeBinary),
     Index("ix_verifications_expires_at", "expires_at"),
+)
+
+# Keys of machines (authn.access.keys): of the secret only its hash.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("used_at", Instant),
+)
+
+# What devices signed a request with; nothing may be used twice while the request would be accepted.
+request_nonces = Table(
+    "request_nonces",
+    metadata,
+    Column("device_id", String(64), primary_key=True),
+    Column("nonce", String(64), primary_key=True),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_request_nonces_expires_at", "expires_at"),
+)
+
+rate_buckets = Table(
+    "rate_buckets",
+    metadata,
+    Column("caller", String(128), primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("filled_at", Instant, nullable=False),
+    Index("ix_rate_buckets_filled_at", "filled_at"),
 )
 
 # SQLite keeps the row itself under the key only where the column is called INTEGER.

@@ -8,7 +8,7 @@ from flask import Flask, Response
 
 from authn.config import Settings, is_loopback
 from authn.services import Services
-from authn.web import problems
+from authn.web import access, problems
 from authn.web.api import api
 from authn.web.captures import captures
 from authn.web.est import est
@@ -44,6 +44,7 @@ def create_app(services: Services) -> Flask:
     for blueprint in (api, captures, tsa, pki, est, health, log, openapi, pages):
         app.register_blueprint(blueprint)
     problems.register(app)
+    access.register(app, services)
     app.after_request(_with_security_headers)
     return app
 

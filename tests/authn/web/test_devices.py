@@ -136,14 +136,18 @@ def test_a_taken_name_leaves_no_second_row(client: FlaskClient, services: Servic
 
 @pytest.mark.parametrize(
     "authorization",
-    [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"],
+    [None, "", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, "Bearer wrong", f"Bearer {TOKEN}x"],
 )
 def test_without_the_token_nothing_of_the_body_is_looked_at(
     client: FlaskClient, services: Services, authorization: str | None
 ) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = client.post("/v1/devices", data=b"{", content_type="application/json", headers=headers)
-    assert (answer.status_code, answer.get_json()["code"]) == (403, "assay.device.enrolmentRefused")
+    found = (answer.status_code, answer.get_json()["code"], "WWW-Authenticate" in answer.headers)
+    if authorization in ("Bearer wrong", f"Bearer {TOKEN}x"):
+        assert found == (403, "assay.device.enrolmentRefused", False)
+    else:
+        assert found == (401, "assay.request.unauthenticated", True)
     assert TOKEN not in answer.text
     assert rows(services) == (0, 0, 0)
 

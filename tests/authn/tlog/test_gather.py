@@ -1,0 +1,184 @@
+"""Gathering cosignatures from witnesses that work, are down, are slow, talk nonsense, or disagree."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from werkzeug.serving import make_server
+
+from authn.errors import SplitView
+from authn.tlog.cosignature import Cosigner
+from authn.tlog.gather import MAX_ANSWER_BYTES, Gathered, WitnessAnswer, gather, post_capped
+from authn.tlog.note import verify
+from authn.tlog.policy import WitnessPolicy, parse_policy
+from authn.tlog.witness import SIZE, Answer, Witness
+from authn.web.witness import create_witness_app
+from tests.authn.tlog.histories import History
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+HISTORY = History(300)
+A, B, C = (
+    Cosigner(name=f"w.example/{n}", key=Ed25519PrivateKey.generate(), clock=lambda: 1_795_000_000)
+    for n in "abc"
+)
+
+
+def policy(*witnesses: Cosigner, quorum: int = 1) -> WitnessPolicy:
+    lines = [f"witness {w.name} {w.verifier} http://{w.name}" for w in witnesses]
+    group = f"group g {quorum} {' '.join(w.name for w in witnesses)}"
+    return parse_policy("\n".join((*lines, group, "quorum g")))
+
+
+class Network:
+    """Answers of witnesses by name; a missing one is down."""
+
+    def __init__(self, **answers: Witness | WitnessAnswer) -> None:
+        self.answers = answers
+
+    def __call__(self, url: str, body: bytes) -> WitnessAnswer:
+        found = self.answers.get(url.removesuffix("/add-checkpoint")[-1])
+        if found is None:
+            raise ConnectionRefusedError
+        if isinstance(found, WitnessAnswer):
+            return found
+        said: Answer = found.add_checkpoint(body)
+        return WitnessAnswer(status=said.status, content_type=said.content_type, body=said.body)
+
+
+def collected(
+    size: int, asked: WitnessPolicy, network: Network, log: History = HISTORY, newest: int | None = None
+) -> Gathered:
+    now = size if newest is None else newest
+    return gather(log.note(size), log.consistency, asked, newest=lambda: now, post=network)
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Witness:
+    return Witness(tmp_path / "a.db", (HISTORY.key.verifier,), (A,))
+
+
+def test_every_checkpoint_of_a_growing_log_is_cosigned(witness: Witness) -> None:
+    for size in (0, 1, 1, 2, 100, 256, 300):
+        gathered = collected(size, policy(A), Network(a=witness))
+        assert (gathered.enough, gathered.missing, gathered.size) == (True, (), size)
+        note = HISTORY.note(size) + gathered.cosigned[0].line
+        assert len(verify(note, (HISTORY.key.verifier, A.verifier)).signatures) == 2
+
+
+def test_witnesses_that_are_down_cost_their_own_signatures_alone(witness: Witness) -> None:
+    two, three = (collected(9, policy(A, B, C, quorum=quorum), Network(a=witness)) for quorum in (1, 2))
+    assert (two.enough, three.enough) == (True, False)
+    assert [c.witness for c in two.cosigned] == ["w.example/a"]
+    assert [m.split(":")[0] for m in two.missing] == ["w.example/b", "w.example/c"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        WitnessAnswer(status=200, content_type="text/plain", body=""),
+        WitnessAnswer(status=200, content_type="text/plain", body="<html>\n"),
+        WitnessAnswer(status=200, content_type="text/plain", body="\u2014 w.example/a AAAA\n"),
+        WitnessAnswer(status=409, content_type=SIZE, body="many\n"),
+        WitnessAnswer(status=409, content_type=SIZE, body="007\n"),
+        WitnessAnswer(status=409, content_type=SIZE, body="3\n"),
+        WitnessAnswer(status=409, content_type="text/html", body="999\n"),
+        WitnessAnswer(status=302, content_type="text/html", body=""),
+        WitnessAnswer(status=500, content_type="text/html", body="\ufffd"),
+    ],
+)
+def test_nonsense_is_no_signature_and_no_alarm(answer: WitnessAnswer) -> None:
+    gathered = collected(9, policy(A), Network(a=answer))
+    assert (gathered.enough, gathered.cosigned, len(gathered.missing)) == (False, (), 1)
+
+
+def test_a_signature_for_another_checkpoint_does_not_count() -> None:
+    line = collected(8, policy(A), Network(a=_fresh_answer(8))).cosigned[0].line
+    assert (
+        collected(9, policy(A), Network(a=WitnessAnswer(status=200, content_type="", body=line))).cosigned
+        == ()
+    )
+
+
+def test_a_log_restored_from_a_backup_is_stopped(witness: Witness) -> None:
+    collected(200, policy(A), Network(a=witness))
+    with pytest.raises(SplitView, match="at 200, and it has 150 now"):
+        collected(150, policy(A), Network(a=witness))
+
+
+def test_an_old_checkpoint_of_a_log_that_has_grown_since_is_no_alarm(witness: Witness) -> None:
+    collected(200, policy(A), Network(a=witness))
+    assert collected(150, policy(A), Network(a=witness), newest=210).cosigned == ()
+
+
+@pytest.mark.parametrize("size", [200, 250])
+def test_a_second_history_is_stopped_and_the_witness_has_the_evidence(witness: Witness, size: int) -> None:
+    collected(200, policy(A), Network(a=witness))
+    fork = History(300, key=HISTORY.key, changed_from=120)
+    with pytest.raises(SplitView, match="another history"):
+        collected(size, policy(A), Network(a=witness), fork)
+    assert [e.split_view for e in witness.evidence()] == [size == 200]
+
+
+@contextmanager
+def listening(app: WSGIApplication) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_over_http_a_witness_answers_as_it_does_here(witness: Witness) -> None:
+    with listening(create_witness_app(witness)) as url:
+        asked = parse_policy(f"witness a {A.verifier} {url}\nquorum a\n")
+        for size in (7, 9):
+            gathered = gather(HISTORY.note(size), HISTORY.consistency, asked, newest=lambda: 9)
+            assert gathered.enough
+        with pytest.raises(SplitView):
+            gather(HISTORY.note(3), HISTORY.consistency, asked, newest=lambda: 3)
+
+
+def test_a_witness_that_drips_floods_or_redirects_is_left_in_time() -> None:
+    def app(environ: WSGIEnvironment, start: StartResponse) -> Iterator[bytes]:
+        path = environ["PATH_INFO"]
+        start(
+            "302 Found" if path == "/redirect" else "200 OK", [("Location", "/ok")] if "red" in path else []
+        )
+        for _ in range(40):
+            yield b"x" * (MAX_ANSWER_BYTES if path == "/flood" else 1)
+            time.sleep(0.1 if path == "/drip" else 0)
+
+    with listening(app) as url:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            post_capped(f"{url}/drip", b"", timeout_s=0.5)
+        with pytest.raises(OSError, match="too long"):
+            post_capped(f"{url}/flood", b"", timeout_s=2)
+        assert post_capped(f"{url}/redirect", b"", timeout_s=2).status == 302
+        assert time.monotonic() - began < 3
+
+
+def _fresh_answer(size: int) -> WitnessAnswer:
+    line = "".join(f"{x}\n" for x in _cosigned_note(size).split("\n") if x.startswith("\u2014 w.example/a"))
+    return WitnessAnswer(status=200, content_type="text/plain", body=line)
+
+
+def _cosigned_note(size: int) -> str:
+    from authn.tlog.note import sign
+
+    note = HISTORY.note(size)
+    text = verify(note, (HISTORY.key.verifier,)).text
+    return sign(text, (HISTORY.key, A))

@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": ("authn.cli.audit", "audit", "Report on every file of a folder or archive; resumable."),
     "pki": ("authn.cli.pki", "pki", "Publish and show what was revoked."),
     "witness": ("authn.cli.witness", "witness", "Witness other people's logs."),
+    "access": ("authn.cli.access", "access", "Keys for machines that use the service."),
     "serve": ("authn.cli.serve", "serve", "Run the HTTP service."),
     "demo": ("authn.cli.demo", "demo", "Show the whole job on one photo."),
     "doctor": ("authn.cli.doctor", "doctor", "Say what this machine lacks and how to mend it."),

@@ -1,0 +1,99 @@
+"""``assay access``: keys for machines that use the service of this home."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from authn.access.scopes import SCOPES, parse_scopes
+from authn.config import load_settings
+from authn.report.model import instant
+from authn.wiring import utc_now
+
+if TYPE_CHECKING:
+    from authn.access.keys import ApiKey, ApiKeys
+
+DAYS = 365
+
+
+@click.group()
+def access() -> None:
+    """Keys for machines that use the service."""
+
+
+@access.group()
+def key() -> None:
+    """Make, list and revoke keys."""
+
+
+@key.command()
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, required=True, metavar="SCOPE", help="May be repeated.")
+@click.option("--days", type=click.IntRange(1, 3650), default=DAYS, show_default=True, help="Until it ends.")
+@click.pass_obj
+def create(config_file: str | None, name: str, scopes: tuple[str, ...], days: int) -> None:
+    """Make a key and print it, this once.
+
+    It goes into the header of a request: Authorization: Bearer KEY. `assay access scopes` lists the scopes.
+    """
+    now = utc_now()
+    new = _keys(config_file).create(name, parse_scopes(scopes), now, now + timedelta(days=days))
+    click.echo(new.text)
+    click.echo(f"key {new.id}; it is not shown again", err=True)
+
+
+@key.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.pass_obj
+def list_(config_file: str | None, as_json: bool) -> None:
+    """List the keys, without their secrets."""
+    for found in _keys(config_file).list():
+        if as_json:
+            click.echo(json.dumps(_fields(found)))
+        else:
+            click.echo(f"{found.id}  {found.name:24} {_status(found)}  {' '.join(sorted(found.scopes))}")
+
+
+@key.command()
+@click.argument("id_", metavar="ID")
+@click.pass_obj
+def revoke(config_file: str | None, id_: str) -> None:
+    """Refuse a key from now on."""
+    _keys(config_file).revoke(id_, utc_now())
+    click.echo(f"revoked {id_}")
+
+
+@access.command(name="scopes")
+def scopes_() -> None:
+    """List the scopes that a key can have."""
+    for name, what in SCOPES.items():
+        click.echo(f"{name:22} {what}")
+
+
+def _keys(config_file: str | None) -> ApiKeys:
+    from authn.access.keys import ApiKeys
+    from authn.store.engine import open_engine
+
+    return ApiKeys(open_engine(load_settings(config_file).database))
+
+
+def _status(found: ApiKey) -> str:
+    if found.revoked_at:
+        return f"revoked {found.revoked_at:%Y-%m-%d}"
+    ended = found.expires_at is not None and found.expires_at <= utc_now()
+    end = f"{found.expires_at:%Y-%m-%d}" if found.expires_at else "never"
+    used = f"last used {found.used_at:%Y-%m-%d}" if found.used_at else "never used"
+    return f"{'ended' if ended else 'ends'} {end}, {used}"
+
+
+def _fields(found: ApiKey) -> dict[str, str | list[str] | None]:
+    times = {name: getattr(found, name) for name in ("created_at", "expires_at", "revoked_at", "used_at")}
+    return {
+        "id": found.id,
+        "name": found.name,
+        "scopes": sorted(found.scopes),
+        **{name: instant(time) if time else None for name, time in times.items()},
+    }

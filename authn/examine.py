@@ -40,6 +40,7 @@ from detector.errors import DetectorError
 _log = logging.getLogger(__name__)
 
 CAMERA_SOURCES = frozenset({"digitalCapture", "computationalCapture"})
+MAX_READERS = 8  # threads start when they are needed; more callers than this wait for each other
 LIMITS = (
     "A valid signature says who held a key, not that the scene was not staged or filmed from a screen.",
     "The absence of a credential, of markers or of detector findings proves nothing.",
@@ -69,7 +70,7 @@ class Examiner:
         self._logs = logs or LogTrust()
         self._clock = clock
         # Both engines release the interpreter lock, so the others can read while the last one does.
-        self._threads = ThreadPoolExecutor(max(len(self._engines) - 1, 1), thread_name_prefix="engine")
+        self._threads = ThreadPoolExecutor(MAX_READERS, thread_name_prefix="engine")
 
     def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
         """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""

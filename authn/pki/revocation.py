@@ -28,6 +28,7 @@ from authn.tlog.store import enqueue
 REGENERATE_AFTER = timedelta(minutes=10)
 LIST_LIFETIME = timedelta(hours=24)
 KEPT_LISTS = 2
+PUBLISHING_LOCK = 8319  # any number that nothing else in the database locks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,8 @@ class Revocations:
         if standing is not None:
             return standing
         with writing(self._engine) as connection:  # whoever waited here finds the list made
+            if connection.dialect.name == "postgresql":  # SQLite has one writer anyhow
+                connection.execute(select(func.pg_advisory_xact_lock(PUBLISHING_LOCK)))
             return _standing(connection, key_id, now) or _publish(connection, issuer, now)
 
 

@@ -9,11 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.pool import NullPool
 
+from authn.cli import cli
 from authn.config import load_settings
 from authn.devices.registry import Registry
 from authn.errors import BadRequest, NotFound, RegistryError, Unavailable
@@ -41,11 +46,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return open_authority(
         load_settings(environ={}, home=home, public_url="http://assay.example"), NOW - 30 * DAY
     )
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_engine(f"sqlite:///{tmp_path / 'assay.db'}")
 
 
 @pytest.fixture
@@ -342,3 +342,48 @@ def test_the_key_of_a_revoked_device_is_still_the_same_device(
     spki = camera.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     found = registry.device_by_key(sha256_of(spki).value.hex())
     assert found == registry.find("camera")
+
+
+def test_devices_that_were_revoked_before_there_were_lists_are_on_the_list(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    config = Config()
+    config.set_main_option("script_location", "authn.store:migrations")
+    config.set_main_option("path_separator", "os")
+    old = create_engine(url, poolclass=NullPool)
+    with old.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO devices VALUES ('id', 'camera', 'key', '2026-01-01 00:00:00', 0, "
+            "'2026-03-01 00:00:00', '2026-02-01 00:00:00', 'stolen')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO certificates VALUES "
+            "('ff', 'id', X'30', '2026-01-01 00:00:00', '2026-04-01 00:00:00')"
+        )
+    engine = open_engine(url)
+    (entry,) = Revocations(engine, Registry(engine)).entries()
+    assert (entry.serial, entry.cause) == (0xFF, "unspecified")
+    assert entry.invalid_since == datetime(2026, 2, 1, tzinfo=UTC)
+    assert entry.revoked_at == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_the_command_revokes_one_certificate_of_the_device_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
+    run = CliRunner().invoke
+    assert run(cli, ["device", "enrol", "camera"]).exit_code == 0
+    registry = Registry(open_engine(f"sqlite:///{tmp_path / 'assay.db'}"))
+    (certificate,) = registry.certificates_of(registry.find("camera").device_id)
+    revoke = ["device", "revoke", "camera", "--reason", "x", "--cause", "superseded", "--certificate"]
+    assert isinstance(run(cli, [*revoke, "abc"]).exception, BadRequest)
+    done = run(cli, [*revoke, f"0x{certificate.serial.upper()}"])
+    assert done.exit_code == 0, done.output
+    assert "revoked, invalid since" in run(cli, ["device", "show", "camera"]).output
+    assert registry.find("camera").revoked_at is None
+    written = run(cli, ["pki", "crl", "--out", str(tmp_path / "list.crl")])
+    assert written.exit_code == 0, written.output
+    shown = run(cli, ["pki", "show", str(tmp_path / "list.crl")]).output
+    assert f"{certificate.serial}  revoked" in shown
+    assert "superseded" in shown

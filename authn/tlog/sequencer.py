@@ -54,6 +54,7 @@ class Sequencer:
         self._line_lock = Lock()
         self._turn = Lock()
         self._halted: str | None = None
+        self._seen = 0  # the largest size this writer knows to be committed
 
     def start(self) -> None:
         """Sign the empty tree where there is none; else check that this is the log it should be.
@@ -176,6 +177,7 @@ class Sequencer:
         receipts = _receipts(head, places, entries, reader, tiles)
         if rows or batch.queued:
             self._commit(transaction)
+            self._seen = head.size
         return receipts
 
     def _commit(self, transaction: Transaction) -> None:
@@ -188,6 +190,9 @@ class Sequencer:
         """The tree as the tiles have it. Signing anything else would be a second history."""
         if head.origin != self._origin:
             raise LogHalted(f"the database holds the log {head.origin}, not {self._origin}")
+        if head.size < self._seen:
+            raise LogInconsistent("the log is smaller than it was; was an older copy put in its place?")
+        self._seen = head.size
         try:
             hashes = tuple(reader.node(*node) for node in frontier_nodes(head.size))
         except TileMissing as e:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
@@ -153,6 +154,7 @@ class SqlStorage:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+        self._file: tuple[int, int] | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -190,9 +192,22 @@ class SqlStorage:
             connection.close()
 
     def _connected(self) -> Connection:
+        """An open file stays usable after it was removed or replaced; what is written to it is lost."""
+        if self._connection is not None and self._file != self._file_now():
+            self.close()
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(assay_writes=True)
+            self._file = self._file_now()
         return self._connection
+
+    def _file_now(self) -> tuple[int, int] | None:
+        if self._engine.dialect.name != "sqlite":
+            return None
+        try:
+            found = Path(self._engine.url.database or "").stat()
+        except OSError as e:
+            raise Unavailable(f"the log's database file is not there: {e.strerror}") from e
+        return found.st_dev, found.st_ino
 
 
 class LogReader:

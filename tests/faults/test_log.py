@@ -162,6 +162,34 @@ def test_a_database_that_goes_away_during_the_commit_halts_the_log(postgresql: s
     assert check_log(engine, KEY.verifier).size == 0
 
 
+def test_an_older_copy_in_place_of_the_database_is_noticed(tmp_path: Path) -> None:
+    """A restored backup: from there on the log would sign a second history."""
+    file, backup = tmp_path / "assay.db", tmp_path / "backup"
+    engine = open_engine(f"sqlite:///{file}")
+    log = open_log(engine)
+    log.append((entry(1),))
+    log.close()  # the last connection, so that the file is whole
+    backup.write_bytes(file.read_bytes())
+    log.append((entry(2),))
+    backup.replace(file)
+    for rest in tmp_path.glob("assay.db-*"):
+        rest.unlink()
+    for _ in range(2):
+        with pytest.raises(LogHalted, match="smaller than it was"):
+            log.append((entry(3),))
+    assert check_log(engine, KEY.verifier).size == 1
+
+
+def test_nothing_is_acknowledged_into_a_file_that_was_removed(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'assay.db'}")
+    log = open_log(engine)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            log.append((entry(1),))
+
+
 def test_a_log_whose_tables_are_gone_answers_with_a_typed_error(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'assay.db'}")
     log = open_log(engine)

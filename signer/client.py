@@ -12,7 +12,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,10 +20,12 @@ from urllib.parse import urlsplit
 from signer.errors import (
     ServiceRefused,
     ServiceUnavailable,
+    SignerError,
     TimestampRejected,
     TimestampUnavailable,
 )
 from signer.freshness import MAX_NOTE_BYTES
+from signer.http_signature import RequestSigner, target_uri
 
 DEFAULT_TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 1 << 20
@@ -55,10 +57,14 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """``timeout_s`` bounds the whole exchange, not only each read. Needs no connection to exist."""
+    """``timeout_s`` bounds the whole exchange, not only each read. Needs no connection to exist.
+
+    ``signer`` opens the device's key; it is called where a service wants to know who asks, and not before.
+    """
 
     service_url: str = ""
     timeout_s: float = DEFAULT_TIMEOUT_S
+    signer: Callable[[], RequestSigner] | None = None
 
     def enrol(self, name: str, csr_pem: bytes, token: str) -> Enrolment:
         """Register a device. Raises ``ServiceUnavailable`` (try again) or ``ServiceRefused`` (the service's
@@ -122,6 +128,23 @@ class Client:
         return self._send("POST", url, body, headers, max_bytes)
 
     def _send(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], max_bytes: int
+    ) -> _Answer:
+        answer = self._send_once(method, url, body, headers, max_bytes)
+        if answer.status != http.HTTPStatus.UNAUTHORIZED or self.signer is None:
+            return answer
+        try:
+            signed = self.signer().headers(method, target_uri(url), body, headers.get("Content-Type"))
+        except SignerError as e:
+            raise _NoAnswerError(f"it wants a signed request, and {e.detail}") from e
+        answer = self._send_once(method, url, body, {**headers, **signed}, max_bytes)
+        if (
+            answer.status == http.HTTPStatus.UNAUTHORIZED
+        ):  # a clock can be set right: nothing is lost for good
+            raise _NoAnswerError(f"it does not take this device's signature: {_problem(answer.body)}")
+        return answer
+
+    def _send_once(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], max_bytes: int
     ) -> _Answer:
         _refuse_other_schemes(url)

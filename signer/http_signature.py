@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 LABEL = "assay"
 NONCE_BYTES = 18
 COORDINATE_BYTES = 32
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,16 @@ class RequestSigner:
         """r and s, 32 bytes each (RFC 9421, 3.3.4), not the DER that keys speak."""
         r, s = decode_dss_signature(self.key.sign(base, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(COORDINATE_BYTES) + s.to_bytes(COORDINATE_BYTES)
+
+
+def target_uri(url: str) -> str:
+    """The address as a server sees it (RFC 9110, 4.2.3): a path, no fragment, no default port."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    port = parts.port if parts.port not in (None, DEFAULT_PORTS.get(parts.scheme)) else None
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path or '/'}{query}"
 
 
 def key_id(key: ec.EllipticCurvePrivateKey) -> str:

@@ -5,7 +5,9 @@ Light on purpose: the service's own authority is opened only when a stamp is fet
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -17,6 +19,8 @@ from signer.client import Client
 from signer.device import DeviceIdentity, choose_identity
 from signer.errors import TimestampUnavailable
 from signer.freshness import remember_checkpoint
+from signer.http_signature import RequestSigner
+from signer.keys import open_key
 from signer.spool import Fetch, Spool, StampRun
 
 Roots = tuple[x509.Certificate, ...]
@@ -89,14 +93,21 @@ def _authority(session: CaptureSession) -> tuple[Fetch, Roots]:
     if settings.tsa_url:
         return _over_http(settings.tsa_url), extra
     if identity.tsa_url:
-        return _over_http(identity.tsa_url), (*identity.tsa_roots, *extra)
+        own = identity.service_url and identity.tsa_url.startswith(f"{identity.service_url.rstrip('/')}/")
+        return _over_http(identity.tsa_url, identity if own else None), (*identity.tsa_roots, *extra)
     if service_url := identity.service_url or settings.service_url:
-        return _over_http(f"{service_url.rstrip('/')}/tsa"), (*identity.tsa_roots, *extra)
+        return _over_http(f"{service_url.rstrip('/')}/tsa", identity), (*identity.tsa_roots, *extra)
     return _of_this_home(settings)
 
 
-def _over_http(url: str) -> Fetch:
-    client = Client()
+def request_signer(identity: DeviceIdentity) -> Callable[[], RequestSigner]:
+    """How this device signs its requests to its service; the key is opened when it is called."""
+    return lambda: RequestSigner(key=open_key(identity.key_uri), clock=lambda: datetime.now(UTC))
+
+
+def _over_http(url: str, identity: DeviceIdentity | None = None) -> Fetch:
+    """Requests to an authority of somebody else's are never signed."""
+    client = Client(signer=request_signer(identity) if identity else None)
     return lambda request: client.stamp(url, request)
 
 

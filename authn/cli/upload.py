@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from authn.cli.capturing import open_session
+from authn.cli.capturing import open_session, request_signer
 from authn.errors import AuthnError, NoteError, ReceiptRefused
 from authn.evidence import Outcome
 from authn.media import media_of
@@ -39,10 +39,11 @@ def upload(
     url = service_url or session.identity.service_url or session.settings.service_url
     if not url:
         raise click.UsageError("no service is known: enrol with --service, or give --service here")
+    client = Client(service_url=url, signer=request_signer(session.identity))
     code = 0
     for photo in photos:
         try:
-            _one(photo, Client(service_url=url), session.identity.folder / KEY_FILE)
+            _one(photo, client, session.identity.folder / KEY_FILE)
             click.echo(f"logged {photo}")
         except ServiceUnavailable as e:
             click.echo(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import socket
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from signer.client import MAX_TIMESTAMP_BYTES, Client
 from signer.errors import (
+    KeyUnavailable,
     ServiceRefused,
     ServiceUnavailable,
     SignerError,
     TimestampRejected,
     TimestampUnavailable,
 )
+from signer.http_signature import RequestSigner, target_uri
 from tests.doubles.devices import Camera
 from tests.doubles.http_server import Answer, Asked, serving
 from tests.doubles.photos import photo
@@ -188,3 +192,49 @@ def test_a_reply_that_is_no_http_is_unavailable() -> None:
         with pytest.raises(TimestampUnavailable):
             stamp(f"http://127.0.0.1:{strange.getsockname()[1]}", timeout_s=2)
         thread.join()
+
+
+def opened() -> RequestSigner:
+    return RequestSigner(key=ec.generate_private_key(ec.SECP256R1()), clock=lambda: datetime.now(UTC))
+
+
+def test_a_service_that_asks_who_it_is_gets_the_request_signed() -> None:
+    asked: list[Asked] = []
+
+    def service(request: Asked) -> Answer:
+        asked.append(request)
+        return Answer(headers=REPLY, body=b"reply") if "Signature" in request.headers else Answer(status=401)
+
+    with serving(service) as url:
+        assert Client(signer=opened).stamp(f"{url}/tsa", b"query") == b"reply"
+    first, second = (request.headers for request in asked)
+    assert "Signature" not in first
+    assert '"@target-uri" "content-digest" "content-type"' in second["Signature-Input"]
+
+
+def test_a_signature_that_is_not_taken_is_no_reason_to_give_up() -> None:
+    refusal = Answer(status=401, body=b'{"detail":"older than five minutes"}')
+    with serving(lambda _: refusal) as url, pytest.raises(TimestampUnavailable, match="older than five"):
+        Client(signer=opened).stamp(url, b"query")
+
+
+def test_a_key_that_cannot_be_opened_is_no_reason_to_give_up() -> None:
+    def locked() -> RequestSigner:
+        raise KeyUnavailable("the token is not there")
+
+    with serving(lambda _: Answer(status=401)) as url, pytest.raises(TimestampUnavailable, match="not there"):
+        Client(signer=locked).stamp(url, b"query")
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("http://Host", "http://host/"),
+        ("http://h:80/a?b=%20#c", "http://h/a?b=%20"),
+        ("https://h:443", "https://h/"),
+        ("https://h:80/", "https://h:80/"),
+        ("http://[::1]:8318/x", "http://[::1]:8318/x"),
+    ],
+)
+def test_what_is_signed_is_the_address_as_the_server_sees_it(url: str, seen: str) -> None:
+    assert target_uri(url) == seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,11 +10,13 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 
 from authn.access.keys import ApiKeys
 from authn.access.scopes import ROUTES, SCOPES, Needs, Public
 from authn.services import Services
 from authn.web import create_app
+from signer.client import Client
 from signer.http_signature import RequestSigner
 from tests.authn.web.conftest import TOKEN
 from tests.doubles.media import tiny_jpeg
@@ -197,3 +200,19 @@ def test_a_caller_who_asks_too_often_is_told_when_to_come_back(services: Service
     )
     assert client.get("/healthz").status_code == 200
     assert client.get("/v1/devices", headers=bearer(services, "devices:read")).status_code == 200
+
+
+def test_the_capture_side_gets_through_a_real_socket(
+    services: Services, strict: FlaskClient, enrolled: str
+) -> None:
+    server = make_server("127.0.0.1", 0, strict.application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/tsa"
+        signer = RequestSigner(key=KEY, clock=lambda: datetime.now(UTC))
+        assert Client(signer=lambda: signer).stamp(url, b"x")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

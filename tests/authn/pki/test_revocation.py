@@ -387,3 +387,26 @@ def test_the_command_revokes_one_certificate_of_the_device_it_names(
     shown = run(cli, ["pki", "show", str(tmp_path / "list.crl")]).output
     assert f"{certificate.serial}  revoked" in shown
     assert "superseded" in shown
+
+
+def test_a_bundle_carries_the_lists_and_repeats_what_they_said(
+    revocations: Revocations,
+    camera: Camera,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "nobody"))
+    revocations.revoke_device("camera", reason="stolen", now=NOW, invalid_since=NOW - DAY)
+    (tmp_path / "list.crl").write_bytes(current(revocations, authority))
+    (tmp_path / "photo.jpg").write_bytes(camera.photo(NOW - MINUTE))
+    (tmp_path / "signer.pem").write_bytes(authority.device_roots[0].public_bytes(Encoding.PEM))
+    (tmp_path / "tsa.pem").write_bytes(authority.tsa_roots[0].public_bytes(Encoding.PEM))
+    run, photo = CliRunner().invoke, str(tmp_path / "photo.jpg")
+    given = ["--signer-roots", str(tmp_path / "signer.pem"), "--tsa-roots", str(tmp_path / "tsa.pem")]
+    made = run(cli, ["bundle", photo, *given, "--crl", str(tmp_path / "list.crl"), "--no-heuristics"])
+    assert made.exit_code == 0, made.output
+    repeated = run(cli, ["verify", "--bundle", f"{photo}.assay.zip", "--json"])
+    assert repeated.exit_code == 0, repeated.output
+    assert "signingCredential.revoked" in repeated.output
+    assert "list_sha256" in repeated.output

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ PREFIX = "ASSAY_"
 OTHER_VARIABLES = ("ASSAY_CONFIG", "ASSAY_DATA", "ASSAY_REQUIRE_PROGRAMS", "ASSAY_SUITES")
 MASK = "********"
 MIN_TOKEN_CHARACTERS = 16
+_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^@]*(@)")
 POSTGRESQL = "postgresql+psycopg://"
 
 Value = str | int | bool | Path | tuple[Path, ...]
@@ -142,6 +144,8 @@ class Settings:
             return MASK
         if isinstance(value, tuple):
             return os.pathsep.join(str(path) for path in value)
+        if name == "database_url":
+            return _PASSWORD_IN_URL.sub(rf"\1{MASK}\2", str(value))
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     @property

@@ -193,3 +193,8 @@ def test_the_command_shows_values_and_origins_without_the_secret(tmp_path: Path)
     assert "correct-horse" not in plain.output
     as_json = CliRunner(env=env).invoke(cli, ["config", "show", "--json"])
     assert '"enrolment_token": {"value": "********"' in as_json.output
+
+
+def test_a_password_in_the_database_s_address_is_not_shown() -> None:
+    settings = load_settings(environ={}, database_url="postgresql+psycopg://assay:hunter2@db.example/assay")
+    assert settings.shown("database_url") == "postgresql+psycopg://assay:********@db.example/assay"

@@ -28,6 +28,7 @@ COMMANDS = {
     "bundle": ("authn.cli.bundle", "bundle", "Write everything that repeats a report years later."),
     "audit": ("authn.cli.audit", "audit", "Report on every file of a folder or archive; resumable."),
     "pki": ("authn.cli.pki", "pki", "Publish and show what was revoked."),
+    "log": ("authn.cli.log", "log", "Show and check this home's log; have witnesses sign it."),
     "witness": ("authn.cli.witness", "witness", "Witness other people's logs."),
     "access": ("authn.cli.access", "access", "Keys for machines that use the service."),
     "serve": ("authn.cli.serve", "serve", "Run the HTTP service."),

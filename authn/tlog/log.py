@@ -29,12 +29,15 @@ from authn.tlog.sequencer import Sequencer
 from authn.tlog.store import LogReader, SqlStorage, TreeHead
 from signer.durable import create_durably
 
+HALT_FILE = "log.halted"  # beside the key
+
 
 class Log:
     """Safe to be shared by threads, not to be carried across a fork. Made by ``open_log``."""
 
-    def __init__(self, engine: Engine, key: SigningKey) -> None:
+    def __init__(self, engine: Engine, key: SigningKey, halt_file: Path | None = None) -> None:
         self._key = key
+        self._halt_file = halt_file
         self._sequencer = Sequencer(SqlStorage(engine), key.name, self._sign)
         self.reader = LogReader(engine)
         self._sequencer.start()
@@ -51,7 +54,21 @@ class Log:
     @property
     def halted(self) -> str | None:
         """Why nothing more is signed; None while all is well."""
-        return self._sequencer.halted
+        return self._sequencer.halted or self._told_to_halt()
+
+    def halt(self, reason: str, evidence: str) -> None:
+        """Sign nothing more, in every process and after every start, until somebody removes the file.
+
+        What it says first stays. Raises ``Unavailable``, and ``ValueError`` for a log without such a file.
+        """
+        if self._halt_file is None:
+            raise ValueError("this log was opened without a file to halt by")
+        try:
+            create_durably(self._halt_file, f"{reason}\n\n{evidence}".encode())
+        except FileExistsError:
+            return
+        except OSError as e:
+            raise Unavailable(f"{self._halt_file} cannot be written: {e.strerror}") from e
 
     def append(self, entries: Sequence[LogEntry]) -> tuple[Receipt, ...]:
         """See ``Sequencer.append``."""
@@ -86,7 +103,19 @@ class Log:
         """Let the database go; waits for a batch that is being written."""
         self._sequencer.close()
 
+    def _told_to_halt(self) -> str | None:
+        if self._halt_file is None or not self._halt_file.exists():
+            return None
+        try:
+            reason = self._halt_file.read_text(encoding="utf-8").partition("\n")[0]
+        except (OSError, UnicodeDecodeError):
+            reason = "the log was told to halt"
+        return f"{reason}; {self._halt_file.name} beside the log's key has the evidence"
+
     def _sign(self, origin: str, size: int, root: bytes) -> str:
+        told = self._told_to_halt()
+        if told is not None:
+            raise LogHalted(told)
         return sign(Checkpoint(origin, size, root).text(), (self._key,))
 
 
@@ -107,7 +136,7 @@ def open_log(engine: Engine, key_file: Path, origin: str) -> Log:
             verify(head.note, (key.verifier,))
         except NoteError as e:
             raise LogHalted(f"the key {key_file} is not the one of the log {name}") from e
-    return Log(engine, key)
+    return Log(engine, key, key_file.with_name(HALT_FILE))
 
 
 def _head(engine: Engine) -> TreeHead | None:

@@ -1,0 +1,90 @@
+"""``assay log``: this home's transparency log, and the witnesses that are to see it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from authn.config import load_settings
+
+
+@click.group()
+def log() -> None:
+    """Show and check this home's log; have witnesses sign it."""
+
+
+@log.command()
+@click.pass_obj
+def show(config_file: str | None) -> None:
+    """Print the newest checkpoint with its cosignatures; on stderr the log's key and state."""
+    from authn.wiring import open_transparency_log
+
+    with closing(open_transparency_log(load_settings(config_file))) as opened:
+        click.echo(opened.checkpoint(), nl=False)
+        click.echo(f"key: {opened.verifier}", err=True)
+        click.echo(f"state: {opened.halted or 'signing'}", err=True)
+
+
+@log.command()
+@click.pass_obj
+def check(config_file: str | None) -> None:
+    """Derive the whole log again from what is stored; exit code 4 where something contradicts itself."""
+    from authn.store.engine import open_engine
+    from authn.tlog.check import check_log
+    from authn.wiring import open_transparency_log
+
+    settings = load_settings(config_file)
+    engine = open_engine(settings.database)
+    with closing(open_transparency_log(settings, engine)) as opened:
+        found = check_log(engine, opened.verifier)
+    click.echo(
+        f"{found.origin}: {found.size} entries, root {found.root.hex()},"
+        f" {found.checkpoints} checkpoints, {found.openings} salts: all in order"
+    )
+
+
+@log.command()
+@click.option(
+    "--policy",
+    "policy_file",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="C2SP tlog-policy file: the witnesses, their addresses, and how many are enough.",
+)
+@click.pass_context
+def gather(context: click.Context, policy_file: Path) -> None:
+    """Show the newest checkpoint to the policy's witnesses and keep their cosignatures.
+
+    Exit code 1 when too few of them signed; run it again, for example every minute. A witness that has signed
+    a larger log, or another history, halts the log (exit code 4): file log.halted beside the log's key says
+    why, and nothing more is signed until that was understood and the file removed.
+    """
+    from authn.errors import SplitView
+    from authn.store.engine import open_engine
+    from authn.tlog.gather import gather as ask
+    from authn.tlog.policy import parse_policy
+    from authn.tlog.store import add_cosignature
+    from authn.wiring import open_transparency_log
+
+    settings = load_settings(context.obj)
+    try:
+        policy = parse_policy(policy_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as e:
+        raise click.UsageError(f"{policy_file} cannot be read") from e
+    engine = open_engine(settings.database)
+    with closing(open_transparency_log(settings, engine)) as opened:
+        note = opened.reader.head().note
+        try:
+            gathered = ask(note, opened.reader.consistency, policy, newest=lambda: opened.reader.head().size)
+        except SplitView as e:
+            opened.halt(e.detail, note)
+            raise
+    for cosigned in gathered.cosigned:
+        add_cosignature(engine, gathered.size, cosigned.witness, cosigned.line)
+        click.echo(f"{cosigned.witness} has signed size {gathered.size}")
+    for sentence in gathered.missing:
+        click.echo(f"missing: {sentence}", err=True)
+    if not gathered.enough:
+        context.exit(1)

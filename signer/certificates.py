@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 
-def read_certificate(der: bytes) -> x509.Certificate:
+def read_certificate(der: bytes, *, least_serial: int = 1) -> x509.Certificate:
     """Raises ``ValueError`` for anything that is no whole X.509 v3 certificate with a positive serial number
-    (RFC 5280 section 4.1.2.2) and a public key of a known kind."""
+    (RFC 5280 section 4.1.2.2) and a public key of a known kind. Some old roots have the serial number 0."""
     try:
         certificate = x509.load_der_x509_certificate(der)
         _ = (
@@ -34,6 +34,6 @@ def read_certificate(der: bytes) -> x509.Certificate:
         raise ValueError(str(e)) from e
     except UnsupportedAlgorithm as e:
         raise ValueError("the certificate's key is of an unknown kind") from e
-    if certificate.serial_number <= 0:
+    if certificate.serial_number < least_serial:
         raise ValueError("the certificate's serial number is not positive")
     return certificate

@@ -37,7 +37,7 @@ def load_roots(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
             pem = file.read_bytes()
             for listed in x509.load_pem_x509_certificates(pem):
                 der = listed.public_bytes(Encoding.DER)
-                found[der] = read_certificate(der)
+                found[der] = read_certificate(der, least_serial=0)
         except OSError as e:
             raise Unavailable(f"root certificates cannot be read from {file}: {e.strerror}") from e
         except (ValueError, x509.InvalidVersion) as e:

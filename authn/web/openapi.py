@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from flask import Blueprint, Response
 
+from authn.access.scopes import ROUTES, Needs
 from authn.report.model import Json
 from authn.web.est import REQUEST_TYPE as EST_REQUEST_TYPE
 from authn.web.pki import CERTIFICATE_TYPE, CRL_TYPE, OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE
@@ -17,6 +18,16 @@ from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
 openapi = Blueprint("openapi", __name__)
 
 Object = dict[str, Json]
+# operation -> the router's name for it, where authn.access.scopes asks for a scope; a test compares
+GUARDED = {
+    "createVerification": "api.verify",
+    "getVerification": "api.verification",
+    "deleteVerification": "api.forget",
+    "listDevices": "api.devices",
+    "getDevice": "api.device",
+    "takeCapture": "captures.take",
+    "stamp": "tsa.stamp",
+}
 PROBLEM_TYPE = "application/problem+json"
 
 
@@ -54,6 +65,12 @@ def openapi_document() -> Object:
         "components": {
             "schemas": {**_schemas(), "Report": _report_schema()},
             "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key of this service (mk_...), or a token of the configured issuer. "
+                    "Devices sign their requests instead (RFC 9421, docs/formats/requests.md).",
+                },
                 "enrolmentToken": {"type": "http", "scheme": "bearer", "description": "The enrolment token."},
                 "enrolmentPassword": {
                     "type": "http",
@@ -86,7 +103,7 @@ def _devices() -> Object:
                 "enrolDevice",
                 "Enrol a device, or renew the certificate of the same name and key",
                 {"201": enrolled},
-                ("400", "403", "409", "413", "503"),
+                ("400", "401", "403", "409", "413", "503"),
                 requestBody=_body("application/json", _ref("schemas/EnrolmentRequest")),
                 security=[{"enrolmentToken": []}],
             ),
@@ -310,6 +327,11 @@ def _schemas() -> Object:
 def _operation(
     operation_id: str, summary: str, responses: Object, problems: tuple[str, ...], **members: Json
 ) -> Object:
+    if operation_id in GUARDED:
+        problems = tuple(sorted({*problems, "401", "403", "429"}))
+        rule = ROUTES[GUARDED[operation_id]]
+        scopes: list[Json] = [rule.scope] if isinstance(rule, Needs) else []
+        members["security"] = [{}, {"bearer": scopes}]  # the empty one: by default nothing is asked for
     failures: Object = {status: _ref("responses/Problem") for status in problems}
     return {
         "operationId": operation_id,

@@ -16,6 +16,7 @@ from authn.access.keys import ApiKeys
 from authn.access.scopes import ROUTES, SCOPES, Needs, Public
 from authn.services import Services
 from authn.web import create_app
+from authn.web.openapi import GUARDED, openapi_document
 from signer.client import Client
 from signer.http_signature import RequestSigner
 from tests.authn.web.conftest import TOKEN
@@ -59,6 +60,17 @@ def test_every_route_has_a_rule_and_every_rule_a_route(services: Services) -> No
     assert set(ROUTES) - routed == set()
     assert all(rule.reason for rule in ROUTES.values() if isinstance(rule, Public))
     assert {rule.scope for rule in ROUTES.values() if isinstance(rule, Needs)} <= set(SCOPES)
+
+
+def test_the_description_names_the_scope_of_every_route_that_needs_one() -> None:
+    pages = {endpoint for endpoint in ROUTES if endpoint.startswith("pages.")}
+    needed = {e: rule.scope for e, rule in ROUTES.items() if isinstance(rule, Needs) and e not in pages}
+    operations = [o for item in openapi_document()["paths"].values() for o in item.values()]
+    described = {GUARDED[o["operationId"]]: o for o in operations if o["operationId"] in GUARDED}
+    assert {e: o["security"][1]["bearer"] for e, o in described.items()} == {
+        e: [s] for e, s in needed.items()
+    }
+    assert all({"401", "403", "429"} <= set(o["responses"]) for o in described.values())
 
 
 @pytest.mark.parametrize("credentials", [False, True])

@@ -1,4 +1,4 @@
-"""Signed notes and checkpoints: one spelling; unknown keys are ignored, a known key's bad signature is not."""
+"""Signed notes and checkpoints: one spelling, unknown keys ignored, bad signatures of known ones not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two-sided time: a capture commits to what bounds it from below, as far as witnesses of one's list say so."""
+"""Two-sided time: a capture commits to what bounds it from below, as far as witnesses in your list say so."""
 
 from __future__ import annotations
 

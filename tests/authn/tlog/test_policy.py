@@ -58,6 +58,7 @@ def test_a_quorum_is_met_by_enough_witnesses_and_no_fewer(
         f"witness d {LOG}\nquorum a\n",
         "sunshine\nquorum a\n",
     ],
+    ids=range(16),  # the keys in the cases are made anew each time, and names of tests must stay
 )
 def test_what_could_be_misread_is_no_policy(rest: str) -> None:
     with pytest.raises(NoteError):

@@ -17,6 +17,7 @@ from authn.devices.registry import Registry, open_registry
 from authn.errors import (
     AuthnError,
     BadRequest,
+    CredentialsMissing,
     DeviceExists,
     EnrolmentRefused,
     RegistryError,
@@ -230,7 +231,12 @@ def test_a_token_file_that_protects_nothing_is_refused(tmp_path: Path, content: 
         open_enrolment_token(load_settings(environ={}, home=tmp_path))
 
 
-@pytest.mark.parametrize("given", ["", "x", "correct-horse-batterx", "correct-horse-battery ", "\udcff"])
+def test_no_token_is_asked_for() -> None:
+    with pytest.raises(CredentialsMissing):
+        verify_token("", "correct-horse-battery")
+
+
+@pytest.mark.parametrize("given", ["x", "correct-horse-batterx", "correct-horse-battery ", "\udcff"])
 def test_another_token_is_refused(given: str) -> None:
     with pytest.raises(EnrolmentRefused):
         verify_token(given, "correct-horse-battery")

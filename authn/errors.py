@@ -14,6 +14,7 @@ AuthnError                               500  4
 │   ├── UnknownDevice                    404  3
 │   ├── DeviceExists                     409  3
 │   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
+│       └── AttestationRefused           403  3   the maker does not vouch for the key as asked
 ├── CaptureRefused                       422  1   an upload that is not established throughout
 ├── AccessDenied                         403  3   the one who asks may not do this
 │   ├── CredentialsMissing               401  3   who asks does not say who it is
@@ -112,6 +113,10 @@ class DeviceExists(RegistryError):
 class EnrolmentRefused(RegistryError):
     code = "assay.device.enrolmentRefused"
     http_status = 403
+
+
+class AttestationRefused(EnrolmentRefused):
+    code = "assay.device.attestationRefused"
 
 
 class CaptureRefused(AuthnError):

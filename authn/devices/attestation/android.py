@@ -161,7 +161,7 @@ def _read(chain: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
     if any(len(der) > MAX_CERTIFICATE_BYTES for der in chain):
         raise AttestationRefused("a certificate of the attestation chain is too large")
     try:
-        return tuple(read_certificate(der, least_serial=0) for der in chain)
+        return tuple(read_certificate(der) for der in chain)
     except ValueError as e:
         raise AttestationRefused(f"a certificate of the attestation chain is malformed: {e}") from e
 

@@ -72,7 +72,7 @@ class Bundle:
 
 
 def canonical_report(report: Report) -> bytes:
-    """The reproducible part of a report: without ``run``, sorted keys, no spaces, UTF-8."""
+    """The reproducible part of a report: without ``run``, sorted keys, no spaces, ASCII."""
     document = report_json(report)
     document.pop("run")
     return _canonical(document)
@@ -108,7 +108,7 @@ def write_bundle(media: Media, report: Report, basis: Basis, *, with_media: bool
         "heuristics": basis.heuristics,
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())},
     }
-    return _zip({LIST: json.dumps(listing, indent=2, ensure_ascii=False).encode(), **parts})
+    return _zip({LIST: json.dumps(listing, indent=2).encode(), **parts})
 
 
 def read_bundle(data: bytes, max_media_bytes: int) -> Bundle:
@@ -268,5 +268,5 @@ def _zip(parts: Mapping[str, bytes]) -> bytes:
 
 
 def _canonical(document: Json) -> bytes:
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
+    # ASCII, because names of files and strings in manifests may hold what UTF-8 cannot carry.
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")

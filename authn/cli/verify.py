@@ -94,7 +94,7 @@ def _one(
         _refuse(file, e, as_json=as_json)
         return e.exit_code
     if as_json:
-        click.echo(json.dumps(report_json(report), ensure_ascii=False))
+        click.echo(json.dumps(report_json(report)))
     else:
         click.echo(render_text(report), nl=False)
     return 1 if _fails(report, fail_on) else 0
@@ -102,7 +102,7 @@ def _one(
 
 def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(refusal_json(file.name, error.code, error.detail), ensure_ascii=False))
+        click.echo(json.dumps(refusal_json(file.name, error.code, error.detail)))
     click.echo(f"assay: {error.detail} [{error.code}]", err=True)
 
 

@@ -87,6 +87,18 @@ def test_a_bundle_without_media_needs_the_file_it_is_about(folder: Path) -> None
     assert assay(folder / "home", "verify", "--bundle", str(out), str(folder / "stamped.jpg")).returncode == 0
 
 
+def test_a_name_that_is_no_text_is_carried_through_report_and_bundle(folder: Path) -> None:
+    odd = folder / os.fsdecode(b"odd\xff.jpg")
+    odd.write_bytes((folder / "stamped.jpg").read_bytes())
+    out = ("--out", str(folder / "odd.zip"))
+    done = assay(folder / "home", "bundle", str(odd), "--no-heuristics", *roots(folder), *out)
+    assert done.returncode == 0, done.stderr
+    assert assay(folder / "elsewhere", "verify", "--bundle", str(folder / "odd.zip")).returncode == 0
+    reported = assay(folder / "home", "verify", "--json", "--no-heuristics", str(odd), *roots(folder))
+    assert json.loads(reported.stdout)["subject"]["name"] == odd.name
+    assert reported.stdout.isascii()
+
+
 def test_an_existing_bundle_is_not_overwritten(folder: Path) -> None:
     before = (folder / "plain.jpg.assay.zip").read_bytes()
     assert assay(folder / "home", "bundle", str(folder / "plain.jpg")).returncode == 2

@@ -48,6 +48,10 @@ def upload(
         except ServiceUnavailable as e:
             click.echo(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)
             code = 4
+        except OSError as e:
+            # It may be in the log by now; sending it again only logs it again.
+            click.echo(f"no receipt kept: {photo}: {e.strerror}; send it again", err=True)
+            code = 4
         except (InputRefused, ServiceRefused, AuthnError) as e:
             click.echo(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)
             code = max(code, 3)

@@ -125,6 +125,18 @@ def test_what_is_not_established_is_refused_and_not_logged(service: tuple[str, P
     assert fetch(f"{address}/log/checkpoint") == before
 
 
+def test_a_receipt_that_cannot_be_kept_is_said_in_one_sentence(
+    service: tuple[str, Path], camera: Path
+) -> None:
+    _, folder = service
+    photo_file = folder / ("n" * 245 + ".jpg")  # with the receipt's suffix the name is too long for a file
+    photo_file.write_bytes((folder / "a.jpg").read_bytes())
+    done = assay(camera, "upload", str(photo_file))
+    assert done.returncode == 4
+    assert "no receipt kept" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_next_capture_commits_to_the_service_s_newest_checkpoint(
     service: tuple[str, Path], camera: Path
 ) -> None:

@@ -2,83 +2,38 @@
 
 A family is a module that holds all its networks (the generator, and whatever it is trained against), takes
 one training step and draws pictures. Everything else, that is budgets, interruption, averaging of weights,
-files, logs, is the same for all and stands in ``detector.gan.fit``. Inside, pictures are float tensors
+files, logs, is the same for all and stands in ``detector.gan``. Inside, pictures are float tensors
 (n, channels, side, side) in -1..1; at the edge they are uint8 (n, side, side, channels).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from detector.errors import CorpusError
+from detector.generators.spec import Budget, ImageSource, Spec
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
-    """All that decides the shape of a family, written into its card. ``upsampler``, ``normaliser`` and
-    ``loss`` are what leaves the fingerprint; ``classes`` is 0 for a family without labels; ``ema`` is the
-    decay per step of the averaged weights that sample, 0 for none."""
-
-    family: str
-    side: int = 32
-    channels: int = 3
-    classes: int = 0
-    latent: int = 64
-    width: int = 32
-    batch: int = 64
-    ema: float = 0.0
-    upsampler: str = ""
-    normaliser: str = "none"
-    loss: str = ""
-    paper: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """When a fit ends: after so many steps, or so many CPU seconds, whichever comes first. Only a budget of
-    steps gives the same weights twice."""
-
-    steps: int | None = None
-    cpu_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.steps is None and self.cpu_seconds is None:
-            raise CorpusError("a budget needs a number of steps or of CPU seconds")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSource:
-    """Real pictures in memory: uint8 (n, side, side, channels), labels (n,) or None, and the digest of what
-    they were made from."""
-
-    name: str
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None = None
-    class_names: tuple[str, ...] = ()
-    digest: str = ""
-    groups: NDArray[np.int64] | None = field(default=None)  # which photo a picture was cut from
-
-    def __post_init__(self) -> None:
-        if self.images.ndim != 4 or not len(self.images):
-            raise CorpusError(f"{self.name} holds no pictures")
+__all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Spec"]
 
 
 class Family(nn.Module, ABC):
     """One family. ``rng`` is a CPU generator: whatever is drawn is drawn there and moved, so that a seed
-    means the same on every device."""
+    means the same on every device. State that a step changes and the next one needs is a parameter or a
+    persistent buffer: nothing else survives an interruption."""
 
     spec: Spec
+    bf16: bool = False  # set by the trainer where bfloat16 is faster
+    progress: Tensor  # 0..1, the part of the budget that is used; a tensor, so that a recorded step sees it
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+        self.register_buffer("progress", torch.zeros(()), persistent=False)
 
     @abstractmethod
     def sampled(self) -> nn.Module:
@@ -101,6 +56,28 @@ class Family(nn.Module, ABC):
     @abstractmethod
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         """``n`` pictures from ``sampled()``. Called without gradients and in evaluation mode."""
+
+    def accept(self, source: ImageSource) -> None:
+        """Raises ``CorpusError`` for pictures or labels that do not fit the spec."""
+        shape, wanted = source.images.shape[1:], (self.spec.side, self.spec.side, self.spec.channels)
+        if shape != wanted:
+            raise CorpusError(f"{self.spec.family} wants pictures of {wanted}, {source.name} has {shape}")
+        if not self.spec.classes:
+            return
+        if source.labels is None:
+            raise CorpusError(f"{self.spec.family} learns classes, {source.name} has no labels")
+        if source.labels.min() < -1 or source.labels.max() >= self.spec.classes:
+            raise CorpusError(f"a label of {source.name} is not one of {self.spec.classes} classes")
+
+    def rate(self, part: float) -> float:
+        """What the learning rates are multiplied with after this part of the budget."""
+        return 1.0
+
+    def cast(self) -> AbstractContextManager[object]:
+        """Around the networks' forward passes, never around losses or ``backward``: bfloat16 where the
+        trainer found it faster. What comes out goes through ``.float()``."""
+        kind = self.progress.device.type
+        return torch.autocast(kind if kind == "cuda" else "cpu", torch.bfloat16, enabled=self.bf16)
 
 
 @runtime_checkable

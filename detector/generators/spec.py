@@ -1,0 +1,77 @@
+"""What a family is asked for and what it is given, as data. Loads no torch, so that a command line can list
+the zoo at no cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.errors import CorpusError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """All that decides the shape of a family, written into its card. ``upsampler``, ``normaliser`` and
+    ``loss`` are what leaves the fingerprint; ``classes`` is 0 for a family without labels; ``ema`` is the
+    decay per step of the averaged weights that sample, 0 for none. A family with settings of its own has a
+    subclass of ``Spec`` in this module."""
+
+    family: str
+    side: int = 32
+    channels: int = 3
+    classes: int = 0
+    latent: int = 64
+    width: int = 32
+    batch: int = 64
+    ema: float = 0.0
+    upsampler: str = ""
+    normaliser: str = "none"
+    loss: str = ""
+    paper: str = ""
+
+    def __post_init__(self) -> None:
+        if min(self.side, self.channels, self.latent, self.width, self.batch) < 1 or self.classes < 0:
+            raise CorpusError(f"{self.family}: side, channels, latent, width and batch are at least 1")
+        if not 0 <= self.ema < 1:
+            raise CorpusError(f"{self.family}: ema is a decay in 0..1, 1 left out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """When a fit ends: after so many steps, CPU seconds or seconds by the clock, whichever comes first. Only
+    a budget of steps gives the same weights twice."""
+
+    steps: int | None = None
+    cpu_seconds: float | None = None
+    wall_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        limits = [v for v in (self.steps, self.cpu_seconds, self.wall_seconds) if v is not None]
+        if not limits:
+            raise CorpusError("a budget needs a number of steps or of CPU seconds")
+        if not all(v > 0 for v in limits):
+            raise CorpusError("a budget is more than nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """Real pictures in memory: uint8 (n, side, side, channels), labels (n,) or None, and the digest of what
+    they were made from. The label -1 means that nobody named the class of this picture."""
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    digest: str = ""
+    groups: NDArray[np.int64] | None = field(default=None)  # which photo a picture was cut from
+    mirrors: bool = False  # a picture's mirror image is as good an example as the picture
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or not len(self.images):
+            raise CorpusError(f"{self.name} holds no pictures")
+        if self.images.dtype != np.uint8:
+            raise CorpusError(f"{self.name} holds {self.images.dtype}, not uint8 pictures")
+        if self.labels is not None and len(self.labels) != len(self.images):
+            raise CorpusError(f"{self.name} has {len(self.images)} pictures and {len(self.labels)} labels")

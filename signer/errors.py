@@ -7,6 +7,7 @@ SignerError
 │   └── UnreadableMedia       missing, empty, truncated, a symbolic link, no permission
 ├── DeviceUnusable          no such device is enrolled here, or its folder is damaged
 ├── KeyUnavailable          the key cannot be opened: no file, no token, wrong PIN
+│   └── KeyAbsent             there is no key of that name yet; one can be made
 ├── KeyRefused              it can be opened, but is not a P-256 signing key
 ├── SigningFailed           the engine or the key refused to produce a valid signature
 ├── ManifestMalformed       bytes of a manifest store that cannot be parsed
@@ -58,6 +59,10 @@ class DeviceUnusable(SignerError):
 
 class KeyUnavailable(SignerError):
     code = "assay.key.unavailable"
+
+
+class KeyAbsent(KeyUnavailable):
+    code = "assay.key.absent"
 
 
 class KeyRefused(SignerError):

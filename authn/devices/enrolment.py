@@ -22,7 +22,7 @@ from authn.devices.registry import parse_name
 from authn.errors import DeviceExists, SettingsError, UnknownDevice
 from signer.client import Client
 from signer.device import DeviceIdentity, open_identity, save_identity
-from signer.errors import KeyUnavailable, ServiceRefused
+from signer.errors import KeyAbsent, ServiceRefused
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
 
@@ -88,10 +88,8 @@ def _open_or_create(uri: str) -> ec.EllipticCurvePrivateKey:
     """Creates only where the key is known to be absent: a second try with a wrong PIN may lock a token."""
     try:
         return open_key(uri)
-    except KeyUnavailable as e:
-        if type(e.__cause__).__name__ not in ("FileNotFoundError", "NoSuchKey"):
-            raise
-    return create_key(uri)
+    except KeyAbsent:
+        return create_key(uri)
 
 
 def _certify(settings: Settings, name: str, service_url: str, csr: bytes, now: datetime) -> Certified:

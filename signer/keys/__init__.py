@@ -26,7 +26,7 @@ class KeyBackend(Protocol):
     """What a backend module offers. Every failure is ``KeyUnavailable`` or ``KeyRefused``."""
 
     def open_key(self, uri: str) -> ec.EllipticCurvePrivateKey:
-        """The existing key of this URI."""
+        """The existing key of this URI. ``KeyAbsent`` where nothing stands in the way of making it."""
         ...
 
     def create_key(self, uri: str) -> ec.EllipticCurvePrivateKey:

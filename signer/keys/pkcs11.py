@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from signer.errors import KeyRefused, KeyUnavailable, SigningFailed
+from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable, SigningFailed
 from signer.keys.pkcs11_uri import TokenKey, parse_pkcs11_uri
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _translated(wanted: TokenKey) -> Iterator[None]:
     except (pkcs11.NoSuchToken, pkcs11.TokenNotPresent) as e:
         raise KeyUnavailable("the token is not present") from e
     except pkcs11.NoSuchKey as e:
-        raise KeyUnavailable("no such key on the token") from e
+        raise KeyAbsent("no such key on the token") from e
     except (pkcs11.MultipleObjectsReturned, pkcs11.MultipleTokensReturned) as e:
         raise KeyUnavailable("the pkcs11 URI fits more than one token or key") from e
     except pkcs11.PKCS11Error as e:

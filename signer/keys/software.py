@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signer.durable import create_durably
-from signer.errors import KeyRefused, KeyUnavailable
+from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable
 from signer.keys.secret import read_secret
 
 _MAX_KEY_BYTES = 65536
@@ -45,6 +45,8 @@ def open_key(uri: str) -> ec.EllipticCurvePrivateKey:
     try:
         with location.path.open("rb") as f:
             pem = f.read(_MAX_KEY_BYTES)
+    except FileNotFoundError as e:
+        raise KeyAbsent(f"the key file {location.path} cannot be read: {e.strerror}") from e
     except OSError as e:
         raise KeyUnavailable(f"the key file {location.path} cannot be read: {e.strerror}") from e
     passphrase = read_secret(location.pin).encode()

@@ -33,6 +33,8 @@ from authn.provenance.own import read_own
 from authn.provenance.roots import TrustRoots, roots_pem
 from authn.report.conclude import Policy, parse_policy
 from authn.report.model import Json, Report, instant, report_json
+from authn.tlog.policy import parse_policy as parse_witnesses
+from authn.tlog.policy import policy_text
 from signer.certificates import read_certificate
 from signer.container import read_manifest
 from signer.errors import ManifestMalformed, UnsupportedMedia
@@ -168,6 +170,7 @@ def _basis(parts: Mapping[str, bytes], *, heuristics: bool) -> Basis:
             logs=parse_log_keys(logs["logs"]),
             witnesses=parse_witness_keys(logs["witnesses"]),
             quorum=max(int(logs["quorum"]), 1),
+            policy=parse_witnesses(logs["policy"]) if "policy" in logs else None,
         ),
         receipt=parts[RECEIPT].decode() if RECEIPT in parts else None,
         devices=None if devices is None else tuple(record_of(d) for d in devices),
@@ -216,12 +219,13 @@ def _devices_json(devices: tuple[DeviceRecord, ...] | None) -> dict[str, Json]:
 
 
 def _logs_json(logs: LogTrust) -> dict[str, Json]:
-    """Keys as vkeys (C2SP)."""
-    return {
+    """Keys as vkeys, the policy as its file (C2SP)."""
+    listed: dict[str, Json] = {
         "logs": [str(key) for key in logs.logs],
         "witnesses": [str(key) for key in logs.witnesses],
         "quorum": logs.quorum,
     }
+    return listed if logs.policy is None else {**listed, "policy": policy_text(logs.policy)}
 
 
 def _for_people(media: Media) -> dict[str, bytes]:

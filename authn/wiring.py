@@ -47,13 +47,11 @@ def open_examiner(
     tsa_roots: tuple[Path, ...] | None = None,
     crls: tuple[Path, ...] = (),
     registry: RegistryView | None = None,
-    log_keys: tuple[str, ...] = (),
-    witness_keys: tuple[str, ...] = (),
-    quorum: int = 1,
+    logs: LogTrust | None = None,
     heuristics: bool = True,
 ) -> Examiner:
-    """Engines, policy and sources. Roots that are given replace the configured ones and this home's own; keys
-    of logs are added to this home's own.
+    """Engines, policy and sources. Roots that are given replace the configured ones and this home's own;
+    without ``logs``, receipts of this home's own log count.
 
     Needs no database and no running service. Raises ``Unavailable`` for roots that cannot be read. Not to be
     shared across a fork.
@@ -66,7 +64,7 @@ def open_examiner(
         roots=roots,
         policy=default_policy(),
         registry=registry,
-        logs=open_logs(settings, log_keys, witness_keys, quorum),
+        logs=logs or open_logs(settings),
         heuristics=heuristics,
     )
 
@@ -76,15 +74,20 @@ def open_logs(
     log_keys: tuple[str, ...] = (),
     witness_keys: tuple[str, ...] = (),
     quorum: int = 1,
+    policy_file: Path | None = None,
 ) -> LogTrust:
-    """The logs whose receipts count, and the witnesses. Raises ``Unavailable`` for an unreadable key."""
+    """The logs whose receipts count beside this home's own, and the witnesses: given one by one, or by a
+    policy. Raises ``Unavailable`` for a key or policy that cannot be read."""
     from authn.errors import NoteError, Unavailable
     from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
+    from authn.tlog.policy import read_policy
 
     own = settings.home / "pki" / LOG_VKEY
     try:
         published = (own.read_text(encoding="ascii").strip(),) if own.exists() else ()
         logs, witnesses = parse_log_keys((*published, *log_keys)), parse_witness_keys(witness_keys)
+        if policy_file is not None:
+            return LogTrust.of_policy(read_policy(policy_file), logs)
         return LogTrust(logs=logs, witnesses=witnesses, quorum=quorum)
     except (OSError, UnicodeDecodeError, NoteError) as e:
         raise Unavailable(f"the key of a log or witness cannot be read: {e}") from e

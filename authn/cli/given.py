@@ -47,6 +47,7 @@ class Given:
     log_keys: tuple[str, ...] = ()
     witness_keys: tuple[str, ...] = ()
     quorum: int = 1
+    log_policy: Path | None = None
     as_of: datetime | None = None
     no_heuristics: bool = False
 
@@ -60,9 +61,7 @@ class Given:
             tsa_roots=self.tsa_roots or None,
             crls=self.crls,
             registry=registry_if_any(settings),
-            log_keys=self.log_keys,
-            witness_keys=self.witness_keys,
-            quorum=self.quorum,
+            logs=self.logs(settings),
             heuristics=settings.heuristics and not self.no_heuristics,
         )
 
@@ -77,9 +76,24 @@ class Given:
         )
 
     def logs(self, settings: Settings) -> LogTrust:
-        from authn.wiring import open_logs
+        return given_logs(settings, self.log_keys, self.witness_keys, self.quorum, self.log_policy)
 
-        return open_logs(settings, self.log_keys, self.witness_keys, self.quorum)
+
+def given_logs(
+    settings: Settings,
+    log_keys: tuple[str, ...],
+    witness_keys: tuple[str, ...],
+    quorum: int,
+    log_policy: Path | None,
+) -> LogTrust:
+    """The values of ``log_options``. Raises ``Unavailable``; click's usage error where they contradict."""
+    from authn.wiring import open_logs
+
+    if log_policy is not None and (witness_keys or quorum != 1):
+        raise click.UsageError(
+            "a policy names the witnesses and how many are enough; leave those options out"
+        )
+    return open_logs(settings, log_keys, witness_keys, quorum, log_policy)
 
 
 def read_receipt(file: Path, given: Path | None) -> str | None:
@@ -93,15 +107,26 @@ def read_receipt(file: Path, given: Path | None) -> str | None:
         raise UnreadableMedia(f"the receipt {path} cannot be read: {e.strerror}") from e
 
 
-def trust_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What ``verify`` and ``bundle`` have in common."""
+def log_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Whose receipts count, and which witnesses."""
     for option in (
+        click.option("--log-policy", type=click.Path(path_type=Path), metavar="FILE",
+                     help="C2SP tlog-policy: logs, witnesses and how many are enough, in one file."),
         click.option("--quorum", type=click.IntRange(1, 64), default=1, show_default=True,
                      help="How many of the witnesses must have seen a checkpoint before its time counts."),
         click.option("--witness-key", "witness_keys", multiple=True, metavar="VKEY",
                      help="Key of a witness whose word counts; repeatable."),
         click.option("--log-key", "log_keys", multiple=True, metavar="VKEY",
                      help="Key of a log whose receipts count, beside this home's own; repeatable."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def trust_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What ``verify`` and ``bundle`` have in common."""
+    for option in (
+        log_options,
         click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model."),
         click.option("--as-of", type=Instant(), help="Judge as of this time instead of now."),
         click.option("--crl", "crls", multiple=True, type=click.Path(path_type=Path), metavar="FILE",

@@ -64,15 +64,12 @@ def gather(context: click.Context, policy_file: Path) -> None:
     from authn.errors import SplitView
     from authn.store.engine import open_engine
     from authn.tlog.gather import gather as ask
-    from authn.tlog.policy import parse_policy
+    from authn.tlog.policy import read_policy
     from authn.tlog.store import add_cosignature
     from authn.wiring import open_transparency_log
 
     settings = load_settings(context.obj)
-    try:
-        policy = parse_policy(policy_file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as e:
-        raise click.UsageError(f"{policy_file} cannot be read") from e
+    policy = read_policy(policy_file)
     engine = open_engine(settings.database)
     with closing(open_transparency_log(settings, engine)) as opened:
         note = opened.reader.head().note

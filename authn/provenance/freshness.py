@@ -2,7 +2,8 @@
 
 A capture commits to the newest checkpoint note its device knows (``signer.freshness``): the nonce of its
 device assertion is the note's SHA-256. With a quorum of k, up to k - 1 witnesses may name a time that is too
-late, so the bound is the k-th latest of their times: an honest witness saw the note then or later. Pure.
+late, so the bound is the k-th latest of their times: an honest witness saw the note then or later. With a
+policy, it is the latest time at which the witnesses of then and later are enough for it. Pure.
 """
 
 from __future__ import annotations
@@ -56,12 +57,18 @@ def lower_bound(store: Mapping[str, Json], trust: LogTrust) -> LowerBound:
     if not any(log.key_id in by_key and log.name == tree.origin for log in trust.logs):
         why = "the checkpoint is of no log in your list"
         return _open("assay.time.checkpointNotExamined", Outcome.NOT_EXAMINED, why)
-    times = [signed_at(by_key[w.key_id].signature) for w in trust.witnesses if w.key_id in by_key]
-    known = sorted((t for t in times if t is not None and t <= _FAR_FUTURE), reverse=True)
-    if len(known) < trust.quorum:
-        why = f"{len(known)} of the {trust.quorum} witnesses that you ask for have signed the checkpoint"
+    times = {w.name: signed_at(by_key[w.key_id].signature) for w in trust.witnesses if w.key_id in by_key}
+    known = {name: t for name, t in times.items() if t is not None and t <= _FAR_FUTURE}
+    at = next((t for t in sorted(known.values(), reverse=True) if _enough_since(t, known, trust)), None)
+    if at is None:
+        asked = "your policy asks for" if trust.policy else f"the {trust.quorum} that you ask for"
+        why = f"{len(known)} witnesses in your list have signed the checkpoint, fewer than {asked}"
         return _open("assay.time.checkpointUnwitnessed", Outcome.NOT_EXAMINED, why)
-    return _bound(datetime.fromtimestamp(known[trust.quorum - 1], UTC), tree.origin, tree.size, len(known))
+    return _bound(datetime.fromtimestamp(at, UTC), tree.origin, tree.size, len(known))
+
+
+def _enough_since(at: int, known: Mapping[str, int], trust: LogTrust) -> bool:
+    return trust.enough([name for name, t in known.items() if t >= at])
 
 
 def _bound(at: datetime, origin: str, size: int, witnesses: int) -> LowerBound:

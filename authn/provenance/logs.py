@@ -6,7 +6,7 @@ Digests of the whole file are not in it: padding may change without the signatur
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -18,17 +18,32 @@ from authn.provenance.own import OwnReading
 from authn.tlog.cosignature import parse_witness_key
 from authn.tlog.entry import EntryKind, Value, canonical
 from authn.tlog.note import Verifier, parse_vkey
+from authn.tlog.policy import WitnessPolicy
 from authn.tlog.receipt import VerifiedReceipt, parse_receipt, verify_receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogTrust:
     """The logs whose receipts the reader accepts, and the witnesses whose word counts: of these it takes
-    ``quorum`` to say when a checkpoint was seen."""
+    ``quorum`` to say when a checkpoint was seen. ``policy`` brings witnesses and quorum of its own, in place
+    of those two."""
 
     logs: tuple[Verifier, ...] = ()
     witnesses: tuple[Verifier, ...] = ()
     quorum: int = 1
+    policy: WitnessPolicy | None = None
+
+    @classmethod
+    def of_policy(cls, policy: WitnessPolicy, logs: tuple[Verifier, ...] = ()) -> LogTrust:
+        """``logs`` beside those of the policy."""
+        witnesses = tuple(w.key for w in policy.witnesses)
+        return cls(logs=(*logs, *policy.logs), witnesses=witnesses, policy=policy)
+
+    def enough(self, names: Collection[str]) -> bool:
+        """Whether these witnesses together count. Nobody never does, also where a policy asks for nobody."""
+        if self.policy is not None:
+            return bool(self.policy.quorum) and self.policy.satisfied_by(names)
+        return len(set(names)) >= self.quorum
 
 
 def capture_record(own: OwnReading) -> Mapping[str, Value]:
@@ -56,21 +71,28 @@ def log_axis(own: OwnReading, receipt: str | None, trust: LogTrust) -> AxisEvide
     if own.signature is None or not own.certificates:
         why = "there is no readable signature that a receipt could be about"
         return _axis(_finding("assay.log.notExamined", Outcome.NOT_EXAMINED, why))
+    return record_axis(capture_record(own), receipt, trust)
+
+
+def record_axis(
+    record: Mapping[str, Value], text: str, trust: LogTrust, kind: EntryKind = EntryKind.RECEIPT
+) -> AxisEvidence:
+    """Established: the receipt proves that this very record is in a log of the reader's list."""
     if not trust.logs:
         why = "no key of a transparency log was given"
         return _axis(_finding("assay.log.notExamined", Outcome.NOT_EXAMINED, why))
     try:
-        verified = _verified(own, receipt, trust)
+        verified = _verified(record, text, trust, kind)
     except ReceiptRefused as e:
         return _axis(_finding("assay.log.receiptRefused", Outcome.REFUTED, e.detail))
-    return _axis(_included(verified), _witnessed(verified))
+    return _axis(_included(verified, kind), _witnessed(verified, trust))
 
 
-def _verified(own: OwnReading, text: str, trust: LogTrust) -> VerifiedReceipt:
+def _verified(record: Mapping[str, Value], text: str, trust: LogTrust, kind: EntryKind) -> VerifiedReceipt:
     receipt = parse_receipt(text)
-    if receipt.kind != EntryKind.RECEIPT:
+    if receipt.kind != kind:
         raise ReceiptRefused(f"the receipt is about something else: {receipt.kind}")
-    leaf = receipt.leaf(canonical(capture_record(own)))
+    leaf = receipt.leaf(canonical(record))
     refused = ReceiptRefused("the receipt is of no log in your list")
     for log in trust.logs:
         try:
@@ -80,19 +102,23 @@ def _verified(own: OwnReading, text: str, trust: LogTrust) -> VerifiedReceipt:
     raise refused
 
 
-def _included(verified: VerifiedReceipt) -> Finding:
+def _included(verified: VerifiedReceipt, kind: EntryKind) -> Finding:
+    what = "capture" if kind is EntryKind.RECEIPT else "record"
     return Finding(
         code="assay.log.included",
         outcome=Outcome.ESTABLISHED,
-        detail=f"the capture is entry {verified.index} of the log {verified.origin}",
+        detail=f"the {what} is entry {verified.index} of the log {verified.origin}",
         facts=(("origin", verified.origin), ("index", verified.index), ("size", verified.size)),
     )
 
 
-def _witnessed(verified: VerifiedReceipt) -> Finding:
-    if not verified.witnessed_by:
+def _witnessed(verified: VerifiedReceipt, trust: LogTrust) -> Finding:
+    if not trust.enough(verified.witnessed_by):
+        seen = (
+            f"; {len(verified.witnessed_by)} of your witnesses did, too few" if verified.witnessed_by else ""
+        )
         why = "unwitnessed: the operator committed to the entry; nobody else is shown to have seen that log"
-        return _finding("assay.log.unwitnessed", Outcome.NOT_EXAMINED, why)
+        return _finding("assay.log.unwitnessed", Outcome.NOT_EXAMINED, f"{why}{seen}")
     return Finding(
         code="assay.log.witnessed",
         outcome=Outcome.ESTABLISHED,

@@ -110,7 +110,7 @@ def report_json(report: Report) -> dict[str, Json]:
             "name": report.subject.name,
         },
         "cryptographic": {
-            "axes": {a.axis.value: _axis(a) for a in c.axes},
+            "axes": {a.axis.value: axis_json(a) for a in c.axes},
             "interval": {
                 "not_before": instant(c.not_before) if c.not_before else None,
                 "not_after": instant(c.not_after) if c.not_after else None,
@@ -154,7 +154,8 @@ def _finding(f: Finding) -> Json:
     return {"code": f.code, "outcome": f.outcome.value, "detail": f.detail, "facts": dict(f.facts)}
 
 
-def _axis(a: AxisEvidence) -> Json:
+def axis_json(a: AxisEvidence) -> dict[str, Json]:
+    """One axis as plain JSON values."""
     return {"outcome": a.outcome.value, "findings": [_finding(f) for f in a.findings]}
 
 

@@ -1,15 +1,17 @@
 """C2SP tlog-policy: which log, which witnesses, and how many of them have to agree.
 
-Pure. Groups may hold groups; a name means the witness or group of an earlier line, so there are no cycles.
+Pure but for ``read_policy``. Groups may hold groups; a name means the witness or group of an earlier line, so
+there are no cycles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from authn.errors import NoteError
+from authn.errors import NoteError, Unavailable
 from authn.tlog.cosignature import WitnessKey, parse_witness_key
 from authn.tlog.note import VerifyingKey, parse_vkey
 
@@ -53,6 +55,14 @@ class WitnessPolicy:
         return not self.quorum or self.quorum in met
 
 
+def policy_text(policy: WitnessPolicy) -> str:
+    """The policy as a file that reads back as the same."""
+    lines = [f"log {log}" for log in policy.logs]
+    lines += [" ".join(filter(None, ("witness", w.label, str(w.key), w.url))) for w in policy.witnesses]
+    lines += [f"group {g.label} {g.threshold} {' '.join(g.members)}" for g in policy.groups]
+    return "\n".join((*lines, f"quorum {policy.quorum or 'none'}")) + "\n"
+
+
 def parse_policy(text: str) -> WitnessPolicy:
     """Raises ``NoteError`` naming the line."""
     if len(text) > MAX_CHARACTERS:
@@ -67,6 +77,17 @@ def parse_policy(text: str) -> WitnessPolicy:
         except NoteError as e:
             raise NoteError(f"line {number} of the policy: {e.detail}") from e
     return reading.policy()
+
+
+def read_policy(path: Path) -> WitnessPolicy:
+    """Raises ``Unavailable`` for a file that cannot be read or is no policy."""
+    try:
+        with path.open("rb") as file:
+            return parse_policy(file.read(MAX_CHARACTERS + 1).decode("utf-8"))
+    except (OSError, UnicodeDecodeError) as e:
+        raise Unavailable(f"the policy {path} cannot be read") from e
+    except NoteError as e:
+        raise Unavailable(f"the policy {path} cannot be used: {e.detail}") from e
 
 
 class _Reading:

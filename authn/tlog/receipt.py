@@ -91,8 +91,8 @@ def verify_receipt(
         checkpoint = parse_checkpoint(verified.text)
     except NoteError as e:
         raise ReceiptRefused(f"the receipt's checkpoint does not hold: {e.detail}") from e
-    signers = {s.name for s in verified.signatures}
-    if log_key.name not in signers or checkpoint.origin != log_key.name:
+    signers = {(s.name, s.key_id) for s in verified.signatures}
+    if (log_key.name, log_key.key_id) not in signers or checkpoint.origin != log_key.name:
         raise ReceiptRefused("the receipt's checkpoint is not signed by this log")
     if not proves_inclusion(leaf_hash(leaf), receipt.index, checkpoint.size, receipt.proof, checkpoint.root):
         raise ReceiptRefused("the receipt does not prove that this entry is in the log")
@@ -101,7 +101,7 @@ def verify_receipt(
         index=receipt.index,
         size=checkpoint.size,
         root=checkpoint.root,
-        witnessed_by=tuple(sorted(w.name for w in witnesses if w.name in signers)),
+        witnessed_by=tuple(sorted(w.name for w in witnesses if (w.name, w.key_id) in signers)),
     )
 
 

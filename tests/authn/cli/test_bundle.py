@@ -15,8 +15,10 @@ import pytest
 from authn.bundle import read_bundle
 from authn.errors import BundleError
 from tests.conftest import ROOT
+from tests.doubles.logs import KEY
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki, pem_of
+from tests.doubles.receipts import receipt_of, witness
 from tests.doubles.signed import signed_photo, stamped_photo
 from tests.programs import require_program
 
@@ -178,3 +180,15 @@ def test_a_report_that_cannot_be_repeated_names_what_differs(folder: Path) -> No
     done = assay(folder / "home", "verify", "--bundle", str(folder / "differs.zip"))
     assert done.returncode == 1
     assert "/tool/version differs" in done.stderr
+
+
+def test_a_bundle_keeps_the_policy_on_witnesses_and_repeats_with_it(folder: Path) -> None:
+    w = witness("w.example/1")
+    (folder / "logged.jpg").write_bytes((folder / "stamped.jpg").read_bytes())
+    (folder / "logged.jpg.tlog-proof").write_text(receipt_of((folder / "logged.jpg").read_bytes(), [w]))
+    (folder / "witnesses.txt").write_text(f"log {KEY.verifier}\nwitness w {w.verifier}\nquorum w\n")
+    options = ("--log-policy", str(folder / "witnesses.txt"), *roots(folder), "--no-heuristics")
+    assert assay(folder / "home", "bundle", str(folder / "logged.jpg"), *options).returncode == 0
+    done = assay(folder / "elsewhere", "verify", "--bundle", str(folder / "logged.jpg.assay.zip"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "assay.log.witnessed" in done.stdout

@@ -18,6 +18,7 @@ from authn.report.model import Report
 from authn.tlog.checkpoint import Checkpoint
 from authn.tlog.cosignature import Cosigner
 from authn.tlog.note import SigningKey, sign
+from authn.tlog.policy import parse_policy
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import sign_media
 from signer.freshness import nonce_of
@@ -52,12 +53,16 @@ def pki() -> TestPki:
 
 
 def report(pki: TestPki, data: bytes, *witnesses: Cosigner, quorum: int = 1, logs: bool = True) -> Report:
-    roots = TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
     trust = LogTrust(
         logs=(LOG.verifier,) if logs else (),
         witnesses=tuple(w.verifier for w in witnesses),
         quorum=quorum,
     )
+    return report_under(pki, data, trust)
+
+
+def report_under(pki: TestPki, data: bytes, trust: LogTrust) -> Report:
+    roots = TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
     engines = (C2paRs(roots), Encypher(roots))
     return Examiner(roots=roots, engines=engines, policy=default_policy(), logs=trust).examine(media(data))
 
@@ -87,6 +92,31 @@ def test_with_a_quorum_of_k_the_bound_is_the_kth_latest_time(pki: TestPki, quoru
     ws = [witness(f"w{i}.example", NOW - timedelta(minutes=m)) for i, m in enumerate((9, 1, 5))]
     found = report(pki, capture(pki.leaf(), note(*ws)), *ws, quorum=quorum)
     assert found.cryptographic.not_before == NOW - timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("quorum", "minutes"),
+    [("group g 2 a b c\nquorum g", 5), ("quorum a", 9), ("group g any b c\ngroup h all a g\nquorum h", 9)],
+    ids=["two-of-three", "the-earliest", "groups"],
+)
+def test_with_a_policy_the_bound_is_the_latest_time_since_which_enough_signed(
+    pki: TestPki, quorum: str, minutes: int
+) -> None:
+    ws = [witness(f"w{i}.example", NOW - timedelta(minutes=m)) for i, m in enumerate((9, 1, 5))]
+    lines = [f"log {LOG.verifier}", *(f"witness {n} {w.verifier}" for n, w in zip("abc", ws, strict=True))]
+    trust = LogTrust.of_policy(parse_policy("\n".join((*lines, quorum, ""))))
+    found = report_under(pki, capture(pki.leaf(), note(*ws)), trust)
+    assert found.cryptographic.not_before == NOW - timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("quorum", ["quorum b", "quorum none"], ids=["not-signed", "asks-for-nobody"])
+def test_without_enough_for_the_policy_nothing_is_bounded(pki: TestPki, quorum: str) -> None:
+    a, b = witness("a.example", NOW), witness("b.example", NOW)
+    lines = [f"log {LOG.verifier}", f"witness a {a.verifier}", f"witness b {b.verifier}", quorum]
+    trust = LogTrust.of_policy(parse_policy("\n".join(lines)))
+    found = report_under(pki, capture(pki.leaf(), note(a)), trust)
+    assert found.cryptographic.not_before is None
+    assert codes(found)[-1] == "assay.time.checkpointUnwitnessed"
 
 
 def test_too_few_witnesses_bound_nothing(pki: TestPki) -> None:

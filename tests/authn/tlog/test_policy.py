@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from authn.errors import NoteError
 from authn.tlog.cosignature import Cosigner
 from authn.tlog.note import SigningKey
-from authn.tlog.policy import parse_policy
+from authn.tlog.policy import parse_policy, policy_text
 
 LOG = SigningKey.generate("log.example").verifier
 A, B, C = (
@@ -35,6 +35,7 @@ def test_a_quorum_is_met_by_enough_witnesses_and_no_fewer(
     assert all(policy.satisfied_by({f"w.example/{n}" for n in names}) for names in enough)
     assert not any(policy.satisfied_by({f"w.example/{n}" for n in names}) for names in too_few)
     assert policy.logs == (LOG,)
+    assert parse_policy(policy_text(policy)) == policy
     assert [w.url for w in policy.witnesses] == ["https://a.example/x", "", ""]
 
 

@@ -2,6 +2,9 @@
 
 docs/formats/log.md describes the bytes. Whoever is given salt and record can check the commitment; once the
 salt is destroyed nobody can, not even by trying every likely record, and the tree stays as it is.
+
+Leaves about certificates and revocations carry tags too (version 2): hashes by which whoever knows a device,
+a key or a certificate finds the leaves about it, and nobody else learns anything (decision 0007).
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from enum import StrEnum
 from hashlib import sha256
 
 SALT_BYTES = 32
-VERSION = 1
+VERSION, TAGGED_VERSION = 1, 2
+TAG_DOMAIN = b"assay.log/tag/v2"
 MAX_RECORD_BYTES = 1 << 20
 MAX_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3: beyond this, readers of JSON disagree
 
@@ -31,18 +35,46 @@ class EntryKind(StrEnum):
     POLICY = "policy.changed"
 
 
+# tag -> the member of the record that it is made of, where the record has it
+TAGS = {"certificate": "certificate_sha256", "device": "device_id", "key": "spki_sha256"}
+TAGGED_KINDS = frozenset({EntryKind.CERTIFICATE, EntryKind.REVOCATION})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
-    """A record that is to be logged, with its salt. Logging the same entry again changes nothing."""
+    """A record that is to be logged, with its salt. Logging the same entry again changes nothing.
+
+    ``version`` is that of its leaf; None is the newest of its kind.
+    """
 
     kind: EntryKind
     record: bytes
     salt: bytes = field(repr=False)
+    version: int | None = None
 
     @property
     def leaf(self) -> bytes:
         """The bytes that go into the log and are public."""
-        return leaf_bytes(self.kind, self.salt, self.record)
+        return leaf_bytes(self.kind, self.salt, self.record, self.leaf_version)
+
+    @property
+    def leaf_version(self) -> int:
+        return newest_version(self.kind) if self.version is None else self.version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """What everybody can read in a leaf. ``tags``: name and hash."""
+
+    kind: str
+    version: int
+    commit: bytes
+    tags: tuple[tuple[str, bytes], ...] = ()
+
+
+def newest_version(kind: str) -> int:
+    """The version in which leaves of a kind are written now."""
+    return TAGGED_VERSION if kind in TAGGED_KINDS else VERSION
 
 
 def new_entry(kind: EntryKind, record: Mapping[str, Value]) -> LogEntry:
@@ -53,11 +85,61 @@ def new_entry(kind: EntryKind, record: Mapping[str, Value]) -> LogEntry:
     return LogEntry(kind=kind, record=text, salt=secrets.token_bytes(SALT_BYTES))
 
 
-def leaf_bytes(kind: str, salt: bytes, record: bytes) -> bytes:
-    """The leaf for a record; the fixed length of the salt keeps salt and record apart."""
+def leaf_bytes(kind: str, salt: bytes, record: bytes, version: int = VERSION) -> bytes:
+    """The leaf for a record; the fixed length of the salt keeps salt and record apart.
+
+    Raises ``ValueError``: a salt of another length, an unknown version, a record that is no JSON object.
+    """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
-    return canonical({"commit": sha256(salt + record).hexdigest(), "kind": str(kind), "v": VERSION})
+    commit = sha256(salt + record).digest()
+    leaf: dict[str, Value] = {"commit": commit.hex(), "kind": str(kind), "v": version}
+    if version == TAGGED_VERSION:
+        leaf["tags"] = {name: hash_.hex() for name, hash_ in _tags(commit, record)}
+    elif version != VERSION:
+        raise ValueError("leaves have version 1 or 2")
+    return canonical(leaf)
+
+
+def tag(name: str, commit: bytes, value: str) -> bytes:
+    """What a leaf with this commitment says about a device, a key or a certificate (``TAGS``).
+
+    The commitment makes it another hash in every leaf: nobody who does not know ``value`` can tell that two
+    leaves are about the same.
+    """
+    return sha256(b"\n".join((TAG_DOMAIN, name.encode(), commit + value.encode()))).digest()
+
+
+def parse_leaf(leaf: bytes) -> Leaf:
+    """Raises ``ValueError`` for anything that ``leaf_bytes`` would not have written."""
+    try:
+        members = json.loads(leaf)
+        kind, version, commit = members["kind"], members["v"], bytes.fromhex(members["commit"])
+        tags = tuple((name, bytes.fromhex(text)) for name, text in members.get("tags", {}).items())
+    except (KeyError, TypeError, AttributeError, RecursionError) as e:
+        raise ValueError("this is no leaf of a log") from e
+    found = Leaf(kind=kind, version=version, commit=commit, tags=tags)
+    if not isinstance(kind, str) or type(version) is not int or canonical(_written(found)) != leaf:
+        raise ValueError("this is no leaf of a log")
+    return found
+
+
+def _written(leaf: Leaf) -> dict[str, Value]:
+    """The members of a leaf of a known version and form; of any other, ones that no leaf has."""
+    if any(len(h) != sha256().digest_size for h in (leaf.commit, *(h for _, h in leaf.tags))):
+        return {}
+    written: dict[str, Value] = {"commit": leaf.commit.hex(), "kind": leaf.kind, "v": leaf.version}
+    if leaf.version == TAGGED_VERSION and {name for name, _ in leaf.tags} <= TAGS.keys():
+        return {**written, "tags": {name: hash_.hex() for name, hash_ in leaf.tags}}
+    return written if leaf.version == VERSION and not leaf.tags else {}
+
+
+def _tags(commit: bytes, record: bytes) -> list[tuple[str, bytes]]:
+    members = json.loads(record)
+    if not isinstance(members, dict):
+        raise ValueError("a record is an object")  # noqa: TRY004
+    values = ((name, members.get(member)) for name, member in TAGS.items())
+    return [(name, tag(name, commit, value)) for name, value in values if isinstance(value, str)]
 
 
 def canonical(value: Mapping[str, Value]) -> bytes:

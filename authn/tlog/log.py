@@ -97,6 +97,7 @@ class Log:
             note=self.reader.note(size),
             kind=opening.kind,
             salt=opening.salt,
+            version=opening.leaf_version,
         )
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from authn.errors import NoteError, ReceiptRefused
 from authn.tlog.checkpoint import parse as parse_checkpoint
-from authn.tlog.entry import SALT_BYTES, VERSION, canonical, leaf_bytes
+from authn.tlog.entry import SALT_BYTES, TAGGED_VERSION, VERSION, canonical, leaf_bytes
 from authn.tlog.merkle import HASH_BYTES, leaf_hash
 from authn.tlog.note import Verifier, verify
 from authn.tlog.proof import MAX_HASHES, Proof, proves_inclusion
@@ -34,14 +34,16 @@ class Receipt:
     note: str
     kind: str
     salt: bytes = field(repr=False)
+    version: int = VERSION  # of the leaf
 
     def leaf(self, record: bytes) -> bytes:
-        """The leaf that a record has under this receipt's salt."""
-        return leaf_bytes(self.kind, self.salt, record)
+        """The leaf that a record has under this receipt's salt. Raises ``ValueError`` for what is no record
+        of a tagged leaf."""
+        return leaf_bytes(self.kind, self.salt, record, self.version)
 
     def text(self) -> str:
         """The file, usually named ``.tlog-proof``."""
-        extra = canonical({"kind": self.kind, "salt": self.salt.hex(), "v": VERSION})
+        extra = canonical({"kind": self.kind, "salt": self.salt.hex(), "v": self.version})
         lines = (HEADER, f"extra {_text(extra)}", f"index {self.index}", *map(_text, self.proof))
         return "\n".join(lines) + "\n\n" + self.note
 
@@ -65,13 +67,14 @@ def parse_receipt(text: str) -> Receipt:
         raise ReceiptRefused("this is no receipt of a log")
     if len(lines) < 3 or not lines[1].startswith("extra ") or not lines[2].startswith("index "):
         raise ReceiptRefused("the receipt has no salt or no index")
-    kind, salt = _opening(_bytes(lines[1].removeprefix("extra ")))
+    kind, salt, version = _opening(_bytes(lines[1].removeprefix("extra ")))
     receipt = Receipt(
         index=_number(lines[2].removeprefix("index ")),
         proof=tuple(map(_bytes, lines[3:])),
         note=note,
         kind=kind,
         salt=salt,
+        version=version,
     )
     if any(len(hash_) != HASH_BYTES for hash_ in receipt.proof) or receipt.text() != text:
         raise ReceiptRefused("the receipt is not written as a receipt is")
@@ -105,15 +108,17 @@ def verify_receipt(
     )
 
 
-def _opening(extra: bytes) -> tuple[str, bytes]:
+def _opening(extra: bytes) -> tuple[str, bytes, int]:
     try:
         fields = json.loads(extra)
-        kind, salt = fields["kind"], bytes.fromhex(fields["salt"])
+        kind, salt, version = fields["kind"], bytes.fromhex(fields["salt"]), fields["v"]
     except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise ReceiptRefused("the receipt's salt cannot be read") from e
     if not isinstance(kind, str) or not kind.isascii() or len(salt) != SALT_BYTES:
         raise ReceiptRefused("the receipt's salt cannot be read")
-    return kind, salt
+    if type(version) is not int or version not in (VERSION, TAGGED_VERSION):
+        raise ReceiptRefused("the receipt is about a leaf of another version than those known here")
+    return kind, salt, version
 
 
 def _number(text: str) -> int:

@@ -227,6 +227,7 @@ def _receipts(
             note=head.note,
             kind=entries[hash_].kind,
             salt=entries[hash_].salt,
+            version=entries[hash_].leaf_version,
         )
         for hash_, index in places.items()
     }

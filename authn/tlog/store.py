@@ -27,7 +27,7 @@ from authn.store.schema import (
     log_state,
     log_tile,
 )
-from authn.tlog.entry import EntryKind, LogEntry
+from authn.tlog.entry import EntryKind, LogEntry, parse_leaf
 from authn.tlog.merkle import NodeHash
 from authn.tlog.proof import Proof, consistency_proof, inclusion_proof
 from authn.tlog.tiles import TileMissing, TileReader
@@ -261,12 +261,18 @@ class LogReader:
 
     def opening(self, index: int) -> LogEntry:
         """What a leaf commits to. Raises ``NotFound``, also where the salt was destroyed."""
-        query = select(log_opening).where(log_opening.c.idx == index)
+        query = select(log_opening, log_entry.c.leaf).join(log_entry, log_entry.c.idx == log_opening.c.idx)
         with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(query.where(log_opening.c.idx == index)).one_or_none()
         if row is None:
             raise NotFound("there is no such entry, or its salt was destroyed")
-        return LogEntry(kind=EntryKind(row.kind), record=bytes(row.record), salt=bytes(row.salt))
+        try:
+            version = parse_leaf(bytes(row.leaf)).version
+        except ValueError as e:
+            raise LogInconsistent(f"entry {index} is no leaf of this log") from e
+        return LogEntry(
+            kind=EntryKind(row.kind), record=bytes(row.record), salt=bytes(row.salt), version=version
+        )
 
     def inclusion(self, index: int, size: int) -> Proof:
         """Raises ``ValueError`` as ``inclusion_proof``, ``LogInconsistent`` where a tile is missing."""

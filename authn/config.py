@@ -23,8 +23,10 @@ PREFIX = "ASSAY_"
 OTHER_VARIABLES = ("ASSAY_CONFIG", "ASSAY_DATA", "ASSAY_REQUIRE_PROGRAMS", "ASSAY_SUITES")
 MASK = "********"
 MIN_TOKEN_CHARACTERS = 16
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^@]*(@)")
 POSTGRESQL = "postgresql+psycopg://"
+ATTESTATION_FORMATS = ("android-key", "apple", "none", "packed")
 
 Value = str | int | bool | Path | tuple[Path, ...]
 
@@ -76,6 +78,22 @@ SETTINGS = (
             help="How long a device certificate is valid, in days."),
     Setting(name="enrolment_token", type=str, default="", secret=True,
             help="Bearer token for enrolling a device; empty: the file enrolment-token in the home."),
+    Setting(name="attestation_formats", type=str, default="none",
+            help="What a new device may bring as proof of where its key is: none, android-key, apple, packed."),
+    Setting(name="android_signatures", type=str, default="",
+            help="SHA-256 (hex) of the certificates that sign the applications whose keys are taken."),
+    Setting(name="android_packages", type=str, default="",
+            help="Names of the packages of these signers that are meant; empty: all of them."),
+    Setting(name="android_status", type=tuple, default=(),
+            help="Google's list of revoked attestation keys (JSON), fetched anew every day."),
+    Setting(name="android_status_hours", type=int, default=48, minimum=1, maximum=744,
+            help="Age in hours at which that list is no longer used, so that no Android key is taken."),
+    Setting(name="android_roots", type=tuple, default=(),
+            help="PEM roots of Android attestations in place of Google's two."),
+    Setting(name="webauthn_hardware_roots", type=tuple, default=(),
+            help="PEM roots of makers whose authenticators keep their keys in hardware (packed: level 4)."),
+    Setting(name="webauthn_roots", type=tuple, default=(),
+            help="PEM roots of other makers of authenticators (packed: level 2)."),
     Setting(name="access", type=str, default="open",
             help="open: whoever reaches the service may use it; required: requests need credentials."),
     Setting(name="oidc_issuer", type=str, default="",
@@ -121,6 +139,14 @@ class Settings:
     worker_memory_bytes: int
     certificate_days: int
     enrolment_token: str = field(repr=False)
+    attestation_formats: str
+    android_signatures: str
+    android_packages: str
+    android_status: tuple[Path, ...]
+    android_status_hours: int
+    android_roots: tuple[Path, ...]
+    webauthn_hardware_roots: tuple[Path, ...]
+    webauthn_roots: tuple[Path, ...]
     access: str
     oidc_issuer: str
     oidc_audience: str
@@ -268,6 +294,7 @@ def _check(settings: Settings) -> None:
         _check_url(name, getattr(settings, name))
     _check_database(settings.database_url)
     _check_access(settings)
+    _check_attestation(settings)
     if not settings.host or any(c.isspace() or c == "/" for c in settings.host):
         raise SettingsError("host must be a name or an IP address")
     token = settings.enrolment_token
@@ -284,6 +311,18 @@ def _check_access(settings: Settings) -> None:
         raise SettingsError("access = required needs public_url: devices sign the address they call")
     if settings.oidc_issuer and not (settings.oidc_audience and settings.oidc_jwks):
         raise SettingsError("oidc_issuer needs oidc_audience and oidc_jwks too")
+
+
+def _check_attestation(settings: Settings) -> None:
+    formats = settings.attestation_formats.split()
+    if not formats or not set(formats) <= set(ATTESTATION_FORMATS):
+        raise SettingsError(f"attestation_formats names some of {', '.join(ATTESTATION_FORMATS)}")
+    if not all(_SHA256.fullmatch(s) for s in settings.android_signatures.split()):
+        raise SettingsError("android_signatures are SHA-256 values of 64 hex digits, separated by spaces")
+    if "android-key" in formats and not (settings.android_signatures and settings.android_status):
+        raise SettingsError("the format android-key needs android_signatures and android_status")
+    if {"apple", "packed"} & set(formats) and not settings.public_url:
+        raise SettingsError("the formats apple and packed need public_url: keys are made for a site")
 
 
 def _check_url(name: str, value: str) -> None:

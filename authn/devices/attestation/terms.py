@@ -1,0 +1,57 @@
+"""What the operator accepts, from the settings and the files that they name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from authn.config import Settings
+from authn.devices.attestation.android_key import FMT as ANDROID_KEY
+from authn.devices.attestation.android_roots import google_root_keys
+from authn.devices.attestation.android_status import read_status
+from authn.devices.attestation.apple_root import apple_webauthn_root
+from authn.devices.attestation.attested import AndroidTerms, Terms, WebAuthnTerms
+from authn.errors import Unavailable
+from authn.provenance.roots import load_roots
+
+
+def load_terms(settings: Settings) -> Terms:
+    """Raises ``Unavailable`` for roots that cannot be read. The list of revoked Android keys is read anew for
+    every attestation, because it changes."""
+    public = urlsplit(settings.public_url)
+    return Terms(
+        formats=frozenset(settings.attestation_formats.split()),
+        android=AndroidTerms(
+            root_keys=_android_root_keys(settings),
+            signatures=tuple(bytes.fromhex(s) for s in settings.android_signatures.split()),
+            packages=tuple(settings.android_packages.split()),
+            status_lists=settings.android_status,
+            status_hours=settings.android_status_hours,
+        ),
+        webauthn=WebAuthnTerms(
+            origin=f"{public.scheme}://{public.netloc}" if public.netloc else "",
+            rp_id=public.hostname or "",
+            hardware_roots=load_roots(settings.webauthn_hardware_roots),
+            other_roots=load_roots(settings.webauthn_roots),
+            apple_roots=(apple_webauthn_root(),),
+        ),
+    )
+
+
+def why_not_usable(terms: Terms, now: datetime) -> str:
+    """One sentence where an accepted format cannot be examined now; empty when all can."""
+    if ANDROID_KEY not in terms.formats:
+        return ""
+    try:
+        read_status(terms.android.status_lists, now=now, hours=terms.android.status_hours)
+    except Unavailable as e:
+        return e.detail
+    return ""
+
+
+def _android_root_keys(settings: Settings) -> tuple[bytes, ...]:
+    given = load_roots(settings.android_roots)
+    keys = (c.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for c in given)
+    return tuple(keys) if given else google_root_keys()

@@ -5,7 +5,8 @@ DetectorError
 ├── NotApplicable         the question cannot be asked of these pixels (too small, wrong format)
 ├── ModelUnavailable      no such model, missing file, a digest that differs from its card
 ├── CorpusError           an index that is missing, wrong or leaks between splits
-└── CalibrationError      too few items, or only one class, to calibrate on
+├── CalibrationError      too few items, or only one class, to calibrate on
+└── FitFailed             the fit of a generator diverged
 """
 
 from __future__ import annotations
@@ -39,3 +40,7 @@ class CorpusError(DetectorError):
 
 class CalibrationError(DetectorError):
     code = "assay.detector.calibration"
+
+
+class FitFailed(DetectorError):
+    code = "assay.detector.fitFailed"

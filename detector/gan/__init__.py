@@ -1,0 +1,1 @@
+"""Training of generators: losses, the loop, files. Importing a module of it loads torch."""

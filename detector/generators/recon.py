@@ -122,13 +122,25 @@ class Taef2:
         ]
 
     @torch.no_grad()
-    def reconstruct(self, pixels: Pixels) -> Pixels:
+    def encode(self, pixels: Pixels) -> Tensor:
+        """Latent (1, channels, height / 8, width / 8)."""
         x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
-        for plan, weights in self._parts:
-            for i, operation in enumerate(plan):
-                x = _apply(operation, str(i), weights, x)
+        return self._run(0, x)
+
+    @torch.no_grad()
+    def decode(self, latent: Tensor) -> Pixels:
+        x = self._run(1, latent)
         out: Pixels = (x[0].permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
         return out
+
+    def reconstruct(self, pixels: Pixels) -> Pixels:
+        return self.decode(self.encode(pixels))
+
+    def _run(self, part: int, x: Tensor) -> Tensor:
+        plan, weights = self._parts[part]
+        for i, operation in enumerate(plan):
+            x = _apply(operation, str(i), weights, x)
+        return x
 
 
 def _state(path: Path) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from detector.errors import CorpusError, ModelUnavailable
-from detector.generators.spec import Spec
+from detector.generators.spec import R3ganSpec, Spec
 
 if TYPE_CHECKING:
     from detector.generators.family import Family
@@ -40,6 +40,29 @@ FAMILIES: dict[str, Row] = {
             paper="arXiv 1511.06434",
         ),
         about="transposed convolutions and batch norm",
+    ),
+    "r3gan": Row(
+        module="detector.generators.r3gan",
+        name="R3gan",
+        spec=R3ganSpec(
+            family="r3gan", width=16, ema=0.995, upsampler="bilinear", loss="relativistic, R1, R2",
+            paper="arXiv 2501.05441",
+        ),
+        about="relativistic pairs with two penalties, no normaliser",
+    ),
+    "vae": Row(
+        module="detector.generators.vae",
+        name="Vae",
+        spec=Spec(
+            family="vae",
+            latent=128,
+            width=32,
+            ema=0.99,
+            upsampler="nearest",
+            loss="elbo",
+            paper="arXiv 1312.6114",
+        ),
+        about="variational autoencoder; smooth, short of high frequencies",
     ),
 }
 

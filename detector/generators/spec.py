@@ -75,3 +75,20 @@ class ImageSource:
             raise CorpusError(f"{self.name} holds {self.images.dtype}, not uint8 pictures")
         if self.labels is not None and len(self.labels) != len(self.images):
             raise CorpusError(f"{self.name} has {len(self.images)} pictures and {len(self.labels)} labels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class R3ganSpec(Spec):
+    """``gamma_*``: weight of the penalties at the beginning and at the end; ``penalised``: the part of a
+    batch that they are taken on."""
+
+    gamma_first: float = 1.0
+    gamma_last: float = 0.1
+    penalised: float = 0.25
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        # Spelled out: a slotted dataclass is a new class, which ``super()`` without arguments does not know.
+        super(R3ganSpec, self).__post_init__()
+        if not 0 < self.penalised <= 1 or min(self.gamma_first, self.gamma_last) < 0:
+            raise CorpusError(f"{self.family}: penalised is a part of 1 and no gamma is negative")

@@ -92,3 +92,21 @@ class R3ganSpec(Spec):
         super(R3ganSpec, self).__post_init__()
         if not 0 < self.penalised <= 1 or min(self.gamma_first, self.gamma_last) < 0:
             raise CorpusError(f"{self.family}: penalised is a part of 1 and no gamma is negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowmatchSpec(Spec):
+    """``patch``: pixels folded into channels; ``evaluations`` of the network per sample; ``guidance``: 1 for
+    the classes as they are."""
+
+    patch: int = 2
+    evaluations: int = 16
+    guidance: float = 1.0
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        super(FlowmatchSpec, self).__post_init__()
+        if self.patch < 1 or self.side % self.patch or self.width % 8:
+            raise CorpusError(f"{self.family}: patch divides side, and 8 divides width")
+        if self.evaluations < 2:
+            raise CorpusError(f"{self.family}: a sample takes two evaluations or more")

@@ -193,7 +193,13 @@ class LogInconsistent(LogHalted):
 
 
 class SplitView(LogHalted):
+    """``held``: the note that the witness has signed, where it showed it."""
+
     code = "assay.log.splitView"
+
+    def __init__(self, detail: str, held: str = "") -> None:
+        super().__init__(detail)
+        self.held = held
 
 
 class ExaminationFailed(Unavailable):

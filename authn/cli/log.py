@@ -63,6 +63,7 @@ def gather(context: click.Context, policy_file: Path) -> None:
     """
     from authn.errors import SplitView
     from authn.store.engine import open_engine
+    from authn.tlog.gather import evidence
     from authn.tlog.gather import gather as ask
     from authn.tlog.policy import read_policy
     from authn.tlog.store import add_cosignature
@@ -76,7 +77,7 @@ def gather(context: click.Context, policy_file: Path) -> None:
         try:
             gathered = ask(note, opened.reader.consistency, policy, newest=lambda: opened.reader.head().size)
         except SplitView as e:
-            opened.halt(e.detail, note)
+            opened.halt(e.detail, evidence(note, e))
             raise
     for cosigned in gathered.cosigned:
         add_cosignature(engine, gathered.size, cosigned.witness, cosigned.line)

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import base64
 import http.client
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
 
 from authn.errors import NoteError, SplitView
 from authn.tlog.checkpoint import parse as parse_checkpoint
+from authn.tlog.exchange import exchange
 from authn.tlog.note import Signature, parse, parse_signature_line, signature_line
 from authn.tlog.policy import PolicyWitness, WitnessPolicy
 from authn.tlog.proof import Proof
@@ -26,7 +24,6 @@ from authn.tlog.witness import SIZE
 
 TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 64 << 10
-CHUNK_BYTES = 8 << 10
 
 Consistency = Callable[[int, int], Proof]
 
@@ -58,12 +55,12 @@ class Gathered:
     enough: bool
 
 
-class _Nothing(Exception):
+class NoCosignature(Exception):
     """This witness gives no signature now; the message says why."""
 
 
-# address and body to an answer; raises OSError, or HTTPException
-Post = Callable[[str, bytes], WitnessAnswer]
+# address and body (None: a GET) to an answer; raises OSError, or HTTPException
+Exchange = Callable[[str, bytes | None], WitnessAnswer]
 
 
 def gather(
@@ -72,20 +69,20 @@ def gather(
     policy: WitnessPolicy,
     *,
     newest: Callable[[], int],
-    post: Post | None = None,
+    post: Exchange | None = None,
 ) -> Gathered:
     """Ask every witness that has an address. Raises ``SplitView``; its detail names the witness.
 
     ``newest`` is the log's size at the moment: the log may have grown, and been witnessed, since ``note``.
     """
-    post = post or post_capped
+    post = post or exchange_capped
     text = parse(note).text
     size = parse_checkpoint(text).size
     cosigned, missing = [], []
     for witness in policy.witnesses:
         try:
-            cosigned.append(_ask(witness, note, consistency, newest, post))
-        except _Nothing as e:
+            cosigned.append(ask(witness, note, consistency, newest, post))
+        except NoCosignature as e:
             missing.append(f"{witness.label}: {e}")
     return Gathered(
         size=size,
@@ -95,45 +92,29 @@ def gather(
     )
 
 
-def post_capped(url: str, body: bytes, timeout_s: float = TIMEOUT_S) -> WitnessAnswer:
-    """One exchange within ``timeout_s`` altogether, no redirects. Raises ``OSError``, ``HTTPException``."""
-    deadline = time.monotonic() + timeout_s
-    request = urllib.request.Request(url, data=body, method="POST", headers={"Content-Type": "text/plain"})  # noqa: S310
-    opener = urllib.request.build_opener(_NoRedirect)
-    try:
-        with opener.open(request, timeout=timeout_s) as response:
-            return _read(response, deadline)
-    except urllib.error.HTTPError as e:
-        with e:
-            return _read(e, deadline)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: Any, **_named: Any) -> None:
-        return None
-
-
-def _read(response: Any, deadline: float) -> WitnessAnswer:
-    content = b""
-    while chunk := response.read1(CHUNK_BYTES):
-        content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
-            raise OSError("the answer is too long")
-        if time.monotonic() > deadline:
-            raise TimeoutError("the answer took too long")
+def exchange_capped(url: str, body: bytes | None, timeout_s: float = TIMEOUT_S) -> WitnessAnswer:
+    """POST, or GET without a body. Raises ``OSError``, ``HTTPException``."""
+    answer = exchange(url, body, timeout_s=timeout_s, max_bytes=MAX_ANSWER_BYTES)
     return WitnessAnswer(
-        status=response.status,
-        content_type=response.headers.get("Content-Type", ""),
-        body=content.decode("utf-8", errors="replace"),
+        status=answer.status,
+        content_type=answer.content_type,
+        body=answer.content.decode("utf-8", errors="replace"),
     )
 
 
-def _ask(
-    witness: PolicyWitness, note: str, consistency: Consistency, newest: Callable[[], int], post: Post
+def evidence(note: str, split: SplitView) -> str:
+    """The two notes that cannot both be true; the second where the witness showed it."""
+    held = split.held or "(the witness did not show what it has signed)\n"
+    return f"## this log's checkpoint\n{note}\n## signed by the witness\n{held}"
+
+
+def ask(
+    witness: PolicyWitness, note: str, consistency: Consistency, newest: Callable[[], int], post: Exchange
 ) -> Cosigned:
-    """First as if it held this very size; it then names what it holds, and is shown the way from there."""
+    """One witness: first as if it held this very size; it then names what it holds, and is shown the way
+    from there. Raises ``NoCosignature``, ``SplitView``."""
     if not witness.url:
-        raise _Nothing("the policy names no address")
+        raise NoCosignature("the policy names no address")
     text = parse(note).text
     size = parse_checkpoint(text).size
     old = size
@@ -143,32 +124,38 @@ def _ask(
             return _cosigned(witness, text, answer.body)
         if answer.status == 409 and answer.content_type == SIZE:
             held = _held(answer.body)
+            if held > size and held <= newest():
+                raise NoCosignature("it has signed a newer checkpoint already")
             if held > size:
-                _refuse_larger(witness, held, newest())
+                said = f"has signed this log at {held}, and it has {newest()} now"
+                raise SplitView(f"the witness {witness.label} {said}", _held_note(witness, note, post))
             old = held
         elif answer.status == 422:
-            raise SplitView(
-                f"the witness {witness.label} has signed another history of this log than {old} to {size}"
-            )
+            said = f"has signed another history of this log than {old} to {size}"
+            raise SplitView(f"the witness {witness.label} {said}", _held_note(witness, note, post))
         else:
-            raise _Nothing(f"it answers {answer.status}")
-    raise _Nothing("it names another size each time")
+            raise NoCosignature(f"it answers {answer.status}")
+    raise NoCosignature("it names another size each time")
 
 
-def _refuse_larger(witness: PolicyWitness, held: int, now: int) -> None:
-    if held > now:
-        raise SplitView(f"the witness {witness.label} has signed this log at {held}, and it has {now} now")
-    raise _Nothing("it has signed a newer checkpoint already")
+def _held_note(witness: PolicyWitness, note: str, post: Exchange) -> str:
+    """What the witness signed last of this log; empty where it shows nothing that is a checkpoint of it."""
+    origin = parse_checkpoint(parse(note).text).origin
+    try:
+        answer = post(f"{witness.url}/{sha256(origin.encode()).hexdigest()}/checkpoint", None)
+        return answer.body if parse_checkpoint(parse(answer.body).text).origin == origin else ""
+    except (OSError, http.client.HTTPException, NoteError):
+        return ""
 
 
-def _exchange(witness: PolicyWitness, post: Post, old: int, proof: Proof, note: str) -> WitnessAnswer:
+def _exchange(witness: PolicyWitness, post: Exchange, old: int, proof: Proof, note: str) -> WitnessAnswer:
     lines = (f"old {old}", *(base64.b64encode(h).decode() for h in proof))
     try:
         return post(f"{witness.url}/add-checkpoint", ("\n".join(lines) + "\n\n" + note).encode())
     except TimeoutError as e:
-        raise _Nothing("it took too long") from e
+        raise NoCosignature("it took too long") from e
     except (OSError, http.client.HTTPException) as e:
-        raise _Nothing(f"it cannot be reached ({type(e).__name__})") from e
+        raise NoCosignature(f"it cannot be reached ({type(e).__name__})") from e
 
 
 def _cosigned(witness: PolicyWitness, text: str, body: str) -> Cosigned:
@@ -177,16 +164,16 @@ def _cosigned(witness: PolicyWitness, text: str, body: str) -> Cosigned:
         try:
             signature: Signature = parse_signature_line(line)
         except NoteError as e:
-            raise _Nothing("its answer is no signature") from e
+            raise NoCosignature("its answer is no signature") from e
         if (signature.name, signature.key_id) == (witness.key.name, witness.key.key_id):
             if not witness.key.accepts(text, signature.signature):
-                raise _Nothing("its signature does not hold")
+                raise NoCosignature("its signature does not hold")
             return Cosigned(witness=witness.key.name, line=signature_line(signature))
-    raise _Nothing("it signs with another key than the policy's")
+    raise NoCosignature("it signs with another key than the policy's")
 
 
 def _held(body: str) -> int:
     digits = body.removesuffix("\n")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 19) or str(int(digits)) != digits:
-        raise _Nothing("the size it names is no number")
+        raise NoCosignature("the size it names is no number")
     return int(digits)

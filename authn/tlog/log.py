@@ -24,9 +24,10 @@ from authn.errors import LogHalted, NoteError, NotFound, Unavailable
 from authn.tlog.checkpoint import Checkpoint
 from authn.tlog.entry import LogEntry
 from authn.tlog.note import SigningKey, VerifyingKey, sign, verify
+from authn.tlog.policy import WitnessPolicy
 from authn.tlog.receipt import Receipt
 from authn.tlog.sequencer import Sequencer
-from authn.tlog.store import LogReader, SqlStorage, TreeHead
+from authn.tlog.store import LogReader, SqlStorage, TreeHead, add_cosignature
 from signer.durable import create_durably
 
 HALT_FILE = "log.halted"  # beside the key
@@ -35,8 +36,17 @@ HALT_FILE = "log.halted"  # beside the key
 class Log:
     """Safe to be shared by threads, not to be carried across a fork. Made by ``open_log``."""
 
-    def __init__(self, engine: Engine, key: SigningKey, halt_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        key: SigningKey,
+        halt_file: Path | None = None,
+        policy: WitnessPolicy | None = None,
+    ) -> None:
+        """Without a ``policy`` any one witness is enough."""
+        self._engine = engine
         self._key = key
+        self._policy = policy
         self._halt_file = halt_file
         self._sequencer = Sequencer(SqlStorage(engine), key.name, self._sign)
         self.reader = LogReader(engine)
@@ -82,13 +92,22 @@ class Log:
         """The newest, with the cosignatures that came for it. Raises ``Unavailable``."""
         return self.reader.note(self.reader.head().size)
 
-    def receipt(self, index: int, *, witnesses: int = 0) -> Receipt:
-        """A receipt under the newest checkpoint that so many witnesses have signed, else under the newest.
+    def witnessed_checkpoint(self) -> str | None:
+        """The newest that enough witnesses of the log's policy have signed; None where there is none."""
+        size = self._witnessed_size()
+        return None if size is None else self.reader.note(size)
+
+    def add_cosignature(self, size: int, witness: str, line: str) -> None:
+        """Keep a verified signature line of a witness for a checkpoint. Raises ``Unavailable``."""
+        add_cosignature(self._engine, size, witness, line)
+
+    def receipt(self, index: int) -> Receipt:
+        """A receipt under the newest checkpoint that enough witnesses have signed, else under the newest.
 
         Raises ``NotFound`` where there is no such entry, or its salt was destroyed.
         """
         opening = self.reader.opening(index)
-        size = self.reader.cosigned_size(witnesses) if witnesses else None
+        size = self._witnessed_size()
         if size is None or size <= index:
             size = self.reader.head().size
         return Receipt(
@@ -103,6 +122,10 @@ class Log:
     def close(self) -> None:
         """Let the database go; waits for a batch that is being written."""
         self._sequencer.close()
+
+    def _witnessed_size(self) -> int | None:
+        policy = self._policy
+        return self.reader.witnessed_size(bool if policy is None else policy.witnessed_by)
 
     def _told_to_halt(self) -> str | None:
         if self._halt_file is None or not self._halt_file.exists():
@@ -120,7 +143,7 @@ class Log:
         return sign(Checkpoint(origin, size, root).text(), (self._key,))
 
 
-def open_log(engine: Engine, key_file: Path, origin: str) -> Log:
+def open_log(engine: Engine, key_file: Path, origin: str, policy: WitnessPolicy | None = None) -> Log:
     """The log in this database; ``origin`` counts only for one that is yet to be started.
 
     Raises ``LogHalted`` when the key is missing or not the log's, ``LogInconsistent`` when what is stored
@@ -137,7 +160,9 @@ def open_log(engine: Engine, key_file: Path, origin: str) -> Log:
             verify(head.note, (key.verifier,))
         except NoteError as e:
             raise LogHalted(f"the key {key_file} is not the one of the log {name}") from e
-    return Log(engine, key, key_file.with_name(HALT_FILE))
+    if policy is not None and policy.logs and key.verifier not in policy.logs:
+        raise Unavailable("the witness policy names other logs than this one")
+    return Log(engine, key, key_file.with_name(HALT_FILE), policy)
 
 
 def _head(engine: Engine) -> TreeHead | None:

@@ -54,6 +54,10 @@ class WitnessPolicy:
                 met.add(group.label)
         return not self.quorum or self.quorum in met
 
+    def witnessed_by(self, names: Collection[str]) -> bool:
+        """The same, but nobody is never enough, also where the policy asks for nobody."""
+        return bool(self.quorum) and self.satisfied_by(names)
+
 
 def policy_text(policy: WitnessPolicy) -> str:
     """The policy as a file that reads back as the same."""

@@ -6,13 +6,14 @@ they guarantee is written on them. SQLite and PostgreSQL do it with the same sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,6 +32,11 @@ from authn.tlog.entry import EntryKind, LogEntry, parse_leaf
 from authn.tlog.merkle import NodeHash
 from authn.tlog.proof import Proof, consistency_proof, inclusion_proof
 from authn.tlog.tiles import TileMissing, TileReader
+
+MAX_COSIGNATURES = 10_000
+
+# names of witnesses to whether they are enough
+Enough = Callable[[Collection[str]], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,17 +242,17 @@ class LogReader:
                 connection.execute(lines.order_by(log_cosignature.c.witness)).scalars()
             )
 
-    def cosigned_size(self, at_least: int) -> int | None:
-        """The newest size that so many witnesses have signed; None when there is none."""
-        query = (
-            select(log_cosignature.c.size)
-            .group_by(log_cosignature.c.size)
-            .having(func.count() >= at_least)
-            .order_by(log_cosignature.c.size.desc())
-            .limit(1)
-        )
+    def witnessed_size(self, enough: Enough) -> int | None:
+        """The newest size that enough witnesses have signed; None when there is none among the newest
+        ``MAX_COSIGNATURES`` signatures."""
+        query = select(log_cosignature.c.size, log_cosignature.c.witness)
+        query = query.order_by(log_cosignature.c.size.desc()).limit(MAX_COSIGNATURES)
         with reading(self._engine) as connection:
-            return connection.execute(query).scalar()
+            rows = connection.execute(query).all()
+        for size, of_it in groupby(rows, key=lambda row: int(row.size)):
+            if enough({row.witness for row in of_it}):
+                return size
+        return None
 
     def tile(self, level: int, index: int) -> bytes:
         """As much as there is of a tile; nothing where there is none."""

@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from authn.errors import SplitView
 from authn.tlog.cosignature import Cosigner
-from authn.tlog.gather import MAX_ANSWER_BYTES, Gathered, WitnessAnswer, gather, post_capped
+from authn.tlog.gather import MAX_ANSWER_BYTES, Gathered, WitnessAnswer, exchange_capped, gather
 from authn.tlog.note import verify
 from authn.tlog.policy import WitnessPolicy, parse_policy
 from authn.tlog.witness import SIZE, Answer, Witness
@@ -44,12 +44,13 @@ class Network:
     def __init__(self, **answers: Witness | WitnessAnswer) -> None:
         self.answers = answers
 
-    def __call__(self, url: str, body: bytes) -> WitnessAnswer:
+    def __call__(self, url: str, body: bytes | None) -> WitnessAnswer:
         found = self.answers.get(url.removesuffix("/add-checkpoint")[-1])
         if found is None:
             raise ConnectionRefusedError
         if isinstance(found, WitnessAnswer):
             return found
+        assert body is not None
         said: Answer = found.add_checkpoint(body)
         return WitnessAnswer(status=said.status, content_type=said.content_type, body=said.body)
 
@@ -164,10 +165,10 @@ def test_a_witness_that_drips_floods_or_redirects_is_left_in_time() -> None:
     with listening(app) as url:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            post_capped(f"{url}/drip", b"", timeout_s=0.5)
+            exchange_capped(f"{url}/drip", b"", timeout_s=0.5)
         with pytest.raises(OSError, match="too long"):
-            post_capped(f"{url}/flood", b"", timeout_s=2)
-        assert post_capped(f"{url}/redirect", b"", timeout_s=2).status == 302
+            exchange_capped(f"{url}/flood", b"", timeout_s=2)
+        assert exchange_capped(f"{url}/redirect", b"", timeout_s=2).status == 302
         assert time.monotonic() - began < 3
 
 

@@ -19,7 +19,7 @@ PHOTO ?=
 JOBS ?= 2
 SAY := printf '* %s\n'
 
-.PHONY: help demo test lint bench serve doctor install install-dev clean
+.PHONY: help demo test lint bench serve doctor install install-dev install-tpm clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
@@ -28,7 +28,7 @@ demo: install
 	@$(SAY) "run the demo (its files go to ./demo)"
 	@$(BIN)/assay demo --dir demo $(if $(PHOTO),--photo "$(PHOTO)")
 
-test: lint
+test: lint install-tpm
 	@$(SAY) "run the tests, $(JOBS) at a time"
 	@$(BIN)/python -m pytest -q -n $(JOBS)
 
@@ -64,6 +64,16 @@ $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	@$(call fetch,.[dev])
 	@touch $(VENV)/installed $@
+
+# Keys in a TPM: an optional extra that is compiled, where the C library lies; elsewhere its tests are skipped.
+install-tpm: $(VENV)/installed-tpm
+
+$(VENV)/installed-tpm: $(VENV)/installed-dev
+	@if pkg-config --exists tss2-esys 2>/dev/null; then \
+	  $(SAY) "install tpm2-pytss into $(VENV)"; \
+	  $(PIP) install -c constraints.txt tpm2-pytss && touch $@ \
+	    || $(SAY) "tpm2-pytss could not be built: the tests of keys in a TPM are skipped"; \
+	fi
 
 # A Python that is too old must not be found out in the middle of an installation.
 $(BIN)/python:

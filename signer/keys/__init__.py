@@ -2,9 +2,10 @@
 
 ``file:/abs/key.pem?pin=env:NAME|file:/abs/key.pin``: encrypted PKCS#8 (signer/keys/software.py).
 ``pkcs11:token=...;object=...?module-path=...&pin-source=...``: RFC 7512 (signer/keys/pkcs11.py).
+``tpm2:/abs/key.pem?pin=...`` or ``tpm2:0x81......?pin=...``: a TPM 2.0 (signer/keys/tpm2.py).
 
-The backends are the two rows of ``_BACKENDS``, imported only when their scheme is asked for, because the
-token backend is an optional extra. ES256 only: secure elements of phones and cameras hold P-256 keys.
+The backends are the rows of ``_BACKENDS``, imported only when their scheme is asked for, because tokens and
+TPMs need optional extras. ES256 only: secure elements of phones and cameras hold P-256 keys.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from signer.errors import KeyUnavailable
 _BACKENDS = {
     "file": "signer.keys.software",
     "pkcs11": "signer.keys.pkcs11",
+    "tpm2": "signer.keys.tpm2",
 }
 
 

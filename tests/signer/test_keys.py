@@ -94,7 +94,7 @@ def test_a_passphrase_may_come_from_the_environment(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("location", "says"),
     [
-        ("tpm2:0x81000001", "no key backend for 'tpm2'"),
+        ("vault:cam", "no key backend for 'vault'"),
         ("", "no key backend"),
         ("file:relative.pem?pin=env:X", "file:/absolute"),
         ("file://host/k.pem?pin=env:X", "file:/absolute"),

@@ -1,0 +1,324 @@
+"""Keys in a TPM 2.0, with a real one in software (swtpm): made there, used there, never had from there."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable, SigningFailed
+from signer.keys import create_key, open_key
+from signer.keys.tpm2_context import tpm_context
+from tests.doubles.pki import name
+from tests.doubles.swtpm import SoftTpm, running_swtpm
+
+pytestmark = pytest.mark.token
+ES256 = ec.ECDSA(hashes.SHA256())
+HANDLE = 0x81000100
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftTpm]:
+    with running_swtpm(tmp_path_factory.mktemp("swtpm") / "tpm") as tpm:
+        yield tpm
+
+
+@pytest.fixture
+def tpm(machine: SoftTpm) -> Iterator[SoftTpm]:
+    """Nothing of an earlier test is in it, and nothing but persistent keys is left behind."""
+    yield machine
+    with tpm_context(machine.tcti) as context:
+        assert _handles(context, 0x80000000) == []  # transient objects
+        assert _handles(context, 0x02000000) == _handles(context, 0x03000000) == []  # sessions
+        _evict(context, HANDLE)
+        context.dictionary_attack_lock_reset()
+
+
+def _handles(context: Any, first: int) -> list[int]:
+    from tpm2_pytss.constants import TPM2_CAP
+
+    _, found = context.get_capability(TPM2_CAP.HANDLES, first, 64)
+    return [int(h) for h in found.data.handles]
+
+
+def _evict(context: Any, handle: int) -> None:
+    from tpm2_pytss.constants import ESYS_TR
+
+    if handle in _handles(context, 0x81000000):
+        context.evict_control(ESYS_TR.OWNER, context.tr_from_tpmpublic(handle), 0)
+
+
+@pytest.fixture(params=["file", "handle"])
+def uri(request: pytest.FixtureRequest, tpm: SoftTpm, tmp_path: Path) -> str:
+    return tpm.uri(tmp_path / "a b+ä" / "key.pem" if request.param == "file" else f"0x{HANDLE:08x}")
+
+
+def signs(key: ec.EllipticCurvePrivateKey) -> bool:
+    key.public_key().verify(key.sign(b"photo", ES256), b"photo", ES256)
+    return True
+
+
+def test_a_key_made_in_the_tpm_is_found_again_and_signs(uri: str) -> None:
+    with pytest.raises(KeyAbsent):
+        open_key(uri)
+    made = create_key(uri)
+    again = open_key(uri)
+    assert again.public_key() == made.public_key()
+    assert (again.curve.name, again.key_size) == ("secp256r1", 256)
+    made.public_key().verify(again.sign(b"photo", ES256), b"photo", ES256)
+
+
+def test_a_digest_is_signed_as_it_is(uri: str) -> None:
+    key = create_key(uri)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(b"photo")
+    signature = key.sign(digest.finalize(), ec.ECDSA(Prehashed(hashes.SHA256())))
+    key.public_key().verify(signature, b"photo", ES256)
+
+
+@pytest.mark.parametrize("algorithm", [hashes.SHA384(), hashes.SHA3_256()], ids=["SHA-384", "SHA3-256"])
+def test_other_digests_than_sha256_are_refused(
+    tpm: SoftTpm, tmp_path: Path, algorithm: hashes.HashAlgorithm
+) -> None:
+    key = create_key(tpm.uri(tmp_path / "key.pem"))
+    with pytest.raises(SigningFailed, match="SHA-256"):
+        key.sign(b"photo", ec.ECDSA(algorithm))
+    with pytest.raises(SigningFailed, match="SHA-256"):
+        key.sign(b"short", ec.ECDSA(Prehashed(hashes.SHA256())))
+
+
+def test_certificate_requests_and_certificates_are_made_with_it(uri: str) -> None:
+    key = create_key(uri)
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name("cam")).sign(key, hashes.SHA256())
+    assert csr.is_signature_valid
+
+
+def test_the_private_key_cannot_be_had_from_the_tpm(uri: str, tpm: SoftTpm) -> None:
+    from tpm2_pytss.constants import ESYS_TR, TPM2_CC, TPM2_SE, TPMA_OBJECT
+    from tpm2_pytss.TSS2_Exception import TSS2_Exception
+    from tpm2_pytss.types import TPM2B_DATA, TPMT_SYM_DEF, TPMT_SYM_DEF_OBJECT
+
+    from signer.keys.tpm2 import opened_key
+    from signer.keys.tpm2_uri import parse_tpm2_uri
+
+    key = create_key(uri)
+    with pytest.raises(KeyRefused):
+        key.private_numbers()
+    with pytest.raises(KeyRefused):
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(KeyRefused):
+        key.exchange(ec.ECDH(), key.public_key())
+    # Past our adapter, at the TPM itself: the key says of itself that it stays, and the TPM does not move it.
+    with opened_key(parse_tpm2_uri(uri)) as (context, handle):
+        public, _, _ = context.read_public(handle)
+        attributes = public.publicArea.objectAttributes
+        assert attributes & TPMA_OBJECT.FIXEDTPM
+        assert attributes & TPMA_OBJECT.FIXEDPARENT
+        assert attributes & TPMA_OBJECT.SENSITIVEDATAORIGIN
+        session = context.start_auth_session(
+            ESYS_TR.NONE, ESYS_TR.NONE, TPM2_SE.POLICY, TPMT_SYM_DEF.parse("null"), 0x000B
+        )
+        with session:
+            context.policy_command_code(session, TPM2_CC.Duplicate)
+            with pytest.raises(TSS2_Exception, match=r"attributes|policy|auth"):
+                context.duplicate(
+                    handle, ESYS_TR.NULL, TPM2B_DATA(), TPMT_SYM_DEF_OBJECT.parse("null"), session1=session
+                )
+
+
+def test_a_key_in_the_tpm_is_never_overwritten(uri: str) -> None:
+    made = create_key(uri)
+    with pytest.raises(KeyUnavailable, match="never overwritten"):
+        create_key(uri)
+    assert open_key(uri).public_key() == made.public_key()
+
+
+def test_the_file_is_the_owners_alone_and_nothing_else_is_left(tpm: SoftTpm, tmp_path: Path) -> None:
+    create_key(tpm.uri(tmp_path / "k" / "key.pem"))
+    (file,) = (tmp_path / "k").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_bytes().startswith(b"-----BEGIN TSS2 PRIVATE KEY-----\n")
+
+
+def test_a_file_that_cannot_be_written_leaves_no_key(tpm: SoftTpm, tmp_path: Path) -> None:
+    (tmp_path / "full").write_text("a file where a folder is needed")
+    with pytest.raises(KeyUnavailable, match="cannot be written"):
+        create_key(tpm.uri(tmp_path / "full" / "key.pem"))
+
+
+@pytest.mark.parametrize("place", ["key.pem", f"0x{HANDLE:08x}"], ids=["file", "handle"])
+def test_a_key_with_a_pin_signs_with_it_and_not_without(
+    tpm: SoftTpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    where = place if place.startswith("0x") else tmp_path / place
+    monkeypatch.setenv("CAM_PIN", "right")
+    key = create_key(tpm.uri(where, pin="env:CAM_PIN"))
+    assert signs(key)
+    monkeypatch.setenv("CAM_PIN", "wrong")
+    with pytest.raises(SigningFailed, match="refuses the PIN"):
+        open_key(tpm.uri(where, pin="env:CAM_PIN")).sign(b"photo", ES256)
+    with pytest.raises((SigningFailed, KeyUnavailable), match="PIN"):
+        open_key(tpm.uri(where)).sign(b"photo", ES256)
+    monkeypatch.setenv("CAM_PIN", "right")
+    assert signs(open_key(tpm.uri(where, pin="env:CAM_PIN")))
+
+
+def test_a_pin_for_a_key_without_one_is_pointed_out(
+    tpm: SoftTpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_key(tpm.uri(tmp_path / "key.pem"))
+    monkeypatch.setenv("CAM_PIN", "1234")
+    with pytest.raises(KeyUnavailable, match="has no PIN"):
+        open_key(tpm.uri(tmp_path / "key.pem", pin="env:CAM_PIN"))
+
+
+def test_an_owner_secret_is_used_where_the_tpm_has_one(
+    tpm: SoftTpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tpm2_pytss.constants import ESYS_TR
+
+    monkeypatch.setenv("OWNER", "owned")
+    with tpm_context(tpm.tcti) as context:
+        context.hierarchy_change_auth(ESYS_TR.OWNER, b"owned")
+    try:
+        with pytest.raises(KeyUnavailable, match="owner's secret"):
+            create_key(tpm.uri(tmp_path / "key.pem"))
+        assert signs(create_key(tpm.uri(tmp_path / "key.pem", owner="env:OWNER")))
+    finally:
+        with tpm_context(tpm.tcti) as context:
+            context.tr_set_auth(ESYS_TR.OWNER, b"owned")
+            context.hierarchy_change_auth(ESYS_TR.OWNER, b"")
+
+
+def test_a_file_of_another_tpm_or_a_damaged_one_is_unavailable(tpm: SoftTpm, tmp_path: Path) -> None:
+    create_key(tpm.uri(tmp_path / "key.pem"))
+    (tmp_path / "half.pem").write_bytes((tmp_path / "key.pem").read_bytes()[:120])
+    with pytest.raises(KeyUnavailable, match="no wrapped TPM key"):
+        open_key(tpm.uri(tmp_path / "half.pem"))
+    (tmp_path / "text.pem").write_bytes(b"not PEM")
+    with pytest.raises(KeyUnavailable, match="no wrapped TPM key"):
+        open_key(tpm.uri(tmp_path / "text.pem"))
+    with (
+        running_swtpm(tmp_path / "other") as other,
+        pytest.raises(KeyUnavailable, match="wrapped by another TPM"),
+    ):
+        open_key(other.uri(tmp_path / "key.pem"))
+
+
+def test_an_absent_tpm_is_named(tpm: SoftTpm, tmp_path: Path) -> None:
+    create_key(tpm.uri(tmp_path / "key.pem"))
+    with pytest.raises(KeyUnavailable, match="no TPM can be reached at swtpm:port=1"):
+        open_key(f"tpm2:{tmp_path}/key.pem?tcti=swtpm:port=1")
+
+
+def test_the_c_library_writes_nothing_beside_our_sentence(tpm: SoftTpm) -> None:
+    program = (
+        "from signer.keys import open_key\n"
+        "from signer.errors import KeyUnavailable\n"
+        "for tcti in ('swtpm:port=1', 'device:/nothing', 'nonsense'):\n"
+        "    try: open_key(f'tpm2:0x81000200?tcti={tcti}')\n"
+        "    except KeyUnavailable as e: print(e)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr == ""
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        "no TPM can be reached at swtpm",
+        "no TPM can be reached at device",
+        "no TPM can be reached at nonsense",
+    ]
+
+
+def test_more_keys_than_the_tpm_has_room_for_are_used_side_by_side(tpm: SoftTpm, tmp_path: Path) -> None:
+    keys = [create_key(tpm.uri(tmp_path / f"{i}.pem")) for i in range(5)]
+    assert len({k.public_key().public_numbers().x for k in keys}) == 5
+    failures: list[BaseException] = []
+
+    def use(key: ec.EllipticCurvePrivateKey) -> None:
+        try:
+            assert all(signs(key) for _ in range(3))
+        except BaseException as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=use, args=(key,)) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+
+
+def _persist(context: Any, template: str, attributes: int) -> None:
+    """A key of our choice under the test's handle."""
+    from tpm2_pytss.constants import ESYS_TR
+    from tpm2_pytss.types import TPM2B_PUBLIC, TPM2B_SENSITIVE_CREATE
+
+    public = TPM2B_PUBLIC.parse(template, objectAttributes=attributes)
+    made, *_ = context.create_primary(TPM2B_SENSITIVE_CREATE(), public, ESYS_TR.OWNER)
+    with made as handle:
+        context.evict_control(ESYS_TR.OWNER, handle, HANDLE).close(context)
+
+
+FIXED, MADE_HERE, USER, SIGN, RESTRICTED, DECRYPT = 0x12, 0x20, 0x40, 0x40000, 0x10000, 0x20000
+
+
+@pytest.mark.parametrize(
+    ("template", "attributes", "says"),
+    [
+        ("ecc384:ecdsa-sha384", FIXED | MADE_HERE | USER | SIGN, "not on P-256"),
+        ("rsa2048:rsassa-sha256", FIXED | MADE_HERE | USER | SIGN, "not on P-256"),
+        ("ecc256:ecdsa-sha256", MADE_HERE | USER | SIGN, "not made in this TPM to stay there"),
+        ("ecc256:ecdsa-sha256:null", FIXED | MADE_HERE | USER | SIGN | RESTRICTED, "may not sign"),
+        ("ecc256:ecdh-sha256", FIXED | MADE_HERE | USER | DECRYPT, "may not sign"),
+        ("ecc256:ecdsa-sha1", FIXED | MADE_HERE | USER | SIGN, "not for SHA-256"),
+        ("ecc256:ecschnorr-sha256", FIXED | MADE_HERE | USER | SIGN, "not for ECDSA"),
+    ],
+    ids=["P-384", "RSA", "movable", "restricted", "exchange", "SHA-1", "Schnorr"],
+)
+def test_a_key_that_is_not_one_of_ours_is_refused(
+    tpm: SoftTpm, template: str, attributes: int, says: str
+) -> None:
+    with tpm_context(tpm.tcti) as context:
+        _persist(context, template, attributes)
+    with pytest.raises(KeyRefused, match=says):
+        open_key(tpm.uri(f"0x{HANDLE:08x}"))
+
+
+def test_a_key_from_outside_that_was_brought_into_the_tpm_is_refused(tpm: SoftTpm) -> None:
+    from tpm2_pytss.constants import ESYS_TR
+    from tpm2_pytss.types import (
+        TPM2B_DATA,
+        TPM2B_PUBLIC,
+        TPM2B_SENSITIVE,
+        TPM2B_SENSITIVE_CREATE,
+        TPMT_SYM_DEF_OBJECT,
+    )
+    from tpm2_pytss.utils import wrap
+
+    outside = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    public = TPM2B_PUBLIC.from_pem(outside, objectAttributes=USER | SIGN)
+    sensitive = TPM2B_SENSITIVE.from_pem(outside)
+    with tpm_context(tpm.tcti) as context:
+        made, parent, *_ = context.create_primary(TPM2B_SENSITIVE_CREATE(), "ecc256:aes128cfb")
+        with made as primary:
+            key, duplicate, seed = wrap(parent.publicArea, public, sensitive)
+            none = TPMT_SYM_DEF_OBJECT.parse("null")
+            private = context.import_(primary, key or TPM2B_DATA(), public, duplicate, seed, none)
+            with context.load(primary, private, public) as handle:
+                context.evict_control(ESYS_TR.OWNER, handle, HANDLE).close(context)
+    with pytest.raises(KeyRefused, match="not made in this TPM to stay there"):
+        open_key(tpm.uri(f"0x{HANDLE:08x}"))

@@ -71,6 +71,7 @@ ROUTES: Mapping[str, Rule] = {
     "openapi.document": Public(reason="the description is the same everywhere"),
     "pages.home": Needs(scope="verifications:create"),
     "pages.examine": Needs(scope="verifications:create"),
+    "pages.receipt": Public(reason="whoever holds a receipt has to be able to check it"),
     "pages.report": Needs(scope="verifications:read"),
     "pages.report_document": Needs(scope="verifications:read"),
 }

@@ -64,6 +64,30 @@ def verify(
 
 
 @receipt.command()
+@log_options
+@click.pass_obj
+def page(
+    config_file: str | None,
+    log_keys: tuple[str, ...],
+    witness_keys: tuple[str, ...],
+    quorum: int,
+    log_policy: Path | None,
+) -> None:
+    """Print one HTML page that checks receipts in any browser, offline, with these keys.
+
+    Without options it has the key of this home's log, if there is one. Keep it with photos and receipts.
+    """
+    from authn.report.receipt_page import render_receipt_page
+    from authn.tlog.policy import policy_text
+
+    trust = given_logs(load_settings(config_file), log_keys, witness_keys, quorum, log_policy)
+    keys = "".join(f"{key}\n" for key in (*trust.logs, *trust.witnesses))
+    if trust.policy is not None:
+        keys = policy_text(trust.policy)
+    click.echo(render_receipt_page(keys, quorum), nl=False)
+
+
+@receipt.command()
 @click.argument("receipt_file", type=click.Path(path_type=Path), metavar="RECEIPT")
 def show(receipt_file: Path) -> None:
     """Print what RECEIPT says, checking nothing of it but its form."""
@@ -134,7 +158,7 @@ def _beside(file: Path) -> Path:
 def _show(receipt_file: Path, about: Path, axis: AxisEvidence, *, as_json: bool) -> None:
     from authn.report.model import axis_json
     from authn.report.visible import visible
-    from authn.report.wording import BADGES, axis_words
+    from authn.report.wording import BADGES, RECEIPT_IS_ABOUT, axis_words
 
     if as_json:
         click.echo(json.dumps({"file": about.name, "receipt": receipt_file.name, **axis_json(axis)}))
@@ -144,3 +168,4 @@ def _show(receipt_file: Path, about: Path, axis: AxisEvidence, *, as_json: bool)
     for finding in axis.findings:
         click.echo(f"  {visible(finding.detail, 400)} [{finding.code}]")
     click.echo(f"Does not prove: {words.not_proven}")
+    click.echo(RECEIPT_IS_ABOUT)

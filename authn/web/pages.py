@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from authn.errors import AuthnError, BadRequest
 from authn.report.cards import size
 from authn.report.html import Links, content_security_policy, environment, render_report
+from authn.report.receipt_page import receipt_page_policy, render_receipt_page
 from authn.report.visible import visible
 from authn.store.verifications import StoredVerification
 from authn.web.api import services
@@ -46,6 +47,7 @@ def home() -> Response:
         .get_template("home.html.j2")
         .render(
             action=url_for("pages.examine"),
+            receipt=url_for("pages.receipt"),
             script=url_for("static", filename="drop.js"),
             report_days=settings.report_days,
             largest=size(settings.max_media_bytes),
@@ -53,6 +55,15 @@ def home() -> Response:
         )
     )
     return _page(text, script=True)
+
+
+@pages.get("/receipt")
+def receipt() -> Response:
+    """The page that checks receipts in the browser, with the key of this service's log."""
+    keys = f"{services().log.verifier}\n"
+    response = _page(render_receipt_page(keys, home=url_for("pages.home")))
+    response.headers["Content-Security-Policy"] = f"{receipt_page_policy()}; frame-ancestors 'none'"
+    return response
 
 
 @pages.post("/reports")

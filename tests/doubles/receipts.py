@@ -55,4 +55,6 @@ def receipt_for(
 
     note = sign(Checkpoint(key.name, size, tree.root()).text(), (key, *witnesses))
     proof = inclusion_proof(node, index, size)
-    return Receipt(index=index, proof=proof, note=note, kind=kind, salt=ours.salt).text()
+    return Receipt(
+        index=index, proof=proof, note=note, kind=kind, salt=ours.salt, version=ours.leaf_version
+    ).text()

@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from urllib.error import URLError
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from authn.audit.summary import RunView, render_summary
 from authn.config import load_settings
@@ -27,23 +26,13 @@ from signer.capture import sign_file
 from signer.client import Client
 from signer.spool import Spool
 from tests.conftest import ROOT
+from tests.doubles.browsers import PHONE, chromium, sideways, visiting
 from tests.doubles.photos import photo
 from tests.doubles.reports import AS_OF, SAMPLES, hostile_report
-from tests.programs import require_program
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 START_TIMEOUT_S = 120
-PHONE = {"width": 320, "height": 640}
-DESKTOP = {"width": 1280, "height": 860}
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202egnp\x1b[31m\x00' + "A" * 500
 
 
@@ -113,40 +102,14 @@ def photos(url: str, home: Path, folder: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = require_program("/usr/bin/chromium", package="chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+    with chromium() as launched:
         yield launched
-        launched.close()
-
-
-@contextmanager
-def visiting(
-    browser: Browser, *, script: bool = True, size: dict[str, int] | None = None, dark: bool = False
-):
-    """A page that fails the test when anything in it opens a dialog or asks another machine."""
-    context = browser.new_context(
-        viewport=size or DESKTOP, java_script_enabled=script, color_scheme="dark" if dark else "light"
-    )
-    page, dialogs, asked = context.new_page(), [], []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    assert dialogs == []
-    strangers = [u for u in asked if not u.startswith(("http://127.0.0.1:", "data:", "file:"))]
-    assert strangers == []
-    context.close()
 
 
 def examine(page: Page, url: str, file: Path | dict[str, object]) -> None:
     page.goto(url)
     page.set_input_files("#file", file)
     page.click("text=Examine it")
-
-
-def sideways(page: Page) -> int:
-    """Pixels by which the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
 @pytest.mark.parametrize("script", [False, True], ids=["without-javascript", "with-javascript"])

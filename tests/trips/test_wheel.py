@@ -125,6 +125,10 @@ def test_the_three_trips_run_from_the_wheel(installed: Installed) -> None:
         answer = verify_over_http(address, "photo.jpg", (folder / "signed" / "photo.jpg").read_bytes())
     assert established(json.loads(answer.report)) == established(json.loads(verified.stdout))
 
+    page = installed.run("receipt", "page")
+    assert page.returncode == 0, page.stderr
+    assert "<script>" in page.stdout
+
     # folder -> audit
     audited = installed.run("audit", "signed", "--json", "--no-heuristics")
     assert audited.returncode == 0, audited.stderr

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import json
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 from flask.testing import FlaskClient
@@ -131,6 +134,22 @@ def test_every_page_forbids_everything_that_it_does_not_need(client: FlaskClient
     assert ("script-src 'self'" in policy) == (path == "/")
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_page_for_receipts_brings_its_script_its_log_s_key_and_no_way_out(
+    client: FlaskClient, services: Services
+) -> None:
+    answer = client.get("/receipt", headers=BROWSER)
+    assert answer.status_code == 200
+    assert str(services.log.verifier) in html.unescape(answer.text)
+    (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    digest = base64.b64encode(sha256(script.encode()).digest()).decode()
+    policy = answer.headers["Content-Security-Policy"]
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "connect-src 'none'" in policy
+    own = html.unescape(answer.text.partition('Content-Security-Policy" content="')[2].partition('"')[0])
+    assert policy == f"{own}; frame-ancestors 'none'"
 
 
 def test_the_optional_script_is_served_from_here(client: FlaskClient) -> None:

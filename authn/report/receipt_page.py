@@ -1,0 +1,54 @@
+"""One HTML file that checks a receipt of a log in a browser, offline: the rules of ``authn.tlog`` again.
+
+Everything is in the file. Its content security policy names the digests of its script and its style and
+forbids every request, so that neither a network nor our service is needed, or could be told anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from authn.evidence import Axis, Outcome
+from authn.report import wording
+from authn.report.html import content_security_policy, environment
+
+PARTS = ("receipt-file.js", "receipt-ed25519.js", "receipt-log.js", "receipt-page.js")
+OUTCOMES = (Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.NOT_EXAMINED)
+
+
+def render_receipt_page(keys: str = "", quorum: int = 1, *, home: str | None = None) -> str:
+    """``keys``: what the page starts with, vkeys one a line or a tlog-policy; its reader may change it."""
+    return (
+        environment()
+        .get_template("receipt.html.j2")
+        .render(
+            axis=Axis.LOG,
+            outcomes=OUTCOMES,
+            keys=keys,
+            quorum=quorum,
+            home=home,
+            words=wording,
+            script=script(),
+            policy=receipt_page_policy(),
+        )
+    )
+
+
+@cache
+def script() -> Markup:
+    """The parts in one function of their own; files of this package, so they are not escaped."""
+    loader, reader = PackageLoader("authn.report"), Environment(autoescape=True)
+    parts = "\n".join(loader.get_source(reader, part)[0] for part in PARTS)
+    return Markup(f'"use strict";\n(() => {{\n{parts}\n}})();\n')  # noqa: S704 - our own files
+
+
+@cache
+def receipt_page_policy() -> str:
+    """As for reports, and this one script by its digest. No request is allowed, so none can leak anything."""
+    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode("ascii")
+    return f"{content_security_policy()}; script-src 'sha256-{digest}'; connect-src 'none'"

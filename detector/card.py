@@ -89,6 +89,7 @@ class ModelCard:
     seed: int
     epochs: int
     evaluation: Evaluation | None = None
+    network: str = "residual"
 
 
 def dump_card(card: ModelCard) -> str:

@@ -27,7 +27,7 @@ from detector.pixels import Pixels
 from detector.score import Answer
 
 if TYPE_CHECKING:
-    from detector.networks.residual import ResidualNet
+    from torch import nn
 
 CALIBRATION_DRAWS = 3
 FALSE_POSITIVE_GOAL = 0.05
@@ -52,7 +52,7 @@ class PictureScore:
 
 
 def calibrate(
-    network: ResidualNet, root: Path, items: Sequence[Item], *, seed: int, report: Report
+    network: nn.Module, root: Path, items: Sequence[Item], *, seed: int, report: Report
 ) -> tuple[Calibration, OperatingPoint]:
     """Raises ``CalibrationError`` for too few pictures or a score that ranks the wrong way."""
     chosen = [i for i in items if i.split is Split.CALIBRATION]
@@ -141,7 +141,7 @@ def _score(detector: Detector, item: Item, name: str, view: str, pixels: Pixels)
 
 
 def pipeline_scores(
-    network: ResidualNet, root: Path, items: Sequence[Item], report: Report
+    network: nn.Module, root: Path, items: Sequence[Item], report: Report
 ) -> tuple[Array, Array]:
     """Real test pictures through a JPEG and through a WebP pipeline, then both through one ``codec_match``.
     If the network separates them, an encoder is a label."""
@@ -163,12 +163,12 @@ def pipeline_scores(
 
 
 def aligned_scores(
-    network: ResidualNet, root: Path, items: Sequence[Item], *, seed: int, report: Report
+    network: nn.Module, root: Path, items: Sequence[Item], *, seed: int, report: Report
 ) -> tuple[Array, Array]:
     """Regions of real test photos, and the same regions passed through TAEF2, each pair after one draw of
     ``codec_match``. Content and history are equal here: what separates is the trace alone."""
+    from detector.fakes import halve, random_regions
     from detector.generators.recon import Taef2
-    from detector.training_set import halve, random_regions
 
     licensed = {r.name for r in SETS if r.licence and not r.fake}
     chosen = [i for i in items if i.split is Split.TEST and i.set_name in licensed]

@@ -21,7 +21,7 @@ from detector.score import Answer, Ratio, Score, StabilityRange
 from detector.weights import load_network
 
 if TYPE_CHECKING:
-    from detector.networks.residual import ResidualNet
+    from torch import nn
 
 _RE_ENCODINGS = (
     Encoding(media_type="image/jpeg", quality=90),
@@ -36,7 +36,7 @@ class Detector:
     """A loaded network with its card. Scoring is deterministic on one machine."""
 
     card: ModelCard
-    network: ResidualNet
+    network: nn.Module
 
     def score(self, data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Score:
         """Raises ``NotApplicable`` and ``PixelsUnreadable``; never a score for a picture it could not see."""
@@ -70,16 +70,16 @@ class Detector:
         )
 
 
-def raw_logit(network: ResidualNet, pixels: Pixels) -> float:
+def raw_logit(network: nn.Module, pixels: Pixels) -> float:
     """The score of a picture before any calibration exists. Raises ``NotApplicable``."""
     return mean_logit(network, crops_of(pixels))
 
 
-def mean_logit(network: ResidualNet, crops: NDArray[np.uint8]) -> float:
+def mean_logit(network: nn.Module, crops: NDArray[np.uint8]) -> float:
     """Mean over crops of the log-odds of "generated"."""
     import torch
 
-    from detector.networks.residual import fake_score
+    from detector.networks.traces import fake_score
 
     # One crop at a time: its maps fit the processor's cache, which halves the time of a batch.
     with torch.no_grad():

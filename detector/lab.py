@@ -17,32 +17,40 @@ from detector.evaluate import (
     summarise,
     write_scores,
 )
+from detector.fakes import prepare
 from detector.infer import Detector
 from detector.plots import plot_run
 from detector.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
 from detector.training import TrainingOptions, read_log, train
-from detector.training_set import FAMILIES, prepare
-from detector.weights import save_tensors
+from detector.weights import save_tensors, shipped_tensors
 
 Report = Callable[[str, int, int], None]
 
 
 def run_training(
-    data: Path, run: Path, *, model_id: str, options: TrainingOptions, report: Report
+    data: Path,
+    run: Path,
+    *,
+    model_id: str,
+    options: TrainingOptions,
+    upscalers: Path | None = None,
+    report: Report,
 ) -> ModelCard:
     """Prepare, train (or resume), calibrate, evaluate, plot. Raises ``CorpusError`` and
     ``CalibrationError``."""
     run.mkdir(parents=True, exist_ok=True)
     items = load_index(data)
-    prepared = prepare(data, items, seed=options.seed, cache=run / "training_set.npz", report=report)
+    prepared = prepare(
+        data, items, seed=options.seed, cache=run / "training_set.npz", upscalers=upscalers, report=report
+    )
     network = train(prepared, options, run, progress=lambda done, total: report("training", done, total))
-    digest = save_tensors(dict(network.state_dict()), run / f"{model_id}.safetensors")
+    digest = save_tensors(shipped_tensors(network), run / f"{model_id}.safetensors")
     calibration, point = calibrate(network, data, items, seed=options.seed, report=report)
     card = ModelCard(
         model_id=model_id,
         question="synthetic",
         weights_sha256=digest,
-        families=FAMILIES,
+        families=prepared.families,
         width=options.width,
         preprocessing=Preprocessing(
             min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
@@ -53,6 +61,7 @@ def run_training(
         corpus_sha256=corpus_digest(items),
         seed=options.seed,
         epochs=options.epochs,
+        network="traces",
     )
     return run_evaluation(Detector(card=card, network=network), data, run, report=report)
 

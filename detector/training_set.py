@@ -1,191 +1,194 @@
-"""The pictures that the network is trained on, in memory: regions of real photos, of generated pictures, and
-aligned pairs in which a fake stands beside the very region it was made from."""
+"""The pictures that a network is trained on, in memory, and how a batch is drawn from them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from detector.augment import Encoding, resize, through
-from detector.corpus import Item, Split, corpus_digest, pictures
+from detector.augment import CodecDraw, Encoding, codec_match, draw_codec
 from detector.errors import CorpusError
-from detector.generators.recon import UPSAMPLERS, SmallAutoencoder, Taef2, reconstruct, train_autoencoder
 from detector.pixels import Pixels
-from detector.preprocess import MIN_TEXTURE, texture_of
 
-REGION_SIDE = 256
-_REGIONS_PER_PHOTO = 8
-_AUTOENCODER_STEPS = 240
-_RECIPE = "equal history 1"  # part of the key of the cache: change it when the recipe changes
-
-FAMILIES = ("sd15", "taef2", *(f"ae_{u}" for u in UPSAMPLERS))
-
-Report = Callable[[str, int, int], None]  # what, done, of how many
+CODECS = 6  # kept as it is, four ranges of JPEG quality, WebP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
-    """``real_set`` numbers the source of a real region. ``twin`` is the real region that a fake was made
-    from, or -1. ``paired`` regions of ``real`` are the twins; only the others are drawn on their own."""
+    """Regions of one side: ``real`` and ``fake`` are uint8 (n, side, side, 3).
+
+    ``source`` numbers the source of a real region. ``family`` numbers the family of a fake; ``twin`` is the
+    real region that it was made from, or -1. Fakes without a twin stand beside regions of which ``single``
+    is true; ``share`` says how often each family is drawn.
+    """
 
     real: NDArray[np.uint8]
-    real_set: NDArray[np.int64]
-    paired: NDArray[np.bool_]
+    source: NDArray[np.int64]
+    single: NDArray[np.bool_]
     fake: NDArray[np.uint8]
     family: NDArray[np.int64]
     twin: NDArray[np.int64]
+    families: tuple[str, ...]
+    sources: tuple[str, ...]
+    share: tuple[float, ...]
+    digest: str = field(default="")
 
     def __post_init__(self) -> None:
-        if not len(self.real) or not len(self.fake) or self.paired.all():
-            raise CorpusError("the training set needs real, unpaired real and generated regions")
+        if not len(self.real) or not len(self.fake):
+            raise CorpusError("the training set needs real and generated regions")
+        if (self.twin < 0).any() and not self.single.any():
+            raise CorpusError("fakes without a twin need real regions to stand beside")
+        if len(self.share) != len(self.families) or not any(self.present):
+            raise CorpusError("the training set needs a share for every family")
+
+    @property
+    def present(self) -> tuple[bool, ...]:
+        """Which families have a fake and a share."""
+        there = set(np.unique(self.family).tolist())
+        return tuple(k in there and self.share[k] > 0 for k in range(len(self.families)))
 
 
-def prepare(root: Path, items: Sequence[Item], *, seed: int, cache: Path, report: Report) -> TrainingSet:
-    """Build the set, or read it from ``cache`` when that was built from the same files, splits and seed.
-    Raises ``CorpusError``."""
-    mine = [i for i in items if i.split is Split.TRAIN]
-    key = cache_key(mine, seed)
-    if cache.is_file():
-        with np.load(cache, allow_pickle=False) as stored:
-            if str(stored["key"]) == key:
-                return TrainingSet(**{n: stored[n] for n in TrainingSet.__slots__})
-    built = equalise_history(_build(root, mine, seed, report), seed)
-    temporary = cache.with_suffix(".part.npz")
-    np.savez(temporary, key=key, **{n: getattr(built, n) for n in TrainingSet.__slots__})
-    temporary.replace(cache)
-    return built
+def pictures_digest(*arrays: NDArray[np.generic]) -> str:
+    """SHA-256 over the bytes of all arrays."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
-def cache_key(items: Sequence[Item], seed: int) -> str:
-    text = f"{corpus_digest(items)} {seed} {FAMILIES} {_RECIPE}"
-    return hashlib.sha256(text.encode()).hexdigest()
+class ViewOptions(Protocol):
+    """What ``batch_of`` reads of the training options."""
+
+    @property
+    def pairs_per_batch(self) -> int: ...
+    @property
+    def crop_side(self) -> int: ...
+    @property
+    def min_scale(self) -> float: ...
+    @property
+    def max_scale(self) -> float: ...
 
 
-def equalise_history(data: TrainingSet, seed: int) -> TrainingSet:
-    """Let unpaired pictures end in the same history, whatever their folder was stored as.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """In the order (view, real or fake, pair). ``family`` is 0 for reals; ``source`` is -1 for fakes;
+    ``aligned`` (pairs,) marks the pairs of twins."""
 
-    The sheets of the generator come as lossy WebP, the photos as JPEG. Unpaired reals pass a WebP and then a
-    JPEG, the sheets the JPEG alone, so that both are "WebP, then JPEG" and the encoder of the folder is no
-    label. Aligned pairs share their history already.
-    """
-    rng = np.random.default_rng([seed, 1])
-    real, fake = data.real.copy(), data.fake.copy()
-    for n in np.flatnonzero(~data.paired):
-        webp = Encoding(media_type="image/webp", quality=int(rng.integers(75, 96)))
-        real[n] = through(through(real[n], webp), _draw_jpeg(rng))
-    for n in np.flatnonzero(data.twin < 0):
-        fake[n] = through(fake[n], _draw_jpeg(rng))
-    return replace(data, real=real, fake=fake)
+    pixels: Tensor
+    family: Tensor
+    source: Tensor
+    codec: Tensor
+    quality: Tensor
+    aligned: Tensor
 
 
-def _draw_jpeg(rng: np.random.Generator) -> Encoding:
-    return Encoding(
-        media_type="image/jpeg", quality=int(rng.integers(80, 99)), full_chroma=bool(rng.random() < 0.3)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    draw: CodecDraw
+    at: tuple[float, float]
+    within: tuple[float, float]
+    mirrored: bool
+    side: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    real: int
+    fake: int
+    aligned: bool
+
+
+def batch_of(data: TrainingSet, options: ViewOptions, rng: np.random.Generator) -> Batch:
+    """One batch; two views of as many reals as fakes."""
+    pairs = [_draw_pair(data, rng) for _ in range(options.pairs_per_batch)]
+    pixels: list[Pixels] = []
+    codec: list[int] = []
+    quality: list[float] = []
+    for degraded in (False, True):
+        views = [_draw_view(options, degraded, rng) for _ in pairs]
+        for side, regions in enumerate((data.real, data.fake)):
+            for n, pair in enumerate(pairs):
+                view = views[n] if side == 0 or pair.aligned else _draw_view(options, degraded, rng)
+                pixels.append(_see(regions[pair.fake if side else pair.real], view))
+                codec.append(codec_class(view.draw))
+                quality.append(_quality(view.draw))
+    families = [0] * len(pairs) + [1 + int(data.family[p.fake]) for p in pairs]
+    sources = [int(data.source[p.real]) for p in pairs] + [-1] * len(pairs)
+    return Batch(
+        pixels=torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float(),
+        family=torch.tensor(families * 2),
+        source=torch.tensor(sources * 2),
+        codec=torch.tensor(codec),
+        quality=torch.tensor(quality),
+        aligned=torch.tensor([p.aligned for p in pairs]),
     )
 
 
-def _build(root: Path, items: list[Item], seed: int, report: Report) -> TrainingSet:
-    rng = np.random.default_rng(seed)
-    collector = _Collector()
-    photos: list[Pixels] = []
-    names = sorted({i.set_name for i in items if not i.fake})
-    for n, item in enumerate(sorted(items, key=lambda i: i.path)):
-        for picture in pictures(root, item):
-            wanted = 4 if item.fake else _REGIONS_PER_PHOTO
-            regions = random_regions(picture, wanted, rng)
-            if item.fake:
-                collector.add_fakes(regions, FAMILIES.index("sd15"))
-            elif regions:
-                photos.append(picture)
-                collector.add_reals(regions, names.index(item.set_name))
-        report("reading", n + 1, len(items))
-    _add_pairs(collector, photos, root, rng, seed, report)
-    return collector.done()
+def _draw_pair(data: TrainingSet, rng: np.random.Generator) -> _Pair:
+    shares = np.array(data.share) * np.array(data.present)
+    family = int(rng.choice(len(shares), p=shares / shares.sum()))
+    fake = int(rng.choice(np.flatnonzero(data.family == family)))
+    twin = int(data.twin[fake])
+    if twin >= 0:
+        return _Pair(real=twin, fake=fake, aligned=True)
+    # Every source of real photos equally often, whatever its size.
+    source = rng.choice(np.unique(data.source[data.single]))
+    real = int(rng.choice(np.flatnonzero((data.source == source) & data.single)))
+    return _Pair(real=real, fake=fake, aligned=False)
 
 
-class _Collector:
-    def __init__(self) -> None:
-        self.real: list[Pixels] = []
-        self.real_set: list[int] = []
-        self.paired: list[bool] = []
-        self.fake: list[Pixels] = []
-        self.family: list[int] = []
-        self.twin: list[int] = []
-
-    def add_reals(self, regions: list[Pixels], number: int) -> None:
-        self.real += regions
-        self.real_set += [number] * len(regions)
-        self.paired += [False] * len(regions)
-
-    def add_fakes(self, regions: list[Pixels], family: int, twin: int = -1) -> None:
-        self.fake += regions
-        self.family += [family] * len(regions)
-        self.twin += [twin] * len(regions)
-
-    def add_twin(self, region: Pixels) -> int:
-        self.real.append(region)
-        self.real_set.append(-1)
-        self.paired.append(True)
-        return len(self.real) - 1
-
-    def done(self) -> TrainingSet:
-        if not self.real or not self.fake:
-            raise CorpusError("the training set needs real and generated regions")
-        return TrainingSet(
-            real=np.stack(self.real), real_set=np.array(self.real_set), paired=np.array(self.paired),
-            fake=np.stack(self.fake), family=np.array(self.family), twin=np.array(self.twin),
-        )  # fmt: skip
+def _draw_view(options: ViewOptions, degraded: bool, rng: np.random.Generator) -> _View:
+    if degraded:
+        draw = draw_codec(rng, min_scale=options.min_scale, max_scale=options.max_scale)
+    else:
+        draw = _nearly_clean(rng)
+    return _View(
+        draw=draw,
+        at=(float(rng.random()), float(rng.random())),
+        within=(float(rng.random()), float(rng.random())),
+        mirrored=bool(rng.random() < 0.5),
+        side=options.crop_side,
+    )
 
 
-def _add_pairs(
-    collector: _Collector,
-    photos: list[Pixels],
-    root: Path,
-    rng: np.random.Generator,
-    seed: int,
-    report: Report,
-) -> None:
-    """Two bases per photo: at native size, and halved (which removes most of its own JPEG history)."""
-    makers: list[Callable[[Pixels], Pixels]] = [Taef2(root / "weights" / "taef2").reconstruct]
-    halved = [halve(p) for p in photos]
-    for k, upsampler in enumerate(UPSAMPLERS):
-        net = train_autoencoder(upsampler, halved + photos, steps=_AUTOENCODER_STEPS, seed=seed + k)
-        makers.append(_maker(net))
-        report("training autoencoders", k + 1, len(UPSAMPLERS))
-    for n, (photo, half) in enumerate(zip(photos, halved, strict=True)):
-        for base in (half, photo):
-            for region in random_regions(base, 1, rng):
-                twin = collector.add_twin(region)
-                for family, make in enumerate(makers, start=1):
-                    collector.add_fakes([make(region)], family, twin)
-        report("reconstructing", n + 1, len(photos))
+def _nearly_clean(rng: np.random.Generator) -> CodecDraw:
+    last = Encoding(
+        media_type="image/jpeg", quality=int(rng.integers(85, 99)), full_chroma=bool(rng.random() < 0.5)
+    )
+    return CodecDraw(
+        history=None, scale=1.0, kernel="area", blur_sigma=0.0, noise_sigma=0.0, noise_seed=0,
+        last=last if rng.random() < 0.6 else None,
+    )  # fmt: skip
 
 
-def _maker(net: SmallAutoencoder) -> Callable[[Pixels], Pixels]:
-    return lambda region: reconstruct(net, region)
+def codec_class(draw: CodecDraw) -> int:
+    """Which of ``CODECS`` the last lossy encoding belongs to."""
+    encoding = draw.last or draw.history
+    if encoding is None:
+        return 0
+    return 5 if encoding.media_type == "image/webp" else 1 + min(3, (100 - encoding.quality) // 10)
 
 
-def halve(pixels: Pixels) -> Pixels:
-    """Half the size, or as near to it as leaves a region."""
-    return resize(pixels, max(0.5, (REGION_SIDE + 0.5) / min(pixels.shape[:2])), "area")
+def _quality(draw: CodecDraw) -> float:
+    encoding = draw.last or draw.history
+    return 1.0 if encoding is None else encoding.quality / 100
 
 
-def random_regions(pixels: Pixels, count: int, rng: np.random.Generator) -> list[Pixels]:
-    """Up to ``count`` regions with texture, at random places; none from a picture that is too small."""
-    height, width = pixels.shape[:2]
-    if min(height, width) < REGION_SIDE:
-        return []
-    out: list[Pixels] = []
-    for _ in range(3 * count):
-        y, x = rng.integers(height - REGION_SIDE + 1), rng.integers(width - REGION_SIDE + 1)
-        region = pixels[y : y + REGION_SIDE, x : x + REGION_SIDE]
-        if texture_of(region) >= MIN_TEXTURE:
-            out.append(np.ascontiguousarray(region))
-        if len(out) == count:
-            break
-    return out
+def _see(region: Pixels, view: _View) -> Pixels:
+    """The view's part of a region after its encodings. The crop comes last, so that the phase of the block
+    grid is no constant; encoding no more than the crop and a margin saves half of the time."""
+    margin = 24
+    region = _part(region, min(len(region), int(np.ceil(view.side / view.draw.scale)) + margin), view.at)
+    crop = _part(codec_match(region, view.draw), view.side, view.within)
+    return crop[:, ::-1] if view.mirrored else crop
+
+
+def _part(pixels: Pixels, side: int, at: tuple[float, float]) -> Pixels:
+    y, x = round(at[0] * (pixels.shape[0] - side)), round(at[1] * (pixels.shape[1] - side))
+    return pixels[y : y + side, x : x + side]

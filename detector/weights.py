@@ -12,16 +12,14 @@ from detector.card import ModelCard
 from detector.errors import ModelUnavailable
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from detector.networks.residual import ResidualNet
+    from torch import Tensor, nn
 
 
 class ReadableFile(Protocol):
     def read_bytes(self) -> bytes: ...
 
 
-def load_network(card: ModelCard, path: ReadableFile) -> ResidualNet:
+def load_network(card: ModelCard, path: ReadableFile) -> nn.Module:
     """Raises ``ModelUnavailable`` for a missing file, another digest, or tensors that do not fit."""
     try:
         data = path.read_bytes()
@@ -36,20 +34,36 @@ def load_network(card: ModelCard, path: ReadableFile) -> ResidualNet:
     return _build(card, data)
 
 
-def _build(card: ModelCard, data: bytes) -> ResidualNet:
+def _build(card: ModelCard, data: bytes) -> nn.Module:
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load
-
-        from detector.networks.residual import ResidualNet
     except ImportError as e:
         raise ModelUnavailable(f"PyTorch cannot be loaded: {e}") from e
-    net = ResidualNet(len(card.families), card.width)
+    net = _network(card)
     try:
-        net.load_state_dict(load(data))
+        missing, unknown = net.load_state_dict(load(data), strict=False)
     except (SafetensorError, RuntimeError) as e:
         raise ModelUnavailable(f"the weights of {card.model_id} do not fit its network") from e
+    if unknown or any(not m.startswith(TRAINING_ONLY) for m in missing):
+        raise ModelUnavailable(f"the weights of {card.model_id} do not fit its network")
     return net.eval()
+
+
+# The adversaries are of no use after training and are not shipped.
+TRAINING_ONLY = ("source.", "codec.")
+
+
+def _network(card: ModelCard) -> nn.Module:
+    if card.network == "residual":
+        from detector.networks.residual import ResidualNet
+
+        return ResidualNet(len(card.families), card.width)
+    if card.network == "traces":
+        from detector.networks.traces import TraceNet
+
+        return TraceNet(len(card.families), card.width)
+    raise ModelUnavailable(f"the card names a network {card.network[:40]!r} that this program does not have")
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> str:
@@ -64,3 +78,8 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> str:
         os.fsync(f.fileno())
     temporary.replace(path)
     return hashlib.sha256(data).hexdigest()
+
+
+def shipped_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """What a detector needs to score, without what served training alone."""
+    return {k: v for k, v in network.state_dict().items() if not k.startswith(TRAINING_ONLY)}

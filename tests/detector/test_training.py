@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ import torch
 from detector.augment import resize
 from detector.errors import CorpusError
 from detector.evaluate import operating_point
+from detector.fakes import random_regions
 from detector.generators.recon import UPSAMPLERS, reconstruct, train_autoencoder
 from detector.infer import raw_logit
 from detector.metrics import auc
-from detector.networks.residual import ResidualNet, fake_score
-from detector.training import FAMILY_SHARES, TrainingOptions, batch_of, read_log, train
-from detector.training_set import FAMILIES, TrainingSet, random_regions
+from detector.networks.traces import TraceNet, fake_score, reverse_gradient
+from detector.training import TrainingOptions, read_log, total_loss, train
+from detector.training_set import CODECS, TrainingSet, batch_of
 from tests.detector.made import photo_like
 
 QUICK = TrainingOptions(epochs=2, steps_per_epoch=3, pairs_per_batch=3, crop_side=64, width=12)
@@ -27,16 +29,18 @@ def enlarged(seed: int, side: int = 160):
 
 @pytest.fixture(scope="module")
 def data() -> TrainingSet:
-    real = np.stack([photo_like(160, 160, s) for s in range(12)])
-    fake = np.stack([enlarged(100 + s) for s in range(12)])
-    family = np.array([0] * 6 + [1] * 6)
+    """Six whole fakes beside six photos of two sources, and six fakes with a twin."""
     return TrainingSet(
-        real=real,
-        real_set=np.array([0, 1] * 3 + [-1] * 6),
-        paired=np.array([False] * 6 + [True] * 6),
-        fake=fake,
-        family=family,
+        real=np.stack([photo_like(160, 160, s) for s in range(12)]),
+        source=np.array([0, 1] * 6),
+        single=np.array([True] * 6 + [False] * 6),
+        fake=np.stack([enlarged(100 + s) for s in range(12)]),
+        family=np.array([0] * 6 + [1] * 6),
         twin=np.array([-1] * 6 + list(range(6, 12))),
+        families=("whole", "aligned"),
+        sources=("a", "b"),
+        share=(0.5, 0.5),
+        digest="d",
     )
 
 
@@ -98,35 +102,81 @@ def test_a_short_training_separates_a_crude_generator_from_a_camera(data, tmp_pa
     assert auc(real, fake) > 0.9
 
 
-def test_a_pair_shares_its_view_and_reals_stand_first(data):
+def test_a_run_folder_of_other_pictures_is_refused(data, tmp_path):
+    train(data, QUICK, tmp_path)
+    with pytest.raises(CorpusError, match="other options or pictures"):
+        train(replace(data, digest="e"), QUICK, tmp_path)
+
+
+def test_a_batch_is_two_views_of_reals_and_then_fakes(data):
     batch = batch_of(data, QUICK, np.random.default_rng(0))
-    assert batch.pixels.shape == (6, 3, 64, 64)
+    assert batch.pixels.shape == (12, 3, 64, 64)
     assert batch.family[:3].tolist() == [0, 0, 0]
-    assert (batch.family[3:] > 0).all()
+    assert (batch.family[3:6] > 0).all()
+    assert batch.family[:6].tolist() == batch.family[6:].tolist()
+    assert (batch.source[:3] >= 0).all()
+    assert (batch.source[3:6] == -1).all()
 
 
 def test_an_identical_pair_is_seen_identically(data):
-    same = TrainingSet(
-        real=data.real, real_set=data.real_set, paired=data.paired, fake=data.real[6:],
-        family=np.array([1] * 6), twin=np.arange(6, 12),
-    )  # fmt: skip
+    same = replace(data, fake=data.real, family=np.array([1] * 12), twin=np.arange(12), share=(0.0, 1.0))
     batch = batch_of(same, QUICK, np.random.default_rng(1))
-    real, fake = batch.pixels.chunk(2)
-    assert torch.equal(real, fake)
+    views = batch.pixels.view(2, 2, 3, 3, 64, 64)
+    assert torch.equal(views[:, 0], views[:, 1])
     assert batch.aligned.all()
+    assert torch.equal(batch.codec[:3], batch.codec[3:6])
 
 
-def test_a_set_without_unpaired_reals_is_refused(data):
-    with pytest.raises(CorpusError):
-        TrainingSet(
-            real=data.real, real_set=data.real_set, paired=np.ones(12, bool), fake=data.fake,
-            family=data.family, twin=data.twin,
-        )  # fmt: skip
+def test_the_codec_is_no_label(data):
+    """Over many batches both classes get the same mixture of encodings."""
+    rng = np.random.default_rng(2)
+    counts = np.zeros((2, CODECS))
+    for _ in range(60):
+        batch = batch_of(data, QUICK, rng)
+        for fake in (0, 1):
+            codec = batch.codec[(batch.family > 0) == bool(fake)].numpy()
+            counts[fake] += np.bincount(codec, minlength=CODECS)
+    shares = counts / counts.sum(1, keepdims=True)
+    assert np.abs(shares[0] - shares[1]).max() < 0.06
 
 
-def test_every_family_has_a_share():
-    assert len(FAMILY_SHARES) == len(FAMILIES)
-    assert sum(FAMILY_SHARES) == pytest.approx(1.0)
+def test_a_family_without_a_share_is_not_drawn(data):
+    only = replace(data, share=(0.0, 1.0))
+    batch = batch_of(only, QUICK, np.random.default_rng(3))
+    assert set(batch.family[3:6].tolist()) == {2}
+
+
+def test_whole_fakes_without_photos_to_stand_beside_are_refused(data):
+    with pytest.raises(CorpusError, match="without a twin"):
+        replace(data, single=np.zeros(12, bool))
+
+
+def test_a_set_without_a_share_for_every_family_is_refused(data):
+    with pytest.raises(CorpusError, match="share"):
+        replace(data, share=(1.0,))
+
+
+def test_the_adversary_pushes_the_features_the_other_way():
+    x = torch.ones(3, requires_grad=True)
+    (reverse_gradient(x, 0.5) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [-0.5, -1.0, -1.5]
+
+
+def test_disagreeing_views_cost_more_than_agreeing_ones(data):
+    batch = batch_of(data, QUICK, np.random.default_rng(4))
+    net = TraceNet(2, 12, sources=2, codecs=CODECS).eval()
+    heads = net.heads(batch.pixels)
+    logits = torch.zeros(12, 3)
+    agreeing = total_loss(replace(heads, family=logits), batch, QUICK)
+    split = logits.clone()
+    split[:6, 0], split[6:, 0] = 1.0, -1.0
+    only_agreement = replace(QUICK, margin_weight=0.0, agreement_weight=50.0)
+    gap = total_loss(replace(heads, family=split), batch, only_agreement) - total_loss(
+        replace(heads, family=split), batch, replace(only_agreement, agreement_weight=0.0)
+    )
+    assert float(gap.detach()) == pytest.approx(50.0 * 4.0, rel=1e-3)
+    assert float(agreeing.detach()) > 0
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
@@ -148,7 +198,7 @@ def test_the_score_is_the_log_odds_of_all_families_together():
 
 
 def test_the_network_does_not_see_constant_brightness():
-    net = ResidualNet(2, 12).eval()
+    net = TraceNet(2, 12).eval()
     x = torch.from_numpy(photo_like(64, 64)).permute(2, 0, 1)[None].float() * 0.5 + 20
     inner = slice(4, 60)
     moved = net.residuals(x + 30)[..., inner, inner]
@@ -156,7 +206,7 @@ def test_the_network_does_not_see_constant_brightness():
 
 
 def test_the_network_takes_odd_sides():
-    assert ResidualNet(2, 12).eval()(torch.zeros(1, 3, 131, 129)).shape == (1, 3)
+    assert TraceNet(2, 12).eval()(torch.zeros(1, 3, 131, 129)).shape == (1, 3)
 
 
 def test_the_operating_point_lets_few_calibration_reals_pass():

@@ -79,7 +79,7 @@ SETTINGS = (
     Setting(name="enrolment_token", type=str, default="", secret=True,
             help="Bearer token for enrolling a device; empty: the file enrolment-token in the home."),
     Setting(name="attestation_formats", type=str, default="none",
-            help="What a new device may bring as proof of where its key is: none, android-key, apple, packed."),
+            help="What may vouch for a new key, separated by spaces: none, android-key, apple, packed."),
     Setting(name="android_signatures", type=str, default="",
             help="SHA-256 (hex) of the certificates that sign the applications whose keys are taken."),
     Setting(name="android_packages", type=str, default="",

@@ -14,7 +14,8 @@ AuthnError                               500  4
 │   ├── UnknownDevice                    404  3
 │   ├── DeviceExists                     409  3
 │   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
-│       └── AttestationRefused           403  3   the maker does not vouch for the key as asked
+│       ├── AttestationRefused           403  3   the maker does not vouch for the key as asked
+│       └── ChallengeRefused             403  3   not ours, used before, expired, or for another token
 ├── CaptureRefused                       422  1   an upload that is not established throughout
 ├── AccessDenied                         403  3   the one who asks may not do this
 │   ├── CredentialsMissing               401  3   who asks does not say who it is
@@ -23,6 +24,7 @@ AuthnError                               500  4
 ├── BundleError                          422  3   no bundle, or one whose parts do not match its list
 ├── ReceiptRefused                       422  1   not a receipt, or it does not prove what it should
 │   └── NoteError                        422  1   no signed note or checkpoint, or a signature does not hold
+├── LogContradiction                     409  5   a log that is watched has signed what cannot both be true
 ├── BadRequest                           400  2
 ├── NotFound                             404  3
 ├── AuditError                           409  4   the run folder belongs to another configuration
@@ -119,6 +121,10 @@ class AttestationRefused(EnrolmentRefused):
     code = "assay.device.attestationRefused"
 
 
+class ChallengeRefused(EnrolmentRefused):
+    code = "assay.device.challengeRefused"
+
+
 class CaptureRefused(AuthnError):
     code = "assay.capture.refused"
     http_status = 422
@@ -160,6 +166,19 @@ class ReceiptRefused(AuthnError):
 
 class NoteError(ReceiptRefused):
     code = "assay.note.refused"
+
+
+class LogContradiction(AuthnError):
+    """``kind``: fork, shrink or unproven (``authn.tlog.contradictions``); ``evidence``: the file of it."""
+
+    code = "assay.log.contradiction"
+    http_status = 409
+    exit_code = 5
+
+    def __init__(self, detail: str, *, kind: str, evidence: str) -> None:
+        super().__init__(f"{detail}; the evidence is in {evidence}")
+        self.kind = kind
+        self.evidence = evidence
 
 
 class BadRequest(AuthnError):

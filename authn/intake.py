@@ -9,10 +9,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Connection
 
 from authn.config import MIN_TOKEN_CHARACTERS, Settings
-from authn.devices.registry import EnrolledDevice, Registry
-from authn.errors import CredentialsMissing, EnrolmentRefused, Unavailable
+from authn.devices import DeviceRecord
+from authn.devices.registry import EnrolledDevice, Evidence, Registry
+from authn.errors import AttestationRefused, CredentialsMissing, EnrolmentRefused, Unavailable
 from authn.pki.authority import Authority
 from authn.pki.profile import parse_csr
 from signer.digest import sha256_of
@@ -26,26 +28,52 @@ class Intake:
     """Enrols devices. Who may ask is decided by the caller: see ``verify_token``."""
 
     def __init__(
-        self, authority: Authority, registry: Registry, log_queued: Callable[[], int] = lambda: 0
+        self,
+        authority: Authority,
+        registry: Registry,
+        log_queued: Callable[[], int] = lambda: 0,
+        *,
+        unattested: bool = True,
     ) -> None:
-        """``log_queued`` is ``Log.append_queued``; without it certificates wait in the log's queue."""
+        """``log_queued`` is ``Log.append_queued``; without it certificates wait in the log's queue.
+        ``unattested`` admits new keys that nobody vouches for."""
         self._authority = authority
         self._registry = registry
         self._log_queued = log_queued
+        self._unattested = unattested
 
-    def enrol(self, name: str, csr: bytes, now: datetime) -> EnrolledDevice:
+    def enrol(
+        self,
+        name: str,
+        csr: bytes,
+        now: datetime,
+        *,
+        evidence: Evidence | None = None,
+        within: Callable[[Connection], None] = lambda _connection: None,
+    ) -> EnrolledDevice:
         """A certificate for the key that signed ``csr`` (PKCS#10), and the device's row, together.
 
-        The same name and key again is a renewal. The certificate is handed out when it is in the log. Raises
-        ``EnrolmentRefused`` as ``profile.parse_csr``, and as ``Registry.enrol``; ``LogHalted``.
+        The same name and key again is a renewal. ``within`` runs in the transaction and may refuse by
+        raising. The certificate is handed out when it is in the log. Raises ``EnrolmentRefused`` as
+        ``profile.parse_csr``, and as ``Registry.enrol``; ``AttestationRefused``; ``LogHalted``.
         """
         key = parse_csr(csr)
         spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if evidence is not None and evidence.attested.spki != spki:
+            raise AttestationRefused("the attestation is for another key than the certificate request")
+
+        def admit(connection: Connection, known: DeviceRecord | None) -> None:
+            if known is None and evidence is None and not self._unattested:
+                raise AttestationRefused("this service takes no new key that nobody vouches for")
+            within(connection)
+
         enrolled = self._registry.enrol(
             name=name,
             spki_sha256=sha256_of(spki).value.hex(),
             now=now,
             issue=lambda device_id: self._authority.issue_device(csr, device_id, name, now),
+            evidence=evidence,
+            admit=admit,
         )
         self._log_queued()
         return enrolled

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select
 
 from authn.config import Settings
 from authn.devices.registry import Registry
+from authn.enrolments import Enrolments
 from authn.errors import Unavailable
 from authn.examinations import Examinations
 from authn.intake import Intake
@@ -36,6 +37,7 @@ class Services:
     authority: Authority
     registry: Registry
     intake: Intake
+    enrolments: Enrolments
     tsa: Stamper
     log: Log
     tsa_roots: tuple[x509.Certificate, ...]
@@ -61,6 +63,8 @@ class Services:
             reasons.append("the time-stamp authority's certificate has ended")
         if not self.authority.clock_synchronised():
             reasons.append("the clock is not synchronised, so nothing is time-stamped")
+        if why := self.enrolments.why_not_ready(now):
+            reasons.append(why)
         if self.log.halted:
             reasons.append(self.log.halted)
         examiner = self.examinations.why_not_ready()

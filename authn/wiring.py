@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from authn.devices import RegistryView
     from authn.devices.registry import Registry
+    from authn.enrolments import Enrolments
     from authn.examinations import WarmExaminer
     from authn.examine import Examiner
     from authn.intake import Intake
+    from authn.pki.authority import Authority
     from authn.pki.revocation import Revocations, Revoked
     from authn.provenance.logs import LogTrust
     from authn.provenance.roots import TrustRoots
@@ -154,14 +156,28 @@ def _sources(settings: Settings) -> tuple[HeuristicSource, ...]:
     return (MetadataSource(), CompressionSource(), LearnedSource(settings.detector))
 
 
-def open_intake(settings: Settings) -> Intake:
+def open_enrolments(settings: Settings) -> Enrolments:
     """Enrolment in this home, without the rest of the service. Raises ``Unavailable``."""
-    from authn.devices.registry import open_registry
-    from authn.intake import Intake
     from authn.pki.authority import open_authority
+    from authn.store.engine import open_engine
 
-    registry, authority = open_registry(settings.database), open_authority(settings)
-    return Intake(authority, registry, partial(_log_queued, settings))
+    authority, engine = open_authority(settings), open_engine(settings.database)
+    return _enrolments(settings, authority, engine, partial(_log_queued, settings))[1]
+
+
+def _enrolments(
+    settings: Settings, authority: Authority, engine: Engine, log_queued: Callable[[], int]
+) -> tuple[Intake, Enrolments]:
+    from authn.devices.attestation import NONE
+    from authn.devices.attestation.terms import load_terms
+    from authn.devices.challenges import Challenges
+    from authn.devices.registry import Registry
+    from authn.enrolments import Enrolments
+    from authn.intake import Intake
+
+    terms = load_terms(settings)
+    intake = Intake(authority, Registry(engine), log_queued, unattested=NONE in terms.formats)
+    return intake, Enrolments(intake, Challenges(engine), terms)
 
 
 def open_transparency_log(settings: Settings, engine: Engine | None = None) -> Log:
@@ -218,6 +234,7 @@ def check_services(settings: Settings) -> None:
     It starts no process and no thread, so it can run before a fork. Raises ``Unavailable``, or
     ``ModelUnavailable`` for a detector that is not in the registry.
     """
+    from authn.devices.attestation.terms import load_terms
     from authn.intake import open_enrolment_token
     from authn.pki.authority import open_authority
     from authn.provenance.roots import load_crls, load_roots
@@ -227,6 +244,7 @@ def check_services(settings: Settings) -> None:
 
     load_roots((*settings.signer_roots, *settings.tsa_roots))
     load_crls(settings.crls)
+    load_terms(settings)
     if settings.detector:
         model_files(settings.detector)
     open_authority(settings)
@@ -255,7 +273,7 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
     """
     from authn.devices.registry import Registry
     from authn.examinations import Examinations
-    from authn.intake import Intake, open_enrolment_token
+    from authn.intake import open_enrolment_token
     from authn.pki.authority import open_authority
     from authn.pki.ocsp import Responder
     from authn.pki.revocation import Revocations
@@ -270,12 +288,14 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
     log = open_transparency_log(settings, engine)
     revocations = Revocations(engine, registry, _announcer(log.append_queued))
     verifications = Verifications(engine, settings.report_days)
+    intake, enrolments = _enrolments(settings, authority, engine, log.append_queued)
     return Services(
         settings=settings,
         engine=engine,
         authority=authority,
         registry=registry,
-        intake=Intake(authority, registry, log.append_queued),
+        intake=intake,
+        enrolments=enrolments,
         log=log,
         tsa=authority.timestamp_authority(),
         tsa_roots=(*authority.tsa_roots, *load_roots(settings.tsa_roots)),

@@ -7,6 +7,7 @@ another. Only http and https are spoken.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import time
@@ -29,6 +30,7 @@ from signer.http_signature import RequestSigner, target_uri
 
 DEFAULT_TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 1 << 20
+MIN_CHALLENGE_BYTES = 16
 MAX_TIMESTAMP_BYTES = 64 << 10
 _CHUNK_BYTES = 16 << 10
 _USER_AGENT = "assay-signer"
@@ -37,14 +39,26 @@ _TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """``chain_pem`` is leaf first; the roots are what the service says they are."""
+    """``chain_pem`` is leaf first; the roots are what the service says they are, and so is the level."""
 
     device_id: str
     name: str
+    assurance_level: int
     chain_pem: bytes
     tsa_url: str
     signer_roots_pem: bytes
     tsa_roots_pem: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentChallenge:
+    """``text`` goes into the certificate request, ``value`` (the same, decoded) into an attestation.
+    ``formats`` are those that the service takes; ``answer`` is empty but for formats of two steps."""
+
+    text: str
+    value: bytes
+    formats: tuple[str, ...]
+    answer: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +80,42 @@ class Client:
     timeout_s: float = DEFAULT_TIMEOUT_S
     signer: Callable[[], RequestSigner] | None = None
 
-    def enrol(self, name: str, csr_pem: bytes, token: str) -> Enrolment:
+    def ask_challenge(self, token: str, request: Mapping[str, object]) -> EnrolmentChallenge:
+        """Something fresh for an enrolment to answer; ``request`` is empty, or the first step of a format of
+        two. Raises as ``enrol``."""
+        return _parse_challenge(self._enrolment("/v1/enrolment/challenge", request, token))
+
+    def enrol(
+        self,
+        name: str,
+        csr_pem: bytes,
+        token: str,
+        *,
+        challenge: str,
+        attestation: Mapping[str, object],
+    ) -> Enrolment:
         """Register a device. Raises ``ServiceUnavailable`` (try again) or ``ServiceRefused`` (the service's
         own words)."""
-        body = json.dumps({"name": name, "csr": csr_pem.decode("ascii")}).encode()
+        body = {
+            "name": name,
+            "csr": csr_pem.decode("ascii"),
+            "challenge": challenge,
+            "attestation": attestation,
+        }
+        return _parse_enrolment(self._enrolment("/v1/enrolment", body, token))
+
+    def _enrolment(self, path: str, document: Mapping[str, object], token: str) -> bytes:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        url, body = f"{self.service_url.rstrip('/')}{path}", json.dumps(document).encode()
         try:
-            answer = self._post(f"{self.service_url.rstrip('/')}/v1/devices", body, headers, MAX_ANSWER_BYTES)
+            answer = self._post(url, body, headers, MAX_ANSWER_BYTES)
         except _NoAnswerError as e:
             raise ServiceUnavailable(f"the service could not be reached: {e}") from e
         if answer.status in _TRY_AGAIN:
             raise ServiceUnavailable(f"the service answered {answer.status}: {_problem(answer.body)}")
         if answer.status != http.HTTPStatus.CREATED:
             raise ServiceRefused(f"the service refused ({answer.status}): {_problem(answer.body)}")
-        return _parse_enrolment(answer.body)
+        return answer.body
 
     def stamp(self, tsa_url: str, request_der: bytes) -> bytes:
         """A TimeStampResp, not looked into. Raises ``TimestampUnavailable`` (try again) or
@@ -215,20 +251,37 @@ def _problem(body: bytes) -> str:
     return "".join(c for c in text[:500] if c.isprintable())
 
 
+def _parse_challenge(body: bytes) -> EnrolmentChallenge:
+    try:
+        document = json.loads(body)
+        text, formats, answer = document["challenge"], document["formats"], document["answer"]
+        value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
+        raise ServiceRefused("the service's answer is no challenge") from e
+    if not isinstance(formats, list) or not isinstance(answer, dict) or len(value) < MIN_CHALLENGE_BYTES:
+        raise ServiceRefused("the service's answer is no challenge")
+    if not all(isinstance(text, str) for text in (*formats, *answer.values())):
+        raise ServiceRefused("the service's answer is no challenge")
+    return EnrolmentChallenge(text=text, value=value, formats=tuple(formats), answer=answer)
+
+
 def _parse_enrolment(body: bytes) -> Enrolment:
     try:
         document = json.loads(body)
+        level = document["assurance_level"]
         texts = {
             key: document[key]
             for key in ("device_id", "name", "chain", "tsa_url", "signer_roots", "tsa_roots")
         }
     except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise ServiceRefused("the service's answer is no enrolment") from e
-    if not all(isinstance(value, str) for value in texts.values()) or not texts["device_id"]:
+    strings = all(isinstance(value, str) for value in texts.values())
+    if not strings or not texts["device_id"] or type(level) is not int or not 0 <= level <= 4:
         raise ServiceRefused("the service's answer is no enrolment")
     return Enrolment(
         device_id=texts["device_id"],
         name=texts["name"],
+        assurance_level=level,
         chain_pem=texts["chain"].encode(),
         tsa_url=texts["tsa_url"],
         signer_roots_pem=texts["signer_roots"].encode(),

@@ -49,6 +49,8 @@ _MONITORS = Public(reason="a log that not everybody can read proves nothing")
 ROUTES: Mapping[str, Rule] = {
     "static": _ASSETS,
     "api.enrol": _OWN_PROOF,
+    "enrolment.ask": _OWN_PROOF,
+    "enrolment.enrol": _OWN_PROOF,
     "api.devices": Needs(scope="devices:read"),
     "api.device": Needs(scope="devices:read"),
     "api.verify": Needs(scope="verifications:create"),

@@ -41,8 +41,11 @@ def enrol(
     from authn.devices.enrolment import enrol_device
 
     settings = load_settings(config_file, service_url=service_url, enrolment_token=token)
-    done = enrol_device(settings, name, key_uri=key_uri, now=utc_now())
+    levels: list[int] = []
+    done = enrol_device(settings, name, key_uri=key_uri, now=utc_now(), tell_level=levels.append)
     click.echo(f"enrolled {done.name} as {done.device_id}")
+    for level in levels:
+        click.echo(f"assurance level {level}: {ASSURANCE_LEVELS[level]}", err=True)
     click.echo(f"its folder: {done.folder}", err=True)
 
 

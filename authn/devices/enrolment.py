@@ -6,27 +6,33 @@ Run again, an interrupted enrolment finds its key and gets a new certificate for
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AttributeOID, NameOID
 
 from authn.config import Settings
+from authn.devices.challenges import decode
 from authn.devices.registry import parse_name
+from authn.enrolments import Enrolling
 from authn.errors import DeviceExists, SettingsError, UnknownDevice
-from signer.client import Client
+from signer.client import Client, EnrolmentChallenge
 from signer.device import DeviceIdentity, open_identity, save_identity
 from signer.errors import KeyAbsent, ServiceRefused
 from signer.keys import create_key, open_key
+from signer.keys.attesting import AttestingKey
 from signer.keys.software import file_key_uri
 
 CLIENT_TIMEOUT_S = 30.0
+THIS_HOME = "this home"  # what challenges are bound to where no token is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +40,20 @@ class Certified:
     """What an enrolment gives a device, whichever way it went."""
 
     device_id: str
+    assurance_level: int
     chain_pem: bytes
     tsa_url: str
     tsa_roots_pem: bytes
+
+
+class Enroller(Protocol):
+    """A service, or this home."""
+
+    def ask(self, request: Mapping[str, object]) -> EnrolmentChallenge: ...
+
+    def enrol(
+        self, name: str, csr: bytes, challenge: str, attestation: Mapping[str, object]
+    ) -> Certified: ...
 
 
 def device_folder(settings: Settings, name: str) -> Path:
@@ -45,9 +62,15 @@ def device_folder(settings: Settings, name: str) -> Path:
 
 
 def enrol_device(
-    settings: Settings, name: str, *, key_uri: str | None = None, now: datetime
+    settings: Settings,
+    name: str,
+    *,
+    key_uri: str | None = None,
+    now: datetime,
+    tell_level: Callable[[int], None] = lambda _level: None,
 ) -> DeviceIdentity:
-    """Enrol with ``settings.service_url``, or with this home. A key that does not exist is made.
+    """Enrol with ``settings.service_url``, or with this home. A key that does not exist is made; one that can
+    say where it is does so where the service takes its format.
 
     Raises ``DeviceExists`` for a name that is enrolled here, ``SettingsError`` for a missing token, what the
     registry raises, and ``SignerError`` for the key or the way to the service.
@@ -57,9 +80,11 @@ def enrol_device(
         raise DeviceExists(f"{name} is enrolled here already; `assay device renew {name}` renews it")
     uri = key_uri or file_key_uri(folder.absolute() / "key.pem", folder.absolute() / "key.pin")
     key = _open_or_create(uri)
-    certified = _certify(settings, name, settings.service_url, make_csr(key, name), now)
+    certified = _certify(name, key, _enroller(settings, settings.service_url, now))
     _verify_chain(certified.chain_pem, key)
-    return _save(folder, name, uri, settings.service_url, certified)
+    identity = _save(folder, name, uri, settings.service_url, certified)
+    tell_level(certified.assurance_level)
+    return identity
 
 
 def renew_device(settings: Settings, name: str, *, now: datetime) -> DeviceIdentity:
@@ -72,16 +97,20 @@ def renew_device(settings: Settings, name: str, *, now: datetime) -> DeviceIdent
         raise UnknownDevice(f"no device named {name} is enrolled on this machine")
     identity = open_identity(folder)
     key = open_key(identity.key_uri)
-    certified = _certify(settings, name, identity.service_url, make_csr(key, name), now)
+    certified = _certify(name, key, _enroller(settings, identity.service_url, now))
     _verify_chain(certified.chain_pem, key)
     return _save(folder, name, identity.key_uri, identity.service_url, certified)
 
 
-def make_csr(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
-    """A PKCS#10 request (PEM); its signature proves possession of the key, its subject is a courtesy."""
+def make_csr(key: ec.EllipticCurvePrivateKey, name: str, challenge: str) -> bytes:
+    """A PKCS#10 request (PEM); its signature proves possession of the key now, its subject is a courtesy."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    return request.public_bytes(Encoding.PEM)
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(subject)
+        .add_attribute(AttributeOID.CHALLENGE_PASSWORD, challenge.encode())
+    )
+    return request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def _open_or_create(uri: str) -> ec.EllipticCurvePrivateKey:
@@ -92,34 +121,73 @@ def _open_or_create(uri: str) -> ec.EllipticCurvePrivateKey:
         return create_key(uri)
 
 
-def _certify(settings: Settings, name: str, service_url: str, csr: bytes, now: datetime) -> Certified:
-    if not service_url:
-        return _certify_here(settings, name, csr, now)
-    if not settings.enrolment_token:
-        raise SettingsError("enrolling over HTTP needs --token or ASSAY_ENROLMENT_TOKEN")
-    enrolment = Client(service_url=service_url, timeout_s=CLIENT_TIMEOUT_S).enrol(
-        name, csr, settings.enrolment_token
-    )
-    return Certified(
-        device_id=enrolment.device_id,
-        chain_pem=enrolment.chain_pem,
-        tsa_url=settings.tsa_url or enrolment.tsa_url,
-        tsa_roots_pem=enrolment.tsa_roots_pem,
-    )
+def _certify(name: str, key: ec.EllipticCurvePrivateKey, enroller: Enroller) -> Certified:
+    asked = enroller.ask({})
+    attestation: Mapping[str, object] = {"fmt": "none"}
+    if isinstance(key, AttestingKey) and (request := key.attestation_request()).get("fmt") in asked.formats:
+        asked = enroller.ask(request)
+        attestation = key.attest(asked.value, asked.answer)
+    return enroller.enrol(name, make_csr(key, name, asked.text), asked.text, attestation)
 
 
-def _certify_here(settings: Settings, name: str, csr: bytes, now: datetime) -> Certified:
-    from authn.pki.authority import own_roots
-    from authn.provenance.roots import load_roots
-    from authn.wiring import open_intake
+def _enroller(settings: Settings, service_url: str, now: datetime) -> Enroller:
+    """Raises ``SettingsError`` for a missing token, ``Unavailable`` for a home that cannot be used."""
+    return _There(settings, service_url) if service_url else _Here(settings, now)
 
-    enrolled = open_intake(settings).enrol(name, csr, now)
-    return Certified(
-        device_id=enrolled.device.device_id,
-        chain_pem=_pem(enrolled.chain),
-        tsa_url=settings.tsa_url,
-        tsa_roots_pem=_pem((*own_roots(settings.home).tsa, *load_roots(settings.tsa_roots))),
-    )
+
+class _There:
+    def __init__(self, settings: Settings, service_url: str) -> None:
+        if not settings.enrolment_token:
+            raise SettingsError("enrolling over HTTP needs --token or ASSAY_ENROLMENT_TOKEN")
+        self._settings = settings
+        self._client = Client(service_url=service_url, timeout_s=CLIENT_TIMEOUT_S)
+
+    def ask(self, request: Mapping[str, object]) -> EnrolmentChallenge:
+        return self._client.ask_challenge(self._settings.enrolment_token, request)
+
+    def enrol(self, name: str, csr: bytes, challenge: str, attestation: Mapping[str, object]) -> Certified:
+        token = self._settings.enrolment_token
+        done = self._client.enrol(name, csr, token, challenge=challenge, attestation=attestation)
+        return Certified(
+            device_id=done.device_id,
+            assurance_level=done.assurance_level,
+            chain_pem=done.chain_pem,
+            tsa_url=self._settings.tsa_url or done.tsa_url,
+            tsa_roots_pem=done.tsa_roots_pem,
+        )
+
+
+class _Here:
+    def __init__(self, settings: Settings, now: datetime) -> None:
+        from authn.wiring import open_enrolments
+
+        self._settings = settings
+        self._now = now
+        self._enrolments = open_enrolments(settings)
+
+    def ask(self, request: Mapping[str, object]) -> EnrolmentChallenge:
+        asking = self._enrolments.ask(request, THIS_HOME, self._now)
+        value = decode(asking.challenge)
+        return EnrolmentChallenge(
+            text=asking.challenge, value=value, formats=asking.formats, answer=asking.answer
+        )
+
+    def enrol(self, name: str, csr: bytes, challenge: str, attestation: Mapping[str, object]) -> Certified:
+        from authn.pki.authority import own_roots
+        from authn.provenance.roots import load_roots
+
+        enrolling = Enrolling(
+            name=name, csr=csr, challenge=challenge, attestation=attestation, credential=THIS_HOME
+        )
+        enrolled = self._enrolments.enrol(enrolling, self._now)
+        tsa_roots = (*own_roots(self._settings.home).tsa, *load_roots(self._settings.tsa_roots))
+        return Certified(
+            device_id=enrolled.device.device_id,
+            assurance_level=enrolled.device.assurance_level,
+            chain_pem=_pem(enrolled.chain),
+            tsa_url=self._settings.tsa_url,
+            tsa_roots_pem=_pem(tsa_roots),
+        )
 
 
 def _pem(certificates: tuple[x509.Certificate, ...]) -> bytes:

@@ -6,11 +6,13 @@ Decides which enrolments and revocations are possible. Leaves proof of possessio
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from cryptography import x509
@@ -18,9 +20,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, Engine, Select, insert, or_, select, update
 
 from authn.devices import DeviceRecord, RevokedCertificate
+from authn.devices.attestation.attested import Attested
 from authn.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
 from authn.store.engine import open_engine, reading, writing
-from authn.store.schema import certificates, devices, revocations
+from authn.store.schema import attestations, certificates, devices, revocations
+from authn.tlog.entry import LogEntry
 from authn.tlog.records import certificate_issued, revoked
 from authn.tlog.store import enqueue
 
@@ -36,6 +40,26 @@ class EnrolledDevice:
     device: DeviceRecord
     chain: tuple[x509.Certificate, ...]
     renewed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """``statement`` is what the device sent, ``attested`` what was read in it, for this ``challenge``."""
+
+    attested: Attested
+    statement: bytes
+    challenge: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationRecord:
+    """``facts`` is a JSON object."""
+
+    fmt: str
+    level: int
+    facts: str
+    statement: bytes
+    examined_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,28 +113,30 @@ class Registry:
         spki_sha256: str,
         now: datetime,
         issue: Callable[[str], tuple[x509.Certificate, ...]],
-        assurance_level: int = 0,
+        evidence: Evidence | None = None,
+        admit: Callable[[Connection, DeviceRecord | None], None] = lambda _connection, _known: None,
     ) -> EnrolledDevice:
-        """Device and certificate together or nothing. ``issue`` gets the device's id and returns its chain.
+        """Device, certificate and evidence together or nothing. ``issue`` gets the device's id and returns
+        its chain; ``admit`` gets the device where the key is known already, and may refuse by raising.
 
-        The same name with the same key is a renewal. Raises ``BadRequest`` for the name, ``DeviceExists``
-        when name or key belongs to another device, ``EnrolmentRefused`` when the device was revoked.
+        The same name with the same key is a renewal: it keeps the level that the key has, and new evidence
+        can only raise it. Raises ``BadRequest`` for the name, ``DeviceExists`` when name or key belongs to
+        another device, ``EnrolmentRefused`` when the device was revoked.
         """
         parse_name(name)
         with writing(self._engine) as connection:
             known = _known(connection, name, spki_sha256)
+            admit(connection, known)
             device = known or DeviceRecord(
-                device_id=secrets.token_hex(16),
-                name=name,
-                spki_sha256=spki_sha256,
-                enrolled_at=now,
-                assurance_level=assurance_level,
+                device_id=secrets.token_hex(16), name=name, spki_sha256=spki_sha256, enrolled_at=now
             )
             if known is None:
                 _insert(connection, device)
+            if evidence is not None:
+                device = _attest(connection, device, evidence, now)
             chain = issue(device.device_id)
             _insert_certificate(connection, device.device_id, chain[0])
-            enqueue(connection, certificate_issued(device.device_id, chain[0]))
+            enqueue(connection, _issued(device, chain[0], evidence))
         return EnrolledDevice(device=device, chain=chain, renewed=known is not None)
 
     def list(self) -> tuple[DeviceRecord, ...]:
@@ -137,6 +163,14 @@ class Registry:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(certificates.c.not_before)).mappings().all()
         return tuple(CertificateRecord(**row) for row in rows)
+
+    def attestations_of(self, device_id: str) -> tuple[AttestationRecord, ...]:
+        """Everything that vouched for the device's key, oldest first."""
+        names = ("fmt", "level", "facts", "statement", "examined_at")
+        query = select(*(attestations.c[n] for n in names)).where(attestations.c.device_id == device_id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(attestations.c.id)).mappings().all()
+        return tuple(AttestationRecord(**row) for row in rows)
 
     def newest_certificate(self, device_id: str) -> x509.Certificate | None:
         """The one that was issued last."""
@@ -240,6 +274,38 @@ def _insert(connection: Connection, device: DeviceRecord) -> None:
             enrolled_at=device.enrolled_at,
             assurance_level=device.assurance_level,
         )
+    )
+
+
+def _attest(connection: Connection, device: DeviceRecord, evidence: Evidence, now: datetime) -> DeviceRecord:
+    """Keep the evidence; the device as it is afterwards."""
+    attested = evidence.attested
+    connection.execute(
+        insert(attestations).values(
+            device_id=device.device_id,
+            spki_sha256=device.spki_sha256,
+            fmt=attested.fmt,
+            level=attested.level,
+            challenge=evidence.challenge,
+            statement=evidence.statement,
+            facts=json.dumps(dict(attested.facts)),
+            examined_at=now,
+        )
+    )
+    if device.attestation_fmt is not None and attested.level < device.assurance_level:
+        return device
+    found = {"assurance_level": attested.level, "attestation_fmt": attested.fmt, "attested_at": now}
+    connection.execute(update(devices).where(devices.c.device_id == device.device_id).values(**found))
+    return replace(device, assurance_level=attested.level, attestation_fmt=attested.fmt, attested_at=now)
+
+
+def _issued(device: DeviceRecord, certificate: x509.Certificate, evidence: Evidence | None) -> LogEntry:
+    statement = None if evidence is None else sha256(evidence.statement).hexdigest()
+    return certificate_issued(
+        device.device_id,
+        certificate,
+        assurance_level=device.assurance_level,
+        attestation_sha256=statement,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from authn.devices import DeviceRecord, RevokedCertificate
 from authn.report.model import Json, instant
 
-TIMES = ("enrolled_at", "revoked_at", "invalid_since")
+TIMES = ("enrolled_at", "attested_at", "revoked_at", "invalid_since")
 
 
 class RegistryCopy:
@@ -28,6 +28,7 @@ def record_json(record: DeviceRecord) -> dict[str, Json]:
         "name": record.name,
         "spki_sha256": record.spki_sha256,
         "assurance_level": record.assurance_level,
+        "attestation_fmt": record.attestation_fmt,
         "revocation_reason": record.revocation_reason,
         **{name: instant(t) if t else None for name, t in times.items()},
         "revoked_certificates": [
@@ -39,6 +40,7 @@ def record_json(record: DeviceRecord) -> dict[str, Json]:
 
 def record_of(found: Mapping[str, object]) -> DeviceRecord:
     """Raises ``ValueError``, ``TypeError`` or ``KeyError`` for what is no record."""
+    found = {"attested_at": None, **found}  # version 0.1.0 wrote none
     times = {name: datetime.fromisoformat(str(t)) if (t := found[name]) else None for name in TIMES}
     revoked = found.get("revoked_certificates", ())  # version 0.1.0 wrote none
     if not isinstance(revoked, list | tuple):

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AttributeOID, AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from authn.errors import EnrolmentRefused, Unavailable
 
@@ -70,8 +70,9 @@ _NO_USAGE = dict.fromkeys(
 )
 
 
-def parse_csr(csr: bytes) -> ec.EllipticCurvePublicKey:
-    """The P-256 key of a PKCS#10 request (PEM or DER) that its holder signed.
+def parse_csr(csr: bytes, *, challenge: str | None = None) -> ec.EllipticCurvePublicKey:
+    """The P-256 key of a PKCS#10 request (PEM or DER) that its holder signed, for this challenge if there is
+    one (attribute challengePassword, RFC 2985 section 5.4.1).
 
     Requested subject and extensions are ignored: they are what a stranger would like. Raises
     ``EnrolmentRefused``.
@@ -82,6 +83,7 @@ def parse_csr(csr: bytes) -> ec.EllipticCurvePublicKey:
     try:
         request = load(csr)
         key = request.public_key()
+        answered = [] if challenge is None else _challenges(request)
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise EnrolmentRefused("device keys must be P-256 (ES256)")
         proven = request.is_signature_valid
@@ -89,7 +91,13 @@ def parse_csr(csr: bytes) -> ec.EllipticCurvePublicKey:
         raise EnrolmentRefused("the certificate request cannot be parsed (PKCS#10, PEM or DER)") from e
     if not proven:
         raise EnrolmentRefused("the certificate request is not signed by its own key")
+    if challenge is not None and answered != [challenge.encode()]:
+        raise EnrolmentRefused("the certificate request does not carry the challenge (challengePassword)")
     return key
+
+
+def _challenges(request: x509.CertificateSigningRequest) -> list[bytes]:
+    return [a.value for a in request.attributes if a.oid == AttributeOID.CHALLENGE_PASSWORD]
 
 
 def root_certificate(

@@ -67,6 +67,35 @@ devices = Table(
     Column("revoked_at", Instant),
     Column("invalid_since", Instant),
     Column("revocation_reason", Text),
+    Column("attestation_fmt", String(32)),
+    Column("attested_at", Instant),
+)
+
+# What devices are asked when they enrol (authn.devices.challenges); each is answered once.
+enrolment_challenges = Table(
+    "enrolment_challenges",
+    metadata,
+    Column("challenge", String(64), primary_key=True),
+    Column("bound_to", String(64), nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Index("ix_enrolment_challenges_expires_at", "expires_at"),
+)
+
+# The evidence as it was sent, and what was read in it. Rows are added, never changed.
+attestations = Table(
+    "attestations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_id", String(64), ForeignKey("devices.device_id"), nullable=False, index=True),
+    Column("spki_sha256", String(64), nullable=False),
+    Column("fmt", String(32), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("challenge", String(64), nullable=False),
+    Column("statement", LargeBinary, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("examined_at", Instant, nullable=False),
 )
 
 certificates = Table(

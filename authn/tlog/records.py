@@ -11,12 +11,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from authn.tlog.entry import EntryKind, LogEntry, new_entry
 
 
-def certificate_issued(device_id: str, certificate: x509.Certificate) -> LogEntry:
-    """For every certificate, before it is handed out."""
+def certificate_issued(
+    device_id: str,
+    certificate: x509.Certificate,
+    *,
+    assurance_level: int = 0,
+    attestation_sha256: str | None = None,
+) -> LogEntry:
+    """For every certificate, before it is handed out: it binds the operator to the level that it gave the
+    key, and to the evidence that came with this request."""
     spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return new_entry(
         EntryKind.CERTIFICATE,
         {
+            "assurance_level": assurance_level,
+            "attestation_sha256": attestation_sha256,
             "certificate_sha256": sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
             "device_id": device_id,
             "not_after": _instant(certificate.not_valid_after_utc),

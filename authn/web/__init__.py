@@ -11,6 +11,7 @@ from authn.services import Services
 from authn.web import access, problems
 from authn.web.api import api
 from authn.web.captures import captures
+from authn.web.enrolment import enrolment
 from authn.web.est import est
 from authn.web.health import health
 from authn.web.log import log
@@ -41,7 +42,7 @@ def create_app(services: Services) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = 4 * MULTIPART_OVERHEAD_BYTES
     app.config["TRUSTED_HOSTS"] = trusted_hosts(services.settings)
     app.extensions["assay"] = services
-    for blueprint in (api, captures, tsa, pki, est, health, log, openapi, pages):
+    for blueprint in (api, enrolment, captures, tsa, pki, est, health, log, openapi, pages):
         app.register_blueprint(blueprint)
     problems.register(app)
     access.register(app, services)

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, current_app, request, url_for
 
-from authn.devices import ASSURANCE_LEVELS, DeviceRecord
-from authn.devices.registry import CertificateRecord, EnrolledDevice
+from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
+from authn.devices.registry import AttestationRecord, CertificateRecord, EnrolledDevice
 from authn.intake import verify_token
 from authn.report.model import Json, instant
 from authn.services import Services
@@ -29,13 +29,10 @@ def services() -> Services:
 @api.post("/devices")
 def enrol() -> Response:
     """Enrol a device, or renew the certificate of the same name and key."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    verify_token(token.strip() if scheme.lower() == "bearer" else "", services().enrolment_token)
+    require_token()
     name, csr = read_json(request, ("name", "csr"))
     enrolled = services().intake.enrol(name, csr.encode("ascii", "replace"), services().clock())
-    response = _json(_enrolment(enrolled), 201)
-    response.headers["Location"] = url_for("api.device", device_id=enrolled.device.device_id)
-    return response
+    return enrolled_response(enrolled)
 
 
 @api.get("/devices")
@@ -49,7 +46,14 @@ def device(device_id: str) -> Response:
     """One device with its certificates."""
     found = services().registry.find(device_id)
     issued = services().registry.certificates_of(found.device_id)
-    return _json({**device_json(found), "certificates": [_certificate_json(c) for c in issued]})
+    evidence = services().registry.attestations_of(found.device_id)
+    return _json(
+        {
+            **device_json(found),
+            "certificates": [_certificate_json(c) for c in issued],
+            "attestations": [_attestation_json(a) for a in evidence],
+        }
+    )
 
 
 @api.post("/verifications")
@@ -97,6 +101,9 @@ def device_json(device: DeviceRecord) -> dict[str, Json]:
         "enrolled_at": instant(device.enrolled_at),
         "assurance_level": device.assurance_level,
         "assurance": ASSURANCE_LEVELS[device.assurance_level],
+        "assurance_limit": ASSURANCE_LIMITS[device.assurance_level],
+        "attestation_fmt": device.attestation_fmt,
+        "attested_at": instant(device.attested_at) if device.attested_at else None,
         "revoked_at": instant(device.revoked_at) if device.revoked_at else None,
         "invalid_since": instant(device.invalid_since) if device.invalid_since else None,
         "revocation_reason": device.revocation_reason,
@@ -111,12 +118,38 @@ def _certificate_json(certificate: CertificateRecord) -> dict[str, Json]:
     }
 
 
+def _attestation_json(attestation: AttestationRecord) -> dict[str, Json]:
+    """What was read in the evidence; the evidence itself may name the device's serial number."""
+    return {
+        "fmt": attestation.fmt,
+        "level": attestation.level,
+        "facts": json.loads(attestation.facts),
+        "examined_at": instant(attestation.examined_at),
+    }
+
+
+def require_token() -> str:
+    """The bearer token of the request, if it is the one for enrolling. Raises as ``verify_token``."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    given = token.strip() if scheme.lower() == "bearer" else ""
+    verify_token(given, services().enrolment_token)
+    return given
+
+
+def enrolled_response(enrolled: EnrolledDevice) -> Response:
+    """What a device gets when it was enrolled or renewed."""
+    response = _json(_enrolment(enrolled), 201)
+    response.headers["Location"] = url_for("api.device", device_id=enrolled.device.device_id)
+    return response
+
+
 def _enrolment(enrolled: EnrolledDevice) -> dict[str, Json]:
     authority, settings = services().authority, services().settings
     own_tsa = f"{(settings.public_url or request.host_url).rstrip('/')}/tsa"
     return {
         "device_id": enrolled.device.device_id,
         "name": enrolled.device.name,
+        "assurance_level": enrolled.device.assurance_level,
         "chain": pem(enrolled.chain),
         "tsa_url": settings.tsa_url or own_tsa,
         "signer_roots": pem(authority.device_roots),

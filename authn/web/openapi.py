@@ -12,12 +12,12 @@ from flask import Blueprint, Response
 from authn.access.scopes import ROUTES, Needs
 from authn.report.model import Json
 from authn.web.est import REQUEST_TYPE as EST_REQUEST_TYPE
+from authn.web.openapi_schemas import Object, array, ref, schemas, shape
 from authn.web.pki import CERTIFICATE_TYPE, CRL_TYPE, OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE
 from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
 
 openapi = Blueprint("openapi", __name__)
 
-Object = dict[str, Json]
 # operation -> the router's name for it, where authn.access.scopes asks for a scope; a test compares
 GUARDED = {
     "createVerification": "api.verify",
@@ -54,6 +54,7 @@ def openapi_document() -> Object:
         },
         "paths": {
             **_devices(),
+            **_enrolment(),
             **_verifications(),
             **_captures(),
             **_tsa(),
@@ -63,7 +64,7 @@ def openapi_document() -> Object:
             **_health(),
         },
         "components": {
-            "schemas": {**_schemas(), "Report": _report_schema()},
+            "schemas": {**schemas(), "Report": _report_schema()},
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -81,7 +82,7 @@ def openapi_document() -> Object:
             "responses": {
                 "Problem": {
                     "description": "RFC 9457 problem; `code` is stable.",
-                    "content": {PROBLEM_TYPE: {"schema": _ref("schemas/Problem")}},
+                    "content": {PROBLEM_TYPE: {"schema": ref("schemas/Problem")}},
                 }
             },
         },
@@ -96,7 +97,7 @@ def _report_schema() -> Object:
 
 
 def _devices() -> Object:
-    enrolled = _response("The device and its certificate.", _ref("schemas/Enrolment"))
+    enrolled = _response("The device and its certificate.", ref("schemas/Enrolment"))
     return {
         "/v1/devices": {
             "post": _operation(
@@ -104,13 +105,13 @@ def _devices() -> Object:
                 "Enrol a device, or renew the certificate of the same name and key",
                 {"201": enrolled},
                 ("400", "401", "403", "409", "413", "503"),
-                requestBody=_body("application/json", _ref("schemas/EnrolmentRequest")),
+                requestBody=_body("application/json", ref("schemas/EnrolmentRequest")),
                 security=[{"enrolmentToken": []}],
             ),
             "get": _operation(
                 "listDevices",
                 "Every device with its status over time",
-                {"200": _response("The devices.", _object(devices=_array(_ref("schemas/Device"))))},
+                {"200": _response("The devices.", shape(devices=array(ref("schemas/Device"))))},
                 ("503",),
             ),
         },
@@ -118,7 +119,7 @@ def _devices() -> Object:
             "get": _operation(
                 "getDevice",
                 "One device with its certificates",
-                {"200": _response("The device.", _ref("schemas/DeviceWithCertificates"))},
+                {"200": _response("The device.", ref("schemas/DeviceWithCertificates"))},
                 ("404", "503"),
                 parameters=[_parameter("device_id", "path", {"type": "string"})],
             )
@@ -126,11 +127,33 @@ def _devices() -> Object:
     }
 
 
+def _enrolment() -> Object:
+    token: Object = {"security": [{"enrolmentToken": []}]}
+    first: Object = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    ask = _operation(
+        "askEnrolmentChallenge",
+        "Something fresh for an enrolment to answer; the body is the first step of a format of two",
+        {"201": _response("The challenge.", ref("schemas/EnrolmentChallenge"))},
+        ("400", "401", "403", "413", "503"),
+        requestBody=first,
+        **token,
+    )
+    enrol = _operation(
+        "enrolAttestedDevice",
+        "Enrol a device that answers a challenge, with or without an attestation of its key",
+        {"201": _response("The device and its certificate.", ref("schemas/Enrolment"))},
+        ("400", "401", "403", "409", "413", "503"),
+        requestBody=_body("application/json", ref("schemas/AttestedEnrolmentRequest")),
+        **token,
+    )
+    return {"/v1/enrolment/challenge": {"post": ask}, "/v1/enrolment": {"post": enrol}}
+
+
 def _verifications() -> Object:
-    form: Object = {"multipart/form-data": {"schema": _object(file={"type": "string", "format": "binary"})}}
+    form: Object = {"multipart/form-data": {"schema": shape(file={"type": "string", "format": "binary"})}}
     raw: Object = {kind: {"schema": {"type": "string"}} for kind in ("image/*", "video/*", "audio/*")}
     by_id: Json = [_parameter("verification_id", "path", {"type": "string"})]
-    report = _response("The report.", _ref("schemas/Report"))
+    report = _response("The report.", ref("schemas/Report"))
     created: Object = {**report, "headers": {"Location": {"schema": {"type": "string"}}}}
     return {
         "/v1/verifications": {
@@ -285,42 +308,12 @@ def _log() -> Object:
 
 
 def _health() -> Object:
-    status = _response("It is.", _object(status={"type": "string"}))
+    status = _response("It is.", shape(status={"type": "string"}))
     document = _response("This document.", {"type": "object"})
     return {
         "/healthz": {"get": _operation("isAlive", "Is the process alive", {"200": status}, ())},
         "/readyz": {"get": _operation("isReady", "Can it do its work now", {"200": status}, ("503",))},
         "/openapi.json": {"get": _operation("getDescription", "This document", {"200": document}, ())},
-    }
-
-
-def _schemas() -> Object:
-    text: Object = {"type": "string"}
-    instant: Object = {"type": "string", "format": "date-time"}
-    maybe_instant: Object = {"type": ["string", "null"], "format": "date-time"}
-    device: Object = {
-        "device_id": text,
-        "name": text,
-        "spki_sha256": text,
-        "enrolled_at": instant,
-        "assurance_level": {"type": "integer", "minimum": 0, "maximum": 4},
-        "assurance": text,
-        "revoked_at": maybe_instant,
-        "invalid_since": maybe_instant,
-        "revocation_reason": {"type": ["string", "null"]},
-    }
-    certificate = _object(serial=text, not_before=instant, not_after=instant)
-    return {
-        "EnrolmentRequest": {**_object(name=text, csr=text), "additionalProperties": False},
-        "Enrolment": _object(
-            device_id=text, name=text, chain=text, tsa_url=text, signer_roots=text, tsa_roots=text
-        ),
-        "Device": _object(**device),
-        "DeviceWithCertificates": _object(**device, certificates=_array(certificate)),
-        "Problem": {
-            **_object(type=text, title=text, status={"type": "integer"}, detail=text, code=text),
-            "description": "`reasons` stands beside them in the answer of /readyz.",
-        },
     }
 
 
@@ -332,26 +325,13 @@ def _operation(
         rule = ROUTES[GUARDED[operation_id]]
         scopes: list[Json] = [rule.scope] if isinstance(rule, Needs) else []
         members["security"] = [{}, {"bearer": scopes}]  # the empty one: by default nothing is asked for
-    failures: Object = {status: _ref("responses/Problem") for status in problems}
+    failures: Object = {status: ref("responses/Problem") for status in problems}
     return {
         "operationId": operation_id,
         "summary": summary,
         **members,
         "responses": {**responses, **failures},
     }
-
-
-def _ref(name: str) -> Object:
-    return {"$ref": f"#/components/{name}"}
-
-
-def _object(**properties: Json) -> Object:
-    required: list[Json] = list(properties)
-    return {"type": "object", "properties": properties, "required": required}
-
-
-def _array(items: Json) -> Object:
-    return {"type": "array", "items": items}
 
 
 def _response(description: str, schema: Json) -> Object:

@@ -26,9 +26,12 @@ from tests.doubles.http_server import Answer, Asked, serving
 from tests.doubles.photos import photo
 
 REPLY = {"Content-Type": "application/timestamp-reply"}
+NONE = {"fmt": "none"}
+CHALLENGE = {"challenge": "A" * 43, "formats": ["none"], "answer": {}}
 ENROLLED = {
     "device_id": "d-1",
     "name": "cam",
+    "assurance_level": 0,
     "chain": "leaf\nissuing\n",
     "tsa_url": "http://service/tsa",
     "signer_roots": "root\n",
@@ -37,7 +40,8 @@ ENROLLED = {
 
 
 def enrol(url: str, timeout_s: float = 5) -> object:
-    return Client(service_url=url, timeout_s=timeout_s).enrol("cam", b"-----CSR-----", "secret-token")
+    client = Client(service_url=url, timeout_s=timeout_s)
+    return client.enrol("cam", b"-----CSR-----", "secret-token", challenge="fresh", attestation=NONE)
 
 
 def stamp(url: str, timeout_s: float = 5) -> object:
@@ -52,14 +56,21 @@ def test_enrolling_sends_request_and_token_and_returns_what_the_service_says() -
         return Answer(status=201, body=json.dumps(ENROLLED).encode())
 
     with serving(service) as url:
-        done = Client(service_url=f"{url}/").enrol("cam", b"-----CSR-----", "secret-token")
+        done = Client(service_url=f"{url}/").enrol(
+            "cam", b"-----CSR-----", "secret-token", challenge="fresh", attestation=NONE
+        )
     assert (done.device_id, done.name, done.tsa_url) == ("d-1", "cam", "http://service/tsa")
     assert (done.chain_pem, done.signer_roots_pem, done.tsa_roots_pem) == (
         b"leaf\nissuing\n", b"root\n", b"time root\n",
     )  # fmt: skip
-    assert asked[0].path == "/v1/devices"
+    assert asked[0].path == "/v1/enrolment"
     assert asked[0].headers["Authorization"] == "Bearer secret-token"
-    assert json.loads(asked[0].body) == {"name": "cam", "csr": "-----CSR-----"}
+    assert json.loads(asked[0].body) == {
+        "name": "cam",
+        "csr": "-----CSR-----",
+        "challenge": "fresh",
+        "attestation": {"fmt": "none"},
+    }
 
 
 def test_a_stamp_is_fetched_over_http_and_fits(camera: Camera, tmp_path: Path) -> None:
@@ -118,12 +129,40 @@ def test_a_redirect_is_never_followed(status: int) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b"[]", b"{}", b"null", b"not JSON", b"\xff", b"[" * 100_000,
-     json.dumps(ENROLLED | {"chain": None}).encode(), json.dumps(ENROLLED | {"device_id": ""}).encode()],
-    ids=["empty", "list", "no fields", "null", "text", "binary", "deep", "wrong type", "no id"],
+     json.dumps(ENROLLED | {"chain": None}).encode(), json.dumps(ENROLLED | {"device_id": ""}).encode(),
+     json.dumps(ENROLLED | {"assurance_level": 5}).encode(),
+     json.dumps(ENROLLED | {"assurance_level": True}).encode()],
+    ids=["empty", "list", "no fields", "null", "text", "binary", "deep", "wrong type", "no id", "level 5",
+         "no number"],
 )  # fmt: skip
 def test_an_answer_that_is_no_enrolment_is_refused(body: bytes) -> None:
     with serving(lambda _: Answer(status=201, body=body)) as url, pytest.raises(ServiceRefused):
         enrol(url)
+
+
+def test_a_challenge_comes_with_its_bytes_and_the_formats_that_the_service_takes() -> None:
+    asked: list[Asked] = []
+
+    def service(request: Asked) -> Answer:
+        asked.append(request)
+        return Answer(status=201, body=json.dumps(CHALLENGE).encode())
+
+    with serving(service) as url:
+        found = Client(service_url=url).ask_challenge("secret-token", {"fmt": "tpm"})
+    assert (found.text, found.value, found.formats) == ("A" * 43, bytes(32), ("none",))
+    assert (asked[0].path, json.loads(asked[0].body)) == ("/v1/enrolment/challenge", {"fmt": "tpm"})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"challenge": "AAAA"}, {"challenge": "*" * 43}, {"challenge": 1}, {"formats": 1}, {"formats": [1]},
+     {"answer": []}, {"answer": {"a": 1}}],
+    ids=["short", "no base64", "no text", "no list", "no names", "no object", "no texts"],
+)  # fmt: skip
+def test_an_answer_that_is_no_challenge_is_refused(changed: dict[str, object]) -> None:
+    body = json.dumps(CHALLENGE | changed).encode()
+    with serving(lambda _: Answer(status=201, body=body)) as url, pytest.raises(ServiceRefused):
+        Client(service_url=url).ask_challenge("secret-token", {})
 
 
 def test_an_answer_of_another_media_type_is_no_time_stamp() -> None:

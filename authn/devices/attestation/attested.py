@@ -65,6 +65,7 @@ class Terms:
     formats: frozenset[str] = frozenset({"none"})
     android: AndroidTerms = field(default_factory=AndroidTerms)
     webauthn: WebAuthnTerms = field(default_factory=WebAuthnTerms)
+    tpm_roots: tuple[x509.Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

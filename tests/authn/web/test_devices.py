@@ -57,7 +57,7 @@ def test_the_registry_shows_status_but_no_key_or_request(client: FlaskClient, se
     assert listed["revocation_reason"] == one["revocation_reason"] == "lost"
     assert listed["revoked_at"].endswith("Z")
     assert listed["assurance"].startswith("software key")
-    assert set(one) - set(listed) == {"certificates"}
+    assert set(one) - set(listed) == {"attestations", "certificates"}
     assert set(one["certificates"][0]) == {"serial", "not_before", "not_after"}
 
 

@@ -1,0 +1,72 @@
+"""The shapes that the OpenAPI description names, and how shapes are written."""
+
+from __future__ import annotations
+
+from authn.report.model import Json
+
+Object = dict[str, Json]
+
+
+def schemas() -> Object:
+    text: Object = {"type": "string"}
+    instant: Object = {"type": "string", "format": "date-time"}
+    maybe_instant: Object = {"type": ["string", "null"], "format": "date-time"}
+    device: Object = {
+        "device_id": text,
+        "name": text,
+        "spki_sha256": text,
+        "enrolled_at": instant,
+        "assurance_level": {"type": "integer", "minimum": 0, "maximum": 4},
+        "assurance": text,
+        "assurance_limit": text,
+        "attestation_fmt": {"type": ["string", "null"]},
+        "attested_at": maybe_instant,
+        "revoked_at": maybe_instant,
+        "invalid_since": maybe_instant,
+        "revocation_reason": {"type": ["string", "null"]},
+    }
+    certificate = shape(serial=text, not_before=instant, not_after=instant)
+    attestation = shape(
+        fmt=text, level=device["assurance_level"], facts={"type": "object"}, examined_at=instant
+    )
+    return {
+        "EnrolmentRequest": {**shape(name=text, csr=text), "additionalProperties": False},
+        "AttestedEnrolmentRequest": {
+            **shape(name=text, csr=text, challenge=text),
+            "properties": {"name": text, "csr": text, "challenge": text, "attestation": shape(fmt=text)},
+            "additionalProperties": False,
+        },
+        "EnrolmentChallenge": shape(
+            challenge=text, expires_at=instant, formats=array(text), answer={"type": "object"}
+        ),
+        "Enrolment": shape(
+            device_id=text,
+            name=text,
+            assurance_level=device["assurance_level"],
+            chain=text,
+            tsa_url=text,
+            signer_roots=text,
+            tsa_roots=text,
+        ),
+        "Device": shape(**device),
+        "DeviceWithCertificates": shape(
+            **device, certificates=array(certificate), attestations=array(attestation)
+        ),
+        "Problem": {
+            **shape(type=text, title=text, status={"type": "integer"}, detail=text, code=text),
+            "description": "`reasons` stands beside them in the answer of /readyz.",
+        },
+    }
+
+
+def ref(name: str) -> Object:
+    return {"$ref": f"#/components/{name}"}
+
+
+def shape(**properties: Json) -> Object:
+    required: list[Json] = list(properties)
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def array(items: Json) -> Object:
+    return {"type": "array", "items": items}

@@ -121,7 +121,7 @@ class _Fit:
         self._family = family.to(place)
         self._family.bf16 = precision == "bfloat16"
         self._family.train()
-        self._batches = Batches(source, family.spec, place)
+        self._batches = Batches(source, family.spec, place, balanced=family.balanced)
         self._optimisers = family.optimisers()
         self._rates = [[_rate(g) for g in o.param_groups] for o in self._optimisers]
         self._average = Average(family.sampled(), family.spec.ema)

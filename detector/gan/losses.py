@@ -2,8 +2,9 @@
 
 ``real`` and ``fake`` are the discriminator's logits (n,) on real pictures x and on generated ones G(z).
 Every function is a mean over the batch and is minimised. sigma is the logistic function and
-softplus(t) = log(1 + e^t), so -log sigma(t) = softplus(-t). Penalties take the discriminator as a function of pictures alone and
-differentiate it with ``torch.func``, because a compiler cannot trace ``autograd.grad(create_graph=True)``.
+softplus(t) = log(1 + e^t), so -log sigma(t) = softplus(-t). Penalties take the discriminator as a function
+of pictures alone and differentiate it with ``torch.func``, because a compiler cannot trace
+``autograd.grad(create_graph=True)``.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from detector.errors import CorpusError, ModelUnavailable, NotApplicable
 from detector.gan.checkpoint import write_whole
 from detector.gan.pictures import as_bytes, as_floats, checked_pictures
 from detector.generators import make_family, parse_spec
-from detector.generators.family import Aligned, Family, Likelihood
+from detector.generators.family import Aligned, Family, Likelihood, Translating
 from detector.generators.spec import Budget, ImageSource, Spec
 
 if TYPE_CHECKING:
@@ -192,6 +192,14 @@ class Fitted:
         with _quiet():
             return np.concatenate([as_bytes(family.reconstruct(x)) for x in self._chunks(images)])
 
+    def translate(self, images: NDArray[np.uint8], to: int) -> NDArray[np.uint8]:
+        """Each picture made to look like class ``to``. Raises ``NotApplicable``."""
+        family = self.family
+        if not isinstance(family, Translating):
+            raise NotApplicable(f"{self.spec.family} does not translate pictures")
+        with _quiet():
+            return np.concatenate([as_bytes(family.translate(x, to)) for x in self._chunks(images)])
+
     def log_prob(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Nats per picture (n,). Raises ``NotApplicable`` for a family without a likelihood."""
         family = self.family
@@ -203,7 +211,7 @@ class Fitted:
         return out
 
     def _chunks(self, images: NDArray[np.uint8]) -> Iterator[torch.Tensor]:
-        whole = checked_pictures(images, self.spec)
+        whole = checked_pictures(images, self.spec, self.family.grid)
         device = self.family.progress.device
         for at in range(0, len(whole), CHUNK):
             yield as_floats(whole[at : at + CHUNK]).to(device)

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from detector.errors import CorpusError, ModelUnavailable
-from detector.generators.spec import R3ganSpec, Spec
+from detector.generators.spec import BigganSpec, CycleganSpec, R3ganSpec, Spec, WganSpec
 
 if TYPE_CHECKING:
     from detector.generators.family import Family
@@ -45,10 +45,86 @@ FAMILIES: dict[str, Row] = {
         module="detector.generators.r3gan",
         name="R3gan",
         spec=R3ganSpec(
-            family="r3gan", width=16, ema=0.995, upsampler="bilinear", loss="relativistic, R1, R2",
+            family="r3gan",
+            width=16,
+            ema=0.995,
+            upsampler="bilinear",
+            loss="relativistic, R1, R2",
             paper="arXiv 2501.05441",
         ),
         about="relativistic pairs with two penalties, no normaliser",
+    ),
+    "wgan": Row(
+        module="detector.generators.wgan",
+        name="Wgan",
+        spec=WganSpec(
+            family="wgan",
+            batch=96,
+            ema=0.99,
+            upsampler="shuffle",
+            normaliser="batch",
+            loss="Wasserstein, gradient penalty",
+            paper="arXiv 1704.00028",
+        ),
+        about="pixel shuffle and a penalty on the critic's slope",
+    ),
+    "biggan": Row(
+        module="detector.generators.biggan",
+        name="Biggan",
+        spec=BigganSpec(
+            family="biggan",
+            width=24,
+            classes=10,
+            ema=0.99,
+            upsampler="nearest",
+            normaliser="conditional batch",
+            loss="hinge",
+            paper="arXiv 1809.11096; few_labels: arXiv 1903.02271",
+        ),
+        about="class-conditional, nearest neighbours, spectral norm; infers labels with few_labels",
+    ),
+    "lapgan": Row(
+        module="detector.generators.lapgan",
+        name="Lapgan",
+        spec=Spec(
+            family="lapgan",
+            ema=0.99,
+            upsampler="bilinear",
+            normaliser="batch",
+            loss="non-saturating",
+            paper="arXiv 1506.05751",
+        ),
+        about="one small GAN for each band of a Laplacian pyramid",
+    ),
+    "cyclegan": Row(
+        module="detector.generators.cyclegan",
+        name="Cyclegan",
+        spec=CycleganSpec(
+            family="cyclegan",
+            width=16,
+            batch=32,
+            ema=0.99,
+            upsampler="transposed",
+            normaliser="instance",
+            loss="least squares, cycle",
+            paper="arXiv 1703.10593, 1907.06515",
+        ),
+        about="gives pictures back with its trace in them, or translates between two sources",
+    ),
+    "gan": Row(
+        module="detector.generators.gan",
+        name="Gan",
+        spec=Spec(
+            family="gan",
+            side=28,
+            channels=1,
+            latent=100,
+            width=128,
+            ema=0.99,
+            loss="non-saturating",
+            paper="arXiv 1406.2661",
+        ),
+        about="the GAN of 2014: two perceptrons, for 28 x 28 grey pictures",
     ),
     "vae": Row(
         module="detector.generators.vae",

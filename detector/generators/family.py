@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from detector.errors import CorpusError
 from detector.generators.spec import Budget, ImageSource, Spec
 
-__all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Spec"]
+__all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Spec", "Translating"]
 
 
 class Family(nn.Module, ABC):
@@ -28,6 +28,8 @@ class Family(nn.Module, ABC):
 
     spec: Spec
     bf16: bool = False  # set by the trainer where bfloat16 is faster
+    balanced: bool = False  # the first half of each batch is of class 0, the second of class 1
+    grid: int = 0  # passes pictures of any sides that are multiples of this; 0: only of its own side
     progress: Tensor  # 0..1, the part of the budget that is used; a tensor, so that a recorded step sees it
 
     def __init__(self, spec: Spec) -> None:
@@ -92,3 +94,10 @@ class Likelihood(Protocol):
     """A family that knows how likely a picture is, in nats per picture, uint8 steps of 1/127.5 included."""
 
     def log_prob(self, x: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Translating(Protocol):
+    """A family that makes pictures of one class look like another."""
+
+    def translate(self, x: Tensor, to: int) -> Tensor: ...

@@ -110,3 +110,42 @@ class FlowmatchSpec(Spec):
             raise CorpusError(f"{self.family}: patch divides side, and 8 divides width")
         if self.evaluations < 2:
             raise CorpusError(f"{self.family}: a sample takes two evaluations or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WganSpec(Spec):
+    """A batch holds the reals of all ``critic_steps``; ``penalty`` is the weight of the slope's term."""
+
+    critic_steps: int = 3
+    penalty: float = 10.0
+    learning_rate: float = 3e-4
+
+    def __post_init__(self) -> None:
+        super(WganSpec, self).__post_init__()
+        if self.critic_steps < 1 or self.batch % self.critic_steps:
+            raise CorpusError(f"{self.family}: a batch divides into critic_steps equal parts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BigganSpec(Spec):
+    """``few_labels`` is the S3 mode: most labels may be unknown and are inferred."""
+
+    critic_steps: int = 2
+    few_labels: bool = False
+
+    def __post_init__(self) -> None:
+        super(BigganSpec, self).__post_init__()
+        if self.critic_steps < 1 or self.batch % self.critic_steps:
+            raise CorpusError(f"{self.family}: a batch divides into critic_steps equal parts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleganSpec(Spec):
+    """``mode`` is ``reconstruct`` (one source, through the network and back) or ``translate`` (two)."""
+
+    mode: str = "reconstruct"
+
+    def __post_init__(self) -> None:
+        super(CycleganSpec, self).__post_init__()
+        if self.mode not in {"reconstruct", "translate"}:
+            raise CorpusError(f"{self.family}: the mode is reconstruct or translate, not {self.mode}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from authn.config import Settings, load_settings
-from authn.devices import ASSURANCE_LEVELS, DeviceRecord
+from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.errors import BadRequest
 from authn.pki.crl import Cause
 from authn.wiring import utc_now
@@ -84,6 +84,11 @@ def show(config_file: str | None, name: str) -> None:
     for label, value in _fields(record).items():
         click.echo(f"{label:18} {'-' if value is None else value}")
     click.echo(f"{'assurance':18} {ASSURANCE_LEVELS[record.assurance_level]}")
+    click.echo(f"{'left open':18} {ASSURANCE_LIMITS[record.assurance_level]}")
+    for attestation in registry.attestations_of(record.device_id):
+        facts = ", ".join(f"{k} {v}" for k, v in json.loads(attestation.facts).items())
+        text = f"{attestation.fmt}, level {attestation.level}: {facts}"
+        click.echo(f"{'attestation':18} {''.join(c for c in text if c.isprintable())}")
     revoked = {c.serial: c for c in record.revoked_certificates}
     for certificate in registry.certificates_of(record.device_id):
         days = f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"
@@ -176,6 +181,8 @@ def _fields(record: DeviceRecord) -> dict[str, str | int | None]:
         "spki_sha256": record.spki_sha256,
         "enrolled_at": record.enrolled_at.isoformat(),
         "assurance_level": record.assurance_level,
+        "attestation_fmt": record.attestation_fmt,
+        "attested_at": record.attested_at.isoformat() if record.attested_at else None,
         "revoked_at": record.revoked_at.isoformat() if record.revoked_at else None,
         "invalid_since": record.invalid_since.isoformat() if record.invalid_since else None,
         "revocation_reason": record.revocation_reason,

@@ -14,7 +14,7 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from authn.devices import ASSURANCE_LEVELS, DeviceRecord, RegistryView
+from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, RegistryView
 from authn.errors import CredentialExpired, UntrustedChain
 from authn.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
 from authn.pki.chains import verify_signer_path
@@ -294,7 +294,7 @@ def device_axis(
         finding = Finding(
             code="assay.device.registered",
             outcome=Outcome.ESTABLISHED,
-            detail=f"the key is registered as {device.name!r}; {ASSURANCE_LEVELS[device.assurance_level]}",
+            detail=f"the key is registered as {device.name!r}",
             facts=device_facts(device),
         )
     return AxisEvidence(axis=Axis.DEVICE, outcome=finding.outcome, findings=(finding,))
@@ -311,6 +311,10 @@ def device_facts(device: DeviceRecord) -> Facts:
         ("name", device.name),
         ("enrolled_at", instant(device.enrolled_at)),
         ("assurance_level", device.assurance_level),
+        ("assurance", ASSURANCE_LEVELS[device.assurance_level]),
+        ("assurance_limit", ASSURANCE_LIMITS[device.assurance_level]),
+        ("attestation_fmt", device.attestation_fmt),
+        ("attested_at", instant(device.attested_at) if device.attested_at else None),
         ("revoked_at", instant(device.revoked_at) if device.revoked_at else None),
         ("invalid_since", instant(device.invalid_since) if device.invalid_since else None),
         ("reason", device.revocation_reason),

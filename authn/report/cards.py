@@ -159,6 +159,8 @@ def _axis_facts(cryptographic: Document, axis: Axis) -> Pairs:
             ("Issued by", visible(common_name(leaf["issuer"]), 120)),
             ("Valid", period(leaf["not_before"], leaf["not_after"])),
         )
+    if axis is Axis.DEVICE:
+        return _assurance(cryptographic["axes"][axis.value]["findings"])
     if axis is Axis.TIME:
         interval = cryptographic["interval"]
         if interval["not_before"] or interval["not_after"]:
@@ -167,6 +169,22 @@ def _axis_facts(cryptographic: Document, axis: Axis) -> Pairs:
                 ("Not after", moment(interval["not_after"])),
             )
     return ()
+
+
+def _assurance(findings: list[Document]) -> Pairs:
+    """The level of the device's key, who vouched for it and when, and what that leaves open."""
+    facts = next((f["facts"] for f in findings if "assurance_limit" in f["facts"]), None)
+    if facts is None:
+        return ()
+    level = f"{_value(facts['assurance_level'])} of 4: {_value(facts['assurance'])}"
+    by = wording.NOT_ATTESTED
+    if facts["attestation_fmt"]:
+        by = f"{_value(facts['attestation_fmt'])}, examined on {moment(facts['attested_at'])}"
+    return (
+        (wording.ASSURANCE_LEVEL, visible(level, 200)),
+        (wording.ATTESTATION, visible(by, 120)),
+        (wording.ASSURANCE_LIMIT, visible(_value(facts["assurance_limit"]), 300)),
+    )
 
 
 def guess_cards(report: Document) -> tuple[Card, ...]:

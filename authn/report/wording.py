@@ -360,6 +360,10 @@ RECEIPT_PAGE_LEAVES_OUT = (
     "Whether the scene is true. A log keeps what was signed, true or not.",
 )
 
+ASSURANCE_LEVEL = "Assurance level"
+ASSURANCE_LIMIT = "What the level leaves open"
+ATTESTATION = "Attestation"
+NOT_ATTESTED = "none: nobody but the device says where its key is"
 NO_STATEMENT = "Nothing about this file is established by a signature."
 LIMITS_TITLE = "What this report does not establish"
 WHO_SIGNS = "Said by the signer, not proven by the signature"

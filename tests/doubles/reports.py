@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 from authn.evidence import (
     AssertedClaim,
     Axis,
@@ -123,7 +124,11 @@ SIGNED: dict[Axis, Found] = {
         "assay.device.registered",
         "Field camera 7, enrolled 2026-10-01",
         device_id="0199c0de-7000",
-        assurance_level=0,
+        assurance_level=3,
+        assurance=ASSURANCE_LEVELS[3],
+        assurance_limit=ASSURANCE_LIMITS[3],
+        attestation_fmt="android-key",
+        attested_at="2026-10-01T08:00:00Z",
     ),
     Axis.TIME: established(
         "timeStamp.validated",

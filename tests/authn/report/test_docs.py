@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 from authn.evidence import Axis, HeuristicOutcome, Outcome
 from authn.report import wording
 from tests.conftest import ROOT
@@ -20,6 +21,15 @@ def test_every_answer_of_every_axis_is_in_the_tables() -> None:
 def test_every_axis_has_its_question() -> None:
     for axis in Axis:
         assert f"### {wording.AXIS_TITLES[axis]}: {wording.AXIS_QUESTIONS[axis]}" in PAGE
+
+
+def test_every_assurance_level_is_explained_with_what_it_leaves_open() -> None:
+    formats = (ROOT / "docs" / "formats" / "enrolment.md").read_text(encoding="utf-8")
+    assert ASSURANCE_LEVELS.keys() == ASSURANCE_LIMITS.keys() == set(range(5))
+    for level, text in ASSURANCE_LEVELS.items():
+        row = f"| {level} | {text} | {ASSURANCE_LIMITS[level]} |"
+        assert row in PAGE
+        assert row in formats
 
 
 def test_every_badge_is_explained() -> None:

@@ -1,7 +1,7 @@
 """The device as it lies in its folder: who it is, which key and chain it signs with, how far it counted.
 
-``home/devices/NAME/{device.json, chain.pem, tsa-roots.pem, counter}``. The record holds no secret: the key is
-named by URI. The counter is the one thing that changes, under a lock, and on the disk before it is used.
+``home/devices/NAME/{device.json, chain.pem, tsa-roots.pem, counter, asked/}``. The record holds no secret: the
+key is named by URI. The counter is what changes, under a lock, and on the disk before it is used.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def save_identity(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _remember_asked(folder / "asked", chain_pem)
         write_durably(folder / "chain.pem", chain_pem, mode=0o644)
         write_durably(folder / "tsa-roots.pem", tsa_roots_pem, mode=0o644)
         if not (folder / "counter").exists():
@@ -68,6 +69,13 @@ def save_identity(
     except OSError as e:
         raise DeviceUnusable(f"the device folder {folder} cannot be written: {e.strerror}") from e
     return open_identity(folder)
+
+
+def _remember_asked(folder: Path, chain_pem: bytes) -> None:
+    """Every certificate that was asked for: a monitor of the log takes any other one for a stranger's."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    name = hashlib.sha256(chain_pem).hexdigest()[:32]
+    write_durably(folder / f"{name}.pem", chain_pem, mode=0o644)
 
 
 def open_identity(folder: Path) -> DeviceIdentity:

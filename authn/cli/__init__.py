@@ -1,7 +1,7 @@
 """The one command. Groups load lazily, so that ``assay sign`` imports neither torch nor Flask.
 
 Exit codes: 0 done; 1 a finding that the chosen policy fails on; 2 wrong usage; 3 input too large,
-unsupported or unreadable; 4 cannot run; 130 interrupted (run it again to resume).
+unsupported or unreadable; 4 cannot run; 5 a log contradicts itself; 130 interrupted (run it again to resume).
 """
 
 from __future__ import annotations

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import click
 
+from authn.cli.monitor import monitor
 from authn.config import load_settings
 
 
 @click.group()
 def log() -> None:
-    """Show and check this home's log; have witnesses sign it."""
+    """Show and check this home's log; have witnesses sign it; watch other people's."""
+
+
+log.add_command(monitor)
 
 
 @log.command()

@@ -48,6 +48,11 @@ class Frontier:
         self.size = size
         self._hashes = list(hashes)
 
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """Of ``frontier_nodes(size)``."""
+        return tuple(self._hashes)
+
     def append(self, hash_: bytes, emit: Emit | None = None) -> None:
         """Add a leaf by its hash; ``emit`` hears of every subtree that this completes, smallest first."""
         level, index = 0, self.size

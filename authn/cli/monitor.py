@@ -1,0 +1,201 @@
+"""``assay log monitor``: watch somebody else's log for two histories, and for one's own devices."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from authn.tlog.monitor import Look, Monitor, Sighting
+    from authn.tlog.note import Verifier
+    from authn.tlog.policy import WitnessPolicy
+
+EXIT_FOUND = 1
+EXIT_NOT_EXAMINED = 4
+
+
+@click.command()
+@click.argument("url")
+@click.option("--log-key", "log_keys", multiple=True, metavar="VKEY", help="Key of the log; repeatable.")
+@click.option(
+    "--policy", "policy_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="C2SP tlog-policy: logs, witnesses, and how many of them are enough.",
+)  # fmt: skip
+@click.option(
+    "--state", "folder", required=True, type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for what was seen, and for evidence. One for each log.",
+)  # fmt: skip
+@click.option(
+    "--watch", "watched", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="Certificates that you asked for (PEM), or the folder of a device. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--watch-device", "device_ids", multiple=True, metavar="ID", help="The id of a device of yours."
+)
+@click.option("--once", is_flag=True, help="Look once and end.")
+@click.option(
+    "--interval", "interval_s", default=60.0, show_default=True, type=click.FloatRange(0.05, 86400),
+    help="Seconds between two looks.",
+)  # fmt: skip
+@click.option(
+    "--grace", "grace_s", default=600.0, show_default=True, type=click.FloatRange(0, 604800),
+    help="Seconds that the log may go on without enough witnesses.",
+)  # fmt: skip
+@click.option(
+    "--settle", "settle_s", default=5.0, show_default=True, type=click.FloatRange(0, 3600),
+    help="Seconds that a certificate may take from the log to where you keep it.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.pass_context
+def monitor(
+    ctx: click.Context,
+    url: str,
+    log_keys: tuple[str, ...],
+    policy_file: Path | None,
+    folder: Path,
+    watched: tuple[Path, ...],
+    device_ids: tuple[str, ...],
+    once: bool,
+    interval_s: float,
+    grace_s: float,
+    settle_s: float,
+    as_json: bool,
+) -> None:
+    """Watch the log at URL (such as https://assay.example.org/log).
+
+    Derives the whole tree again from the entries that the log serves, compares it with everything the log has
+    ever shown here, counts witnesses, and looks for certificates of your devices and keys that you did not
+    ask for.
+
+    Exit codes: 0 all in order (--once); 1 a certificate that nobody asked for, or too few witnesses for too
+    long (--once); 4 the log cannot be read (--once); 5 the log contradicts itself, and the evidence is kept.
+    """
+    from authn.errors import LogContradiction
+
+    opened = _open(url, log_keys, policy_file, folder, watched, device_ids)
+    desk = _Desk(monitor=opened, grace_s=grace_s, settle_s=settle_s, out=_Out(as_json=as_json))
+    with opened.locked():
+        while True:
+            try:
+                code = desk.look()
+            except LogContradiction as e:
+                desk.out.say({"event": e.kind, "detail": e.detail, "evidence": e.evidence}, e.detail)
+                raise
+            if once:
+                ctx.exit(code)
+            time.sleep(interval_s)
+
+
+def _open(
+    url: str,
+    log_keys: tuple[str, ...],
+    policy_file: Path | None,
+    folder: Path,
+    watched: tuple[Path, ...],
+    device_ids: tuple[str, ...],
+) -> Monitor:
+    from authn.tlog.monitor import Monitor
+    from authn.tlog.monitor_state import StateFolder
+    from authn.tlog.note import parse_vkey
+    from authn.tlog.owned import read_owned
+    from authn.tlog.policy import read_policy
+    from authn.tlog.remote import RemoteLog
+
+    policy: WitnessPolicy | None = None if policy_file is None else read_policy(policy_file)
+    logs: tuple[Verifier, ...] = (*map(parse_vkey, log_keys), *(policy.logs if policy else ()))
+    if not logs:
+        raise click.UsageError("name the key of the log: --log-key, or a line of the policy")
+    read_owned(watched, device_ids)  # what cannot be read is said before anything begins
+    return Monitor(
+        RemoteLog(url),
+        logs,
+        policy,
+        StateFolder(folder),
+        lambda: read_owned(watched, device_ids),
+        clock=time.time,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Out:
+    as_json: bool
+
+    def say(self, event: dict[str, object], sentence: str) -> None:
+        click.echo(json.dumps(event) if self.as_json else sentence)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Desk:
+    monitor: Monitor
+    grace_s: float
+    settle_s: float
+    out: _Out
+    trouble: str = field(default="")
+
+    def look(self) -> int:
+        """The exit code that this look alone deserves. Raises ``LogContradiction``."""
+        from authn.errors import NoteError, Unavailable
+
+        try:
+            look = self._settled()
+        except (Unavailable, NoteError) as e:
+            if e.detail != self.trouble:
+                said: dict[str, object] = {"event": "notExamined", "detail": e.detail, "code": e.code}
+                self.out.say(said, f"not examined: {e.detail} [{e.code}]")
+            self.trouble = e.detail
+            return EXIT_NOT_EXAMINED
+        self.trouble = ""
+        self._show(look)
+        self.monitor.reported()
+        overdue = look.overdue_s > self.grace_s
+        return EXIT_FOUND if overdue or any(s.unasked for s in look.sightings) else 0
+
+    def _settled(self) -> Look:
+        """A certificate is in the log before its owner has it: give it the time to arrive."""
+        look = self.monitor.look()
+        if self.settle_s and any(s.unasked and s.new for s in look.sightings):
+            time.sleep(self.settle_s)
+            look = self.monitor.look()
+        return look
+
+    def _show(self, look: Look) -> None:
+        overdue = look.overdue_s > self.grace_s
+        event: dict[str, object] = {
+            "event": "checkpoint", "origin": look.origin, "size": look.size, "root": look.root.hex(),
+            "read": look.read, "witnesses": list(look.witnesses), "witnessed_size": look.witnessed_size,
+            "too_few_witnesses_s": round(look.overdue_s), "overdue": overdue,
+            "untagged": look.untagged, "strange": look.strange,
+        }  # fmt: skip
+        signed = ", ".join(look.witnesses) or "no witness of the policy"
+        line = f"{look.origin}: {look.size} entries, {look.read} read now, signed by {signed}"
+        if overdue:
+            line += f"; too few witnesses for {look.overdue_s:.0f} s, up to entry {look.witnessed_size}"
+        self.out.say(event, line)
+        if look.untagged or look.strange:
+            click.echo(
+                f"{look.untagged} entries about certificates or revocations are older than tags, and"
+                f" {look.strange} have an unknown form: whom they concern was not examined",
+                err=True,
+            )
+        for sighting in look.sightings:
+            if sighting.new or sighting.unasked:
+                self._show_sighting(sighting)
+
+    def _show_sighting(self, sighting: Sighting) -> None:
+        event: dict[str, object] = {
+            "event": "unasked" if sighting.unasked else "entry", "index": sighting.index,
+            "kind": sighting.kind, "about": list(sighting.about), "asked": sighting.asked,
+            "new": sighting.new,
+        }  # fmt: skip
+        line = f"entry {sighting.index}: {sighting.kind}"
+        if sighting.about:
+            line += f" about your {' and '.join(sighting.about)}"
+        if sighting.unasked:
+            event["evidence"] = self.monitor.keep_unasked(sighting)
+            line += f", and you did not ask for it; the evidence is in {event['evidence']}"
+        self.out.say(event, line)

@@ -1,14 +1,15 @@
-"""``assay lab``: train, evaluate and document detectors. A workshop for people with the corpus; the service
-never trains. Progress goes to stderr, results to stdout."""
+"""``assay lab``: fit generators (``lab_zoo``), train, evaluate and document detectors. A workshop for people
+with the corpus; the service never trains. Progress goes to stderr, results to stdout."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import click
 
+from authn.cli.lab_zoo import COMMANDS
+from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -16,23 +17,13 @@ _data = click.option("--data", type=_FOLDER, required=True, help="Corpus folder 
 _model = click.option("--model", "model_id", default="residual-1", show_default=True, help="Detector id.")
 
 
-class _Progress:
-    """One line per stage on stderr; a bar where stderr is a terminal, else a line at the end."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if self._terminal:
-            filled = round(30 * done / total)
-            click.echo(f"\r{what:24} [{'#' * filled:30}] {done}/{total}", nl=done == total, err=True)
-        elif done == total:
-            click.echo(f"{what}: {total} done", err=True)
-
-
 @click.group()
 def lab() -> None:
-    """Train, evaluate and document detectors."""
+    """Fit generators; train, evaluate and document detectors."""
+
+
+for _command in COMMANDS:
+    lab.add_command(_command)
 
 
 @lab.command()
@@ -40,17 +31,22 @@ def lab() -> None:
 @click.option("--out", type=_FOLDER, required=True, help="Run folder; run again to resume.")
 @_model
 @click.option("--seed", default=0, show_default=True)
-@click.option("--epochs", default=14, show_default=True, type=click.IntRange(1, 500))
+@click.option("--epochs", default=24, show_default=True, type=click.IntRange(1, 500))
 @click.option(
-    "--steps", default=80, show_default=True, type=click.IntRange(1, 10000), help="Steps per epoch."
+    "--steps", default=200, show_default=True, type=click.IntRange(1, 10000), help="Steps per epoch."
 )
-def train(data: Path, out: Path, model_id: str, seed: int, epochs: int, steps: int) -> None:
+@click.option(
+    "--upscalers", type=_FOLDER, help="Folder with the ncnn files of Real-ESRGAN, for more kinds of fakes."
+)
+def train(
+    data: Path, out: Path, model_id: str, seed: int, epochs: int, steps: int, upscalers: Path | None
+) -> None:
     """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
     from detector.lab import run_training
     from detector.training import TrainingOptions
 
     options = TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps)
-    card = run_training(data, out, model_id=model_id, options=options, report=_Progress())
+    card = run_training(data, out, model_id=model_id, options=options, report=Progress())
     click.echo(f"{card.model_id} {card.weights_sha256} in {out}")
 
 
@@ -65,7 +61,7 @@ def evaluate(data: Path, out: Path, model_id: str) -> None:
     from detector.lab import run_evaluation
 
     out.mkdir(parents=True, exist_ok=True)
-    card = run_evaluation(open_detector(model_id), data, out, report=_Progress())
+    card = run_evaluation(open_detector(model_id), data, out, report=Progress())
     click.echo(dump_card(card), nl=False)
 
 

@@ -1,0 +1,184 @@
+"""The commands of ``assay lab`` about generators: fit one, draw from it, look at it, judge it, export it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from authn.cli.progress import Progress
+from authn.errors import BadRequest
+
+if TYPE_CHECKING:
+    from detector.gan.runs import Data
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_run = click.argument("run", type=_FOLDER)
+_seed = click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Decides all chance."
+)
+_device = click.option(
+    "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
+    help="auto takes a GPU where there is one.",
+)  # fmt: skip
+_label = click.option("--class", "label", type=click.IntRange(0), help="Draw this class only, from 0.")
+
+
+def data_options(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Where the real pictures are."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        command = click.option(
+            "--corpus", type=_FOLDER, envvar="ASSAY_DATA", show_envvar=True,
+            help="Folder that holds cifar10 and mnist.",
+        )(command)  # fmt: skip
+        return click.option(
+            "--data", required=required, metavar="DIR|cifar10|mnist",
+            help="Real pictures: any folder of photos, or a named set.",
+        )(command)  # fmt: skip
+
+    return add
+
+
+def _data(name: str, corpus: Path | None) -> Data:
+    from detector.gan.runs import Data
+
+    return Data(name=name, corpus=corpus)
+
+
+@click.command()
+def families() -> None:
+    """List the families of generators and what leaves their traces."""
+    from detector.generators import FAMILIES
+
+    rows = [("family", "upsampler", "normaliser", "loss", "paper", "what it is")]
+    rows += [
+        (name, r.spec.upsampler or "-", r.spec.normaliser, r.spec.loss or "-", r.spec.paper or "-", r.about)
+        for name, r in sorted(FAMILIES.items())
+    ]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
+    for row in rows:
+        head = "  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=False))
+        click.echo(f"{head}  {row[-1]}")
+
+
+@click.command()
+@click.argument("family")
+@data_options(required=True)
+@click.option("--out", "run", type=_FOLDER, required=True, help="Run folder; run again to go on.")
+@click.option("--steps", type=click.IntRange(1), help="End after so many steps; repeatable to the last bit.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True),
+    help="End after so many CPU seconds (on a GPU: seconds by the clock). Without either: 300.",
+)  # fmt: skip
+@_seed
+@click.option(
+    "--side", type=click.IntRange(8, 256), help="Pixels of a picture's side; default: the recipe's."
+)
+@_device
+def fit(
+    family: str, data: str, corpus: Path | None, run: Path, steps: int | None, seconds: float | None,
+    seed: int, side: int | None, device: str,
+) -> None:  # fmt: skip
+    """Fit a FAMILY of generators on real pictures; plots and logs lie beside the weights."""
+    from detector.gan.runs import Wanted, budget_of, choose_device, fit_run
+
+    chosen = choose_device(device)
+    if steps is None and seconds is None:
+        seconds = 300.0
+    with Progress() as report:
+        card = fit_run(
+            Wanted(family=family, side=side), _data(data, corpus), run, budget_of(steps, seconds, chosen),
+            seed=seed, device=chosen, report=report,
+        )  # fmt: skip
+    click.echo(f"{card.spec.family} {card.weights_sha256} after {card.steps} steps in {run}")
+
+
+@click.command()
+@_run
+@click.option("--count", default=64, show_default=True, type=click.IntRange(1, 1_000_000))
+@_seed
+@_label
+@click.option("--out", type=_FILE, required=True, help="File (.npz) with the array images, uint8.")
+def sample(run: Path, count: int, seed: int, label: int | None, out: Path) -> None:
+    """Draw pictures from a fitted generator; the same seed draws the same pictures."""
+    from detector.gan.export import save_pictures
+    from detector.gan.runs import about_run, sample_run
+    from detector.gan.store import open_family
+
+    if out.suffix != ".npz":
+        raise BadRequest("--out names a .npz file; lab export writes PNG files")
+    fitted = open_family(run)
+    with Progress() as report:
+        images = sample_run(fitted, count, seed, label=label, report=report)
+    digest = save_pictures(images, out, about={**about_run(fitted), "seed": seed})
+    click.echo(f"{digest} {count} pictures in {out}")
+
+
+@click.command()
+@_run
+@click.option("--out", type=_FILE, help="PNG file; default: sheet.png in the run.")
+@click.option("--columns", default=12, show_default=True, type=click.IntRange(1, 100))
+@click.option("--rows", default=6, show_default=True, type=click.IntRange(1, 100))
+@_seed
+@_label
+def sheet(run: Path, out: Path | None, columns: int, rows: int, seed: int, label: int | None) -> None:
+    """Draw one picture that shows many samples."""
+    from detector.gan.runs import sample_run
+    from detector.gan.sheet import write_sheet
+    from detector.gan.store import open_family
+
+    path = out or run / "sheet.png"
+    with Progress() as report:
+        images = sample_run(open_family(run), columns * rows, seed, label=label, report=report)
+    write_sheet(images, path, columns=columns)
+    click.echo(path)
+
+
+@click.command()
+@_run
+@data_options(required=True)
+@click.option("--count", default=1000, show_default=True, type=click.IntRange(20, 100_000), help="Samples.")
+@_seed
+@click.option("--accept-bias", is_flag=True, help="Give FD below 10,000 pictures too, marked as biased.")
+@_device
+def quality(
+    run: Path, data: str, corpus: Path | None, count: int, seed: int, accept_bias: bool, device: str
+) -> None:
+    """Judge a generator against the pictures it was fitted on and held-out ones. No number here is FID."""
+    from detector.gan.assess import quality_text
+    from detector.gan.runs import assess_run, choose_device
+
+    with Progress() as report:
+        found = assess_run(
+            run, _data(data, corpus), count=count, seed=seed, accept_bias=accept_bias,
+            device=choose_device(device), report=report,
+        )  # fmt: skip
+    click.echo(quality_text(found), nl=False)
+
+
+@click.command()
+@_run
+@click.option(
+    "--to", "folder", type=_FOLDER, required=True, help="New folder: generated/, and real/ with --data."
+)
+@click.option("--count", default=10_000, show_default=True, type=click.IntRange(1, 1_000_000))
+@_seed
+@data_options(required=False)
+def export(run: Path, folder: Path, count: int, seed: int, data: str | None, corpus: Path | None) -> None:
+    """Write PNG files and a manifest, so that tools outside can compute FID and the like."""
+    from detector.gan.runs import export_run
+
+    with Progress() as report:
+        written = export_run(
+            run, folder, count=count, seed=seed, data=None if data is None else _data(data, corpus),
+            report=report,
+        )  # fmt: skip
+    for path, digest in written:
+        click.echo(f"{digest} {path}")
+
+
+COMMANDS = (families, fit, sample, sheet, quality, export)

@@ -1,0 +1,38 @@
+"""Progress of long work on stderr, results alone on stdout."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+import click
+
+_WIDTH = 30
+
+
+class Progress:
+    """One line per stage; a bar where stderr is a terminal, else a line at the end of each stage. As a
+    context manager it ends a bar that an interruption left open."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._open = 0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if self._terminal:
+            filled = round(_WIDTH * done / max(1, total))
+            line = f"{what:40} [{'#' * filled:{_WIDTH}}] {done}/{total}"
+            click.echo(f"\r{line:{self._open}}", nl=done >= total, err=True)
+            self._open = 0 if done >= total else len(line)
+        elif done >= total:
+            click.echo(f"{what}: done" if total == 1000 else f"{what}: {total} done", err=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._open:
+            click.echo(err=True)
+            self._open = 0

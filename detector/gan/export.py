@@ -1,0 +1,84 @@
+"""Pictures as PNG files for tools outside, so that anyone can compute the usual numbers (pytorch-fid,
+clean-fid, torch-fidelity) on exactly these pictures.
+
+A folder holds ``000000.png`` and so on, and ``manifest.json`` with the digest of every file; those tools pass
+over it. It appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from detector.errors import CorpusError
+
+SCHEMA = "assay.pictures/1"
+MANIFEST = "manifest.json"
+
+
+def png_bytes(picture: NDArray[np.uint8]) -> bytes:
+    """One picture (side, side, 1 or 3) without loss and without metadata."""
+    out = io.BytesIO()
+    Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(out, "PNG", compress_level=6)
+    return out.getvalue()
+
+
+def export_pictures(
+    images: NDArray[np.uint8],
+    folder: Path,
+    *,
+    about: dict[str, str | int],
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> str:
+    """Write all pictures and the manifest; returns the manifest's SHA-256. ``about`` names where they come
+    from. Raises ``CorpusError`` when the folder exists or cannot be written."""
+    if folder.exists():
+        raise CorpusError(f"{folder} exists; export into a folder that does not")
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        partial.mkdir(parents=True)
+        rows = []
+        for n, picture in enumerate(images):
+            name, data = f"{n:06d}.png", png_bytes(picture)
+            (partial / name).write_bytes(data)
+            rows.append({"name": name, "sha256": hashlib.sha256(data).hexdigest()})
+            report(n + 1, len(images))
+        head = {"schema": SCHEMA, **about, "pictures": len(images), "pixels_sha256": pixels_digest(images)}
+        text = json.dumps({**head, "files": rows}, indent=1) + "\n"
+        (partial / MANIFEST).write_text(text, encoding="utf-8")
+        partial.replace(folder)
+    except OSError as e:
+        raise CorpusError(f"pictures cannot be written to {folder}: {e.strerror}") from e
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def pixels_digest(images: NDArray[np.uint8]) -> str:
+    """Over shape and bytes; does not depend on how a PNG was compressed."""
+    digest = hashlib.sha256(repr(images.shape).encode())
+    digest.update(np.ascontiguousarray(images).data)
+    return digest.hexdigest()
+
+
+def save_pictures(images: NDArray[np.uint8], path: Path, *, about: dict[str, str | int]) -> str:
+    """One ``.npz`` with ``images`` and the text ``about``; returns the digest of the pixels. Raises
+    ``CorpusError``."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as f:
+            np.savez(f, images=images, about=np.array(json.dumps(about)))
+        temporary.replace(path)
+    except OSError as e:
+        raise CorpusError(f"{path} cannot be written: {e.strerror}") from e
+    return pixels_digest(images)

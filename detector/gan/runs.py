@@ -1,0 +1,293 @@
+"""A fit as a folder: everything that one family, one source and one budget leave behind.
+
+``card.json``, ``weights.safetensors``  the generator (``detector.gan.store``)
+``log.jsonl``, ``watch.jsonl``          losses per window of steps; quality while it was fitted
+``loss.png``, ``sheet.png``, ``spectra.png``, ``progress.png``
+``quality.json``                        after ``assess_run``
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from detector.corpus import Split
+from detector.errors import CorpusError, NotApplicable
+from detector.gan.assess import Quality, assess, write_quality
+from detector.gan.checkpoint import read_log, write_whole
+from detector.gan.export import export_pictures
+from detector.gan.features import pixel_extractor
+from detector.gan.fit import Progress, fit
+from detector.gan.pictures import as_bytes
+from detector.gan.quality import kid
+from detector.gan.sheet import plot_losses, plot_progress, plot_spectra, read_points, write_sheet
+from detector.gan.sources import NAMED, PhotoIndex, index_photos, open_named, tiles_of
+from detector.gan.spectrum import profile_db, ring_powers, spectrum_distance
+from detector.gan.store import Fitted, GeneratorCard, card_of, digest_of, open_family, save_family
+from detector.generators import family_row, make_family
+from detector.generators.family import Family
+from detector.generators.spec import Budget, ImageSource
+
+Report = Callable[[str, int, int], None]
+SHEET_COLUMNS, SHEET_ROWS = 12, 6
+_WATCHED = 128  # pictures
+_POINTS = 12
+_WATCH_SHARE = 0.05  # of the CPU time that watching may take
+_SPECTRUM_PICTURES = 512
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Where real pictures come from: a named set below ``corpus``, or a folder of photos."""
+
+    name: str
+    corpus: Path | None = None
+
+    def index(self, report: Report) -> PhotoIndex | None:
+        return None if self.name in NAMED else index_photos(Path(self.name), report=report)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is fitted: overrides of the family's recipe that the data or the user decide."""
+
+    family: str
+    side: int | None = None
+    width: int | None = None
+    batch: int | None = None
+
+
+def choose_device(name: str) -> str:
+    """``auto`` is a CUDA device where there is one."""
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def budget_of(steps: int | None, seconds: float | None, device: str) -> Budget:
+    """Seconds are CPU seconds on a CPU, which do not depend on what else runs, and by the clock elsewhere."""
+    if device == "cpu":
+        return Budget(steps=steps, cpu_seconds=seconds)
+    return Budget(steps=steps, wall_seconds=seconds)
+
+
+def train_source(
+    data: Data, index: PhotoIndex | None, side: int, *, seed: int, report: Report
+) -> ImageSource:
+    """The pictures to fit on. Raises ``CorpusError``."""
+    if index is None:
+        return open_named(data.name, side, split=Split.TRAIN, corpus=data.corpus)
+    return tiles_of(index, side, seed=seed, split=Split.TRAIN, report=report)
+
+
+def held_out_source(
+    data: Data, index: PhotoIndex | None, side: int, *, seed: int, report: Report
+) -> ImageSource:
+    """Real pictures that no generator was fitted on: the published test part, or the calibration and test
+    photos of a folder. Raises ``CorpusError`` when there are none."""
+    if index is None:
+        return open_named(data.name, side, split=Split.TEST, corpus=data.corpus)
+    found, reason = [], ""
+    for split in (Split.CALIBRATION, Split.TEST):
+        try:
+            found.append(tiles_of(index, side, seed=seed, split=split, report=report))
+        except CorpusError as e:
+            reason = e.detail
+    if not found:
+        raise CorpusError(f"no photo was held out: {reason}")
+    return ImageSource(
+        name=f"{index.folder.name}/held out", images=np.concatenate([f.images for f in found]), mirrors=True
+    )
+
+
+def fit_run(
+    wanted: Wanted,
+    data: Data,
+    run: Path,
+    budget: Budget,
+    *,
+    seed: int,
+    device: str = "cpu",
+    index: PhotoIndex | None = None,
+    report: Report = _silent,
+) -> GeneratorCard:
+    """Fit or go on, save, draw the plots. A run that used its budget up is only drawn again. Raises
+    ``DetectorError``."""
+    index = index or data.index(report)
+    spec = family_row(wanted.family).spec
+    side = wanted.side or spec.side
+    source = train_source(data, index, side, seed=seed, report=report)
+    family = make_family(wanted.family, seed=seed, **_overrides(wanted, source, side))
+    watch = _Watch(family, source, run, report)
+    result = fit(family, source, budget, seed=seed, run=run, device=device, report=watch)
+    card = save_family(family, run, card_of(family.spec, source, budget, result))
+    draw_plots(Fitted(family.to("cpu"), card), source, run)
+    return card
+
+
+def _overrides(wanted: Wanted, source: ImageSource, side: int) -> dict[str, Any]:
+    given = {"side": side, "channels": source.images.shape[3], "width": wanted.width, "batch": wanted.batch}
+    if family_row(wanted.family).spec.classes and source.class_names:
+        given["classes"] = len(source.class_names)
+    return {k: v for k, v in given.items() if v is not None}
+
+
+class _Watch:
+    """Reports progress, and now and then measures what the weights of the moment draw: cheap measures, a few
+    pictures, a bounded share of the time. What is drawn here has a chance of its own, so that watching
+    changes no weight."""
+
+    def __init__(self, family: Family, source: ImageSource, run: Path, report: Report) -> None:
+        self._family, self._path, self._report = family, run / "watch.jsonl", report
+        rng = np.random.default_rng(0)
+        some = source.images[rng.permutation(len(source.images))[:_SPECTRUM_PICTURES]]
+        self._extract = pixel_extractor().of
+        self._powers = ring_powers(some) if source.images.shape[1] >= 8 else None
+        self._pixels = self._extract(some, lambda _d, _t: None)
+        self._points = read_points(self._path)
+        self._spent = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        losses = " ".join(f"{k} {v:.3g}" for k, v in list(progress.losses.items())[:3])
+        self._report(f"{self._family.spec.family} {losses}", round(1000 * progress.part), 1000)
+        due = progress.part * _POINTS >= len(self._points) + 1
+        if due and self._powers is not None and self._spent <= _WATCH_SHARE * progress.cpu_seconds:
+            self._measure(progress)
+
+    @torch.no_grad()
+    def _measure(self, progress: Progress) -> None:
+        began = time.process_time()
+        self._family.eval()
+        drawn = as_bytes(self._family.draw(_WATCHED, torch.Generator().manual_seed(0), None))
+        self._family.train()
+        assert self._powers is not None
+        spectrum = spectrum_distance(self._powers, ring_powers(drawn), rounds=2)
+        distance = kid(self._pixels, self._extract(drawn, lambda _d, _t: None), rounds=2)
+        point = {
+            "steps": float(progress.steps),
+            "cpu_seconds": progress.cpu_seconds,
+            "spectrum_db": round(spectrum.rms_db.value, 4),
+            "high_db": round(spectrum.high_db.value, 4),
+            "kid_pixels": round(distance.value, 6),
+        }
+        # Written whole: points after the checkpoint that a killed run went back to are left out.
+        self._points = [*(p for p in self._points if p["steps"] < point["steps"]), point]
+        write_whole(self._path, "".join(json.dumps(p) + "\n" for p in self._points).encode())
+        self._spent += time.process_time() - began
+
+
+def draw_plots(fitted: Fitted, source: ImageSource, run: Path) -> None:
+    """Loss, samples, spectra and quality against time beside the weights."""
+    name = fitted.spec.family
+    plot_losses(read_log(run), run / "loss.png", title=f"{name} on {source.name}")
+    samples = fitted.sample(SHEET_COLUMNS * SHEET_ROWS, 0)
+    write_sheet(samples, run / "sheet.png", columns=SHEET_COLUMNS)
+    plot_progress(read_points(run / "watch.jsonl"), run / "progress.png", title=f"{name} while it was fitted")
+    if source.images.shape[1] < 8:
+        return
+    rng = np.random.default_rng(0)
+    real = source.images[rng.permutation(len(source.images))[:_SPECTRUM_PICTURES]]
+    profiles = {"real": profile_db(ring_powers(real)), name: profile_db(ring_powers(samples))}
+    plot_spectra(profiles, run / "spectra.png", title=f"{name} on {source.name}: {len(samples)} samples")
+
+
+def assess_run(
+    run: Path,
+    data: Data,
+    *,
+    count: int,
+    seed: int,
+    accept_bias: bool = False,
+    device: str = "cpu",
+    index: PhotoIndex | None = None,
+    report: Report = _silent,
+) -> Quality:
+    """Judge a finished run against the pictures it was fitted on and those it was not; writes
+    ``quality.json`` and ``spectra.png``. Raises ``CorpusError`` when the data are not those of the card."""
+    fitted = open_family(run)
+    card, side = _card(fitted, run), fitted.spec.side
+    index = index or data.index(report)
+    train = fitted_on(card, data, index, report=report)
+    held_out = held_out_source(data, index, side, seed=card.seed, report=report)
+    samples = sample_run(fitted, count, seed, report=report)
+    quality = assess(
+        samples, train, held_out, seed=seed, report=report, accept_bias=accept_bias, device=device
+    )  # fmt: skip
+    write_quality(quality, {**about_run(fitted), "seed": seed}, run / "quality.json")
+    if quality.spectra[0]:
+        real, drawn = (np.array(profile) for profile in quality.spectra)
+        profiles = {"real, held out": real, card.spec.family: drawn}
+        plot_spectra(profiles, run / "spectra.png", title=f"{card.spec.family}: {count} samples")
+    return quality
+
+
+def fitted_on(card: GeneratorCard, data: Data, index: PhotoIndex | None, *, report: Report) -> ImageSource:
+    """The pictures of a fit, found again. Raises ``CorpusError`` when the data give others."""
+    source = train_source(data, index, card.spec.side, seed=card.seed, report=report)
+    if digest_of(source) != card.source_sha256:
+        raise CorpusError(f"{data.name} is not what this {card.spec.family} was fitted on ({card.source})")
+    return source
+
+
+def sample_run(
+    fitted: Fitted, count: int, seed: int, *, report: Report = _silent, label: int | None = None
+) -> NDArray[np.uint8]:
+    """Raises ``CorpusError`` for a class that the family does not know."""
+    labels = None if label is None else np.full(count, label, np.int64)
+    report(f"sampling {fitted.spec.family}", 0, count)
+    drawn = fitted.sample(count, seed, labels)
+    report(f"sampling {fitted.spec.family}", count, count)
+    return drawn
+
+
+def export_run(
+    run: Path, folder: Path, *, count: int, seed: int, data: Data | None, report: Report = _silent
+) -> list[tuple[Path, str]]:
+    """``generated/`` with samples and, with ``data``, ``real/`` with the pictures of the fit: folders and the
+    digests of their manifests. Raises ``CorpusError``."""
+    fitted = open_family(run)
+    card = _card(fitted, run)
+    if folder.exists():
+        raise CorpusError(f"{folder} exists; export into a folder that does not")
+    parts = []
+    if data is not None:
+        real = fitted_on(card, data, data.index(report), report=report)
+        parts.append(("real", real.images))
+    parts.append(("generated", sample_run(fitted, count, seed, report=report)))
+    written = []
+    for name, images in parts:
+        progress = partial(report, f"writing {name}")
+        about = {**about_run(fitted), "seed": seed, "kind": name}
+        digest = export_pictures(images, folder / name, about=about, report=progress)
+        written.append((folder / name, digest))
+    return written
+
+
+def about_run(fitted: Fitted) -> dict[str, str | int]:
+    """What a file made from a generator says about it."""
+    card = fitted.card
+    if card is None:
+        return {"family": fitted.spec.family}
+    return {
+        "family": card.spec.family, "weights_sha256": card.weights_sha256, "source": card.source,
+        "source_sha256": card.source_sha256,
+    }  # fmt: skip
+
+
+def _card(fitted: Fitted, run: Path) -> GeneratorCard:
+    if fitted.card is None:
+        raise NotApplicable(f"{run.name} holds no card")
+    return fitted.card

@@ -1,0 +1,134 @@
+"""Pictures of a fit, for eyes: sheets of samples, losses, spectra, quality against time."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.errors import CorpusError
+from detector.gan.export import png_bytes
+from detector.metrics import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_GAP = 2
+_PAPER = 255
+_WANTED_SIDE = 64  # small pictures are shown larger, by repeating pixels so that nothing is smoothed
+
+
+def sheet_of(images: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
+    """A grid (height, width, 3) in reading order, with white gaps; the last row may be short."""
+    if columns < 1 or not len(images):
+        raise CorpusError("a sheet has at least one column and one picture")
+    times = max(1, _WANTED_SIDE // images.shape[1])
+    shown = images.repeat(times, axis=1).repeat(times, axis=2)
+    if shown.shape[3] == 1:
+        shown = shown.repeat(3, axis=3)
+    rows, side = -(-len(shown) // columns), shown.shape[1]
+    step = side + _GAP
+    sheet = np.full((rows * step + _GAP, columns * step + _GAP, 3), _PAPER, np.uint8)
+    for n, picture in enumerate(shown):
+        y, x = _GAP + n // columns * step, _GAP + n % columns * step
+        sheet[y : y + side, x : x + side] = picture
+    return sheet
+
+
+def write_sheet(images: NDArray[np.uint8], path: Path, *, columns: int) -> None:
+    """Raises ``CorpusError`` when the file cannot be written."""
+    _write(png_bytes(sheet_of(images, columns=columns)), path)
+
+
+def plot_losses(log: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
+    """Mean losses per window of steps. Without a finished window there is nothing to draw and no file."""
+    if not log:
+        return
+    figure, axis = _figure(title)
+    for name in log[-1]["losses"]:
+        rows = [(line["images"], line["losses"][name]) for line in log if name in line["losses"]]
+        axis.plot(*zip(*rows, strict=True), label=name, marker="." if len(rows) < 3 else None)
+    axis.set_xlabel("real pictures seen")
+    axis.set_ylabel("loss, mean of a window")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    _save(figure, path)
+
+
+def plot_spectra(profiles: Mapping[str, Array], path: Path, *, title: str) -> None:
+    """Mean profiles in dB, frequency 1 first; the first one is drawn as the reference."""
+    figure, axis = _figure(title)
+    for n, (name, profile) in enumerate(profiles.items()):
+        style = {"color": "black", "linewidth": 2.2} if n == 0 else {"linewidth": 1.4}
+        axis.plot(np.arange(1, len(profile) + 1), profile, label=name, **style)
+    axis.set_xlabel("frequency, cycles per picture")
+    axis.set_ylabel("power, dB")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    _save(figure, path)
+
+
+def plot_progress(points: Sequence[Mapping[str, float]], path: Path, *, title: str) -> None:
+    """Quality against CPU time, as it was watched during the fit. Without points there is no file."""
+    if not points:
+        return
+    figure, axis = _figure(title)
+    seconds = [p["cpu_seconds"] for p in points]
+    axis.plot(
+        seconds, [p["spectrum_db"] for p in points], "o-", color="tab:blue", label="spectrum distance, dB"
+    )
+    axis.set_xlabel("CPU seconds")
+    axis.set_ylabel("spectrum distance to real pictures, dB")
+    axis.set_ylim(bottom=0)
+    right = axis.twinx()
+    right.plot(seconds, [p["kid_pixels"] for p in points], "s--", color="tab:red", label="KID, pixels")
+    right.set_ylabel("KID on 16 x 16 pixels")
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+    _save(figure, path)
+
+
+def read_points(path: Path) -> list[dict[str, float]]:
+    """Whole lines of a JSON-lines file of numbers; a line that a crash cut short ends it."""
+    points: list[dict[str, float]] = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            points.append({str(k): float(v) for k, v in json.loads(text).items()})
+        except (ValueError, TypeError, AttributeError):
+            break
+    return points
+
+
+def _figure(title: str) -> tuple[Figure, Any]:
+    # No pyplot: a figure of its own leaves no global state and needs no display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    axis.set_title(title, fontsize=10)
+    return figure, axis
+
+
+def _save(figure: Figure, path: Path) -> None:
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=110)
+    _write(out.getvalue(), path)
+
+
+def _write(data: bytes, path: Path) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as e:
+        temporary.unlink(missing_ok=True)
+        raise CorpusError(f"{path} cannot be written: {e.strerror}") from e

@@ -1,0 +1,162 @@
+"""One command each: fit, sample, sheet, quality, export, families."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from authn.cli import cli
+from detector.errors import CorpusError, DetectorError, ModelUnavailable
+from detector.gan.export import pixels_digest
+from tests.conftest import ROOT
+from tests.detector.gan.test_sources import scene
+from tests.detector.made import encoded
+
+
+def assay(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["lab", *map(str, arguments)], catch_exceptions=True)
+
+
+def done(*arguments: object) -> str:
+    found = assay(*arguments)
+    assert found.exit_code == 0, (found.output, found.exception)
+    return found.stdout
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for n in range(14):
+        (folder / f"{n:02d}.jpg").write_bytes(encoded(scene(96, 128, n), "JPEG", quality=90))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "vae"
+    done("fit", "vae", "--data", photos, "--out", folder, "--steps", 8, "--side", 16, "--device", "cpu")
+    return folder
+
+
+def test_a_fit_says_which_weights_it_left_and_the_next_call_only_draws_it_again(
+    run: Path, photos: Path
+) -> None:
+    card = json.loads((run / "card.json").read_text())
+    (run / "loss.png").unlink()
+    command = ("fit", "vae", "--data", photos, "--out", run, "--steps", 8, "--side", 16, "--device", "cpu")
+    assert done(*command).split()[:2] == ["vae", card["weights_sha256"]]
+    assert (run / "loss.png").is_file()
+
+
+def test_samples_of_one_seed_are_the_same_pictures(run: Path, tmp_path: Path) -> None:
+    first, second, other = (
+        done("sample", run, "--count", 5, "--seed", s, "--out", tmp_path / f"{n}.npz").split()[0]
+        for n, s in enumerate((7, 7, 8))
+    )
+    assert first == second != other
+    with np.load(tmp_path / "0.npz") as stored:
+        assert stored["images"].shape == (5, 16, 16, 3)
+        assert pixels_digest(stored["images"]) == first
+        assert json.loads(str(stored["about"]))["seed"] == 7
+
+
+def test_a_sheet_is_one_picture(run: Path, tmp_path: Path) -> None:
+    done("sheet", run, "--columns", 4, "--rows", 3, "--out", tmp_path / "s.png")
+    with Image.open(tmp_path / "s.png") as image:
+        assert image.size == (4 * 66 + 2, 3 * 66 + 2)
+
+
+def test_quality_is_a_table_that_never_says_fid(run: Path, photos: Path) -> None:
+    table = done("quality", run, "--data", photos, "--count", 24, "--device", "cpu")
+    assert "KID" in table
+    assert "not examined: FD of" in table
+    assert "FID" not in table
+    biased = done("quality", run, "--data", photos, "--count", 24, "--accept-bias", "--device", "cpu")
+    assert "biased: too few pictures" in biased
+
+
+def test_an_export_names_every_manifest(run: Path, photos: Path, tmp_path: Path) -> None:
+    lines = done("export", run, "--to", tmp_path / "out", "--count", 4, "--data", photos).splitlines()
+    assert [Path(line.split(maxsplit=1)[1]).name for line in lines] == ["real", "generated"]
+    assert len(list((tmp_path / "out" / "generated").glob("*.png"))) == 4
+
+
+def test_every_family_has_a_line() -> None:
+    from detector.generators import FAMILIES
+
+    lines = done("families").splitlines()
+    assert [line.split()[0] for line in lines[1:]] == sorted(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        (["fit", "vae", "--data", "cifar10", "--out", "x"], CorpusError, "--corpus"),
+        (["fit", "vae", "--data", "nowhere", "--out", "x"], CorpusError, "no folder"),
+        (["fit", "nobody", "--data", "PHOTOS", "--out", "x"], ModelUnavailable, "no family"),
+        (["sample", "nowhere", "--out", "x.npz"], ModelUnavailable, "no generator"),
+        (["quality", "nowhere", "--data", "PHOTOS"], ModelUnavailable, "no generator"),
+        (["export", "nowhere", "--to", "x"], ModelUnavailable, "no generator"),
+    ],
+    ids=lambda v: "-".join(v[:2]) if isinstance(v, list) else "",
+)
+def test_what_is_missing_is_one_typed_sentence_and_leaves_nothing(
+    arguments: list[str], error: type[DetectorError], says: str, photos: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ASSAY_DATA", raising=False)
+    found = assay(*(str(photos) if a == "PHOTOS" else a for a in arguments))
+    assert isinstance(found.exception, error)
+    assert says in found.exception.detail
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["fit", "vae", "--data", "x", "--out", "y", "--steps", "0"], ["sample", "x", "--out", "y.png"]],
+    ids=["no steps", "no npz"],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    found = assay(*arguments)
+    assert getattr(found.exception, "exit_code", found.exit_code) == 2
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_an_interrupted_fit_says_so_and_goes_on_where_it_was(photos: Path, tmp_path: Path) -> None:
+    """SIGINT answers with exit code 130 and one sentence; the same command then ends in the weights of a fit
+    that nobody interrupted."""
+    command = ["fit", "dcgan", "--data", str(photos), "--steps", "120", "--side", "16", "--device", "cpu"]
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "authn", "lab", *command, "--out", str(run)],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until((run / "log.jsonl").is_file)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "interrupted; run the same command again to go on"
+    assert not (run / "card.json").exists()
+    assert json.loads((run / "log.jsonl").read_text().splitlines()[-1])["steps"] < 120
+    resumed = done(*command, "--out", run).split()[1]
+    assert resumed == done(*command, "--out", tmp_path / "whole").split()[1]

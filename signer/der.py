@@ -1,6 +1,6 @@
 """A strict reader of DER (X.690): definite minimal lengths, low tag numbers, nothing left over.
 
-It only splits; what the parts mean is decided by who asks (``signer.timestamp``).
+It only splits, and reads numbers and names; what they mean is decided by who asks (``signer.timestamp``).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_LENGTH_OCTETS = 4
+INTEGER, OID, NULL, SEQUENCE = 0x02, 0x06, 0x05, 0x30
 
 
 class DerError(ValueError):
@@ -40,6 +41,11 @@ def elements(data: bytes) -> tuple[Element, ...]:
     return tuple(found)
 
 
+def first(data: bytes) -> Element:
+    """The element that ``data`` begins with, whatever comes behind it. Raises ``DerError``."""
+    return _element(data, 0)
+
+
 def single(data: bytes, tag: int) -> Element:
     """Exactly one element with this tag and nothing behind it. Raises ``DerError``."""
     element = _element(data, 0)
@@ -48,6 +54,39 @@ def single(data: bytes, tag: int) -> Element:
     if element.tag != tag:
         raise DerError(f"tag {element.tag:#04x} where {tag:#04x} belongs")
     return element
+
+
+def whole(element: Element, tag: int) -> bytes:
+    """The contents of an element of this kind. Raises ``DerError``."""
+    if element.tag != tag:
+        raise DerError(f"tag {element.tag:#04x} where {tag:#04x} belongs")
+    return element.body
+
+
+def integer(element: Element, tag: int = INTEGER) -> int:
+    """A number in its one spelling (X.690 section 8.3.2); ``tag`` if it is implicit. Raises ``DerError``."""
+    body = whole(element, tag)
+    if not body or (len(body) > 1 and (body[0], body[1] >> 7) in ((0, 0), (0xFF, 1))):
+        raise DerError("a number is empty or padded")
+    return int.from_bytes(body, "big", signed=True)
+
+
+def identifier(element: Element) -> bytes:
+    """The contents of an object identifier (X.690 section 8.19). Raises ``DerError``."""
+    body = whole(element, OID)
+    starts = [octet for before, octet in zip(b"\0" + body, body, strict=False) if not before & 0x80]
+    if not body or body[-1] & 0x80 or 0x80 in starts:
+        raise DerError("an object identifier is empty, padded or cut short")
+    return body
+
+
+def algorithm(element: Element) -> bytes:
+    """The identifier of an AlgorithmIdentifier without parameters, or with NULL. Raises ``DerError``."""
+    whole(element, SEQUENCE)
+    parts = element.children()
+    if not 0 < len(parts) < 3 or (len(parts) == 2 and parts[1].raw != bytes((NULL, 0))):
+        raise DerError("an algorithm has parameters that it does not take")
+    return identifier(parts[0])
 
 
 def _element(data: bytes, at: int) -> Element:

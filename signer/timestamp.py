@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from signer.der import DerError, single
+from signer.der import integer, single
 from signer.errors import (
     TimestampMalformed,
     TimestampMismatch,
@@ -42,6 +42,11 @@ from signer.tst import ParsedToken, parse_token
 
 _USAGES = frozenset({ExtendedKeyUsageOID.TIME_STAMPING})
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+# ecdsa-with-SHA256, 384, 512 (RFC 5758) and sha256, 384, 512WithRSAEncryption (RFC 4055); some writers name
+# the kind of key only, which is legal for RSA (RFC 3370) and harmless for the other.
+_ECDSA = {bytes.fromhex("2a8648ce3d04030" + n): h for n, h in zip("234", _HASHES.values(), strict=True)}
+_RSA = {bytes.fromhex("2a864886f70d01010" + n): name for n, name in zip("bcd", _HASHES, strict=True)}
+_EC_KEY, _RSA_KEY = bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a864886f70d010101")
 _SHA256 = bytes.fromhex("608648016503040201")
 _SEQUENCE, _OID, _INTEGER, _OCTETS = 0x30, 0x06, 0x02, 0x04
 
@@ -69,18 +74,18 @@ def parse_response(response: bytes) -> bytes:
     """The token of a TimeStampResp. Raises ``TimestampRejected`` with the authority's words, or
     ``TimestampMalformed``; ``grantedWithMods`` counts as rejected, since we asked for nothing to modify."""
     try:
-        parts = single(response, _SEQUENCE).children()
-        status = parts[0].children()
-        value = int.from_bytes(status[0].body, "big")
+        stated, *tokens = single(response, _SEQUENCE).children()
+        status, *words = single(stated.raw, _SEQUENCE).children()
+        value = integer(status)
         if value != 0:
-            words = b" ".join(text.body for text in status[1].children()) if len(status) > 1 else b""
+            said = b" ".join(text.body for text in words[0].children()) if words else b""
             raise TimestampRejected(
-                f"the time-stamp authority refused (status {value}): {words[:200].decode('utf-8', 'replace')}"
+                f"the time-stamp authority refused (status {value}): {said[:200].decode('utf-8', 'replace')}"
             )
-        if len(parts) != 2:
+        if len(tokens) != 1:
             raise TimestampMalformed("the answer holds no token")
-        return parts[1].raw
-    except (DerError, LookupError) as e:
+        return tokens[0].raw
+    except ValueError as e:
         raise TimestampMalformed("the answer is no TimeStampResp") from e
 
 
@@ -127,11 +132,11 @@ def _signer(parsed: ParsedToken) -> x509.Certificate:
 
 
 def _check_names(parsed: ParsedToken, certificate: x509.Certificate) -> None:
-    algorithm, expected = parsed.ess_digest
     der = certificate.public_bytes(serialization.Encoding.DER)
     # SHA-1 here only names a certificate (RFC 2634); the path below decides about trust.
-    if not hmac.compare_digest(hashlib.new(algorithm, der, usedforsecurity=False).digest(), expected):
-        raise TimestampMalformed("ESSCertID names another certificate than the signer's")
+    for algorithm, expected in parsed.ess_digests:
+        if not hmac.compare_digest(hashlib.new(algorithm, der, usedforsecurity=False).digest(), expected):
+            raise TimestampMalformed("ESSCertID names another certificate than the signer's")
     if parsed.info.tsa_name is not None and parsed.info.tsa_name != certificate.subject.public_bytes():
         raise TimestampMalformed("the tsa name is not the subject of the signer's certificate")
 
@@ -141,25 +146,21 @@ def _check_signature(parsed: ParsedToken, certificate: x509.Certificate) -> None
         key = certificate.public_key()
     except (UnsupportedAlgorithm, ValueError) as e:
         raise TimestampUntrusted("the authority's key cannot be read") from e
-    digest = _HASHES[parsed.digest_algorithm]
+    name, digest = parsed.signature_algorithm, _HASHES[parsed.digest_algorithm]
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(parsed.signature, parsed.signed_attributes, ec.ECDSA(_ecdsa_digest(parsed, digest)))
+            curve_digest = digest if name == _EC_KEY else _ECDSA.get(name)
+            if curve_digest is None:
+                raise TimestampMalformed("the token names another signature algorithm than its key's")
+            key.verify(parsed.signature, parsed.signed_attributes, ec.ECDSA(curve_digest))
         elif isinstance(key, rsa.RSAPublicKey):
+            if name != _RSA_KEY and _RSA.get(name) != parsed.digest_algorithm:
+                raise TimestampMalformed("the token names another signature algorithm than its key's")
             key.verify(parsed.signature, parsed.signed_attributes, padding.PKCS1v15(), digest)
         else:
             raise TimestampUntrusted("the authority's key type is not accepted")
     except (InvalidSignature, UnsupportedAlgorithm) as e:
         raise TimestampMalformed("the signature of the token does not verify") from e
-
-
-def _ecdsa_digest(parsed: ParsedToken, default: hashes.HashAlgorithm) -> hashes.HashAlgorithm:
-    """ecdsa-with-SHA256/384/512 (RFC 5758); other writers name the key type only."""
-    return {
-        bytes.fromhex("2a8648ce3d040302"): hashes.SHA256(),
-        bytes.fromhex("2a8648ce3d040303"): hashes.SHA384(),
-        bytes.fromhex("2a8648ce3d040304"): hashes.SHA512(),
-    }.get(parsed.signature_algorithm, default)
 
 
 def _check_certificate(certificate: x509.Certificate) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 
 from signer.certificates import read_certificate
-from signer.der import DerError, Element, elements, single
+from signer.der import DerError, Element, algorithm, elements, identifier, integer, single, whole
 from signer.errors import TimestampMalformed
 
 MAX_TOKEN_BYTES = 64 * 1024  # real ones have 1 to 8 KB
@@ -32,12 +32,16 @@ _DIGESTS = {
     bytes.fromhex("608648016503040202"): "sha384",
     bytes.fromhex("608648016503040203"): "sha512",
 }
-_GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{1,6}))?Z")
+_GENERALIZED = re.compile(
+    rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{0,5}[1-9]))?Z"
+)  # X.690 11.7: no zero at the end
 _UTC = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z")
 _SIGNING_TIME_TOLERANCE = timedelta(seconds=1)
 
-_SEQUENCE, _SET, _INTEGER, _OCTETS = 0x30, 0x31, 0x02, 0x04
+_SEQUENCE, _SET, _INTEGER, _OCTETS, _BOOLEAN = 0x30, 0x31, 0x02, 0x04, 0x01
 _GENERALIZED_TIME, _UTC_TIME = 0x18, 0x17
+_EXPLICIT_0, _EXPLICIT_1, _DIRECTORY_NAME = 0xA0, 0xA1, 0xA4
+_TST_OPTIONAL = (_SEQUENCE, _BOOLEAN, _INTEGER, _EXPLICIT_0, _EXPLICIT_1)  # accuracy to extensions, in order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ class TstInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedToken:
-    """``issuer`` (DER) and ``certificate_serial`` name the signer; ``ess_digest`` must be its certificate's.
+    """``issuer`` (DER) and ``certificate_serial`` name the signer; ``ess_digests`` must be its certificate's.
     ``signed_attributes`` are the bytes under the signature."""
 
     info: TstInfo
@@ -66,7 +70,7 @@ class ParsedToken:
     digest_algorithm: str
     signature_algorithm: bytes
     signed_attributes: bytes
-    ess_digest: tuple[str, bytes]
+    ess_digests: tuple[tuple[str, bytes], ...]
     signature: bytes
 
 
@@ -81,54 +85,62 @@ def parse_token(token: bytes) -> ParsedToken:
 
 
 def _parse(token: bytes) -> ParsedToken:
-    content_info = single(token, _SEQUENCE).children()
-    if content_info[0].body != _ID_SIGNED_DATA or len(content_info) != 2:
+    kind, content = single(token, _SEQUENCE).children()
+    if identifier(kind) != _ID_SIGNED_DATA:
         raise DerError("not a SignedData")
-    signed = single(content_info[1].body, _SEQUENCE).children()
-    if signed[0].body != b"\x03":
+    version, algorithms, encapsulated, *rest = single(whole(content, _EXPLICIT_0), _SEQUENCE).children()
+    if integer(version) != 3:
         raise DerError("SignedData is not version 3")
-    encapsulated = signed[2].children()
-    if encapsulated[0].body != _ID_TST_INFO:
-        raise DerError("the content is no TSTInfo")
-    tst = single(encapsulated[1].body, _OCTETS).body
-    bag = [e for e in signed[3:-1] if e.tag == 0xA0]
-    signers = signed[-1].children()
-    if signed[-1].tag != _SET or len(signers) != 1:
+    for one in elements(whole(algorithms, _SET)):
+        algorithm(one)
+    *optional, signers = rest
+    if [e.tag for e in optional] not in ([], [_EXPLICIT_0], [_EXPLICIT_1], [_EXPLICIT_0, _EXPLICIT_1]):
+        raise DerError("SignedData holds fields that do not belong there")
+    bag = optional[0].body if optional and optional[0].tag == _EXPLICIT_0 else b""
+    infos = elements(whole(signers, _SET))
+    if len(infos) != 1:
         raise DerError("there must be exactly one signer")
-    return _signer_info(signers[0], tst, _certificates(bag))
+    return _signer_info(infos[0], _content(encapsulated), _certificates(bag))
 
 
-def _certificates(bag: list[Element]) -> tuple[x509.Certificate, ...]:
-    return tuple(
-        read_certificate(element.raw)
-        for element in (elements(bag[0].body) if bag else ())
-        if element.tag == _SEQUENCE
-    )
+def _content(encapsulated: Element) -> bytes:
+    kind, content = single(encapsulated.raw, _SEQUENCE).children()
+    if identifier(kind) != _ID_TST_INFO:
+        raise DerError("the content is no TSTInfo")
+    return single(whole(content, _EXPLICIT_0), _OCTETS).body
+
+
+def _certificates(bag: bytes) -> tuple[x509.Certificate, ...]:
+    return tuple(read_certificate(element.raw) for element in elements(bag) if element.tag == _SEQUENCE)
 
 
 def _signer_info(element: Element, tst: bytes, certificates: tuple[x509.Certificate, ...]) -> ParsedToken:
-    parts = element.children()
-    if parts[0].body != b"\x01" or parts[1].tag != _SEQUENCE:
+    version, signer, digests, signed, algorithms, signature, *unsigned = single(
+        element.raw, _SEQUENCE
+    ).children()
+    if integer(version) != 1 or signer.tag != _SEQUENCE:
         raise DerError("the signer is not named by issuer and serial")
-    issuer, serial = parts[1].children()
-    digest = _DIGESTS.get(parts[2].children()[0].body)
+    if [e.tag for e in unsigned] not in ([], [_EXPLICIT_1]):
+        raise DerError("the signer has fields that do not belong there")
+    issuer, serial = signer.children()
+    digest = _DIGESTS.get(algorithm(digests))
     if digest is None:
         raise DerError("the digest algorithm is not accepted")
-    if parts[3].tag != 0xA0:
+    if signed.tag != _EXPLICIT_0:
         raise DerError("there are no signed attributes")
-    attributes = _attributes(parts[3])
+    attributes = _attributes(signed)
     info = _tst_info(tst)
     _check_attributes(attributes, tst, digest, info)
     return ParsedToken(
         info=info,
         certificates=certificates,
         issuer=issuer.raw,
-        certificate_serial=int.from_bytes(serial.body, "big", signed=True),
+        certificate_serial=integer(serial),
         digest_algorithm=digest,
-        signature_algorithm=parts[4].children()[0].body,
-        signed_attributes=bytes([_SET]) + parts[3].raw[1:],  # RFC 5652 5.4: signed as SET OF, not as [0]
-        ess_digest=_ess_digest(attributes),
-        signature=parts[5].body,
+        signature_algorithm=algorithm(algorithms),
+        signed_attributes=bytes([_SET]) + signed.raw[1:],  # RFC 5652 5.4: signed as SET OF, not as [0]
+        ess_digests=_ess_digests(attributes, issuer, serial),
+        signature=whole(signature, _OCTETS),
     )
 
 
@@ -139,8 +151,8 @@ def _attributes(element: Element) -> dict[bytes, Element]:
     found: dict[bytes, Element] = {}
     for item in items:
         name, values = item.children()
-        inner = values.children()
-        if name.body in found or len(inner) != 1 or values.tag != _SET:
+        inner = elements(whole(values, _SET))
+        if identifier(name) in found or len(inner) != 1:
             raise DerError("a signed attribute is doubled or has several values")
         found[name.body] = inner[0]
     return found
@@ -148,10 +160,10 @@ def _attributes(element: Element) -> dict[bytes, Element]:
 
 def _check_attributes(attributes: dict[bytes, Element], tst: bytes, digest: str, info: TstInfo) -> None:
     content_type, message_digest = attributes.get(_CONTENT_TYPE), attributes.get(_MESSAGE_DIGEST)
-    if content_type is None or content_type.body != _ID_TST_INFO:
+    if content_type is None or identifier(content_type) != _ID_TST_INFO:
         raise DerError("the contentType attribute is not id-ct-TSTInfo")
     if message_digest is None or not hmac.compare_digest(
-        message_digest.body, hashlib.new(digest, tst).digest()
+        whole(message_digest, _OCTETS), hashlib.new(digest, tst).digest()
     ):
         raise DerError("the messageDigest attribute does not match")
     signing_time = attributes.get(_SIGNING_TIME)
@@ -163,51 +175,89 @@ def _check_attributes(attributes: dict[bytes, Element], tst: bytes, digest: str,
 
 
 def _tst_info(tst: bytes) -> TstInfo:
-    parts = list(single(tst, _SEQUENCE).children())
-    if parts[0].body != b"\x01":
+    version, policy, imprint, serial, time, *rest = single(tst, _SEQUENCE).children()
+    if integer(version) != 1:
         raise DerError("TSTInfo is not version 1")
-    algorithm, imprint = parts[2].children()
-    name = _DIGESTS.get(algorithm.children()[0].body)
-    if name is None or len(imprint.body) != hashlib.new(name).digest_size:
+    algorithms, digest = single(imprint.raw, _SEQUENCE).children()
+    name = _DIGESTS.get(algorithm(algorithms))
+    if name is None or len(whole(digest, _OCTETS)) != hashlib.new(name).digest_size:
         raise DerError("the message imprint is not accepted")
-    rest = parts[5:]
-    accuracy = _accuracy(rest.pop(0)) if rest and rest[0].tag == _SEQUENCE else None
-    if rest and rest[0].tag == 0x01:
-        rest.pop(0)
-    nonce = int.from_bytes(rest.pop(0).body, "big", signed=True) if rest and rest[0].tag == _INTEGER else None
-    tsa = rest.pop(0).children()[0] if rest and rest[0].tag == 0xA0 else None
-    if rest:
-        raise DerError("TSTInfo holds fields or extensions that are not understood")
+    if time.tag != _GENERALIZED_TIME:
+        raise DerError("genTime is no GeneralizedTime")
+    optional = {element.tag: element for element in rest}
+    if [e.tag for e in rest] != [tag for tag in _TST_OPTIONAL if tag in optional]:
+        raise DerError("TSTInfo holds fields that are not understood")
+    if _BOOLEAN in optional and optional[_BOOLEAN].body not in (b"\xff", b"\0"):
+        # Some authorities spell the default out. It is signed, so it does no harm.
+        raise DerError("ordering is neither true nor false")
+    if _EXPLICIT_1 in optional:
+        _check_extensions(optional[_EXPLICIT_1])
     return TstInfo(
-        gen_time=_instant(parts[4]),
-        accuracy_s=accuracy,
-        serial=int.from_bytes(parts[3].body, "big", signed=True),
-        policy=_dotted(parts[1].body),
+        gen_time=_instant(time),
+        accuracy_s=_accuracy(optional[_SEQUENCE]) if _SEQUENCE in optional else None,
+        serial=integer(serial),
+        policy=_dotted(identifier(policy)),
         imprint_algorithm=name,
-        imprint=imprint.body,
-        nonce=nonce,
-        tsa_name=tsa.body if tsa is not None and tsa.tag == 0xA4 else None,
+        imprint=digest.body,
+        nonce=integer(optional[_INTEGER]) if _INTEGER in optional else None,
+        tsa_name=_directory_name(optional[_EXPLICIT_0].body) if _EXPLICIT_0 in optional else None,
     )
 
 
 def _accuracy(element: Element) -> float:
     scale = {_INTEGER: 1.0, 0x80: 1e-3, 0x81: 1e-6}
-    return sum(int.from_bytes(part.body, "big") * scale[part.tag] for part in element.children())
+    parts = {part.tag: integer(part, part.tag) for part in element.children()}
+    if [part.tag for part in element.children()] != [tag for tag in scale if tag in parts]:
+        raise DerError("the accuracy holds something else than seconds and their parts")
+    if parts.get(_INTEGER, 0) < 0 or any(not 1 <= parts.get(tag, 1) <= 999 for tag in (0x80, 0x81)):
+        raise DerError("the accuracy is out of range")
+    return sum(value * scale[tag] for tag, value in parts.items())
 
 
-def _ess_digest(attributes: dict[bytes, Element]) -> tuple[str, bytes]:
-    if _ESS_V2 in attributes:
-        first = attributes[_ESS_V2].children()[0].children()[0].children()
-        algorithm = "sha256"
-        if first[0].tag == _SEQUENCE:
-            algorithm = _DIGESTS.get(first[0].children()[0].body, "")
-            first = first[1:]
-        if not algorithm:
-            raise DerError("ESSCertIDv2 uses a digest that is not accepted")
-        return algorithm, first[0].body
-    if _ESS_V1 in attributes:
-        return "sha1", attributes[_ESS_V1].children()[0].children()[0].children()[0].body
-    raise DerError("there is no signingCertificate attribute")
+def _directory_name(general_names: bytes) -> bytes:
+    """The name inside exactly one GeneralName of the kind directoryName: no other can be compared with the
+    subject of a certificate."""
+    return single(general_names, _DIRECTORY_NAME).body
+
+
+def _check_extensions(element: Element) -> None:
+    """None is understood here, so none may be critical (RFC 3161 section 2.4.2)."""
+    found = set()
+    for extension in element.children():
+        name, *rest = single(extension.raw, _SEQUENCE).children()
+        if [e.tag for e in rest] != [_OCTETS] or identifier(name) in found:
+            raise DerError("an extension of TSTInfo is critical, doubled or malformed")
+        found.add(name.body)
+    if not found:
+        raise DerError("the list of extensions is empty")
+
+
+def _ess_digests(
+    attributes: dict[bytes, Element], issuer: Element, serial: Element
+) -> tuple[tuple[str, bytes], ...]:
+    """What ESSCertID and ESSCertIDv2 name first, which has to be the signer (RFC 2634 section 5.4)."""
+    found = []
+    for attribute, default in ((_ESS_V2, "sha256"), (_ESS_V1, "sha1")):
+        if attribute not in attributes:
+            continue
+        first, *rest = single(attributes[attribute].raw, _SEQUENCE).children()[0].children()[0].children()
+        kind = default
+        if attribute == _ESS_V2 and first.tag == _SEQUENCE:
+            kind, (first, *rest) = _DIGESTS.get(algorithm(first), ""), rest
+        if not kind or len(rest) > 1:
+            raise DerError("ESSCertID uses a digest that is not accepted, or holds too much")
+        if rest:
+            _check_issuer_serial(rest[0], issuer, serial)
+        found.append((kind, whole(first, _OCTETS)))
+    if not found:
+        raise DerError("there is no signingCertificate attribute")
+    return tuple(found)
+
+
+def _check_issuer_serial(element: Element, issuer: Element, serial: Element) -> None:
+    names, number = single(element.raw, _SEQUENCE).children()
+    if _directory_name(whole(names, _SEQUENCE)) != issuer.raw or number.raw != serial.raw:
+        raise DerError("ESSCertID gives another issuer or serial than the signer's")
 
 
 def _instant(element: Element) -> datetime:

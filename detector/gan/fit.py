@@ -135,7 +135,7 @@ class _Fit:
     def go(self, signals: _Signals) -> FitResult:
         self._resume()
         step = recorded_step(self._family, self._optimisers)
-        saved = self._clock = _Clock(self._at)
+        begun, clock = self._at, _Clock(self._at)
         since = time.monotonic()
         while (part := self._part()) < 1 and not signals.arrived:
             self._set_rates(part)
@@ -145,7 +145,7 @@ class _Fit:
             real, labels = self._batches.draw(rng)
             self._window.append(step(real, labels, rng))
             self._average.update(self._at.steps)
-            self._at = saved.moved(self._at, len(real))
+            self._at = clock.moved(self._at, len(real))
             if self._at.steps % WINDOW_STEPS == 0:
                 self._close_window(part)
             if time.monotonic() - since > CHECKPOINT_SECONDS:
@@ -153,7 +153,8 @@ class _Fit:
                 since = time.monotonic()
         if self._window:
             self._close_window(self._part())
-        self._save()
+        if self._at != begun:
+            self._save()
         self._average.put_in_place()
         self._family.eval()
         self._family.bf16 = False  # bfloat16 in a picture would be a trace of its own

@@ -8,7 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from detector.errors import CorpusError, ModelUnavailable
-from detector.generators.spec import BigganSpec, CycleganSpec, R3ganSpec, Spec, WganSpec
+from detector.generators.spec import (
+    BigganSpec,
+    CycleganSpec,
+    FlowmatchSpec,
+    R3ganSpec,
+    RealnvpSpec,
+    Spec,
+    WganSpec,
+)
 
 if TYPE_CHECKING:
     from detector.generators.family import Family
@@ -139,6 +147,36 @@ FAMILIES: dict[str, Row] = {
             paper="arXiv 1312.6114",
         ),
         about="variational autoencoder; smooth, short of high frequencies",
+    ),
+    "flowmatch": Row(
+        module="detector.generators.flowmatch",
+        name="Flowmatch",
+        spec=FlowmatchSpec(
+            family="flowmatch",
+            width=24,
+            patch=1,
+            batch=32,
+            ema=0.998,
+            upsampler="nearest",
+            normaliser="group",
+            loss="velocity",
+            paper="arXiv 2210.02747",
+        ),
+        about="flow matching, the diffusion of today, by a small U-Net",
+    ),
+    "realnvp": Row(
+        module="detector.generators.realnvp",
+        name="Realnvp",
+        spec=RealnvpSpec(
+            family="realnvp",
+            width=32,
+            batch=32,
+            ema=0.99,
+            upsampler="shuffle",
+            loss="likelihood",
+            paper="arXiv 1605.08803",
+        ),
+        about="invertible, its likelihood exact; with a discriminator Flow-GAN",
     ),
 }
 

@@ -149,3 +149,18 @@ class CycleganSpec(Spec):
         super(CycleganSpec, self).__post_init__()
         if self.mode not in {"reconstruct", "translate"}:
             raise CorpusError(f"{self.family}: the mode is reconstruct or translate, not {self.mode}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealnvpSpec(Spec):
+    """``scales``: how often the picture is squeezed; ``adversarial``: weight of a discriminator beside the
+    likelihood per colour value, 0 for none; ``temperature`` scales the noise of samples."""
+
+    scales: int = 2
+    adversarial: float = 0.0
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        super(RealnvpSpec, self).__post_init__()
+        if self.scales < 1 or self.side % 2**self.scales or min(self.adversarial, self.temperature) < 0:
+            raise CorpusError(f"{self.family}: a side is halved once per scale, and no weight is negative")

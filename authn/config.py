@@ -26,7 +26,7 @@ MIN_TOKEN_CHARACTERS = 16
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^@]*(@)")
 POSTGRESQL = "postgresql+psycopg://"
-ATTESTATION_FORMATS = ("android-key", "apple", "none", "packed")
+ATTESTATION_FORMATS = ("android-key", "apple", "none", "packed", "tpm2")
 
 Value = str | int | bool | Path | tuple[Path, ...]
 
@@ -79,7 +79,7 @@ SETTINGS = (
     Setting(name="enrolment_token", type=str, default="", secret=True,
             help="Bearer token for enrolling a device; empty: the file enrolment-token in the home."),
     Setting(name="attestation_formats", type=str, default="none",
-            help="What may vouch for a new key, separated by spaces: none, android-key, apple, packed."),
+            help="What vouches for a new key, separated by spaces: none, android-key, apple, packed, tpm2."),
     Setting(name="android_signatures", type=str, default="",
             help="SHA-256 (hex) of the certificates that sign the applications whose keys are taken."),
     Setting(name="android_packages", type=str, default="",
@@ -94,6 +94,8 @@ SETTINGS = (
             help="PEM roots of makers whose authenticators keep their keys in hardware (packed: level 4)."),
     Setting(name="webauthn_roots", type=tuple, default=(),
             help="PEM roots of other makers of authenticators (packed: level 2)."),
+    Setting(name="tpm_roots", type=tuple, default=(),
+            help="PEM authorities of makers whose TPMs are believed (tpm2: level 3)."),
     Setting(name="access", type=str, default="open",
             help="open: whoever reaches the service may use it; required: requests need credentials."),
     Setting(name="oidc_issuer", type=str, default="",
@@ -147,6 +149,7 @@ class Settings:
     android_roots: tuple[Path, ...]
     webauthn_hardware_roots: tuple[Path, ...]
     webauthn_roots: tuple[Path, ...]
+    tpm_roots: tuple[Path, ...]
     access: str
     oidc_issuer: str
     oidc_audience: str
@@ -321,6 +324,8 @@ def _check_attestation(settings: Settings) -> None:
         raise SettingsError("android_signatures are SHA-256 values of 64 hex digits, separated by spaces")
     if "android-key" in formats and not (settings.android_signatures and settings.android_status):
         raise SettingsError("the format android-key needs android_signatures and android_status")
+    if "tpm2" in formats and not settings.tpm_roots:
+        raise SettingsError("the format tpm2 needs tpm_roots: the makers whose TPMs are believed")
     if {"apple", "packed"} & set(formats) and not settings.public_url:
         raise SettingsError("the formats apple and packed need public_url: keys are made for a site")
 

@@ -8,9 +8,7 @@ wrapped key lies in a file of the format that OpenSSL's TPM providers read ("TSS
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,13 +17,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
 from signer.durable import create_durably
-from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable, SignerError, SigningFailed
-from signer.keys.tpm2_context import TpmFailure, tpm_context
+from signer.errors import KeyRefused, KeyUnavailable, SignerError, SigningFailed
+from signer.keys.tpm2_attest import certify_key, present_tpm
+from signer.keys.tpm2_context import tpm_context
+from signer.keys.tpm2_handles import (
+    ONE_AT_A_TIME,
+    loaded,
+    opened_key,
+    owner_hierarchy,
+    public_area,
+)
 from signer.keys.tpm2_uri import TpmKey, parse_tpm2_uri
 
-_MAX_FILE_BYTES = 16384
 _DIGEST_BYTES = 32
-_ONE_AT_A_TIME = threading.Lock()
 
 
 class TpmPrivateKey(ec.EllipticCurvePrivateKey):
@@ -61,6 +65,14 @@ class TpmPrivateKey(ec.EllipticCurvePrivateKey):
         except SignerError as e:
             raise SigningFailed(f"the TPM did not sign: {e.detail}") from e
 
+    def attestation_request(self) -> Mapping[str, object]:
+        """See ``signer.keys.attesting``."""
+        return present_tpm(self._wanted)
+
+    def attest(self, challenge: bytes, answer: Mapping[str, str]) -> Mapping[str, object]:
+        """See ``signer.keys.attesting``."""
+        return certify_key(self._wanted, challenge, answer)
+
     def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
         raise KeyRefused("a device key only signs")
 
@@ -95,59 +107,20 @@ def create_key(uri: str) -> ec.EllipticCurvePrivateKey:
     wanted = parse_tpm2_uri(uri)
     if wanted.path is not None and wanted.path.exists():
         raise KeyUnavailable(f"{wanted.path} exists; a key is never overwritten")
-    with _ONE_AT_A_TIME, tpm_context(wanted.tcti) as tpm:
+    with ONE_AT_A_TIME, tpm_context(wanted.tcti) as tpm:
         from tpm2_pytss.tsskey import TSSPrivKey
 
-        tpm.tr_set_auth(_owner(), wanted.owner())
+        tpm.tr_set_auth(owner_hierarchy(), wanted.owner())
         if wanted.handle is not None and _is_persistent(tpm, wanted.handle):
             raise KeyUnavailable("a key of that handle is in the TPM; a key is never overwritten")
         pin = wanted.pin()
         made = TSSPrivKey.create(tpm, _template(has_pin=bool(pin)), password=pin or None)
         if wanted.handle is not None:
-            with _loaded(tpm, made, wanted) as handle:
-                tpm.evict_control(_owner(), handle, wanted.handle).close(tpm)
+            with loaded(tpm, made, wanted) as handle:
+                tpm.evict_control(owner_hierarchy(), handle, wanted.handle).close(tpm)
         else:
             _write_new(wanted, made.to_pem())
     return open_key(uri)
-
-
-@contextmanager
-def opened_key(wanted: TpmKey) -> Iterator[tuple[Any, Any]]:
-    """The TPM (ESAPI) and the handle of the key in it, checked, with its PIN set; both are given back.
-
-    Raises ``KeyAbsent``, ``KeyUnavailable``, ``KeyRefused``.
-    """
-    wrapped = _read(wanted)
-    with _ONE_AT_A_TIME, tpm_context(wanted.tcti) as tpm:
-        if wrapped is None:
-            with _persistent(tpm, wanted) as handle:
-                yield tpm, handle
-        else:
-            tpm.tr_set_auth(_owner(), wanted.owner())
-            with _loaded(tpm, _unwrap(wrapped, wanted), wanted) as handle:
-                yield tpm, handle
-
-
-def public_area(tpm: Any, handle: Any) -> Any:
-    """The TPM2B_PUBLIC of a key made in this TPM to stay there and to sign. Raises ``KeyRefused``."""
-    from tpm2_pytss.constants import TPM2_ALG, TPM2_ECC, TPMA_OBJECT
-
-    public, _, _ = tpm.read_public(handle)
-    area = public.publicArea
-    if area.type != TPM2_ALG.ECC or area.parameters.eccDetail.curveID != TPM2_ECC.NIST_P256:
-        raise KeyRefused("the key in the TPM is not on P-256")
-    attributes = area.objectAttributes
-    stays = TPMA_OBJECT.FIXEDTPM | TPMA_OBJECT.FIXEDPARENT | TPMA_OBJECT.SENSITIVEDATAORIGIN
-    if attributes & stays != stays:
-        raise KeyRefused("the key was not made in this TPM to stay there")
-    if not attributes & TPMA_OBJECT.SIGN_ENCRYPT or attributes & TPMA_OBJECT.RESTRICTED:
-        raise KeyRefused("the key in the TPM may not sign what it is given")
-    scheme = area.parameters.eccDetail.scheme
-    if scheme.scheme not in (TPM2_ALG.NULL, TPM2_ALG.ECDSA):
-        raise KeyRefused("the key in the TPM is not for ECDSA")
-    if scheme.scheme == TPM2_ALG.ECDSA and scheme.details.ecdsa.hashAlg != TPM2_ALG.SHA256:
-        raise KeyRefused("the key in the TPM is not for SHA-256")
-    return public
 
 
 def _sign(tpm: Any, handle: Any, digest: bytes) -> bytes:
@@ -189,64 +162,11 @@ def _template(*, has_pin: bool) -> Any:
     )
 
 
-def _owner() -> Any:
-    from tpm2_pytss.constants import ESYS_TR
-
-    return ESYS_TR.OWNER
-
-
-@contextmanager
-def _loaded(tpm: Any, wrapped: Any, wanted: TpmKey) -> Iterator[Any]:
-    pin = wanted.pin()
-    if not pin and not wrapped.empty_auth:
-        raise KeyUnavailable("the key in the TPM has a PIN; name it with pin=env:NAME or pin=file:/path")
-    if pin and wrapped.empty_auth:
-        raise KeyUnavailable("the key in the TPM has no PIN, but the URI names one")
-    with wrapped.load(tpm, pin or None) as handle:
-        public_area(tpm, handle)
-        yield handle
-
-
-@contextmanager
-def _persistent(tpm: Any, wanted: TpmKey) -> Iterator[Any]:
-    try:
-        found = tpm.tr_from_tpmpublic(wanted.handle)
-    except RuntimeError as e:
-        if TpmFailure.of(e).no_such_handle:
-            raise KeyAbsent(f"no key in the TPM has the handle 0x{wanted.handle:08x}") from e
-        raise
-    with found as handle:
-        tpm.tr_set_auth(handle, wanted.pin() or None)
-        public_area(tpm, handle)
-        yield handle
-
-
 def _is_persistent(tpm: Any, handle: int) -> bool:
     from tpm2_pytss.constants import TPM2_CAP
 
     _, found = tpm.get_capability(TPM2_CAP.HANDLES, handle, 1)
     return handle in [int(h) for h in found.data.handles]
-
-
-def _read(wanted: TpmKey) -> bytes | None:
-    if wanted.path is None:
-        return None
-    try:
-        with wanted.path.open("rb") as f:
-            return f.read(_MAX_FILE_BYTES)
-    except FileNotFoundError as e:
-        raise KeyAbsent(f"the key file {wanted.path} cannot be read: {e.strerror}") from e
-    except OSError as e:
-        raise KeyUnavailable(f"the key file {wanted.path} cannot be read: {e.strerror}") from e
-
-
-def _unwrap(pem: bytes, wanted: TpmKey) -> Any:
-    from tpm2_pytss.tsskey import TSSPrivKey
-
-    try:
-        return TSSPrivKey.from_pem(pem)
-    except (ValueError, TypeError, RuntimeError) as e:
-        raise KeyUnavailable(f"{wanted.path} is no wrapped TPM key (TSS2 PRIVATE KEY)") from e
 
 
 def _write_new(wanted: TpmKey, pem: bytes) -> None:

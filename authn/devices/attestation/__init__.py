@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from authn.devices.attestation.android_key import verify_android_key
 from authn.devices.attestation.attested import Asked, Attested, Format, Prepared, Terms, members
+from authn.devices.attestation.tpm import prepare_tpm, verify_tpm
 from authn.devices.attestation.webauthn_formats import verify_apple, verify_packed
 from authn.errors import AttestationRefused
 
@@ -17,6 +18,7 @@ FORMATS: Mapping[str, Format] = {
     "android-key": Format(verify=verify_android_key),
     "apple": Format(verify=verify_apple),
     "packed": Format(verify=verify_packed),
+    "tpm2": Format(verify=verify_tpm, prepare=prepare_tpm),
 }
 
 

@@ -37,6 +37,7 @@ def load_terms(settings: Settings) -> Terms:
             other_roots=load_roots(settings.webauthn_roots),
             apple_roots=(apple_webauthn_root(),),
         ),
+        tpm_roots=load_roots(settings.tpm_roots),
     )
 
 

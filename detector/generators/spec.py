@@ -164,3 +164,32 @@ class RealnvpSpec(Spec):
         super(RealnvpSpec, self).__post_init__()
         if self.scales < 1 or self.side % 2**self.scales or min(self.adversarial, self.temperature) < 0:
             raise CorpusError(f"{self.family}: a side is halved once per scale, and no weight is negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconSpec(Spec):
+    """``factor``: by how much a side shrinks, 2, 4 or 8; ``levels`` of a quantised latent value, 0 for none;
+    ``adversarial``: weight of a discriminator beside the mean absolute error, 0 for none."""
+
+    factor: int = 2
+    levels: int = 0
+    adversarial: float = 0.0
+
+    def __post_init__(self) -> None:
+        super(ReconSpec, self).__post_init__()
+        if self.factor not in (2, 4, 8) or self.side % self.factor:
+            raise CorpusError(f"{self.family}: factor is 2, 4 or 8 and divides side")
+        if self.levels == 1 or min(self.levels, self.adversarial) < 0:
+            raise CorpusError(f"{self.family}: levels are two or more, or 0 for none; no weight is negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DipSpec(Spec):
+    """``iterations`` that one picture is fitted for."""
+
+    iterations: int = 200
+
+    def __post_init__(self) -> None:
+        super(DipSpec, self).__post_init__()
+        if self.iterations < 1:
+            raise CorpusError(f"{self.family}: a picture is fitted for one iteration or more")

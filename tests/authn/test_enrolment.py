@@ -137,7 +137,9 @@ class WrongCertificate(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         texts = dict.fromkeys(("name", "tsa_url", "signer_roots", "tsa_roots"), "")
-        body = json.dumps({**texts, "device_id": "x", "chain": self.chain}).encode()
+        challenge = {"challenge": "A" * 43, "formats": ["none"], "answer": {}}
+        found = {**texts, **challenge, "device_id": "x", "assurance_level": 0, "chain": self.chain}
+        body = json.dumps(found).encode()
         self.send_response(201)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -167,7 +169,7 @@ def test_a_service_that_answers_with_a_certificate_that_does_not_fit_is_refused(
     device = load_settings(
         environ={}, home=tmp_path / "device", service_url=wrong_service, enrolment_token="x" * 16
     )
-    with pytest.raises(ServiceRefused):
+    with pytest.raises(ServiceRefused, match="certificate"):
         enrol_device(device, "camera", now=NOW)
     assert not (tmp_path / "device" / "devices" / "camera" / "device.json").exists()
 

@@ -6,15 +6,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AttributeOID, NameOID
 
 
 def csr_of(
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None, *, ask: str = "camera"
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+    *,
+    ask: str = "camera",
+    challenge: str | None = None,
 ) -> bytes:
-    """A PEM request; ``ask`` is the common name it asks for."""
+    """A PEM request; ``ask`` is the common name it asks for, ``challenge`` its challengePassword."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ask)])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    if challenge is not None:
+        request = request.add_attribute(AttributeOID.CHALLENGE_PASSWORD, challenge.encode())
     return request.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(
         Encoding.PEM
     )

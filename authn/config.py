@@ -114,8 +114,13 @@ SETTINGS = (
             help="Days after which a stored verification is deleted."),
     Setting(name="detector", type=str, default="",
             help="Identifier of the learned detector; empty: the registry's default."),
+    Setting(name="witness_policy", type=tuple, default=(),
+            help="A C2SP tlog-policy: the witnesses that this home's log is shown to; empty: nobody."),
+    Setting(name="witness_interval_seconds", type=int, default=10, minimum=1, maximum=86400,
+            help="Time between two rounds of showing new checkpoints to the witnesses, in seconds."),
     Setting(name="require_clock_sync", type=bool, default=False,
-            help="Refuse to time-stamp while the kernel says that the clock is not synchronised."),
+            help="Refuse to time-stamp while the kernel says that the clock is not synchronised; by default "
+            "where others can reach the service."),
 )  # fmt: skip
 ROWS = {row.name: row for row in SETTINGS}
 
@@ -159,6 +164,8 @@ class Settings:
     heuristics: bool
     report_days: int
     detector: str
+    witness_policy: tuple[Path, ...]
+    witness_interval_seconds: int
     require_clock_sync: bool
     origins: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
@@ -205,6 +212,9 @@ def load_settings(
             values[name] = _parsed(ROWS[name], raw, origin)
             origins[name] = origin
     values["home"] = _absolute(values["home"], Path.cwd())
+    if origins["require_clock_sync"] == "default":
+        # Who serves others vouches for the time to them; on a machine of one's own nobody else relies on it.
+        values["require_clock_sync"] = bool(values["public_url"]) or not is_loopback(str(values["host"]))
     settings = Settings(origins=tuple(origins.items()), **values)  # type: ignore[arg-type]
     _check(settings)
     return settings
@@ -298,6 +308,8 @@ def _check(settings: Settings) -> None:
     _check_database(settings.database_url)
     _check_access(settings)
     _check_attestation(settings)
+    if len(settings.witness_policy) > 1:
+        raise SettingsError("witness_policy names one file: groups and quorum stand in it")
     if not settings.host or any(c.isspace() or c == "/" for c in settings.host):
         raise SettingsError("host must be a name or an IP address")
     token = settings.enrolment_token

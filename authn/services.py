@@ -22,6 +22,7 @@ from authn.pki.revocation import Revocations
 from authn.store.engine import reading
 from authn.store.verifications import Verifications
 from authn.tlog.log import Log
+from authn.tlog.publisher import Publisher
 
 
 class Stamper(Protocol):
@@ -40,6 +41,7 @@ class Services:
     enrolments: Enrolments
     tsa: Stamper
     log: Log
+    publisher: Publisher | None
     tsa_roots: tuple[x509.Certificate, ...]
     revocations: Revocations
     responder: Responder
@@ -63,6 +65,8 @@ class Services:
             reasons.append("the time-stamp authority's certificate has ended")
         if not self.authority.clock_synchronised():
             reasons.append("the clock is not synchronised, so nothing is time-stamped")
+        if why := self.authority.clock.why_not():
+            reasons.append(why)
         if why := self.enrolments.why_not_ready(now):
             reasons.append(why)
         if self.log.halted:
@@ -71,7 +75,9 @@ class Services:
         return (*reasons, examiner) if examiner else tuple(reasons)
 
     def close(self) -> None:
-        """End the confined processes; wait for them."""
+        """End the confined processes and the thread that asks witnesses; wait for them."""
+        if self.publisher is not None:
+            self.publisher.close()
         self.examinations.close()
         self.log.close()
         self.engine.dispose()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from authn.services import Services
     from authn.sources import HeuristicSource
     from authn.tlog.log import Log
+    from authn.tlog.policy import WitnessPolicy
+    from authn.tlog.publisher import Publisher
 
     Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
 
@@ -188,11 +190,29 @@ def open_transparency_log(settings: Settings, engine: Engine | None = None) -> L
     from signer.durable import write_durably
 
     engine = engine or open_engine(settings.database)
-    log = open_log(engine, settings.home / "pki" / LOG_KEY, log_origin(settings))
+    policy = _witness_policy(settings)
+    log = open_log(engine, settings.home / "pki" / LOG_KEY, log_origin(settings), policy)
     published = settings.home / "pki" / LOG_VKEY
     if not published.exists():
         write_durably(published, f"{log.verifier}\n".encode(), mode=0o644)
     return log
+
+
+def _witness_policy(settings: Settings) -> WitnessPolicy | None:
+    from authn.tlog.policy import read_policy
+
+    return read_policy(settings.witness_policy[0]) if settings.witness_policy else None
+
+
+def _publisher(settings: Settings, log: Log) -> Publisher | None:
+    """Not started; None where there is nobody to ask."""
+    from authn.tlog.publisher import LOCK_FILE, Publisher
+
+    policy = _witness_policy(settings)
+    if policy is None or not any(witness.url for witness in policy.witnesses):
+        return None
+    lock = settings.home / "pki" / LOCK_FILE
+    return Publisher(log, policy, lock, interval_s=settings.witness_interval_seconds)
 
 
 def log_origin(settings: Settings) -> str:
@@ -231,10 +251,11 @@ def open_revocations(settings: Settings) -> Revocations:
 def check_services(settings: Settings) -> None:
     """Open and make everything that a service process needs, then let it go again.
 
-    It starts no process and no thread, so it can run before a fork. Raises ``Unavailable``, or
+    It starts no process and no thread, so it can run before a fork. Raises ``Unavailable``, ``LogHalted``, or
     ``ModelUnavailable`` for a detector that is not in the registry.
     """
     from authn.devices.attestation.terms import load_terms
+    from authn.errors import LogHalted
     from authn.intake import open_enrolment_token
     from authn.pki.authority import open_authority
     from authn.provenance.roots import load_crls, load_roots
@@ -251,7 +272,10 @@ def check_services(settings: Settings) -> None:
     open_enrolment_token(settings)
     engine = open_engine(settings.database)
     Verifications(engine, settings.report_days).purge(utc_now())
-    _log_queued(settings, engine)
+    with closing(open_transparency_log(settings, engine)) as log:
+        if log.halted:
+            raise LogHalted(log.halted)
+        log.append_queued()
     engine.dispose()
 
 
@@ -297,6 +321,7 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
         intake=intake,
         enrolments=enrolments,
         log=log,
+        publisher=_publisher(settings, log),
         tsa=authority.timestamp_authority(),
         tsa_roots=(*authority.tsa_roots, *load_roots(settings.tsa_roots)),
         revocations=revocations,

@@ -66,6 +66,7 @@ ROUTES: Mapping[str, Rule] = {
     "est.enrol": _OWN_PROOF,
     "est.renew": _OWN_PROOF,
     "log.checkpoint": _MONITORS,
+    "log.witnessed": _MONITORS,
     "log.tile": _MONITORS,
     "log.entries": _MONITORS,
     "health.alive": Public(reason="probes carry no credentials; the answer holds nothing"),

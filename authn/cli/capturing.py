@@ -70,10 +70,12 @@ def stamp_waiting(session: CaptureSession) -> StampRun:
 
 
 def _learn_checkpoint(session: CaptureSession) -> None:
-    """The next captures commit to the newest checkpoint of the service's log; nothing waits for it."""
+    """The next captures commit to the newest checkpoint of the service's log that witnesses have signed, else
+    to the newest of all; nothing waits for it."""
     service_url = session.identity.service_url or session.settings.service_url
     if service_url:
-        note = Client().checkpoint(f"{service_url.rstrip('/')}/log/checkpoint")
+        log, client = f"{service_url.rstrip('/')}/log", Client()
+        note = client.checkpoint(f"{log}/witnessed") or client.checkpoint(f"{log}/checkpoint")
         remember_checkpoint(session.identity.folder, note)
 
 

@@ -22,6 +22,15 @@ def checkpoint() -> Response:
     return Response(note, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
+@log.get("/witnessed")
+def witnessed() -> Response:
+    """The newest checkpoint that enough witnesses of the service's policy have signed."""
+    note = _log().witnessed_checkpoint()
+    if note is None:
+        raise NotFound("no checkpoint has been signed by enough witnesses")
+    return Response(note, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
 @log.get("/tile/<int:level>/<path:path>")
 def tile(level: int, path: str) -> Response:
     """A tile of 256 hashes, or as many of them as the path asks for."""

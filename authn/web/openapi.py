@@ -300,8 +300,15 @@ def _log() -> Object:
     tile = _operation("getTile", "A tile of hashes (C2SP tlog-tiles)", {"200": found}, ("404",))
     bundle = _operation("getEntries", "A bundle of leaves (C2SP tlog-tiles)", {"200": found}, ("404",))
     newest = _operation("getCheckpoint", "The newest checkpoint of the log", {"200": note}, ("503",))
+    witnessed = _operation(
+        "getWitnessedCheckpoint",
+        "The newest that enough witnesses have signed",
+        {"200": note},
+        ("404", "503"),
+    )
     return {
         "/log/checkpoint": {"get": newest},
+        "/log/witnessed": {"get": witnessed},
         "/log/tile/{level}/{path}": {"get": {**tile, "parameters": [level, path]}},
         "/log/tile/entries/{path}": {"get": {**bundle, "parameters": [path]}},
     }

@@ -82,6 +82,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
         self._services = open_services(self._settings)
         self._services.examinations.start_warming()
+        if self._services.publisher is not None:
+            self._services.publisher.start()
         return create_app(self._services)
 
     def _when_ready(self, arbiter: Any) -> None:

@@ -24,6 +24,7 @@ from detector.corpus import Split
 from detector.errors import CorpusError, NotApplicable
 from detector.gan.assess import Quality, assess, write_quality
 from detector.gan.checkpoint import read_log, write_whole
+from detector.gan.clusters import clustered
 from detector.gan.export import export_pictures
 from detector.gan.features import pixel_extractor
 from detector.gan.fit import Progress, fit
@@ -85,12 +86,14 @@ def budget_of(steps: int | None, seconds: float | None, device: str) -> Budget:
 
 
 def train_source(
-    data: Data, index: PhotoIndex | None, side: int, *, seed: int, report: Report
+    data: Data, index: PhotoIndex | None, side: int, *, classes: int, seed: int, report: Report
 ) -> ImageSource:
-    """The pictures to fit on. Raises ``CorpusError``."""
+    """The pictures to fit on; where a family learns ``classes`` and nobody named any, groups of like
+    pictures stand for them. Raises ``CorpusError``."""
     if index is None:
         return open_named(data.name, side, split=Split.TRAIN, corpus=data.corpus)
-    return tiles_of(index, side, seed=seed, split=Split.TRAIN, report=report)
+    source = tiles_of(index, side, seed=seed, split=Split.TRAIN, report=report)
+    return clustered(source, classes, seed=seed) if classes else source
 
 
 def held_out_source(
@@ -129,7 +132,7 @@ def fit_run(
     index = index or data.index(report)
     spec = family_row(wanted.family).spec
     side = wanted.side or spec.side
-    source = train_source(data, index, side, seed=seed, report=report)
+    source = train_source(data, index, side, classes=spec.classes, seed=seed, report=report)
     family = make_family(wanted.family, seed=seed, **_overrides(wanted, source, side))
     watch = _Watch(family, source, run, report)
     result = fit(family, source, budget, seed=seed, run=run, device=device, report=watch)
@@ -236,7 +239,8 @@ def assess_run(
 
 def fitted_on(card: GeneratorCard, data: Data, index: PhotoIndex | None, *, report: Report) -> ImageSource:
     """The pictures of a fit, found again. Raises ``CorpusError`` when the data give others."""
-    source = train_source(data, index, card.spec.side, seed=card.seed, report=report)
+    spec = card.spec
+    source = train_source(data, index, spec.side, classes=spec.classes, seed=card.seed, report=report)
     if digest_of(source) != card.source_sha256:
         raise CorpusError(f"{data.name} is not what this {card.spec.family} was fitted on ({card.source})")
     return source

@@ -1,11 +1,14 @@
-"""Where test material lies: never in the project, always beside it or named by the environment."""
+"""What tests of every part may ask for: material from outside the project, and a TPM."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.doubles.swtpm import SoftTpm, leave_clean, running_swtpm
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,3 +30,16 @@ def suites() -> Path:
 def corpus_dir() -> Path:
     """Photos and generated images for training, tests and benchmarks."""
     return _material("ASSAY_DATA", "data")
+
+
+@pytest.fixture(scope="session")
+def machine_tpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftTpm]:
+    with running_swtpm(tmp_path_factory.mktemp("swtpm") / "tpm") as tpm:
+        yield tpm
+
+
+@pytest.fixture
+def tpm(machine_tpm: SoftTpm) -> Iterator[SoftTpm]:
+    """A TPM 2.0 in which nothing of another test is left, and of this one neither."""
+    yield machine_tpm
+    leave_clean(machine_tpm)

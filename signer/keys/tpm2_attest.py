@@ -31,7 +31,8 @@ ENDORSEMENT_KINDS = ("EK-ECC256", "EK-HIGH-ECC256", "EK-HIGH-ECC384", "EK-RSA204
                      "EK-HIGH-RSA3072")  # fmt: skip
 # TCG EK Credential Profile 2.6, 2.2.1.5.2: certificates of the authorities between maker and TPM.
 _CHAIN_INDICES = range(0x01C0_0100, 0x01C0_0110)
-_MAX_ANSWER_BYTES = 1024
+# TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET: two digests, and a block of RSA 4096 (Part 2).
+_MAX_CREDENTIAL_BYTES, _MAX_SECRET_BYTES = 132, 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +65,8 @@ def certify_key(wanted: TpmKey, challenge: bytes, answer: Mapping[str, str]) -> 
     """The second step. Raises ``KeyUnavailable``, also where the answer is not for this TPM."""
     if not answer:
         return {"fmt": NO_EVIDENCE}
-    credential = _answered(answer, "credential_blob")
-    encrypted = _answered(answer, "encrypted_secret")
+    credential = _answered(answer, "credential_blob", _MAX_CREDENTIAL_BYTES)
+    encrypted = _answered(answer, "encrypted_secret", _MAX_SECRET_BYTES)
     with ONE_AT_A_TIME, tpm_context(wanted.tcti) as tpm:
         endorsement = _endorsement(tpm)
         if endorsement is None:
@@ -152,14 +153,17 @@ def _activate(
         if area.to_der() != _key_of(endorsement.certificate):
             raise KeyUnavailable("the TPM's endorsement certificate is for another key than its own")
         with _allowed_to_use(tpm, area) as session:
-            opened = tpm.activate_credential(
-                attestation_key,
-                key,
-                TPM2B_ID_OBJECT(credential),
-                TPM2B_ENCRYPTED_SECRET(encrypted),
-                session1=ESYS_TR.PASSWORD,
-                session2=session,
-            )
+            try:
+                opened = tpm.activate_credential(
+                    attestation_key,
+                    key,
+                    TPM2B_ID_OBJECT(credential),
+                    TPM2B_ENCRYPTED_SECRET(encrypted),
+                    session1=ESYS_TR.PASSWORD,
+                    session2=session,
+                )
+            except RuntimeError as e:  # the library's own
+                raise KeyUnavailable("the TPM does not open the service's secret: it is not for it") from e
             return bytes(opened)
 
 
@@ -209,13 +213,13 @@ def _without_padding(data: bytes) -> bytes:
         raise KeyUnavailable("the TPM's endorsement certificate is malformed") from e
 
 
-def _answered(answer: Mapping[str, str], name: str) -> bytes:
+def _answered(answer: Mapping[str, str], name: str, most: int) -> bytes:
     text = answer.get(name, "")
     try:
         found = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as e:
         raise KeyUnavailable(f"the service's answer holds no {name} for a TPM") from e
-    if not 0 < len(found) <= _MAX_ANSWER_BYTES:
+    if not 0 < len(found) <= most:
         raise KeyUnavailable(f"the service's answer holds no {name} for a TPM")
     return found
 

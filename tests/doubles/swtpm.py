@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from signer.keys.tpm2_context import tpm_context
 from tests.programs import require_program
 
+HANDLE = 0x81000100  # where tests make a key persist; it is gone after each of them
 _PACKAGES = {"swtpm": "swtpm", "swtpm_setup": "swtpm-tools", "swtpm_localca": "swtpm-tools"}
 _START_S, _TRIES = 10.0, 5
 
@@ -33,15 +36,35 @@ class SoftTpm:
         return f"tpm2:{quote(str(place))}?" + "&".join(f"{k}={quote(v, safe=':/')}" for k, v in parts.items())
 
 
+def leave_clean(tpm: SoftTpm) -> None:
+    """After a test: nothing but persistent objects is left in it. Takes the test's key and lockout away."""
+    from tpm2_pytss.constants import ESYS_TR
+
+    with tpm_context(tpm.tcti) as context:
+        assert handles_from(context, 0x80000000) == []  # transient objects
+        assert handles_from(context, 0x02000000) == handles_from(context, 0x03000000) == []  # sessions
+        if HANDLE in handles_from(context, 0x81000000):
+            context.evict_control(ESYS_TR.OWNER, context.tr_from_tpmpublic(HANDLE), 0)
+        context.dictionary_attack_lock_reset()
+
+
+def handles_from(context: Any, first: int) -> list[int]:
+    from tpm2_pytss.constants import TPM2_CAP
+
+    _, found = context.get_capability(TPM2_CAP.HANDLES, first, 64)
+    return [int(h) for h in found.data.handles]
+
+
 @contextmanager
-def running_swtpm(folder: Path) -> Iterator[SoftTpm]:
-    """Made anew in ``folder`` and stopped at the end. Skips, or fails in CI, where it cannot be run."""
+def running_swtpm(folder: Path, *, endorsed: bool = True) -> Iterator[SoftTpm]:
+    """Made anew in ``folder`` and stopped at the end; with certificates of its maker where ``endorsed``.
+    Skips, or fails in CI, where it cannot be run."""
     program, setup, authority = (require_program(n, package=p) for n, p in _PACKAGES.items())
     _require_library()
     state, ca = folder / "state", folder / "ca"
     state.mkdir(parents=True)
     ca.mkdir()
-    _manufacture(setup, authority, state, ca)
+    _manufacture(setup, authority, state, ca, endorsed=endorsed)
     for _ in range(_TRIES):
         port = _two_free_ports()
         process = _start(program, state, port)
@@ -69,7 +92,7 @@ def _require_library() -> None:
         pytest.skip(message)
 
 
-def _manufacture(setup: str, authority: str, state: Path, ca: Path) -> None:
+def _manufacture(setup: str, authority: str, state: Path, ca: Path, *, endorsed: bool) -> None:
     (ca / "ca.conf").write_text(
         f"statedir = {ca}\nsigningkey = {ca}/signkey.pem\n"
         f"issuercert = {ca}/issuercert.pem\ncertserial = {ca}/certserial\n"
@@ -80,7 +103,10 @@ def _manufacture(setup: str, authority: str, state: Path, ca: Path) -> None:
         f"create_certs_tool_options = {ca}/ca.options\nactive_pcr_banks = sha256\n"
     )
     subprocess.run(
-        [setup, "--tpm2", "--tpmstate", state, "--create-ek-cert", "--config", ca / "setup.conf"],
+        [
+            *(setup, "--tpm2", "--tpmstate", state, "--config", ca / "setup.conf"),
+            *(("--create-ek-cert",) if endorsed else ()),
+        ],
         check=True,
         capture_output=True,
         timeout=60,

@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,42 +20,10 @@ from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable, SigningFailed
 from signer.keys import create_key, open_key
 from signer.keys.tpm2_context import tpm_context
 from tests.doubles.pki import name
-from tests.doubles.swtpm import SoftTpm, running_swtpm
+from tests.doubles.swtpm import HANDLE, SoftTpm, running_swtpm
 
 pytestmark = pytest.mark.token
 ES256 = ec.ECDSA(hashes.SHA256())
-HANDLE = 0x81000100
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftTpm]:
-    with running_swtpm(tmp_path_factory.mktemp("swtpm") / "tpm") as tpm:
-        yield tpm
-
-
-@pytest.fixture
-def tpm(machine: SoftTpm) -> Iterator[SoftTpm]:
-    """Nothing of an earlier test is in it, and nothing but persistent keys is left behind."""
-    yield machine
-    with tpm_context(machine.tcti) as context:
-        assert _handles(context, 0x80000000) == []  # transient objects
-        assert _handles(context, 0x02000000) == _handles(context, 0x03000000) == []  # sessions
-        _evict(context, HANDLE)
-        context.dictionary_attack_lock_reset()
-
-
-def _handles(context: Any, first: int) -> list[int]:
-    from tpm2_pytss.constants import TPM2_CAP
-
-    _, found = context.get_capability(TPM2_CAP.HANDLES, first, 64)
-    return [int(h) for h in found.data.handles]
-
-
-def _evict(context: Any, handle: int) -> None:
-    from tpm2_pytss.constants import ESYS_TR
-
-    if handle in _handles(context, 0x81000000):
-        context.evict_control(ESYS_TR.OWNER, context.tr_from_tpmpublic(handle), 0)
 
 
 @pytest.fixture(params=["file", "handle"])

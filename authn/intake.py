@@ -63,7 +63,8 @@ class Intake:
             raise AttestationRefused("the attestation is for another key than the certificate request")
 
         def admit(connection: Connection, known: DeviceRecord | None) -> None:
-            if known is None and evidence is None and not self._unattested:
+            vouched = evidence is not None and evidence.attested.level > 0
+            if known is None and not vouched and not self._unattested:
                 raise AttestationRefused("this service takes no new key that nobody vouches for")
             within(connection)
 

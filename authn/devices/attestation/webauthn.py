@@ -100,18 +100,14 @@ def parse_object(data: bytes, client: bytes) -> AttestationObject:
         found = cbor.single(data)
         if not isinstance(found, dict) or found.keys() != {"fmt", "attStmt", "authData"}:
             raise AttestationRefused("an attestation object has fmt, attStmt and authData")
-        fmt, statement, authenticator = found["fmt"], found["attStmt"], found["authData"]
-        if (
-            not isinstance(fmt, str)
-            or not isinstance(statement, dict)
-            or not isinstance(authenticator, bytes)
-        ):
+        fmt, statement, about = found["fmt"], found["attStmt"], found["authData"]
+        if not (isinstance(fmt, str) and isinstance(statement, dict) and isinstance(about, bytes)):
             raise AttestationRefused("a part of the attestation object is of a wrong type")
-        parsed = parse_authenticator_data(data)
+        authenticator = parse_authenticator_data(about)
     except cbor.CborError as e:
         raise AttestationRefused(f"the attestation object is malformed: {e}") from e
-    signed = data + sha256(client).digest()
-    return AttestationObject(fmt=fmt, statement=statement, authenticator=parsed, signed=signed)
+    signed = about + sha256(client).digest()
+    return AttestationObject(fmt=fmt, statement=statement, authenticator=authenticator, signed=signed)
 
 
 def parse_authenticator_data(data: bytes) -> AuthenticatorData:

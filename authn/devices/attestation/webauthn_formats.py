@@ -130,9 +130,9 @@ def _issued(subject: x509.Certificate, issuer: x509.Certificate, below: int) -> 
         return False
     if _extension(issuer, ExtensionOID.NAME_CONSTRAINTS) is not None:
         return False
-    if isinstance(subject.signature_hash_algorithm, hashes.SHA1 | hashes.MD5):
-        return False
     try:
+        if isinstance(subject.signature_hash_algorithm, hashes.SHA1 | hashes.MD5):
+            return False
         subject.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False

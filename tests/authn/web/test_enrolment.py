@@ -1,4 +1,4 @@
-"""Enrolling with a challenge, over HTTP and on both databases: who is admitted at which level, and who not."""
+"""Enrolling with a challenge, over HTTP on both databases: who is admitted at which level, and who is not."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ from tests.doubles.android import (
 )
 from tests.doubles.keys import ScriptedKey
 from tests.doubles.requests import csr_of
+from tests.doubles.webauthn import Authenticator
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 NOW = datetime.now(UTC)
@@ -444,6 +445,36 @@ def test_evidence_that_comes_later_raises_the_level_and_never_lowers_it(
     assert levels == [3, 4, 4]
     assert services.registry.find("phone").assurance_level == 4
     assert counts(services) == (1, 4, 3)
+
+
+@pytest.mark.parametrize("formats", ["packed", "packed none"])
+@pytest.mark.parametrize(("below_a_root", "level"), [(True, 4), (False, 0)], ids=["x5c", "self"])
+def test_a_webauthn_key_is_enrolled_at_the_level_of_who_vouches_for_it(
+    opened: Callable[..., Services], tmp_path: Path, below_a_root: bool, level: int, formats: str
+) -> None:
+    authenticator = Authenticator(rp_id="assay.example.org", origin="https://assay.example.org:8443", now=NOW)
+    (tmp_path / "maker.pem").write_bytes(authenticator.root_certificate().public_bytes(Encoding.PEM))
+    services = opened(
+        attestation_formats=formats,
+        public_url="https://assay.example.org:8443/here",
+        webauthn_hardware_roots=(tmp_path / "maker.pem",),
+    )
+    client = create_app(services).test_client()
+    challenge = challenge_of(client)
+    authenticator.challenge = decode(challenge)
+    body = {
+        "name": "key",
+        "csr": csr_of(authenticator.key, challenge=challenge).decode(),
+        "challenge": challenge,
+        "attestation": authenticator.packed(chain=None if below_a_root else ()),
+    }
+    answer = enrol(client, body)
+    if level == 0 and formats == "packed":  # its own word is nobody's word
+        assert (answer.status_code, answer.get_json()["code"]) == (403, ATTESTATION)
+        assert counts(services) == (0, 0, 0)
+        return
+    assert (answer.status_code, answer.get_json()["assurance_level"]) == (201, level)
+    assert services.registry.find("key").attestation_fmt == "packed"
 
 
 def test_a_key_that_google_has_revoked_is_refused(opened: Callable[..., Services], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ authn/pki. ES256 only. What it promises, beyond the letter of the standard:
 - No CMS signingTime attribute: the other one would show it in the place of genTime.
 - ESSCertIDv2 with issuer and serial (RFC 5816), and the tsa name, so that strict verifiers find their signer.
 - A random serial of 159 bits: it is unique without a counter on the disk.
-- A clock that is not known to be synchronised stamps nothing: wrong proof is worse than none.
+- A clock that is not synchronised, or has gone back, stamps nothing: wrong proof is worse than none.
 """
 
 from __future__ import annotations
@@ -172,8 +172,8 @@ class _Refused(Exception):
 class TimestampAuthority:
     """``certificate`` is the stamping leaf, ``chain`` what lies between it and the root.
 
-    ``clock`` and ``clock_synchronised`` are asked once per request. Raises ``Unavailable`` where the key is
-    not that of the certificate or not on P-256.
+    ``clock``, which may raise ``Unavailable``, and ``clock_synchronised`` are asked once per request. Raises
+    ``Unavailable`` where the key is not that of the certificate or not on P-256.
     """
 
     certificate: x509.Certificate
@@ -208,7 +208,10 @@ class TimestampAuthority:
             raise _Refused(_TIME_NOT_AVAILABLE, "the clock is not synchronised")
 
     def _token(self, asked: _Request) -> asn1.TLV:
-        now = self.clock().astimezone(UTC).replace(microsecond=0)
+        try:
+            now = self.clock().astimezone(UTC).replace(microsecond=0)
+        except Unavailable as e:
+            raise _Refused(_TIME_NOT_AVAILABLE, e.detail) from e
         if not self.certificate.not_valid_before_utc <= now <= self.certificate.not_valid_after_utc:
             raise _Refused(_TIME_NOT_AVAILABLE, "the authority's certificate is not valid now")
         tst = asn1.encode_der(

@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from authn.clock import assumed_synchronised, kernel_clock_is_synchronised
+from authn.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
 from authn.config import Settings
 from authn.errors import Unavailable
 from authn.pki import profile
@@ -65,6 +65,7 @@ class Authority:
     stamper: Issuer
     certificate_days: int
     clock_synchronised: Callable[[], bool]
+    clock: SteadyClock
     addresses: StatusAddresses | None = None
 
     @property
@@ -92,7 +93,10 @@ class Authority:
         from authn.tsa import TimestampAuthority
 
         return TimestampAuthority(
-            self.stamper.certificate, self.stamper.key, clock_synchronised=self.clock_synchronised
+            self.stamper.certificate,
+            self.stamper.key,
+            clock=self.clock,
+            clock_synchronised=self.clock_synchronised,
         )
 
 
@@ -125,6 +129,7 @@ def open_authority(settings: Settings, now: datetime | None = None) -> Authority
         clock_synchronised=(
             kernel_clock_is_synchronised if settings.require_clock_sync else assumed_synchronised
         ),
+        clock=SteadyClock(),
         addresses=status_addresses(settings.public_url),
     )
 

@@ -14,6 +14,7 @@ import rfc3161_client
 from asn1crypto import algos, core, tsp
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from authn.clock import SteadyClock
 from authn.errors import Unavailable
 from authn.tsa import DEFAULT_POLICY, MAX_REQUEST_BYTES, TimestampAuthority
 from signer.errors import TimestampMismatch, TimestampRejected
@@ -195,6 +196,14 @@ def test_a_bad_request_is_rejected_with_its_reason(authority: TimestampAuthority
 def test_a_clock_that_is_not_synchronised_stamps_nothing(stamper: Issued) -> None:
     authority = TimestampAuthority(stamper.certificate, stamper.ec_key, clock_synchronised=lambda: False)
     assert answer_of(authority.respond(request_of())) == ("rejection", {"time_not_available"})
+
+
+def test_a_clock_that_went_back_stamps_nothing_until_it_has_caught_up(stamper: Issued) -> None:
+    times = [NOON, NOON - timedelta(hours=1), NOON + timedelta(seconds=1)]
+    clock = SteadyClock(lambda: times.pop(0))
+    authority = TimestampAuthority(stamper.certificate, stamper.ec_key, clock=clock)
+    answers = [answer_of(authority.respond(request_of()))[0] for _ in range(3)]
+    assert answers == ["granted", "rejection", "granted"]
 
 
 @pytest.mark.parametrize("years", [-20, 20])

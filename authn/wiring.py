@@ -254,6 +254,7 @@ def check_services(settings: Settings) -> None:
     It starts no process and no thread, so it can run before a fork. Raises ``Unavailable``, ``LogHalted``, or
     ``ModelUnavailable`` for a detector that is not in the registry.
     """
+    from authn.announced import announce, at_start
     from authn.devices.attestation.terms import load_terms
     from authn.errors import LogHalted
     from authn.intake import open_enrolment_token
@@ -268,13 +269,14 @@ def check_services(settings: Settings) -> None:
     load_terms(settings)
     if settings.detector:
         model_files(settings.detector)
-    open_authority(settings)
+    authority = open_authority(settings)
     open_enrolment_token(settings)
     engine = open_engine(settings.database)
     Verifications(engine, settings.report_days).purge(utc_now())
     with closing(open_transparency_log(settings, engine)) as log:
         if log.halted:
             raise LogHalted(log.halted)
+        announce(engine, at_start(settings, authority, _witness_policy(settings)))
         log.append_queued()
     engine.dispose()
 
@@ -295,6 +297,7 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
 
     Call it after a fork: database connections and examiners must not cross one.
     """
+    from authn.announced import logs_certificates
     from authn.devices.registry import Registry
     from authn.examinations import Examinations
     from authn.intake import open_enrolment_token
@@ -325,7 +328,9 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
         tsa=authority.timestamp_authority(),
         tsa_roots=(*authority.tsa_roots, *load_roots(settings.tsa_roots)),
         revocations=revocations,
-        responder=Responder(authority.issuer, revocations.status, utc_now),
+        responder=Responder(
+            authority.issuer, revocations.status, utc_now, logs_certificates(engine, log.append_queued)
+        ),
         verifications=verifications,
         examinations=Examinations(
             with_heuristics=confine(settings, registry, True),

@@ -34,9 +34,15 @@ class Responder:
     """``status`` answers for the serial numbers of ``issuer``. May be used by several threads."""
 
     def __init__(
-        self, issuer: Issuer, status: Callable[[int], Status], clock: Callable[[], datetime]
+        self,
+        issuer: Issuer,
+        status: Callable[[int], Status],
+        clock: Callable[[], datetime],
+        announce: Callable[[x509.Certificate], None] = lambda _: None,
     ) -> None:
+        """``announce`` is told of each certificate that answers are signed with, before the first answer."""
         self._issuer = issuer
+        self._announce = announce
         self._status = status
         self._clock = clock
         self._delegate: Issuer | None = None
@@ -99,6 +105,7 @@ class Responder:
             if held is None or not _usable(held.certificate, now):
                 key = ec.generate_private_key(ec.SECP256R1())
                 certificate = ocsp_certificate(key.public_key(), self._issuer, now, CERTIFICATE_LIFETIME)
+                self._announce(certificate)
                 held = self._delegate = Issuer(certificate=certificate, key=key)
             return held
 

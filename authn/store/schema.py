@@ -243,3 +243,11 @@ log_queue = Table(
     Column("salt", LargeBinary, nullable=False),
     Column("record", LargeBinary, nullable=False),
 )
+
+# What the log was last told at a start (authn.announced).
+log_announced = Table(
+    "log_announced",
+    metadata,
+    Column("subject", String(64), primary_key=True),
+    Column("record_sha256", String(64), nullable=False),
+)

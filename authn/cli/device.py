@@ -26,7 +26,7 @@ def device() -> None:
 
 @device.command()
 @click.argument("name")
-@click.option("--key", "key_uri", help="Key URI: file:... or pkcs11:...; made if it does not exist.")
+@click.option("--key", "key_uri", help="Key URI: file:, pkcs11: or tpm2:; made if it does not exist.")
 @click.option("--service", "service_url", help="Enrol with the service at this URL instead of this home.")
 @click.option("--token", help="The service's enrolment token (better: ASSAY_ENROLMENT_TOKEN).")
 @click.pass_obj
@@ -36,7 +36,8 @@ def enrol(
     """Make a key, get a certificate for it, register the device.
 
     The default key is an encrypted file whose passphrase lies beside it: whoever reads the folder has the
-    key (assurance level 0). A token (pkcs11:) does not give its key away.
+    key (assurance level 0). A token (pkcs11:) or a TPM (tpm2:) does not give its key
+    away, and a TPM says so to a service that takes its word (docs/formats/tpm.md).
     """
     from authn.devices.enrolment import enrol_device
 
@@ -133,6 +134,25 @@ def revoke(
     number = _serial_of(settings, name, serial)
     done = revocations.revoke_certificate(number, **how)
     click.echo(f"certificate {number:x}: revoked, invalid since {done.invalid_since:%Y-%m-%d %H:%M:%S}Z")
+
+
+@device.command()
+@click.pass_context
+def recheck(ctx: click.Context) -> None:
+    """Find devices that a revoked Android key vouched for.
+
+    Looks up the attestations of this home's devices in the list android_status, prints the devices that rest
+    on a listed key, and exits with 1 if there are any. It revokes nothing: that is for you to decide.
+    """
+    from authn.devices.attestation.android_status import read_status
+    from authn.devices.recheck import recheck_android
+
+    settings = load_settings(ctx.obj)
+    status = read_status(settings.android_status, now=utc_now(), hours=settings.android_status_hours)
+    found = recheck_android(_registry(settings), status)
+    for device in found:
+        click.echo(f"{device.name}: the certificate {device.serial} of its attestation is {device.status}")
+    ctx.exit(1 if found else 0)
 
 
 class _How(TypedDict):

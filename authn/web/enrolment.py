@@ -22,7 +22,8 @@ FIELDS = ("name", "csr", "challenge")
 def ask() -> Response:
     """A challenge for the next ten minutes; the body is empty, or the first step of a format of two."""
     token = require_token()
-    sent = read_object(request, MAX_BODY_BYTES) if request.mimetype or request.content_length else {}
+    has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
+    sent = read_object(request, MAX_BODY_BYTES) if has_body else {}
     asking = services().enrolments.ask(sent, token, services().clock())
     body = {
         "challenge": asking.challenge,

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from authn.cli import cli
-from authn.config import MASK, SETTINGS, Settings, is_loopback, load_settings
+from authn.config import ATTESTATION_FORMATS, MASK, SETTINGS, Settings, is_loopback, load_settings
+from authn.devices.attestation import FORMATS, NONE
 from authn.errors import SettingsError
 from tests.conftest import ROOT
 
@@ -107,6 +108,13 @@ def test_yes_and_no_have_several_words(text: str, value: bool) -> None:
         ("ASSAY_DATABASE_URL", "assay.db"),
         ("ASSAY_ENROLMENT_TOKEN", "short"),
         ("ASSAY_ENROLMENT_TOKEN", "with a\ttabulator in it"),
+        ("ASSAY_ATTESTATION_FORMATS", ""),
+        ("ASSAY_ATTESTATION_FORMATS", "none sgx"),
+        ("ASSAY_ATTESTATION_FORMATS", "android-key"),
+        ("ASSAY_ATTESTATION_FORMATS", "packed"),
+        ("ASSAY_ATTESTATION_FORMATS", "apple none"),
+        ("ASSAY_ANDROID_SIGNATURES", "aa"),
+        ("ASSAY_ANDROID_STATUS_HOURS", "0"),
         ("ASSAY_PROT", "8318"),
         ("ASSAY_port", "8318"),
         ("ASSAY_", "x"),
@@ -117,6 +125,10 @@ def test_a_variable_that_cannot_be_meant_is_refused(name: str, value: str) -> No
         load_settings(environ={name: value})
     assert refused.value.code == "assay.settings.invalid"
     assert "secret" not in refused.value.detail
+
+
+def test_the_formats_of_the_settings_are_those_that_can_be_examined() -> None:
+    assert sorted(ATTESTATION_FORMATS) == sorted((*FORMATS, NONE))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,6 +24,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.serving import make_server
 
+from authn.cli import cli
 from authn.config import load_settings
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 from authn.devices.challenges import LIFETIME, decode
@@ -49,6 +52,7 @@ from tests.doubles.android import (
 from tests.doubles.keys import ScriptedKey
 from tests.doubles.requests import csr_of
 from tests.doubles.webauthn import Authenticator
+from tests.programs import require_program
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 NOW = datetime.now(UTC)
@@ -488,6 +492,34 @@ def test_a_key_that_google_has_revoked_is_refused(opened: Callable[..., Services
     assert counts(services) == (0, 0, 0)
 
 
+def test_a_key_that_leaked_after_its_devices_enrolled_is_found_again(
+    opened: Callable[..., Services], tmp_path: Path
+) -> None:
+    services = opened()
+    client = create_app(services).test_client()
+    for name in ("phone", "phone-2", "lost"):
+        assert enrol(client, request_of(new_key(), challenge_of(client), name=name)).status_code == 201
+    client.post("/v1/devices", json={"name": "camera", "csr": csr_of().decode()}, headers=BEARER)
+    services.registry.revoke("lost", reason="lost", now=datetime.now(UTC))
+
+    def recheck() -> tuple[int, list[str]]:
+        environ = {
+            "ASSAY_HOME": str(tmp_path / "home"),
+            "ASSAY_ANDROID_STATUS": str(tmp_path / "status.json"),
+        }
+        done = CliRunner().invoke(cli, ["device", "recheck"], env=environ)
+        return done.exit_code, done.stdout.splitlines()
+
+    assert recheck() == (0, [])
+    entries = {f"{MAKER.batch_serial:x}": {"status": "REVOKED"}}
+    (tmp_path / "status.json").write_text(json.dumps({"entries": entries}))
+    code, lines = recheck()
+    assert code == 1
+    assert [line.partition(":")[0] for line in lines] == ["phone", "phone-2"]
+    assert all(f"{MAKER.batch_serial:x}" in line and "REVOKED" in line for line in lines)
+    assert services.registry.find("phone").revoked_at is None
+
+
 @pytest.mark.parametrize("kind", ["old", "of the future", "missing", "no list", "no entries"])
 def test_without_a_current_list_of_revoked_keys_no_android_key_is_taken(
     opened: Callable[..., Services], tmp_path: Path, kind: str
@@ -561,6 +593,35 @@ def url(services: Services) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_openssl_and_curl_enrol_without_our_client(services: Services, url: str, tmp_path: Path) -> None:
+    for program in ("openssl", "curl", "bash"):
+        require_program(program)
+    script = """
+    challenge=$(curl -fsS -X POST -H "Authorization: Bearer $TOKEN" "$URL/v1/enrolment/challenge" |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["challenge"])')
+    printf '%s\\n' '[req]' prompt=no distinguished_name=d attributes=a '[d]' CN=x '[a]' \
+        "challengePassword=$challenge" > csr.conf
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -config csr.conf \
+        -out csr.pem
+    python3 -c 'import json, sys; print(json.dumps({
+        "name": "front-desk", "csr": open("csr.pem").read(), "challenge": sys.argv[1]}))' "$challenge" > body
+    curl -fsS -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d @body \\
+        "$URL/v1/enrolment"
+    """
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "URL": url, "TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["assurance_level"] == 0
+    assert services.registry.find("front-desk").name == "front-desk"
 
 
 @pytest.mark.parametrize("attesting", [True, False])

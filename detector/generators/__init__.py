@@ -12,6 +12,7 @@ from detector.generators.spec import (
     BigganSpec,
     CycleganSpec,
     FlowmatchSpec,
+    GanSpec,
     R3ganSpec,
     RealnvpSpec,
     Spec,
@@ -37,7 +38,7 @@ FAMILIES: dict[str, Row] = {
     "dcgan": Row(
         module="detector.generators.dcgan",
         name="Dcgan",
-        spec=Spec(
+        spec=GanSpec(
             family="dcgan",
             latent=100,
             width=32,
@@ -94,8 +95,9 @@ FAMILIES: dict[str, Row] = {
     "lapgan": Row(
         module="detector.generators.lapgan",
         name="Lapgan",
-        spec=Spec(
+        spec=GanSpec(
             family="lapgan",
+            learning_rate=1e-3,
             ema=0.99,
             upsampler="bilinear",
             normaliser="batch",
@@ -111,6 +113,7 @@ FAMILIES: dict[str, Row] = {
             family="cyclegan",
             width=16,
             batch=32,
+            learning_rate=1e-3,
             ema=0.99,
             upsampler="transposed",
             normaliser="instance",
@@ -122,7 +125,7 @@ FAMILIES: dict[str, Row] = {
     "gan": Row(
         module="detector.generators.gan",
         name="Gan",
-        spec=Spec(
+        spec=GanSpec(
             family="gan",
             side=28,
             channels=1,

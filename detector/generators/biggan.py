@@ -150,8 +150,8 @@ class Biggan(Adversarial):
 
     def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
         return (
-            adam(self.generator.parameters(), 2e-4, (0.0, 0.99)),
-            adam(self.discriminator.parameters(), 4e-4, (0.0, 0.99)),
+            adam(self.generator.parameters(), self.spec.learning_rate, (0.0, 0.99)),
+            adam(self.discriminator.parameters(), 2 * self.spec.learning_rate, (0.0, 0.99)),
         )
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:

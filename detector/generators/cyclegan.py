@@ -108,8 +108,8 @@ class Cyclegan(Family):
 
     def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
         return (
-            adam(self.translators.parameters(), 1e-3, (0.5, 0.99)),
-            adam(self.discriminators.parameters(), 4e-4, (0.5, 0.99)),
+            adam(self.translators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
+            adam(self.discriminators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
         )
 
     def rate(self, part: float) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from detector.gan.adversarial import Adversarial, Draws, Losses
 from detector.gan.blocks import adam, normal_weights, pyramid
 from detector.gan.losses import minimax_discriminator, non_saturating_generator
-from detector.generators.spec import Spec
+from detector.generators.spec import GanSpec, Spec
 
 
 def _widths(spec: Spec) -> list[int]:
@@ -70,15 +70,17 @@ class Discriminator(nn.Module):
 class Dcgan(Adversarial):
     """Deep convolutional GAN."""
 
-    def __init__(self, spec: Spec) -> None:
+    spec: GanSpec
+
+    def __init__(self, spec: GanSpec) -> None:
         super().__init__(spec)
         self.generator, self.discriminator = Generator(spec), Discriminator(spec)
         normal_weights(self, 0.02)
 
     def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
         return (
-            adam(self.generator.parameters(), 2e-4, (0.5, 0.999)),
-            adam(self.discriminator.parameters(), 2e-4, (0.5, 0.999)),
+            adam(self.generator.parameters(), self.spec.learning_rate, (0.5, 0.999)),
+            adam(self.discriminator.parameters(), self.spec.learning_rate, (0.5, 0.999)),
         )
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from detector.gan.adversarial import Adversarial, Draws, Losses
-from detector.gan.blocks import adam
+from detector.gan.blocks import adam, variance_kept
 from detector.gan.losses import minimax_discriminator, non_saturating_generator
-from detector.generators.spec import Spec
+from detector.generators.spec import GanSpec, Spec
 
 _PIECES = 3
 _KEPT = 0.7
@@ -57,16 +57,20 @@ class Discriminator(nn.Module):
 class Gan(Adversarial):
     """The GAN of 2014."""
 
+    spec: GanSpec
     discriminator: Discriminator
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: GanSpec) -> None:
         super().__init__(spec)
         self.generator, self.discriminator = Generator(spec), Discriminator(spec)
+        for m in self.modules():
+            if isinstance(m, nn.Linear):
+                variance_kept(m)
 
     def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
         return (
-            adam(self.generator.parameters(), 2e-4, (0.5, 0.999)),
-            adam(self.discriminator.parameters(), 2e-4, (0.5, 0.999)),
+            adam(self.generator.parameters(), self.spec.learning_rate, (0.5, 0.999)),
+            adam(self.discriminator.parameters(), self.spec.learning_rate, (0.5, 0.999)),
         )
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:

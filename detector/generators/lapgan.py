@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
 from detector.gan.adversarial import Draws, Losses, descend, frozen
-from detector.gan.blocks import adam, doubled, normal_weights, pyramid
+from detector.gan.blocks import adam, doubled, pyramid, variance_kept
 from detector.gan.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.family import Family
-from detector.generators.spec import Spec
+from detector.generators.spec import GanSpec, Spec
 
 _COARSEST = 6
 
@@ -77,7 +77,9 @@ class Discriminator(nn.Module):
 class Lapgan(Family):
     """A pyramid of conditional GANs."""
 
-    def __init__(self, spec: Spec) -> None:
+    spec: GanSpec
+
+    def __init__(self, spec: GanSpec) -> None:
         super().__init__(spec)
         start, stages = pyramid(spec.side, _COARSEST)
         self.sides = [start << i for i in range(stages + 1)]
@@ -85,15 +87,17 @@ class Lapgan(Family):
         self.discriminators = nn.ModuleList(
             Discriminator(spec, spec.channels * (2 if i else 1), side) for i, side in enumerate(self.sides)
         )
-        normal_weights(self, 0.03)
+        for m in self.modules():
+            if isinstance(m, (nn.Conv2d, nn.Linear)):
+                variance_kept(m, 2**0.5)
 
     def sampled(self) -> nn.Module:
         return self.generators
 
     def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
         return (
-            adam(self.generators.parameters(), 4e-4, (0.5, 0.99)),
-            adam(self.discriminators.parameters(), 4e-4, (0.5, 0.99)),
+            adam(self.generators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
+            adam(self.discriminators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
         )
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:

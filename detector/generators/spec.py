@@ -78,7 +78,20 @@ class ImageSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class R3ganSpec(Spec):
+class GanSpec(Spec):
+    """``learning_rate`` of the generator; the discriminator's is the same unless the family says otherwise."""
+
+    learning_rate: float = 2e-4
+
+    def __post_init__(self) -> None:
+        # Spelled out: a slotted dataclass is a new class, which ``super()`` without arguments does not know.
+        super(GanSpec, self).__post_init__()
+        if self.learning_rate <= 0:
+            raise CorpusError(f"{self.family}: a learning rate is more than nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class R3ganSpec(GanSpec):
     """``gamma_*``: weight of the penalties at the beginning and at the end; ``penalised``: the part of a
     batch that they are taken on."""
 
@@ -88,7 +101,6 @@ class R3ganSpec(Spec):
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        # Spelled out: a slotted dataclass is a new class, which ``super()`` without arguments does not know.
         super(R3ganSpec, self).__post_init__()
         if not 0 < self.penalised <= 1 or min(self.gamma_first, self.gamma_last) < 0:
             raise CorpusError(f"{self.family}: penalised is a part of 1 and no gamma is negative")
@@ -113,7 +125,7 @@ class FlowmatchSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WganSpec(Spec):
+class WganSpec(GanSpec):
     """A batch holds the reals of all ``critic_steps``; ``penalty`` is the weight of the slope's term."""
 
     critic_steps: int = 3
@@ -127,7 +139,7 @@ class WganSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BigganSpec(Spec):
+class BigganSpec(GanSpec):
     """``few_labels`` is the S3 mode: most labels may be unknown and are inferred."""
 
     critic_steps: int = 2
@@ -140,7 +152,7 @@ class BigganSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CycleganSpec(Spec):
+class CycleganSpec(GanSpec):
     """``mode`` is ``reconstruct`` (one source, through the network and back) or ``translate`` (two)."""
 
     mode: str = "reconstruct"

@@ -174,8 +174,13 @@ class _Watch:
     def _measure(self, progress: Progress) -> None:
         began = time.process_time()
         self._family.eval()
-        drawn = as_bytes(self._family.draw(_WATCHED, torch.Generator().manual_seed(0), None))
-        self._family.train()
+        try:
+            drawn = as_bytes(self._family.draw(_WATCHED, torch.Generator().manual_seed(0), None))
+        except NotApplicable:
+            self._powers = None  # it draws nothing of its own: there is nothing to watch
+            return
+        finally:
+            self._family.train()
         assert self._powers is not None
         spectrum = spectrum_distance(self._powers, ring_powers(drawn), rounds=2)
         distance = kid(self._pixels, self._extract(drawn, lambda _d, _t: None), rounds=2)
@@ -196,7 +201,7 @@ def draw_plots(fitted: Fitted, source: ImageSource, run: Path) -> None:
     """Loss, samples, spectra and quality against time beside the weights."""
     name = fitted.spec.family
     plot_losses(read_log(run), run / "loss.png", title=f"{name} on {source.name}")
-    samples = fitted.sample(SHEET_COLUMNS * SHEET_ROWS, 0)
+    samples = made_by(fitted, SHEET_COLUMNS * SHEET_ROWS, 0, source)
     write_sheet(samples, run / "sheet.png", columns=SHEET_COLUMNS)
     plot_progress(read_points(run / "watch.jsonl"), run / "progress.png", title=f"{name} while it was fitted")
     if source.images.shape[1] < 8:
@@ -225,7 +230,7 @@ def assess_run(
     index = index or data.index(report)
     train = fitted_on(card, data, index, report=report)
     held_out = held_out_source(data, index, side, seed=card.seed, report=report)
-    samples = sample_run(fitted, count, seed, report=report)
+    samples = made_by(fitted, count, seed, held_out, report=report)
     quality = assess(
         samples, train, held_out, seed=seed, report=report, accept_bias=accept_bias, device=device
     )  # fmt: skip
@@ -246,10 +251,22 @@ def fitted_on(card: GeneratorCard, data: Data, index: PhotoIndex | None, *, repo
     return source
 
 
+def made_by(
+    fitted: Fitted, count: int, seed: int, real: ImageSource, *, report: Report = _silent
+) -> NDArray[np.uint8]:
+    """Samples; from a family that draws nothing of its own, ``real`` pictures passed through it."""
+    try:
+        return sample_run(fitted, count, seed, report=report)
+    except NotApplicable:
+        chosen = np.random.default_rng(seed).permutation(len(real.images))[:count]
+        return fitted.reconstruct(real.images[chosen])
+
+
 def sample_run(
     fitted: Fitted, count: int, seed: int, *, report: Report = _silent, label: int | None = None
 ) -> NDArray[np.uint8]:
-    """Raises ``CorpusError`` for a class that the family does not know."""
+    """Raises ``CorpusError`` for a class that the family does not know and ``NotApplicable`` for a family
+    that only passes pictures through itself."""
     labels = None if label is None else np.full(count, label, np.int64)
     report(f"sampling {fitted.spec.family}", 0, count)
     drawn = fitted.sample(count, seed, labels)

@@ -54,6 +54,7 @@ TOKEN_MODULES = (
     "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
     "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so",
 )
+TPM = Path("/dev/tpmrm0")
 WHY_PINNED = {
     "c2pa-python": "older readers accept credentials that must be refused",
     "encypher-c2pa": "it is the second, independent reader of every credential",
@@ -90,6 +91,7 @@ def examine_machine(settings: Settings, *, now: datetime) -> tuple[Check, ...]:
         *check_home(settings.home),
         check_port(settings.host, settings.port),
         check_tokens(TOKEN_MODULES),
+        check_tpm(TPM),
     )
 
 
@@ -323,6 +325,20 @@ def check_tokens(modules: Iterable[str]) -> Check:
             mend="apt-get install -y softhsm2, or name the module of your token in the key's URI.",
         )
     return _ok("PKCS#11", f"token modules: {', '.join(found)}")
+
+
+def check_tpm(node: Path) -> Check:
+    """Optional: device keys in the machine's TPM 2.0."""
+    if _import_error("tpm2_pytss") is not None:
+        says = "keys in a TPM cannot be used: tpm2-pytss is not installed (optional)"
+        mend = "apt-get install -y libtss2-dev, then pip install -c constraints.txt -e '.[tpm]'"
+    elif not node.exists():
+        says, mend = f"there is no TPM at {node} (optional)", "Switch it on in the machine's firmware."
+    elif not os.access(node, os.R_OK | os.W_OK):
+        says, mend = f"the TPM at {node} is not yours to use", "Join its group: usermod -aG tss USER"
+    else:
+        return _ok("TPM 2.0", f"there is one at {node}")
+    return Check(subject="TPM 2.0", state=State.NOTE, says=says, mend=mend)
 
 
 def _secrets(home: Path) -> Iterator[Path]:

@@ -113,6 +113,16 @@ def test_tokens_are_optional(tmp_path: Path) -> None:
     assert doctor.check_tokens([str(tmp_path / "none.so")]).state is State.NOTE
 
 
+def test_a_tpm_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_import_error", lambda _: "nothing of that name")
+    assert "[tpm]" in doctor.check_tpm(tmp_path).mend
+    monkeypatch.setattr(doctor, "_import_error", lambda _: None)
+    assert doctor.check_tpm(tmp_path / "none").state is State.NOTE
+    assert doctor.check_tpm(tmp_path).state is State.OK
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    assert "usermod" in doctor.check_tpm(tmp_path).mend
+
+
 def test_an_unknown_detector_is_a_problem() -> None:
     states = {c.subject: c.state for c in doctor.check_weights("nothing-1")}
     assert states["detector nothing-1"] is State.PROBLEM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from signer.keys import create_key, open_key
 from signer.keys.tpm2_context import tpm_context
 from tests.doubles.pki import name
 from tests.doubles.swtpm import HANDLE, SoftTpm, running_swtpm
+from tests.programs import require_program
 
 pytestmark = pytest.mark.token
 ES256 = ec.ECDSA(hashes.SHA256())
@@ -116,6 +118,28 @@ def test_the_file_is_the_owners_alone_and_nothing_else_is_left(tpm: SoftTpm, tmp
     (file,) = (tmp_path / "k").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_bytes().startswith(b"-----BEGIN TSS2 PRIVATE KEY-----\n")
+
+
+def test_openssl_signs_with_our_file_and_we_with_one_of_its(tpm: SoftTpm, tmp_path: Path) -> None:
+    """An independent implementation of the file's format (tpm2-openssl)."""
+    require_program("openssl")
+    provider = next(iter(Path("/usr/lib").glob("*/ossl-modules/tpm2.so")), Path("/tpm2.so"))
+    require_program(str(provider), package="tpm2-openssl")
+    environment = {**os.environ, "TPM2OPENSSL_TCTI": tpm.tcti}
+
+    def openssl(name: str, *arguments: str) -> None:
+        command = ("openssl", name, "-provider", "tpm2", "-provider", "default", *arguments)
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+
+    ours = create_key(tpm.uri(tmp_path / "ours.pem"))
+    (tmp_path / "photo").write_bytes(b"photo")
+    sign = ("-sign", str(tmp_path / "ours.pem"), "-out", str(tmp_path / "signature"), str(tmp_path / "photo"))
+    openssl("dgst", "-sha256", "-propquery", "?provider=tpm2", *sign)
+    ours.public_key().verify((tmp_path / "signature").read_bytes(), b"photo", ES256)
+    theirs = str(tmp_path / "theirs.pem")
+    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "group:P-256", "-out", theirs)
+    assert b"TSS2 PRIVATE KEY" in Path(theirs).read_bytes()
+    assert signs(open_key(tpm.uri(theirs)))
 
 
 def test_a_file_that_cannot_be_written_leaves_no_key(tpm: SoftTpm, tmp_path: Path) -> None:

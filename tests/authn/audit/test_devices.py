@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from authn.audit.devices import DEVICES_FILE, load_devices, save_devices
 from authn.devices import DeviceRecord
+from authn.devices.snapshot import record_json
 from authn.errors import AuditError
 
 ENROLLED = DeviceRecord(
@@ -24,6 +27,8 @@ REVOKED = DeviceRecord(
     spki_sha256="bb" * 32,
     enrolled_at=datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC),
     assurance_level=3,
+    attestation_fmt="android-key",
+    attested_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     revoked_at=datetime(2026, 5, 1, tzinfo=UTC),
     invalid_since=datetime(2026, 4, 1, tzinfo=UTC),
     revocation_reason="left in a taxi",
@@ -38,6 +43,14 @@ def test_a_copy_gives_back_every_record_and_can_be_sent_to_a_worker(tmp_path: Pa
     assert sent.device_by_key("aa" * 32) == ENROLLED
     assert sent.device_by_key("bb" * 32) == REVOKED
     assert sent.device_by_key("cc" * 32) is None
+
+
+def test_a_copy_by_an_earlier_version_is_at_the_level_it_says_and_unattested(tmp_path: Path) -> None:
+    old = {k: v for k, v in record_json(REVOKED).items() if k not in ("attestation_fmt", "attested_at")}
+    (tmp_path / DEVICES_FILE).write_text(json.dumps(old) + "\n")
+    copy = load_devices(tmp_path)
+    assert copy is not None
+    assert copy.device_by_key("bb" * 32) == replace(REVOKED, attestation_fmt=None, attested_at=None)
 
 
 def test_no_registry_and_an_empty_one_are_different(tmp_path: Path) -> None:

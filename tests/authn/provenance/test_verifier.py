@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 
+from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 from authn.evidence import Axis, Outcome
 from authn.provenance.roots import TrustRoots
-from authn.report.model import Report
+from authn.report import wording
+from authn.report.cards import moment
+from authn.report.html import render_report
+from authn.report.model import Report, report_json
+from authn.report.text import render_text
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki, new_key, now
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo
@@ -149,6 +155,29 @@ def test_the_registry_is_asked_by_key_and_not_by_name(pki: TestPki) -> None:
     assert outcome(report, Axis.DEVICE) is A
 
 
+@pytest.mark.parametrize("level", ASSURANCE_LEVELS)
+def test_every_form_of_a_report_shows_the_level_of_the_key_and_what_it_leaves_open(
+    pki: TestPki, level: int
+) -> None:
+    leaf, attested = pki.leaf(), datetime(2026, 11, 24, 8, tzinfo=UTC)
+    said = {"assurance_level": level} | (
+        {"attestation_fmt": "android-key", "attested_at": attested} if level else {}
+    )
+    report = examiner_for(pki, registry=Registered(leaf, **said)).examine(media(signed_photo(leaf)))
+    (finding,) = report_json(report)["cryptographic"]["axes"]["device"]["findings"]
+    facts = finding["facts"]
+    assert (facts["assurance_level"], facts["assurance"]) == (level, ASSURANCE_LEVELS[level])
+    assert facts["assurance_limit"] == ASSURANCE_LIMITS[level]
+    assert facts["attestation_fmt"] == ("android-key" if level else None)
+    assert facts["attested_at"] == ("2026-11-24T08:00:00Z" if level else None)
+    forms = (render_text(report), unescape(render_report(report_json(report))))
+    for form in (" ".join(f.split()) for f in forms):
+        assert f"{level} of 4: {ASSURANCE_LEVELS[level]}" in form
+        assert ASSURANCE_LIMITS[level] in form
+        by = f"android-key, examined on {moment(facts['attested_at'])}" if level else wording.NOT_ATTESTED
+        assert by in form
+
+
 def test_two_manifest_stores_in_one_file_are_refuted(pki: TestPki) -> None:
     from signer.container import manifest_spans
 
@@ -163,7 +192,6 @@ def test_two_manifest_stores_in_one_file_are_refuted(pki: TestPki) -> None:
 
 
 def test_the_same_question_gets_the_same_answer_but_for_the_run(pki: TestPki) -> None:
-    from authn.report.model import report_json
 
     data, as_of = stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf()), datetime.now(UTC)
     first, second = (report_json(examiner_for(pki).examine(media(data), as_of=as_of)) for _ in range(2))

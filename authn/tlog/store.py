@@ -199,12 +199,22 @@ class SqlStorage:
 
     def _connected(self) -> Connection:
         """An open file stays usable after it was removed or replaced; what is written to it is lost."""
-        if self._connection is not None and self._file != self._file_now():
+        if self._connection is not None and (self._file != self._file_now() or not self._lives()):
             self.close()
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(assay_writes=True)
             self._file = self._file_now()
         return self._connection
+
+    def _lives(self) -> bool:
+        """Whether the server still knows this connection: it may have been started again meanwhile."""
+        if self._connection is None or self._engine.dialect.name == "sqlite":
+            return True
+        try:
+            self._connection.execute(select(1))
+        except SQLAlchemyError:
+            return False
+        return True
 
     def _file_now(self) -> tuple[int, int] | None:
         if self._engine.dialect.name != "sqlite":

@@ -50,6 +50,7 @@ def present_tpm(wanted: TpmKey) -> Mapping[str, object]:
     Raises ``KeyUnavailable``.
     """
     with ONE_AT_A_TIME, tpm_context(wanted.tcti) as tpm:
+        _unlock(tpm, wanted)
         endorsement = _endorsement(tpm)
         if endorsement is None:
             return {"fmt": NO_EVIDENCE}
@@ -68,6 +69,7 @@ def certify_key(wanted: TpmKey, challenge: bytes, answer: Mapping[str, str]) -> 
     credential = _answered(answer, "credential_blob", _MAX_CREDENTIAL_BYTES)
     encrypted = _answered(answer, "encrypted_secret", _MAX_SECRET_BYTES)
     with ONE_AT_A_TIME, tpm_context(wanted.tcti) as tpm:
+        _unlock(tpm, wanted)
         endorsement = _endorsement(tpm)
         if endorsement is None:
             raise KeyUnavailable("the TPM holds no endorsement certificate any more")
@@ -75,17 +77,25 @@ def certify_key(wanted: TpmKey, challenge: bytes, answer: Mapping[str, str]) -> 
             secret = _activate(tpm, endorsement, attestation_key, credential, encrypted)
         chain = _x5c(tpm, endorsement)
     qualifying = hashlib.sha256(challenge + secret).digest()
-    with opened_key(wanted) as (tpm, key), _attestation_key(tpm) as (attestation_key, public):
+    with opened_key(wanted) as (tpm, key):
+        _unlock(tpm, wanted)
         device_key = public_area(tpm, key)  # owns the memory of its parts
-        certified, signature = _certify(tpm, key, attestation_key, qualifying)
-        return {
-            "fmt": FMT,
-            "x5c": chain,
-            "attestation_key": _text(public.publicArea.marshal()),
-            "key": _text(device_key.publicArea.marshal()),
-            "certify_info": _text(certified),
-            "signature": _text(signature),
-        }
+        with _attestation_key(tpm) as (attestation_key, public):
+            certified, signature = _certify(tpm, key, attestation_key, qualifying)
+            return {
+                "fmt": FMT,
+                "x5c": chain,
+                "attestation_key": _text(public.publicArea.marshal()),
+                "key": _text(device_key.publicArea.marshal()),
+                "certify_info": _text(certified),
+                "signature": _text(signature),
+            }
+
+
+def _unlock(tpm: Any, wanted: TpmKey) -> None:
+    from tpm2_pytss.constants import ESYS_TR
+
+    tpm.tr_set_auth(ESYS_TR.ENDORSEMENT, wanted.endorsement())
 
 
 def _endorsement(tpm: Any) -> _Endorsement | None:

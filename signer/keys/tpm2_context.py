@@ -14,6 +14,7 @@ from signer.errors import KeyUnavailable
 _RC_AUTH_FAIL, _RC_BAD_AUTH, _RC_HANDLE = 0x08E, 0x0A2, 0x08B
 _RC_LOCKOUT = 0x921
 _RC_INTEGRITY = 0x09F
+_RC_OBJECT_MEMORY = 0x902
 _LAYER, _LAYER_TCTI = 0xFF_0000, 0x0A_0000
 _RC_FMT1, _FMT1_ERROR = 0x080, 0x0BF
 
@@ -36,9 +37,11 @@ class TpmFailure:
     @property
     def sentence(self) -> str:
         if self._error in (_RC_AUTH_FAIL, _RC_BAD_AUTH):
-            return "the TPM refuses the PIN or the owner's secret"
+            return "the TPM refuses the PIN, or the secret of its owner or endorsement hierarchy"
         if self._error == _RC_LOCKOUT:
             return "the TPM is locked after too many wrong PINs; wait, or reset its lockout"
+        if self._error == _RC_OBJECT_MEMORY:
+            return "the TPM has no room for one more key; reach it by its resource manager, /dev/tpmrm0"
         if self._error == _RC_INTEGRITY:
             return "the key was wrapped by another TPM, or its file is damaged"
         return f"the TPM answered: {self.words}"

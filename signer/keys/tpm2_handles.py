@@ -12,6 +12,8 @@ from signer.keys.tpm2_context import TpmFailure, tpm_context
 from signer.keys.tpm2_uri import TpmKey
 
 _MAX_FILE_BYTES = 16384
+# TPM 2.0 Part 2 section 7: TPM_RH_OWNER, and keys that persist.
+OWNER_HIERARCHY, PERSISTENT_HANDLES = 0x4000_0001, range(0x8100_0000, 0x8200_0000)
 ONE_AT_A_TIME = threading.Lock()
 
 
@@ -102,6 +104,9 @@ def _unwrap(pem: bytes, wanted: TpmKey) -> Any:
     from tpm2_pytss.tsskey import TSSPrivKey
 
     try:
-        return TSSPrivKey.from_pem(pem)
+        wrapped = TSSPrivKey.from_pem(pem)
     except (ValueError, TypeError, RuntimeError) as e:
         raise KeyUnavailable(f"{wanted.path} is no wrapped TPM key (TSS2 PRIVATE KEY)") from e
+    if wrapped.parent != OWNER_HIERARCHY and wrapped.parent not in PERSISTENT_HANDLES:
+        raise KeyUnavailable(f"the key in {wanted.path} hangs on something else than a key of the owner")
+    return wrapped

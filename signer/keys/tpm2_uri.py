@@ -2,8 +2,9 @@
 
 ``tpm2:/abs/key.pem?pin=...`` is a file with the key wrapped by the TPM, useless elsewhere;
 ``tpm2:0x81000100?pin=...`` is a persistent handle. ``tcti=`` says how the TPM is reached (else the variable
-``TPM2TOOLS_TCTI``, else the kernel's resource manager), ``owner=`` names the secret of the owner hierarchy
-where it has one. PINs are references: ``env:NAME`` or ``file:/abs/path``. Strict, as ``pkcs11_uri``.
+``TPM2TOOLS_TCTI``, else the kernel's resource manager), ``owner=`` and ``endorsement=`` name the secrets of
+these hierarchies where they have one. PINs are references: ``env:NAME`` or ``file:/abs/path``. Strict, as
+``pkcs11_uri``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TCTI_VARIABLE = "TPM2TOOLS_TCTI"
 MAX_AUTH_BYTES = 32  # the size of the key's name algorithm, TPM 2.0 Part 1 section 19.6.5
 _HANDLE = re.compile(r"0x[0-9a-fA-F]{8}")
 _OWNER_HANDLES = range(0x8100_0000, 0x8180_0000)  # TPM 2.0 Part 2 section 7.2: the others are the platform's
-_QUERY = ("pin", "tcti", "owner")
+_QUERY = ("pin", "tcti", "owner", "endorsement")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class TpmKey:
     tcti: str
     pin_reference: str | None
     owner_reference: str | None
+    endorsement_reference: str | None
 
     def pin(self) -> bytes:
         """Empty where the URI names none. Raises ``KeyUnavailable``."""
@@ -42,6 +44,10 @@ class TpmKey:
     def owner(self) -> bytes:
         """Empty where the URI names none. Raises ``KeyUnavailable``."""
         return _auth(self.owner_reference, "owner secret")
+
+    def endorsement(self) -> bytes:
+        """Empty where the URI names none. Raises ``KeyUnavailable``."""
+        return _auth(self.endorsement_reference, "endorsement secret")
 
 
 def parse_tpm2_uri(uri: str) -> TpmKey:
@@ -63,6 +69,7 @@ def parse_tpm2_uri(uri: str) -> TpmKey:
         tcti=query.get("tcti") or os.environ.get(TCTI_VARIABLE) or DEFAULT_TCTI,
         pin_reference=query.get("pin"),
         owner_reference=query.get("owner"),
+        endorsement_reference=query.get("endorsement"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
 import subprocess
@@ -183,7 +184,7 @@ def test_an_owner_secret_is_used_where_the_tpm_has_one(
     with tpm_context(tpm.tcti) as context:
         context.hierarchy_change_auth(ESYS_TR.OWNER, b"owned")
     try:
-        with pytest.raises(KeyUnavailable, match="owner's secret"):
+        with pytest.raises(KeyUnavailable, match="secret of its owner"):
             create_key(tpm.uri(tmp_path / "key.pem"))
         assert signs(create_key(tpm.uri(tmp_path / "key.pem", owner="env:OWNER")))
     finally:
@@ -205,6 +206,57 @@ def test_a_file_of_another_tpm_or_a_damaged_one_is_unavailable(tpm: SoftTpm, tmp
         pytest.raises(KeyUnavailable, match="wrapped by another TPM"),
     ):
         open_key(other.uri(tmp_path / "key.pem"))
+
+
+def test_a_file_with_any_changed_byte_is_refused_in_one_sentence_or_is_the_same_key(
+    tpm: SoftTpm, tmp_path: Path
+) -> None:
+    key = create_key(tpm.uri(tmp_path / "key.pem"))
+    text = (tmp_path / "key.pem").read_bytes().splitlines()
+    der = base64.b64decode(b"".join(text[1:-1]))
+    same = 0
+    for place in range(0, len(der), 3):
+        changed = bytearray(der)
+        changed[place] ^= 0x40 if place % 2 else 0x01
+        body = base64.b64encode(changed)
+        (tmp_path / "changed.pem").write_bytes(b"\n".join((text[0], body, text[-1], b"")))
+        try:
+            same += open_key(tpm.uri(tmp_path / "changed.pem")).public_key() == key.public_key()
+        except (KeyUnavailable, KeyRefused) as e:
+            assert "\n" not in str(e)  # noqa: PT017 - either end is a good one
+    assert same <= 3
+
+
+def test_a_parent_that_is_no_key_of_the_owner_is_refused(tpm: SoftTpm, tmp_path: Path) -> None:
+    from tpm2_pytss.tsskey import TSSPrivKey
+
+    create_key(tpm.uri(tmp_path / "key.pem"))
+    made = TSSPrivKey.from_pem((tmp_path / "key.pem").read_bytes())
+    for parent in (0, 0x4000_0007, 0x0100_0001, 1 << 40):
+        made._parent = parent
+        (tmp_path / "other.pem").write_bytes(made.to_pem())
+        with pytest.raises(KeyUnavailable, match="something else than a key of the owner"):
+            open_key(tpm.uri(tmp_path / "other.pem"))
+    made._parent = 0x8100_4242
+    (tmp_path / "other.pem").write_bytes(made.to_pem())
+    with pytest.raises(KeyUnavailable, match="the TPM answered"):
+        open_key(tpm.uri(tmp_path / "other.pem"))
+
+
+def test_a_tpm_that_others_have_filled_is_said_to_have_no_room(tpm: SoftTpm, tmp_path: Path) -> None:
+    from tpm2_pytss.types import TPM2B_SENSITIVE_CREATE
+
+    create_key(tpm.uri(tmp_path / "key.pem"))
+    with tpm_context(tpm.tcti) as context:
+        held = [context.create_primary(TPM2B_SENSITIVE_CREATE(), "ecc256:aes128cfb")[0] for _ in range(3)]
+        tokens = [context.tr_serialize(handle) for handle in held]
+    try:
+        with pytest.raises(KeyUnavailable, match="no room for one more key"):
+            open_key(tpm.uri(tmp_path / "key.pem"))
+    finally:
+        with tpm_context(tpm.tcti) as context:
+            for token in tokens:
+                context.flush_context(context.tr_deserialize(token))
 
 
 def test_an_absent_tpm_is_named(tpm: SoftTpm, tmp_path: Path) -> None:

@@ -109,6 +109,29 @@ def test_a_key_with_a_pin_is_attested_too(
     assert verified(tpm, prepared, key.attest(CHALLENGE, prepared.answer)).level == 3
 
 
+def test_a_secret_of_the_endorsement_hierarchy_is_used_where_the_tpm_has_one(
+    tpm: SoftTpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tpm2_pytss.constants import ESYS_TR
+
+    monkeypatch.setenv("ENDORSEMENT", "endorsed")
+    monkeypatch.setattr(tpm2_attest, "ENDORSEMENT_KINDS", ("EK-RSA2048",))
+    bare = made_in(tpm, tmp_path)
+    key = create_key(tpm.uri(tmp_path / "key.pem", endorsement="env:ENDORSEMENT"))
+    assert isinstance(key, AttestingKey)
+    with tpm_context(tpm.tcti) as context:
+        context.hierarchy_change_auth(ESYS_TR.ENDORSEMENT, b"endorsed")
+    try:
+        with pytest.raises(KeyUnavailable, match="endorsement hierarchy"):
+            bare.attestation_request()
+        prepared = prepared_for(tpm, key)
+        assert verified(tpm, prepared, key.attest(CHALLENGE, prepared.answer)).level == 3
+    finally:
+        with tpm_context(tpm.tcti) as context:
+            context.tr_set_auth(ESYS_TR.ENDORSEMENT, b"endorsed")
+            context.hierarchy_change_auth(ESYS_TR.ENDORSEMENT, b"")
+
+
 KINDS = {
     "EK-RSA2048": "RSA 2048, SHA-256, AES-128",
     "EK-ECC256": "P-256, SHA-256, AES-128",

@@ -7,6 +7,7 @@ enrols the device: of two answers at the same time one wins, and a refused answe
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from authn.store.engine import reading, writing
 from authn.store.schema import enrolment_challenges
 
 CHALLENGE_BYTES = 32
+TEXT = re.compile(r"[A-Za-z0-9_-]{43}")
 LIFETIME = timedelta(minutes=10)
 # A used or expired one is remembered a while, only to say so to whoever sends it again.
 REMEMBERED = timedelta(days=1)
@@ -64,6 +66,8 @@ class Challenges:
     def open(self, text: str, credential: str, now: datetime) -> Challenge:
         """It is not used up yet: see ``use``. Raises ``ChallengeRefused`` for one that is not ours, was used,
         has expired, or was asked for with another credential."""
+        if not TEXT.fullmatch(text):  # not every database takes every text
+            raise ChallengeRefused("this is no challenge of this service; ask for one")
         with reading(self._engine) as connection:
             query = select(enrolment_challenges).where(enrolment_challenges.c.challenge == text)
             row = connection.execute(query).mappings().one_or_none()

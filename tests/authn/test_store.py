@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, MetaData, Table, create_engine, insert, select
 from sqlalchemy.exc import StatementError
 
+from authn.devices.registry import Registry
 from authn.errors import NotFound, Unavailable
 from authn.store.engine import HEAD, open_engine, reading, writing
 from authn.store.schema import certificates, metadata, verifications
@@ -47,6 +49,22 @@ def test_the_newest_migration_is_the_one_the_engine_asks_for() -> None:
     config.set_main_option("script_location", "authn.store:migrations")
     config.set_main_option("path_separator", "os")
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_devices_of_an_older_database_keep_everything_and_are_unattested(tmp_path: Path) -> None:
+    old = create_engine(url(tmp_path))
+    config = Config()
+    config.set_main_option("script_location", "authn.store:migrations")
+    config.set_main_option("path_separator", "os")
+    row = {"device_id": "d", "name": "camera", "spki_sha256": "00" * 32, "enrolled_at": NOW}
+    with old.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0030")
+        table = Table("devices", MetaData(), autoload_with=connection)
+        connection.execute(table.insert().values(**row, assurance_level=0))
+    (device,) = Registry(open_engine(url(tmp_path))).list()
+    assert {name: getattr(device, name) for name in row} == row
+    assert (device.assurance_level, device.attestation_fmt, device.attested_at) == (0, None, None)
 
 
 def test_what_was_acknowledged_survives_a_power_cut_as_far_as_sqlite_can_promise(engine: Engine) -> None:

@@ -16,11 +16,13 @@ from authn.devices.attestation.attested import AndroidTerms, Terms, WebAuthnTerm
 from authn.errors import Unavailable
 from authn.provenance.roots import load_roots
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
 
 def load_terms(settings: Settings) -> Terms:
     """Raises ``Unavailable`` for roots that cannot be read. The list of revoked Android keys is read anew for
     every attestation, because it changes."""
-    public = urlsplit(settings.public_url)
+    origin, rp_id = origin_of(settings.public_url)
     return Terms(
         formats=frozenset(settings.attestation_formats.split()),
         android=AndroidTerms(
@@ -31,8 +33,8 @@ def load_terms(settings: Settings) -> Terms:
             status_hours=settings.android_status_hours,
         ),
         webauthn=WebAuthnTerms(
-            origin=f"{public.scheme}://{public.netloc}" if public.netloc else "",
-            rp_id=public.hostname or "",
+            origin=origin,
+            rp_id=rp_id,
             hardware_roots=load_roots(settings.webauthn_hardware_roots),
             other_roots=load_roots(settings.webauthn_roots),
             apple_roots=(apple_webauthn_root(),),
@@ -50,6 +52,18 @@ def why_not_usable(terms: Terms, now: datetime) -> str:
     except Unavailable as e:
         return e.detail
     return ""
+
+
+def origin_of(url: str) -> tuple[str, str]:
+    """The origin of an address as a browser writes it (RFC 6454, 6.2), and its host; empty for none."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    if not host:
+        return "", ""
+    shown = f"[{host}]" if ":" in host else host
+    if port is not None and port != DEFAULT_PORTS.get(parts.scheme):
+        shown = f"{shown}:{port}"
+    return f"{parts.scheme}://{shown}", host
 
 
 def _android_root_keys(settings: Settings) -> tuple[bytes, ...]:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from authn.devices.attestation import verify_attestation
 from authn.devices.attestation.apple_root import apple_webauthn_root
 from authn.devices.attestation.attested import Asked, Attested, Terms, WebAuthnTerms
+from authn.devices.attestation.terms import origin_of
 from authn.errors import AttestationRefused
 from tests.conftest import ROOT
 from tests.doubles.webauthn import (
@@ -290,3 +291,18 @@ def test_an_attestation_key_cannot_vouch_through_a_certificate_of_its_own(made: 
     body = made.packed(data=data, client=client, statement={"sig": signature, "x5c": chain})
     with pytest.raises(AttestationRefused, match="not issued by the next"):
         verify_attestation(body, asked_of(made))
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://assay.example.org", "https://assay.example.org"),
+        ("https://Assay.Example.org:443/base/", "https://assay.example.org"),
+        ("http://127.0.0.1:8318", "http://127.0.0.1:8318"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://[::1]:8318/", "http://[::1]:8318"),
+        ("", ""),
+    ],
+)
+def test_the_origin_is_written_as_a_browser_writes_it(url: str, origin: str) -> None:
+    assert origin_of(url)[0] == origin

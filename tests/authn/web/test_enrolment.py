@@ -287,7 +287,21 @@ REFUSED: dict[str, tuple[Callable[[str, str], dict[str, Any]], str, str]] = {
         CHALLENGE,
         "not given to you",
     ),
-    "an empty challenge": (lambda c, _: request_of(new_key(), c) | {"challenge": ""}, CHALLENGE, "not given"),
+    "an empty challenge": (
+        lambda c, _: request_of(new_key(), c) | {"challenge": ""},
+        CHALLENGE,
+        "no challenge",
+    ),
+    "a challenge that is no text of a database": (
+        lambda c, _: request_of(new_key(), c) | {"challenge": "\0" * 43},
+        CHALLENGE,
+        "no challenge",
+    ),
+    "a challenge that is no Unicode": (
+        lambda c, _: request_of(new_key(), c) | {"challenge": "\ud800" * 43},
+        CHALLENGE,
+        "no challenge",
+    ),
 }
 
 

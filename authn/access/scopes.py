@@ -67,6 +67,7 @@ ROUTES: Mapping[str, Rule] = {
     "est.renew": _OWN_PROOF,
     "log.checkpoint": _MONITORS,
     "log.witnessed": _MONITORS,
+    "log.receipt": _MONITORS,
     "log.tile": _MONITORS,
     "log.entries": _MONITORS,
     "health.alive": Public(reason="probes carry no credentials; the answer holds nothing"),

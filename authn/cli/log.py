@@ -50,6 +50,30 @@ def check(config_file: str | None) -> None:
 
 
 @log.command()
+@click.argument("index", type=click.IntRange(0))
+@click.option("--cose", is_flag=True, help="COSE (RFC 9942), which has no place for the salt or witnesses.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write; default: standard output.")
+@click.pass_obj
+def receipt(config_file: str | None, index: int, cose: bool, out: Path | None) -> None:
+    """Print the receipt of entry INDEX of this home's log, under the newest witnessed checkpoint.
+
+    A receipt holds the salt: it tells whoever has the record, or guesses it, what the entry is about.
+    """
+    from authn.wiring import open_transparency_log, utc_now
+    from signer.durable import write_durably
+
+    with closing(open_transparency_log(load_settings(config_file))) as opened:
+        content = opened.cose_receipt(index, utc_now()) if cose else opened.receipt(index).text().encode()
+    if out is None:
+        click.echo(content, nl=False)
+        return
+    try:
+        write_durably(out, content, mode=0o644)
+    except OSError as e:
+        raise click.UsageError(f"{out} cannot be written: {e.strerror}") from e
+
+
+@log.command()
 @click.option(
     "--policy",
     "policy_file",

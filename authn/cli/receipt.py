@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authn.cli.given import given_logs, log_options, read_receipt
+from authn.cli.refresh import refresh
 from authn.config import Settings, load_settings
 from authn.errors import ReceiptRefused, UnreadableMedia
 from authn.evidence import AxisEvidence, Outcome
@@ -24,7 +25,10 @@ MAX_RECORD_BYTES = 1 << 20
 
 @click.group()
 def receipt() -> None:
-    """Check and show receipts of a log."""
+    """Check, show and renew receipts of a log."""
+
+
+receipt.add_command(refresh)
 
 
 @receipt.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,7 +26,8 @@ from authn.tlog.checkpoint import Checkpoint
 from authn.tlog.entry import LogEntry
 from authn.tlog.note import SigningKey, VerifyingKey, sign, verify
 from authn.tlog.policy import WitnessPolicy
-from authn.tlog.receipt import Receipt
+from authn.tlog.receipt import Inclusion, Receipt
+from authn.tlog.receipt_cose import cose_receipt
 from authn.tlog.sequencer import Sequencer
 from authn.tlog.store import LogReader, SqlStorage, TreeHead, add_cosignature
 from signer.durable import create_durably
@@ -106,18 +108,33 @@ class Log:
 
         Raises ``NotFound`` where there is no such entry, or its salt was destroyed.
         """
-        opening = self.reader.opening(index)
-        size = self._witnessed_size()
-        if size is None or size <= index:
-            size = self.reader.head().size
+        opening, inclusion = self.reader.opening(index), self.inclusion(index)
         return Receipt(
             index=index,
-            proof=self.reader.inclusion(index, size),
-            note=self.reader.note(size),
+            proof=inclusion.proof,
+            note=inclusion.note,
             kind=opening.kind,
             salt=opening.salt,
             version=opening.leaf_version,
         )
+
+    def inclusion(self, index: int) -> Inclusion:
+        """The same without what the leaf commits to: for everybody. Raises ``NotFound``, ``Unavailable``."""
+        newest = self.reader.head().size
+        if not 0 <= index < newest:
+            raise NotFound("the log has no such entry")
+        witnessed = self._witnessed_size()
+        size = newest if witnessed is None or witnessed <= index else witnessed
+        proof = self.reader.inclusion(index, size)
+        return Inclusion(index=index, proof=proof, note=self.reader.note(size))
+
+    def cose_receipt(self, index: int, now: datetime) -> bytes:
+        """The proof as COSE (RFC 9942), signed now. Raises ``NotFound``, ``LogHalted``, ``Unavailable``."""
+        inclusion = self.inclusion(index)
+        if self.halted:
+            raise LogHalted(self.halted)
+        (leaf,) = self.reader.leaves(index, index + 1)
+        return cose_receipt(inclusion, leaf, self._key, now)
 
     def close(self) -> None:
         """Let the database go; waits for a batch that is being written."""

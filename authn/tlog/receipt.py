@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from authn.errors import NoteError, ReceiptRefused
 from authn.tlog.checkpoint import parse as parse_checkpoint
@@ -23,6 +23,20 @@ HEADER = "c2sp.org/tlog-proof@v1"
 RECEIPT_SUFFIX = ".tlog-proof"  # of the file beside a photo
 MAX_RECEIPT_CHARACTERS = 1 << 20
 MAX_DIGITS = 19
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inclusion:
+    """What everybody may know of a receipt: where a leaf is in the tree of ``note``, and the path to it."""
+
+    index: int
+    proof: Proof
+    note: str
+
+    def text(self) -> str:
+        """A tlog-proof without the line ``extra``."""
+        lines = (HEADER, f"index {self.index}", *map(_text, self.proof))
+        return "\n".join(lines) + "\n\n" + self.note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +54,13 @@ class Receipt:
         """The leaf that a record has under this receipt's salt. Raises ``ValueError`` for what is no record
         of a tagged leaf."""
         return leaf_bytes(self.kind, self.salt, record, self.version)
+
+    def under(self, inclusion: Inclusion) -> Receipt:
+        """The receipt of the same leaf under another checkpoint. Raises ``ReceiptRefused`` for another place
+        in the log; nothing else is verified."""
+        if inclusion.index != self.index:
+            raise ReceiptRefused("the proof is about another entry")
+        return replace(self, proof=inclusion.proof, note=inclusion.note)
 
     def text(self) -> str:
         """The file, usually named ``.tlog-proof``."""
@@ -81,8 +102,21 @@ def parse_receipt(text: str) -> Receipt:
     return receipt
 
 
+def parse_inclusion(text: str) -> Inclusion:
+    """Raises ``ReceiptRefused`` for anything that ``Inclusion.text`` would not have written."""
+    head, gap, note = text.partition("\n\n")
+    lines = head.split("\n")
+    if len(text) > MAX_RECEIPT_CHARACTERS or not gap or not 2 <= len(lines) <= MAX_HASHES + 2:
+        raise ReceiptRefused("this is no proof of a log")
+    index, proof = _number(lines[1].removeprefix("index ")), tuple(map(_bytes, lines[2:]))
+    inclusion = Inclusion(index=index, proof=proof, note=note)
+    if any(len(hash_) != HASH_BYTES for hash_ in proof) or inclusion.text() != text:
+        raise ReceiptRefused("the proof is not written as a proof is")
+    return inclusion
+
+
 def verify_receipt(
-    receipt: Receipt, leaf: bytes, log_key: Verifier, witnesses: Sequence[Verifier] = ()
+    receipt: Receipt | Inclusion, leaf: bytes, log_key: Verifier, witnesses: Sequence[Verifier] = ()
 ) -> VerifiedReceipt:
     """What the receipt proves about a leaf to somebody who trusts these keys and nothing else.
 

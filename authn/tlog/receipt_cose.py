@@ -16,7 +16,7 @@ from authn.tlog.checkpoint import parse as parse_checkpoint
 from authn.tlog.merkle import leaf_hash
 from authn.tlog.note import SigningKey, verify
 from authn.tlog.proof import proves_inclusion
-from authn.tlog.receipt import Receipt
+from authn.tlog.receipt import Inclusion, Receipt
 
 SIGN1_TAG = 18
 ALGORITHM, KEY_ID, CWT_CLAIMS = 1, 4, 15
@@ -26,7 +26,7 @@ VDS, RFC9162_SHA256 = 395, 1
 PROOFS, INCLUSION = 396, -1
 
 
-def cose_receipt(receipt: Receipt, leaf: bytes, key: SigningKey, now: datetime) -> bytes:
+def cose_receipt(receipt: Receipt | Inclusion, leaf: bytes, key: SigningKey, now: datetime) -> bytes:
     """The receipt of this leaf, signed by the log. Raises ``ReceiptRefused`` where the proof does not hold:
     the log's key must never sign a root that the log did not publish."""
     checkpoint = parse_checkpoint(verify(receipt.note, (key.verifier,)).text)

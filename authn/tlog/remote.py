@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 from collections.abc import Callable
 
-from authn.errors import Unavailable
+from authn.errors import ReceiptRefused, Unavailable
 from authn.tlog.exchange import HttpAnswer, exchange
 from authn.tlog.merkle import HASH_BYTES
 from authn.tlog.note import MAX_CHARACTERS
+from authn.tlog.receipt import Inclusion, parse_inclusion
 from authn.tlog.tiles import MAX_ENTRY_BYTES, WIDTH, parse_entry_bundle, tile_path, tile_width
 
 TIMEOUT_S = 30.0
@@ -44,6 +45,22 @@ class RemoteLog:
         serves no such thing, which is Assay's own and no part of tlog-tiles."""
         found = self._fetched("witnessed", MAX_NOTE_BYTES)
         return None if found is None else _text(found)
+
+    def leaf(self, index: int) -> bytes:
+        """One leaf. Raises ``ReceiptRefused`` for an index that no log has."""
+        if index >= 1 << 54:
+            raise ReceiptRefused("no log has that many entries")
+        bundle, at = divmod(index, WIDTH)
+        try:
+            return self.leaves(bundle, at + 1)[at]
+        except WronglyServed as e:
+            raise Unavailable(f"the log does not serve the entry: {e}") from e
+
+    def inclusion(self, index: int) -> Inclusion:
+        """The log's newest proof that it has an entry, not verified; Assay's own and no part of tlog-tiles.
+        Raises ``ReceiptRefused`` for what is no proof."""
+        path = f"receipt/{index}"
+        return parse_inclusion(_text(self._fetched(path, MAX_NOTE_BYTES) or _missing(path)))
 
     def leaves(self, index: int, width: int) -> tuple[bytes, ...]:
         """So many leaves of a bundle. Raises ``WronglyServed``."""

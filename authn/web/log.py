@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from authn.errors import NotFound
 from authn.tlog.log import Log
@@ -11,6 +11,8 @@ from authn.tlog.tiles import MAX_LEVEL, WIDTH, TilePath, entry_bundle, parse_til
 from authn.web.api import services
 
 FOREVER = "public, max-age=31536000, immutable"
+
+PROOF_TYPE, COSE_TYPE = "text/plain", "application/cose"
 
 log = Blueprint("log", __name__, url_prefix="/log")
 
@@ -48,6 +50,18 @@ def entries(path: str) -> Response:
     start = wanted.index * WIDTH
     leaves = _log().reader.leaves(start, start + wanted.width)
     return _unchanging(entry_bundle(leaves), len(leaves) == wanted.width)
+
+
+@log.get("/receipt/<int:index>")
+def receipt(index: int) -> Response:
+    """The proof that the log has an entry: a tlog-proof without its line extra, or COSE (RFC 9942)."""
+    wanted = request.accept_mimetypes.best_match((PROOF_TYPE, COSE_TYPE), default=PROOF_TYPE)
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept"}
+    if wanted == COSE_TYPE:
+        cose = _log().cose_receipt(index, services().clock())
+        return Response(cose, content_type=f'{COSE_TYPE}; cose-type="cose-sign1"', headers=headers)
+    proof = _log().inclusion(index).text()
+    return Response(proof, content_type=f"{PROOF_TYPE}; charset=utf-8", headers=headers)
 
 
 def _log() -> Log:

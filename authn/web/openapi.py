@@ -12,6 +12,7 @@ from flask import Blueprint, Response
 from authn.access.scopes import ROUTES, Needs
 from authn.report.model import Json
 from authn.web.est import REQUEST_TYPE as EST_REQUEST_TYPE
+from authn.web.log import COSE_TYPE
 from authn.web.openapi_schemas import Object, array, ref, schemas, shape
 from authn.web.pki import CERTIFICATE_TYPE, CRL_TYPE, OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE
 from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
@@ -296,6 +297,12 @@ def _log() -> Object:
     }
     found = _binary("It never changes.", "application/octet-stream")
     path = _parameter("path", "path", {"type": "string"})
+    index = _parameter("index", "path", {"type": "integer", "minimum": 0})
+    proven: Object = {
+        "description": "A tlog-proof without its line extra, or a COSE receipt (RFC 9942).",
+        "content": {"text/plain": {"schema": {"type": "string"}}, **_binary_content(COSE_TYPE)},
+    }
+    proof = _operation("getReceipt", "That the log has an entry", {"200": proven}, ("404", "503"))
     level = _parameter("level", "path", {"type": "integer", "minimum": 0, "maximum": 5})
     tile = _operation("getTile", "A tile of hashes (C2SP tlog-tiles)", {"200": found}, ("404",))
     bundle = _operation("getEntries", "A bundle of leaves (C2SP tlog-tiles)", {"200": found}, ("404",))
@@ -309,6 +316,7 @@ def _log() -> Object:
     return {
         "/log/checkpoint": {"get": newest},
         "/log/witnessed": {"get": witnessed},
+        "/log/receipt/{index}": {"get": {**proof, "parameters": [index]}},
         "/log/tile/{level}/{path}": {"get": {**tile, "parameters": [level, path]}},
         "/log/tile/entries/{path}": {"get": {**bundle, "parameters": [path]}},
     }

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from signer.durable import create_durably
 from signer.errors import KeyRefused, KeyUnavailable, SignerError, SigningFailed
 from signer.keys.tpm2_attest import certify_key, present_tpm
-from signer.keys.tpm2_context import tpm_context
+from signer.keys.tpm2_context import TpmFailure, tpm_context
 from signer.keys.tpm2_handles import (
     ONE_AT_A_TIME,
     loaded,
@@ -38,6 +38,7 @@ class TpmPrivateKey(ec.EllipticCurvePrivateKey):
     def __init__(self, wanted: TpmKey, public: ec.EllipticCurvePublicKey) -> None:
         self._wanted = wanted
         self._public = public
+        self._refused = ""
 
     @property
     def curve(self) -> ec.EllipticCurve:
@@ -51,7 +52,8 @@ class TpmPrivateKey(ec.EllipticCurvePrivateKey):
         return self._public
 
     def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
-        """DER signature over SHA-256. Raises ``SigningFailed`` when the TPM will not or cannot."""
+        """DER signature over SHA-256. Raises ``SigningFailed`` when the TPM will not or cannot; a refused PIN
+        is not tried again, because a few wrong ones lock the TPM for everybody."""
         algorithm = signature_algorithm.algorithm
         if isinstance(algorithm, Prehashed):
             usable, digest = len(data) == _DIGEST_BYTES, bytes(data)
@@ -59,11 +61,16 @@ class TpmPrivateKey(ec.EllipticCurvePrivateKey):
             usable, digest = algorithm.name == "sha256", hashlib.sha256(data).digest()
         if not usable:
             raise SigningFailed("a TPM key signs SHA-256 digests and no others")
+        if self._refused:
+            raise SigningFailed(self._refused)
         try:
             with opened_key(self._wanted) as (tpm, handle):
                 return _sign(tpm, handle, digest)
         except SignerError as e:
-            raise SigningFailed(f"the TPM did not sign: {e.detail}") from e
+            says = f"the TPM did not sign: {e.detail}"
+            if isinstance(e.__cause__, RuntimeError) and TpmFailure.of(e.__cause__).wrong_secret:
+                self._refused = says
+            raise SigningFailed(says) from e
 
     def attestation_request(self) -> Mapping[str, object]:
         """See ``signer.keys.attesting``."""

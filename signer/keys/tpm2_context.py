@@ -35,8 +35,12 @@ class TpmFailure:
         return self._error == _RC_HANDLE
 
     @property
+    def wrong_secret(self) -> bool:
+        return self._error in (_RC_AUTH_FAIL, _RC_BAD_AUTH)
+
+    @property
     def sentence(self) -> str:
-        if self._error in (_RC_AUTH_FAIL, _RC_BAD_AUTH):
+        if self.wrong_secret:
             return "the TPM refuses the PIN, or the secret of its owner or endorsement hierarchy"
         if self._error == _RC_LOCKOUT:
             return "the TPM is locked after too many wrong PINs; wait, or reset its lockout"

@@ -166,6 +166,26 @@ def test_a_key_with_a_pin_signs_with_it_and_not_without(
     assert signs(open_key(tpm.uri(where, pin="env:CAM_PIN")))
 
 
+def test_a_wrong_pin_is_tried_once_so_that_a_folder_of_photos_does_not_lock_the_tpm(
+    tpm: SoftTpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tpm2_pytss.constants import TPM2_CAP, TPM2_PT
+
+    def wrong_tries() -> int:
+        with tpm_context(tpm.tcti) as context:
+            _, found = context.get_capability(TPM2_CAP.TPM_PROPERTIES, TPM2_PT.LOCKOUT_COUNTER, 1)
+            return int(found.data.tpmProperties[0].value)
+
+    monkeypatch.setenv("CAM_PIN", "right")
+    create_key(tpm.uri(tmp_path / "key.pem", pin="env:CAM_PIN"))
+    monkeypatch.setenv("CAM_PIN", "wrong")
+    key, before = open_key(tpm.uri(tmp_path / "key.pem", pin="env:CAM_PIN")), wrong_tries()
+    for _ in range(5):
+        with pytest.raises(SigningFailed, match="refuses the PIN"):
+            key.sign(b"photo", ES256)
+    assert wrong_tries() == before + 1
+
+
 def test_a_pin_for_a_key_without_one_is_pointed_out(
     tpm: SoftTpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

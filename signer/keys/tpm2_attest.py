@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ ENDORSEMENT_KINDS = ("EK-ECC256", "EK-HIGH-ECC256", "EK-HIGH-ECC384", "EK-RSA204
                      "EK-HIGH-RSA3072")  # fmt: skip
 # TCG EK Credential Profile 2.6, 2.2.1.5.2: certificates of the authorities between maker and TPM.
 _CHAIN_INDICES = range(0x01C0_0100, 0x01C0_0110)
+_MAX_CERTIFICATES = 6
 # TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET: two digests, and a block of RSA 4096 (Part 2).
 _MAX_CREDENTIAL_BYTES, _MAX_SECRET_BYTES = 132, 512
 
@@ -123,9 +124,10 @@ def _x5c(tpm: Any, endorsement: _Endorsement) -> list[str]:
         except NoSuchIndex:
             break
     chain = [endorsement.certificate]
-    while above.startswith(b"\x30"):
-        chain.append(_without_padding(above))
-        above = above[len(chain[-1]) :]
+    with suppress(DerError):  # padding, or nothing of use: the service may know the authorities itself
+        while above.startswith(b"\x30") and len(chain) < _MAX_CERTIFICATES:
+            chain.append(first(above).raw)
+            above = above[len(chain[-1]) :]
     return [base64.b64encode(der).decode() for der in chain]
 
 

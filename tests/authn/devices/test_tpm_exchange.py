@@ -246,6 +246,47 @@ def test_an_answer_that_is_none_is_one_sentence(key: AttestingKey, part: str, va
         key.attest(CHALLENGE, answer)
 
 
+def test_an_authority_that_the_maker_left_in_the_tpm_is_sent_along(tpm: SoftTpm, key: AttestingKey) -> None:
+    """EK Credential Profile, 2.2.1.5.2: then the root alone is enough in the operator's list."""
+    root, authority = (x509.load_pem_x509_certificate(r.read_bytes()) for r in tpm.roots)
+    terms = Terms(formats=frozenset({"tpm2"}), tpm_roots=(root,))
+    kept = (authority.public_bytes(Encoding.DER), b"\x30\x82" + b"\xff" * 40)  # and what is no certificate
+    with pytest.raises(AttestationRefused, match="no maker of TPMs"):
+        whole(key, terms)
+    with tpm_context(tpm.tcti) as context:
+        handles = [store(context, 0x01C00100 + i, data) for i, data in enumerate(kept)]
+    try:
+        x5c = key.attestation_request()["x5c"]
+        assert isinstance(x5c, list)
+        assert base64.b64decode(x5c[1]) == kept[0]
+        assert len(x5c) == 2
+        assert whole(key, terms).level == 3
+    finally:
+        with tpm_context(tpm.tcti) as context:
+            for handle in handles:
+                context.nv_undefine_space(context.tr_from_tpmpublic(handle))
+
+
+def whole(key: AttestingKey, terms: Terms) -> Attested:
+    prepared = prepare_attestation(key.attestation_request(), CHALLENGE, terms)
+    asked = Asked(challenge=CHALLENGE, at=datetime.now(UTC), terms=terms, state=prepared.state)
+    found = verify_attestation(key.attest(CHALLENGE, prepared.answer), asked)
+    assert found is not None
+    return found
+
+
+def store(context: Any, index: int, data: bytes) -> int:
+    from tpm2_pytss.constants import TPM2_ALG, TPMA_NV
+    from tpm2_pytss.types import TPM2B_NV_PUBLIC, TPMS_NV_PUBLIC
+
+    attributes = TPMA_NV.OWNERWRITE | TPMA_NV.AUTHWRITE | TPMA_NV.OWNERREAD | TPMA_NV.AUTHREAD
+    place = TPMS_NV_PUBLIC(nvIndex=index, nameAlg=TPM2_ALG.SHA256, attributes=attributes, dataSize=len(data))
+    handle = context.nv_define_space(b"", TPM2B_NV_PUBLIC(place))
+    for at in range(0, len(data), 512):
+        context.nv_write(handle, data[at : at + 512], at)
+    return index
+
+
 def test_another_tpm_neither_opens_the_secret_nor_answers_for_this_one(
     tpm: SoftTpm, key: AttestingKey, tmp_path: Path
 ) -> None:

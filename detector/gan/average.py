@@ -13,19 +13,20 @@ class Average:
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self._module, self._decay = module, decay
-        self.tensors = {k: v.detach().clone() for k, v in module.state_dict().items()} if decay else {}
+        now = module.state_dict() if decay else {}  # shares memory with the module, whatever is loaded later
+        self.tensors = {k: v.detach().clone() for k, v in now.items()}
+        self._smooth = [(self.tensors[k], v) for k, v in now.items() if v.is_floating_point()]
+        self._counts = [(self.tensors[k], v) for k, v in now.items() if not v.is_floating_point()]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         if not self._decay:
             return
         weight = 1 - min(self._decay, (1 + step) / (10 + step))
-        now = self._module.state_dict()
-        for key, mean in self.tensors.items():
-            if mean.is_floating_point():
-                mean.lerp_(now[key], weight)
-            else:
-                mean.copy_(now[key])
+        # All tensors in one kernel where there is one; torch's own averages are made like this.
+        torch._foreach_lerp_([m for m, _ in self._smooth], [v for _, v in self._smooth], weight)
+        for mean, now in self._counts:
+            mean.copy_(now)
 
     def put_in_place(self) -> None:
         if self._decay:

@@ -25,7 +25,7 @@ from torch import Tensor
 from detector.errors import CorpusError, FitFailed
 from detector.gan.average import Average
 from detector.gan.checkpoint import Log, Position, claim, load_checkpoint, read_log, save_checkpoint
-from detector.gan.device import Precision, fastest_precision, open_device, recorded_step
+from detector.gan.device import Precision, fastest_precision, open_device, recorded_step, settled
 from detector.gan.pictures import Batches
 from detector.gan.store import digest_of
 from detector.generators.family import Family
@@ -118,7 +118,7 @@ class _Fit:
         precision: Precision,
         report: Callable[[Progress], None],
     ) -> None:
-        self._family = family.to(place)
+        self._family = settled(family, place)
         self._family.bf16 = precision == "bfloat16"
         self._family.train()
         self._batches = Batches(source, family.spec, place, balanced=family.balanced)

@@ -215,12 +215,8 @@ def _known_only(logits: Tensor, labels: Tensor) -> Tensor:
 
 def non_orthogonality(weights: Iterable[Tensor]) -> Tensor:
     """Sum of the squared off-diagonal elements of W W^T, rows of W being filters: Brock et al., eq. 3."""
-    total = torch.zeros(())
-    for weight in weights:
-        rows = weight.flatten(1)
-        gram = rows @ rows.T
-        total = total.to(gram.device) + (gram - torch.diag(gram.diagonal())).square().sum()
-    return total
+    grams = [w.flatten(1) @ w.flatten(1).T for w in weights]
+    return torch.stack([(g - torch.diag(g.diagonal())).square().sum() for g in grams]).sum()
 
 
 def keep_labels(source: ImageSource, part: float, seed: int) -> ImageSource:

@@ -79,7 +79,7 @@ class ImageSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GanSpec(Spec):
-    """``learning_rate`` of the generator; the discriminator's is the same unless the family says otherwise."""
+    """``learning_rate`` of the generator; the discriminator's is the same unless the family says more."""
 
     learning_rate: float = 2e-4
 

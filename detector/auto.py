@@ -1,0 +1,269 @@
+"""From a folder of photos to a judged zoo and a detector, in stages that can be interrupted anywhere.
+
+``index.json``           the photos with digests, near copies and splits; what was skipped and why
+``zoo/FAMILY/``          one generator each, with its plots and ``quality.json``
+``samples/FAMILY.npz``   what it drew, or made from real tiles, for each split apart
+``zoo.png``, ``spectra.png``, ``report.md``
+``state.json``           which stages are finished (``detector.stages``)
+
+All splits follow the photos: generators see training photos only; what a generator that reconstructs makes
+for calibration and test comes from photos of those splits.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.corpus import Split
+from detector.errors import CorpusError, FitFailed, NotApplicable
+from detector.gan.runs import Data, Wanted, assess_run, budget_of, choose_device, fit_run
+from detector.gan.sheet import plot_spectra, write_sheet
+from detector.gan.sources import Photo, PhotoIndex, Skipped, index_photos, tiles_of
+from detector.gan.spectrum import profile_db, ring_powers
+from detector.gan.store import Fitted, open_family
+from detector.generators import FAMILIES
+from detector.generators.family import Aligned
+from detector.stages import Stages
+
+Report = Callable[[str, int, int], None]
+Pictures = NDArray[np.uint8]
+
+ZOO_SHARE = 0.5  # of the time; the rest is for the detector and for judging
+_DRAWN = {Split.TRAIN: 1024, Split.CALIBRATION: 256, Split.TEST: 256}
+_JUDGED = 256
+_TRIAL = 4
+_SAMPLING_SHARE = 0.08
+_LEFT_OUT = {"dip"}  # fits a network to every single picture: minutes each
+_SHEET_COLUMNS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoOptions:
+    """All that decides the result. Without ``families``: every one that draws colour."""
+
+    minutes: float = 30.0
+    seed: int = 0
+    side: int = 32
+    families: tuple[str, ...] = ()
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Pictures of one family per split, uint8 (n, side, side, 3): ``drawn`` of its own, and ``rebuilt`` from
+    the real tiles of that split with the numbers ``twins``. Either may be empty."""
+
+    family: str
+    drawn: dict[Split, Pictures]
+    rebuilt: dict[Split, Pictures]
+    twins: dict[Split, NDArray[np.int64]]
+
+    def of(self, split: Split) -> Pictures:
+        return np.concatenate([self.drawn[split], self.rebuilt[split]])
+
+
+class Auto:
+    """One run. Every method is a stage or a group of stages."""
+
+    def __init__(self, folder: Path, run: Path, options: AutoOptions, report: Report) -> None:
+        self._folder, self.run, self.options, self.report = folder, run, options, report
+        device = choose_device(options.device)
+        self._device = device
+        self._real: dict[Split, Pictures] = {}
+        self.stages = Stages(run, asdict(options) | {"device": device})
+
+    def index(self) -> PhotoIndex:
+        """Raises ``CorpusError`` for a folder without photos."""
+
+        def work() -> str:
+            found = index_photos(self._folder, report=self.report)
+            (self.run / "index.json").write_text(dump_index(found), encoding="utf-8")
+            return f"{len(found.photos)} photos, {len(found.skipped)} skipped"
+
+        self.stages.do("index", work, files=["index.json"])
+        return parse_index(self._folder, (self.run / "index.json").read_text(encoding="utf-8"))
+
+    def zoo(self, index: PhotoIndex) -> tuple[str, ...]:
+        """Fit every family; those that cannot be are left out with their reason in the state. Raises
+        ``CorpusError`` when none is left."""
+        names = self.options.families or colour_families()
+        seconds = self.options.minutes * 60 * ZOO_SHARE / len(names)
+        budget = budget_of(None, seconds, self._device)
+        data = Data(name=str(self._folder))
+        for name in names:
+
+            def work(name: str = name) -> str:
+                try:
+                    card = fit_run(
+                        Wanted(family=name, side=self.options.side), data, self.run / "zoo" / name, budget,
+                        seed=self.options.seed, device=self._device, index=index, report=self.report,
+                    )  # fmt: skip
+                except (CorpusError, FitFailed, NotApplicable) as e:
+                    return f"not fitted: {e.detail}"
+                return f"{card.steps} steps, {card.images} pictures, {card.cpu_seconds:.0f} CPU seconds"
+
+            files = [f"zoo/{name}/card.json", f"zoo/{name}/weights.safetensors"]
+            self.stages.do(f"fit {name}", work, files=files, after=["index"])
+        fitted = tuple(n for n in names if self.stages.records[f"fit {n}"].files)
+        if not fitted:
+            raise CorpusError(
+                f"no family was fitted; {names[0]}: {self.stages.records[f'fit {names[0]}'].note}"
+            )
+        return fitted
+
+    def samples(self, index: PhotoIndex, names: Sequence[str]) -> tuple[Samples, ...]:
+        """Draw from every fitted family, for every split apart."""
+        seconds = self.options.minutes * 60 * _SAMPLING_SHARE / len(names)
+        for name in names:
+
+            def work(name: str = name) -> str:
+                fitted = open_family(self.run / "zoo" / name)
+                made = draw_samples(fitted, self.real(index), self.options.seed, seconds=seconds)
+                save_samples(made, self.run / "samples" / f"{name}.npz")
+                self.report(f"sampling {name}", 1, 1)
+                return " + ".join(str(len(made.of(s))) for s in Split) + " pictures"
+
+            self.stages.do(f"sample {name}", work, files=[f"samples/{name}.npz"], after=[f"fit {name}"])
+        return tuple(load_samples(name, self.run / "samples" / f"{name}.npz") for name in names)
+
+    def real(self, index: PhotoIndex) -> dict[Split, Pictures]:
+        """Real tiles of each split, cut once. Raises ``CorpusError`` for a split without any."""
+        if not self._real:
+            side, seed = self.options.side, self.options.seed
+            self._real = {s: tiles_of(index, side, seed=seed, split=s).images for s in Split}
+        return self._real
+
+    def judge(self, index: PhotoIndex, names: Sequence[str]) -> None:
+        """Quality of every fitted family, with its plots."""
+        data = Data(name=str(self._folder))
+        for name in names:
+
+            def work(name: str = name) -> str:
+                try:
+                    assess_run(
+                        self.run / "zoo" / name, data, count=_JUDGED, seed=self.options.seed, index=index,
+                        device=self._device, report=self.report,
+                    )  # fmt: skip
+                except NotApplicable as e:
+                    return f"not judged: {e.detail}"
+                return ""
+
+            files = [f"zoo/{name}/quality.json", f"zoo/{name}/spectra.png"]
+            self.stages.do(f"judge {name}", work, files=files, after=[f"fit {name}"])
+
+    def pictures(self, index: PhotoIndex, samples: Sequence[Samples]) -> None:
+        """One sheet with a row for every family under real tiles, and all spectra in one plot."""
+
+        def work() -> str:
+            tiles = self.real(index)[Split.TEST]
+            real = tiles[np.random.default_rng(self.options.seed).permutation(len(tiles))]
+            made = {s.family: s.of(Split.TEST) for s in samples}
+            made = {name: pictures for name, pictures in made.items() if len(pictures)}
+            columns = min(_SHEET_COLUMNS, *(len(pictures) for pictures in (real, *made.values())))
+            rows = [pictures[:columns] for pictures in (real, *made.values())]
+            write_sheet(np.concatenate(rows), self.run / "zoo.png", columns=columns)
+            profiles = {"real, test photos": profile_db(ring_powers(real[:512]))}
+            profiles |= {name: profile_db(ring_powers(pictures)) for name, pictures in made.items()}
+            title = f"generators fitted on {self._folder.name}"
+            plot_spectra(profiles, self.run / "spectra.png", title=title)
+            return "rows of zoo.png: real, " + ", ".join(made)
+
+        after = [f"sample {s.family}" for s in samples]
+        self.stages.do("pictures", work, files=["zoo.png", "spectra.png"], after=after)
+
+
+def colour_families() -> tuple[str, ...]:
+    """Families whose recipe is for colour; the small ones for grey digits are left out."""
+    return tuple(sorted(n for n, row in FAMILIES.items() if row.spec.channels == 3 and n not in _LEFT_OUT))
+
+
+def draw_samples(fitted: Fitted, real: dict[Split, Pictures], seed: int, *, seconds: float) -> Samples:
+    """Pictures for each split: drawn with a seed of their own, and made from real tiles of that split. A slow
+    family gives as many as about ``seconds`` allow."""
+    none = np.empty((0, *real[Split.TRAIN].shape[1:]), np.uint8)
+    drawn, rebuilt, twins = {}, {}, {}
+    both = isinstance(fitted.family, Aligned)
+    draws = _draws(fitted)
+    allowed = seconds / (int(both) + int(draws) or 1)
+    draw_part = _part(lambda: fitted.sample(_TRIAL, seed), allowed) if draws else 0.0
+    rebuild_part = _part(lambda: fitted.reconstruct(real[Split.TRAIN][:_TRIAL]), allowed) if both else 0.0
+    for k, split in enumerate(Split):
+        wanted = round(_DRAWN[split] * draw_part)
+        drawn[split] = fitted.sample(wanted, 3 * seed + k) if wanted else none
+        order = np.random.default_rng([seed, 31, k]).permutation(len(real[split]))
+        twins[split] = order[: round(_DRAWN[split] * rebuild_part)]
+        rebuilt[split] = fitted.reconstruct(real[split][twins[split]]) if len(twins[split]) else none
+    return Samples(family=fitted.spec.family, drawn=drawn, rebuilt=rebuilt, twins=twins)
+
+
+def _draws(fitted: Fitted) -> bool:
+    try:
+        fitted.sample(1, 0)
+    except NotApplicable:
+        return False
+    return True
+
+
+def _part(trial: Callable[[], Pictures], seconds: float) -> float:
+    """Which part of all wanted pictures can be made in so many CPU seconds, 1 at most."""
+    began = time.process_time()
+    made = len(trial())
+    each = (time.process_time() - began) / made
+    return min(1.0, seconds / max(each * sum(_DRAWN.values()), 1e-9))
+
+
+def save_samples(samples: Samples, path: Path) -> None:
+    arrays: dict[str, Any] = {
+        f"{kind}_{split.value}": getattr(samples, kind)[split]
+        for kind in ("drawn", "rebuilt", "twins")
+        for split in Split
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as f:
+        np.savez(f, **arrays)
+    temporary.replace(path)
+
+
+def load_samples(family: str, path: Path) -> Samples:
+    """Raises ``CorpusError``."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            drawn, rebuilt, twins = (
+                {s: stored[f"{kind}_{s.value}"] for s in Split} for kind in ("drawn", "rebuilt", "twins")
+            )
+    except (OSError, ValueError, KeyError) as e:
+        raise CorpusError(f"{path.name} cannot be read; remove it and run again") from e
+    return Samples(family=family, drawn=drawn, rebuilt=rebuilt, twins=twins)
+
+
+def dump_index(index: PhotoIndex) -> str:
+    """One line per photo, so that two runs can be compared with a text tool."""
+    rows = [json.dumps(asdict(p)) for p in index.photos]
+    skipped = [json.dumps(asdict(s)) for s in index.skipped]
+    return (
+        '{"schema": "assay.photos/1",\n "digest": "' + index.digest() + '",\n "photos": [\n'
+        + ",\n".join(rows) + '\n],\n "skipped": [\n' + ",\n".join(skipped) + "\n]}\n"
+    )  # fmt: skip
+
+
+def parse_index(folder: Path, text: str) -> PhotoIndex:
+    """Raises ``CorpusError`` for anything but an index that agrees with its own digest."""
+    try:
+        raw = json.loads(text)
+        photos = tuple(Photo(**{**p, "split": Split(p["split"])}) for p in raw["photos"])
+        skipped = tuple(Skipped(**s) for s in raw["skipped"])
+        index = PhotoIndex(folder=folder, photos=photos, skipped=skipped)
+        if index.digest() != raw["digest"]:
+            raise CorpusError("index.json does not agree with its digest")
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise CorpusError("index.json is no index of photos") from e
+    return index

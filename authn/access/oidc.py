@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -98,22 +98,13 @@ class TokenIssuer:
         """Raises ``CredentialsRefused``, and ``Unavailable`` while the issuer's keys cannot be had."""
         if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
             raise CredentialsRefused("the token is too long or not ASCII")
-        try:
-            claims: dict[str, Any] = jwt.decode(token, self._key_of, algorithms=list(ALGORITHMS)).claims
-        except (JoseError, ValueError, KeyError, TypeError, RecursionError) as e:
-            raise CredentialsRefused("the token is malformed or its signature does not hold") from e
+        claims = _claims(verify_jws(token, self._keys))
         _check_times(claims, now.timestamp())
         self._check_parties(claims)
         subject = claims.get("sub")
         if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS:
             raise CredentialsRefused("the token names no subject")
         return Principal(kind=Kind.PERSON, id=subject, scopes=granted(self._grants, claims))
-
-    def _key_of(self, token: Any) -> KeySet:
-        key_id = token.headers().get("kid")
-        if key_id is not None and not isinstance(key_id, str):
-            raise CredentialsRefused("the token's kid is no text")
-        return self._keys.find(key_id)
 
     def _check_parties(self, claims: Mapping[str, object]) -> None:
         if claims.get("iss") != self._issuer:
@@ -127,6 +118,35 @@ class TokenIssuer:
             raise CredentialsRefused("a token for several audiences has to say who uses it (azp)")
         if party is not None and party != self._audience:
             raise CredentialsRefused("the token was given to another client (azp)")
+
+
+def verify_jws(token: str, keys: IssuerKeys) -> bytes:
+    """The payload of a compact JWS (RFC 7515) with a signature of one of the issuer's keys.
+
+    Raises ``CredentialsRefused``, and ``Unavailable`` while the keys cannot be had.
+    """
+
+    def key_of(signature: Any) -> KeySet:
+        key_id = signature.headers().get("kid")
+        if key_id is not None and not isinstance(key_id, str):
+            raise CredentialsRefused("the token's kid is no text")
+        return keys.find(key_id)
+
+    try:
+        payload: bytes = jws.deserialize_compact(token, key_of, algorithms=list(ALGORITHMS)).payload
+    except (JoseError, ValueError, KeyError, TypeError, RecursionError) as e:
+        raise CredentialsRefused("the token is malformed or its signature does not hold") from e
+    return payload
+
+
+def _claims(payload: bytes) -> dict[str, Any]:
+    try:
+        claims = json.loads(payload)
+    except (ValueError, RecursionError) as e:
+        raise CredentialsRefused("the token is malformed or its signature does not hold") from e
+    if not isinstance(claims, dict):
+        raise CredentialsRefused("the token is malformed or its signature does not hold")
+    return claims
 
 
 def open_issuer(settings: Settings) -> TokenIssuer | None:

@@ -151,6 +151,8 @@ def signature_base(components: Mapping[str, str], parameters: str) -> bytes:
 
 def verify_signature(key: ec.EllipticCurvePublicKey, base: bytes, signature: bytes) -> None:
     """RFC 9421, 3.3.4: r and s, 32 bytes each. Raises ``CredentialsRefused``."""
+    if len(signature) != 2 * COORDINATE_BYTES:
+        raise CredentialsRefused("a signature has 64 bytes")
     r, s = (int.from_bytes(part) for part in (signature[:COORDINATE_BYTES], signature[COORDINATE_BYTES:]))
     try:
         key.verify(encode_dss_signature(r, s), base, ec.ECDSA(hashes.SHA256()))

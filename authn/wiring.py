@@ -154,8 +154,14 @@ def _sources(settings: Settings) -> tuple[HeuristicSource, ...]:
     from authn.sources.compression import CompressionSource
     from authn.sources.learned import LearnedSource
     from authn.sources.metadata import MetadataSource
+    from authn.sources.symmetry import SymmetrySource
 
-    return (MetadataSource(), CompressionSource(), LearnedSource(settings.detector))
+    return (
+        MetadataSource(),
+        CompressionSource(),
+        SymmetrySource(settings.face_models),
+        LearnedSource(settings.detector),
+    )
 
 
 def open_enrolments(settings: Settings) -> Enrolments:
@@ -262,6 +268,7 @@ def check_services(settings: Settings) -> None:
     from authn.provenance.roots import load_crls, load_roots
     from authn.store.engine import open_engine
     from authn.store.verifications import Verifications
+    from detector.forensics.faces import face_model_files
     from detector.registry import model_files
 
     load_roots((*settings.signer_roots, *settings.tsa_roots))
@@ -269,6 +276,8 @@ def check_services(settings: Settings) -> None:
     load_terms(settings)
     if settings.detector:
         model_files(settings.detector)
+    if settings.face_models:
+        face_model_files(settings.face_models)
     authority = open_authority(settings)
     open_enrolment_token(settings)
     engine = open_engine(settings.database)

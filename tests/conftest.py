@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,15 @@ def tpm(machine_tpm: SoftTpm) -> Iterator[SoftTpm]:
     """A TPM 2.0 in which nothing of another test is left, and of this one neither."""
     yield machine_tpm
     leave_clean(machine_tpm)
+
+
+@pytest.fixture(scope="session")
+def face_models() -> Path:
+    """The wheel with the networks that find eyes, as `make install-faces` leaves it."""
+    folder = Path(sys.prefix) / "face-models"
+    if not any(folder.glob("*.whl")):
+        message = "the face models are missing: make install-faces"
+        if os.environ.get("ASSAY_REQUIRE_PROGRAMS") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from authn.cli.lab_eyes import EYES
 from authn.cli.lab_zoo import COMMANDS
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
@@ -22,7 +23,7 @@ def lab() -> None:
     """Fit generators; train, evaluate and document detectors."""
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, *EYES):
     lab.add_command(_command)
 
 

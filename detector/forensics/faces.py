@@ -21,7 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import ModelUnavailable
-from detector.pixels import Pixels, open_cv2
+from detector.forensics.camera_measure import exif_of
+from detector.forensics.exif import ORIENTATION
+from detector.forensics.jpeg import parse_jpeg
+from detector.pixels import Pixels, decode, open_cv2
 
 MODEL_FILES = {
     "face_detection_full_range.tflite": "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
@@ -40,6 +43,7 @@ _STRIDE = 4
 _OVERLAP = 0.3
 _MAX_FILE = 16 * 2**20
 _MAX_FINER = 8
+_QUARTERS = ((3, 2), (4, 2), (5, 1), (6, 3), (7, 3), (8, 1))  # EXIF orientation, quarter turns to the left
 # Mesh points: outer and inner corner of the eye on the left of the picture, inner and outer of the other.
 LEFT_CORNERS, RIGHT_CORNERS = (33, 133), (362, 263)
 
@@ -194,16 +198,23 @@ class FaceModels:
         )
 
 
-def upright(pixels: Pixels, orientation: int) -> Pixels:
+def decode_upright(data: bytes, media_type: str) -> Pixels:
+    """As ``decode``, then turned as the EXIF of a JPEG says; a lying face would not be found."""
+    pixels = decode(data, media_type)
+    tags = exif_of(parse_jpeg(data)) if media_type == "image/jpeg" else None
+    return upright(pixels, (tags.number(ORIENTATION) if tags else None) or 1)
+
+
+def upright(pixels: Pixels, orientation: float) -> Pixels:
     """Turned and mirrored as the EXIF tag Orientation (1 to 8) says; other values change nothing."""
     if orientation in (2, 4, 5, 7):
         pixels = pixels[:, ::-1]
-    quarters = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)
+    quarters = next((n for o, n in _QUARTERS if o == orientation), 0)
     turned: Pixels = np.ascontiguousarray(np.rot90(pixels, quarters))
     return turned
 
 
-def model_files(folders: Sequence[Path]) -> tuple[bytes, ...]:
+def face_model_files(folders: Sequence[Path]) -> tuple[bytes, ...]:
     """The files of ``MODEL_FILES``, in order. Raises ``ModelUnavailable`` with the remedy."""
     return tuple(_model_file(folders, name, digest) for name, digest in MODEL_FILES.items())
 
@@ -211,11 +222,13 @@ def model_files(folders: Sequence[Path]) -> tuple[bytes, ...]:
 def open_faces(folders: Sequence[Path]) -> FaceModels:
     """Raises ``ModelUnavailable`` with the remedy when a file is missing or another."""
     cv2 = open_cv2()
-    files = model_files(folders)
+    files = face_model_files(folders)
     try:
         detection, mesh, iris = (cv2.dnn.readNetFromTFLite(np.frombuffer(f, np.uint8)) for f in files)
     except (cv2.error, AttributeError) as e:
         raise ModelUnavailable("this version of OpenCV cannot read the face models") from e
+    # As for PyTorch in infer.py: threads of such small networks only wait for each other.
+    cv2.setNumThreads(1)
     return FaceModels(detection=detection, mesh=mesh, iris=iris)
 
 

@@ -30,7 +30,7 @@ MIN_PIXELS = 20
 MIN_WHITE_PIXELS = 6
 MIN_CONTRAST = 12.0  # L* between white and iris; less under dark glasses, in shadow, with lids closed
 MAX_UNEVENNESS = 12.0  # deviation of L* within the ring
-MAX_GLARE = 0.25  # of the iris
+MAX_GLARE = 0.15  # of the iris
 MIN_IRIS_LIGHTNESS = 8.0  # L*; darker irises have no colour that eight bits can hold
 MIN_WHITE_LIGHTNESS = 30.0  # L*; darker than that is low light
 MAX_LIGHT_DIFFERENCE = 15.0  # L* between the whites of both eyes
@@ -260,7 +260,9 @@ def _median(colours: NDArray[np.float32]) -> Colour:
 
 def _highlights(region: _Region, disc: Mask, threshold: float) -> tuple[Highlight, ...]:
     cv2 = open_cv2()
-    bright = disc & (region.within > 0) & (region.lab[:, :, 0] > threshold)
+    # At the edge of the iris, lashes and the white of the eye would be taken for highlights.
+    inner = (np.hypot(region.x, region.y) < RING[1]) & (region.within > _INSIDE_LIDS)
+    bright = inner & (region.lab[:, :, 0] > threshold)
     count, labels = cv2.connectedComponents(bright.astype(np.uint8), connectivity=8)
     spots = [labels == n for n in range(1, count)]
     found = [

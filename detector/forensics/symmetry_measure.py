@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,25 +67,29 @@ def _highlights(face: FaceSymmetry) -> int:
     return abs(len(face.left.highlights) - len(face.right.highlights)) if face.left and face.right else 0
 
 
-def measure_symmetry(root: Path, models: FaceModels, *, limit: int | None = None) -> tuple[Measured, ...]:
-    """``limit`` takes the first pictures of each class only. Raises ``CorpusError`` for a missing set."""
+def measure_symmetry(
+    root: Path,
+    models: FaceModels,
+    *,
+    folders: Sequence[str] = (REAL, GENERATED),
+    views: Sequence[str] = tuple(VIEWS),
+) -> tuple[Measured, ...]:
+    """Every picture of the folders in every view. Raises ``CorpusError`` for a missing set."""
     out: list[Measured] = []
-    for folder in (REAL, GENERATED):
-        paths = sorted((root / folder).glob("*.jpg"))[:limit]
+    for folder in folders:
+        paths = sorted((root / folder).glob("*.jpg"))
         if not paths:
             raise CorpusError(f"{folder} is not in the corpus folder")
         for path in paths:
             data = path.read_bytes()
             test = int(hashlib.sha256(data).hexdigest()[0], 16) % 2 == 1
             pixels = decode(data, "image/jpeg")
-            for view, encoding in VIEWS.items():
-                out.append(_one(pixels, encoding, models, real=folder == REAL, test=test, view=view))
+            out.extend(_one(pixels, models, real=folder == REAL, test=test, view=view) for view in views)
     return tuple(out)
 
 
-def _one(
-    pixels: Pixels, encoding: Encoding | None, models: FaceModels, *, real: bool, test: bool, view: str
-) -> Measured:
+def _one(pixels: Pixels, models: FaceModels, *, real: bool, test: bool, view: str) -> Measured:
+    encoding = VIEWS[view]
     seen = through(pixels, encoding) if encoding else pixels
     started = time.process_time()
     faces = examine_faces(seen, models)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from detector.forensics.faces import Eye
@@ -44,3 +46,10 @@ def _eye(pixels: Pixels, eye: Eye, measured: EyeMeasure | None) -> Pixels:
         swatch[:] = np.clip(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB) * 255, 0, 255).round().astype(np.uint8)
     both: Pixels = np.concatenate([crop, swatch])
     return both
+
+
+def png_of(sheets: Sequence[Pixels]) -> bytes:
+    """Sheets of one width, one below the other, as PNG."""
+    cv2 = open_cv2()
+    _, data = cv2.imencode(".png", np.concatenate(list(sheets))[:, :, ::-1])
+    return bytes(data)

@@ -29,6 +29,7 @@ AuthnError                               500  4
 ├── NotFound                             404  3
 ├── AuditError                           409  4   the run folder belongs to another configuration
 └── Unavailable                          503  4   database, roots, model or clock missing
+    ├── JournalBroken                    503  4   the log of access decisions contradicts itself
     ├── LogHalted                        503  4   the log's state is in doubt: it signs nothing more
     │   ├── LogInconsistent              503  4   ... because what is stored contradicts itself
     │   └── SplitView                    503  4   ... because a witness has signed something else
@@ -201,6 +202,10 @@ class AuditError(AuthnError):
 class Unavailable(AuthnError):
     code = "assay.unavailable"
     http_status = 503
+
+
+class JournalBroken(Unavailable):
+    code = "assay.access.logBroken"
 
 
 class LogHalted(Unavailable):

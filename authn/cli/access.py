@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from authn.access.scopes import SCOPES, parse_scopes
 from authn.config import load_settings
 from authn.report.model import instant
+from authn.report.visible import visible
 from authn.wiring import utc_now
 
 if TYPE_CHECKING:
@@ -64,6 +66,35 @@ def revoke(config_file: str | None, id_: str) -> None:
     """Refuse a key from now on."""
     _keys(config_file).revoke(id_, utc_now())
     click.echo(f"revoked {id_}")
+
+
+@access.command(name="log")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.option(
+    "--holds", metavar="SEQ:SHA256", help="Fail unless this row, noted earlier, is in it unchanged."
+)
+@click.pass_obj
+def log_(config_file: str | None, as_json: bool, holds: str | None) -> None:
+    """Print who was let in where and who was not, checking that nothing was changed or left out.
+
+    The last row's SEQ:SHA256 comes on stderr: keep it somewhere else, and later ask with --holds whether the
+    log still begins as it did. Exit code 4 where it does not continue itself, 1 where it lacks that row.
+    """
+    from authn.access.journal import START, Journal
+    from authn.store.engine import open_engine
+
+    last, kept = f"0:{START}", holds is None
+    for row in Journal(open_engine(load_settings(config_file).database)).verify():
+        last = f"{row.seq}:{row.sha256}"
+        kept = kept or last == holds
+        d = row.decision
+        line = {"seq": row.seq, "sha256": row.sha256, **asdict(d)}
+        shown = visible(f"{d.at}  {d.who or '-':40} {d.method:6} {d.route:24} {d.outcome}", 400)
+        click.echo(json.dumps(line) if as_json else shown)
+    click.echo(f"all in order up to {last}", err=True)
+    if not kept and last != holds:
+        click.echo(f"assay: the access log does not hold {holds}", err=True)
+        click.get_current_context().exit(1)
 
 
 @access.command(name="scopes")

@@ -158,6 +158,15 @@ api_keys = Table(
     Column("used_at", Instant),
 )
 
+# Decisions about access (authn.access.journal): each row's hash is over the one before and its own record.
+access_log = Table(
+    "access_log",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("record", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
 # What devices signed a request with; nothing may be used twice while the request would be accepted.
 request_nonces = Table(
     "request_nonces",

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 
 from authn.access import Principal
+from authn.access.journal import GRANTED, Journal
 from authn.access.keys import PREFIX, ApiKeys
 from authn.access.oidc import open_issuer
 from authn.access.rates import PERIOD, Rates
@@ -33,6 +34,7 @@ class Gate:
         self._devices = DeviceRequests(services.engine, services.registry)
         self._issuer = open_issuer(services.settings)
         self._rates = Rates(services.engine, services.settings.requests_per_minute)
+        self._journal = Journal(services.engine)
         self._required = services.settings.access == "required"
 
     def pass_or_refuse(self) -> None:
@@ -52,7 +54,14 @@ class Gate:
             decide(rule, principal, required=self._required)
         except AccessDenied as e:
             g.challenge = CHALLENGES.get(type(e), CHALLENGE)
+            self._note(e.code)
             raise
+        if principal is not None:
+            self._note(GRANTED)
+
+    def _note(self, outcome: str) -> None:
+        route, now = request.endpoint or "", self._services.clock()
+        self._journal.note(g.principal, route, request.method, outcome, now)
 
     def _principal(self) -> Principal | None:
         """None without credentials of a kind that is known here; a proxy may use Basic for itself."""

@@ -43,20 +43,21 @@ class _ActNorm(nn.Module):
         self.mean = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.register_buffer("started", torch.zeros(()))
-        self._asked = False  # a device is asked once, not at every step
+        self._settled = False
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if self.training and not self._asked:
-            self._asked = True
-            if not self.started:
-                self._start(x.detach())
+        if self.training and not self._settled:
+            self._settled = True
+            self._start(x.detach())
         y = (x - self.mean) * (-self.log_scale).exp()
         return y, -self.log_scale.sum() * x[0, 0].numel()
 
     @torch.no_grad()
     def _start(self, x: Tensor) -> None:
-        self.mean.copy_(x.mean((0, 2, 3), keepdim=True))
-        self.log_scale.copy_((x.var((0, 2, 3), keepdim=True) + 1e-6).log() / 2)
+        """Once per process; after a resumption the values stay as they are. Nothing is read from a device."""
+        mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True)
+        self.mean.copy_(torch.where(self.started > 0, self.mean, mean))
+        self.log_scale.copy_(torch.where(self.started > 0, self.log_scale, (variance + 1e-6).log() / 2))
         self.started.fill_(1)
 
     def inverse(self, y: Tensor) -> Tensor:

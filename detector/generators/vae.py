@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from detector.gan.adversarial import Draws, Losses
-from detector.gan.blocks import Enlarge, pyramid
+from detector.gan.blocks import Enlarge, adam, pyramid
 from detector.gan.minimised import Minimised
 from detector.generators.density import log_normal, step_nats, step_noise
 from detector.generators.spec import Spec
 
+_STEP_OF_SIGMA = 20.0
 _DRAWS = 16  # of z per picture, for the bound of log_prob
 
 
@@ -46,16 +47,18 @@ class Vae(Minimised):
             self.decoder.extend([Enlarge(spec.upsampler, given, wanted), nn.SiLU()])
             given = wanted
         self.decoder.append(nn.Conv2d(given, spec.channels, 3, padding=1))
-        self.log_sigma = nn.Parameter(torch.tensor(-1.0))
+        # In units that let one number move at the rate of the networks without taking the whole budget.
+        self.sigma_steps = nn.Parameter(torch.tensor(-1.0 / _STEP_OF_SIGMA))
+
+    @property
+    def log_sigma(self) -> Tensor:
+        return _STEP_OF_SIGMA * self.sigma_steps
 
     def sampled(self) -> nn.Module:
         return self.decoder
 
     def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
-        nets = [*self.encoder.parameters(), *self.decoder.parameters()]
-        # One number need not be careful: at the rate of the networks it would take the whole budget.
-        groups: list[dict[str, object]] = [{"params": nets}, {"params": [self.log_sigma], "lr": 2e-2}]
-        return (torch.optim.Adam(groups, 1e-3, fused=True),)
+        return (adam(self.parameters(), 1e-3, (0.9, 0.999)),)
 
     def rate(self, part: float) -> float:
         return 1 - 0.95 * part

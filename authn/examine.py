@@ -35,6 +35,7 @@ from authn.provenance.verifier import verify_media
 from authn.report.conclude import Policy, conclude
 from authn.report.model import Contradiction, Report, Run, Subject, ToolView
 from authn.sources import HeuristicSource
+from authn.sources.learned import settled
 from detector.errors import DetectorError
 
 _log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ class Examiner:
             except Exception as e:  # noqa: BLE001 - one source's failure must not cost the others' evidence
                 _log.exception("source %s failed on %s", source.name, media.sha256)
                 failed.append(NotExamined(what=source.name, why=f"the source failed ({type(e).__name__})"))
-        return tuple(found), tuple(failed)
+        return settled(found), tuple(failed)
 
     def _tool(self, guesses: tuple[HeuristicEvidence, ...]) -> ToolView:
         return ToolView(

@@ -75,6 +75,16 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyLeftOut:
+    """The recipe without one family of the zoo, tested on that family (``detector.lofo``)."""
+
+    family: str
+    auc: Estimate
+    true_positives: Estimate  # at 1 % false positives
+    cllr: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     model_id: str
     question: str
@@ -89,7 +99,9 @@ class ModelCard:
     seed: int
     epochs: int
     evaluation: Evaluation | None = None
-    network: str = "residual"
+    network: str = "traces"
+    domain_limit: float | None = None
+    left_out: tuple[FamilyLeftOut, ...] = ()
 
 
 def dump_card(card: ModelCard) -> str:
@@ -119,6 +131,15 @@ def _card(raw: dict[str, Any]) -> ModelCard:
         operating_point=OperatingPoint(**raw.pop("operating_point")),
         sets=tuple(SetUse(**s) for s in raw.pop("sets")),
         evaluation=None if evaluation is None else _evaluation(evaluation),
+        left_out=tuple(
+            FamilyLeftOut(
+                family=r["family"],
+                auc=Estimate(**r["auc"]),
+                true_positives=Estimate(**r["true_positives"]),
+                cllr=r["cllr"],
+            )
+            for r in raw.pop("left_out")
+        ),
         **raw,
     )
 

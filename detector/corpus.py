@@ -43,27 +43,27 @@ class SetRule:
     grid: bool = False  # four independent pictures in one 2 x 2 sheet
 
 
-_REAL = (0.6, 0.2, 0.2)
+_MOST = (0.7, 0.2, 0.1)
 _NEVER_TRAINED = (0.0, 0.0, 1.0)
 
 SETS = (
     SetRule(folder="train/photos_openimages", name="openimages", fake=False, licence="CC BY 2.0 (OpenImages)",
-            shares=_REAL, why="Attribution licence; photos are measured, none is shipped."),
+            shares=_MOST, why="Attribution licence; photos are measured, none is shipped."),
     SetRule(folder="train/photos_pexels", name="pexels", fake=False, licence="Pexels licence (free use)",
-            shares=_REAL, why="Pexels licence allows free use."),
+            shares=_MOST, why="Pexels licence allows free use."),
     SetRule(folder="camera/crops768", name="camera_crops", fake=False,
-            licence='"free to use however you wish" (README)', shares=_REAL,
+            licence='"free to use however you wish" (README)', shares=_MOST,
             why="Contributors gave the files free for any use."),
     SetRule(folder="camera/exif_samples", name="camera_samples", fake=False,
-            licence='"You are free to use these media files however you wish" (README)', shares=_REAL,
+            licence='"You are free to use these media files however you wish" (README)', shares=_MOST,
             why="Contributors gave the files free for any use."),
-    SetRule(folder="fakes_train/sd15_art_grid", name="sd15", fake=True, licence="MIT", shares=_REAL,
+    SetRule(folder="fakes_train/sd15_art_grid", name="sd15", fake=True, licence="MIT", shares=_MOST,
             grid=True, why="MIT."),
     SetRule(folder="fakes_train/flux1_dev_grid", name="flux1_dev", fake=True, licence="MIT",
-            shares=(0.0, 0.5, 0.5), grid=True,
-            why="MIT; out of training, so that the calibration describes a generator the network never saw."),
+            shares=(0.5, 0.25, 0.25), grid=True, why="MIT."),
     SetRule(folder="fakes_train/midjourney_2025", name="midjourney", fake=True, licence="MIT (repo)",
-            shares=_NEVER_TRAINED, why="MIT; held out completely as the unseen generator."),
+            shares=(0.0, 0.5, 0.5),
+            why="MIT; out of training, so that the calibration describes a generator never trained on."),
     SetRule(folder="train/photos_coco", name="coco", fake=False, licence="", shares=_NEVER_TRAINED,
             why="Licences differ per photo: evaluation only."),
     SetRule(folder="train/photos_bsds", name="bsds", fake=False, licence="", shares=_NEVER_TRAINED,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +22,25 @@ from detector.calibration import Calibration, fit
 from detector.card import Evaluation, OperatingPoint, SetResult
 from detector.corpus import SETS, Item, Split, pictures
 from detector.errors import CalibrationError, NotApplicable
-from detector.infer import Detector, raw_logit
 from detector.metrics import auc, bootstrap, cllr, cllr_min, proportion
 from detector.pixels import Pixels
-from detector.score import Answer
+from detector.preprocess import crops_of
+from detector.score import Answer, Score
 
 if TYPE_CHECKING:
-    from torch import nn
+    from detector.networks.traces import TraceNet
 
 CALIBRATION_DRAWS = 3
 FALSE_POSITIVE_GOAL = 0.05
+DOMAIN_SHARE = 0.99
+DOMAIN_SLACK = 1.15  # few calibration pictures do not reach as far as their kind does
 MIN_LOG10_RATIO = 0.5  # a ratio of about three: below it the words would be stronger than the evidence
 MAX_FILES_PER_SET = 60  # by digest; large evaluation-only sets are sampled
 VIEWS = ("as_stored", "matched", "jpeg75", "half")
 
 Array = NDArray[np.float64]
 Report = Callable[[str, int, int], None]
+Raw = Callable[[Pixels], float]  # the logit before calibration; raises NotApplicable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,37 +55,109 @@ class PictureScore:
     answer: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """What the calibration split says: the line, the operating point, and how far from its own centre a
+    calibration picture may lie (deviations per feature)."""
+
+    calibration: Calibration
+    point: OperatingPoint
+    domain_limit: float
+
+
 def calibrate(
-    network: nn.Module, root: Path, items: Sequence[Item], *, seed: int, report: Report
-) -> tuple[Calibration, OperatingPoint]:
-    """Raises ``CalibrationError`` for too few pictures or a score that ranks the wrong way."""
+    network: TraceNet, root: Path, items: Sequence[Item], *, seed: int, report: Report
+) -> Calibrated:
+    """Sets the domain buffers of the network too. Raises ``CalibrationError`` for too few pictures or a score
+    that ranks the wrong way."""
+    drawn = _drawn_features(network, root, items, report)
+    real = {name: f for (name, is_fake), f in drawn.items() if not is_fake}
+    fake = {name: f for (name, is_fake), f in drawn.items() if is_fake}
+    if not real or not fake:
+        raise CalibrationError("the calibration split needs real and generated pictures")
+    limit = _set_domain(network, [*real.values(), *fake.values()])
+    scores = {name: f[..., -1] for name, f in real.items()}
+    fakes = {name: f[..., -1] for name, f in fake.items()}
+    return Calibrated(
+        calibration=fit(
+            np.concatenate(list(scores.values())), np.concatenate(list(fakes.values())), seed=seed
+        ),
+        point=operating_point(scores, fakes),
+        domain_limit=limit,
+    )
+
+
+def _drawn_features(
+    network: TraceNet, root: Path, items: Sequence[Item], report: Report
+) -> dict[tuple[str, bool], Array]:
+    """(set, fake) -> (pictures, draws, d + 1): mean features over crops, and last the mean score."""
     chosen = [i for i in items if i.split is Split.CALIBRATION]
-    scores: dict[bool, list[list[float]]] = {False: [], True: []}
+    out: dict[tuple[str, bool], list[list[Array]]] = {}
     for n, item in enumerate(chosen):
-        for name, picture in _named_pictures(root, item):
+        for name, picture in named_pictures(root, item):
             try:
-                drawn = [raw_logit(network, matched(picture, name, k)) for k in range(CALIBRATION_DRAWS)]
+                seen = [crops_of(matched(picture, name, k)) for k in range(CALIBRATION_DRAWS)]
             except NotApplicable:
                 continue
-            scores[item.fake].append(drawn)
+            out.setdefault((item.set_name, item.fake), []).append([_summary(network, c) for c in seen])
         report("calibrating", n + 1, len(chosen))
-    if not scores[False] or not scores[True]:
-        raise CalibrationError("the calibration split needs real and generated pictures")
-    real, fake = np.array(scores[False]), np.array(scores[True])
-    return fit(real, fake, seed=seed), operating_point(real, fake)
+    return {k: np.array(v) for k, v in out.items()}
 
 
-def operating_point(real: Array, fake: Array) -> OperatingPoint:
-    """Logits that at most ``FALSE_POSITIVE_GOAL`` of the calibration scores of the other class pass."""
-    supports = float(np.quantile(real, 1 - FALSE_POSITIVE_GOAL, method="higher"))
+def _summary(network: TraceNet, crops: NDArray[np.uint8]) -> Array:
+    import torch
+
+    from detector.networks.traces import fake_score
+
+    with torch.no_grad():
+        x = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))).float()
+        features = torch.cat([network.features(x[n : n + 1]) for n in range(len(x))])
+        score = fake_score(network.family(features)).mean()
+        return np.append(features.mean(0).double().numpy(), float(score))
+
+
+def _set_domain(network: TraceNet, drawn: Sequence[Array]) -> float:
+    """Centre and spread of all calibration pictures, every set alike; returns the distance that all but one
+    in ``DOMAIN_SHARE`` keep."""
+    import torch
+
+    sets = [d[..., :-1].reshape(-1, d.shape[-1] - 1) for d in drawn]
+    mean = np.mean([s.mean(0) for s in sets], 0)
+    spread = np.sqrt(np.mean([((s - mean) ** 2).mean(0) for s in sets], 0)) + 1e-3
+    network.domain_mean.copy_(torch.from_numpy(mean))
+    network.domain_scale.copy_(torch.from_numpy(spread))
+    with torch.no_grad():
+        away = network.distance(torch.from_numpy(np.concatenate(sets)).float()).numpy()
+    return float(np.quantile(away, DOMAIN_SHARE) * DOMAIN_SLACK)
+
+
+def operating_point(real: Mapping[str, Array], fake: Mapping[str, Array]) -> OperatingPoint:
+    """Logits beyond which the detector may answer.
+
+    Both have the scores (pictures, draws) of each source or generator apart. The upper point is the conformal
+    quantile of the *worst* source (Mondrian: Vovk et al., "Algorithmic Learning in a Random World", 4.5),
+    because a rate that holds on average lets one camera bear all false alarms; the lower one that of the
+    worst generator. Where a source has too few scores for its quantile, it is the largest one.
+    """
+    supports = max(conformal_quantile(s.ravel(), FALSE_POSITIVE_GOAL) for s in real.values())
     supports = float(np.nextafter(supports, np.inf))
-    against = min(float(np.quantile(fake, FALSE_POSITIVE_GOAL, method="lower")), supports - 1e-6)
+    against = -max(conformal_quantile(-s.ravel(), FALSE_POSITIVE_GOAL) for s in fake.values())
+    everything = np.concatenate([s.ravel() for s in real.values()])
     return OperatingPoint(
         supports_logit=supports,
-        against_logit=float(np.nextafter(against, -np.inf)),
+        against_logit=float(np.nextafter(min(against, supports - 1e-6), -np.inf)),
         min_log10_ratio=MIN_LOG10_RATIO,
-        calibration_false_positives=float((real >= supports).mean()),
+        calibration_false_positives=float((everything >= supports).mean()),
     )
+
+
+def conformal_quantile(scores: Array, share: float) -> float:
+    """The score that a new one from the same source exceeds with probability at most ``share``, or the
+    largest, where there are too few to say so. Raises ``CalibrationError`` for no scores."""
+    if not len(scores):
+        raise CalibrationError("a quantile of no scores does not exist")
+    rank = math.ceil((len(scores) + 1) * (1 - share))
+    return float(np.sort(scores)[min(rank, len(scores)) - 1])
 
 
 def matched(picture: Pixels, name: str, draw: int) -> Pixels:
@@ -101,19 +177,25 @@ def view_of(picture: Pixels, name: str, view: str) -> Pixels:
     return picture
 
 
-def _named_pictures(root: Path, item: Item) -> Iterator[tuple[str, Pixels]]:
+def named_pictures(root: Path, item: Item) -> Iterator[tuple[str, Pixels]]:
     for n, picture in enumerate(pictures(root, item)):
         yield f"{item.path}#{n}", picture
 
 
+class Scoring(Protocol):
+    """A detector, whatever it is made of."""
+
+    def score_pixels(self, pixels: Pixels) -> Score: ...
+
+
 def score_test_split(
-    detector: Detector, root: Path, items: Sequence[Item], *, views: Sequence[str] = VIEWS, report: Report
+    detector: Scoring, root: Path, items: Sequence[Item], *, views: Sequence[str] = VIEWS, report: Report
 ) -> tuple[PictureScore, ...]:
     """Every test picture in every view, with the answer the service would give."""
     chosen = sampled([i for i in items if i.split is Split.TEST])
     out = []
     for n, item in enumerate(chosen):
-        for name, picture in _named_pictures(root, item):
+        for name, picture in named_pictures(root, item):
             out += [_score(detector, item, name, view, view_of(picture, name, view)) for view in views]
         report("scoring the test split", n + 1, len(chosen))
     return tuple(out)
@@ -128,7 +210,7 @@ def sampled(items: Sequence[Item]) -> list[Item]:
     return out
 
 
-def _score(detector: Detector, item: Item, name: str, view: str, pixels: Pixels) -> PictureScore:
+def _score(detector: Scoring, item: Item, name: str, view: str, pixels: Pixels) -> PictureScore:
     try:
         score = detector.score_pixels(pixels)
     except NotApplicable:
@@ -140,9 +222,7 @@ def _score(detector: Detector, item: Item, name: str, view: str, pixels: Pixels)
     )
 
 
-def pipeline_scores(
-    network: nn.Module, root: Path, items: Sequence[Item], report: Report
-) -> tuple[Array, Array]:
+def pipeline_scores(raw: Raw, root: Path, items: Sequence[Item], report: Report) -> tuple[Array, Array]:
     """Real test pictures through a JPEG and through a WebP pipeline, then both through one ``codec_match``.
     If the network separates them, an encoder is a label."""
     chosen = sampled([i for i in items if i.split is Split.TEST and not i.fake and i.set_name != "nikon_d70"])
@@ -151,9 +231,9 @@ def pipeline_scores(
     )  # fmt: skip
     scores: tuple[list[float], list[float]] = ([], [])
     for n, item in enumerate(chosen):
-        for name, picture in _named_pictures(root, item):
+        for name, picture in named_pictures(root, item):
             try:
-                both = [raw_logit(network, matched(through(picture, h), name, 0)) for h in histories]
+                both = [raw(matched(through(picture, h), name, 0)) for h in histories]
             except NotApplicable:
                 continue
             scores[0].append(both[0])
@@ -163,7 +243,7 @@ def pipeline_scores(
 
 
 def aligned_scores(
-    network: nn.Module, root: Path, items: Sequence[Item], *, seed: int, report: Report
+    raw: Raw, root: Path, items: Sequence[Item], *, seed: int, report: Report
 ) -> tuple[Array, Array]:
     """Regions of real test photos, and the same regions passed through TAEF2, each pair after one draw of
     ``codec_match``. Content and history are equal here: what separates is the trace alone."""
@@ -175,11 +255,11 @@ def aligned_scores(
     taef2, rng = Taef2(root / "weights" / "taef2"), np.random.default_rng([seed, 2])
     scores: tuple[list[float], list[float]] = ([], [])
     for n, item in enumerate(chosen):
-        for name, picture in _named_pictures(root, item):
+        for name, picture in named_pictures(root, item):
             for k, region in enumerate(random_regions(halve(picture), 1, rng)):
                 pair = (region, taef2.reconstruct(region))
                 try:
-                    both = [raw_logit(network, matched(p, name, k)) for p in pair]
+                    both = [raw(matched(p, name, k)) for p in pair]
                 except NotApplicable:
                     continue
                 scores[0].append(both[0])

@@ -32,10 +32,9 @@ REGION_SIDE = 256
 _FAKES_PER_REGION = 3
 _PER_SHEET_PICTURE = 4
 _AUTOENCODER_STEPS = 400
-_RECIPE = "traces 1"  # part of the key of the cache: change it when the recipe changes
-_SHARE_OF_WHOLE = 0.3  # of all pairs: generated pictures that no photo was behind
+_RECIPE = "traces 2"  # part of the key of the cache: change it when the recipe changes
+_SHARE_OF_WHOLE = 0.5  # beside 1 for aligned pairs: generated pictures that no photo was behind
 _SHARE_OF_TILES = 0.2
-_GENERATED = "sd15"
 
 Report = Callable[[str, int, int], None]  # what, done, of how many
 Make = Callable[[Pixels], Pixels]
@@ -61,19 +60,24 @@ def prepare(
     report: Report,
 ) -> TrainingSet:
     """Build the set, or read it from ``cache`` when that was built from the same files, splits, makers and
-    seed. Raises ``CorpusError``."""
+    seed; tiles are laid beside it each time. Raises ``CorpusError``."""
     mine = [i for i in items if i.split is Split.TRAIN]
-    key = _cache_key(mine, seed, upscalers, tiles)
-    if cache.is_file():
-        with np.load(cache, allow_pickle=False) as stored:
-            if str(stored["key"]) == key:
-                return _unpacked(stored)
-    built = replace(_build(root, mine, seed, upscalers, tiles, report), digest=key)
-    temporary = cache.with_suffix(".part.npz")
-    arrays: dict[str, Any] = {n: np.array(getattr(built, n)) for n in TrainingSet.__slots__}
-    np.savez(temporary, key=np.array(key), **arrays)
-    temporary.replace(cache)
-    return built
+    key = _cache_key(mine, seed, upscalers is not None)
+    built = _cached(cache, key)
+    if built is None:
+        built = replace(_build(root, mine, seed, upscalers, report), digest=key)
+        temporary = cache.with_suffix(".part.npz")
+        arrays: dict[str, Any] = {n: np.array(getattr(built, n)) for n in TrainingSet.__slots__}
+        np.savez(temporary, key=np.array(key), **arrays)
+        temporary.replace(cache)
+    return with_tiles(built, tiles, seed)
+
+
+def _cached(cache: Path, key: str) -> TrainingSet | None:
+    if not cache.is_file():
+        return None
+    with np.load(cache, allow_pickle=False) as stored:
+        return _unpacked(stored) if str(stored["key"]) == key else None
 
 
 def _unpacked(stored: np.lib.npyio.NpzFile) -> TrainingSet:
@@ -85,23 +89,21 @@ def _unpacked(stored: np.lib.npyio.NpzFile) -> TrainingSet:
     )  # fmt: skip
 
 
-def _cache_key(items: Sequence[Item], seed: int, upscalers: Path | None, tiles: Sequence[Tiles]) -> str:
-    parts = [corpus_digest(items), str(seed), _RECIPE, str(upscalers is not None)]
-    parts += [f"{t.family} {pictures_digest(t.fake, t.real)}" for t in tiles]
+def _cache_key(items: Sequence[Item], seed: int, upscaled: bool) -> str:
+    parts = [corpus_digest(items), str(seed), _RECIPE, str(upscaled)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _build(
-    root: Path, items: list[Item], seed: int, upscalers: Path | None, tiles: Sequence[Tiles], report: Report
-) -> TrainingSet:
+def _build(root: Path, items: list[Item], seed: int, upscalers: Path | None, report: Report) -> TrainingSet:
     rng = np.random.default_rng(seed)
     collector = Collector()
     photos: list[tuple[Pixels, str]] = []
-    sheets: list[Pixels] = []
+    sheets: dict[str, list[Pixels]] = {}
     for n, item in enumerate(sorted(items, key=lambda i: i.path)):
         for picture in pictures(root, item):
             if item.fake:
-                sheets += random_regions(picture, _PER_SHEET_PICTURE, rng)
+                regions = random_regions(picture, _PER_SHEET_PICTURE, rng)
+                sheets.setdefault(item.set_name, []).extend(regions)
             elif min(picture.shape[:2]) >= REGION_SIDE:
                 photos.append((picture, item.set_name))
         report("reading", n + 1, len(items))
@@ -109,9 +111,44 @@ def _build(
     makers = _makers(root, pool, upscalers, seed, report)
     _add_aligned(collector, photos, makers, rng, report)
     _add_whole(collector, sheets, seed)
-    for t in tiles:
-        _add_tiles(collector, t, rng)
     return collector.done()
+
+
+def with_tiles(data: TrainingSet, tiles: Sequence[Tiles], seed: int) -> TrainingSet:
+    """The set and, beside it, mosaics of tiles as large as a region. Every mosaic of fakes stands beside one
+    of real tiles and passes the same encodings; seams are the same in both."""
+    if not tiles:
+        return data
+    rng = np.random.default_rng([seed, 4])
+    source = len(data.sources)
+    real: list[Pixels] = []
+    fake: list[Pixels] = []
+    family: list[int] = []
+    twin: list[int] = []
+    for k, t in enumerate(tiles):
+        for made, photo in zip(_mosaics(t.fake, rng), _mosaics(t.real, rng), strict=False):
+            twin.append(len(data.real) + len(real))
+            real.append(photo)
+            fake.append(made)
+            family.append(len(data.families) + k)
+    if not fake:
+        raise CorpusError("too few tiles for one mosaic")
+    total = sum(data.share)
+    return replace(
+        data,
+        real=np.concatenate([data.real, np.stack(real)]),
+        source=np.concatenate([data.source, np.full(len(real), source)]),
+        single=np.concatenate([data.single, np.zeros(len(real), bool)]),
+        fake=np.concatenate([data.fake, np.stack(fake)]),
+        family=np.concatenate([data.family, np.array(family)]),
+        twin=np.concatenate([data.twin, np.array(twin)]),
+        families=(*data.families, *(t.family for t in tiles)),
+        sources=(*data.sources, "tiles"),
+        share=(*data.share, *(total * _SHARE_OF_TILES / len(tiles) for _ in tiles)),
+        digest=hashlib.sha256(
+            f"{data.digest} {[(t.family, pictures_digest(t.fake, t.real)) for t in tiles]}".encode()
+        ).hexdigest(),
+    )
 
 
 class Collector:
@@ -226,7 +263,7 @@ def _enlarged(upscaler: Upscaler, factor: int, rng: np.random.Generator, region:
     return resize(upscaler(small), factor / 4, "cubic")
 
 
-def _add_whole(collector: Collector, sheets: list[Pixels], seed: int) -> None:
+def _add_whole(collector: Collector, sheets: dict[str, list[Pixels]], seed: int) -> None:
     """Whole generated pictures beside other photos, after both were brought to one history.
 
     The sheets of the generator come as lossy WebP, the photos as JPEG. Reals pass a WebP and then a JPEG,
@@ -235,11 +272,12 @@ def _add_whole(collector: Collector, sheets: list[Pixels], seed: int) -> None:
     if not sheets:
         return
     rng = np.random.default_rng([seed, 1])
-    for region in sheets:
-        collector.add_fake(through(region, _draw_jpeg(rng)), _GENERATED)
-    collector.give_share(_GENERATED, _SHARE_OF_WHOLE)
+    for name, regions in sheets.items():
+        for region in regions:
+            collector.add_fake(through(region, _draw_jpeg(rng)), name)
+        collector.give_share(name, _SHARE_OF_WHOLE / len(sheets))
     reals = collector.reals()
-    for n in rng.permutation(len(reals))[: 2 * len(sheets)]:
+    for n in rng.permutation(len(reals))[: 2 * sum(map(len, sheets.values()))]:
         region, source = reals[n]
         webp = Encoding(media_type="image/webp", quality=int(rng.integers(75, 96)))
         collector.add_real(through(through(region, webp), _draw_jpeg(rng)), source, single=True)
@@ -249,13 +287,6 @@ def _draw_jpeg(rng: np.random.Generator) -> Encoding:
     return Encoding(
         media_type="image/jpeg", quality=int(rng.integers(80, 99)), full_chroma=bool(rng.random() < 0.3)
     )
-
-
-def _add_tiles(collector: Collector, tiles: Tiles, rng: np.random.Generator) -> None:
-    """Mosaics of tiles as large as a region; every fake mosaic stands beside a real one of its own."""
-    for fake, real in zip(_mosaics(tiles.fake, rng), _mosaics(tiles.real, rng), strict=False):
-        collector.add_fake(fake, tiles.family, collector.add_real(real, "tiles", single=False))
-    collector.give_share(tiles.family, _SHARE_OF_TILES / 10)
 
 
 def _mosaics(tiles: NDArray[np.uint8], rng: np.random.Generator) -> list[Pixels]:

@@ -14,21 +14,32 @@ from numpy.typing import NDArray
 
 from detector.augment import Encoding, resize, through
 from detector.card import ModelCard, OperatingPoint
+from detector.errors import NotApplicable
 from detector.pixels import MAX_PIXELS, Pixels, decode
-from detector.preprocess import crops_of
+from detector.preprocess import MIN_TEXTURE, crops_of, texture_of
 from detector.registry import DEFAULT_MODEL, model_files, open_card
 from detector.score import Answer, Ratio, Score, StabilityRange
 from detector.weights import load_network
 
 if TYPE_CHECKING:
-    from torch import nn
+    from detector.networks.traces import TraceNet
 
 _RE_ENCODINGS = (
     Encoding(media_type="image/jpeg", quality=90),
     Encoding(media_type="image/jpeg", quality=75),
     Encoding(media_type="image/webp", quality=80),
 )
+HEAT_SIDE = 128
 _MIN_HALVED_SIDE = 96  # below it half size leaves too little to score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the network says of some crops: the log-odds of "generated", and how far from the calibration
+    pictures they lie."""
+
+    logit: float
+    distance: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,47 +47,66 @@ class Detector:
     """A loaded network with its card. Scoring is deterministic on one machine."""
 
     card: ModelCard
-    network: nn.Module
+    network: TraceNet
 
     def score(self, data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Score:
         """Raises ``NotApplicable`` and ``PixelsUnreadable``; never a score for a picture it could not see."""
         return self.score_pixels(decode(data, media_type, max_pixels=max_pixels))
 
+    def ratio(self, data: bytes, media_type: str) -> Ratio:
+        """The likelihood ratio alone, without the re-encodings that an answer has to survive. Raises as
+        ``score``."""
+        crops = crops_of(decode(data, media_type), max_crops=self.card.preprocessing.max_crops)
+        return self.card.calibration.ratio(read(self.network, crops).logit)
+
     def score_pixels(self, pixels: Pixels) -> Score:
         """As ``score``, for pixels that are already decoded. Raises ``NotApplicable``."""
         crops = crops_of(pixels, max_crops=self.card.preprocessing.max_crops)
-        logit = mean_logit(self.network, crops)
-        point = self.card.operating_point
-        ratio = self.card.calibration.ratio(logit)
-        answer = _answer(logit, ratio, point)
-        others = [mean_logit(self.network, variant) for variant in _variants(crops)]
-        flips = sum(_side(x, point) is not _side(logit, point) for x in others)
-        stability = StabilityRange(
-            variants=len(others), low=min(logit, *others), high=max(logit, *others), flips=flips
-        )
-        reason = _REASONS[answer]
-        if answer is not Answer.INCONCLUSIVE and flips:
-            answer = Answer.INCONCLUSIVE
-            reason = f"the answer does not survive {flips} of {len(others)} re-encodings of the same picture"
+        reading = read(self.network, crops)
+        ratio = self.card.calibration.ratio(reading.logit)
+        answer = answer_of(reading.logit, ratio, self.card.operating_point)
+        reason, stability = _REASONS[answer], None
+        limit = self.card.domain_limit
+        if limit is not None and reading.distance > limit:
+            answer, reason = Answer.INCONCLUSIVE, _OUTSIDE
+        if answer is not Answer.INCONCLUSIVE:
+            # Only an answer has something to lose; most pictures get none and need no second look.
+            others = [read(self.network, variant).logit for variant in _variants(crops)]
+            stability = stability_of(reading.logit, others, self.card.operating_point)
+            if stability.flips:
+                answer = Answer.INCONCLUSIVE
+                reason = (
+                    f"the answer does not survive {stability.flips} of {stability.variants} re-encodings "
+                    "of the same picture"
+                )
         return Score(
-            model_id=self.card.model_id,
-            model_sha256=self.card.weights_sha256,
-            logit=logit,
-            ratio=ratio,
-            stability=stability,
-            crops=len(crops),
-            answer=answer,
-            reason=reason,
-        )
+            model_id=self.card.model_id, model_sha256=self.card.weights_sha256, logit=reading.logit,
+            ratio=ratio, stability=stability, crops=len(crops), answer=answer, reason=reason,
+            distance=reading.distance,
+        )  # fmt: skip
+
+    def heatmap(self, pixels: Pixels, *, side: int = HEAT_SIDE) -> NDArray[np.float32]:
+        """Log-odds of every square of ``side`` pixels, (rows, columns); NaN where a square is flat. A place
+        to look at, no measure of its own. Raises ``NotApplicable`` for less than one square."""
+        rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
+        if not rows or not columns:
+            raise NotApplicable(f"the picture is smaller than one square of {side} pixels")
+        out = np.full((rows, columns), np.nan, np.float32)
+        for y in range(rows):
+            for x in range(columns):
+                square = pixels[y * side : (y + 1) * side, x * side : (x + 1) * side]
+                if texture_of(square) >= MIN_TEXTURE:
+                    out[y, x] = read(self.network, square[None]).logit
+        return out
 
 
-def raw_logit(network: nn.Module, pixels: Pixels) -> float:
+def raw_logit(network: TraceNet, pixels: Pixels) -> float:
     """The score of a picture before any calibration exists. Raises ``NotApplicable``."""
-    return mean_logit(network, crops_of(pixels))
+    return read(network, crops_of(pixels)).logit
 
 
-def mean_logit(network: nn.Module, crops: NDArray[np.uint8]) -> float:
-    """Mean over crops of the log-odds of "generated"."""
+def read(network: TraceNet, crops: NDArray[np.uint8]) -> Reading:
+    """Means over crops, uint8 (n, side, side, 3)."""
     import torch
 
     from detector.networks.traces import fake_score
@@ -84,10 +114,16 @@ def mean_logit(network: nn.Module, crops: NDArray[np.uint8]) -> float:
     # One crop at a time: its maps fit the processor's cache, which halves the time of a batch.
     with torch.no_grad():
         x = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))).float()
-        scores = [float(fake_score(network(x[n : n + 1]))) for n in range(len(x))]
-    return sum(scores) / len(scores)
+        features = torch.cat([network.features(x[n : n + 1]) for n in range(len(x))])
+        return Reading(
+            logit=float(fake_score(network.family(features)).mean()),
+            distance=float(network.distance(features.mean(0, keepdim=True))),
+        )
 
 
+_OUTSIDE = (
+    "the picture lies outside of what the detector was calibrated on, and there its score means nothing"
+)
 _REASONS = {
     Answer.SUPPORTS: "the residual is more like that of the generated pictures of the calibration set",
     Answer.AGAINST: "the residual shows none of the traces this detector knows; it knows few generators",
@@ -101,7 +137,17 @@ def _side(logit: float, point: OperatingPoint) -> Answer:
     return Answer.AGAINST if logit <= point.against_logit else Answer.INCONCLUSIVE
 
 
-def _answer(logit: float, ratio: Ratio, point: OperatingPoint) -> Answer:
+def stability_of(logit: float, others: list[float], point: OperatingPoint) -> StabilityRange:
+    """How the logits of re-encoded copies lie around that of the picture."""
+    return StabilityRange(
+        variants=len(others),
+        low=min(logit, *others),
+        high=max(logit, *others),
+        flips=sum(_side(x, point) is not _side(logit, point) for x in others),
+    )
+
+
+def answer_of(logit: float, ratio: Ratio, point: OperatingPoint) -> Answer:
     side = _side(logit, point)
     strong = ratio.log10 if side is Answer.SUPPORTS else -ratio.log10
     return (

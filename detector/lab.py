@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from detector.card import Evaluation, ModelCard, Preprocessing, SetUse, dump_card
@@ -18,11 +19,12 @@ from detector.evaluate import (
     write_scores,
 )
 from detector.fakes import prepare
-from detector.infer import Detector
+from detector.infer import Detector, raw_logit
 from detector.plots import plot_run
 from detector.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
 from detector.training import TrainingOptions, read_log, train
 from detector.weights import save_tensors, shipped_tensors
+from detector.zoo_tiles import fitted_tiles
 
 Report = Callable[[str, int, int], None]
 
@@ -34,18 +36,26 @@ def run_training(
     model_id: str,
     options: TrainingOptions,
     upscalers: Path | None = None,
+    zoo_seconds: float = 0.0,
     report: Report,
 ) -> ModelCard:
-    """Prepare, train (or resume), calibrate, evaluate, plot. Raises ``CorpusError`` and
+    """Prepare (with ``zoo_seconds``, fit every family of the zoo for so long first), train (or resume),
+    calibrate, evaluate, plot. Raises ``CorpusError`` and
     ``CalibrationError``."""
     run.mkdir(parents=True, exist_ok=True)
     items = load_index(data)
-    prepared = prepare(
-        data, items, seed=options.seed, cache=run / "training_set.npz", upscalers=upscalers, report=report
+    tiles = (
+        fitted_tiles(data, items, run / "zoo", seconds=zoo_seconds, seed=options.seed, report=report)
+        if zoo_seconds
+        else ()
     )
+    prepared = prepare(
+        data, items, seed=options.seed, cache=run / "training_set.npz", upscalers=upscalers, tiles=tiles,
+        report=report,
+    )  # fmt: skip
     network = train(prepared, options, run, progress=lambda done, total: report("training", done, total))
+    found = calibrate(network, data, items, seed=options.seed, report=report)
     digest = save_tensors(shipped_tensors(network), run / f"{model_id}.safetensors")
-    calibration, point = calibrate(network, data, items, seed=options.seed, report=report)
     card = ModelCard(
         model_id=model_id,
         question="synthetic",
@@ -55,9 +65,10 @@ def run_training(
         preprocessing=Preprocessing(
             min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
         ),
-        calibration=calibration,
-        operating_point=point,
-        sets=_sets(items),
+        calibration=found.calibration,
+        operating_point=found.point,
+        domain_limit=found.domain_limit,
+        sets=sets_used(items),
         corpus_sha256=corpus_digest(items),
         seed=options.seed,
         epochs=options.epochs,
@@ -68,18 +79,20 @@ def run_training(
 
 def run_evaluation(detector: Detector, data: Path, run: Path, *, report: Report) -> ModelCard:
     """Measure on the test split; writes card, scores and plots; returns the card with its evaluation."""
-    items = load_index(data)
+    items, raw = load_index(data), partial(raw_logit, detector.network)
     scores = score_test_split(detector, data, items, report=report)
     evaluation = summarise(
         scores,
         detector.card.calibration,
-        pipelines=pipeline_scores(detector.network, data, items, report),
-        aligned=aligned_scores(detector.network, data, items, seed=detector.card.seed, report=report),
+        pipelines=pipeline_scores(raw, data, items, report),
+        aligned=aligned_scores(raw, data, items, seed=detector.card.seed, report=report),
     )
-    return _write(detector.card, scores, evaluation, run)
+    return write_measured(detector.card, scores, evaluation, run)
 
 
-def _write(card: ModelCard, scores: Sequence[PictureScore], evaluation: Evaluation, run: Path) -> ModelCard:
+def write_measured(
+    card: ModelCard, scores: Sequence[PictureScore], evaluation: Evaluation, run: Path
+) -> ModelCard:
     measured = replace(card, evaluation=evaluation)
     write_scores(scores, run / "scores.jsonl")
     (run / f"{card.model_id}.json").write_text(dump_card(measured), encoding="utf-8")
@@ -87,7 +100,7 @@ def _write(card: ModelCard, scores: Sequence[PictureScore], evaluation: Evaluati
     return measured
 
 
-def _sets(items: Sequence[Item]) -> tuple[SetUse, ...]:
+def sets_used(items: Sequence[Item]) -> tuple[SetUse, ...]:
     def count(name: str, split: Split) -> int:
         return sum(i.set_name == name and i.split is split for i in items)
 

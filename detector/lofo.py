@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from detector.augment import codec_match, draw_codec
 from detector.errors import CorpusError
-from detector.metrics import Estimate, auc, bootstrap
+from detector.metrics import Estimate, auc, bootstrap, true_positives
 from detector.networks.traces import TraceNet, fake_score
 from detector.training import TrainingOptions, train
 from detector.training_set import TrainingSet, pictures_digest
 
-FALSE_POSITIVE_RATE = 0.01
+RECONSTRUCTING = ("recon", "cyclegan", "dip")
 
 Array = NDArray[np.float64]
 Pictures = NDArray[np.uint8]
@@ -48,7 +48,7 @@ class LeftOut:
 
     family: str
     auc: Estimate
-    true_positives: Estimate  # share found at FALSE_POSITIVE_RATE on the real test pictures
+    true_positives: Estimate  # share found at 1 % false positives on the real test pictures
     others: tuple[tuple[str, float], ...]
 
 
@@ -119,12 +119,6 @@ def scores_of(net: TraceNet, pictures: Pictures, seed: int) -> Array:
     return np.concatenate(out)
 
 
-def true_positives(real: Array, fake: Array) -> float:
-    """Share of fakes above the threshold that ``FALSE_POSITIVE_RATE`` of the real scores pass."""
-    threshold = np.quantile(real, 1 - FALSE_POSITIVE_RATE, method="higher")
-    return float((fake > threshold).mean())
-
-
 def _tested(
     net: TraceNet, left_out: str, families: Sequence[FamilyPictures], real_test: Pictures, seed: int
 ) -> LeftOut:
@@ -153,3 +147,110 @@ def _parse(path: Path) -> LeftOut:
         )
     except (ValueError, KeyError, TypeError) as e:
         raise CorpusError(f"{path.name} is no result; remove it and run again") from e
+
+
+def zoo_pictures(
+    runs: Sequence[Path],
+    real_train: Pictures,
+    real_test: Pictures,
+    *,
+    train: int,
+    test: int,
+    seed: int,
+    report: Report,
+) -> tuple[FamilyPictures, ...]:
+    """Fakes of fitted families, training and test ones with other seeds. A family whose trace is a
+    reconstruction reconstructs real pictures, test ones for the test. Raises ``CorpusError`` for a family of
+    another size than the real pictures, ``ModelUnavailable`` for a folder that holds none."""
+    from detector.gan.store import open_family
+
+    out = []
+    for n, run in enumerate(runs):
+        fitted = open_family(run)
+        side = real_train.shape[1]
+        if (fitted.spec.side, fitted.spec.channels) != (side, 3):
+            raise CorpusError(f"{run.name} makes pictures of another size than {side} x {side} in colour")
+        name = fitted.spec.family
+        if name in RECONSTRUCTING:
+            rng = np.random.default_rng([seed, n])
+            twins = rng.choice(len(real_train), min(train, len(real_train)), replace=False)
+            others = rng.choice(len(real_test), min(test, len(real_test)), replace=False)
+            made = FamilyPictures(
+                family=name, train=fitted.reconstruct(real_train[twins]),
+                test=fitted.reconstruct(real_test[others]), twins=twins,
+            )  # fmt: skip
+        else:
+            made = FamilyPictures(
+                family=name, train=fitted.sample(train, 2 * seed + 1), test=fitted.sample(test, 2 * seed + 2)
+            )
+        out.append(made)
+        report("drawing fakes", n + 1, len(runs))
+    return tuple(out)
+
+
+def lofo_run(
+    data: str,
+    corpus: Path | None,
+    zoo: Path,
+    run: Path,
+    *,
+    fakes: int,
+    steps: int,
+    side: int,
+    seed: int,
+    report: Report,
+) -> tuple[LeftOut, ...]:
+    """From real pictures and a folder of fitted families to the rows, ``lofo.json`` and ``lofo.png``. Raises
+    ``CorpusError`` and ``ModelUnavailable``."""
+    from detector.plots import plot_left_out
+
+    runs = sorted(p.parent for p in zoo.glob("*/card.json"))
+    if not runs:
+        raise CorpusError(f"{zoo.name} holds no fitted generators; fit some with lab fit")
+    real_train, real_test = _real_pictures(data, corpus, side, seed, report)
+    families = zoo_pictures(
+        runs, real_train, real_test, train=fakes, test=max(16, fakes // 3), seed=seed, report=report
+    )
+    options = TrainingOptions(
+        seed=seed, epochs=4, steps_per_epoch=max(1, steps // 4), pairs_per_batch=32, crop_side=side,
+        width=24, min_scale=1.0, max_scale=1.0,
+    )  # fmt: skip
+    rows = leave_one_out(families, real_train, real_test, options, run, report=report)
+    (run / "lofo.json").write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n", encoding="utf-8")
+    plot_left_out(run, rows)
+    return rows
+
+
+def _real_pictures(
+    data: str, corpus: Path | None, side: int, seed: int, report: Report
+) -> tuple[Pictures, Pictures]:
+    """Training and test pictures; of a corpus with an index by its own splits."""
+    from detector.corpus import Split, load_index
+    from detector.gan.sources import open_source
+
+    if (Path(data) / "INDEX.csv").is_file():
+        from detector.zoo_tiles import SIDE, held_out_tiles, training_tiles
+
+        if side != SIDE:
+            raise CorpusError(f"tiles of a corpus with an index have {SIDE} pixels a side")
+        items = load_index(Path(data))
+        return training_tiles(Path(data), items, seed).images, held_out_tiles(Path(data), items, seed)
+    parts = [
+        open_source(data, side, seed=seed, split=split, corpus=corpus, report=report).images
+        for split in (Split.TRAIN, Split.TEST)
+    ]
+    return parts[0], parts[1]
+
+
+def rows_text(rows: Sequence[LeftOut]) -> str:
+    """A table for people."""
+    lines = [f"{'left out':12} {'AUC':>20}   {'found at 1 % false alarms':>26}"]
+    for r in rows:
+        area, found = r.auc, r.true_positives
+        lines.append(
+            f"{r.family:12} {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]   "
+            f"{found.value:9.3f} [{found.low:.3f}, {found.high:.3f}]"
+        )
+    areas = [r.auc.value for r in rows]
+    lines.append(f"{'mean':12} {np.mean(areas):.3f}, worst {min(areas):.3f}; n={rows[0].auc.n} each")
+    return "\n".join(lines) + "\n"

@@ -104,6 +104,13 @@ def proportion(hits: int, n: int) -> Estimate:
     return Estimate(value=p, low=max(0.0, centre - half), high=min(1.0, centre + half), n=n)
 
 
+def true_positives(real: Array, fake: Array, *, false_positives: float = 0.01) -> float:
+    """Share of fakes above the threshold that at most a share ``false_positives`` of the real scores pass."""
+    _need_both(real, fake)
+    threshold = np.quantile(real, 1 - false_positives, method="higher")
+    return float((fake > threshold).mean())
+
+
 def roc(real: Array, fake: Array) -> tuple[Array, Array]:
     """False-positive and true-positive rates over all thresholds, from (0, 0) to (1, 1)."""
     thresholds = np.concatenate([[np.inf], np.unique(np.concatenate([real, fake]))[::-1]])

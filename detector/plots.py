@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.card import Evaluation, ModelCard, SetResult
 from detector.evaluate import PictureScore, logits
 from detector.metrics import roc
+from detector.pixels import Pixels
 from detector.training import EpochResult
+
+if TYPE_CHECKING:
+    from detector.lofo import LeftOut
 
 
 def plot_run(
@@ -105,6 +111,50 @@ def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
     axis.set_ylabel('share answered "supports" (95 % interval)')
     axis.legend(fontsize=8)
     return _save(figure, run / "false-alarms.png")
+
+
+def plot_heatmap(pixels: Pixels, heat: NDArray[np.float32], path: Path, *, side: int) -> Path:
+    """The picture, and over it the log-odds of every square of ``side`` pixels; flat squares stay clear."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    height, width = heat.shape[0] * side, heat.shape[1] * side
+    figure, axis = plt.subplots(figsize=(9, 9 * height / width + 0.8), layout="constrained")
+    axis.imshow(pixels[:height, :width].mean(2), cmap="gray", vmin=0, vmax=255)
+    shown = axis.imshow(
+        np.ma.masked_invalid(heat), cmap="coolwarm", vmin=-4, vmax=4, alpha=0.45,
+        extent=(0, width, height, 0), interpolation="nearest",
+    )  # fmt: skip
+    axis.set_axis_off()
+    figure.colorbar(shown, shrink=0.8, label='log-odds of "generated", uncalibrated, square by square')
+    return _save(figure, path)
+
+
+def plot_left_out(run: Path, rows: Sequence[LeftOut]) -> Path:
+    """Each family left out: the AUC on it, and on those that were trained on, as a matrix."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    names = [r.family for r in rows]
+    values = np.array([[dict(r.others).get(n, r.auc.value) for n in names] for r in rows])
+    side = 1.6 + 0.62 * len(names)
+    figure, axis = plt.subplots(figsize=(side + 1, side), layout="constrained")
+    shown = axis.imshow(values, vmin=0.4, vmax=1.0, cmap="viridis")
+    for y, row in enumerate(values):
+        for x, value in enumerate(row):
+            colour = "black" if value > 0.75 else "white"
+            weight = "bold" if x == y else "normal"
+            axis.text(x, y, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8, weight=weight)
+    axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axis.set_yticks(range(len(names)), names)
+    axis.set_xlabel("tested on")
+    axis.set_ylabel("never trained on")
+    figure.colorbar(shown, label="AUC after codec_match")
+    return _save(figure, run / "lofo.png")
 
 
 def _n(rows: Sequence[SetResult], name: str) -> int:

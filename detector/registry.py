@@ -8,11 +8,13 @@ from importlib.resources.abc import Traversable
 from detector.card import ModelCard, parse_card
 from detector.errors import ModelUnavailable
 
-DEFAULT_MODEL = "residual-1"
+DEFAULT_MODEL = "traces-1"
+SEMANTIC_MODEL = "semantic-1"
 
 # model id -> stem of the two files in detector/weights_files
 MODELS = {
-    "residual-1": "residual-1",
+    "traces-1": "traces-1",
+    "semantic-1": "semantic-1",
 }
 
 

@@ -42,7 +42,8 @@ class Score:
     model_sha256: str
     logit: float
     ratio: Ratio
-    stability: StabilityRange
+    stability: StabilityRange | None  # None where there was no answer to lose
     crops: int
     answer: Answer
     reason: str  # one sentence: why this answer
+    distance: float = 0.0  # from the calibration pictures, in deviations per feature

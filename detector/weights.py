@@ -8,19 +8,29 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detector.card import ModelCard
 from detector.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from detector.networks.traces import TraceNet
+
 
 class ReadableFile(Protocol):
     def read_bytes(self) -> bytes: ...
 
 
-def load_network(card: ModelCard, path: ReadableFile) -> nn.Module:
+def load_network(card: ModelCard, path: ReadableFile) -> TraceNet:
     """Raises ``ModelUnavailable`` for a missing file, another digest, or tensors that do not fit."""
+    return _build(card, checked_bytes(card, path))
+
+
+def checked_bytes(card: ModelCard, path: ReadableFile) -> bytes:
+    """The file of the weights, compared with the card. Raises ``ModelUnavailable``."""
     try:
         data = path.read_bytes()
     except OSError as e:
@@ -31,10 +41,21 @@ def load_network(card: ModelCard, path: ReadableFile) -> nn.Module:
             f"the weights of {card.model_id} have digest {digest[:12]}..., the card says "
             f"{card.weights_sha256[:12]}..."
         )
-    return _build(card, data)
+    return data
 
 
-def _build(card: ModelCard, data: bytes) -> nn.Module:
+def read_weights(card: ModelCard, path: ReadableFile) -> dict[str, NDArray[np.float64]]:
+    """Small weights as NumPy arrays, without torch. Raises ``ModelUnavailable``."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return {k: v.astype(np.float64) for k, v in load(checked_bytes(card, path)).items()}
+    except (SafetensorError, ValueError) as e:
+        raise ModelUnavailable(f"the weights of {card.model_id} are no tensors") from e
+
+
+def _build(card: ModelCard, data: bytes) -> TraceNet:
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -54,16 +75,12 @@ def _build(card: ModelCard, data: bytes) -> nn.Module:
 TRAINING_ONLY = ("source.", "codec.")
 
 
-def _network(card: ModelCard) -> nn.Module:
-    if card.network == "residual":
-        from detector.networks.residual import ResidualNet
+def _network(card: ModelCard) -> TraceNet:
+    if card.network != "traces":
+        raise ModelUnavailable(f"the card names a network {card.network[:40]!r} that is not here")
+    from detector.networks.traces import TraceNet
 
-        return ResidualNet(len(card.families), card.width)
-    if card.network == "traces":
-        from detector.networks.traces import TraceNet
-
-        return TraceNet(len(card.families), card.width)
-    raise ModelUnavailable(f"the card names a network {card.network[:40]!r} that this program does not have")
+    return TraceNet(len(card.families), card.width)
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> str:

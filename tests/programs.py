@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ def require_program(name: str, *, package: str | None = None) -> str:
     if found:
         return found
     message = f"{name} is not installed (Debian package {package or Path(name).name})"
+    if os.environ.get("ASSAY_REQUIRE_PROGRAMS") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def require_package(name: str, how: str) -> None:
+    """Skips (or fails when ASSAY_REQUIRE_PROGRAMS=1) where a Python package is not installed."""
+    if find_spec(name) is not None:
+        return
+    message = f"the Python package {name} is not installed ({how})"
     if os.environ.get("ASSAY_REQUIRE_PROGRAMS") == "1":
         pytest.fail(message)
     pytest.skip(message)

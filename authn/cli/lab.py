@@ -9,13 +9,16 @@ from pathlib import Path
 import click
 
 from authn.cli.lab_eyes import EYES
+from authn.cli.lab_heatmap import heatmap
+from authn.cli.lab_lofo import lofo
+from authn.cli.lab_semantic import semantic
 from authn.cli.lab_zoo import COMMANDS
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _data = click.option("--data", type=_FOLDER, required=True, help="Corpus folder with INDEX.csv.")
-_model = click.option("--model", "model_id", default="residual-1", show_default=True, help="Detector id.")
+_model = click.option("--model", "model_id", default="traces-1", show_default=True, help="Detector id.")
 
 
 @click.group()
@@ -23,7 +26,7 @@ def lab() -> None:
     """Fit generators; train, evaluate and document detectors."""
 
 
-for _command in (*COMMANDS, *EYES):
+for _command in (*COMMANDS, *EYES, heatmap, lofo, semantic):
     lab.add_command(_command)
 
 
@@ -39,15 +42,23 @@ for _command in (*COMMANDS, *EYES):
 @click.option(
     "--upscalers", type=_FOLDER, help="Folder with the ncnn files of Real-ESRGAN, for more kinds of fakes."
 )
+@click.option(
+    "--zoo-seconds", default=0.0, show_default=True, type=click.FloatRange(0),
+    help="CPU seconds for each family of the zoo, whose samples are trained on too; 0: no zoo.",
+)  # fmt: skip
 def train(
-    data: Path, out: Path, model_id: str, seed: int, epochs: int, steps: int, upscalers: Path | None
-) -> None:
+    data: Path, out: Path, model_id: str, seed: int, epochs: int, steps: int, upscalers: Path | None,
+    zoo_seconds: float,
+) -> None:  # fmt: skip
     """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
     from detector.lab import run_training
     from detector.training import TrainingOptions
 
     options = TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps)
-    card = run_training(data, out, model_id=model_id, options=options, report=Progress())
+    card = run_training(
+        data, out, model_id=model_id, options=options, upscalers=upscalers, zoo_seconds=zoo_seconds,
+        report=Progress(),
+    )  # fmt: skip
     click.echo(f"{card.model_id} {card.weights_sha256} in {out}")
 
 

@@ -7,11 +7,17 @@ is missing is raised and becomes "not examined".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
 from authn.evidence import HeuristicEvidence, HeuristicOutcome, LikelihoodRatio, Question, Stability
 from authn.media import Media
+from detector.card import ModelCard
 from detector.errors import NotApplicable
-from detector.infer import Detector, open_detector
-from detector.registry import DEFAULT_MODEL
+from detector.infer import open_detector
+from detector.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from detector.score import Answer, Score
 
 VERSION = "1"
@@ -23,28 +29,39 @@ _OUTCOMES = {
 }
 
 
+class Scorer(Protocol):
+    """A loaded detector."""
+
+    @property
+    def card(self) -> ModelCard: ...
+    def score(self, data: bytes, media_type: str) -> Score: ...
+
+
 class LearnedSource:
     """Implements ``HeuristicSource``. The model is loaded when the first picture is examined, and kept."""
 
     def __init__(self, model_id: str = DEFAULT_MODEL) -> None:
         self._model_id = model_id or DEFAULT_MODEL
-        self._detector: Detector | None = None
+        self._detector: Scorer | None = None
 
     @property
     def name(self) -> str:
         return self._model_id
 
+    def _open(self) -> Scorer:
+        return open_detector(self._model_id)
+
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``ModelUnavailable`` and ``PixelsUnreadable``."""
         if self._detector is None:
-            self._detector = open_detector(self._model_id)
+            self._detector = self._open()
         try:
             score = self._detector.score(media.data, media.media_type)
         except NotApplicable as e:
             return (self._abstention(self._detector, e.detail),)
         return (_evidence(score),)
 
-    def _abstention(self, detector: Detector, reason: str) -> HeuristicEvidence:
+    def _abstention(self, detector: Scorer, reason: str) -> HeuristicEvidence:
         return HeuristicEvidence(
             detector=self._model_id,
             version=VERSION,
@@ -55,6 +72,40 @@ class LearnedSource:
             applicable=False,
             model_sha256=detector.card.weights_sha256,
         )
+
+
+class SemanticSource(LearnedSource):
+    """The optional second branch: the head that is shipped on an image encoder that is not."""
+
+    def __init__(self, encoder: Path, model_id: str = SEMANTIC_MODEL) -> None:
+        super().__init__(model_id)
+        self._encoder = encoder
+
+    def _open(self) -> Scorer:
+        from detector.semantic import open_semantic
+
+        return open_semantic(self._model_id, self._encoder)
+
+
+def settled(guesses: Sequence[HeuristicEvidence]) -> tuple[HeuristicEvidence, ...]:
+    """Where learned detectors answer one question in opposite ways, none of them has an answer."""
+    learned = {g.detector: g.outcome for g in guesses if g.kind == "learned"}
+    if not {HeuristicOutcome.SUPPORTS, HeuristicOutcome.AGAINST} <= set(learned.values()):
+        return tuple(guesses)
+    named = " and ".join(sorted(d for d, o in learned.items() if o in _OPPOSED))
+    return tuple(
+        replace(
+            g,
+            outcome=HeuristicOutcome.INCONCLUSIVE,
+            reason=f"{named} answer the same question in opposite ways, so neither has an answer",
+        )
+        if g.kind == "learned" and g.outcome in _OPPOSED
+        else g
+        for g in guesses
+    )
+
+
+_OPPOSED = (HeuristicOutcome.SUPPORTS, HeuristicOutcome.AGAINST)
 
 
 def _evidence(score: Score) -> HeuristicEvidence:
@@ -74,6 +125,8 @@ def _evidence(score: Score) -> HeuristicEvidence:
             calibration_id=r.calibration_id,
             calibration_items=r.calibration_items,
         ),
-        stability=Stability(variants=s.variants, low=s.low, high=s.high, flips=s.flips),
+        stability=None
+        if s is None
+        else Stability(variants=s.variants, low=s.low, high=s.high, flips=s.flips),
         model_sha256=score.model_sha256,
     )

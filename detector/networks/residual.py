@@ -1,9 +1,8 @@
-"""A small residual network: fixed high-pass inputs, few strides, mean and deviation pooling.
+"""What the trace network is made of: fixed high-pass filters, and a residual block.
 
-The first layer is fixed (steganalysis filters of Fridrich and Kodovsky, "Rich Models for Steganalysis of
-Digital Images", 2012; neighbouring-pixel relations of Tan et al., CVPR 2024), so that the network sees the
-noise and interpolation traces of a picture and little of what it shows. The head has one class for camera
-pictures and one per family of fakes; the score is the log-odds of all families together.
+The filters are those of steganalysis (Fridrich and Kodovsky, "Rich Models for Steganalysis of Digital
+Images", 2012), so that the network sees the noise and interpolation traces of a picture and little of what it
+shows.
 """
 
 from __future__ import annotations
@@ -46,48 +45,3 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.norm1(self.conv1(x)))
         return F.relu(self.norm2(self.conv2(y)) + self.skip(x))
-
-
-class ResidualNet(nn.Module):
-    """uint8-valued RGB (n, 3, h, w) in, (n, 1 + families) class logits out; class 0 is the camera."""
-
-    filters: Tensor
-
-    def __init__(self, families: int, width: int = 24) -> None:
-        super().__init__()
-        self.register_buffer("filters", high_pass_filters(), persistent=False)
-        self.stem = nn.Conv2d(15, width, 3, 1, 1, bias=False)
-        self.norm = nn.BatchNorm2d(width)
-        self.blocks = nn.Sequential(
-            ResidualBlock(width, width * 4 // 3, 2),
-            ResidualBlock(width * 4 // 3, width * 8 // 3, 2),
-            ResidualBlock(width * 8 // 3, width * 4, 2),
-        )
-        self.head = nn.Linear(width * 8, 1 + families)
-
-    def residuals(self, x: Tensor) -> Tensor:
-        """Fifteen maps: seven filters on luma and on R-B, and one neighbouring-pixel map."""
-        luma = 0.299 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2]
-        planes = torch.stack([luma, x[:, 0] - x[:, 2]], 1)
-        n, _, h, w = planes.shape
-        high = F.conv2d(planes.reshape(n * 2, 1, h, w), self.filters, padding=2).reshape(n, 14, h, w)
-        even = luma[:, None, : h - h % 2, : w - w % 2]
-        near = F.interpolate(even[:, :, ::2, ::2], scale_factor=2.0, mode="nearest")
-        npr = F.pad(even - near, (0, w % 2, 0, h % 2))
-        # The clip keeps edges of the scene from drowning the noise (scale in grey levels).
-        return torch.tanh(torch.cat([high / 3, npr / 8], 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # Grey levels need full precision: in bfloat16 the residual of a bright area is mostly rounding.
-        with torch.autocast("cpu", enabled=False):
-            residuals = self.residuals(x.float())
-        y = F.relu(self.norm(self.stem(residuals)))
-        y = self.blocks(y).float()
-        pooled = torch.cat([y.mean((2, 3)), y.std((2, 3))], 1)
-        logits: Tensor = self.head(pooled)
-        return logits
-
-
-def fake_score(logits: Tensor) -> Tensor:
-    """Log-odds of "any family of fakes" against "camera"."""
-    return torch.logsumexp(logits[:, 1:], 1) - logits[:, 0]

@@ -18,9 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.networks.residual import ResidualBlock, fake_score, high_pass_filters
-
-__all__ = ["Heads", "TraceNet", "fake_score", "reverse_gradient"]
+from detector.networks.residual import ResidualBlock, high_pass_filters
 
 _MAPS = 15
 
@@ -58,6 +56,8 @@ class TraceNet(nn.Module):
     """uint8-valued RGB (n, 3, h, w) in, from 32 pixels a side."""
 
     filters: Tensor
+    domain_mean: Tensor
+    domain_scale: Tensor
 
     def __init__(self, families: int, width: int = 32, *, sources: int = 1, codecs: int = 1) -> None:
         super().__init__()
@@ -73,6 +73,9 @@ class TraceNet(nn.Module):
         self.source = _adversary(pooled, sources)
         self.codec = _adversary(pooled, codecs)
         self.early = 2 * (wide[0] + wide[1])
+        # Where the features of the calibration pictures lie: outside of it a score means nothing.
+        self.register_buffer("domain_mean", torch.zeros(pooled))
+        self.register_buffer("domain_scale", torch.ones(pooled))
 
     def residuals(self, x: Tensor) -> Tensor:
         """Fifteen maps: seven filters on luma and on R-B, and one neighbouring-pixel map, soft-clipped so
@@ -117,10 +120,25 @@ class TraceNet(nn.Module):
             features=features,
         )
 
+    def features(self, x: Tensor) -> Tensor:
+        """(n, d): what the family head reads."""
+        normed: Tensor = self.pool_norm(self.pooled(self.maps(x)))
+        return normed
+
+    def distance(self, features: Tensor) -> Tensor:
+        """How far features (n, d) lie from those of the calibration pictures, in deviations per feature."""
+        away = (features - self.domain_mean) / self.domain_scale
+        return away.clamp(-8, 8).square().mean(1).sqrt()
+
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.family(self.pool_norm(self.pooled(self.maps(x))))
+        logits: Tensor = self.family(self.features(x))
         return logits
 
 
 def _adversary(features: int, classes: int) -> nn.Module:
     return nn.Sequential(nn.Linear(features, 64), nn.ReLU(), nn.Linear(64, classes))
+
+
+def fake_score(logits: Tensor) -> Tensor:
+    """Log-odds of "any family of fakes" against "camera"."""
+    return torch.logsumexp(logits[:, 1:], 1) - logits[:, 0]

@@ -9,7 +9,7 @@ import torch
 
 from detector.augment import resize
 from detector.errors import CorpusError
-from detector.evaluate import operating_point
+from detector.evaluate import conformal_quantile, operating_point
 from detector.fakes import random_regions
 from detector.generators.recon import UPSAMPLERS, reconstruct, train_autoencoder
 from detector.infer import raw_logit
@@ -209,10 +209,19 @@ def test_the_network_takes_odd_sides():
     assert TraceNet(2, 12).eval()(torch.zeros(1, 3, 131, 129)).shape == (1, 3)
 
 
-def test_the_operating_point_lets_few_calibration_reals_pass():
+def test_the_operating_point_is_that_of_the_worst_source_and_the_worst_generator():
     rng = np.random.default_rng(0)
-    real, fake = rng.normal(0, 1, (40, 3)), rng.normal(2, 1, (40, 3))
+    real = {"quiet": rng.normal(0, 1, (40, 3)), "loud": rng.normal(1, 1, (40, 3))}
+    fake = {"easy": rng.normal(4, 1, (40, 3)), "hard": rng.normal(2, 1, (40, 3))}
     point = operating_point(real, fake)
-    assert (real >= point.supports_logit).mean() <= 0.05
-    assert (fake <= point.against_logit).mean() <= 0.05
-    assert point.against_logit < point.supports_logit
+    for scores in real.values():
+        assert (scores >= point.supports_logit).mean() <= 0.05
+    for scores in fake.values():
+        assert (scores <= point.against_logit).mean() <= 0.05
+    alone = operating_point({"quiet": real["quiet"]}, fake)
+    assert alone.supports_logit < point.supports_logit
+
+
+def test_too_few_scores_for_a_quantile_give_the_largest():
+    assert conformal_quantile(np.array([3.0, 1.0, 2.0]), 0.05) == 3.0
+    assert conformal_quantile(np.arange(1.0, 40.0), 0.05) == 38.0

@@ -5,23 +5,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authn.errors import AuthnError
-from authn.evidence import HeuristicOutcome, Question
+from authn.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.media import media_of
-from authn.sources.learned import LearnedSource
+from authn.sources.learned import LearnedSource, SemanticSource, settled
 from detector.errors import DetectorError, ModelUnavailable, PixelsUnreadable
-from detector.registry import DEFAULT_MODEL
+from detector.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.detector.made import encoded, photo_like
 
 SOURCE = LearnedSource()
 
 
-def test_evidence_carries_raw_score_calibrated_ratio_and_stability():
+def test_evidence_carries_raw_score_and_calibrated_ratio():
     (evidence,) = SOURCE.examine(media_of(encoded(photo_like(300, 300), quality=90), "a.jpg"))
     assert (evidence.detector, evidence.question) == (DEFAULT_MODEL, Question.SYNTHETIC)
     assert evidence.raw is not None
     assert evidence.llr is not None
     assert evidence.llr.calibration_id.startswith("platt-")
-    assert evidence.stability is not None
+    assert (evidence.stability is None) == (evidence.outcome is HeuristicOutcome.INCONCLUSIVE)
     assert len(evidence.model_sha256 or "") == 64
 
 
@@ -47,6 +47,38 @@ def test_a_missing_model_is_raised_when_it_is_needed():
 
 def test_an_empty_model_id_means_the_default():
     assert LearnedSource("").name == DEFAULT_MODEL
+
+
+def test_a_second_branch_without_its_encoder_is_raised_when_it_is_needed(tmp_path):
+    source = SemanticSource(tmp_path / "encoder.onnx")
+    assert source.name == SEMANTIC_MODEL
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        source.examine(media_of(encoded(photo_like(300, 300)), "a"))
+
+
+def guess(detector: str, outcome: HeuristicOutcome, kind: str = "learned") -> HeuristicEvidence:
+    return HeuristicEvidence(
+        detector=detector, version="1", kind=kind, question=Question.SYNTHETIC, outcome=outcome, reason="so"
+    )
+
+
+def test_learned_detectors_that_contradict_each_other_have_no_answer():
+    given = (
+        guess("a", HeuristicOutcome.SUPPORTS), guess("b", HeuristicOutcome.AGAINST),
+        guess("m", HeuristicOutcome.SUPPORTS, "metadata"), guess("c", HeuristicOutcome.ABSTAIN),
+    )  # fmt: skip
+    a, b, metadata, c = settled(given)
+    assert (a.outcome, b.outcome) == (HeuristicOutcome.INCONCLUSIVE,) * 2
+    assert (
+        a.reason == b.reason == "a and b answer the same question in opposite ways, so neither has an answer"
+    )
+    assert (metadata, c) == (given[2], given[3])
+
+
+@pytest.mark.parametrize("other", ["supports", "inconclusive", "abstain"])
+def test_learned_detectors_that_do_not_contradict_each_other_are_left_as_they_are(other):
+    given = (guess("a", HeuristicOutcome.SUPPORTS), guess("b", HeuristicOutcome(other)))
+    assert settled(given) == given
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,32 @@
+"""``assay lab heatmap``: where in a photo the trace detector sees something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from authn.errors import BadRequest
+from authn.media import media_of
+
+
+@click.command()
+@click.argument("photo", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="PNG file.")
+@click.option("--model", "model_id", default="traces-1", show_default=True, help="Detector id.")
+def heatmap(photo: Path, out: Path, model_id: str) -> None:
+    """Draw the score of every square of a PHOTO over it. A place to look at, no measure of its own."""
+    from detector.infer import HEAT_SIDE, open_detector
+    from detector.pixels import decode
+    from detector.plots import plot_heatmap
+
+    if out.suffix.lower() != ".png":
+        raise BadRequest("--out names a .png file")
+    try:
+        data = photo.read_bytes()
+    except OSError as e:
+        raise BadRequest(f"{photo} cannot be read: {e.strerror}") from e
+    pixels = decode(data, media_of(data, photo.name).media_type)
+    heat = open_detector(model_id).heatmap(pixels)
+    plot_heatmap(pixels, heat, out, side=HEAT_SIDE)
+    click.echo(out)

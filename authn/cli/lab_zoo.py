@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authn.cli.lab_auto import auto
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
@@ -181,4 +182,4 @@ def export(run: Path, folder: Path, count: int, seed: int, data: str | None, cor
         click.echo(f"{digest} {path}")
 
 
-COMMANDS = (families, fit, sample, sheet, quality, export)
+COMMANDS = (families, fit, sample, sheet, quality, export, auto)

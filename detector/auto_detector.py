@@ -1,0 +1,290 @@
+"""The second half of ``detector.auto``: from the zoo to a calibrated, evaluated detector with its card.
+
+``detector/``     the run of the training; ``MODEL_ID``.json and .safetensors, plots, scores, the card's page
+``held_out.json`` what it was calibrated and judged on (``detector.auto_material``)
+``left_out/``     leave-one-family-out: how well a detector sees a family that it never met
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.auto import Auto, AutoOptions, Report, Samples
+from detector.auto_material import (
+    Make,
+    Material,
+    Small,
+    dump_material,
+    own_makers,
+    parse_material,
+    training_material,
+    write_material,
+    zoo_makers,
+)
+from detector.auto_text import report_text
+from detector.card import ModelCard, Preprocessing, SetUse, dump_card, parse_card
+from detector.card_text import card_markdown
+from detector.corpus import Split, pictures
+from detector.errors import CalibrationError, CorpusError, NotApplicable
+from detector.evaluate import (
+    calibrate,
+    matched,
+    pipeline_scores,
+    score_test_split,
+    summarise,
+    write_scores,
+)
+from detector.gan.checkpoint import write_whole
+from detector.gan.sources import PhotoIndex
+from detector.gan.store import open_family
+from detector.infer import Detector, raw_logit
+from detector.lofo import FamilyPictures, LeftOut, leave_one_out
+from detector.metrics import Estimate
+from detector.networks.traces import TraceNet
+from detector.plots import plot_run
+from detector.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
+from detector.training import TrainingOptions, read_log, train
+from detector.weights import load_network, save_tensors, shipped_tensors
+
+MODEL_ID = "own-1"
+_STEPS_PER_EPOCH = 20
+_DETECTOR_SHARE, _LEFT_OUT_SHARE = 0.25, 0.1
+_STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
+_MIN_STEPS = 40
+_AUTOENCODER_STEPS_PER_MINUTE, _AUTOENCODER_STEPS = 12, 400
+
+
+class AutoDetector:
+    """Stages after the zoo. ``names`` are the fitted families."""
+
+    def __init__(self, auto: Auto, index: PhotoIndex, samples: Sequence[Samples]) -> None:
+        self._auto, self._index, self._samples = auto, index, samples
+        self._run, self._report = auto.run / "detector", auto.report
+        self._known_makers: dict[str, Make] | None = None
+
+    def held_out(self) -> Material:
+        """Raises ``CorpusError`` when calibration or test have too few photos."""
+
+        def work() -> str:
+            small = {s: self._small(s) for s in Split}
+            found = write_material(
+                self._auto.run, self._index, self._makers(), small, seed=self._seed, report=self._report
+            )
+            write_whole(self._auto.run / "held_out.json", dump_material(found).encode())
+            return f"{len(found.items)} pictures, {len(found.pairs)} aligned pairs"
+
+        self._auto.stages.do("hold out", work, files=["held_out.json"], after=self._zoo_stages())
+        return parse_material((self._auto.run / "held_out.json").read_text(encoding="utf-8"))
+
+    def train(self, material: Material) -> None:
+        """Train (resumable after every epoch) and calibrate. Raises ``CalibrationError``."""
+
+        def work() -> str:
+            data = training_material(
+                self._index, self._makers(), self._small(Split.TRAIN), seed=self._seed, report=self._report
+            )
+            options = self._options()
+            net = train(data, options, self._run, progress=lambda d, t: self._report("training", d, t))
+            card = self._calibrated(net, data.families, options, material)
+            write_whole(self._run / "calibrated.json", dump_card(card).encode())
+            return f"{options.epochs * options.steps_per_epoch} steps"
+
+        files = ["detector/calibrated.json", f"detector/{MODEL_ID}.safetensors"]
+        self._auto.stages.do("train detector", work, files=files, after=["hold out"])
+
+    def evaluate(self, material: Material) -> ModelCard:
+        """Every test picture in every view, by the service's own path; card, page, plots, scores."""
+        card_path = self._run / f"{MODEL_ID}.json"
+
+        def work() -> str:
+            card = parse_card((self._run / "calibrated.json").read_text(encoding="utf-8"))
+            network = load_network(card, self._run / f"{MODEL_ID}.safetensors")
+            root, items = self._auto.run, material.items
+            scores = score_test_split(
+                Detector(card=card, network=network), root, items, report=self._report
+            )  # fmt: skip
+            evaluation = summarise(
+                scores, card.calibration,
+                pipelines=pipeline_scores(partial(raw_logit, network), root, items, self._report),
+                aligned=self._aligned(network, material),
+            )  # fmt: skip
+            measured = replace(card, evaluation=evaluation)
+            write_scores(scores, self._run / "scores.jsonl")
+            plot_run(self._run, read_log(self._run), measured, scores)
+            write_whole(self._run / f"{MODEL_ID}.md", card_markdown(measured).encode())
+            write_whole(card_path, dump_card(measured).encode())
+            return f"{len(scores)} scores"
+
+        files = [f"detector/{MODEL_ID}.json", f"detector/{MODEL_ID}.md"]
+        self._auto.stages.do("evaluate detector", work, files=files, after=["train detector"])
+        return parse_card(card_path.read_text(encoding="utf-8"))
+
+    def leave_one_out(self) -> tuple[LeftOut, ...]:
+        """The small pictures only; empty for fewer than three families."""
+        path = self._auto.run / "left_out.json"
+
+        def work() -> str:
+            real = self._auto.real(self._index)
+            try:
+                rows = leave_one_out(
+                    self._family_pictures(), real[Split.TRAIN], real[Split.TEST], self._small_options(),
+                    self._auto.run / "left_out", report=self._report,
+                )  # fmt: skip
+            except CorpusError as e:
+                write_whole(path, b"[]\n")
+                return f"not examined: {e.detail}"
+            write_whole(path, (json.dumps([asdict(r) for r in rows], indent=1) + "\n").encode())
+            return f"{len(rows)} families left out in turn"
+
+        self._auto.stages.do("leave one out", work, files=["left_out.json"], after=self._zoo_stages())
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(
+            LeftOut(
+                family=r["family"], auc=Estimate(**r["auc"]), true_positives=Estimate(**r["true_positives"]),
+                others=tuple((n, float(a)) for n, a in r["others"]),
+            )
+            for r in rows
+        )  # fmt: skip
+
+    @property
+    def _seed(self) -> int:
+        return self._auto.options.seed
+
+    def _zoo_stages(self) -> list[str]:
+        return ["index", *(f"sample {s.family}" for s in self._samples)]
+
+    def _makers(self) -> dict[str, Make]:
+        if self._known_makers is None:
+            minutes = self._auto.options.minutes
+            steps = max(_MIN_STEPS, min(_AUTOENCODER_STEPS, round(minutes * _AUTOENCODER_STEPS_PER_MINUTE)))
+            fitted = [open_family(self._auto.run / "zoo" / s.family) for s in self._samples]
+            self._known_makers = zoo_makers(fitted) | own_makers(
+                self._index, steps=steps, seed=self._seed, report=self._report
+            )
+        return self._known_makers
+
+    def _small(self, split: Split) -> list[Small]:
+        """Drawn pictures beside other real tiles of the split, rebuilt ones beside their own."""
+        real = self._auto.real(self._index)[split]
+        out = []
+        for k, s in enumerate(self._samples):
+            rng = np.random.default_rng([self._seed, 41, k])
+            others = real[rng.integers(len(real), size=len(s.drawn[split]))]
+            twins = np.concatenate([others, real[s.twins[split]]])
+            if len(twins):
+                out.append(Small(family=s.family, fake=s.of(split), twins=twins))
+        return out
+
+    def _family_pictures(self) -> list[FamilyPictures]:
+        out = []
+        for s in self._samples:
+            for kind, twins in ((s.drawn, None), (s.rebuilt, s.twins[Split.TRAIN])):
+                if len(kind[Split.TRAIN]) and len(kind[Split.TEST]):
+                    out.append(
+                        FamilyPictures(
+                            family=s.family, train=kind[Split.TRAIN], test=kind[Split.TEST], twins=twins
+                        )
+                    )
+        return out
+
+    def _options(self) -> TrainingOptions:
+        steps = self._auto.options.minutes * 60 * _DETECTOR_SHARE / _STEP_SECONDS
+        epochs = max(1, round(max(steps, _MIN_STEPS) / _STEPS_PER_EPOCH))
+        return TrainingOptions(seed=self._seed, epochs=epochs, steps_per_epoch=_STEPS_PER_EPOCH)
+
+    def _small_options(self) -> TrainingOptions:
+        seconds = self._auto.options.minutes * 60 * _LEFT_OUT_SHARE / max(1, len(self._samples))
+        epochs = max(1, round(max(seconds / _SMALL_STEP_SECONDS, _MIN_STEPS) / _STEPS_PER_EPOCH))
+        return TrainingOptions(
+            seed=self._seed, epochs=epochs, steps_per_epoch=_STEPS_PER_EPOCH, pairs_per_batch=16,
+            crop_side=self._auto.options.side, width=24, min_scale=1.0, max_scale=1.0,
+        )  # fmt: skip
+
+    def _calibrated(
+        self, net: TraceNet, families: tuple[str, ...], options: TrainingOptions, material: Material
+    ) -> ModelCard:
+        try:
+            found = calibrate(net, self._auto.run, material.items, seed=self._seed, report=self._report)
+        except CalibrationError as e:
+            raise CalibrationError(f"{e.detail}; a folder with more photos, or more minutes, may help") from e
+        return ModelCard(
+            model_id=MODEL_ID,
+            question="synthetic",
+            weights_sha256=save_tensors(shipped_tensors(net), self._run / f"{MODEL_ID}.safetensors"),
+            families=families,
+            width=options.width,
+            preprocessing=Preprocessing(
+                min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
+            ),
+            calibration=found.calibration,
+            operating_point=found.point,
+            domain_limit=found.domain_limit,
+            sets=self._sets(material),
+            corpus_sha256=self._index.digest(),
+            seed=self._seed,
+            epochs=options.epochs,
+            network="traces",
+        )
+
+    def _sets(self, material: Material) -> tuple[SetUse, ...]:
+        names = list(dict.fromkeys((i.set_name, i.fake) for i in material.items))
+        count = {
+            (name, split): sum(i.set_name == name and i.split is split for i in material.items)
+            for name, _ in names
+            for split in Split
+        }
+        return tuple(
+            SetUse(
+                name=name, fake=fake, licence="of the folder's owner",
+                train=len(self._index.of(Split.TRAIN)) if name == "photos" else 0,
+                calibration=count[name, Split.CALIBRATION], test=count[name, Split.TEST],
+                why="made from the photos of this folder" if fake else "photos of this folder",
+            )
+            for name, fake in names
+        )  # fmt: skip
+
+    def _aligned(
+        self, network: TraceNet, material: Material
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores of real test regions and of the fakes made from them, each pair after one encoding."""
+        items = {i.path: i for i in material.items if i.split is Split.TEST}
+        pairs = [(a, b) for a, b in material.pairs if a in items]
+        scores: tuple[list[float], list[float]] = ([], [])
+        for n, pair in enumerate(pairs):
+            views = [matched(pictures(self._auto.run, items[p])[0], pair[0], 0) for p in pair]
+            try:
+                both = [raw_logit(network, v) for v in views]
+            except NotApplicable:
+                continue
+            scores[0].append(both[0])
+            scores[1].append(both[1])
+            self._report("comparing aligned pairs", n + 1, len(pairs))
+        if not scores[0]:
+            raise CorpusError("no test photo is large enough for an aligned pair; add larger photos")
+        return np.array(scores[0]), np.array(scores[1])
+
+
+def run_auto(folder: Path, run: Path, options: AutoOptions, report: Report) -> str:
+    """Every stage that is not finished yet; returns the page that is also written as ``report.md``. Raises
+    ``DetectorError``; run again after an interruption."""
+    auto = Auto(folder, run, options, report)
+    index = auto.index()
+    names = auto.zoo(index)
+    samples = auto.samples(index, names)
+    auto.judge(index, names)
+    auto.pictures(index, samples)
+    second = AutoDetector(auto, index, samples)
+    left_out = second.leave_one_out()
+    material = second.held_out()
+    second.train(material)
+    card = second.evaluate(material)
+    text = report_text(f"{folder.name}", index, run, auto.stages.records, left_out, card)
+    write_whole(run / "report.md", text.encode())
+    return text

@@ -248,7 +248,7 @@ def _for_people(media: Media) -> dict[str, bytes]:
 
 def _certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
     listed = x509.load_pem_x509_certificates(pem) if pem.strip() else []
-    return tuple(read_certificate(c.public_bytes(Encoding.DER)) for c in listed)
+    return tuple(read_certificate(c.public_bytes(Encoding.DER), least_serial=0) for c in listed)
 
 
 def _crls(pem: bytes) -> tuple[Crl, ...]:

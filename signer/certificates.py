@@ -1,18 +1,40 @@
 """Certificates that strangers send, read completely at once.
 
 pyca reads most fields only when they are asked for, and raises five unrelated kinds of error then. After
-``read_certificate`` every field has been read, so that no later look at one can fail.
+``read_certificate`` every field has been read, so that no later look at one can fail. pyca also warns of what
+it will refuse one day; here each of these is refused or accepted on purpose.
 """
 
 from __future__ import annotations
 
+import warnings
+
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+
+from signer.der import SEQUENCE, DerError, first, integer, single
+
+_VERSION = 0xA0
+# What pyca warns of and is accepted: none of it changes what a signature proves, and the name is shown only.
+ACCEPTED = (
+    "Attribute's length must be",  # a name with an attribute that is longer or shorter than RFC 5280 allows
+    "Invalid ASN.1 .UTF-8 characters in a VisibleString",  # in the text of a certificate policy
+    "Parsed a serial number which wasn't positive",  # zero, in some old roots; else refused before it is said
+)
+
+
+def ignore_accepted() -> None:
+    """For the whole process, at its start: a warning about a stranger's certificate is no message for the
+    user. Filters belong to all threads, so they are not changed around each reading."""
+    for message in ACCEPTED:
+        warnings.filterwarnings("ignore", message=message)
 
 
 def read_certificate(der: bytes, *, least_serial: int = 1) -> x509.Certificate:
     """Raises ``ValueError`` for anything that is no whole X.509 v3 certificate with a positive serial number
     (RFC 5280 section 4.1.2.2) and a public key of a known kind. Some old roots have the serial number 0."""
+    if _serial_number(der) < least_serial:
+        raise ValueError("the certificate's serial number is not positive")
     try:
         certificate = x509.load_der_x509_certificate(der)
         _ = (
@@ -30,10 +52,20 @@ def read_certificate(der: bytes, *, least_serial: int = 1) -> x509.Certificate:
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,
         TypeError,  # a name whose value is a BIT STRING
+        Warning,  # where somebody turns warnings into errors
     ) as e:
         raise ValueError(str(e)) from e
     except UnsupportedAlgorithm as e:
         raise ValueError("the certificate's key is of an unknown kind") from e
-    if certificate.serial_number < least_serial:
-        raise ValueError("the certificate's serial number is not positive")
     return certificate
+
+
+def _serial_number(der: bytes) -> int:
+    """Before pyca reads it, which only warns. Raises ``ValueError``."""
+    to_be_signed = first(single(der, SEQUENCE).body)
+    if to_be_signed.tag != SEQUENCE:
+        raise DerError("this is no certificate")
+    number = first(to_be_signed.body)
+    if number.tag == _VERSION:
+        number = first(to_be_signed.body[len(number.raw) :])
+    return integer(number)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 
 import click
 
 from authn.errors import AuthnError
 from detector.errors import DetectorError
+from signer.certificates import ignore_accepted
 from signer.errors import InputRefused, SignerError
 
 # command -> (module, attribute, one line of help shown without importing the module)
@@ -67,8 +67,7 @@ def cli(ctx: click.Context, config_file: str | None) -> None:
 
 def main() -> None:
     """Run the command; every expected error becomes one sentence and an exit code."""
-    # A stranger's odd certificate is judged by us; pyca's warning about it is no message for the user.
-    warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")
+    ignore_accepted()
     try:
         code = cli.main(standalone_mode=False)  # what ctx.exit() was given, or the command's own None
         sys.exit(code if isinstance(code, int) else 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authn.pki.crl import CrlRefused, covers, look_up, read_crl
@@ -55,7 +55,7 @@ def time_limit(case: str) -> Iterator[None]:
 
 def certificate(pem: str) -> x509.Certificate:
     """As the product reads what strangers send."""
-    return read_certificate(x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER))
+    return read_certificate(ssl.PEM_cert_to_DER_cert(pem.strip()))
 
 
 def moment(case: Case) -> datetime:

@@ -110,7 +110,7 @@ def _build(root: Path, items: list[Item], seed: int, upscalers: Path | None, rep
     pool = [s for p, _ in photos for s in sizes_of(p, rng)]
     makers = _makers(root, pool, upscalers, seed, report)
     _add_aligned(collector, photos, makers, rng, report)
-    _add_whole(collector, sheets, seed)
+    add_whole(collector, sheets, seed)
     return collector.done()
 
 
@@ -263,7 +263,7 @@ def _enlarged(upscaler: Upscaler, factor: int, rng: np.random.Generator, region:
     return resize(upscaler(small), factor / 4, "cubic")
 
 
-def _add_whole(collector: Collector, sheets: dict[str, list[Pixels]], seed: int) -> None:
+def add_whole(collector: Collector, sheets: dict[str, list[Pixels]], seed: int) -> None:
     """Whole generated pictures beside other photos, after both were brought to one history.
 
     The sheets of the generator come as lossy WebP, the photos as JPEG. Reals pass a WebP and then a JPEG,

@@ -142,7 +142,7 @@ class WganSpec(GanSpec):
 class BigganSpec(GanSpec):
     """``few_labels`` is the S3 mode: most labels may be unknown and are inferred."""
 
-    critic_steps: int = 2
+    critic_steps: int = 1
     few_labels: bool = False
 
     def __post_init__(self) -> None:

@@ -23,9 +23,16 @@ class HttpAnswer:
 def exchange(url: str, body: bytes | None, *, timeout_s: float, max_bytes: int) -> HttpAnswer:
     """POST ``body``, or GET where it is None; ``timeout_s`` is for all of it.
 
-    Raises ``OSError`` (``TimeoutError`` too), ``HTTPException``, and ``ValueError`` for what is no address.
+    Raises ``OSError``, also for what is no address, ``TimeoutError`` among them, and ``HTTPException``.
     """
     deadline = time.monotonic() + timeout_s
+    try:
+        return _exchange(url, body, deadline, timeout_s, max_bytes)
+    except (ValueError, OverflowError) as e:  # a name that DNS cannot have, a port beyond the last
+        raise OSError("this is no address") from e
+
+
+def _exchange(url: str, body: bytes | None, deadline: float, timeout_s: float, max_bytes: int) -> HttpAnswer:
     headers = {} if body is None else {"Content-Type": "text/plain"}
     request = urllib.request.Request(  # noqa: S310 - _Opener knows http and https alone
         url, data=body, method="GET" if body is None else "POST", headers=headers

@@ -166,6 +166,7 @@ def _threshold(word: str, members: int) -> int:
 def _address(url: str) -> str:
     try:
         parts = urlsplit(url)
+        _ = parts.port  # a number that can be a port, or ValueError
     except ValueError as e:
         raise NoteError("the address of a witness cannot be read") from e
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:

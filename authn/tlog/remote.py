@@ -16,7 +16,7 @@ TIMEOUT_S = 30.0
 MAX_BUNDLE_BYTES = WIDTH * (2 + MAX_ENTRY_BYTES)
 MAX_NOTE_BYTES = MAX_CHARACTERS
 
-# address and largest answer to an answer; raises OSError, HTTPException, or ValueError
+# address and largest answer to an answer; raises OSError, HTTPException
 Get = Callable[[str, int], HttpAnswer]
 
 
@@ -94,7 +94,7 @@ class RemoteLog:
         """None for what is not found."""
         try:
             answer = self._get(f"{self._url}/{path}", max_bytes)
-        except (OSError, http.client.HTTPException, ValueError) as e:
+        except (OSError, http.client.HTTPException) as e:
             raise Unavailable(f"the log at {self._url} cannot be reached ({type(e).__name__})") from e
         if answer.status == http.HTTPStatus.NOT_FOUND:
             return None

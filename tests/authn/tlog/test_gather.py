@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,6 +171,15 @@ def test_a_witness_that_drips_floods_or_redirects_is_left_in_time() -> None:
             exchange_capped(f"{url}/flood", b"", timeout_s=2)
         assert exchange_capped(f"{url}/redirect", b"", timeout_s=2).status == 302
         assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:70000", f"http://{'a' * 70}.example", "http://a b", "ftp://127.0.0.1", "http://[::"],
+)
+def test_an_address_that_cannot_be_one_is_an_ordinary_failure(address: str) -> None:
+    with pytest.raises((OSError, HTTPException)):
+        exchange_capped(f"{address}/add-checkpoint", b"", timeout_s=2)
 
 
 def _fresh_answer(size: int) -> WitnessAnswer:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import http.client
+import socket
+import ssl
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock, Timer
 from typing import Any
 
 CHUNK_BYTES = 64 << 10
@@ -21,38 +25,109 @@ class HttpAnswer:
 
 
 def exchange(url: str, body: bytes | None, *, timeout_s: float, max_bytes: int) -> HttpAnswer:
-    """POST ``body``, or GET where it is None; ``timeout_s`` is for all of it.
+    """POST ``body``, or GET where it is None. ``timeout_s`` is for all of it but the look-up of a name.
 
     Raises ``OSError``, also for what is no address, ``TimeoutError`` among them, and ``HTTPException``.
     """
-    deadline = time.monotonic() + timeout_s
-    try:
-        return _exchange(url, body, deadline, timeout_s, max_bytes)
-    except (ValueError, OverflowError) as e:  # a name that DNS cannot have, a port beyond the last
-        raise OSError("this is no address") from e
+    with _Deadline(timeout_s) as deadline:
+        try:
+            answer = _exchange(url, body, deadline, timeout_s, max_bytes)
+        except (ValueError, OverflowError) as e:  # a name that DNS cannot have, a port beyond the last
+            raise OSError("this is no address") from e
+        except (OSError, http.client.HTTPException) as e:
+            if deadline.passed:
+                raise TimeoutError("the answer took too long") from e
+            raise
+        if deadline.passed:  # what looks like the end of an answer may be the end of our patience
+            raise TimeoutError("the answer took too long")
+    return answer
 
 
-def _exchange(url: str, body: bytes | None, deadline: float, timeout_s: float, max_bytes: int) -> HttpAnswer:
+def _exchange(
+    url: str, body: bytes | None, deadline: _Deadline, timeout_s: float, max_bytes: int
+) -> HttpAnswer:
     headers = {} if body is None else {"Content-Type": "text/plain"}
-    request = urllib.request.Request(  # noqa: S310 - _Opener knows http and https alone
+    request = urllib.request.Request(  # noqa: S310 - the opener knows http and https alone
         url, data=body, method="GET" if body is None else "POST", headers=headers
     )
     try:
-        with _opener().open(request, timeout=timeout_s) as response:
-            return _read(response, deadline, max_bytes)
+        with _opener(deadline).open(request, timeout=timeout_s) as response:
+            return _read(response, max_bytes)
     except urllib.error.HTTPError as e:
         with e:
-            return _read(e, deadline, max_bytes)
+            return _read(e, max_bytes)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _read(response: Any, max_bytes: int) -> HttpAnswer:
+    content = bytearray()
+    while chunk := response.read1(CHUNK_BYTES):
+        content += chunk
+        if len(content) > max_bytes:
+            raise OSError("the answer is too long")
+    return HttpAnswer(
+        status=response.status,
+        content_type=response.headers.get("Content-Type", ""),
+        content=bytes(content),
+    )
+
+
+class _Deadline:
+    """Ends connections when time is up, whatever they wait for: a timeout of a socket begins anew with every
+    byte, so that a peer who sends one now and then could hold us for hours."""
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self._lock = Lock()
+        self._sockets: list[socket.socket] = []
+        self._timer = Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for watched in self._sockets:
+                watched.close()
+            self._sockets.clear()
+
+    def watch(self, connected: socket.socket) -> None:
+        """A second descriptor of the same connection, which TLS does not take over."""
+        with self._lock:
+            self._sockets.append(connected.dup())
+        if self.passed:
+            self._end()
+
+    def _end(self) -> None:
+        self.passed = True
+        with self._lock:
+            for watched in self._sockets:
+                with suppress(OSError):
+                    watched.shutdown(socket.SHUT_RDWR)
+
+
+class _Connection(http.client.HTTPConnection):
+    deadline: _Deadline
+
+    def connect(self) -> None:
+        super().connect()
+        self.deadline.watch(self.sock)
+
+
+class _TlsConnection(http.client.HTTPSConnection, _Connection):
+    """HTTPSConnection connects by the class after it, then begins TLS."""
+
+
+def _opener(deadline: _Deadline) -> urllib.request.OpenerDirector:
     """Without handlers for files, and without one for redirects that follows them."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        _Http(deadline),
+        _Https(deadline),
         urllib.request.HTTPDefaultErrorHandler(),
         _NoRedirect(),
         urllib.request.HTTPErrorProcessor(),
@@ -61,21 +136,34 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, deadline: _Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        def connection(host: str, /, **options: Any) -> http.client.HTTPConnection:
+            made = _Connection(host, **options)
+            made.deadline = self._deadline
+            return made
+
+        return self.do_open(connection, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, deadline: _Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        def connection(host: str, /, **options: Any) -> http.client.HTTPConnection:
+            made = _TlsConnection(host, **options)
+            made.deadline = self._deadline
+            return made
+
+        return self.do_open(connection, req, context=ssl.create_default_context())
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_args: Any, **_named: Any) -> None:
         return None
-
-
-def _read(response: Any, deadline: float, max_bytes: int) -> HttpAnswer:
-    content = bytearray()
-    while chunk := response.read1(CHUNK_BYTES):
-        content += chunk
-        if len(content) > max_bytes:
-            raise OSError("the answer is too long")
-        if time.monotonic() > deadline:
-            raise TimeoutError("the answer took too long")
-    return HttpAnswer(
-        status=response.status,
-        content_type=response.headers.get("Content-Type", ""),
-        content=bytes(content),
-    )

@@ -439,7 +439,7 @@ def test_a_renewal_of_the_same_key_keeps_its_level(
 
 def later(services: Services) -> FlaskClient:
     """Two hours on: within one, EST gives the newest certificate again."""
-    return create_app(replace(services, clock=lambda: NOW + timedelta(hours=2))).test_client()
+    return create_app(replace(services, clock=lambda: datetime.now(UTC) + timedelta(hours=2))).test_client()
 
 
 def test_another_key_is_another_device_and_starts_at_level_0(client: FlaskClient, services: Services) -> None:
@@ -658,9 +658,9 @@ def test_this_home_takes_the_same_evidence_as_the_service(
 ) -> None:
     monkeypatch.setattr("authn.devices.enrolment.open_key", lambda _uri: PhoneKey(new_key()))
     told: list[int] = []
-    enrol_device(settings_of(tmp_path, ""), "phone", now=NOW, tell_level=told.append)
+    enrol_device(settings_of(tmp_path, ""), "phone", now=datetime.now(UTC), tell_level=told.append)
     assert told == [4]
     told.clear()
     unaware = settings_of(tmp_path, "", attestation_formats="none")
-    enrol_device(unaware, "phone-2", now=NOW, tell_level=told.append)
+    enrol_device(unaware, "phone-2", now=datetime.now(UTC), tell_level=told.append)
     assert told == [0]

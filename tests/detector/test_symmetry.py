@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from detector.errors import CorpusError, ModelUnavailable
 from detector.forensics import faces
@@ -206,6 +207,21 @@ def test_a_picture_without_a_face_has_none(face_models: Path):
     assert models.faces(photo_like(300, 400)) == ()
     for shape in ((1, 1), (1, 3000), (3000, 1)):
         assert models.faces(np.zeros((*shape, 3), np.uint8)) == ()
+
+
+def test_the_eye_on_the_right_is_read_as_the_mirror_image_of_one_on_the_left(
+    face_models: Path, corpus_dir: Path
+):
+    with Image.open(corpus_dir / "train" / "faces256_ffhq" / "00736.jpg") as image:
+        face = np.asarray(image.convert("RGB"))
+    models = open_faces((face_models,))
+    (found,) = models.faces(face)
+    corners = found.mesh[[faces.RIGHT_CORNERS[1], faces.RIGHT_CORNERS[0]], :2]
+    corners[:, 0] = 256 - corners[:, 0]
+    other = models._eye(np.ascontiguousarray(face[:, ::-1]), corners, mirrored=False)
+    assert (256 - other.centre[0], other.centre[1]) == pytest.approx(found.right.centre, abs=0.1)
+    assert other.radius == pytest.approx(found.right.radius, abs=0.05)
+    assert np.abs(256 - other.outline[:, 0] - found.right.outline[:, 0]).max() < 0.2
 
 
 def test_the_make_target_fetches_the_package_that_errors_name():

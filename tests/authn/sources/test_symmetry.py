@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from authn.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.media import media_of
 from authn.sources.symmetry import SymmetrySource
-from detector.errors import ModelUnavailable, PixelsUnreadable
+from detector.errors import DetectorError, ModelUnavailable, PixelsUnreadable
 from detector.forensics.faces import open_faces
 from detector.forensics.symmetry import SUPPORTS_COLOUR
 from detector.forensics.symmetry_measure import REAL, measure_symmetry
@@ -123,6 +125,20 @@ def test_formats_whose_pixels_are_not_decoded_are_not_applicable(source):
 def test_a_truncated_file_is_not_examined(source, face):
     with pytest.raises(PixelsUnreadable):
         source.examine(media_of(encoded(face, "JPEG")[:-400], "a.jpg"))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_files_give_evidence_or_a_typed_error(source, face, data):
+    raw = bytearray(encoded(face, "JPEG"))
+    for _ in range(data.draw(st.integers(1, 8))):
+        raw[data.draw(st.integers(3, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    media = replace(media_of(encoded(face, "JPEG"), "a.jpg"), data=bytes(raw))
+    try:
+        (evidence,) = source.examine(media)
+    except DetectorError:
+        return
+    assert evidence.outcome is not HeuristicOutcome.AGAINST
 
 
 def test_without_the_models_nothing_is_examined_and_the_report_says_how_to_get_them():

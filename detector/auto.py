@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from detector.corpus import Split
 from detector.errors import CorpusError, FitFailed, NotApplicable
+from detector.gan.checkpoint import write_whole
 from detector.gan.runs import Data, Wanted, assess_run, budget_of, choose_device, fit_run
 from detector.gan.sheet import plot_spectra, write_sheet
 from detector.gan.sources import Photo, PhotoIndex, Skipped, index_photos, tiles_of
@@ -85,7 +86,8 @@ class Auto:
 
         def work() -> str:
             found = index_photos(self._folder, report=self.report)
-            (self.run / "index.json").write_text(dump_index(found), encoding="utf-8")
+            self.run.mkdir(parents=True, exist_ok=True)
+            write_whole(self.run / "index.json", dump_index(found).encode())
             return f"{len(found.photos)} photos, {len(found.skipped)} skipped"
 
         self.stages.do("index", work, files=["index.json"])

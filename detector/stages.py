@@ -38,7 +38,6 @@ class Stages:
         self._identity: dict[str, Any] = json.loads(json.dumps(identity))
         self._records: dict[str, Record] = {}
         self._read()
-        self._write()
 
     def do(
         self, name: str, work: Callable[[], str], *, files: Sequence[str], after: Sequence[str] = ()
@@ -49,8 +48,8 @@ class Stages:
         record = self._records.get(name)
         if record is not None and record.made_from == made_from and self._holds(record):
             return record
-        self._records.pop(name, None)
-        self._write()
+        if self._records.pop(name, None):
+            self._write()
         note = work()
         left = {f: digest_of_file(self._run / f) for f in files if (self._run / f).is_file()}
         self._records[name] = Record(made_from=made_from, files=left, note=note)

@@ -246,7 +246,7 @@ def test_a_zoo_without_any_family_is_one_sentence(folder: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"minutes": 0.06}, {"side": 32}], ids=str)
 def test_a_run_of_other_options_is_refused(folder: Path, tmp_path: Path, change: dict[str, float]) -> None:
-    zoo(folder, tmp_path)
+    zoo(folder, tmp_path).index()
     make: Callable[..., AutoOptions] = AutoOptions
     options = make(**{"minutes": 0.05, "side": 16, "families": ("dcgan",), **change})
     with pytest.raises(CorpusError, match="other options"):

@@ -108,6 +108,8 @@ def test_every_family_has_a_line() -> None:
         (["sample", "nowhere", "--out", "x.npz"], ModelUnavailable, "no generator"),
         (["quality", "nowhere", "--data", "PHOTOS"], ModelUnavailable, "no generator"),
         (["export", "nowhere", "--to", "x"], ModelUnavailable, "no generator"),
+        (["auto", "--data", "nowhere", "--out", "x"], CorpusError, "no folder"),
+        (["auto", "--data", ".", "--out", "x"], CorpusError, "no JPEG, PNG or WebP"),
     ],
     ids=lambda v: "-".join(v[:2]) if isinstance(v, list) else "",
 )

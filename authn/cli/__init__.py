@@ -28,7 +28,7 @@ COMMANDS = {
     "receipt": ("authn.cli.receipt", "receipt", "Check and show receipts of a log, without a service."),
     "bundle": ("authn.cli.bundle", "bundle", "Write everything that repeats a report years later."),
     "audit": ("authn.cli.audit", "audit", "Report on every file of a folder or archive; resumable."),
-    "pki": ("authn.cli.pki", "pki", "Publish and show what was revoked."),
+    "pki": ("authn.cli.pki", "pki", "Publish what was revoked; renew the issuing authority."),
     "log": ("authn.cli.log", "log", "Show and check this home's log; have witnesses sign it."),
     "witness": ("authn.cli.witness", "witness", "Witness other people's logs."),
     "access": ("authn.cli.access", "access", "Keys for machines that use the service."),

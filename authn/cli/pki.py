@@ -1,4 +1,4 @@
-"""``assay pki``: the revocation list of this home, for publishing without a running service."""
+"""``assay pki``: the revocation list and the issuing authority of this home, without a running service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from authn.config import load_settings
 
 @click.group()
 def pki() -> None:
-    """Publish and show what was revoked."""
+    """Publish and show what was revoked; renew the issuing authority."""
 
 
 @pki.command()
@@ -42,6 +42,21 @@ def crl(config_file: str | None, out: Path | None) -> None:
     click.echo(
         f"list {published.number}, the next one by {published.next_update:%Y-%m-%d %H:%M:%S}Z", err=True
     )
+
+
+@pki.command()
+@click.pass_obj
+def renew(config_file: str | None) -> None:
+    """Give the issuing authority a new certificate, for the same name and key.
+
+    The key of the device root has to be in the home for it. Start the service again afterwards: until then it
+    issues below the old certificate. Nothing that was issued before has to change.
+    """
+    from authn.pki.authority import renew_issuing
+    from authn.wiring import utc_now
+
+    new = renew_issuing(load_settings(config_file), utc_now())
+    click.echo(f"the issuing authority is valid until {new.not_valid_after_utc:%Y-%m-%d}")
 
 
 @pki.command()

@@ -1,8 +1,9 @@
 """The service's own authorities: a root and an issuing authority for devices, and a root and one stamper.
 
 Two separate trees, because whoever may say "this device is ours" must not thereby say what time it is.
-Made on the first opening, whole or not at all, and never overwritten: where part of the folder is missing,
-opening fails and names the part. The roots' private keys are used only then and may be moved off the machine.
+Made on the first opening, whole or not at all, and no key is ever overwritten: where part of the folder is
+missing, opening fails and names the part. The roots' private keys are used only then, and to renew the
+certificate of the issuing authority; they may be moved off the machine.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
 from authn.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
 from authn.config import Settings
@@ -28,7 +30,7 @@ from authn.errors import Unavailable
 from authn.pki import profile
 from authn.pki.profile import Issuer, StatusAddresses, status_addresses
 from signer.digest import sha256_of
-from signer.durable import sync_folder, write_new
+from signer.durable import sync_folder, write_durably, write_new
 from signer.errors import SignerError
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
@@ -132,6 +134,43 @@ def open_authority(settings: Settings, now: datetime | None = None) -> Authority
         clock=SteadyClock(),
         addresses=status_addresses(settings.public_url),
     )
+
+
+def renew_issuing(settings: Settings, now: datetime) -> x509.Certificate:
+    """A new certificate for the issuing authority, with its name and its key as they are.
+
+    So everything below the old one stays good, and revocation lists go on. The old one is kept beside it.
+    Raises ``Unavailable`` where the root's key is not in the folder, or the root itself ends too soon.
+    """
+    folder = settings.home / "pki"
+    old = open_authority(settings, now).issuing
+    if not all((folder / f"{DEVICE_ROOT}{suffix}").is_file() for suffix in (".key.pem", ".pin")):
+        raise Unavailable(
+            f"the key of the device root is not in {folder}: bring {DEVICE_ROOT}.key.pem and "
+            f"{DEVICE_ROOT}.pin back for this, and take them away afterwards"
+        )
+    (common_name,) = (str(a.value) for a in old.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    key, root = _open_issuer(folder, DEVICE_ISSUING).key, _open_issuer(folder, DEVICE_ROOT)
+    new = profile.issuing_certificate(
+        common_name,
+        key.public_key(),
+        root,
+        now,
+        years=ISSUING_YEARS,
+        start=old.not_valid_before_utc,  # lists say from when on they keep expired certificates
+    )
+    if new.not_valid_after_utc <= old.not_valid_after_utc or new.subject != old.subject:
+        raise Unavailable(
+            f"the device root ends {root.certificate.not_valid_after_utc:%F}: a new root is needed"
+        )
+    kept = folder / f"{DEVICE_ISSUING}.{old.serial_number:x}.pem"
+    try:
+        with _locked(settings.home):
+            write_durably(kept, old.public_bytes(Encoding.PEM), mode=0o644)
+            write_durably(folder / f"{DEVICE_ISSUING}.pem", new.public_bytes(Encoding.PEM), mode=0o644)
+    except OSError as e:
+        raise Unavailable(f"the certificate cannot be written in {folder}: {e.strerror}") from e
+    return new
 
 
 def own_roots(home: Path) -> OwnRoots:

@@ -116,10 +116,11 @@ def issuing_certificate(
     now: datetime,
     *,
     years: int,
+    start: datetime | None = None,
 ) -> x509.Certificate:
-    """An authority that issues to devices only (path length 0)."""
+    """An authority that issues to devices only (path length 0). ``start``: since when this key is one."""
     end = min(_years_after(now, years), issuer.certificate.not_valid_after_utc)
-    builder = _builder(_name(ORGANISATION, common_name), public_key, now - CA_SKEW, end)
+    builder = _builder(_name(ORGANISATION, common_name), public_key, start or now - CA_SKEW, end)
     return _sign(_as_authority(builder, path_length=0), issuer.certificate.subject, issuer.key)
 
 

@@ -11,6 +11,7 @@ from detector.errors import CorpusError, ModelUnavailable
 from detector.generators.spec import (
     BigganSpec,
     CycleganSpec,
+    DbmSpec,
     DipSpec,
     FlowmatchSpec,
     GanSpec,
@@ -237,7 +238,7 @@ FAMILIES: dict[str, Row] = {
     "dbm": Row(
         module="detector.generators.dbm",
         name="Dbm",
-        spec=Spec(
+        spec=DbmSpec(
             family="dbm",
             side=28,
             channels=1,

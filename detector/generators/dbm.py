@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own 
 
 from detector.gan.adversarial import Losses
 from detector.generators.family import Family
-from detector.generators.spec import Spec
+from detector.generators.spec import DbmSpec, Spec
 
 _MEAN_FIELD = 10
 _GIBBS = 5  # transitions of the persistent chains per step
@@ -107,13 +107,13 @@ def _coin(field: Tensor, rng: torch.Generator) -> Tensor:
 
 
 class Dbm(Family):
-    """``width`` units in the first hidden layer, ``latent`` in the second."""
-
+    spec: DbmSpec
     chain_v: Tensor
     chain_1: Tensor
     chain_2: Tensor
 
     def __init__(self, spec: Spec) -> None:
+        assert isinstance(spec, DbmSpec)
         super().__init__(spec)
         visible = spec.channels * spec.side**2
         self.machine = _Machine(visible, spec.width, spec.latent)
@@ -124,7 +124,7 @@ class Dbm(Family):
         return self.machine
 
     def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
-        return (torch.optim.SGD(self.machine.parameters(), 0.01, momentum=0.5),)
+        return (torch.optim.SGD(self.machine.parameters(), self.spec.learning_rate, momentum=0.5),)
 
     def rate(self, part: float) -> float:
         return 1 - 0.99 * part

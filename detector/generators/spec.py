@@ -205,3 +205,16 @@ class DipSpec(Spec):
         super(DipSpec, self).__post_init__()
         if self.iterations < 1:
             raise CorpusError(f"{self.family}: a picture is fitted for one iteration or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DbmSpec(Spec):
+    """``width`` units in the first hidden layer, ``latent`` in the second. Few pictures and few chains want a
+    smaller rate: chains that do not mix drive the weights away."""
+
+    learning_rate: float = 0.03
+
+    def __post_init__(self) -> None:
+        super(DbmSpec, self).__post_init__()
+        if self.learning_rate <= 0:
+            raise CorpusError(f"{self.family}: a learning rate is more than nothing")

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from detector.generators.dbm import Dbm
-from detector.generators.spec import Spec
+from detector.generators.spec import DbmSpec
 from tests.detector.generators.made import sixteen, train
 
-SMALL = Spec(family="dbm", side=8, channels=1, width=24, latent=12, batch=16)
-TINY = Spec(family="dbm", side=2, channels=1, width=3, latent=2)  # 2^9 states: everything can be counted
+SMALL = DbmSpec(family="dbm", side=8, channels=1, width=24, latent=12, batch=16, learning_rate=0.01)
+TINY = DbmSpec(family="dbm", side=2, channels=1, width=3, latent=2)  # 2^9 states: everything can be counted
 
 
 @pytest.fixture

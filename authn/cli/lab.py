@@ -12,6 +12,7 @@ from authn.cli.lab_eyes import EYES
 from authn.cli.lab_heatmap import heatmap
 from authn.cli.lab_lofo import lofo
 from authn.cli.lab_semantic import semantic
+from authn.cli.lab_semi import semi
 from authn.cli.lab_zoo import COMMANDS
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
@@ -26,7 +27,7 @@ def lab() -> None:
     """Fit generators; train, evaluate and document detectors."""
 
 
-for _command in (*COMMANDS, *EYES, heatmap, lofo, semantic):
+for _command in (*COMMANDS, *EYES, heatmap, lofo, semantic, semi):
     lab.add_command(_command)
 
 

@@ -9,12 +9,14 @@ from torch import nn
 class Average:
     """Parameters and buffers of one module, averaged with ``decay`` per step; with decay 0 there is nothing
     to average and nothing is kept. The first steps count for less, so that the average soon forgets the
-    initial weights: decay_t = min(decay, (1 + t) / (10 + t))."""
+    initial weights: decay_t = min(decay, (1 + t) / (10 + t)). With ``into``, a copy of the module, the
+    average is kept in its tensors."""
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    def __init__(self, module: nn.Module, decay: float, *, into: nn.Module | None = None) -> None:
         self._module, self._decay = module, decay
         now = module.state_dict() if decay else {}  # shares memory with the module, whatever is loaded later
-        self.tensors = {k: v.detach().clone() for k, v in now.items()}
+        kept = {} if into is None else into.state_dict()
+        self.tensors = {k: kept[k].detach() if into else v.detach().clone() for k, v in now.items()}
         self._smooth = [(self.tensors[k], v) for k, v in now.items() if v.is_floating_point()]
         self._counts = [(self.tensors[k], v) for k, v in now.items() if not v.is_floating_point()]
 

@@ -58,6 +58,18 @@ def least_squares_generator(fake: Tensor) -> Tensor:
     return (fake - 1).square().mean() / 2
 
 
+def realness(logits: Tensor) -> Tensor:
+    """The logit of D(x) = Z(x) / (Z(x) + 1) with Z(x) = sum_k exp l_k(x), from the logits (n, K) of K classes
+    where the class "generated" has the logit 0: log Z(x), because sigma(log Z) = Z / (Z + 1). Salimans et al.
+    2016, section 5. What takes ``real`` and ``fake`` here can be given it."""
+    return logits.logsumexp(1)
+
+
+def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
+    """|E f(x) - E f(G(z))|^2 of features (n, d): Salimans et al. 2016, section 3.1."""
+    return (real.mean(0) - fake.mean(0)).square().sum()
+
+
 def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """-E log sigma(D(x) - D(G(z))), each real with one fake: Jolicoeur-Martineau 2019; Huang et al. 2024,
     equation 2 with f(t) = -log(1 + e^-t)."""

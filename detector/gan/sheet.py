@@ -94,6 +94,23 @@ def plot_progress(points: Sequence[Mapping[str, float]], path: Path, *, title: s
     _save(figure, path)
 
 
+def plot_errors(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path, *, title: str) -> None:
+    """Share of wrongly classified test pictures against CPU time, a curve per run, on a logarithmic axis."""
+    if not any(curves.values()):
+        return
+    figure, axis = _figure(title)
+    for name, points in curves.items():
+        # Half a digit in 2,000: an error of nothing has no place on this axis.
+        errors = [max(100 * p["error"], 0.025) for p in points]
+        axis.plot([p["cpu_seconds"] for p in points], errors, "o-", markersize=3, label=name)
+    axis.set_yscale("log")
+    axis.set_xlabel("CPU seconds")
+    axis.set_ylabel("test error, %")
+    axis.grid(alpha=0.3, which="both")
+    axis.legend(fontsize=8)
+    _save(figure, path)
+
+
 def read_points(path: Path) -> list[dict[str, float]]:
     """Whole lines of a JSON-lines file of numbers; a line that a crash cut short ends it."""
     points: list[dict[str, float]] = []

@@ -130,7 +130,7 @@ class WganSpec(GanSpec):
 
     critic_steps: int = 3
     penalty: float = 10.0
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
         super(WganSpec, self).__post_init__()

@@ -1,4 +1,4 @@
-"""An exchange ends in time whatever the other side does: no answer, headers byte by byte, half a handshake."""
+"""An exchange ends in time whatever the other side does: no answer, headers byte by byte, no handshake."""
 
 from __future__ import annotations
 

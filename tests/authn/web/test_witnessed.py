@@ -70,6 +70,7 @@ def test_a_checkpoint_is_published_as_witnessed_when_the_policy_is_met(
 def test_a_service_with_a_halted_log_does_not_start(
     tmp_path: Path, key: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    check_services(settings_of(tmp_path))  # so that the next start has nothing to log
     with closing(open_transparency_log(settings_of(tmp_path))) as log:
         log.halt("the witness w has signed this log at 9, and it has 2 now", "notes")
     with pytest.raises(LogHalted, match=r"at 9, and it has 2 now; log\.halted beside"):

@@ -95,9 +95,10 @@ def test_feature_matching_is_the_squared_distance_of_the_means() -> None:
     assert float(losses.feature_matching(real, fake)) == pytest.approx((2 - 1) ** 2 + (1 - 0) ** 2)
 
 
-def test_the_generator_comes_nearer_to_the_features_of_real_pictures() -> None:
-    """The classifier stands still, so that it cannot be the one that gives way."""
-    spec = replace(TINY, generated=12, learning_rate=1e-12, generator_rate=3e-3)
+def matching_after(steps: int, generator_rate: float) -> float:
+    """Mean of the last 20 steps. The classifier's weights stand still, so that they cannot be what gives way;
+    the statistics of its batch norm settle."""
+    spec = replace(TINY, generated=12, learning_rate=1e-12, generator_rate=generator_rate)
     torch.manual_seed(0)
     family = Semi(spec)
     source = few_labels(bars(), 6, seed=0)
@@ -105,8 +106,12 @@ def test_the_generator_comes_nearer_to_the_features_of_real_pictures() -> None:
     family.train()
     optimisers, rng = family.optimisers(), torch.Generator().manual_seed(0)
     real = torch.from_numpy(source.images).permute(0, 3, 1, 2).float() / 127.5 - 1
-    matching = [float(family.train_step(optimisers, real, None, rng)["matching"]) for _ in range(120)]
-    assert np.mean(matching[-20:]) < 0.5 * np.mean(matching[20:40])
+    steps_taken = [family.train_step(optimisers, real, None, rng)["matching"] for _ in range(steps)]
+    return float(torch.stack(steps_taken[-20:]).mean())
+
+
+def test_the_generator_comes_nearer_to_the_features_of_real_pictures() -> None:
+    assert matching_after(60, 3e-3) < 0.3 * matching_after(60, 1e-12)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:

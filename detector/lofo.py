@@ -24,7 +24,8 @@ from detector.networks.traces import TraceNet, fake_score
 from detector.training import TrainingOptions, train
 from detector.training_set import TrainingSet, pictures_digest
 
-RECONSTRUCTING = ("recon", "cyclegan", "dip")
+RECONSTRUCTING = ("recon", "cyclegan", "dip")  # what they draw of their own is nothing or noise
+BOTH = ("vae",)
 
 Array = NDArray[np.float64]
 Pictures = NDArray[np.uint8]
@@ -171,7 +172,7 @@ def zoo_pictures(
         if (fitted.spec.side, fitted.spec.channels) != (side, 3):
             raise CorpusError(f"{run.name} makes pictures of another size than {side} x {side} in colour")
         name = fitted.spec.family
-        if name in RECONSTRUCTING:
+        if name in RECONSTRUCTING + BOTH:
             rng = np.random.default_rng([seed, n])
             twins = rng.choice(len(real_train), min(train, len(real_train)), replace=False)
             others = rng.choice(len(real_test), min(test, len(real_test)), replace=False)
@@ -179,11 +180,10 @@ def zoo_pictures(
                 family=name, train=fitted.reconstruct(real_train[twins]),
                 test=fitted.reconstruct(real_test[others]), twins=twins,
             )  # fmt: skip
-        else:
-            made = FamilyPictures(
-                family=name, train=fitted.sample(train, 2 * seed + 1), test=fitted.sample(test, 2 * seed + 2)
-            )
-        out.append(made)
+            out.append(made)
+        if name not in RECONSTRUCTING:
+            drawn = fitted.sample(train, 2 * seed + 1), fitted.sample(test, 2 * seed + 2)
+            out.append(FamilyPictures(family=name, train=drawn[0], test=drawn[1]))
         report("drawing fakes", n + 1, len(runs))
     return tuple(out)
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ from detector.metrics import Estimate, auc, bootstrap, true_positives
 from detector.networks.traces import TraceNet, fake_score
 from detector.training import TrainingOptions, train
 from detector.training_set import TrainingSet, pictures_digest
+
+if TYPE_CHECKING:
+    from detector.card import FamilyLeftOut
 
 RECONSTRUCTING = ("recon", "cyclegan", "dip")  # what they draw of their own is nothing or noise
 BOTH = ("vae",)
@@ -148,6 +152,17 @@ def _parse(path: Path) -> LeftOut:
         )
     except (ValueError, KeyError, TypeError) as e:
         raise CorpusError(f"{path.name} is no result; remove it and run again") from e
+
+
+def card_rows(run: Path) -> tuple[FamilyLeftOut, ...]:
+    """The rows of a finished run as a card keeps them. Raises ``CorpusError``."""
+    from detector.card import FamilyLeftOut
+
+    paths = sorted(run.glob("left-out-*.json"))
+    if not (run / "lofo.json").is_file() or not paths:
+        raise CorpusError(f"{run.name} is not a finished run of lab lofo")
+    rows = [_parse(p) for p in paths]
+    return tuple(FamilyLeftOut(family=r.family, auc=r.auc, true_positives=r.true_positives) for r in rows)
 
 
 def zoo_pictures(

@@ -3,7 +3,6 @@ with the corpus; the service never trains. Progress goes to stderr, results to s
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
@@ -99,18 +98,26 @@ def card(model_id: str, run: Path | None) -> None:
 @lab.command()
 @click.option("--run", type=_FOLDER, required=True, help="A finished run folder.")
 @click.option("--to", "folder", type=_FOLDER, required=True, help="The weights_files folder of a checkout.")
+@click.option("--left-out", type=_FOLDER, help="A finished run of lab lofo, whose rows go into the card.")
 @_model
-def adopt(run: Path, folder: Path, model_id: str) -> None:
+def adopt(run: Path, folder: Path, left_out: Path | None, model_id: str) -> None:
     """Copy card and weights of a finished run into a checkout, after comparing their digests."""
-    from detector.card import parse_card
-    from detector.weights import load_network
+    from dataclasses import replace
+
+    from detector.card import dump_card, parse_card
+    from detector.lofo import card_rows
+    from detector.weights import checked_bytes
 
     names = (f"{model_id}.json", f"{model_id}.safetensors")
     if not all((run / n).is_file() for n in names):
         raise BadRequest(f"{run} is not a finished run of {model_id}")
-    load_network(parse_card((run / names[0]).read_text(encoding="utf-8")), run / names[1])
+    card = parse_card((run / names[0]).read_text(encoding="utf-8"))
+    weights = checked_bytes(card, run / names[1])
+    if left_out is not None:
+        card = replace(card, left_out=card_rows(left_out))
+    (folder / names[0]).write_text(dump_card(card), encoding="utf-8")
+    (folder / names[1]).write_bytes(weights)
     for name in names:
-        shutil.copyfile(run / name, folder / name)
         click.echo(folder / name)
 
 

@@ -50,6 +50,10 @@ EXIT_NOT_EXAMINED = 4
     "--settle", "settle_s", default=5.0, show_default=True, type=click.FloatRange(0, 3600),
     help="Seconds that a certificate may take from the log to where you keep it.",
 )  # fmt: skip
+@click.option(
+    "--max-age", "max_age_s", default=3600.0, show_default=True, type=click.FloatRange(60, 604800),
+    help="Seconds since enough witnesses last signed anything that the log shows.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.pass_context
 def monitor(
@@ -64,6 +68,7 @@ def monitor(
     interval_s: float,
     grace_s: float,
     settle_s: float,
+    max_age_s: float,
     as_json: bool,
 ) -> None:
     """Watch the log at URL (such as https://assay.example.org/log).
@@ -72,13 +77,15 @@ def monitor(
     ever shown here, counts witnesses, and looks for certificates of your devices and keys that you did not
     ask for.
 
-    Exit codes: 0 all in order (--once); 1 a certificate that nobody asked for, or too few witnesses for too
-    long (--once); 4 the log cannot be read (--once); 5 the log contradicts itself, and the evidence is kept.
+    Exit codes: 0 all in order (--once); 1 a certificate that nobody asked for, too few witnesses for too
+    long, or nothing but old signatures of theirs (--once); 4 the log cannot be read (--once); 5 the log
+    contradicts itself, and the evidence is kept.
     """
     from authn.errors import LogContradiction
 
     opened = _open(url, log_keys, policy_file, folder, watched, device_ids)
-    desk = _Desk(monitor=opened, grace_s=grace_s, settle_s=settle_s, out=_Out(as_json=as_json))
+    out = _Out(as_json=as_json)
+    desk = _Desk(monitor=opened, grace_s=grace_s, settle_s=settle_s, max_age_s=max_age_s, out=out)
     with opened.locked():
         while True:
             try:
@@ -134,6 +141,7 @@ class _Desk:
     monitor: Monitor
     grace_s: float
     settle_s: float
+    max_age_s: float
     out: _Out
     trouble: str = field(default="")
 
@@ -152,8 +160,12 @@ class _Desk:
         self.trouble = ""
         self._show(look)
         self.monitor.reported()
-        overdue = look.overdue_s > self.grace_s
-        return EXIT_FOUND if overdue or any(s.unasked for s in look.sightings) else 0
+        late = look.overdue_s > self.grace_s or self._is_stale(look)
+        return EXIT_FOUND if late or any(s.unasked for s in look.sightings) else 0
+
+    def _is_stale(self, look: Look) -> bool:
+        """A log that is shown to one person only, or to nobody any more, gets no new signatures."""
+        return look.signed_s is not None and look.signed_s > self.max_age_s
 
     def _settled(self) -> Look:
         """A certificate is in the log before its owner has it: give it the time to arrive."""
@@ -164,17 +176,20 @@ class _Desk:
         return look
 
     def _show(self, look: Look) -> None:
-        overdue = look.overdue_s > self.grace_s
+        overdue, stale = look.overdue_s > self.grace_s, self._is_stale(look)
         event: dict[str, object] = {
             "event": "checkpoint", "origin": look.origin, "size": look.size, "root": look.root.hex(),
             "read": look.read, "witnesses": list(look.witnesses), "witnessed_size": look.witnessed_size,
             "too_few_witnesses_s": round(look.overdue_s), "overdue": overdue,
+            "witnesses_signed_s_ago": None if look.signed_s is None else round(look.signed_s), "stale": stale,
             "untagged": look.untagged, "strange": look.strange,
         }  # fmt: skip
         signed = ", ".join(look.witnesses) or "no witness of the policy"
         line = f"{look.origin}: {look.size} entries, {look.read} read now, signed by {signed}"
         if overdue:
             line += f"; too few witnesses for {look.overdue_s:.0f} s, up to entry {look.witnessed_size}"
+        if stale:
+            line += f"; enough witnesses last signed it {look.signed_s:.0f} s ago: it may be an old log"
         self.out.say(event, line)
         if look.untagged or look.strange:
             click.echo(

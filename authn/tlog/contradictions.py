@@ -27,11 +27,13 @@ TileOf = Callable[[int, int, int], bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """A checkpoint with its note and the witnesses of the policy that have signed it."""
+    """A checkpoint with its note and the witnesses of the policy that have signed it; ``times``: when each of
+    them did, by its own clock (seconds since 1970)."""
 
     checkpoint: Checkpoint
     note: str
     witnesses: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import NoReturn
 from authn.errors import LogContradiction, NoteError, Unavailable
 from authn.tlog.checkpoint import parse as parse_checkpoint
 from authn.tlog.contradictions import Signed, compared, included
+from authn.tlog.cosignature import signed_at
 from authn.tlog.entry import VERSION, EntryKind, parse_leaf
 from authn.tlog.merkle import leaf_hash
 from authn.tlog.monitor_state import Found, Position, State, StateFolder
@@ -54,6 +55,8 @@ class Look:
     """One look at the log, in which nothing contradicts anything. ``read``: entries that were derived.
 
     ``overdue_s``: for how long too few witnesses have signed something that was seen; 0 where all is signed.
+    ``signed_s``: how long ago enough witnesses last signed what was shown; None where they never did, or
+    nobody is asked. Who is shown an old log for ever sees nothing but this grow.
     ``untagged``: leaves of before tags, which nobody can attribute. ``strange``: leaves of an unknown form.
     """
 
@@ -64,6 +67,7 @@ class Look:
     witnesses: tuple[str, ...]
     witnessed_size: int
     overdue_s: float
+    signed_s: float | None
     sightings: tuple[Sighting, ...]
     untagged: int
     strange: int
@@ -122,6 +126,7 @@ class Monitor:
             witnesses=new.witnesses,
             witnessed_size=state.witnessed,
             overdue_s=0.0 if state.unwitnessed is None else self._clock() - state.unwitnessed[1],
+            signed_s=self._signed_ago((new, *seen)),
             sightings=_sightings(state, owned),
             untagged=state.at.untagged,
             strange=state.at.strange,
@@ -147,11 +152,15 @@ class Monitor:
         witnesses = () if self._policy is None else tuple(w.key for w in self._policy.witnesses)
         verified = verify(note, (*self._logs, *witnesses))
         checkpoint = parse_checkpoint(verified.text)
-        signers = {(s.name, s.key_id) for s in verified.signatures}
+        signers = {(s.name, s.key_id): s.signature for s in verified.signatures}
         if not any((log.name, log.key_id) in signers and log.name == checkpoint.origin for log in self._logs):
             raise NoteError("the checkpoint is not signed by the log that it names")
-        names = tuple(sorted(w.name for w in witnesses if (w.name, w.key_id) in signers))
-        return Signed(checkpoint=checkpoint, note=note, witnesses=names)
+        times = {
+            w.name: signed_at(signers[w.name, w.key_id]) or 0
+            for w in sorted(witnesses, key=lambda w: w.name)
+            if (w.name, w.key_id) in signers
+        }
+        return Signed(checkpoint=checkpoint, note=note, witnesses=tuple(times), times=tuple(times.values()))
 
     def _witnessed(self) -> Signed | None:
         """Fetched before the newest one, which must not be smaller."""
@@ -160,6 +169,18 @@ class Monitor:
 
     def _is_enough(self, signed: Signed) -> bool:
         return self._policy is None or self._policy.satisfied_by(signed.witnesses)
+
+    def _signed_ago(self, seen: Sequence[Signed]) -> float | None:
+        """Of each note that enough have signed, the time since when they all had."""
+        if self._policy is None or not self._policy.quorum:
+            return None
+        since = [
+            at
+            for s in seen
+            for at in s.times
+            if self._policy.satisfied_by([n for n, t in zip(s.witnesses, s.times, strict=True) if t >= at])
+        ]
+        return max(0.0, self._clock() - max(since)) if since else None
 
     def _state(self, new: Signed) -> State:
         state = self._folder.load()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,7 +189,7 @@ def test_two_monitors_do_not_share_a_folder(state: Path) -> None:
 
 # witnesses
 
-A, B = cosigner("a"), cosigner("b")
+A, B = (replace(cosigner(name), clock=lambda: int(time.time())) for name in "ab")
 
 
 @pytest.fixture
@@ -243,6 +244,30 @@ def test_a_witnessed_checkpoint_of_another_history_is_a_contradiction(
     assert isinstance(result.exception, LogContradiction)
     assert result.exception.kind == ("shrink" if size > 300 else "fork")
     assert log.witnessed_note in evidence(state)[0]
+
+
+@pytest.mark.parametrize(("age_s", "exit_code"), [(3500, 0), (3700, 1)])
+def test_a_log_that_stands_still_for_one_reader_shows_it_by_old_signatures(
+    state: Path, policy: str, age_s: int, exit_code: int
+) -> None:
+    log = ServedLog(LEAVES, 5, witness=replace(A, clock=lambda: int(time.time()) - age_s))
+    with served(log) as url:
+        result = monitor(url, state, "--policy", policy)
+        (event,) = events(result)
+        assert (result.exit_code, event["stale"], event["overdue"]) == (exit_code, exit_code == 1, False)
+        log.witnessed_note = replace(log, witness=A).note()  # shown to the witnesses again
+        assert monitor(url, state, "--policy", policy).exit_code == 0
+
+
+def test_one_young_signature_is_not_enough_where_two_are_asked_for(state: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    both.write_text(policy_text(("a", A.verifier, ""), ("b", B.verifier, ""), quorum=2))
+    log = ServedLog(LEAVES, 5, witness=A)
+    old = replace(B, clock=lambda: int(time.time()) - 7200)
+    log.witnessed_note = log.note() + ServedLog(LEAVES, 5, witness=old).note().splitlines()[-1] + "\n"
+    with served(log) as url:
+        (event,) = events(monitor(url, state, "--policy", str(both)))
+        assert (event["witnessed_size"], event["stale"]) == (5, True)
 
 
 def test_a_witness_s_bad_signature_refuses_the_note(state: Path, policy: str) -> None:

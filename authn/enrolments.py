@@ -68,7 +68,7 @@ class Enrolments:
     def enrol(self, asked_for: Enrolling, now: datetime) -> EnrolledDevice:
         """As ``Intake.enrol``. Raises ``ChallengeRefused`` and ``AttestationRefused`` besides."""
         challenge = self._challenges.open(asked_for.challenge, asked_for.credential, now)
-        parse_csr(asked_for.csr, challenge=challenge.text)
+        parse_csr(asked_for.csr, challenge=challenge.text, origin=self._terms.webauthn.origin)
         return self._intake.enrol(
             asked_for.name,
             asked_for.csr,

@@ -34,13 +34,16 @@ class Intake:
         log_queued: Callable[[], int] = lambda: 0,
         *,
         unattested: bool = True,
+        origin: str = "",
     ) -> None:
         """``log_queued`` is ``Log.append_queued``; without it certificates wait in the log's queue.
-        ``unattested`` admits new keys that nobody vouches for."""
+        ``unattested`` admits new keys that nobody vouches for. With an ``origin``, requests that were made
+        for another service are refused."""
         self._authority = authority
         self._registry = registry
         self._log_queued = log_queued
         self._unattested = unattested
+        self._origin = origin
 
     def enrol(
         self,
@@ -57,7 +60,7 @@ class Intake:
         raising. The certificate is handed out when it is in the log. Raises ``EnrolmentRefused`` as
         ``profile.parse_csr``, and as ``Registry.enrol``; ``AttestationRefused``; ``LogHalted``.
         """
-        key = parse_csr(csr)
+        key = parse_csr(csr, origin=self._origin)
         spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         if evidence is not None and evidence.attested.spki != spki:
             raise AttestationRefused("the attestation is for another key than the certificate request")

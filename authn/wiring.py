@@ -184,7 +184,13 @@ def _enrolments(
     from authn.intake import Intake
 
     terms = load_terms(settings)
-    intake = Intake(authority, Registry(engine), log_queued, unattested=NONE in terms.formats)
+    intake = Intake(
+        authority,
+        Registry(engine),
+        log_queued,
+        unattested=NONE in terms.formats,
+        origin=terms.webauthn.origin,
+    )
     return intake, Enrolments(intake, Challenges(engine), terms)
 
 

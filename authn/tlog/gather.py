@@ -112,30 +112,41 @@ def ask(
     witness: PolicyWitness, note: str, consistency: Consistency, newest: Callable[[], int], post: Exchange
 ) -> Cosigned:
     """One witness: first as if it held this very size; it then names what it holds, and is shown the way
-    from there. Raises ``NoCosignature``, ``SplitView``."""
+    from there. Refusing the very size that it holds, it holds another root (tlog-witness); a proxy's words
+    are no such refusal, so it has to name that size before. Raises ``NoCosignature``, ``SplitView``."""
     if not witness.url:
         raise NoCosignature("the policy names no address")
     text = parse(note).text
     size = parse_checkpoint(text).size
-    old = size
-    for _attempt in range(3):  # another process of ours may ask at the same time
+    old, refused = size, 0
+    for _attempt in range(5):  # another process of ours may ask at the same time
         answer = _exchange(witness, post, old, () if old == size else consistency(old, size), note)
         if answer.status == 200:
             return _cosigned(witness, text, answer.body)
-        if answer.status == 409 and answer.content_type == SIZE:
-            held = _held(answer.body)
-            if held > size and held <= newest():
-                raise NoCosignature("it has signed a newer checkpoint already")
-            if held > size:
-                said = f"has signed this log at {held}, and it has {newest()} now"
-                raise SplitView(f"the witness {witness.label} {said}", _held_note(witness, note, post))
-            old = held
-        elif answer.status == 422:
+        if answer.status == 422:
             said = f"has signed another history of this log than {old} to {size}"
-            raise SplitView(f"the witness {witness.label} {said}", _held_note(witness, note, post))
-        else:
+            raise _split(witness, note, post, said)
+        if answer.status != 409:
             raise NoCosignature(f"it answers {answer.status}")
+        held = _held(answer.body) if answer.content_type == SIZE else old
+        if held > size:
+            if held <= newest():
+                raise NoCosignature("it has signed a newer checkpoint already")
+            raise _split(witness, note, post, f"has signed this log at {held}, and it has {newest()} now")
+        if held != old:
+            old = held
+            continue
+        refused += 1
+        if old != size or not size:
+            raise NoCosignature("it refuses the size that it names, or names none")
+        if refused == 2:
+            raise _split(witness, note, post, f"has signed another root for {size} entries")
+        old = size if answer.content_type == SIZE else 0
     raise NoCosignature("it names another size each time")
+
+
+def _split(witness: PolicyWitness, note: str, post: Exchange, said: str) -> SplitView:
+    return SplitView(f"the witness {witness.label} {said}", _held_note(witness, note, post))
 
 
 def _held_note(witness: PolicyWitness, note: str, post: Exchange) -> str:

@@ -125,6 +125,8 @@ class Witness:
             _keep(connection, asked, "split", held)
         if asked.old != size:
             return Answer(status=409, body=f"{size}\n", content_type=SIZE)
+        if new.size == size and new.root != root:
+            return _said(409, "this witness has signed another root for that size")
         if not proves_consistency(size, new.size, asked.proof, root, new.root):
             if new.size != size:
                 _keep(connection, asked, "unproven", held)

@@ -121,13 +121,24 @@ def test_an_old_checkpoint_of_a_log_that_has_grown_since_is_no_alarm(witness: Wi
     assert collected(150, policy(A), Network(a=witness), newest=210).cosigned == ()
 
 
-@pytest.mark.parametrize("size", [200, 250])
-def test_a_second_history_is_stopped_and_the_witness_has_the_evidence(witness: Witness, size: int) -> None:
+@pytest.mark.parametrize(("size", "says"), [(200, "another root for 200 entries"), (250, "another history")])
+def test_a_second_history_is_stopped_and_the_witness_has_the_evidence(
+    witness: Witness, size: int, says: str
+) -> None:
     collected(200, policy(A), Network(a=witness))
     fork = History(300, key=HISTORY.key, changed_from=120)
-    with pytest.raises(SplitView, match="another history"):
+    with pytest.raises(SplitView, match=says):
         collected(size, policy(A), Network(a=witness), fork)
     assert [e.split_view for e in witness.evidence()] == [size == 200]
+
+
+def test_a_witness_that_names_its_size_with_the_refusal_of_a_root_is_understood_too() -> None:
+    same = WitnessAnswer(status=409, content_type=SIZE, body="9\n")
+    with pytest.raises(SplitView, match="another root for 9 entries"):
+        collected(9, policy(A), Network(a=same))
+    assert (
+        collected(0, policy(A), Network(a=WitnessAnswer(status=409, content_type="", body=""))).cosigned == ()
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The device as it lies in its folder: who it is, which key and chain it signs with, how far it counted.
 
-``home/devices/NAME/{device.json, chain.pem, tsa-roots.pem, counter, asked/}``. The record holds no secret: the
-key is named by URI. The counter is what changes, under a lock, and on the disk before it is used.
+``home/devices/NAME/{device.json, chain.pem, tsa-roots.pem, counter, asked/}``. The record holds no secret:
+the key is named by URI. The counter is what changes, under a lock, and on the disk before it is used.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def test_no_ratio_is_stronger_than_its_calibration_set(detector):
 
 
 def test_an_answer_that_does_not_survive_re_encoding_is_inconclusive(detector):
-    """The point is set on the score of the picture itself, so that a copy which scores otherwise is beyond."""
+    """The point is set on the score of the picture itself, so a copy that scores otherwise is beyond it."""
     seen = certain(detector).score_pixels(PHOTO)
     assert seen.stability is not None
     if seen.stability.low < seen.logit:

@@ -25,6 +25,7 @@ from authn.devices.challenges import decode
 from authn.devices.registry import parse_name
 from authn.enrolments import Enrolling
 from authn.errors import DeviceExists, SettingsError, UnknownDevice
+from signer.certificates import read_certificate
 from signer.client import Client, EnrolmentChallenge
 from signer.device import DeviceIdentity, open_identity, save_identity
 from signer.errors import KeyAbsent, ServiceRefused
@@ -214,12 +215,20 @@ def _pem(certificates: tuple[x509.Certificate, ...]) -> bytes:
 def _verify_chain(chain_pem: bytes, key: ec.EllipticCurvePrivateKey) -> None:
     """A service that answers with somebody else's certificate would make every signature worthless."""
     try:
-        leaf = x509.load_pem_x509_certificates(chain_pem)[0]
+        pem = x509.load_pem_x509_certificates(chain_pem)
+        leaf, *above = (read_certificate(c.public_bytes(Encoding.DER)) for c in pem)
         fits = leaf.public_key() == key.public_key()
+        stray = not all(_is_authority(c) for c in above)
     except (ValueError, UnsupportedAlgorithm) as e:
         raise ServiceRefused("the service answered with no certificate") from e
     if not fits:
         raise ServiceRefused("the service answered with a certificate for another key")
+    if stray:  # kept among those that were asked for, it would explain itself to a monitor of the log
+        raise ServiceRefused("the service answered with a certificate that nobody asked for")
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    return any(isinstance(e.value, x509.BasicConstraints) and e.value.ca for e in certificate.extensions)
 
 
 def _save(folder: Path, name: str, key_uri: str, service_url: str, certified: Certified) -> DeviceIdentity:

@@ -50,9 +50,12 @@ class Owned:
 def read_owned(paths: Sequence[Path], device_ids: Iterable[str] = ()) -> Owned:
     """From certificates that were asked for: PEM files, or folders of them, such as a device's own.
 
-    Authorities' certificates in them are passed over. Raises ``Unavailable`` for what cannot be read.
+    Authorities' certificates in them are passed over. What a device keeps is a service's answer, in which
+    only the first certificate was asked for: a planted one behind it must not silence a monitor. Raises
+    ``Unavailable`` for what cannot be read.
     """
-    leaves = [c for path in paths for file in _files(path) for c in _certificates(file) if not _is_ca(c)]
+    read = ((_is_device(path), _certificates(file)) for path in paths for file in _files(path))
+    leaves = [c for answered, found in read for c in (found[:1] if answered else found) if not _is_ca(c)]
     ids = {str(a.value) for c in leaves for a in c.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)}
     return Owned(
         devices=frozenset((*device_ids, *ids)),
@@ -71,12 +74,16 @@ def _any(name: str, commit: bytes, hash_: bytes, values: Iterable[str]) -> bool:
 def _files(path: Path) -> tuple[Path, ...]:
     if not path.is_dir():
         return (path,)
-    if (path / "device.json").exists():
+    if _is_device(path):
         return (path / "chain.pem", *sorted((path / ASKED_FOLDER).glob("*.pem")))
     found = tuple(sorted(path.glob("*.pem")))
     if not found:
         raise Unavailable(f"{path} holds no certificate (*.pem)")
     return found
+
+
+def _is_device(path: Path) -> bool:
+    return (path / "device.json").exists()
 
 
 def _certificates(file: Path) -> list[x509.Certificate]:

@@ -26,7 +26,8 @@ from authn.errors import AuthnError, BadRequest, DeviceExists, EnrolmentRefused,
 from authn.pki.authority import open_authority
 from signer.device import next_counter
 from signer.errors import KeyUnavailable, ServiceRefused, ServiceUnavailable
-from signer.keys import open_key
+from signer.keys import create_key, open_key
+from signer.keys.software import file_key_uri
 from tests.conftest import ROOT
 from tests.doubles.requests import csr_of
 from tests.doubles.tokens import MODULE, SoftToken, configure_softhsm
@@ -172,6 +173,25 @@ def test_a_service_that_answers_with_a_certificate_that_does_not_fit_is_refused(
     with pytest.raises(ServiceRefused, match="certificate"):
         enrol_device(device, "camera", now=NOW)
     assert not (tmp_path / "device" / "devices" / "camera" / "device.json").exists()
+
+
+def test_a_certificate_of_a_stranger_behind_the_device_s_own_is_refused(
+    wrong_service: str, tmp_path: Path
+) -> None:
+    """Else it would lie among those that were asked for, and a monitor of the log would take it for one."""
+    authority = open_authority(load_settings(environ={}, home=tmp_path / "service"), NOW)
+    folder = tmp_path / "device" / "devices" / "camera"
+    key = create_key(file_key_uri(folder / "key.pem", folder / "key.pin"))
+    own, stranger = (authority.issue_device(csr_of(k), "x", "camera", NOW) for k in (key, None))
+    device = load_settings(
+        environ={}, home=tmp_path / "device", service_url=wrong_service, enrolment_token="x" * 16
+    )
+    WrongCertificate.chain = "".join(c.public_bytes(Encoding.PEM).decode() for c in (*own, stranger[0]))
+    with pytest.raises(ServiceRefused, match="nobody asked for"):
+        enrol_device(device, "camera", now=NOW)
+    assert not (folder / "asked").exists()
+    WrongCertificate.chain = "".join(c.public_bytes(Encoding.PEM).decode() for c in own)
+    assert enrol_device(device, "camera", now=NOW).device_id == "x"
 
 
 @pytest.fixture

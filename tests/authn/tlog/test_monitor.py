@@ -328,6 +328,22 @@ def test_only_certificates_that_nobody_asked_for_are_told(
         assert result.exit_code == 0, result.output
 
 
+def test_a_planted_certificate_behind_the_one_that_was_asked_for_explains_nothing(
+    pki: TestPki, device: Issued, state: Path, tmp_path: Path
+) -> None:
+    planted = pki.leaf("cam").certificate
+    folder = tmp_path / "cam"
+    (folder / "asked").mkdir(parents=True)
+    (folder / "device.json").write_text("{}")
+    for file in (folder / "chain.pem", folder / "asked" / "1.pem"):
+        file.write_bytes(device.chain_pem + pem_of(planted))
+    leaves = [certificate_issued("d1", c).leaf for c in (device.certificate, planted)]
+    with served(ServedLog(leaves, 2)) as url:
+        result = monitor(url, state, "--watch", str(folder), "--watch-device", "d1")
+    assert result.exit_code == 1
+    assert [(e["event"], e["index"]) for e in events(result)[1:]] == [("entry", 0), ("unasked", 1)]
+
+
 def test_what_is_watched_from_now_on_is_looked_for_from_the_start(
     pki: TestPki, device: Issued, state: Path, tmp_path: Path
 ) -> None:

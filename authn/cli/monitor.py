@@ -144,6 +144,7 @@ class _Desk:
     max_age_s: float
     out: _Out
     trouble: str = field(default="")
+    trouble_said_s: float = field(default=0.0)
 
     def look(self) -> int:
         """The exit code that this look alone deserves. Raises ``LogContradiction``."""
@@ -152,7 +153,9 @@ class _Desk:
         try:
             look = self._settled()
         except (Unavailable, NoteError) as e:
-            if e.detail != self.trouble:
+            now = time.monotonic()
+            if e.detail != self.trouble or now - self.trouble_said_s >= self.max_age_s:
+                self.trouble_said_s = now
                 said: dict[str, object] = {"event": "notExamined", "detail": e.detail, "code": e.code}
                 self.out.say(said, f"not examined: {e.detail} [{e.code}]")
             self.trouble = e.detail

@@ -425,6 +425,24 @@ def read_until(process: subprocess.Popen[str], wanted: str) -> dict[str, object]
     raise AssertionError(process.stderr.read() if process.stderr else "")
 
 
+def test_a_log_that_does_not_answer_is_told_of_again_and_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, looks = [1000.0], iter(range(5))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def pass_by(_seconds: float) -> None:
+        now[0] += 40.0
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", pass_by)
+    arguments = ["log", "monitor", "http://127.0.0.1:9/log", "--json", "--max-age", "60"]
+    arguments += ["--state", str(state), "--log-key", str(KEY.verifier)]
+    result = CliRunner().invoke(cli, arguments)
+    assert [e["event"] for e in events(result)] == ["notExamined"] * 3  # of six looks, 40 s apart
+
+
 def test_it_goes_on_through_an_outage_until_the_log_contradicts_itself(state: Path) -> None:
     log = ServedLog(LEAVES, 5)
     with served(log) as url, started(url, state) as process:

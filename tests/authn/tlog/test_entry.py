@@ -84,7 +84,7 @@ def _changed(**members: object) -> bytes:
         _changed(commit="aa" * 31),
         certificate().leaf + b" ",
     ],
-    ids=lambda leaf: leaf[:12].hex() + f"-{len(leaf)}",
+    ids=lambda leaf: f"{len(leaf)}",  # salts differ from process to process, lengths do not
 )
 def test_what_this_log_would_not_have_written_is_no_leaf(leaf: bytes) -> None:
     with pytest.raises(ValueError, match=r"leaf|hex|utf|JSON|Expecting|Unexpected"):

@@ -53,6 +53,17 @@ def test_a_device_enrols_with_the_token(client: FlaskClient, services: Services,
     assert services.registry.find("camera").name == "camera"
 
 
+def test_a_certificate_that_the_log_has_not_taken_is_handed_out_by_no_door(
+    client: FlaskClient, services: Services
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    services.log.halt("a witness has seen another history", "both notes")
+    for path, who in ((ENROL, BASIC), (RENEW, {})):
+        answer = client.post(path, data=body(key), headers={**KIND, **who})
+        assert (answer.status_code, code(answer.data)) == (503, "assay.log.halted")
+    assert rows(services) == (1, 1, 0)  # it waits for the log
+
+
 @pytest.mark.parametrize("form", ["PEM", "DER", "one line"])
 def test_clients_that_armour_the_request_otherwise_are_understood(client: FlaskClient, form: str) -> None:
     pem = csr_of()

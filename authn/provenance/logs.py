@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from authn.errors import ReceiptRefused
+from authn.errors import NoteError, ReceiptRefused
 from authn.evidence import Axis, AxisEvidence, Finding, Outcome
 from authn.provenance.own import OwnReading
 from authn.tlog.cosignature import parse_witness_key
@@ -141,5 +141,9 @@ def parse_log_keys(texts: Sequence[str]) -> tuple[Verifier, ...]:
 
 
 def parse_witness_keys(texts: Sequence[str]) -> tuple[Verifier, ...]:
-    """vkeys of witnesses (C2SP tlog-cosignature). Raises ``NoteError``."""
-    return tuple(parse_witness_key(text) for text in texts)
+    """vkeys of witnesses (C2SP tlog-cosignature). Raises ``NoteError``, also for one key under two names,
+    which would count for two."""
+    keys = tuple(parse_witness_key(text) for text in texts)
+    if len({key.public for key in keys}) != len({(key.name, key.public) for key in keys}):
+        raise NoteError("one key stands for two witnesses")
+    return keys

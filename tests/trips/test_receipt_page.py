@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -294,8 +294,9 @@ def test_another_photo_s_receipt_is_refuted_and_the_drawing_misses_the_root(give
         (f"{KEY.verifier}x", "line 1 of the keys:"),
         (f"log {KEY.verifier}\nquorum w\n", "line 2 of the keys: this is no line of a policy"),
         (f"{SigningKey.load('other.example', bytes(32)).verifier}", "signed by no log in your list"),
+        (f"{KEYS}{replace(A, name='a.example/second').verifier}\n", "one key stands for two witnesses"),
     ],
-    ids=["none", "nonsense", "damaged", "policy", "another-log"],
+    ids=["none", "nonsense", "damaged", "policy", "another-log", "one-key-twice"],
 )
 def test_keys_that_do_not_serve_are_named(given: Given, keys: str, said: str) -> None:
     result = given.check(receipt_of(given.stamped), given.stamped, keys)

@@ -152,6 +152,8 @@ async function parseTrust(text, quorum) {
   const keys = [];
   for (const { words, at } of used) keys.push(await inLine(at, () => parseKey(words.join(" "))));
   const witnesses = keys.filter((key) => key.algorithm !== ED25519);
+  const twice = (key) => witnesses.some((other) => other.name !== key.name && equal(other.key, key.key));
+  if (witnesses.some(twice)) throw new Unread("one key stands for two witnesses");
   return {
     logs: keys.filter((key) => key.algorithm === ED25519),
     witnesses,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
-from authn.errors import AuthnError
+from authn.errors import AuthnError, Unavailable
 from authn.tlog.cosignature import Cosigner
 from authn.tlog.entry import EntryKind
 from tests.doubles.logs import KEY
@@ -109,6 +109,14 @@ def test_witnesses_named_one_by_one_are_asked_for_too(case: Case) -> None:
     receipt = case.receipt(A)
     assert case.run("verify", receipt, *LOG, *keys).exit_code == 0
     assert case.run("verify", receipt, *LOG, *keys, "--quorum", "2").exit_code == 1
+
+
+def test_one_key_under_two_names_is_not_two_witnesses(case: Case) -> None:
+    second = replace(A, name="a.example/second")
+    keys = [w for witness in (A, second) for w in ("--witness-key", str(witness.verifier))]
+    done = case.run("verify", case.receipt(A, second), *LOG, *keys, "--quorum", "2")
+    assert isinstance(done.exception, Unavailable)
+    assert "one key stands for two witnesses" in done.exception.detail
 
 
 @pytest.mark.parametrize(

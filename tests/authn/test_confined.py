@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ import pytest
 
 from authn.confined import Confined, ConfinedExaminer
 from authn.errors import ExaminationFailed, ExaminationTimedOut, Unavailable
+from authn.evidence import Finding, Outcome
 from authn.media import Media, media_of
+from authn.worker import _loads
 from tests.conftest import ROOT
 from tests.doubles.examiners import (
     TakenOverExaminer,
@@ -287,3 +290,28 @@ class _Pid:
         if question == "sleep":
             time.sleep(3600)
         return str(os.getpid())
+
+
+class _GetsAttribute:
+    """Pickles as early Pythons of 3.11 pickle a member of an enumeration, and as an attacker would."""
+
+    def __init__(self, of: object, name: str) -> None:
+        self._of, self._name = of, name
+
+    def __reduce__(self) -> tuple[object, tuple[object, str]]:
+        return getattr, (self._of, self._name)
+
+
+def test_a_member_of_an_enumeration_is_an_answer_however_a_python_pickles_it() -> None:
+    assert _loads(pickle.dumps(_GetsAttribute(Outcome, "ESTABLISHED"))) is Outcome.ESTABLISHED
+    assert _loads(pickle.dumps(Outcome.REFUTED)) is Outcome.REFUTED
+
+
+@pytest.mark.parametrize(
+    ("of", "name"),
+    [(Outcome, "__class__"), (Outcome, "mro"), (Finding, "__init__"), (Finding, "code")],
+    ids=["class", "mro", "method", "field"],
+)
+def test_nothing_else_of_a_class_can_be_had_from_an_answer(of: type, name: str) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="members of enumerations"):
+        _loads(pickle.dumps(_GetsAttribute(of, name)))

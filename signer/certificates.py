@@ -7,27 +7,12 @@ it will refuse one day; here each of these is refused or accepted on purpose.
 
 from __future__ import annotations
 
-import warnings
-
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from signer.der import SEQUENCE, DerError, first, integer, single
 
 _VERSION = 0xA0
-# What pyca warns of and is accepted: none of it changes what a signature proves, and the name is shown only.
-ACCEPTED = (
-    "Attribute's length must be",  # a name with an attribute that is longer or shorter than RFC 5280 allows
-    "Invalid ASN.1 .UTF-8 characters in a VisibleString",  # in the text of a certificate policy
-    "Parsed a serial number which wasn't positive",  # zero, in some old roots; else refused before it is said
-)
-
-
-def ignore_accepted() -> None:
-    """For the whole process, at its start: a warning about a stranger's certificate is no message for the
-    user. Filters belong to all threads, so they are not changed around each reading."""
-    for message in ACCEPTED:
-        warnings.filterwarnings("ignore", message=message)
 
 
 def read_certificate(der: bytes, *, least_serial: int = 1) -> x509.Certificate:

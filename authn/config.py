@@ -116,7 +116,7 @@ SETTINGS = (
             help="Identifier of the learned detector; empty: the registry's default."),
     Setting(name="semantic_encoder", type=tuple, default=(),
             help="The image encoder of the second learned detector, a file (docs/cards/semantic-1.md); "
-            "empty: that of an installed package, if any."),
+            "empty: that detector does not run."),
     Setting(name="face_models", type=tuple, default=(),
             help="Folders with the networks that find eyes (docs/cards/symmetry.md); empty: none compared."),
     Setting(name="witness_policy", type=tuple, default=(),

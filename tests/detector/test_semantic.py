@@ -10,10 +10,10 @@ from detector.errors import CalibrationError, ModelUnavailable, NotApplicable
 from detector.metrics import auc
 from detector.registry import SEMANTIC_MODEL, open_card
 from detector.score import Answer
-from detector.semantic import FEATURES, SemanticDetector, installed_encoder, open_encoder, open_semantic
+from detector.semantic import FEATURES, SemanticDetector, open_encoder, open_semantic
 from detector.semantic_head import Embedded, Head, fit_head, left_out_scores
 from tests.detector.made import encoded, photo_like
-from tests.programs import require_package
+from tests.programs import installed_encoder, require_package
 
 D = 6
 

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from detector.gan.losses import Critic
-from detector.generators.family import Family
+from detector.generators.family import Recordable
 from detector.generators.spec import Spec
 
 Losses = dict[str, Tensor]
 Draws = dict[str, Tensor]
 
 
-class Adversarial(Family):
+class Adversarial(Recordable):
     """A generator and a discriminator. A family says how pictures come out of latents and gives two losses;
     the terms of each are named, added up and logged. A batch of ``critic_steps`` parts trains the
     discriminator once on each part and the generator once, on the fakes of the last."""
@@ -65,16 +65,6 @@ class Adversarial(Family):
     @abstractmethod
     def generator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         """Named terms of what the generator minimises."""
-
-    def train_step(
-        self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
-    ) -> Losses:
-        draws = {k: v.to(real.device) for k, v in self.draws(len(real), rng).items()}
-        return self.step(optimisers, real, labels, draws)
 
     def step(
         self,

@@ -9,30 +9,18 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from detector.errors import CorpusError
-from detector.generators.family import Family
+from detector.generators.family import Family, Recordable
 
 Precision = Literal["float32", "bfloat16"]
 Optimisers = tuple[torch.optim.Optimizer, ...]
 Step = Callable[[Tensor, Tensor | None, torch.Generator], dict[str, Tensor]]
 _WARM_UP = 3
-
-
-@runtime_checkable
-class Recordable(Protocol):
-    """``draws`` is everything random of one step, made on the CPU; ``step`` does no chance of its own and
-    reads nothing back from the device."""
-
-    def draws(self, n: int, rng: torch.Generator) -> dict[str, Tensor]: ...
-
-    def step(
-        self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: dict[str, Tensor]
-    ) -> dict[str, Tensor]: ...
 
 
 def open_device(name: str) -> torch.device:
@@ -70,7 +58,7 @@ def settled(family: Family, device: torch.device) -> Family:
 def recorded_step(family: Family, optimisers: Optimisers) -> Step:
     """The fastest way to take a step on the device of the family."""
     if family.progress.device.type == "cuda" and isinstance(family, Recordable):
-        return _Recorded(family, family, optimisers)
+        return _Recorded(family, optimisers)
     return lambda real, labels, rng: family.train_step(optimisers, real, labels, rng)
 
 
@@ -78,8 +66,8 @@ class _Recorded:
     """One step as a CUDA graph. The first steps run plainly on a side stream, as recording asks; inputs are
     copied into fixed places, then the graph is replayed."""
 
-    def __init__(self, family: Family, recordable: Recordable, optimisers: Optimisers) -> None:
-        self._family, self._recordable, self._optimisers = family, recordable, optimisers
+    def __init__(self, family: Recordable, optimisers: Optimisers) -> None:
+        self._family, self._optimisers = family, optimisers
         self._plain = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: dict[str, Tensor] = {}
@@ -87,7 +75,7 @@ class _Recorded:
 
     def __call__(self, real: Tensor, labels: Tensor | None, rng: torch.Generator) -> dict[str, Tensor]:
         device = real.device
-        draws = {k: v.to(device) for k, v in self._recordable.draws(len(real), rng).items()}
+        draws = {k: v.to(device) for k, v in self._family.draws(len(real), rng).items()}
         given = {"real": real.contiguous(memory_format=torch.channels_last), **draws}
         if labels is not None:
             given["labels"] = labels
@@ -104,7 +92,7 @@ class _Recorded:
 
     def _take(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
         draws = {k: v for k, v in given.items() if k not in {"real", "labels"}}
-        return self._recordable.step(self._optimisers, given["real"], given.get("labels"), draws)
+        return self._family.step(self._optimisers, given["real"], given.get("labels"), draws)
 
     def _on_side_stream(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]

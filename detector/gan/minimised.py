@@ -8,29 +8,15 @@ import torch
 from torch import Tensor
 
 from detector.gan.adversarial import Draws, Losses, descend
-from detector.generators.family import Family
+from detector.generators.family import Recordable
 
 
-class Minimised(Family):
+class Minimised(Recordable):
     """A family says what is random in a step and names the terms of its loss; their sum is minimised."""
-
-    @abstractmethod
-    def draws(self, n: int, rng: torch.Generator) -> Draws:
-        """All chance of one step, on the CPU."""
 
     @abstractmethod
     def terms(self, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         """Named terms of the loss, each a number."""
-
-    def train_step(
-        self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
-    ) -> Losses:
-        draws = {k: v.to(real.device) for k, v in self.draws(len(real), rng).items()}
-        return self.step(optimisers, real, labels, draws)
 
     def step(
         self,

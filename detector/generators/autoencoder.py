@@ -22,7 +22,7 @@ from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own 
 from detector.gan.adversarial import Losses, descend, frozen
 from detector.gan.blocks import Enlarge, adam
 from detector.gan.losses import hinge_discriminator, hinge_generator
-from detector.generators.family import Family
+from detector.generators.family import Recordable
 from detector.generators.spec import ReconSpec, Spec
 
 _MEMORY = 0.05  # weight of the newest batch in the statistics of the latents
@@ -87,7 +87,7 @@ class _Patches(nn.Sequential):
         )  # fmt: skip
 
 
-class Recon(Family):
+class Recon(Recordable):
     spec: ReconSpec
     mean: Tensor
     spectrum: Tensor
@@ -117,15 +117,6 @@ class Recon(Family):
 
     def draws(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         return {}
-
-    def train_step(
-        self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
-    ) -> Losses:
-        return self.step(optimisers, real, labels, {})
 
     def step(
         self,

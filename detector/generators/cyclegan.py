@@ -20,7 +20,7 @@ from detector.errors import CorpusError, NotApplicable
 from detector.gan.adversarial import Losses, descend, frozen
 from detector.gan.blocks import Enlarge, adam
 from detector.gan.losses import least_squares_discriminator, least_squares_generator
-from detector.generators.family import Family
+from detector.generators.family import Recordable
 from detector.generators.spec import CycleganSpec, ImageSource, Spec
 
 _CYCLE = 10.0
@@ -82,7 +82,7 @@ class PatchDiscriminator(nn.Module):
         return logits
 
 
-class Cyclegan(Family):
+class Cyclegan(Recordable):
     """One or two translators, with a discriminator for each kind of picture that they make."""
 
     spec: CycleganSpec
@@ -115,15 +115,6 @@ class Cyclegan(Family):
     def rate(self, part: float) -> float:
         """Constant, then linear to nothing, as in Zhu et al., section 4."""
         return min(1.0, 2 * (1 - part))
-
-    def train_step(
-        self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
-    ) -> Losses:
-        return self.step(optimisers, real, labels, self.draws(len(real), rng))
 
     def draws(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
         """Nothing is left to chance."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from detector.errors import CorpusError
 from detector.generators.spec import Budget, ImageSource, Spec
 
-__all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Spec", "Translating"]
+__all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Recordable", "Spec", "Translating"]
 
 
 class Family(nn.Module, ABC):
@@ -80,6 +80,35 @@ class Family(nn.Module, ABC):
         trainer found it faster. What comes out goes through ``.float()``."""
         kind = self.progress.device.type
         return torch.autocast(kind if kind == "cuda" else "cpu", torch.bfloat16, enabled=self.bf16)
+
+
+class Recordable(Family):
+    """A family whose step takes its chance as tensors, so that a GPU can record the step once and replay it:
+    ``step`` draws nothing by itself and reads nothing back from the device."""
+
+    @abstractmethod
+    def draws(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        """All chance of one step on ``n`` pictures, on the CPU."""
+
+    @abstractmethod
+    def step(
+        self,
+        optimisers: tuple[torch.optim.Optimizer, ...],
+        real: Tensor,
+        labels: Tensor | None,
+        draws: dict[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """What ``train_step`` does, given its draws on the device of ``real``."""
+
+    def train_step(
+        self,
+        optimisers: tuple[torch.optim.Optimizer, ...],
+        real: Tensor,
+        labels: Tensor | None,
+        rng: torch.Generator,
+    ) -> dict[str, Tensor]:
+        draws = {k: v.to(real.device) for k, v in self.draws(len(real), rng).items()}
+        return self.step(optimisers, real, labels, draws)
 
 
 @runtime_checkable

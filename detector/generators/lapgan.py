@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own 
 from detector.gan.adversarial import Draws, Losses, descend, frozen
 from detector.gan.blocks import adam, doubled, pyramid, variance_kept
 from detector.gan.losses import minimax_discriminator, non_saturating_generator
-from detector.generators.family import Family
+from detector.generators.family import Recordable
 from detector.generators.spec import GanSpec, Spec
 
 _COARSEST = 6
@@ -74,7 +74,7 @@ class Discriminator(nn.Module):
         return logits
 
 
-class Lapgan(Family):
+class Lapgan(Recordable):
     """A pyramid of conditional GANs."""
 
     spec: GanSpec
@@ -103,16 +103,6 @@ class Lapgan(Family):
     def draws(self, n: int, rng: torch.Generator) -> Draws:
         noise = {f"noise{s}": torch.randn(n, 1, s, s, generator=rng) for s in self.sides[1:]}
         return {"z": torch.randn(n, self.spec.latent, generator=rng), **noise}
-
-    def train_step(
-        self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
-    ) -> Losses:
-        draws = {k: v.to(real.device) for k, v in self.draws(len(real), rng).items()}
-        return self.step(optimisers, real, labels, draws)
 
     def step(
         self,

@@ -26,7 +26,7 @@ from detector.gan.blocks import adam
 from detector.gan.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.dcgan import Discriminator
 from detector.generators.density import STEP, log_normal, step_nats, step_noise
-from detector.generators.family import Family
+from detector.generators.family import Recordable
 from detector.generators.spec import RealnvpSpec, Spec
 
 _MARGIN = 0.05
@@ -180,7 +180,7 @@ def from_logits(y: Tensor) -> Tensor:
     return ((y.sigmoid() - _MARGIN) / (1 - 2 * _MARGIN) - 0.5) * _SPAN
 
 
-class Realnvp(Family):
+class Realnvp(Recordable):
     spec: RealnvpSpec
 
     def __init__(self, spec: Spec) -> None:
@@ -204,16 +204,6 @@ class Realnvp(Family):
     def draws(self, n: int, rng: torch.Generator) -> Draws:
         shape = (n, self.spec.channels, self.spec.side, self.spec.side)
         return {"step": step_noise(shape, rng), "z": torch.randn(shape, generator=rng)}
-
-    def train_step(
-        self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
-    ) -> Losses:
-        draws = {k: v.to(real.device) for k, v in self.draws(len(real), rng).items()}
-        return self.step(optimisers, real, labels, draws)
 
     def step(
         self,

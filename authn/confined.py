@@ -20,6 +20,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from authn.errors import Unavailable
 from authn.media import Media, media_of
 from authn.report.model import Report
+from authn.score_map import Maps, ScoreMap
 from authn.worker import CLOSE_TIMEOUT_S, Refused, Worker
 
 START_TIMEOUT_S = 180.0  # the first import of torch on a cold disk took 19 s; a small board is slower
@@ -35,12 +36,16 @@ class Examines(Protocol):
     """What the worker holds; ``authn.examine.Examiner`` is one."""
 
     def examine(self, media: Media, *, as_of: datetime | None = None) -> Report: ...
+    def maps(self, media: Media, report: Report) -> Maps: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
+    """``maps`` stand upright, like the preview; without a preview there are none."""
+
     report: Report
     preview_jpeg: bytes | None
+    maps: Maps = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +217,10 @@ def _examine(examiner: Examines, request: _Request) -> Examined:
     report = examiner.examine(request.media, as_of=request.as_of)
     if not request.preview:
         return Examined(report=report, preview_jpeg=None)
-    from authn.report.preview import make_preview  # pixels are decoded only when asked for
+    from authn.report.preview import make_preview, orientation_of  # pixels are decoded only when asked for
 
-    return Examined(report=report, preview_jpeg=make_preview(request.media))
+    preview = make_preview(request.media)
+    maps = () if preview is None else examiner.maps(request.media, report)
+    turn = orientation_of(request.media) if maps else 1
+    upright = tuple(m.upright(turn) if isinstance(m, ScoreMap) else m for m in maps)
+    return Examined(report=report, preview_jpeg=preview, maps=upright)

@@ -1,7 +1,8 @@
 """Media that strangers send: examined in a confined process, and the report kept for a while.
 
 Which sources run is decided by ``authn.examine``; this module decides in which process, and what is kept:
-the report and, when asked for, a small picture. The media themselves are never stored.
+the report and, when asked for, a small picture and the places in it that a score comes from. The media
+themselves are never stored.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from authn.errors import AuthnError
 from authn.evidence import Axis, Outcome
 from authn.media import Media
 from authn.report.model import Report, report_json
+from authn.score_map import maps_text
 from authn.store.verifications import StoredVerification, Verifications
 
 ID_BYTES = 16  # whoever knows an id may read the report, so it must not be guessable
@@ -72,6 +74,7 @@ class Examinations:
             subject_sha256=media.sha256,
             report=report_text(report),
             preview_jpeg=examined.preview_jpeg,
+            maps=maps_text(examined.maps) if preview else None,
             now=self._clock(),
         )
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from authn import __version__
 from authn.devices import RegistryView
@@ -34,11 +35,14 @@ from authn.provenance.roots import TrustRoots, roots_digest
 from authn.provenance.verifier import verify_media
 from authn.report.conclude import Policy, conclude
 from authn.report.model import Contradiction, Report, Run, Subject, ToolView
-from authn.sources import HeuristicSource
+from authn.score_map import Maps, has_a_place
+from authn.sources import HeuristicSource, Locates
 from authn.sources.learned import settled
 from detector.errors import DetectorError
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CAMERA_SOURCES = frozenset({"digitalCapture", "computationalCapture"})
 MAX_READERS = 8  # threads start when they are needed; more callers than this wait for each other
@@ -117,14 +121,22 @@ class Examiner:
         found: list[HeuristicEvidence] = []
         failed = []
         for source in self._sources:
-            try:
-                found.extend(source.examine(media))
-            except (DetectorError, AuthnError) as e:
-                failed.append(NotExamined(what=source.name, why=e.detail))
-            except Exception as e:  # noqa: BLE001 - one source's failure must not cost the others' evidence
-                _log.exception("source %s failed on %s", source.name, media.sha256)
-                failed.append(NotExamined(what=source.name, why=f"the source failed ({type(e).__name__})"))
+            answer = _fenced(source.name, media, source.examine)
+            if isinstance(answer, NotExamined):
+                failed.append(answer)
+            else:
+                found.extend(answer)
         return settled(found), tuple(failed)
+
+    def maps(self, media: Media, report: Report) -> Maps:
+        """Where the scores of ``report`` come from, for the detectors that point to something; a map that
+        cannot be made is its reason. Changes nothing in the report."""
+        pointing = {g.detector for g in report.heuristic if has_a_place(g)}
+        return tuple(
+            _fenced(source.name, media, source.where)
+            for source in self._sources
+            if source.name in pointing and isinstance(source, Locates)
+        )
 
     def _tool(self, guesses: tuple[HeuristicEvidence, ...]) -> ToolView:
         return ToolView(
@@ -136,6 +148,17 @@ class Examiner:
             policy=f"{self._policy.name} {self._policy.version}",
             policy_sha256=self._policy.sha256,
         )
+
+
+def _fenced(name: str, media: Media, ask: Callable[[Media], T]) -> T | NotExamined:
+    """What a source answers, or why it does not."""
+    try:
+        return ask(media)
+    except (DetectorError, AuthnError) as e:
+        return NotExamined(what=name, why=e.detail)
+    except Exception as e:  # noqa: BLE001 - one source's failure must not cost the others' evidence
+        _log.exception("source %s failed on %s", name, media.sha256)
+        return NotExamined(what=name, why=f"the source failed ({type(e).__name__})")
 
 
 def contradictions(

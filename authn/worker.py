@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 EXIT_OUT_OF_MEMORY = 82
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 CLOSE_TIMEOUT_S = 5.0
-ANSWER_MODULES = frozenset({"authn.errors", "authn.evidence", "authn.report.model"})
+ANSWER_MODULES = frozenset({"authn.errors", "authn.evidence", "authn.report.model", "authn.score_map"})
 ANSWER_CLASSES = frozenset(
     {
         ("authn.confined", "Examined"),

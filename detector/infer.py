@@ -16,10 +16,11 @@ from detector.augment import Encoding, resize, through
 from detector.card import ModelCard, OperatingPoint
 from detector.errors import NotApplicable
 from detector.pixels import MAX_PIXELS, Pixels, decode
-from detector.preprocess import MIN_TEXTURE, crops_of, texture_of
+from detector.preprocess import MIN_TEXTURE, crops_of, texture_of, windows_of
 from detector.registry import DEFAULT_MODEL, model_files, open_card
 from detector.score import Answer, Ratio, Score, StabilityRange
 from detector.weights import load_network
+from detector.where import SQUARE_SIDE, Place, Places, grid_of
 
 if TYPE_CHECKING:
     from detector.networks.traces import TraceNet
@@ -98,6 +99,29 @@ class Detector:
                 if texture_of(square) >= MIN_TEXTURE:
                     out[y, x] = read(self.network, square[None]).logit
         return out
+
+    def where(self, data: bytes, media_type: str) -> Places:
+        """The windows that the score is the mean of, and squares over the whole picture. Raises as ``score``,
+        and ``NotApplicable`` for a picture with room for too few squares."""
+        pixels = decode(data, media_type)
+        squares = grid_of(*pixels.shape[:2])
+        side, corners = windows_of(pixels, max_crops=self.card.preprocessing.max_crops)
+        textured = [
+            (y, x) for y, x in squares
+            if texture_of(pixels[y : y + SQUARE_SIDE, x : x + SQUARE_SIDE]) >= MIN_TEXTURE
+        ]  # fmt: skip
+        return Places(
+            width=pixels.shape[1], height=pixels.shape[0],
+            windows=tuple(self._place(pixels, corner, side) for corner in corners),
+            squares=tuple(self._place(pixels, corner, SQUARE_SIDE) for corner in textured),
+            smooth=len(squares) - len(textured),
+            supports_logit=self.card.operating_point.supports_logit,
+        )  # fmt: skip
+
+    def _place(self, pixels: Pixels, corner: tuple[int, int], side: int) -> Place:
+        y, x = corner
+        reading = read(self.network, pixels[None, y : y + side, x : x + side])
+        return Place(x=x, y=y, side=side, logit=reading.logit)
 
 
 def raw_logit(network: TraceNet, pixels: Pixels) -> float:

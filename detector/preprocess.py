@@ -22,6 +22,16 @@ def crops_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> NDArray[np.uint8]
     """Up to ``max_crops`` square crops (n, side, side, 3), spread from the richest texture to the poorest
     that is not flat. Raises ``NotApplicable`` for pictures that are too small, monochrome or flat
     everywhere."""
+    side, places = windows_of(pixels, max_crops=max_crops)
+    crops = np.stack([pixels[y : y + side, x : x + side] for y, x in places])
+    if _monochrome(crops):
+        raise NotApplicable("the picture is monochrome; the detector was calibrated on colour")
+    return crops
+
+
+def windows_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> tuple[int, list[tuple[int, int]]]:
+    """Side and corners (y, x) of what ``crops_of`` cuts. Raises ``NotApplicable`` for pictures that are too
+    small or flat everywhere."""
     height, width = pixels.shape[:2]
     side = min(height, width, CROP_SIDE)
     if side < MIN_SIDE:
@@ -33,10 +43,7 @@ def crops_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> NDArray[np.uint8]
         raise NotApplicable("the picture is flat: no crop of it holds enough texture")
     ranked = usable[np.argsort(-texture[usable], kind="stable")]
     picked = ranked[np.unique(np.linspace(0, len(ranked) - 1, max_crops).round().astype(int))]
-    crops = np.stack([pixels[y : y + side, x : x + side] for y, x in (places[i] for i in picked)])
-    if _monochrome(crops):
-        raise NotApplicable("the picture is monochrome; the detector was calibrated on colour")
-    return crops
+    return side, [places[i] for i in picked]
 
 
 def texture_of(pixels: Pixels) -> float:

@@ -14,8 +14,9 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from authn.report import cards, drawings, wording
+from authn.report import cards, drawings, places, wording
 from authn.report.cards import MAX_ROWS, Document
+from authn.report.places import shown_places
 from authn.report.text import render_document
 from authn.report.visible import visible
 
@@ -28,8 +29,15 @@ class Links:
     json: str | None = None
 
 
-def render_report(report: Document, preview_jpeg: bytes | None = None, *, links: Links | None = None) -> str:
-    """HTML of one report, from its JSON form; ``preview_jpeg`` is embedded."""
+def render_report(
+    report: Document,
+    preview_jpeg: bytes | None = None,
+    *,
+    maps: str | None = None,
+    links: Links | None = None,
+) -> str:
+    """HTML of one report, from its JSON form; ``preview_jpeg`` is embedded, and ``maps`` (their stored form,
+    ``authn.score_map``) are drawn over it."""
     proof, guess = cards.proof_cards(report), cards.guess_cards(report)
     detectors = report["heuristic"]["detectors"]
     return (
@@ -49,6 +57,8 @@ def render_report(report: Document, preview_jpeg: bytes | None = None, *, links:
             strips=tuple(
                 (drawings.ratio_strip(d), drawings.stability_strip(d)) for d in detectors[:MAX_ROWS]
             ),
+            places=shown_places(report, maps, preview=preview_jpeg is not None),
+            places_words=places,
             claims=_claims(report),
             contradictions=tuple(
                 (visible(c["text"]), tuple(cards.place(p, report) for p in c["between"]))

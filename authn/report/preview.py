@@ -76,6 +76,18 @@ def make_preview(
         return None
 
 
+def orientation_of(media: Media) -> int:
+    """The EXIF orientation that ``make_preview`` turns the picture by: 1 to 8, 1 where there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(media.data), formats=_FORMATS.get(media.media_type, ())) as image:
+                found = image.getexif().get(_ORIENTATION_TAG, 1)
+    except _UNDECODABLE:
+        return 1
+    return found if found in _UPRIGHT else 1
+
+
 def _encoded(image: Image.Image, max_side: int, max_pixels: int) -> bytes | None:
     scalable = image.format in ("JPEG", "MPO")
     if image.width * image.height > max_pixels * (SCALABLE_FACTOR if scalable else 1):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from authn.evidence import HeuristicEvidence
 from authn.media import Media
+from authn.score_map import ScoreMap
 
 
 class HeuristicSource(Protocol):
@@ -18,4 +19,15 @@ class HeuristicSource(Protocol):
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``DetectorError`` or ``AuthnError`` when it cannot run; a failure is never a score."""
+        ...
+
+
+@runtime_checkable
+class Locates(Protocol):
+    """A source that can also say where in a picture its score comes from."""
+
+    @property
+    def name(self) -> str: ...
+    def where(self, media: Media) -> ScoreMap:
+        """In the pixels of the decoder, before any orientation. Raises as ``HeuristicSource.examine``."""
         ...

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from authn.evidence import HeuristicEvidence, HeuristicOutcome, LikelihoodRatio, Question, Stability
 from authn.media import Media
+from authn.score_map import ScoreMap, Spot
 from detector.card import ModelCard
 from detector.errors import NotApplicable
 from detector.infer import open_detector
 from detector.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from detector.score import Answer, Score
+from detector.where import Place, Places
 
 VERSION = "1"
 
@@ -37,8 +39,15 @@ class Scorer(Protocol):
     def score(self, data: bytes, media_type: str) -> Score: ...
 
 
+@runtime_checkable
+class _Placed(Protocol):
+    """A detector whose score is made of places."""
+
+    def where(self, data: bytes, media_type: str) -> Places: ...
+
+
 class LearnedSource:
-    """Implements ``HeuristicSource``. The model is loaded when the first picture is examined, and kept."""
+    """Implements ``HeuristicSource`` and ``Locates``. The model is loaded at the first picture, and kept."""
 
     def __init__(self, model_id: str = DEFAULT_MODEL) -> None:
         self._model_id = model_id or DEFAULT_MODEL
@@ -51,15 +60,36 @@ class LearnedSource:
     def _open(self) -> Scorer:
         return open_detector(self._model_id)
 
-    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
-        """Raises ``ModelUnavailable`` and ``PixelsUnreadable``."""
+    def _opened(self) -> Scorer:
         if self._detector is None:
             self._detector = self._open()
+        return self._detector
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        """Raises ``ModelUnavailable`` and ``PixelsUnreadable``."""
+        detector = self._opened()
         try:
-            score = self._detector.score(media.data, media.media_type)
+            score = detector.score(media.data, media.media_type)
         except NotApplicable as e:
-            return (self._abstention(self._detector, e.detail),)
+            return (self._abstention(detector, e.detail),)
         return (_evidence(score),)
+
+    def where(self, media: Media) -> ScoreMap:
+        """Raises as ``examine``, and ``NotApplicable`` where there are no places to tell apart."""
+        detector = self._opened()
+        if not isinstance(detector, _Placed):
+            raise NotApplicable(f"{self._model_id} looks at the picture as a whole, not at places in it")
+        found = detector.where(media.data, media.media_type)
+        return ScoreMap(
+            detector=self._model_id,
+            model_sha256=detector.card.weights_sha256,
+            width=found.width,
+            height=found.height,
+            point=found.supports_logit,
+            smooth=found.smooth,
+            windows=tuple(map(_spot, found.windows)),
+            squares=tuple(map(_spot, found.squares)),
+        )
 
     def _abstention(self, detector: Scorer, reason: str) -> HeuristicEvidence:
         return HeuristicEvidence(
@@ -106,6 +136,10 @@ def settled(guesses: Sequence[HeuristicEvidence]) -> tuple[HeuristicEvidence, ..
 
 
 _OPPOSED = (HeuristicOutcome.SUPPORTS, HeuristicOutcome.AGAINST)
+
+
+def _spot(place: Place) -> Spot:
+    return Spot(x=place.x, y=place.y, side=place.side, logit=place.logit)
 
 
 def _evidence(score: Score) -> HeuristicEvidence:

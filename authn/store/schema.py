@@ -141,6 +141,7 @@ verifications = Table(
     Column("subject_sha256", String(64), nullable=False),
     Column("report", Text, nullable=False),
     Column("preview_jpeg", LargeBinary),
+    Column("maps", Text),
     Index("ix_verifications_expires_at", "expires_at"),
 )
 

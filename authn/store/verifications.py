@@ -14,7 +14,8 @@ from authn.store.schema import verifications
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVerification:
-    """``report`` is the report's JSON text exactly as it was answered."""
+    """``report`` is the report's JSON text exactly as it was answered; ``maps`` are those of
+    ``authn.score_map``, None where the report is from before there were any."""
 
     id: str
     created_at: datetime
@@ -22,6 +23,7 @@ class StoredVerification:
     subject_sha256: str
     report: str
     preview_jpeg: bytes | None = None
+    maps: str | None = None
 
 
 class Verifications:
@@ -32,7 +34,14 @@ class Verifications:
         self._keep = timedelta(days=keep_days)
 
     def save(
-        self, *, id_: str, subject_sha256: str, report: str, preview_jpeg: bytes | None, now: datetime
+        self,
+        *,
+        id_: str,
+        subject_sha256: str,
+        report: str,
+        preview_jpeg: bytes | None,
+        maps: str | None = None,
+        now: datetime,
     ) -> StoredVerification:
         """Keep a report, and drop those that have expired by now."""
         stored = StoredVerification(
@@ -42,6 +51,7 @@ class Verifications:
             subject_sha256=subject_sha256,
             report=report,
             preview_jpeg=preview_jpeg,
+            maps=maps,
         )
         with writing(self._engine) as connection:
             connection.execute(delete(verifications).where(verifications.c.expires_at <= now))
@@ -53,6 +63,7 @@ class Verifications:
                     subject_sha256=stored.subject_sha256,
                     report=stored.report,
                     preview_jpeg=stored.preview_jpeg,
+                    maps=stored.maps,
                 )
             )
         return stored

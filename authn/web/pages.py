@@ -81,7 +81,8 @@ def report(report_id: str) -> Response:
     """A report that was given before, for people."""
     stored = _stored(report_id)
     links = Links(home=url_for("pages.home"), json=url_for("pages.report_document", report_id=report_id))
-    return _page(render_report(json.loads(stored.report), stored.preview_jpeg, links=links))
+    text = render_report(json.loads(stored.report), stored.preview_jpeg, maps=stored.maps, links=links)
+    return _page(text)
 
 
 @pages.get("/reports/<report_id>/report.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import signal
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from authn.confined import Confined, ConfinedExaminer
 from authn.errors import ExaminationFailed, ExaminationTimedOut, Unavailable
@@ -30,6 +32,7 @@ from tests.doubles.examiners import (
     open_sleeping,
     open_unavailable,
 )
+from tests.doubles.places import score_map
 
 # The smallest GIF: media_of reads its header only.
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
@@ -51,6 +54,18 @@ def test_a_report_comes_back_whole(examiner: ConfinedExaminer) -> None:
     assert examined.report.subject.name == "fine.gif"
     assert examined.report.subject.sha256 == media("x").sha256
     assert examined.preview_jpeg is None
+
+
+def test_maps_come_with_the_preview_alone_and_stand_as_it_does(examiner: ConfinedExaminer) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    Image.new("RGB", (512, 384)).save(out, "JPEG", exif=exif)
+    asked = media_of(out.getvalue(), "contradiction-placed.jpg")
+    assert examiner.examine(asked).maps == ()
+    examined = examiner.examine(asked, preview=True)
+    assert examined.maps == (score_map().upright(6),)
+    assert Image.open(io.BytesIO(examined.preview_jpeg or b"")).size == (384, 512)
 
 
 @pytest.mark.parametrize(

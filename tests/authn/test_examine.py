@@ -15,16 +15,19 @@ from authn.evidence import (
     Axis,
     HeuristicEvidence,
     HeuristicOutcome,
+    NotExamined,
     Outcome,
     Question,
 )
 from authn.media import Media
 from authn.report.conclude import conclude, default_policy, parse_policy
 from authn.report.model import refusal_json, report_json
-from detector.errors import ModelUnavailable
+from authn.score_map import ScoreMap
+from detector.errors import ModelUnavailable, NotApplicable
 from tests.conftest import ROOT
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
+from tests.doubles.places import score_map
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo
 
 SCHEMA = json.loads((ROOT / "docs/formats/report.schema.json").read_text())
@@ -57,6 +60,54 @@ class Says:
         if isinstance(self.answer, Exception):
             raise self.answer
         return (self.answer,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shows:
+    """A learned source with a fixed answer, and a fixed map or failure to draw one."""
+
+    outcome: HeuristicOutcome
+    places: ScoreMap | Exception
+    name: str = "assay-small"
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        return (replace(guess(self.outcome), kind="learned", detector=self.name),)
+
+    def where(self, media: Media) -> ScoreMap:
+        if isinstance(self.places, Exception):
+            raise self.places
+        return self.places
+
+
+def mapped(pki: TestPki, *sources: Says | Shows) -> tuple[ScoreMap | NotExamined, ...]:
+    examiner = examiner_for(pki, sources=sources)
+    return examiner.maps(media(photo()), examiner.examine(media(photo())))
+
+
+@pytest.mark.parametrize("outcome", list(HeuristicOutcome))
+def test_only_an_answer_that_points_to_something_has_a_place(pki: TestPki, outcome: HeuristicOutcome) -> None:
+    found = mapped(pki, Shows(outcome=outcome, places=score_map()), Says(answer=guess(outcome)))
+    assert found == ((score_map(),) if outcome is HeuristicOutcome.SUPPORTS else ())
+
+
+def test_detectors_that_contradict_each_other_have_no_place(pki: TestPki) -> None:
+    yes = Shows(outcome=HeuristicOutcome.SUPPORTS, places=score_map())
+    no = Shows(outcome=HeuristicOutcome.AGAINST, places=score_map(), name="other")
+    assert mapped(pki, yes, no) == ()
+
+
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        (NotApplicable("room for too few squares"), "room for too few squares"),
+        (RuntimeError("a bug"), "the source failed (RuntimeError)"),
+        (MemoryError(), "the source failed (MemoryError)"),
+    ],
+    ids=["too-small", "bug", "memory"],
+)
+def test_a_map_that_cannot_be_made_is_its_reason(pki: TestPki, failure: Exception, why: str) -> None:
+    found = mapped(pki, Shows(outcome=HeuristicOutcome.SUPPORTS, places=failure))
+    assert found == (NotExamined(what="assay-small", why=why),)
 
 
 def test_every_report_and_refusal_is_as_the_published_schema_says(pki: TestPki) -> None:

@@ -14,6 +14,8 @@ from authn.confined import PROBE_NAME
 from authn.errors import Unavailable
 from authn.media import Media
 from authn.report.model import Report, Subject
+from authn.score_map import Maps
+from tests.doubles.places import score_map
 from tests.doubles.reports import AS_OF, altered_report, contradicting_report, unsigned_report
 
 
@@ -52,6 +54,10 @@ class ScriptedExaminer:
             case _:
                 pass
         return report_of(media, as_of or AS_OF)
+
+    def maps(self, media: Media, report: Report) -> Maps:
+        """None, unless the file's name asks for one."""
+        return (score_map(),) if PurePath(media.name).stem == "contradiction-placed" else ()
 
 
 def report_of(media: Media, as_of: datetime) -> Report:
@@ -103,6 +109,9 @@ class LoadingExaminer:
             bytearray(self._load_bytes)
         return report_of(media, as_of or AS_OF)
 
+    def maps(self, media: Media, report: Report) -> Maps:
+        return ()
+
 
 open_loading = LoadingExaminer
 
@@ -124,6 +133,9 @@ class TakenOverExaminer:
     def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
         evil: Report = _Command(self._target)  # type: ignore[assignment]
         return evil
+
+    def maps(self, media: Media, report: Report) -> Maps:
+        return ()
 
 
 open_taken_over = partial(TakenOverExaminer)

@@ -20,14 +20,18 @@ from playwright.sync_api import Browser, Page
 from authn.audit.summary import RunView, render_summary
 from authn.config import load_settings
 from authn.devices.enrolment import enrol_device
+from authn.media import media_of
 from authn.report.html import render_report
 from authn.report.model import report_json
+from authn.report.preview import make_preview
+from authn.score_map import maps_text
 from signer.capture import sign_file
 from signer.client import Client
 from signer.spool import Spool
 from tests.conftest import ROOT
 from tests.doubles.browsers import PHONE, chromium, sideways, visiting
 from tests.doubles.photos import photo
+from tests.doubles.places import learned_report, score_map
 from tests.doubles.reports import AS_OF, SAMPLES, hostile_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -201,6 +205,8 @@ def saved(folder: Path) -> dict[str, Path]:
     """Every kind of self-contained file, as a person would keep it."""
     pages = {name: render_report(report_json(make())) for name, make in SAMPLES.items()}
     pages["hostile"] = render_report(report_json(hostile_report(HOSTILE)))
+    preview = make_preview(media_of(photo(width=512, height=384), "photo.jpg"))
+    pages["places"] = render_report(report_json(learned_report()), preview, maps=maps_text((score_map(),)))
     run = RunView(
         started_at=AS_OF,
         finished_at=AS_OF,
@@ -214,7 +220,7 @@ def saved(folder: Path) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in pages}
 
 
-@pytest.mark.parametrize("name", [*SAMPLES, "hostile", "summary"])
+@pytest.mark.parametrize("name", [*SAMPLES, "hostile", "places", "summary"])
 def test_a_saved_file_fits_a_phone_and_runs_nothing(browser: Browser, tmp_path: Path, name: str) -> None:
     path = saved(tmp_path)[name]
     with visiting(browser, size=PHONE) as page:
@@ -225,6 +231,19 @@ def test_a_saved_file_fits_a_phone_and_runs_nothing(browser: Browser, tmp_path: 
         assert page.locator("script, iframe, object, embed, link, img[src^=http]").count() == 0
         assert page.evaluate("document.styleSheets.length") == 1
         assert page.evaluate("getComputedStyle(document.body).fontSize") == "16px"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_marks_lie_on_the_picture_that_they_are_about(browser: Browser, tmp_path: Path, dark: bool) -> None:
+    with visiting(browser, size=PHONE, dark=dark) as page:
+        page.goto(f"file://{saved(tmp_path)['places']}")
+        picture, marks = (page.locator(f".map {e}").bounding_box() for e in ("img", "svg"))
+        assert picture is not None
+        assert picture == marks
+        assert picture["width"] / picture["height"] == pytest.approx(512 / 384, rel=0.02)
+        assert (
+            page.locator(".map .disc").last.evaluate("e => getComputedStyle(e).fill") == "rgb(255, 194, 61)"
+        )
 
 
 @pytest.mark.parametrize("path", ["/", "/reports/none"])
@@ -241,7 +260,7 @@ def test_no_page_has_an_accessibility_violation(
 ) -> None:
     files = saved(tmp_path)
     addresses = [served.url, f"{served.url}/reports/none"]
-    addresses += [f"file://{files[name]}" for name in ("contradiction", "untrusted", "summary")]
+    addresses += [f"file://{files[name]}" for name in ("contradiction", "untrusted", "places", "summary")]
     for address in addresses:
         with visiting(browser, dark=dark) as page:
             page.goto(address)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from statistics import fmean
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,10 +10,11 @@ from authn.config import load_settings
 from authn.errors import AuthnError
 from authn.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.media import media_of
+from authn.score_map import maps_text, parse_maps
 from authn.sources.learned import LearnedSource, SemanticSource, settled
 from authn.wiring import _sources
-from detector.errors import DetectorError, ModelUnavailable, PixelsUnreadable
-from detector.registry import DEFAULT_MODEL, SEMANTIC_MODEL
+from detector.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
+from detector.registry import DEFAULT_MODEL, SEMANTIC_MODEL, open_card
 from tests.detector.made import encoded, photo_like
 
 SOURCE = LearnedSource()
@@ -56,6 +59,31 @@ def test_a_second_branch_without_its_encoder_is_raised_when_it_is_needed(tmp_pat
     assert source.name == SEMANTIC_MODEL
     with pytest.raises(ModelUnavailable, match="cannot be read"):
         source.examine(media_of(encoded(photo_like(300, 300)), "a"))
+
+
+def test_where_a_score_comes_from_names_the_model_that_made_it():
+    media = media_of(encoded(photo_like(300, 600), quality=95), "a.jpg")
+    (evidence,) = SOURCE.examine(media)
+    found = SOURCE.where(media)
+    assert (found.detector, found.model_sha256) == (evidence.detector, evidence.model_sha256)
+    assert (found.width, found.height) == (600, 300)
+    assert fmean(w.logit for w in found.windows) == pytest.approx(evidence.raw)
+    assert parse_maps(maps_text((found,)))
+
+
+def test_a_detector_of_whole_pictures_has_no_places_to_show():
+    class Whole:
+        card = open_card(DEFAULT_MODEL)
+
+        def score(self, data, media_type):
+            raise AssertionError
+
+    class WholeSource(LearnedSource):
+        def _open(self):
+            return Whole()
+
+    with pytest.raises(NotApplicable, match="looks at the picture as a whole"):
+        WholeSource("whole").where(media_of(encoded(photo_like(300, 300)), "a"))
 
 
 def guess(detector: str, outcome: HeuristicOutcome, kind: str = "learned") -> HeuristicEvidence:

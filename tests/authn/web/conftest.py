@@ -14,6 +14,7 @@ from authn.config import load_settings
 from authn.confined import Examined
 from authn.devices import RegistryView
 from authn.media import Media
+from authn.score_map import Maps
 from authn.services import Services
 from authn.store.engine import reading
 from authn.store.schema import certificates, devices, verifications
@@ -32,6 +33,7 @@ class InlineExaminer:
         self.heuristics = heuristics
         self.ready = False
         self.asked: list[tuple[Media, datetime | None, bool]] = []
+        self.maps: Maps = ()
 
     def warm(self) -> None:
         self.ready = True
@@ -39,7 +41,9 @@ class InlineExaminer:
     def examine(self, media: Media, as_of: datetime | None = None, preview: bool = False) -> Examined:
         self.asked.append((media, as_of, preview))
         report = open_scripted().examine(media, as_of=as_of or AS_OF)
-        return Examined(report=report, preview_jpeg=b"\xff\xd8" if preview else None)
+        if not preview:
+            return Examined(report=report, preview_jpeg=None)
+        return Examined(report=report, preview_jpeg=b"\xff\xd8", maps=self.maps)
 
     def close(self) -> None:
         self.ready = False

@@ -12,12 +12,17 @@ from hashlib import sha256
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from authn.report.places import IS_A_GUESS
 from authn.services import Services
+from authn.store.engine import writing
+from authn.store.schema import verifications
 from authn.web.pages import parse_utc
 from tests.authn.web.conftest import InlineExaminer, rows
 from tests.doubles.media import png_bomb, tiny_jpeg
+from tests.doubles.places import score_map
 
 JPEG = tiny_jpeg()
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -59,6 +64,30 @@ def test_the_json_of_a_page_is_the_stored_report(client: FlaskClient) -> None:
     assert json.loads(answer.data)["subject"]["name"] == "photo.jpg"
     assert answer.data == client.get(f"/v1/verifications/{where.rpartition('/')[2]}").data
     assert f'href="{where}/report.json"' in client.get(where).text
+
+
+def test_where_a_score_comes_from_stands_on_the_page_and_not_in_the_report(
+    client: FlaskClient, examiners: dict[bool, InlineExaminer]
+) -> None:
+    plain = client.get(
+        f"{submit(client, name='contradiction.jpg').headers['Location']}/report.json"
+    ).get_json()
+    examiners[True].maps = (score_map(),)
+    where = submit(client, name="contradiction.jpg").headers["Location"]
+    page = client.get(where).text
+    assert IS_A_GUESS in html.unescape(page)
+    assert page.count('src="data:image/jpeg;base64,') == 2
+    told = client.get(f"{where}/report.json").get_json()
+    assert {**told, "run": None} == {**plain, "run": None}
+
+
+def test_a_report_from_before_there_were_maps_says_that_none_was_kept(
+    client: FlaskClient, services: Services
+) -> None:
+    where = submit(client, name="contradiction.jpg").headers["Location"]
+    with writing(services.engine) as connection:
+        connection.execute(update(verifications).values(maps=None))
+    assert "none was kept with this report" in client.get(where).text
 
 
 def test_another_time_can_be_asked_for(client: FlaskClient, examiners: dict[bool, InlineExaminer]) -> None:

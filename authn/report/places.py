@@ -1,0 +1,222 @@
+"""Where a learned detector's score comes from, drawn over the preview: marks, a legend and the same in words.
+
+Only over an answer that points to something. There are three marks and no scale, and they mean the same in
+every report: how a square's own score lies to the point from which the detector answers. They differ in size
+and shape, so that they survive greyscale, print and colour-blind eyes; none is an alarm colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from authn.errors import Unavailable
+from authn.evidence import HeuristicOutcome, NotExamined
+from authn.report.cards import MAX_ROWS, Document
+from authn.report.visible import visible
+from authn.score_map import ScoreMap, Spot, parse_maps
+
+TITLE = "Where the score comes from"
+IS_A_GUESS = (
+    "A guess, drawn large. It shows where to look: not what was changed, not how much of the picture was "
+    "generated, and nothing about a person under a mark."
+)
+NO_DRAWING = {
+    HeuristicOutcome.AGAINST: "finding no sign has no place, and a drawing of it would only reassure",
+    HeuristicOutcome.INCONCLUSIVE: (
+        "this score separates nothing, and people would see something in a drawing of it"
+    ),
+    HeuristicOutcome.ABSTAIN: "there is no score",
+}
+NOT_KEPT = "it is made while the file is at hand, and none was kept with this report"
+NO_PREVIEW = "there is no preview of this file to draw on"
+# Model -> of 100 squares of ordinary photos, how many get a large disc, and how many a small one
+# (python -m tests.bench.score_places). For a model that was not measured the page gives no numbers.
+ORDINARY = {"5a2c68c0ccdc27eceb9c4aee1c4f0390476eda8b0423b2c53c59803f1c1e34af": (1, 15)}
+
+_MARK = 0.36  # of the distance between squares
+_MAX_MARK = 0.03  # of the longer side
+_INSET = 0.02  # of a window's side: windows that touch stay apart
+_NEARLY_ALL = 0.6
+_ROWS = ("upper", "middle", "lower")
+_COLUMNS = ("left", "middle", "right")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """SVG paths in pixels of the picture; each is empty where nothing gets that mark."""
+
+    width: int
+    height: int
+    strong: str
+    weak: str
+    other: str
+    windows: str
+    legend: tuple[tuple[str, str], ...]
+    summary: str
+    ordinary: str
+    score: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One detector's drawing, or in one sentence why there is none."""
+
+    drawing: Drawing | None = None
+    why_not: str = ""
+
+
+def shown_places(report: Document, maps: str | None, *, preview: bool) -> tuple[Shown | None, ...]:
+    """One for each detector of the report, in its order; None for a source that has no score to place.
+
+    ``maps`` is what was kept beside the report (``authn.score_map``).
+    """
+    detectors = report["heuristic"]["detectors"][:MAX_ROWS]
+    return tuple(_shown(d, maps, preview) if d["kind"] == "learned" else None for d in detectors)
+
+
+def _shown(detector: Document, maps: str | None, preview: bool) -> Shown:
+    outcome = HeuristicOutcome(detector["outcome"])
+    if outcome is not HeuristicOutcome.SUPPORTS:
+        return _without(NO_DRAWING[outcome])
+    if not preview:
+        return _without(NO_PREVIEW)
+    try:
+        kept = parse_maps(maps) if maps is not None else ()
+    except Unavailable as e:
+        return _without(e.detail)
+    found = next((m for m in kept if _of(m) == detector["id"]), None)
+    if found is None:
+        return _without(NOT_KEPT)
+    if isinstance(found, NotExamined):
+        return _without(visible(found.why))
+    if found.model_sha256 != detector["model_sha256"]:
+        return _without("what was kept is from another model than the report names")
+    return Shown(drawing=draw(found))
+
+
+def _of(entry: ScoreMap | NotExamined) -> str:
+    return entry.what if isinstance(entry, NotExamined) else entry.detector
+
+
+def _without(reason: str) -> Shown:
+    return Shown(why_not=f"No drawing of where the score comes from: {reason}.")
+
+
+def draw(found: ScoreMap) -> Drawing:
+    """Marks for every square that was asked, frames for the windows that the score is the mean of."""
+    strong = tuple(s for s in found.squares if s.logit >= found.point)
+    weak = tuple(s for s in found.squares if 0 <= s.logit < found.point)
+    other = tuple(s for s in found.squares if s.logit < 0)
+    mark = _mark_radius(found)
+    return Drawing(
+        width=found.width,
+        height=found.height,
+        strong=_discs(strong, mark),
+        weak=_discs(weak, mark / 2),
+        other="".join(f"M{_n(x - mark / 2)} {_n(y)}h{_n(mark)}" for x, y in map(_centre, other)),
+        windows="".join(map(_frame, found.windows)),
+        legend=_legend(found),
+        summary=_summary(found, strong, weak, other),
+        ordinary=_ordinary(found.model_sha256),
+        score=_score(found.windows),
+    )
+
+
+def _mark_radius(found: ScoreMap) -> float:
+    lines = (sorted({s.x for s in found.squares}), sorted({s.y for s in found.squares}))
+    gaps = [after - before for line in lines for before, after in pairwise(line)]
+    return min(_MARK * min(gaps, default=found.height), _MAX_MARK * max(found.width, found.height))
+
+
+def _frame(window: Spot) -> str:
+    inset, side = _INSET * window.side, _n((1 - 2 * _INSET) * window.side)
+    return f"M{_n(window.x + inset)} {_n(window.y + inset)}h{side}v{side}h-{side}z"
+
+
+def _discs(spots: Iterable[Spot], radius: float) -> str:
+    r = _n(radius)
+    return "".join(
+        f"M{_n(x - radius)} {_n(y)}a{r} {r} 0 1 0 {_n(2 * radius)} 0a{r} {r} 0 1 0 {_n(-2 * radius)} 0z"
+        for x, y in map(_centre, spots)
+    )
+
+
+def _centre(spot: Spot) -> tuple[float, float]:
+    return spot.x + spot.side / 2, spot.y + spot.side / 2
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _legend(found: ScoreMap) -> tuple[tuple[str, str], ...]:
+    side = found.squares[0].side if found.squares else 0
+    return (
+        (
+            "strong",
+            f"Large disc: this square of {side} × {side} pixels alone scores high enough for an answer",
+        ),
+        ("weak", "Small disc: it leans the same way, but less"),
+        ("other", "Dash: it leans the other way"),
+        ("none", "No mark: too smooth to tell, or not looked at"),
+        ("window", "Dashed frame: the score is the mean over these windows"),
+    )
+
+
+def _score(windows: Sequence[Spot]) -> str:
+    if not windows:
+        return ""
+    values = [w.logit for w in windows]
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return f"The score, {mean:.3g}, is that of the one framed window."
+    return (
+        f"The score, {mean:.3g}, is the mean over the {len(values)} framed windows "
+        f"({min(values):.3g} to {max(values):.3g})."
+    )
+
+
+def _summary(found: ScoreMap, strong: Sequence[Spot], weak: Sequence[Spot], other: Sequence[Spot]) -> str:
+    asked = len(found.squares)
+    parts = [f"{len(strong)} of {asked} squares get a large disc", f"{len(weak)} a small one"]
+    parts.append(f"{len(other)} a dash")
+    text = ", ".join(parts)
+    if found.smooth:
+        text += f"; {found.smooth} more were too smooth"
+    return f"{text}. {_whereabouts(found, strong)}"
+
+
+def _whereabouts(found: ScoreMap, strong: Sequence[Spot]) -> str:
+    """In which ninths of the picture most squares get a large disc."""
+    if not strong:
+        return "No square reaches a large disc by itself."
+    if len(strong) >= _NEARLY_ALL * len(found.squares):
+        return "The large discs lie all over the picture, so no single place explains the score."
+    counts: dict[tuple[int, int], list[int]] = {}
+    chosen = set(strong)
+    for spot in found.squares:
+        x, y = _centre(spot)
+        ninth = min(2, int(3 * y / found.height)), min(2, int(3 * x / found.width))
+        counts.setdefault(ninth, []).append(spot in chosen)
+    dense = [ninth for ninth, marks in sorted(counts.items()) if 2 * sum(marks) > len(marks)]
+    if not dense or len(dense) > 4:
+        return "The large discs are scattered."
+    return f"Most large discs lie at the {', '.join(_ninth(*n) for n in dense)}."
+
+
+def _ninth(row: int, column: int) -> str:
+    if row == column == 1:
+        return "centre"
+    return f"{_ROWS[row]} {_COLUMNS[column]}"
+
+
+def _ordinary(model_sha256: str) -> str:
+    if model_sha256 not in ORDINARY:
+        return "Some squares of ordinary photos get discs too."
+    strong, weak = ORDINARY[model_sha256]
+    return (
+        f"Of 100 squares of ordinary photos, about {strong} get a large disc too and {weak} a small one: "
+        "a few marks mean nothing."
+    )

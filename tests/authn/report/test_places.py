@@ -1,0 +1,191 @@
+"""Where a score comes from: drawn over an answer alone, with what it does not show, never without words."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from authn.evidence import HeuristicOutcome, NotExamined
+from authn.report import places
+from authn.report.html import render_report
+from authn.report.model import report_json
+from authn.report.places import IS_A_GUESS, NO_DRAWING, draw, shown_places
+from authn.score_map import maps_text
+from tests.authn.report.test_html import ACTIVE, Outline
+from tests.authn.report.test_visible import harmless
+from tests.doubles.places import learned_report, score_map
+from tests.doubles.reports import signed_report
+
+JPEG = b"\xff\xd8\xff"
+KEPT = maps_text((score_map(),))
+SILENT = sorted(set(HeuristicOutcome) - {HeuristicOutcome.SUPPORTS})
+
+
+def page_of(
+    outcome: HeuristicOutcome = HeuristicOutcome.SUPPORTS,
+    maps: str | None = KEPT,
+    preview: bytes | None = JPEG,
+) -> Outline:
+    outline = Outline()
+    outline.feed(render_report(report_json(learned_report(outcome)), preview, maps=maps))
+    outline.close()
+    assert outline.open == []
+    return outline
+
+
+def drawn(page: Outline) -> list[dict[str, str | None]]:
+    return [a for tag, a in page.tags if tag == "figure" and "where" in (a.get("class") or "")]
+
+
+def test_an_answer_that_points_to_something_is_drawn_and_called_a_guess() -> None:
+    page = page_of()
+    assert len(drawn(page)) == 1
+    assert IS_A_GUESS in page.text
+    assert "The score, 2.5, is the mean over the 2 framed windows (2 to 3)." in page.text
+    assert "2 of 12 squares get a large disc, 3 a small one, 7 a dash; 1 more were too smooth." in page.text
+    assert "Some squares of ordinary photos get discs too." in page.text
+
+
+@pytest.mark.parametrize("outcome", SILENT)
+def test_no_other_answer_is_drawn_and_one_line_says_why(outcome: HeuristicOutcome) -> None:
+    """Also where a map was kept: the answer decides, not what happens to lie beside it."""
+    page = page_of(outcome)
+    assert drawn(page) == []
+    assert f"No drawing of where the score comes from: {NO_DRAWING[outcome]}." in page.text
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("maps", "preview", "why"),
+    [
+        (None, JPEG, "it is made while the file is at hand, and none was kept"),
+        ("[]", JPEG, "it is made while the file is at hand, and none was kept"),
+        ("{", JPEG, "what was kept of it cannot be read"),
+        (
+            maps_text((replace(score_map(), model_sha256="00" * 32),)),
+            JPEG,
+            "what was kept is from another model",
+        ),
+        (
+            maps_text((replace(score_map(), detector="another"),)),
+            JPEG,
+            "it is made while the file is at hand, and none was kept",
+        ),
+        (
+            maps_text((NotExamined(what="assay-small", why="too small\u202e <b>"),)),
+            JPEG,
+            "too small⟨U+202E⟩ <b>",
+        ),
+        (KEPT, None, "there is no preview of this file to draw on"),
+    ],
+    ids=["never-kept", "kept-empty", "unreadable", "other-model", "other-detector", "failed", "no-preview"],
+)
+def test_an_answer_without_a_drawing_says_why_and_the_page_stands(
+    maps: str | None, preview: bytes | None, why: str
+) -> None:
+    page = page_of(maps=maps, preview=preview)
+    assert drawn(page) == []
+    assert f"No drawing of where the score comes from: {why}" in page.text
+    assert harmless(page.text)
+    assert "Yes, traces of a generator" in page.text
+
+
+def test_sources_that_are_not_learned_have_no_line_about_places() -> None:
+    report = report_json(learned_report())
+    shown = shown_places(report, KEPT, preview=True)
+    kinds = [d["kind"] for d in report["heuristic"]["detectors"]]  # type: ignore[index,call-overload,union-attr]
+    assert [s is not None for s in shown] == [kind == "learned" for kind in kinds]
+
+
+def test_the_drawing_brings_everything_with_it_and_runs_nothing() -> None:
+    page = page_of()
+    assert not ACTIVE & {tag for tag, _ in page.tags}
+    embedded = f"data:image/jpeg;base64,{base64.b64encode(JPEG).decode()}"
+    assert [a["src"] for tag, a in page.tags if tag == "img"] == [embedded, embedded]
+    assert all(
+        key not in {"style", "xlink:href"} and not key.startswith("on") for key, _ in page.attributes()
+    )
+
+
+def test_the_drawing_is_told_in_words_to_whoever_does_not_see_it() -> None:
+    (label,) = [a["aria-label"] for tag, a in page_of().tags if tag == "svg" and a.get("role") == "img"
+                and (a["aria-label"] or "").startswith(places.TITLE)]  # fmt: skip
+    assert label is not None
+    assert "2 of 12 squares get a large disc" in label
+    assert "upper left" in label
+
+
+def test_no_drawing_changes_the_cryptographic_column_or_the_sentence_on_top() -> None:
+    document = report_json(learned_report())
+    with_map, without = (render_report(document, JPEG, maps=m) for m in (KEPT, None))
+    cut = 'id="cards-guess"'
+    assert with_map[: with_map.index(cut)] == without[: without.index(cut)]
+    assert with_map != without
+
+
+def test_every_square_gets_one_mark_by_its_own_score() -> None:
+    drawing = draw(score_map(strong=2, weak=3))
+    counts = [len(re.findall("M", path)) for path in (drawing.strong, drawing.weak, drawing.other)]
+    assert counts == [2, 3, 7]
+    assert drawing.windows.count("M") == 2
+    edge = replace(score_map(), point=0.5)
+    assert draw(edge).strong.count("M") == 5, "a square at the point itself counts"
+
+
+@pytest.mark.parametrize(
+    ("strong", "said"),
+    [
+        (0, "No square reaches a large disc by itself."),
+        (3, "Most large discs lie at the upper left."),
+        (22, "all over the picture, so no single place explains the score."),
+    ],
+)
+def test_where_the_large_discs_lie_is_said(strong: int, said: str) -> None:
+    squares = score_map(columns=6, rows=6, strong=0, weak=0).squares
+    first = [i for i, s in enumerate(squares) if s.x < 256 and s.y < 256]
+    chosen = set(first[:strong] if strong <= 4 else range(strong))
+    found = replace(
+        score_map(columns=6, rows=6, strong=0, weak=0),
+        squares=tuple(replace(s, logit=9.0) if i in chosen else s for i, s in enumerate(squares)),
+    )
+    assert draw(found).summary.endswith(said)
+
+
+def test_discs_that_lie_apart_are_called_scattered() -> None:
+    base = score_map(columns=6, rows=6, strong=0, weak=0)
+    lone = {0, 5, 14, 30, 35}
+    squares = tuple(replace(s, logit=9.0) if i in lone else s for i, s in enumerate(base.squares))
+    assert draw(replace(base, squares=squares)).summary.endswith("The large discs are scattered.")
+
+
+def test_a_picture_of_smooth_squares_alone_is_drawn_without_marks() -> None:
+    drawing = draw(replace(score_map(), squares=(), smooth=12))
+    assert (drawing.strong, drawing.weak, drawing.other) == ("", "", "")
+    assert "0 of 0 squares" in drawing.summary
+
+
+def test_the_rates_of_ordinary_photos_are_those_of_the_model_that_ran(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(places.ORDINARY, score_map().model_sha256, (2, 11))
+    assert "about 2 get a large disc too and 11 a small one" in draw(score_map()).ordinary
+    other = replace(score_map(), model_sha256="00" * 32)
+    assert not re.search(r"\d", draw(other).ordinary)
+
+
+def test_a_large_map_stays_small_in_bytes() -> None:
+    large = score_map(columns=16, rows=9, strong=60, weak=60)
+    kept = maps_text((large,))
+    assert len(kept) < 6_000
+    document = report_json(learned_report())
+    marks = len(render_report(document, JPEG, maps=kept)) - len(render_report(document, JPEG, maps=None))
+    assert marks < 16_000
+
+
+def test_a_report_without_a_learned_answer_says_nothing_new() -> None:
+    bare = replace(signed_report(), heuristic=())
+    assert "No drawing of where" not in render_report(json.loads(json.dumps(report_json(bare))), JPEG)

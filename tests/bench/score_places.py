@@ -1,0 +1,73 @@
+"""How often squares of ordinary photos get a mark, and what a map costs: the figures of decision 0010.
+
+    python -m tests.bench.score_places CORPUS
+
+Photos are the test split of the corpus, at most ``PER_SET`` of a set: none was trained or calibrated on.
+Rates are means over sets, so that no set with many pictures speaks for the others.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from authn.media import media_of
+from authn.report.places import draw
+from authn.score_map import maps_text
+from authn.sources.learned import LearnedSource
+from detector.corpus import Split, load_index, read_item
+from detector.errors import DetectorError
+from detector.infer import open_detector
+
+PER_SET = 25
+SIZES = ((1024, 1024), (4000, 3000), (8000, 6000))
+
+
+def rates(corpus: Path) -> None:
+    detector = open_detector()
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for item in load_index(corpus):
+        rows = found.setdefault(item.set_name, [])
+        if item.fake or item.split is not Split.TEST or len(rows) >= PER_SET:
+            continue
+        try:
+            places = detector.where(read_item(corpus, item), item.media_type)
+        except DetectorError:
+            continue
+        logits = np.array([s.logit for s in places.squares])
+        strong = int((logits >= places.supports_logit).sum())
+        rows.append((len(logits), strong, int((logits >= 0).sum()) - strong))
+    shares = []
+    for name, rows in found.items():
+        if rows:
+            squares, strong, weak = (sum(column) for column in zip(*rows, strict=True))
+            shares.append((100 * strong / squares, 100 * weak / squares))
+            print(f"{name:16} {len(rows):3} photos {squares:5} squares", *(f"{v:5.1f} %" for v in shares[-1]))
+    print("mean over sets", np.round(np.mean(shares, 0), 1), "model", detector.card.weights_sha256)
+
+
+def costs() -> None:
+    source, noise = LearnedSource(), np.random.default_rng(0)
+    small = Image.fromarray(noise.integers(0, 255, (600, 800, 3), np.uint8))
+    for size in SIZES:
+        out = io.BytesIO()
+        small.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
+        media = media_of(out.getvalue(), "made.jpg")
+        source.where(media)
+        started = time.process_time()
+        found = source.where(media)
+        cpu_ms = 1000 * (time.process_time() - started)
+        drawing = draw(found)
+        marks = sum(len(p) for p in (drawing.strong, drawing.weak, drawing.other, drawing.windows))
+        print(f"{size} {len(found.squares)} squares, {cpu_ms:.0f} ms CPU,", end=" ")
+        print(f"{len(maps_text((found,)))} bytes kept, {marks} bytes of marks")
+
+
+if __name__ == "__main__":
+    rates(Path(sys.argv[1]))
+    costs()

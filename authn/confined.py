@@ -18,9 +18,10 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from authn.errors import Unavailable
+from authn.illustrate import illustrate
 from authn.media import Media, media_of
 from authn.report.model import Report
-from authn.score_map import Maps, ScoreMap
+from authn.score_map import Maps
 from authn.worker import CLOSE_TIMEOUT_S, Refused, Worker
 
 START_TIMEOUT_S = 180.0  # the first import of torch on a cold disk took 19 s; a small board is slower
@@ -41,7 +42,7 @@ class Examines(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """``maps`` stand upright, like the preview; without a preview there are none."""
+    """The picture and the maps are those of ``authn.illustrate``."""
 
     report: Report
     preview_jpeg: bytes | None
@@ -217,10 +218,5 @@ def _examine(examiner: Examines, request: _Request) -> Examined:
     report = examiner.examine(request.media, as_of=request.as_of)
     if not request.preview:
         return Examined(report=report, preview_jpeg=None)
-    from authn.report.preview import make_preview, orientation_of  # pixels are decoded only when asked for
-
-    preview = make_preview(request.media)
-    maps = () if preview is None else examiner.maps(request.media, report)
-    turn = orientation_of(request.media) if maps else 1
-    upright = tuple(m.upright(turn) if isinstance(m, ScoreMap) else m for m in maps)
-    return Examined(report=report, preview_jpeg=preview, maps=upright)
+    shown = illustrate(examiner, request.media, report)
+    return Examined(report=report, preview_jpeg=shown.preview_jpeg, maps=shown.maps)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ import click
 from authn.cli.given import Given, read_receipt, trust_options
 from authn.cli.repeating import repeat_bundle
 from authn.config import load_settings
-from authn.errors import AuthnError, MediaError
+from authn.errors import AuthnError, BadRequest, MediaError
 from authn.evidence import Axis, Outcome
 from authn.examine import Examiner
-from authn.media import MediaLimits, open_media
+from authn.media import Media, MediaLimits, open_media
 from authn.report.model import Report, refusal_json, report_json
 from authn.report.text import render_text
 
@@ -25,6 +27,13 @@ FAIL_ON = ("never", "refuted", "contradiction")
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file and line.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PAGE",
+    help="Also write the report of the one FILE as one HTML page, with a small picture of it.",
+)
 @trust_options
 @click.option(
     "--fail-on",
@@ -53,6 +62,7 @@ def verify(
     /,
     files: tuple[Path, ...],
     as_json: bool,
+    page: Path | None,
     fail_on: str,
     receipt_file: Path | None,
     bundle_file: Path | None,
@@ -64,17 +74,18 @@ def verify(
     """
     settings, given = load_settings(ctx.obj), Given(**options)
     if bundle_file is not None:
-        if given != Given() or receipt_file or len(files) > 1:
+        if given != Given() or receipt_file or page or len(files) > 1:
             raise click.UsageError("a bundle brings its own roots, time and sources; give at most one FILE")
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
-    if not files or (receipt_file is not None and len(files) > 1):
-        raise click.UsageError("give FILE..., and with --receipt exactly one FILE")
+    if not files or ((receipt_file or page) and len(files) > 1):
+        raise click.UsageError("give FILE..., and with --receipt or --html exactly one FILE")
     examiner = given.examiner(settings)
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     code = 0
     for file in files:
         receipt = read_receipt(file, receipt_file)
-        code = max(code, _one(file, examiner, limits, given.as_of, receipt, fail_on, as_json=as_json))
+        shown = partial(_show, page=page, as_json=as_json)
+        code = max(code, _one(file, examiner, limits, given.as_of, receipt, fail_on, shown, as_json=as_json))
     ctx.exit(code)
 
 
@@ -85,19 +96,41 @@ def _one(
     as_of: datetime | None,
     receipt: str | None,
     fail_on: str,
+    show: Callable[[Examiner, Media, Report], None],
     *,
     as_json: bool,
 ) -> int:
     try:
-        report = examiner.examine(open_media(file, limits), as_of=as_of, receipt=receipt)
+        media = open_media(file, limits)
+        report = examiner.examine(media, as_of=as_of, receipt=receipt)
     except MediaError as e:
         _refuse(file, e, as_json=as_json)
         return e.exit_code
+    show(examiner, media, report)
+    return 1 if _fails(report, fail_on) else 0
+
+
+def _show(examiner: Examiner, media: Media, report: Report, *, page: Path | None, as_json: bool) -> None:
+    if page is not None:
+        _write_page(page, examiner, media, report)
     if as_json:
         click.echo(json.dumps(report_json(report)))
     else:
         click.echo(render_text(report), nl=False)
-    return 1 if _fails(report, fail_on) else 0
+
+
+def _write_page(page: Path, examiner: Examiner, media: Media, report: Report) -> None:
+    from authn.illustrate import illustrate
+    from authn.report.html import render_report
+    from authn.score_map import maps_text
+    from signer.durable import write_durably
+
+    shown = illustrate(examiner, media, report)
+    text = render_report(report_json(report), shown.preview_jpeg, maps=maps_text(shown.maps))
+    try:
+        write_durably(page, text.encode(), mode=0o644)
+    except OSError as e:
+        raise BadRequest(f"{page} cannot be written: {e.strerror}") from e
 
 
 def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:

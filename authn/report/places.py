@@ -39,6 +39,7 @@ _MARK = 0.36  # of the distance between squares
 _MAX_MARK = 0.03  # of the longer side
 _INSET = 0.02  # of a window's side: windows that touch stay apart
 _NEARLY_ALL = 0.6
+_MAX_NAMED = 3
 _ROWS = ("upper", "middle", "lower")
 _COLUMNS = ("left", "middle", "right")
 
@@ -136,11 +137,9 @@ def _frame(window: Spot) -> str:
 
 
 def _discs(spots: Iterable[Spot], radius: float) -> str:
-    r = _n(radius)
-    return "".join(
-        f"M{_n(x - radius)} {_n(y)}a{r} {r} 0 1 0 {_n(2 * radius)} 0a{r} {r} 0 1 0 {_n(-2 * radius)} 0z"
-        for x, y in map(_centre, spots)
-    )
+    r = round(radius, 1)  # before it is used: arcs that miss each other by a tenth make an egg
+    there, back = (f"a{_n(r)} {_n(r)} 0 1 0 {_n(d)} 0" for d in (2 * r, -2 * r))
+    return "".join(f"M{_n(x - r)} {_n(y)}{there}{back}z" for x, y in map(_centre, spots))
 
 
 def _centre(spot: Spot) -> tuple[float, float]:
@@ -189,21 +188,19 @@ def _summary(found: ScoreMap, strong: Sequence[Spot], weak: Sequence[Spot], othe
 
 
 def _whereabouts(found: ScoreMap, strong: Sequence[Spot]) -> str:
-    """In which ninths of the picture most squares get a large disc."""
+    """The ninths of the picture of which half gets a large disc, if they hold most of these discs."""
     if not strong:
         return "No square reaches a large disc by itself."
     if len(strong) >= _NEARLY_ALL * len(found.squares):
         return "The large discs lie all over the picture, so no single place explains the score."
-    counts: dict[tuple[int, int], list[int]] = {}
-    chosen = set(strong)
+    chosen, counts = set(strong), dict[tuple[int, int], list[bool]]()
     for spot in found.squares:
         x, y = _centre(spot)
-        ninth = min(2, int(3 * y / found.height)), min(2, int(3 * x / found.width))
-        counts.setdefault(ninth, []).append(spot in chosen)
-    dense = [ninth for ninth, marks in sorted(counts.items()) if 2 * sum(marks) > len(marks)]
-    if not dense or len(dense) > 4:
+        counts.setdefault((int(3 * y / found.height), int(3 * x / found.width)), []).append(spot in chosen)
+    dense = {ninth: sum(marks) for ninth, marks in sorted(counts.items()) if 2 * sum(marks) >= len(marks)}
+    if 2 * sum(dense.values()) <= len(strong) or len(dense) > _MAX_NAMED:
         return "The large discs are scattered."
-    return f"Most large discs lie at the {', '.join(_ninth(*n) for n in dense)}."
+    return f"Most large discs lie at the {' and '.join(_ninth(*n) for n in dense)}."
 
 
 def _ninth(row: int, column: int) -> str:

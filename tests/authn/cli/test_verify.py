@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +149,38 @@ def test_without_heuristics_torch_is_not_loaded(folder: Path) -> None:
         check=True,
     )
     assert done.stderr.strip() == "[]"
+
+
+def test_the_page_of_a_report_is_written_whole_and_leads_nowhere(folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    done = verify(folder, str(folder / "signed.jpg"), "--json", "--html", str(page), "--no-heuristics")
+    assert done.returncode == 0
+    text = page.read_text(encoding="utf-8")
+    assert json.loads(done.stdout)["subject"]["sha256"] in text
+    assert 'src="data:image/jpeg;base64,' in text
+    assert not re.search(r'(href|src)="(https?:|/)', text)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("signed.jpg", "plain.jpg", "--html", "report.html"), "exactly one FILE"),
+        (("signed.jpg", "--html", "nowhere/report.html", "--no-heuristics"), "cannot be written"),
+        (("--bundle", "any.bundle", "--html", "report.html"), "a bundle brings its own roots"),
+    ],
+    ids=["two-files", "no-folder", "bundle"],
+)
+def test_a_page_that_cannot_be_written_is_wrong_usage(
+    folder: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    placed = [str(folder / a) if a.endswith(".jpg") else a for a in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "authn", "verify", *placed],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "ASSAY_HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.html"))

@@ -155,6 +155,21 @@ def test_where_the_large_discs_lie_is_said(strong: int, said: str) -> None:
     assert draw(found).summary.endswith(said)
 
 
+def test_discs_that_lie_on_both_sides_of_a_line_are_placed_too() -> None:
+    """A part of a picture keeps to no ninths; half of two of them is told as these two."""
+    base = score_map(columns=8, rows=6, strong=0, weak=0)
+    part = {y * 8 + x for y in (3, 4) for x in (5, 6, 7)}
+    squares = tuple(replace(s, logit=9.0) if i in part else s for i, s in enumerate(base.squares))
+    said = "Most large discs lie at the middle right and lower right."
+    assert draw(replace(base, squares=squares)).summary.endswith(said)
+
+
+def test_discs_are_round() -> None:
+    """The chord of each arc is twice its radius, or it would be drawn as an egg."""
+    for radius, chord in re.findall(r"a(\S+) \S+ 0 1 0 (\S+) 0a", draw(score_map(columns=7)).strong):
+        assert float(chord) == pytest.approx(2 * float(radius))
+
+
 def test_discs_that_lie_apart_are_called_scattered() -> None:
     base = score_map(columns=6, rows=6, strong=0, weak=0)
     lone = {0, 5, 14, 30, 35}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from urllib.error import URLError
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from authn.audit.summary import RunView, render_summary
@@ -147,6 +149,23 @@ def test_an_unsigned_photo_is_told_that_absence_proves_nothing(browser: Browser,
     with visiting(browser) as page:
         examine(page, served.url, served.unsigned)
         assert page.locator("h1").inner_text().startswith("No credential in this file. That proves nothing")
+
+
+def test_the_learned_detector_s_answer_is_drawn_or_a_line_says_why_not(
+    browser: Browser, served: Served, corpus_dir: Path
+) -> None:
+    """One of the four pictures of a sheet; whether it is pointed to is the model's business."""
+    sheet = Image.open(corpus_dir / "fakes_train" / "sd15_art_grid" / "Mary-Blair.webp").convert("RGB")
+    picture = io.BytesIO()
+    sheet.crop((512, 512, 1024, 1024)).save(picture, "PNG")
+    with visiting(browser) as page:
+        examine(page, served.url, {"name": "a.png", "mimeType": "image/png", "buffer": picture.getvalue()})
+        page.wait_for_url(f"{served.url}/reports/*")
+        card = page.locator("article", has_text="traces-1").first
+        points = card.locator(".badge").first.inner_text() == "Points to it"
+        assert card.locator(".where").count() == points
+        assert card.locator("text=No drawing of where the score comes from").count() == (not points)
+        assert page.locator(".where").count() == points, "no other card has a drawing"
 
 
 def test_a_file_that_is_no_photo_gets_a_page_with_the_reason(browser: Browser, served: Served) -> None:

@@ -166,13 +166,13 @@ def test_discs_that_lie_on_both_sides_of_a_line_are_placed_too() -> None:
 
 def test_discs_are_round() -> None:
     """The chord of each arc is twice its radius, or it would be drawn as an egg."""
-    for radius, chord in re.findall(r"a(\S+) \S+ 0 1 0 (\S+) 0a", draw(score_map(columns=7)).strong):
+    for radius, chord in re.findall(r"a(\S+) \S+ 0 1 0 (\S+) 0a", draw(score_map()).strong):
         assert float(chord) == pytest.approx(2 * float(radius))
 
 
-def test_discs_that_lie_apart_are_called_scattered() -> None:
+@pytest.mark.parametrize("lone", [{0, 5, 14, 30, 35}, set(range(0, 36, 2))], ids=["few", "every-other"])
+def test_discs_that_lie_apart_are_called_scattered(lone: set[int]) -> None:
     base = score_map(columns=6, rows=6, strong=0, weak=0)
-    lone = {0, 5, 14, 30, 35}
     squares = tuple(replace(s, logit=9.0) if i in lone else s for i, s in enumerate(base.squares))
     assert draw(replace(base, squares=squares)).summary.endswith("The large discs are scattered.")
 

@@ -22,6 +22,7 @@ IS_A_GUESS = (
     "A guess, drawn large. It shows where to look: not what was changed, not how much of the picture was "
     "generated, and nothing about a person under a mark."
 )
+SEE_BELOW = "Where its score comes from is drawn below"
 NO_DRAWING = {
     HeuristicOutcome.AGAINST: "finding no sign has no place, and a drawing of it would only reassure",
     HeuristicOutcome.INCONCLUSIVE: (
@@ -155,7 +156,7 @@ def _legend(found: ScoreMap) -> tuple[tuple[str, str], ...]:
     return (
         (
             "strong",
-            f"Large disc: this square of {side} × {side} pixels alone scores high enough for an answer",
+            f"Large disc: the {side} × {side} pixels around it alone score as high as an answer needs",
         ),
         ("weak", "Small disc: it leans the same way, but less"),
         ("other", "Dash: it leans the other way"),

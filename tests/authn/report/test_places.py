@@ -45,6 +45,7 @@ def test_an_answer_that_points_to_something_is_drawn_and_called_a_guess() -> Non
     page = page_of()
     assert len(drawn(page)) == 1
     assert IS_A_GUESS in page.text
+    assert page.text.count(places.SEE_BELOW) == 1
     assert "The score, 2.5, is the mean over the 2 framed windows (2 to 3)." in page.text
     assert "2 of 12 squares get a large disc, 3 a small one, 7 a dash; 1 more were too smooth." in page.text
     assert "Some squares of ordinary photos get discs too." in page.text
@@ -56,6 +57,7 @@ def test_no_other_answer_is_drawn_and_one_line_says_why(outcome: HeuristicOutcom
     page = page_of(outcome)
     assert drawn(page) == []
     assert f"No drawing of where the score comes from: {NO_DRAWING[outcome]}." in page.text
+    assert places.SEE_BELOW not in page.text
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
 
 
@@ -122,9 +124,13 @@ def test_the_drawing_is_told_in_words_to_whoever_does_not_see_it() -> None:
 def test_no_drawing_changes_the_cryptographic_column_or_the_sentence_on_top() -> None:
     document = report_json(learned_report())
     with_map, without = (render_report(document, JPEG, maps=m) for m in (KEPT, None))
-    cut = 'id="cards-guess"'
-    assert with_map[: with_map.index(cut)] == without[: without.index(cut)]
     assert with_map != without
+    for start, end in (("<h1>", 'id="glance-guess"'), ('id="cards-proof"', 'id="cards-guess"')):
+        assert _between(with_map, start, end) == _between(without, start, end)
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text[text.index(start) : text.index(end)]
 
 
 def test_every_square_gets_one_mark_by_its_own_score() -> None:

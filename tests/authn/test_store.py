@@ -67,6 +67,24 @@ def test_devices_of_an_older_database_keep_everything_and_are_unattested(tmp_pat
     assert (device.assurance_level, device.attestation_fmt, device.attested_at) == (0, None, None)
 
 
+def test_reports_of_an_older_database_are_kept_and_have_no_maps(tmp_path: Path) -> None:
+    old = create_engine(url(tmp_path))
+    config = Config()
+    config.set_main_option("script_location", "authn.store:migrations")
+    config.set_main_option("path_separator", "os")
+    row = {"id": "a", "created_at": NOW, "subject_sha256": "00" * 32, "report": "{}", "preview_jpeg": b"\xff"}
+    with old.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0060")
+        table = Table("verifications", MetaData(), autoload_with=connection)
+        connection.execute(table.insert().values(**row, expires_at=NOW + timedelta(days=1)))
+    store = Verifications(open_engine(url(tmp_path)), keep_days=1)
+    found = store.get("a", NOW)
+    assert (found.report, found.preview_jpeg, found.maps) == ("{}", b"\xff", None)
+    kept = store.save(id_="b", subject_sha256="", report="{}", preview_jpeg=None, maps="[]", now=NOW)
+    assert store.get("b", NOW) == kept
+
+
 def test_what_was_acknowledged_survives_a_power_cut_as_far_as_sqlite_can_promise(engine: Engine) -> None:
     with engine.connect() as connection:
         found = {

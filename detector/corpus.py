@@ -93,16 +93,29 @@ class Item:
     grid: bool
 
 
+_COLUMNS = {"path", "licence", "sha256", "source", "format"}
+
+
+def index_rows(root: Path) -> list[dict[str, str]]:
+    """``INDEX.csv`` of a corpus. Raises ``CorpusError``."""
+    index = root / "INDEX.csv"
+    try:
+        with index.open(newline="", encoding="utf-8") as f:
+            table = csv.DictReader(f, restval="")
+            rows, columns = list(table), set(table.fieldnames or ())
+    except FileNotFoundError as e:
+        raise CorpusError(f"{index.name} is missing in {root.name}") from e
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise CorpusError(f"{index.name} in {root.name} cannot be read") from e
+    if not columns >= _COLUMNS:
+        raise CorpusError(f"{index.name} in {root.name} lacks columns")
+    return rows
+
+
 def load_index(root: Path) -> tuple[Item, ...]:
     """All items of the known sets. Raises ``CorpusError`` for a missing or malformed index, and for a set
     whose licence is no longer the text that was allowed."""
-    index = root / "INDEX.csv"
-    if not index.is_file():
-        raise CorpusError(f"{index.name} is missing in {root.name}")
-    with index.open(newline="", encoding="utf-8") as f:
-        rows = list(csv.DictReader(f))
-    if rows and not {"path", "licence", "sha256", "source", "format"} <= set(rows[0]):
-        raise CorpusError(f"{index.name} lacks columns")
+    rows = index_rows(root)
     items = [item for rule in SETS for item in _items_of(rule, rows)]
     check_no_leak(items)
     return tuple(items)

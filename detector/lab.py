@@ -19,6 +19,7 @@ from detector.evaluate import (
     write_scores,
 )
 from detector.fakes import prepare
+from detector.files import write_whole
 from detector.infer import Detector, raw_logit
 from detector.plots import plot_run
 from detector.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
@@ -95,7 +96,7 @@ def write_measured(
 ) -> ModelCard:
     measured = replace(card, evaluation=evaluation)
     write_scores(scores, run / "scores.jsonl")
-    (run / f"{card.model_id}.json").write_text(dump_card(measured), encoding="utf-8")
+    write_whole(run / f"{card.model_id}.json", dump_card(measured).encode())
     plot_run(run, read_log(run), measured, scores)
     return measured
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from detector.card import Evaluation, ModelCard, SetResult
 from detector.evaluate import PictureScore, logits
+from detector.files import write_whole
 from detector.metrics import roc
 from detector.pixels import Pixels
 from detector.training import EpochResult
@@ -166,6 +168,8 @@ def _save(figure: object, path: Path) -> Path:
     from matplotlib.figure import Figure
 
     assert isinstance(figure, Figure)
-    figure.savefig(path, dpi=110)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=110)
     plt.close(figure)
+    write_whole(path, out.getvalue())
     return path

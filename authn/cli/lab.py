@@ -4,10 +4,12 @@ with the corpus; the service never trains. Progress goes to stderr, results to s
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from authn.cli.lab_eyes import EYES
+from authn.cli.lab_group import LabGroup
 from authn.cli.lab_heatmap import heatmap
 from authn.cli.lab_lofo import lofo
 from authn.cli.lab_semantic import semantic
@@ -16,12 +18,15 @@ from authn.cli.lab_zoo import COMMANDS
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
+if TYPE_CHECKING:
+    from detector.card import ModelCard
+
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _data = click.option("--data", type=_FOLDER, required=True, help="Corpus folder with INDEX.csv.")
 _model = click.option("--model", "model_id", default="traces-1", show_default=True, help="Detector id.")
 
 
-@click.group()
+@click.group(cls=LabGroup)
 def lab() -> None:
     """Fit generators; train, evaluate and document detectors."""
 
@@ -82,7 +87,6 @@ def evaluate(data: Path, out: Path, model_id: str) -> None:
 @click.option("--run", type=_FOLDER, help="Use the card of a run folder instead of the packaged one.")
 def card(model_id: str, run: Path | None) -> None:
     """Print the card of a detector as Markdown."""
-    from detector.card import parse_card
     from detector.card_text import card_markdown
     from detector.registry import open_card
 
@@ -92,7 +96,17 @@ def card(model_id: str, run: Path | None) -> None:
     path = run / f"{model_id}.json"
     if not path.is_file():
         raise BadRequest(f"{run} holds no card of {model_id}; train first")
-    click.echo(card_markdown(parse_card(path.read_text(encoding="utf-8"))), nl=False)
+    click.echo(card_markdown(_card_at(path)), nl=False)
+
+
+def _card_at(path: Path) -> ModelCard:
+    from detector.card import parse_card
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as e:
+        raise BadRequest(f"{path} is no text, so it is no card") from e
+    return parse_card(text)
 
 
 @lab.command()
@@ -104,19 +118,22 @@ def adopt(run: Path, folder: Path, left_out: Path | None, model_id: str) -> None
     """Copy card and weights of a finished run into a checkout, after comparing their digests."""
     from dataclasses import replace
 
-    from detector.card import dump_card, parse_card
+    from detector.card import dump_card
+    from detector.files import write_whole
     from detector.lofo import card_rows
     from detector.weights import checked_bytes
 
     names = (f"{model_id}.json", f"{model_id}.safetensors")
     if not all((run / n).is_file() for n in names):
         raise BadRequest(f"{run} is not a finished run of {model_id}")
-    card = parse_card((run / names[0]).read_text(encoding="utf-8"))
+    if not folder.is_dir():
+        raise BadRequest(f"{folder} is no folder; name the weights_files folder of a checkout")
+    card = _card_at(run / names[0])
     weights = checked_bytes(card, run / names[1])
     if left_out is not None:
         card = replace(card, left_out=card_rows(left_out))
-    (folder / names[0]).write_text(dump_card(card), encoding="utf-8")
-    (folder / names[1]).write_bytes(weights)
+    write_whole(folder / names[1], weights)
+    write_whole(folder / names[0], dump_card(card).encode())
     for name in names:
         click.echo(folder / name)
 

@@ -7,12 +7,12 @@ so their tables are the camera's; their model is the one the index names.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from detector.corpus import index_rows
 from detector.errors import CorpusError, PixelsUnreadable
 from detector.forensics import exif
 from detector.forensics.compression import Compression, camera_key, examine_compression
@@ -53,12 +53,7 @@ def measure_cameras(root: Path) -> str:
 
 
 def _camera_files(root: Path) -> Iterator[tuple[str, Compression]]:
-    try:
-        with (root / "INDEX.csv").open(newline="", encoding="utf-8") as f:
-            rows = list(csv.DictReader(f))
-    except OSError as e:
-        raise CorpusError("INDEX.csv cannot be read") from e
-    for row in rows:
+    for row in index_rows(root):
         if not row["path"].startswith("camera/") or row["format"] != "JPEG":
             continue
         try:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import ModelUnavailable, NotApplicable
+from detector.files import write_whole
 from detector.gan.features import Extractor, mobilenet_extractor, pixel_extractor
 from detector.gan.quality import (
     class_coverage,
@@ -237,9 +238,7 @@ def _subset(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
 def write_quality(quality: Quality, about: dict[str, str | int], path: Path) -> None:
     """``about`` names what was measured: family, digests, seed."""
     text = json.dumps({"schema": SCHEMA, **about, **asdict(quality)}, indent=1, allow_nan=False) + "\n"
-    temporary = path.with_suffix(path.suffix + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, text.encode())
 
 
 def quality_text(quality: Quality) -> str:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from detector.errors import CorpusError
+from detector.files import write_whole as write_whole
 
 FORMAT = "assay-fit-1"
 
@@ -33,29 +33,17 @@ class Position:
     wall_seconds: float = 0.0
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Durable and whole, or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as f:
-        f.write(data)
-        f.flush()
-        os.fsync(f.fileno())
-    temporary.replace(path)
-
-
 def claim(run: Path, identity: dict[str, Any]) -> None:
     """Raises ``CorpusError`` when ``run`` was begun as something else."""
     path = run / "fit.json"
-    text = json.dumps(identity, indent=1, sort_keys=True) + "\n"
+    text = (json.dumps(identity, indent=1, sort_keys=True) + "\n").encode()
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and path.read_text(encoding="utf-8") != text:
-            raise CorpusError(
-                f"{run.name} was begun with another family, seed or source; choose another folder"
-            )
-        write_whole(path, text.encode())
+        same = not path.is_file() or path.read_bytes() == text
     except OSError as e:
-        raise CorpusError(f"{run.name} cannot be written: {e.strerror}") from e
+        raise CorpusError(f"{path} cannot be read: {e.strerror}") from e
+    if not same:
+        raise CorpusError(f"{run.name} was begun with another family, seed or source; choose another folder")
+    write_whole(path, text)
 
 
 def save_checkpoint(
@@ -137,15 +125,18 @@ class Log:
 
     def add(self, line: dict[str, Any]) -> None:
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as f:
-                f.write(json.dumps(line) + "\n")
+            try:
+                with self._path.open("a", encoding="utf-8") as f:
+                    f.write(json.dumps(line) + "\n")
+            except OSError as e:
+                raise CorpusError(f"{self._path} cannot be written: {e.strerror}") from e
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
     """Every whole line of a run's log."""
     path = run / "log.jsonl"
     lines: list[dict[str, Any]] = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             line = json.loads(text)
         except ValueError:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from detector.corpus import Split
 from detector.errors import CorpusError
-from detector.gan.checkpoint import write_whole
+from detector.files import write_whole
 from detector.gan.fit import FitResult, Progress, fit
 from detector.gan.pictures import as_bytes, as_floats
 from detector.gan.semi import Semi, SemiSpec, few_labels

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import CorpusError
+from detector.files import write_whole
 from detector.gan.export import png_bytes
 from detector.metrics import Array
 
@@ -43,7 +43,7 @@ def sheet_of(images: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
 
 def write_sheet(images: NDArray[np.uint8], path: Path, *, columns: int) -> None:
     """Raises ``CorpusError`` when the file cannot be written."""
-    _write(png_bytes(sheet_of(images, columns=columns)), path)
+    write_whole(path, png_bytes(sheet_of(images, columns=columns)))
 
 
 def plot_losses(log: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
@@ -114,7 +114,7 @@ def plot_errors(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path,
 def read_points(path: Path) -> list[dict[str, float]]:
     """Whole lines of a JSON-lines file of numbers; a line that a crash cut short ends it."""
     points: list[dict[str, float]] = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             points.append({str(k): float(v) for k, v in json.loads(text).items()})
         except (ValueError, TypeError, AttributeError):
@@ -137,15 +137,4 @@ def _figure(title: str) -> tuple[Figure, Any]:
 def _save(figure: Figure, path: Path) -> None:
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110)
-    _write(out.getvalue(), path)
-
-
-def _write(data: bytes, path: Path) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as e:
-        temporary.unlink(missing_ok=True)
-        raise CorpusError(f"{path} cannot be written: {e.strerror}") from e
+    write_whole(path, out.getvalue())

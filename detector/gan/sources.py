@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,9 +157,10 @@ def _mnist(folder: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int6
     if path is None:
         raise CorpusError(f"{folder.name} holds no .npz file")
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as f, np.load(f, allow_pickle=False) as stored:
             images, labels = stored[f"x_{split}"], stored[f"y_{split}"].astype(np.int64)
-    except (OSError, ValueError, KeyError) as e:
+    # A plain array is no context manager, and a torn archive has errors of its own.
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as e:
         raise CorpusError(f"{path.name} holds no readable x_{split} and y_{split}") from e
     if (
         images.dtype != np.uint8
@@ -186,9 +190,8 @@ def index_photos(folder: Path, *, report: Report = _silent) -> PhotoIndex:
     folder that cannot be read or holds no usable photo."""
     if not folder.is_dir():
         raise CorpusError(f"{folder} is no folder; name cifar10, mnist or a folder of photos")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+    paths, skipped = _named_as_photos(folder)
     found: dict[str, tuple[str, str, NDArray[np.bool_]]] = {}
-    skipped = []
     for n, path in enumerate(paths):
         name = path.relative_to(folder).as_posix()
         try:
@@ -210,6 +213,26 @@ def index_photos(folder: Path, *, report: Report = _silent) -> PhotoIndex:
         for d, u in zip(digests, units, strict=True)
     ]
     return PhotoIndex(folder=folder, photos=tuple(photos), skipped=tuple(skipped))
+
+
+def _named_as_photos(folder: Path) -> tuple[list[Path], list[Skipped]]:
+    """Files in the order of their paths, and what below the folder may not be looked into. Raises
+    ``CorpusError`` when that is the folder itself."""
+    found: list[Path] = []
+    closed: list[OSError] = []
+    for place, _, names in os.walk(folder, onerror=closed.append):
+        for path in (Path(place, n) for n in names if Path(n).suffix.lower() in _SUFFIXES):
+            try:
+                found += [path] if path.is_file() else []
+            except OSError as e:
+                closed.append(e)
+    skipped = []
+    for error in closed:
+        reason = f"cannot be read: {error.strerror}"
+        if Path(error.filename) == folder:
+            raise CorpusError(f"{folder} {reason}") from error
+        skipped.append(Skipped(path=Path(error.filename).relative_to(folder).as_posix(), reason=reason))
+    return sorted(found), skipped
 
 
 def _examined(path: Path) -> tuple[str, str, NDArray[np.bool_]]:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from detector.errors import CorpusError, ModelUnavailable, NotApplicable
-from detector.gan.checkpoint import write_whole
+from detector.files import write_whole
 from detector.gan.pictures import as_bytes, as_floats, checked_pictures
 from detector.generators import make_family, parse_spec
 from detector.generators.family import Aligned, Family, Likelihood, Translating
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from detector.gan.fit import FitResult
 
 CARD_VERSION = 1
+MOST_BYTES = 4 << 30  # of pictures drawn at once
 CHUNK = 64  # pictures drawn or passed through at once; part of what a seed means
 
 
@@ -121,12 +122,8 @@ def save_family(family: Family, folder: Path, card: GeneratorCard) -> GeneratorC
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in family.state_dict().items()}
     data = save(tensors)
     card = replace(card, weights_sha256=hashlib.sha256(data).hexdigest())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "weights.safetensors", data)
-        write_whole(folder / "card.json", dump_card(card).encode())
-    except OSError as e:
-        raise CorpusError(f"the generator cannot be written to {folder.name}: {e.strerror}") from e
+    write_whole(folder / "weights.safetensors", data)
+    write_whole(folder / "card.json", dump_card(card).encode())
     return card
 
 
@@ -165,6 +162,8 @@ class Fitted:
         """uint8 (n, side, side, channels); ``labels`` (n,) asks for classes. Raises ``CorpusError``."""
         if n < 1 or seed < 0:
             raise CorpusError("a sample has at least one picture and a seed from 0")
+        if n * self.spec.side**2 * self.spec.channels > MOST_BYTES:
+            raise CorpusError(f"{n} pictures of {self.spec.side} pixels do not fit into memory; draw fewer")
         wanted = self._wanted(n, labels)
         out = []
         for i, at in enumerate(range(0, n, CHUNK)):

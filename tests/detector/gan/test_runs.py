@@ -13,6 +13,7 @@ from detector.corpus import Split
 from detector.errors import CorpusError, ModelUnavailable
 from detector.gan import features
 from detector.gan.assess import assess, quality_text, write_quality
+from detector.gan.checkpoint import read_log
 from detector.gan.export import MANIFEST, export_pictures, pixels_digest
 from detector.gan.runs import Data, Wanted, about_run, assess_run, choose_device, export_run, fit_run
 from detector.gan.sheet import plot_losses, plot_progress, read_points, sheet_of
@@ -189,3 +190,15 @@ def test_auto_is_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert choose_device("auto") == "cpu"
     assert choose_device("cuda") == "cuda"
+
+
+def test_a_torn_log_is_read_up_to_the_tear(tmp_path):
+    (tmp_path / "log.jsonl").write_bytes(b'{"steps": 1}\n\xff\xfe{')
+    (tmp_path / "watch.jsonl").write_bytes(b'{"steps": 1}\n\xff\xfe{')
+    assert read_log(tmp_path) == [{"steps": 1}]
+    assert read_points(tmp_path / "watch.jsonl") == [{"steps": 1.0}]
+
+
+def test_more_pictures_than_fit_into_memory_are_refused_before_they_are_drawn(run):
+    with pytest.raises(CorpusError, match="draw fewer"):
+        open_family(run).sample(10**9, 0)

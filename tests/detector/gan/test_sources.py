@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,20 @@ def test_the_named_sets_of_the_corpus_open(corpus_dir: Path) -> None:
     assert np.bincount(found.labels).tolist() == [200] * 10
     digits = open_source("mnist", 28, seed=0, split=Split.TEST, corpus=corpus_dir)
     assert digits.images.shape == (2000, 28, 28, 1)
+
+
+def test_a_subfolder_that_may_not_be_read_is_listed_and_not_passed_over(tmp_path, monkeypatch):
+    real = os.scandir
+
+    def closed(path):
+        if str(path).endswith("private"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    (tmp_path / "private").mkdir()
+    (tmp_path / "a.png").write_bytes(encoded(scene(64, 64, 1), "PNG"))
+    monkeypatch.setattr(os, "scandir", closed)
+    index = index_photos(tmp_path)
+    assert [(s.path, s.reason) for s in index.skipped] == [("private", "cannot be read: Permission denied")]
+    with pytest.raises(CorpusError, match="private cannot be read: Permission denied"):
+        index_photos(tmp_path / "private")

@@ -1,0 +1,27 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from detector.errors import CorpusError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Durable and whole, or not at all; the folder is made. Raises ``CorpusError`` and then leaves what was
+    there before."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as e:
+        raise CorpusError(f"{path} cannot be written: {e.strerror}") from e

@@ -1,0 +1,150 @@
+"""Wrong folders, torn files and places that cannot be written: one typed sentence, and no partial file."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import shutil
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from authn.cli import cli
+from authn.cli.lab_group import LabGroup
+from authn.errors import AuthnError, BadRequest, Unavailable
+from detector.errors import CorpusError, DetectorError
+from tests.conftest import ROOT
+
+WEIGHTS = ROOT / "detector" / "weights_files"
+
+
+def lab(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["lab", *map(str, arguments)])
+
+
+def detail(found: Result, kind: type[Exception]) -> str:
+    assert isinstance(found.exception, kind), (found.output, found.exception)
+    assert isinstance(found.exception, AuthnError | DetectorError)
+    return found.exception.detail
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """The shipped detector as a run folder."""
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("traces-1.json", "traces-1.safetensors"):
+        shutil.copy(WEIGHTS / name, run)
+    return run
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_run_folder_below_a_file_is_one_sentence(command: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "INDEX.csv").write_text("path,licence,sha256,source,format\n")
+    found = lab(command, "--data", tmp_path, "--out", tmp_path / "file" / "run")
+    assert "file/run cannot be used: Not a directory" in detail(found, Unavailable)
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.npz"), "a.npz cannot be used: No space left"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "a file cannot be used: Input/output error"),
+        (MemoryError(), "not enough memory"),
+    ],
+    ids=["full", "broken", "memory"],
+)
+def test_what_the_system_refuses_is_one_sentence(raised: BaseException, says: str) -> None:
+    @click.group(cls=LabGroup)
+    def group() -> None: ...
+
+    @group.command()
+    def work() -> None:
+        raise raised
+
+    assert says in detail(CliRunner().invoke(group, ["work"]), Unavailable)
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "cameras"])
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [(None, "is missing"), (b"\xff\xfe\x00,", "cannot be read"), (b"", "lacks"), (b"a,b\n", "lacks")],
+    ids=["none", "no text", "empty", "other columns"],
+)
+def test_an_index_that_is_none_is_one_sentence(
+    command: str, index: bytes | None, says: str, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    if index is not None:
+        (corpus / "INDEX.csv").write_bytes(index)
+    out = [] if command == "cameras" else ["--out", tmp_path / "run"]
+    assert f"INDEX.csv {'in corpus ' if index is not None else ''}{says}" in detail(
+        lab(command, "--data", corpus, *out), CorpusError
+    )
+
+
+def test_a_card_that_is_no_text_is_one_sentence(finished: Path, tmp_path: Path) -> None:
+    (finished / "traces-1.json").write_bytes(b"\xff\xfe")
+    assert "no text" in detail(lab("card", "--run", finished), BadRequest)
+    assert "no text" in detail(lab("adopt", "--run", finished, "--to", tmp_path), BadRequest)
+
+
+def test_weights_are_adopted_into_a_folder_that_is_there(finished: Path, tmp_path: Path) -> None:
+    assert "is no folder" in detail(lab("adopt", "--run", finished, "--to", tmp_path / "none"), BadRequest)
+    assert not (tmp_path / "none").exists()
+    there = tmp_path / "there"
+    there.mkdir()
+    assert lab("adopt", "--run", finished, "--to", there).exit_code == 0
+    assert sorted(p.name for p in there.iterdir()) == ["traces-1.json", "traces-1.safetensors"]
+
+
+def _npz(**arrays: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.savez(out, **arrays)
+    return out.getvalue()
+
+
+def _plain() -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.zeros(3))
+    return out.getvalue()
+
+
+def _torn() -> bytes:
+    digits = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    data = bytearray(_npz(x_train=digits, y_train=np.arange(40) % 10))
+    data[3000:3100] = bytes(100)
+    return bytes(data)
+
+
+DIGITS = {
+    "no archive": (b"PK\x03\x04 and nothing else", "no readable"),
+    "torn": (_torn(), "no readable"),
+    "one array": (_plain(), "no readable"),
+    "not finite": (_npz(x_train=np.full((20, 28, 28), np.nan), y_train=np.zeros(20)), "does not hold"),
+}
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_digits_that_cannot_be_read_are_one_sentence(name: str, tmp_path: Path) -> None:
+    data, says = DIGITS[name]
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "any.npz").write_bytes(data)
+    assert says in detail(lab("semi", "--corpus", tmp_path, "--out", tmp_path / "run"), CorpusError)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_heatmap_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    from PIL import Image
+
+    photo = tmp_path / "photo.png"
+    noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(photo)
+    found = lab("heatmap", photo, "--out", photo / "map.png")
+    assert "map.png cannot be written" in detail(found, CorpusError)

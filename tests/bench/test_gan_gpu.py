@@ -9,6 +9,8 @@ import torch
 
 from detector.gan.flops import flops_per_picture
 from tests.bench.gan_gpu import RECIPES, main
+from tests.detector.gan.test_sources import scene
+from tests.detector.made import encoded
 
 
 def test_the_benchmark_measures_and_compares_both_ways_of_a_step(tmp_path, capsys):
@@ -27,6 +29,40 @@ def test_the_benchmark_measures_and_compares_both_ways_of_a_step(tmp_path, capsy
 def test_without_a_gpu_the_benchmark_says_so(tmp_path, capsys):
     assert main(["--out", str(tmp_path)]) == 4
     assert "no CUDA device" in capsys.readouterr().err
+
+
+def test_a_family_without_a_recipe_is_one_sentence(tmp_path, capsys):
+    assert main(["--device", "cpu", "--families", "dcgan,dbm", "--out", str(tmp_path / "out")]) == 4
+    assert "dbm has no recipe for a GPU" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_family_that_does_not_fit_is_told_and_the_others_are_measured(tmp_path, capsys, monkeypatch):
+    def full(name, *_others):
+        if name == "dcgan":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return {"kind": "check", "family": name}
+
+    monkeypatch.setattr("tests.bench.gan_gpu.check", full)
+    monkeypatch.setattr("tests.bench.gan_gpu.speed", lambda *_all: iter(()))
+    assert main(["--device", "cpu", "--families", "dcgan,wgan", "--out", str(tmp_path)]) == 0
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [(x["kind"], x.get("family"), x.get("why")) for x in lines[1:]] == [
+        ("failed", "dcgan", "CUDA out of memory"), ("check", "wgan", None),
+    ]  # fmt: skip
+
+
+def test_quality_is_measured_against_time_on_any_folder_of_photos(tmp_path, capsys):
+    """A photo's split follows from its bytes, so there are enough of them for every split to have some."""
+    for n in range(14):
+        (tmp_path / f"{n}.jpg").write_bytes(encoded(scene(96, 128, n), "JPEG", quality=90))
+    arguments = ["--device", "cpu", "--families", "dcgan", "--data", str(tmp_path), "--seconds", "0.4"]
+    assert main([*arguments, "--samples", "24", "--out", str(tmp_path / "out")]) == 0
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    found = [x for x in lines if x["kind"] == "quality"]
+    assert [x["seconds"] for x in found] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert all(x["low"] <= x["kid"] <= x["high"] for x in found)
+    assert found[0]["pictures"] < found[-1]["pictures"]
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

@@ -10,11 +10,13 @@ by the zoo are smaller than a region; they are laid out as tiles, and so are the
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +78,11 @@ def prepare(
 def _cached(cache: Path, key: str) -> TrainingSet | None:
     if not cache.is_file():
         return None
-    with np.load(cache, allow_pickle=False) as stored:
-        return _unpacked(stored) if str(stored["key"]) == key else None
+    try:
+        with cache.open("rb") as f, np.load(f, allow_pickle=False) as stored:
+            return _unpacked(stored) if str(stored["key"]) == key else None
+    except (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error):
+        return None  # torn: it is built again
 
 
 def _unpacked(stored: np.lib.npyio.NpzFile) -> TrainingSet:

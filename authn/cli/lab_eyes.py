@@ -19,10 +19,10 @@ _models = click.option(
 def eyes(photo: Path, models: Path, out: Path | None) -> None:
     """Compare the eyes of each face of a photo, and draw what was measured."""
     from authn.media import open_media
+    from detector.files import write_whole
     from detector.forensics.faces import decode_upright, open_faces
     from detector.forensics.symmetry import examine_faces
     from detector.forensics.symmetry_overlay import draw, png_of
-    from signer.durable import write_durably
 
     media = open_media(photo)
     pixels = decode_upright(media.data, media.media_type)
@@ -34,7 +34,7 @@ def eyes(photo: Path, models: Path, out: Path | None) -> None:
         why = "; ".join(u.value for u in face.unfit) or f"irises differ by {face.colour:.1f} in a*b*"
         click.echo(f"face {n}, {face.face.width:.0f} pixels wide: {why}")
     if out is not None:
-        write_durably(out, png_of([draw(pixels, face) for face in found]), mode=0o644)
+        write_whole(out, png_of([draw(pixels, face) for face in found]))
 
 
 @click.command("eyes-card")

@@ -78,8 +78,8 @@ def fit(
     evaluation mode. With ``run``, the fit keeps its state there and goes on from it.
 
     Raises ``CorpusError`` for a source that does not fit, for a ``run`` that belongs to another fit and for
-    a missing device; ``FitFailed`` when a loss is no number any more. SIGINT and SIGTERM are answered after
-    a checkpoint, by whoever answered them before.
+    a missing device; ``FitFailed`` when a loss is no number any more or the device's memory is full. SIGINT
+    and SIGTERM are answered after a checkpoint, by whoever answered them before.
     """
     family.accept(source)
     if seed < 0:
@@ -89,7 +89,13 @@ def fit(
     if run is not None:
         claim(run, _identity(family, source, seed, place, precision))
     with _one_thread(place), torch.random.fork_rng(devices=[]), _Signals() as signals:
-        return _Fit(family, source, budget, seed, run, place, precision, report).go(signals)
+        try:
+            return _Fit(family, source, budget, seed, run, place, precision, report).go(signals)
+        except torch.OutOfMemoryError as e:
+            raise FitFailed(
+                f"{family.spec.family} does not fit into the memory of {device}; a smaller side, width or "
+                "batch needs less"
+            ) from e
 
 
 def _identity(

@@ -11,7 +11,7 @@ quality is that of pixels). It prints JSON lines and appends them to ``OUT/resul
               arithmetic per picture, counted on meta tensors, times pictures/s, over the measured peak
 ``quality``   the kernel distance on MobileNetV2 features (never called FID) after each quarter of the budget;
               schedules that end with a budget end with each part, and a wall second is one of fitting alone
-``failed``    what did not fit into the memory of this GPU, or has no pictures of its own
+``failed``    what diverged, did not fit into the memory of this GPU, or has no pictures of its own
 
 Without ``--data`` the quality part is left out and speed is measured on noise. ``--device cpu`` runs
 everything small, as the test beside this file does: its numbers say nothing about a GPU.
@@ -32,7 +32,7 @@ import numpy as np
 import torch
 
 from detector.corpus import Split
-from detector.errors import CorpusError, DetectorError, ModelUnavailable, NotApplicable
+from detector.errors import CorpusError, DetectorError, FitFailed, ModelUnavailable, NotApplicable
 from detector.gan.clusters import clustered
 from detector.gan.device import fastest_precision, open_device, recorded_step, settled
 from detector.gan.features import mobilenet_extractor, pixel_extractor
@@ -190,7 +190,7 @@ def everything(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     for family in options.families.split(","):
         try:
             yield from of_family(family, device, peak, options)
-        except (NotApplicable, torch.OutOfMemoryError) as e:
+        except (FitFailed, NotApplicable, torch.OutOfMemoryError) as e:
             yield line("failed", family=family, why=str(e).split(". ")[0])
 
 

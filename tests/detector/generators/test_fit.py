@@ -186,6 +186,15 @@ def test_a_missing_device_is_one_sentence():
         fit(small(), source(), STEPS, seed=0, device="cuda")
 
 
+def test_a_device_whose_memory_is_full_is_one_sentence():
+    class Large(type(small())):
+        def fake(self, draws):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80 GiB")
+
+    with pytest.raises(FitFailed, match="gan does not fit into the memory of cpu; a smaller side"):
+        fit(Large(small().spec), source(), STEPS, seed=0)
+
+
 def test_a_fit_that_diverges_says_so_and_keeps_its_last_checkpoint(tmp_path):
     class Broken(type(small())):
         def generator_loss(self, real, fake, labels, draws):

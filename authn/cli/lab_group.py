@@ -23,5 +23,7 @@ class LabGroup(click.Group):
                 raise
             what = e.filename if isinstance(e.filename, str) else "a file"
             raise Unavailable(f"{what} cannot be used: {e.strerror or e}") from e
-        except MemoryError as e:
+        except (MemoryError, RuntimeError) as e:
+            if isinstance(e, RuntimeError) and "allocate memory" not in str(e):  # how torch says it
+                raise
             raise Unavailable("there is not enough memory for this; ask for fewer or smaller pictures") from e

@@ -79,10 +79,14 @@ def families() -> None:
 @click.option(
     "--side", type=click.IntRange(8, 256), help="Pixels of a picture's side; default: the recipe's."
 )
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE",
+    help="A setting of the family's own; repeatable.",
+)  # fmt: skip
 @_device
 def fit(
     family: str, data: str, corpus: Path | None, run: Path, steps: int | None, seconds: float | None,
-    seed: int, side: int | None, device: str,
+    seed: int, side: int | None, settings: tuple[str, ...], device: str,
 ) -> None:  # fmt: skip
     """Fit a FAMILY of generators on real pictures; plots and logs lie beside the weights."""
     from detector.gan.runs import Wanted, budget_of, choose_device, fit_run
@@ -92,8 +96,8 @@ def fit(
         seconds = 300.0
     with Progress() as report:
         card = fit_run(
-            Wanted(family=family, side=side), _data(data, corpus), run, budget_of(steps, seconds, chosen),
-            seed=seed, device=chosen, report=report,
+            Wanted(family=family, side=side, settings=settings), _data(data, corpus), run,
+            budget_of(steps, seconds, chosen), seed=seed, device=chosen, report=report,
         )  # fmt: skip
     click.echo(f"{card.spec.family} {card.weights_sha256} after {card.steps} steps in {run}")
 

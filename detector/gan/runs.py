@@ -34,7 +34,7 @@ from detector.gan.sheet import plot_losses, plot_progress, plot_spectra, read_po
 from detector.gan.sources import NAMED, PhotoIndex, index_photos, open_named, tiles_of
 from detector.gan.spectrum import profile_db, ring_powers, spectrum_distance
 from detector.gan.store import Fitted, GeneratorCard, card_of, digest_of, open_family, save_family
-from detector.generators import family_row, make_family
+from detector.generators import family_row, make_family, parse_settings
 from detector.generators.family import Family
 from detector.generators.spec import Budget, ImageSource
 
@@ -69,6 +69,7 @@ class Wanted:
     side: int | None = None
     width: int | None = None
     batch: int | None = None
+    settings: tuple[str, ...] = ()  # NAME=VALUE, the family's own
 
 
 def choose_device(name: str) -> str:
@@ -129,8 +130,9 @@ def fit_run(
 ) -> GeneratorCard:
     """Fit or go on, save, draw the plots. A run that used its budget up is only drawn again. Raises
     ``DetectorError``."""
-    index = index or data.index(report)
     spec = family_row(wanted.family).spec
+    parse_settings(wanted.family, wanted.settings)  # before all photos are read
+    index = index or data.index(report)
     side = wanted.side or spec.side
     source = train_source(data, index, side, classes=spec.classes, seed=seed, report=report)
     family = make_family(wanted.family, seed=seed, **_overrides(wanted, source, side))
@@ -145,7 +147,7 @@ def _overrides(wanted: Wanted, source: ImageSource, side: int) -> dict[str, Any]
     given = {"side": side, "channels": source.images.shape[3], "width": wanted.width, "batch": wanted.batch}
     if family_row(wanted.family).spec.classes and source.class_names:
         given["classes"] = len(source.class_names)
-    return {k: v for k, v in given.items() if v is not None}
+    return {k: v for k, v in given.items() if v is not None} | parse_settings(wanted.family, wanted.settings)
 
 
 class _Watch:

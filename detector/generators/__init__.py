@@ -3,6 +3,8 @@ does. ``import detector`` does not."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -269,6 +271,39 @@ def make_family(name: str, *, seed: int = 0, spec: Spec | None = None, **overrid
         torch.manual_seed(seed)
         family: Family = made(replace(spec, **overrides))
     return family
+
+
+# What the data decide, and what only describes the code.
+_NOT_SET = {"family", "side", "channels", "classes", "normaliser", "loss", "paper"}
+_OTHER_UPSAMPLERS = {"cyclegan", "dip", "recon", "vae"}
+
+
+def parse_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` for fields of a family's spec. Raises ``ModelUnavailable`` for an unknown family and
+    ``CorpusError`` for a setting that it does not have or another kind of value."""
+    spec = family_row(name).spec
+    known = {f.name for f in fields(spec)} - _NOT_SET
+    known -= set() if name in _OTHER_UPSAMPLERS else {"upsampler"}
+    given: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or key not in known:
+            raise CorpusError(
+                f"{text!r} is no setting of {name}; {', '.join(sorted(known))} are, as NAME=VALUE"
+            )
+        kind = type(getattr(spec, key))
+        if kind is bool:
+            if value not in {"true", "false"}:
+                raise CorpusError(f"{key} is true or false, not {value!r}")
+            given[key] = value == "true"
+            continue
+        try:
+            given[key] = kind(value)
+            if kind is float and not math.isfinite(given[key]):
+                raise ValueError(value)
+        except ValueError as e:
+            raise CorpusError(f"{value!r} is no value of {key}, which is {kind.__name__}") from e
+    return given
 
 
 def family_row(name: str) -> Row:

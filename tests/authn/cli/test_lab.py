@@ -59,6 +59,42 @@ def test_a_fit_says_which_weights_it_left_and_the_next_call_only_draws_it_again(
     assert (run / "loss.png").is_file()
 
 
+def test_a_setting_of_the_family_is_in_the_card_and_a_fit_with_another_one_is_refused(
+    photos: Path, tmp_path: Path
+) -> None:
+    given = ("--data", photos, "--out", tmp_path / "r", "--steps", 2, "--side", 16, "--device", "cpu")
+    chosen = ("--set", "upsampler=transposed", "--set", "adversarial=0.5", "--set", "width=8")
+    done("fit", "recon", *given, *chosen)
+    spec = json.loads((tmp_path / "r" / "card.json").read_text())["spec"]
+    assert (spec["upsampler"], spec["adversarial"], spec["width"]) == ("transposed", 0.5, 8)
+    other = assay("fit", "recon", *given)
+    assert isinstance(other.exception, CorpusError)
+    assert "begun with another" in other.exception.detail
+
+
+@pytest.mark.parametrize(
+    ("family", "setting", "says"),
+    [
+        ("dcgan", "upsampler=nearest", "no setting of dcgan; batch, ema, latent, learning_rate, width are"),
+        ("recon", "factor", "no setting of recon"),
+        ("recon", "factor=three", "'three' is no value of factor, which is int"),
+        ("dcgan", "learning_rate=nan", "'nan' is no value of learning_rate, which is float"),
+        ("recon", "factor=3", "factor is 2, 4 or 8"),
+        ("recon", "upsampler=magic", "magic"),
+        ("biggan", "few_labels=1", "few_labels is true or false"),
+    ],
+    ids=lambda v: v if "=" in v else "",
+)
+def test_a_setting_that_cannot_be_is_one_sentence(
+    family: str, setting: str, says: str, photos: Path, tmp_path: Path
+) -> None:
+    command = ("fit", family, "--data", photos, "--out", tmp_path / "r", "--steps", 1, "--side", 16)
+    found = assay(*command, "--set", setting)
+    assert isinstance(found.exception, DetectorError)
+    assert says in found.exception.detail
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_samples_of_one_seed_are_the_same_pictures(run: Path, tmp_path: Path) -> None:
     first, second, other = (
         done("sample", run, "--count", 5, "--seed", s, "--out", tmp_path / f"{n}.npz").split()[0]

@@ -56,8 +56,9 @@ def test_a_run_folder_below_a_file_is_one_sentence(command: str, tmp_path: Path)
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.npz"), "a.npz cannot be used: No space left"),
         (OSError(errno.EIO, os.strerror(errno.EIO)), "a file cannot be used: Input/output error"),
         (MemoryError(), "not enough memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "not enough memory"),
     ],
-    ids=["full", "broken", "memory"],
+    ids=["full", "broken", "memory", "tensors"],
 )
 def test_what_the_system_refuses_is_one_sentence(raised: BaseException, says: str) -> None:
     @click.group(cls=LabGroup)

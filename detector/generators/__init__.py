@@ -286,24 +286,29 @@ def parse_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
     known -= set() if name in _OTHER_UPSAMPLERS else {"upsampler"}
     given: dict[str, Any] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
+        key, equals, told = text.partition("=")
         if not equals or key not in known:
             raise CorpusError(
                 f"{text!r} is no setting of {name}; {', '.join(sorted(known))} are, as NAME=VALUE"
             )
         kind = type(getattr(spec, key))
-        if kind is bool:
-            if value not in {"true", "false"}:
-                raise CorpusError(f"{key} is true or false, not {value!r}")
-            given[key] = value == "true"
-            continue
-        try:
-            given[key] = kind(value)
-            if kind is float and not math.isfinite(given[key]):
-                raise ValueError(value)
-        except ValueError as e:
-            raise CorpusError(f"{value!r} is no value of {key}, which is {kind.__name__}") from e
+        value = _setting(kind, told)
+        if value is None:
+            wanted = "true or false" if kind is bool else f"of the kind {kind.__name__}"
+            raise CorpusError(f"{key} is {wanted}, not {told!r}")
+        given[key] = value
     return given
+
+
+def _setting(kind: type, told: str) -> Any:
+    """A value of this kind, or None."""
+    if kind is bool:
+        return {"true": True, "false": False}.get(told)
+    try:
+        value = kind(told)
+    except ValueError:
+        return None
+    return value if kind is not float or math.isfinite(value) else None
 
 
 def family_row(name: str) -> Row:

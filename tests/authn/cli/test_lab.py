@@ -77,8 +77,8 @@ def test_a_setting_of_the_family_is_in_the_card_and_a_fit_with_another_one_is_re
     [
         ("dcgan", "upsampler=nearest", "no setting of dcgan; batch, ema, latent, learning_rate, width are"),
         ("recon", "factor", "no setting of recon"),
-        ("recon", "factor=three", "'three' is no value of factor, which is int"),
-        ("dcgan", "learning_rate=nan", "'nan' is no value of learning_rate, which is float"),
+        ("recon", "factor=three", "factor is of the kind int, not 'three'"),
+        ("dcgan", "learning_rate=nan", "learning_rate is of the kind float, not 'nan'"),
         ("recon", "factor=3", "factor is 2, 4 or 8"),
         ("recon", "upsampler=magic", "magic"),
         ("biggan", "few_labels=1", "few_labels is true or false"),

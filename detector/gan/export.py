@@ -81,4 +81,7 @@ def save_pictures(images: NDArray[np.uint8], path: Path, *, about: dict[str, str
         temporary.replace(path)
     except OSError as e:
         raise CorpusError(f"{path} cannot be written: {e.strerror}") from e
+    finally:
+        if temporary.is_file():
+            temporary.unlink()
     return pixels_digest(images)

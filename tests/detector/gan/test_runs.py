@@ -14,7 +14,7 @@ from detector.errors import CorpusError, ModelUnavailable
 from detector.gan import features
 from detector.gan.assess import assess, quality_text, write_quality
 from detector.gan.checkpoint import read_log
-from detector.gan.export import MANIFEST, export_pictures, pixels_digest
+from detector.gan.export import MANIFEST, export_pictures, pixels_digest, save_pictures
 from detector.gan.runs import Data, Wanted, about_run, assess_run, choose_device, export_run, fit_run
 from detector.gan.sheet import plot_losses, plot_progress, read_points, sheet_of
 from detector.gan.sources import open_source
@@ -202,3 +202,17 @@ def test_a_torn_log_is_read_up_to_the_tear(tmp_path):
 def test_more_pictures_than_fit_into_memory_are_refused_before_they_are_drawn(run):
     with pytest.raises(CorpusError, match="draw fewer"):
         open_family(run).sample(10**9, 0)
+
+
+@pytest.mark.parametrize(
+    "broken", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "interrupted"]
+)
+def test_pictures_that_were_not_written_to_the_end_leave_no_file(broken, tmp_path, monkeypatch):
+    def torn(f, **_arrays):
+        f.write(b"PK")
+        raise broken
+
+    monkeypatch.setattr(np, "savez", torn)
+    with pytest.raises((CorpusError, KeyboardInterrupt)):
+        save_pictures(np.zeros((1, 8, 8, 3), np.uint8), tmp_path / "a.npz", about={})
+    assert list(tmp_path.iterdir()) == []

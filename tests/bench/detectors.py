@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from detector.pixels import Pixels
 from detector.registry import SEMANTIC_MODEL
 from detector.semantic import open_encoder, open_semantic
 from tests.programs import installed_encoder
+
+CLEAR = np.log(10) / 2  # natural log of the ratio from which on an answer counts
 
 Scorer = Callable[[Pixels], float]  # natural log-likelihood ratio, or what its maker calls log-odds
 
@@ -131,33 +134,70 @@ def _wiener(x: np.ndarray) -> np.ndarray:
     return mean + np.maximum(variance - noise, 0) / np.maximum(variance, noise) * (x - mean)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one detector said of one picture: a natural log-ratio, or None where it abstained."""
+
+    set_name: str
+    fake: bool
+    value: float | None
+
+
 def compare(root: Path, per_set: int) -> None:
     scorers = ours() | peers()
     items = [i for i in load_index(root) if i.split is Split.TEST]
-    scores: dict[tuple[str, str], dict[bool, list[float]]] = {}
+    scores: dict[tuple[str, str], list[Seen]] = {(w, v): [] for w in scorers for v in VIEWS}
     for name in sorted({i.set_name for i in items}):
         for item in sorted((i for i in items if i.set_name == name), key=lambda i: i.sha256)[:per_set]:
             for n, picture in enumerate(pictures(root, item)):
                 for view in VIEWS:
                     seen = view_of(picture, f"{item.path}#{n}", view)
                     for who, scorer in scorers.items():
-                        try:
-                            value = scorer(seen)
-                        except NotApplicable:
-                            continue
-                        scores.setdefault((who, view), {True: [], False: []})[item.fake].append(value)
+                        found = Seen(set_name=name, fake=item.fake, value=said(scorer, seen))
+                        scores[who, view].append(found)
         print(f"{name}: done", file=sys.stderr)
-    print(f"{'detector':12} {'view':10} {'AUC':>22} {'Cllr':>7} {'false alarms':>13}   n")
-    for (who, view), found in scores.items():
-        real, fake = np.array(found[False]), np.array(found[True])
-        if min(len(real), len(fake)) < MIN_ITEMS:
-            continue
-        area = bootstrap(auc, real, fake, rounds=300)
-        alarms = float((real > np.log(10) / 2).mean())
-        print(
-            f"{who:12} {view:10} {area.value:.3f} [{area.low:.3f}, {area.high:.3f}] "
-            f"{cllr(real, fake):7.2f} {alarms:13.3f}   {len(real)} + {len(fake)}"
-        )
+    print(HEAD)
+    for (who, view), found_by in scores.items():
+        print(row(who, view, found_by))
+
+
+def said(scorer: Scorer, pixels: Pixels) -> float | None:
+    try:
+        return scorer(pixels)
+    except NotApplicable:
+        return None
+
+
+HEAD = (
+    f"{'detector':12} {'view':10} {'AUC':>22} {'Cllr':>7} {'answered':>9} {'wrong':>7} {'false alarms':>13}"
+    "  worst source          n"
+)
+
+
+def row(who: str, view: str, found: Sequence[Seen]) -> str:
+    """AUC and Cllr over the pictures that it did not abstain from. ``answered``: the share of all pictures
+    with a ratio beyond the square root of 10 either way; ``wrong``: of those. False alarms and their worst
+    source (of ten pictures or more) are shares of all real pictures, abstentions included."""
+    real, fake = (
+        np.array([s.value for s in found if s.fake is kind and s.value is not None]) for kind in (False, True)
+    )
+    if min(len(real), len(fake)) < MIN_ITEMS:
+        return f"{who:12} {view:10} too few pictures: {len(real)} + {len(fake)}"
+    clear = [s for s in found if s.value is not None and abs(s.value) >= CLEAR]
+    wrong = sum(((s.value or 0.0) > 0 and not s.fake) or ((s.value or 0.0) < 0 and s.fake) for s in clear)
+    by_set: dict[str, list[bool]] = {}
+    for s in found:
+        if not s.fake:
+            by_set.setdefault(s.set_name, []).append(s.value is not None and s.value >= CLEAR)
+    rates = {n: float(np.mean(v)) for n, v in by_set.items() if len(v) >= MIN_ITEMS // 2} or {"-": np.nan}
+    worst = max(rates, key=lambda n: rates[n])
+    alarms = float(np.mean([a for v in by_set.values() for a in v]))
+    area = bootstrap(auc, real, fake, rounds=300)
+    return (
+        f"{who:12} {view:10} {area.value:.3f} [{area.low:.3f}, {area.high:.3f}] {cllr(real, fake):7.2f} "
+        f"{len(clear) / len(found):9.3f} {wrong / max(1, len(clear)):7.3f} {alarms:13.3f}  "
+        f"{worst:14} {rates[worst]:.3f}  {len(real)} + {len(fake)} of {len(found)}"
+    )
 
 
 def speed(root: Path) -> None:

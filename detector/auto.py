@@ -22,16 +22,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.auto_material import require_enough
 from detector.corpus import Split
 from detector.errors import CorpusError, FitFailed, NotApplicable
 from detector.gan.checkpoint import write_whole
-from detector.gan.runs import Data, Wanted, assess_run, budget_of, choose_device, fit_run
+from detector.gan.runs import (
+    Data,
+    Wanted,
+    assess_run,
+    budget_of,
+    choose_device,
+    fit_run,
+    held_out_of,
+)
 from detector.gan.sheet import plot_spectra, write_sheet
 from detector.gan.sources import Photo, PhotoIndex, Skipped, index_photos, tiles_of
 from detector.gan.spectrum import profile_db, ring_powers
 from detector.gan.store import Fitted, open_family
 from detector.generators import FAMILIES
 from detector.generators.family import Aligned
+from detector.generators.spec import ImageSource
 from detector.stages import Stages
 
 Report = Callable[[str, int, int], None]
@@ -40,10 +50,11 @@ Pictures = NDArray[np.uint8]
 ZOO_SHARE = 0.5  # of the time; the rest is for the detector and for judging
 _DRAWN = {Split.TRAIN: 1024, Split.CALIBRATION: 256, Split.TEST: 256}
 _JUDGED = 256
-_TRIAL = 4
+_TRIAL = 8
 _SAMPLING_SHARE = 0.08
 _LEFT_OUT = {"dip"}  # fits a network to every single picture: minutes each
 _SHEET_COLUMNS = 16
+_OTHER_STAGES = 6  # beside three for every family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +89,29 @@ class Auto:
         self._folder, self.run, self.options, self.report = folder, run, options, report
         device = choose_device(options.device)
         self._device = device
-        self._real: dict[Split, Pictures] = {}
-        self.stages = Stages(run, asdict(options) | {"device": device})
+        self._tiles: dict[Split, ImageSource] = {}
+        self._of = 3 * len(self._names()) + _OTHER_STAGES
+        self.stages = Stages(
+            run, asdict(options) | {"device": device}, begins=self._begins, ends=self._ends
+        )  # fmt: skip
+
+    def _names(self) -> tuple[str, ...]:
+        return self.options.families or colour_families()
+
+    def _begins(self, name: str) -> None:
+        kept = len(self.stages.records)
+        self.report(f"[{kept + 1} of {self._of}] {name}", 1, 1)
+
+    def _ends(self, _name: str, note: str) -> None:
+        if note:
+            self.report(f"    {note}", 1, 1)
 
     def index(self) -> PhotoIndex:
-        """Raises ``CorpusError`` for a folder without photos."""
+        """Raises ``CorpusError`` for a folder without photos, or with too few of them."""
 
         def work() -> str:
             found = index_photos(self._folder, report=self.report)
+            require_enough(found)
             self.run.mkdir(parents=True, exist_ok=True)
             write_whole(self.run / "index.json", dump_index(found).encode())
             return f"{len(found.photos)} photos, {len(found.skipped)} skipped"
@@ -96,7 +122,7 @@ class Auto:
     def zoo(self, index: PhotoIndex) -> tuple[str, ...]:
         """Fit every family; those that cannot be are left out with their reason in the state. Raises
         ``CorpusError`` when none is left."""
-        names = self.options.families or colour_families()
+        names = self._names()
         seconds = self.options.minutes * 60 * ZOO_SHARE / len(names)
         budget = budget_of(None, seconds, self._device)
         data = Data(name=str(self._folder))
@@ -106,7 +132,8 @@ class Auto:
                 try:
                     card = fit_run(
                         Wanted(family=name, side=self.options.side), data, self.run / "zoo" / name, budget,
-                        seed=self.options.seed, device=self._device, index=index, report=self.report,
+                        seed=self.options.seed, device=self._device, index=index,
+                        tiles=self.tiles(index, Split.TRAIN), report=self.report,
                     )  # fmt: skip
                 except (CorpusError, FitFailed, NotApplicable) as e:
                     return f"not fitted: {e.detail}"
@@ -119,6 +146,7 @@ class Auto:
             raise CorpusError(
                 f"no family was fitted; {names[0]}: {self.stages.records[f'fit {names[0]}'].note}"
             )
+        self._of -= 2 * (len(names) - len(fitted))
         return fitted
 
     def samples(self, index: PhotoIndex, names: Sequence[str]) -> tuple[Samples, ...]:
@@ -130,18 +158,21 @@ class Auto:
                 fitted = open_family(self.run / "zoo" / name)
                 made = draw_samples(fitted, self.real(index), self.options.seed, seconds=seconds)
                 save_samples(made, self.run / "samples" / f"{name}.npz")
-                self.report(f"sampling {name}", 1, 1)
-                return " + ".join(str(len(made.of(s))) for s in Split) + " pictures"
+                return ", ".join(f"{len(made.of(s))} for {s.value}" for s in Split)
 
             self.stages.do(f"sample {name}", work, files=[f"samples/{name}.npz"], after=[f"fit {name}"])
         return tuple(load_samples(name, self.run / "samples" / f"{name}.npz") for name in names)
 
-    def real(self, index: PhotoIndex) -> dict[Split, Pictures]:
-        """Real tiles of each split, cut once. Raises ``CorpusError`` for a split without any."""
-        if not self._real:
+    def tiles(self, index: PhotoIndex, split: Split) -> ImageSource:
+        """Real tiles of a split, cut once. Raises ``CorpusError`` for a split without any."""
+        if split not in self._tiles:
             side, seed = self.options.side, self.options.seed
-            self._real = {s: tiles_of(index, side, seed=seed, split=s).images for s in Split}
-        return self._real
+            self._tiles[split] = tiles_of(index, side, seed=seed, split=split, report=self.report)
+        return self._tiles[split]
+
+    def real(self, index: PhotoIndex) -> dict[Split, Pictures]:
+        """The pictures of ``tiles`` of every split."""
+        return {s: self.tiles(index, s).images for s in Split}
 
     def judge(self, index: PhotoIndex, names: Sequence[str]) -> None:
         """Quality of every fitted family, with its plots."""
@@ -149,10 +180,12 @@ class Auto:
         for name in names:
 
             def work(name: str = name) -> str:
+                real = {s: self.tiles(index, s) for s in Split}
+                held_out = held_out_of(index, [real[Split.CALIBRATION], real[Split.TEST]])
                 try:
                     assess_run(
                         self.run / "zoo" / name, data, count=_JUDGED, seed=self.options.seed, index=index,
-                        device=self._device, report=self.report,
+                        tiles=(real[Split.TRAIN], held_out), device=self._device, report=self.report,
                     )  # fmt: skip
                 except NotApplicable as e:
                     return f"not judged: {e.detail}"
@@ -169,9 +202,8 @@ class Auto:
             real = tiles[np.random.default_rng(self.options.seed).permutation(len(tiles))]
             made = {s.family: s.of(Split.TEST) for s in samples}
             made = {name: pictures for name, pictures in made.items() if len(pictures)}
-            columns = min(_SHEET_COLUMNS, *(len(pictures) for pictures in (real, *made.values())))
-            rows = [pictures[:columns] for pictures in (real, *made.values())]
-            write_sheet(np.concatenate(rows), self.run / "zoo.png", columns=columns)
+            rows = [_row(pictures) for pictures in (real, *made.values())]
+            write_sheet(np.concatenate(rows), self.run / "zoo.png", columns=_SHEET_COLUMNS)
             profiles = {"real, test photos": profile_db(ring_powers(real[:512]))}
             profiles |= {name: profile_db(ring_powers(pictures)) for name, pictures in made.items()}
             title = f"generators fitted on {self._folder.name}"
@@ -180,6 +212,12 @@ class Auto:
 
         after = [f"sample {s.family}" for s in samples]
         self.stages.do("pictures", work, files=["zoo.png", "spectra.png"], after=after)
+
+
+def _row(pictures: Pictures) -> Pictures:
+    """One row of a sheet; where there are too few pictures, it ends in paper."""
+    paper = np.full((max(0, _SHEET_COLUMNS - len(pictures)), *pictures.shape[1:]), 255, np.uint8)
+    return np.concatenate([pictures[:_SHEET_COLUMNS], paper])
 
 
 def colour_families() -> tuple[str, ...]:

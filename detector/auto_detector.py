@@ -29,7 +29,9 @@ from detector.auto_material import (
     zoo_makers,
 )
 from detector.auto_text import report_text
+from detector.calibration import Calibration
 from detector.card import ModelCard, Preprocessing, SetUse, dump_card, parse_card
+from detector.card_folder import FOLDER
 from detector.card_text import card_markdown
 from detector.corpus import Split, pictures
 from detector.errors import CalibrationError, CorpusError, NotApplicable
@@ -51,6 +53,7 @@ from detector.networks.traces import TraceNet
 from detector.plots import plot_run
 from detector.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
 from detector.training import TrainingOptions, read_log, train
+from detector.training_set import TrainingSet
 from detector.weights import load_network, save_tensors, shipped_tensors
 
 MODEL_ID = "own-1"
@@ -58,6 +61,11 @@ _STEPS_PER_EPOCH = 20
 _DETECTOR_SHARE, _LEFT_OUT_SHARE = 0.25, 0.1
 _STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
 _MIN_STEPS = 40
+_WHY = {
+    "photos": "whole, as they are in the folder; in training as regions only",
+    "regions": "parts of photos that fakes were made from",
+    "tiles": "small tiles of photos in mosaics, beside the mosaics of families",
+}
 _AUTOENCODER_STEPS_PER_MINUTE, _AUTOENCODER_STEPS = 12, 400
 
 
@@ -92,7 +100,7 @@ class AutoDetector:
             )
             options = self._options()
             net = train(data, options, self._run, progress=lambda d, t: self._report("training", d, t))
-            card = self._calibrated(net, data.families, options, material)
+            card = self._calibrated(net, data, options, material)
             write_whole(self._run / "calibrated.json", dump_card(card).encode())
             return f"{options.epochs * options.steps_per_epoch} steps"
 
@@ -208,7 +216,7 @@ class AutoDetector:
         )  # fmt: skip
 
     def _calibrated(
-        self, net: TraceNet, families: tuple[str, ...], options: TrainingOptions, material: Material
+        self, net: TraceNet, data: TrainingSet, options: TrainingOptions, material: Material
     ) -> ModelCard:
         try:
             found = calibrate(net, self._auto.run, material.items, seed=self._seed, report=self._report)
@@ -218,37 +226,21 @@ class AutoDetector:
             model_id=MODEL_ID,
             question="synthetic",
             weights_sha256=save_tensors(shipped_tensors(net), self._run / f"{MODEL_ID}.safetensors"),
-            families=families,
+            families=data.families,
             width=options.width,
             preprocessing=Preprocessing(
                 min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
             ),
-            calibration=found.calibration,
+            calibration=_counting_photos(found.calibration, material),
             operating_point=found.point,
             domain_limit=found.domain_limit,
-            sets=self._sets(material),
+            sets=_sets(material, data, len(self._index.of(Split.TRAIN))),
             corpus_sha256=self._index.digest(),
             seed=self._seed,
             epochs=options.epochs,
             network="traces",
+            recipe=FOLDER,
         )
-
-    def _sets(self, material: Material) -> tuple[SetUse, ...]:
-        names = list(dict.fromkeys((i.set_name, i.fake) for i in material.items))
-        count = {
-            (name, split): sum(i.set_name == name and i.split is split for i in material.items)
-            for name, _ in names
-            for split in Split
-        }
-        return tuple(
-            SetUse(
-                name=name, fake=fake, licence="of the folder's owner",
-                train=len(self._index.of(Split.TRAIN)) if name == "photos" else 0,
-                calibration=count[name, Split.CALIBRATION], test=count[name, Split.TEST],
-                why="made from the photos of this folder" if fake else "photos of this folder",
-            )
-            for name, fake in names
-        )  # fmt: skip
 
     def _aligned(
         self, network: TraceNet, material: Material
@@ -269,6 +261,45 @@ class AutoDetector:
         if not scores[0]:
             raise CorpusError("no test photo is large enough for an aligned pair; add larger photos")
         return np.array(scores[0]), np.array(scores[1])
+
+
+def _counting_photos(calibration: Calibration, material: Material) -> Calibration:
+    """With as many items as there are photos behind them: a region, a mosaic of tiles, or a second fake of
+    one photo, does not let a likelihood ratio grow further."""
+    units: tuple[set[str], set[str]] = (set(), set())
+    for item in material.items:
+        if item.split is Split.CALIBRATION and (item.fake or item.set_name != "tiles"):
+            units[item.fake].add(item.unit)
+    return replace(
+        calibration,
+        real_items=min(calibration.real_items, len(units[False])),
+        fake_items=min(calibration.fake_items, len(units[True])),
+    )
+
+
+def _sets(material: Material, data: TrainingSet, photos: int) -> tuple[SetUse, ...]:
+    """Every set of the held-out pictures, with what was trained on of the same name."""
+    source_of = np.array(data.sources)[data.source]
+    trained = {name: int((data.family == k).sum()) for k, name in enumerate(data.families)}
+    trained |= {
+        "photos": photos,
+        "regions": int((source_of == "photos").sum()),
+        "tiles": int((source_of == "tiles").sum()),
+    }
+    names = list(dict.fromkeys((i.set_name, i.fake) for i in material.items))
+    count = {
+        (name, split): sum(i.set_name == name and i.split is split for i in material.items)
+        for name, _ in names
+        for split in Split
+    }
+    return tuple(
+        SetUse(
+            name=name, fake=fake, licence="of the folder's owner", train=trained.get(name, 0),
+            calibration=count[name, Split.CALIBRATION], test=count[name, Split.TEST],
+            why=_WHY.get(name, "made from photos, or drawn after them"),
+        )
+        for name, fake in names
+    )  # fmt: skip
 
 
 def run_auto(folder: Path, run: Path, options: AutoOptions, report: Report) -> str:

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from detector.calibration import MIN_ITEMS
 from detector.corpus import Item, Split, check_no_leak
-from detector.errors import CorpusError
+from detector.errors import CorpusError, NotApplicable
 from detector.fakes import REGION_SIDE, Collector, random_regions, sizes_of
 from detector.gan.export import png_bytes
 from detector.gan.pictures import as_bytes, as_floats
@@ -29,12 +30,15 @@ from detector.gan.store import Fitted
 from detector.generators.family import Aligned
 from detector.generators.recon import UPSAMPLERS, reconstruct, train_autoencoder
 from detector.pixels import Pixels
+from detector.preprocess import crops_of
 from detector.training_set import TrainingSet, pictures_digest
 
 Pictures = NDArray[np.uint8]
 Make = Callable[[Pixels], Pixels]
 Report = Callable[[str, int, int], None]
 
+LEAST = {Split.TRAIN: 20, Split.CALIBRATION: MIN_ITEMS, Split.TEST: 10}  # usable photos
+FOLDER = 130  # usable photos in a folder that has enough in every part, nine times out of ten
 MAX_REGIONS = 2000
 MAX_HELD_OUT = 200  # photos per split
 _REGIONS_PER_PHOTO = (2, 8)
@@ -59,6 +63,32 @@ class Material:
 
     items: tuple[Item, ...]
     pairs: tuple[tuple[str, str], ...]
+
+
+def require_enough(index: PhotoIndex) -> None:
+    """Raises ``CorpusError`` when a split has fewer usable photos than ``LEAST``, before hours are spent.
+    Near copies count as one. Reads no more photos than it must."""
+    for split, least in LEAST.items():
+        units: set[str] = set()
+        for photo in _by_digest(index.of(split)):
+            if len(units) == least:
+                break
+            if photo.unit not in units and _usable(read_photo(index.folder, photo)):
+                units.add(photo.unit)
+        if len(units) < least:
+            raise CorpusError(
+                f"{index.folder} has too few photos: {len(units)} usable ones fell into the {split.value} "
+                f"part, and {least} are needed; about {FOLDER} different photos are enough, in colour, not "
+                f"flat, both sides {REGION_SIDE} pixels or more"
+            )
+
+
+def _usable(picture: Pixels) -> bool:
+    try:
+        crops_of(picture, max_crops=1)
+    except NotApplicable:
+        return False
+    return bool(min(picture.shape[:2]) >= REGION_SIDE)
 
 
 def zoo_makers(fitted: Sequence[Fitted]) -> dict[str, Make]:

@@ -63,6 +63,18 @@ def _cell(measure: Mapping[str, Any] | None) -> str:
     return text if measure["reference"] is None else f"{text} ({measure['reference']:.3g})"
 
 
+def time_text(records: Mapping[str, Record]) -> str:
+    """CPU seconds of every kind of stage, all families of the zoo together."""
+    kinds: dict[str, float] = {}
+    for name, record in records.items():
+        first = name.split()[0]
+        kind = f"{first} each family" if first in {"fit", "sample", "judge"} else name
+        kinds[kind] = kinds.get(kind, 0.0) + record.cpu_seconds
+    lines = ["| stage | CPU seconds |", "|---|---|", *(f"| {k} | {v:.0f} |" for k, v in kinds.items())]
+    lines += [f"| together | {sum(kinds.values()):.0f} |"]
+    return "\n".join(lines) + "\n"
+
+
 def left_out_text(rows: Sequence[LeftOut], note: str) -> str:
     """Leave-one-family-out on the small pictures; the worst family is the honest figure."""
     if not rows:
@@ -122,6 +134,7 @@ def report_text(
             "## A family that the detector never met", "", left_out_text(rows, records["leave one out"].note),
             "## Detector", "", detector_text(card),
             f"Card: `detector/{card.model_id}.md`; weights SHA-256 `{card.weights_sha256}`.", "",
+            "## Time", "", "Without what was interrupted and done again.", "", time_text(records),
         ]
     )  # fmt: skip
 

@@ -71,7 +71,7 @@ class Evaluation:
     results: tuple[SetResult, ...]
     cllr: tuple[tuple[str, float, float], ...]  # set, Cllr, Cllr_min
     pipeline_auc: Estimate  # real pictures through two encoders: 0.5 when the encoder is not a label
-    aligned_auc: Estimate  # regions of real test photos against their own TAEF2 reconstructions
+    aligned_auc: Estimate  # regions of real test photos against fakes made of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +102,7 @@ class ModelCard:
     network: str = "traces"
     domain_limit: float | None = None
     left_out: tuple[FamilyLeftOut, ...] = ()
+    recipe: str = "corpus"  # or "folder": trained and judged on the photos of one folder (detector.auto)
 
 
 def dump_card(card: ModelCard) -> str:

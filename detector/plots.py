@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
 
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
     epochs = [e.epoch for e in log]
-    axis.plot(epochs, [e.loss for e in log], label="training loss", color="tab:blue")
+    axis.plot(epochs, [e.loss for e in log], label="training loss", color="tab:blue", marker=".")
     axis.set_xlabel("epoch")
     axis.set_ylabel("loss")
     right = axis.twinx()
@@ -59,38 +59,49 @@ def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
 def _histogram(run: Path, card: ModelCard, scores: Sequence[PictureScore]) -> Path:
     from matplotlib import pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    figure, axis = plt.subplots(figsize=(9.5, 4.8), layout="constrained")
     groups = {"real (all sources)": logits(scores, fake=False)} | {
         n: logits(scores, fake=True, name=n) for n in dict.fromkeys(s.set_name for s in scores if s.fake)
     }
     everything = np.concatenate([*groups.values(), [0.0]])
     bins = np.linspace(everything.min(), everything.max() + 1e-6, 33).tolist()
-    for name, values in groups.items():
-        axis.hist(
-            values, bins=bins, density=True, histtype="step", linewidth=1.6, label=f"{name} (n={len(values)})"
-        )
+    # Shares, not densities: of a set with two pictures a density would be a tower above all others.
+    for (name, values), style in zip(groups.items(), _styles(len(groups)), strict=True):
+        share = np.full(len(values), 1 / max(1, len(values)))
+        label = f"{name} (n={len(values)})"
+        axis.hist(values, bins=bins, weights=share, histtype="step", linewidth=1.6, label=label, **style)
     point = card.operating_point
     for x in (point.supports_logit, point.against_logit):
         axis.axvline(x, color="black", linestyle=":")
     axis.set_xlabel("raw logit of test pictures after codec_match (dotted: operating points)")
-    axis.set_ylabel("density")
-    axis.legend(fontsize=8)
+    axis.set_ylabel("share of the set")
+    figure.legend(fontsize=8, loc="outside right upper")
     return _save(figure, run / "scores.png")
+
+
+def _styles(count: int) -> list[dict[str, Any]]:
+    """Black for the first, and colours that tell up to twenty more apart."""
+    from matplotlib import colormaps
+
+    colours = colormaps["tab10" if count <= 11 else "tab20"].colors  # type: ignore[attr-defined]
+    rest = [{"color": colours[n % len(colours)]} for n in range(count - 1)]
+    return [{"color": "black"}, *rest][:count]
 
 
 def _roc(run: Path, scores: Sequence[PictureScore]) -> Path:
     from matplotlib import pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7, 5), layout="constrained")
     real = logits(scores, fake=False)
-    for name in dict.fromkeys(s.set_name for s in scores if s.fake):
+    names = list(dict.fromkeys(s.set_name for s in scores if s.fake))
+    for name, style in zip(names, _styles(len(names) + 1)[1:], strict=True):
         fake = logits(scores, fake=True, name=name)
         if len(real) and len(fake):
-            axis.plot(*roc(real, fake), label=f"{name} (n={len(fake)})")
+            axis.plot(*roc(real, fake), label=f"{name} (n={len(fake)})", **style)
     axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     axis.set_xlabel("false-positive rate")
     axis.set_ylabel("true-positive rate")
-    axis.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside right upper")
     return _save(figure, run / "roc.png")
 
 
@@ -108,9 +119,12 @@ def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
         errors = np.array(
             [[r.supports.value - r.supports.low, r.supports.high - r.supports.value] for r in rows]
         )
-        axis.bar(x, values, 0.8 / len(views), yerr=np.clip(errors.T, 0, None), capsize=2, label=view)
+        # Points, not bars: a rate of nothing has no bar, and its interval is what matters.
+        axis.errorbar(x, values, yerr=np.clip(errors.T, 0, None), fmt="o", capsize=3, label=view)
     axis.set_xticks(range(len(names)), [f"{n}\nn={_n(real, n)}" for n in names], fontsize=8)
-    axis.set_ylabel('share answered "supports" (95 % interval)')
+    axis.set_ylabel('real pictures answered "supports" (95 %)')
+    axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.3, axis="y")
     axis.legend(fontsize=8)
     return _save(figure, run / "false-alarms.png")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,19 +23,29 @@ SCHEMA = "assay.stages/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """``files`` are names below the run and their digests; ``note`` says what came of it."""
+    """``files`` are names below the run and their digests; ``note`` says what came of it. ``cpu_seconds`` are
+    those of the call that finished it; calls that were interrupted are not in it."""
 
     made_from: str
     files: dict[str, str]
     note: str = ""
+    cpu_seconds: float = 0.0
 
 
 class Stages:
     """The stages of one run. ``identity`` is all that decides the result; a folder that was begun with
-    another one is refused with ``CorpusError``."""
+    another one is refused with ``CorpusError``. ``begins`` and ``ends`` hear the name of each stage that is
+    worked on, and at its end its note."""
 
-    def __init__(self, run: Path, identity: dict[str, Any]) -> None:
-        self._run, self._path = run, run / "state.json"
+    def __init__(
+        self,
+        run: Path,
+        identity: dict[str, Any],
+        *,
+        begins: Callable[[str], None] = lambda _name: None,
+        ends: Callable[[str, str], None] = lambda _name, _note: None,
+    ) -> None:
+        self._run, self._path, self._begins, self._ends = run, run / "state.json", begins, ends
         self._identity: dict[str, Any] = json.loads(json.dumps(identity))
         self._records: dict[str, Record] = {}
         self._read()
@@ -50,10 +61,14 @@ class Stages:
             return record
         if self._records.pop(name, None):
             self._write()
+        self._begins(name)
+        began = time.process_time()
         note = work()
+        spent = round(time.process_time() - began, 2)
         left = {f: digest_of_file(self._run / f) for f in files if (self._run / f).is_file()}
-        self._records[name] = Record(made_from=made_from, files=left, note=note)
+        self._records[name] = Record(made_from=made_from, files=left, note=note, cpu_seconds=spent)
         self._write()
+        self._ends(name, note)
         return self._records[name]
 
     @property

@@ -11,15 +11,19 @@ _WIDTH = 30
 
 
 class Progress:
-    """One line per stage; a bar where stderr is a terminal, else a line at the end of each stage. As a
-    context manager it ends a bar that an interruption left open."""
+    """One line per stage; a bar where stderr is a terminal, else a line at the end of each stage. What has
+    one part only is a message. As a context manager it ends a bar that an interruption left open."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._open = 0
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if self._terminal:
+        if total == 1:
+            if done:
+                self._end()
+                click.echo(what, err=True)
+        elif self._terminal:
             filled = round(_WIDTH * done / max(1, total))
             line = f"{what:40} [{'#' * filled:{_WIDTH}}] {done}/{total}"
             click.echo(f"\r{line:{self._open}}", nl=done >= total, err=True)
@@ -33,6 +37,9 @@ class Progress:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         if self._open:
             click.echo(err=True)
             self._open = 0

@@ -153,7 +153,7 @@ class _Fit:
             self._average.update(self._at.steps)
             self._at = clock.moved(self._at, len(real))
             if self._at.steps % WINDOW_STEPS == 0:
-                self._close_window(part)
+                self._close_window(self._part())
             if time.monotonic() - since > CHECKPOINT_SECONDS:
                 self._save()
                 since = time.monotonic()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,13 +87,21 @@ def budget_of(steps: int | None, seconds: float | None, device: str) -> Budget:
 
 
 def train_source(
-    data: Data, index: PhotoIndex | None, side: int, *, classes: int, seed: int, report: Report
+    data: Data,
+    index: PhotoIndex | None,
+    side: int,
+    *,
+    classes: int,
+    seed: int,
+    report: Report,
+    tiles: ImageSource | None = None,
 ) -> ImageSource:
     """The pictures to fit on; where a family learns ``classes`` and nobody named any, groups of like
-    pictures stand for them. Raises ``CorpusError``."""
+    pictures stand for them. ``tiles``: those of the training photos, where they were cut before. Raises
+    ``CorpusError``."""
     if index is None:
         return open_named(data.name, side, split=Split.TRAIN, corpus=data.corpus)
-    source = tiles_of(index, side, seed=seed, split=Split.TRAIN, report=report)
+    source = tiles or tiles_of(index, side, seed=seed, split=Split.TRAIN, report=report)
     return clustered(source, classes, seed=seed) if classes else source
 
 
@@ -112,8 +120,13 @@ def held_out_source(
             reason = e.detail
     if not found:
         raise CorpusError(f"no photo was held out: {reason}")
+    return held_out_of(index, found)
+
+
+def held_out_of(index: PhotoIndex, parts: Sequence[ImageSource]) -> ImageSource:
+    """Tiles of calibration and test photos as one source."""
     return ImageSource(
-        name=f"{index.folder.name}/held out", images=np.concatenate([f.images for f in found]), mirrors=True
+        name=f"{index.folder.name}/held out", images=np.concatenate([p.images for p in parts]), mirrors=True
     )
 
 
@@ -126,15 +139,18 @@ def fit_run(
     seed: int,
     device: str = "cpu",
     index: PhotoIndex | None = None,
+    tiles: ImageSource | None = None,
     report: Report = _silent,
 ) -> GeneratorCard:
-    """Fit or go on, save, draw the plots. A run that used its budget up is only drawn again. Raises
-    ``DetectorError``."""
+    """Fit or go on, save, draw the plots. A run that used its budget up is only drawn again. ``index`` and
+    the ``tiles`` of its training photos are made where they are not given. Raises ``DetectorError``."""
     spec = family_row(wanted.family).spec
     parse_settings(wanted.family, wanted.settings)  # before all photos are read
     index = index or data.index(report)
     side = wanted.side or spec.side
-    source = train_source(data, index, side, classes=spec.classes, seed=seed, report=report)
+    source = train_source(
+        data, index, side, classes=spec.classes, seed=seed, report=report, tiles=tiles
+    )  # fmt: skip
     family = make_family(wanted.family, seed=seed, **_overrides(wanted, source, side))
     watch = _Watch(family, source, run, report)
     result = fit(family, source, budget, seed=seed, run=run, device=device, report=watch)
@@ -223,15 +239,18 @@ def assess_run(
     accept_bias: bool = False,
     device: str = "cpu",
     index: PhotoIndex | None = None,
+    tiles: tuple[ImageSource, ImageSource] | None = None,
     report: Report = _silent,
 ) -> Quality:
     """Judge a finished run against the pictures it was fitted on and those it was not; writes
-    ``quality.json`` and ``spectra.png``. Raises ``CorpusError`` when the data are not those of the card."""
+    ``quality.json`` and ``spectra.png``. ``tiles``: of training photos and of held-out ones, where they were
+    cut before. Raises ``CorpusError`` when the data are not those of the card."""
     fitted = open_family(run)
     card, side = _card(fitted, run), fitted.spec.side
     index = index or data.index(report)
-    train = fitted_on(card, data, index, report=report)
-    held_out = held_out_source(data, index, side, seed=card.seed, report=report)
+    before = tiles or (None, None)
+    train = fitted_on(card, data, index, tiles=before[0], report=report)
+    held_out = before[1] or held_out_source(data, index, side, seed=card.seed, report=report)
     samples = made_by(fitted, count, seed, held_out, report=report)
     quality = assess(
         samples, train, held_out, seed=seed, report=report, accept_bias=accept_bias, device=device
@@ -244,10 +263,19 @@ def assess_run(
     return quality
 
 
-def fitted_on(card: GeneratorCard, data: Data, index: PhotoIndex | None, *, report: Report) -> ImageSource:
+def fitted_on(
+    card: GeneratorCard,
+    data: Data,
+    index: PhotoIndex | None,
+    *,
+    report: Report,
+    tiles: ImageSource | None = None,
+) -> ImageSource:
     """The pictures of a fit, found again. Raises ``CorpusError`` when the data give others."""
     spec = card.spec
-    source = train_source(data, index, spec.side, classes=spec.classes, seed=card.seed, report=report)
+    source = train_source(
+        data, index, spec.side, classes=spec.classes, seed=card.seed, report=report, tiles=tiles
+    )  # fmt: skip
     if digest_of(source) != card.source_sha256:
         raise CorpusError(f"{data.name} is not what this {card.spec.family} was fitted on ({card.source})")
     return source

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _PAPER = 255
+_INSIDE = 4  # curves whose names find a place between them
+_COLOURS = (
+    "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink", "tab:gray",
+    "tab:olive", "tab:cyan", "navy", "gold", "lime", "salmon",
+)  # fmt: skip
 _WANTED_SIDE = 64  # small pictures are shown larger, by repeating pixels so that nothing is smoothed
 
 
@@ -64,13 +69,17 @@ def plot_losses(log: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> 
 def plot_spectra(profiles: Mapping[str, Array], path: Path, *, title: str) -> None:
     """Mean profiles in dB, frequency 1 first; the first one is drawn as the reference."""
     figure, axis = _figure(title)
+    axis.set_prop_cycle(color=_COLOURS)
     for n, (name, profile) in enumerate(profiles.items()):
         style = {"color": "black", "linewidth": 2.2} if n == 0 else {"linewidth": 1.4}
         axis.plot(np.arange(1, len(profile) + 1), profile, label=name, **style)
     axis.set_xlabel("frequency, cycles per picture")
     axis.set_ylabel("power, dB")
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
+    if len(profiles) > _INSIDE:
+        figure.legend(fontsize=8, loc="outside right upper")
+    else:
+        axis.legend(fontsize=8)
     _save(figure, path)
 
 

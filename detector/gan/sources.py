@@ -203,8 +203,14 @@ def index_photos(folder: Path, *, report: Report = _silent) -> PhotoIndex:
                 skipped.append(Skipped(path=name, reason=f"the same bytes as {found[sha256][0]}"))
             found.setdefault(sha256, (name, kind, bits))
         report("reading photos", n + 1, len(paths))
+    if not paths:
+        raise CorpusError(f"{folder} holds no JPEG, PNG or WebP photo; name a folder of photos")
     if not found:
-        raise CorpusError(f"{folder} holds no JPEG, PNG or WebP photo that can be read")
+        first = skipped[0]
+        raise CorpusError(
+            f"none of the {len(paths)} files in {folder} that are named as photos can be read ({first.path}: "
+            f"{first.reason}); JPEG, PNG or WebP photos are needed"
+        )
     digests = list(found)
     units = _units(digests, np.stack([found[d][2] for d in digests]))
     places = split_units(set(units), SHARES)

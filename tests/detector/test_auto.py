@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector import auto_material
 from detector.auto import (
     Auto,
     AutoOptions,
@@ -197,6 +198,12 @@ def test_the_default_zoo_holds_colour_families_only() -> None:
     assert not {"gan", "dip"} & set(names)
 
 
+@pytest.fixture
+def few_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of these tests is smaller than what a calibration asks for."""
+    monkeypatch.setattr(auto_material, "LEAST", dict.fromkeys(Split, 1))
+
+
 def zoo(folder: Path, run: Path, families: tuple[str, ...] = ("dcgan",)) -> Auto:
     options = AutoOptions(minutes=0.05, side=16, families=families)
     return Auto(folder, run, options, silent)
@@ -210,6 +217,7 @@ def through(auto: Auto) -> tuple[Samples, ...]:
     return samples
 
 
+@pytest.mark.usefixtures("few_suffice")
 def test_finished_stages_of_a_zoo_are_kept(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +236,7 @@ def _never(*_arguments: object, **_options: object) -> None:
     raise AssertionError("a finished stage was done again")
 
 
+@pytest.mark.usefixtures("few_suffice")
 def test_a_family_that_cannot_be_fitted_is_left_out_with_its_reason(folder: Path, tmp_path: Path) -> None:
     auto = zoo(folder, tmp_path, ("lapgan", "dcgan"))
     (tmp_path / "zoo" / "lapgan").mkdir(parents=True)
@@ -236,6 +245,7 @@ def test_a_family_that_cannot_be_fitted_is_left_out_with_its_reason(folder: Path
     assert auto.stages.records["fit lapgan"].note.startswith("not fitted: ")
 
 
+@pytest.mark.usefixtures("few_suffice")
 def test_a_zoo_without_any_family_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     auto = zoo(folder, tmp_path)
     (tmp_path / "zoo" / "dcgan").mkdir(parents=True)
@@ -244,6 +254,7 @@ def test_a_zoo_without_any_family_is_one_sentence(folder: Path, tmp_path: Path) 
         auto.zoo(auto.index())
 
 
+@pytest.mark.usefixtures("few_suffice")
 @pytest.mark.parametrize("change", [{"seed": 1}, {"minutes": 0.06}, {"side": 32}], ids=str)
 def test_a_run_of_other_options_is_refused(folder: Path, tmp_path: Path, change: dict[str, float]) -> None:
     zoo(folder, tmp_path).index()

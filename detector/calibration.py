@@ -1,14 +1,21 @@
 """From a raw score to a likelihood ratio, and how strong a ratio so few items can carry.
 
 Logistic calibration on a held-out split (Platt): log LR = slope * logit + intercept, fitted with both
-classes weighted alike so that no prior enters. The ratio is capped by the smaller class of the calibration
+classes weighted alike so that no prior enters, and within the generated ones every generator, so that the one
+with the most pictures does not speak for all. The ratio is capped by the smaller class of the calibration
 set: n items cannot show a ratio above about n (the idea of Vergeer's ELUB bound, in its simplest form).
+
+A low score speaks against "generated" no more strongly than generators of an unknown kind allow. Of k kinds
+that were measured, each left out in turn, none may look like a camera's pictures, and still the next one can:
+1 / (k + 2) is Laplace's rule of succession. Such a kind scores as photos do, so the ratio is
+(1 - unknown) x that of the line + unknown.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,10 +40,13 @@ class Calibration:
     covariance: tuple[float, float, float]  # slope-slope, slope-intercept, intercept-intercept
     real_items: int
     fake_items: int
+    unknown: float = 0.0  # probability that a generated picture is of a kind that scores as photos do
 
     @property
     def calibration_id(self) -> str:
         text = f"{self.slope!r} {self.intercept!r} {self.real_items} {self.fake_items}"
+        if self.unknown:
+            text += f" {self.unknown!r}"
         return "platt-" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
@@ -49,11 +59,12 @@ class Calibration:
         ss, si, ii = self.covariance
         half = 1.959964 * math.sqrt(max(0.0, ss * logit * logit + 2 * si * logit + ii))
         cap = self.cap_log10
-        low, value, high = (min(cap, max(-cap, x / _LN10)) for x in (middle - half, middle, middle + half))
+        mixed = self._mixed(np.array([middle - half, middle, middle + half])) / _LN10
+        low, value, high = np.clip(mixed, -cap, cap)
         return Ratio(
-            log10=value,
-            low=low,
-            high=high,
+            log10=float(value),
+            low=float(low),
+            high=float(high),
             calibration_id=self.calibration_id,
             calibration_items=self.real_items + self.fake_items,
         )
@@ -61,44 +72,49 @@ class Calibration:
     def llr(self, logits: Array) -> Array:
         """Capped natural log-likelihood ratios, for measuring."""
         cap = self.cap_log10 * _LN10
-        return np.clip(self.slope * logits + self.intercept, -cap, cap)
+        return np.clip(self._mixed(self.slope * logits + self.intercept), -cap, cap)
+
+    def _mixed(self, llr: Array) -> Array:
+        """With the kinds of generators that score as photos do."""
+        if not self.unknown:
+            return llr
+        out: Array = np.logaddexp(math.log1p(-self.unknown) + llr, math.log(self.unknown))
+        return out
 
 
-def fit(real: Array, fake: Array, *, seed: int = 0, rounds: int = 300) -> Calibration:
-    """Fit on scores of shape (pictures, draws). Raises ``CalibrationError`` for fewer than ``MIN_ITEMS``
-    pictures of a class, and when the score does not rank fakes above reals at all."""
-    real, fake = np.atleast_2d(real), np.atleast_2d(fake)
-    if min(len(real), len(fake)) < MIN_ITEMS:
-        raise CalibrationError(
-            f"{len(real)} real and {len(fake)} fake pictures; {MIN_ITEMS} of each are needed"
-        )
-    slope, intercept = logistic(real.ravel(), fake.ravel())
+def fit(real: Array, fakes: Sequence[Array], *, seed: int = 0, rounds: int = 300) -> Calibration:
+    """Fit on scores of shape (pictures, draws), the generated ones an array per generator. Raises
+    ``CalibrationError`` for fewer than ``MIN_ITEMS`` pictures of a class, and when the score does not rank
+    fakes above reals at all."""
+    items = sum(map(len, fakes))
+    if min(len(real), items) < MIN_ITEMS:
+        raise CalibrationError(f"{len(real)} real and {items} fake pictures; {MIN_ITEMS} of each are needed")
+    slope, intercept = logistic(real.ravel(), [f.ravel() for f in fakes])
     if slope <= 0:
         raise CalibrationError("the score does not rank generated pictures above camera pictures")
     rng = np.random.default_rng(seed)
-    lines = np.array(
-        [
-            logistic(real[rng.integers(len(real), size=len(real))].ravel(),
-                     fake[rng.integers(len(fake), size=len(fake))].ravel())
-            for _ in range(rounds)
-        ]
-    )  # fmt: skip
+
+    def again(scores: Array) -> Array:
+        return scores[rng.integers(len(scores), size=len(scores))].ravel()
+
+    lines = np.array([logistic(again(real), [again(f) for f in fakes]) for _ in range(rounds)])
     c = np.cov(lines.T)
     return Calibration(
         slope=slope,
         intercept=intercept,
         covariance=(float(c[0, 0]), float(c[0, 1]), float(c[1, 1])),
         real_items=len(real),
-        fake_items=len(fake),
+        fake_items=items,
     )
 
 
-def logistic(real: Array, fake: Array, *, ridge: float = 1e-3) -> tuple[float, float]:
-    """Slope and intercept of a class-balanced logistic regression by Newton steps; the small ridge keeps
-    perfectly separated scores finite."""
-    x = np.concatenate([real, fake])
-    y = np.concatenate([np.zeros(len(real)), np.ones(len(fake))])
-    w = np.where(y == 1, 0.5 / len(fake), 0.5 / len(real))
+def logistic(real: Array, fakes: Sequence[Array], *, ridge: float = 1e-3) -> tuple[float, float]:
+    """Slope and intercept of a logistic regression by Newton steps, both classes and within the second every
+    array weighing the same; the small ridge keeps perfectly separated scores finite."""
+    x = np.concatenate([real, *fakes])
+    y = np.concatenate([np.zeros(len(real)), *(np.ones(len(f)) for f in fakes)])
+    shares = [0.5, *(0.5 / len(fakes) for _ in fakes)]
+    w = np.concatenate([np.full(len(s), p / len(s)) for s, p in zip([real, *fakes], shares, strict=True)])
     design = np.stack([x, np.ones_like(x)], 1)
     theta = np.zeros(2)
     for _ in range(50):

@@ -40,12 +40,14 @@ class Preprocessing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoint:
     """Raw logits: at or above ``supports_logit`` it may support, at or below ``against_logit`` it may speak
-    against, and both only when the ratio reaches ``min_log10_ratio``."""
+    against, and both only when the ratio reaches ``min_log10_ratio``. A picture whose shorter side has fewer
+    than ``against_min_side`` pixels is never spoken against."""
 
     supports_logit: float
     against_logit: float
     min_log10_ratio: float
     calibration_false_positives: float
+    against_min_side: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +74,21 @@ class Evaluation:
     cllr: tuple[tuple[str, float, float], ...]  # set, Cllr, Cllr_min
     pipeline_auc: Estimate  # real pictures through two encoders: 0.5 when the encoder is not a label
     aligned_auc: Estimate  # regions of real test photos against fakes made of them
+    by_size: tuple[SetResult, ...] = ()  # as stored; names are ranges of the shorter side
+    by_codec: tuple[SetResult, ...] = ()  # after ``codec_match``; names are its last encodings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyLeftOut:
-    """The recipe without one family of the zoo, tested on that family (``detector.lofo``)."""
+    """The recipe without one family of the zoo, tested on that family (``detector.lofo``). ``supports`` and
+    ``against``: shares beyond the shipped operating points, where the scores are comparable with them."""
 
     family: str
     auc: Estimate
     true_positives: Estimate  # at 1 % false positives
     cllr: float | None = None
+    supports: Estimate | None = None
+    against: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +145,8 @@ def _card(raw: dict[str, Any]) -> ModelCard:
                 auc=Estimate(**r["auc"]),
                 true_positives=Estimate(**r["true_positives"]),
                 cllr=r["cllr"],
+                supports=_maybe(r.get("supports")),
+                against=_maybe(r.get("against")),
             )
             for r in raw.pop("left_out")
         ),
@@ -145,18 +154,28 @@ def _card(raw: dict[str, Any]) -> ModelCard:
     )
 
 
+def _maybe(raw: dict[str, Any] | None) -> Estimate | None:
+    return None if raw is None else Estimate(**raw)
+
+
 def _evaluation(raw: dict[str, Any]) -> Evaluation:
     return Evaluation(
-        results=tuple(
-            SetResult(
-                auc=None if r["auc"] is None else Estimate(**r["auc"]),
-                supports=Estimate(**r["supports"]),
-                against=Estimate(**r["against"]),
-                **{k: v for k, v in r.items() if k not in {"auc", "supports", "against"}},
-            )
-            for r in raw["results"]
-        ),
+        results=_results(raw["results"]),
+        by_size=_results(raw.get("by_size", ())),
+        by_codec=_results(raw.get("by_codec", ())),
         cllr=tuple((n, a, b) for n, a, b in raw["cllr"]),
         pipeline_auc=Estimate(**raw["pipeline_auc"]),
         aligned_auc=Estimate(**raw["aligned_auc"]),
+    )
+
+
+def _results(raw: list[dict[str, Any]]) -> tuple[SetResult, ...]:
+    return tuple(
+        SetResult(
+            auc=_maybe(r["auc"]),
+            supports=Estimate(**r["supports"]),
+            against=Estimate(**r["against"]),
+            **{k: v for k, v in r.items() if k not in {"auc", "supports", "against"}},
+        )
+        for r in raw
     )

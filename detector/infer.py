@@ -67,6 +67,8 @@ class Detector:
         ratio = self.card.calibration.ratio(reading.logit)
         answer = answer_of(reading.logit, ratio, self.card.operating_point)
         reason, stability = _REASONS[answer], None
+        if answer is Answer.AGAINST and not may_speak_against(pixels, self.card.operating_point):
+            answer, reason = Answer.INCONCLUSIVE, TOO_SMALL
         limit = self.card.domain_limit
         if limit is not None and reading.distance > limit:
             answer, reason = Answer.INCONCLUSIVE, _OUTSIDE
@@ -145,6 +147,7 @@ def read(network: TraceNet, crops: NDArray[np.uint8]) -> Reading:
         )
 
 
+TOO_SMALL = "nothing points to it, but the generators of so small pictures are those that it cannot see"
 _OUTSIDE = (
     "the picture lies outside of what the detector was calibrated on, and there its score means nothing"
 )
@@ -169,6 +172,10 @@ def stability_of(logit: float, others: list[float], point: OperatingPoint) -> St
         high=max(logit, *others),
         flips=sum(_side(x, point) is not _side(logit, point) for x in others),
     )
+
+
+def may_speak_against(pixels: Pixels, point: OperatingPoint) -> bool:
+    return bool(min(pixels.shape[:2]) >= point.against_min_side)
 
 
 def answer_of(logit: float, ratio: Ratio, point: OperatingPoint) -> Answer:

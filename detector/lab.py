@@ -10,6 +10,7 @@ from pathlib import Path
 from detector.card import Evaluation, ModelCard, Preprocessing, SetUse, dump_card
 from detector.corpus import SETS, Item, Split, corpus_digest, load_index
 from detector.evaluate import (
+    AGAINST_MIN_SIDE,
     PictureScore,
     aligned_scores,
     calibrate,
@@ -67,7 +68,7 @@ def run_training(
             min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
         ),
         calibration=found.calibration,
-        operating_point=found.point,
+        operating_point=replace(found.point, against_min_side=AGAINST_MIN_SIDE),
         domain_limit=found.domain_limit,
         sets=sets_used(items),
         corpus_sha256=corpus_digest(items),

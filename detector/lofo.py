@@ -19,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from detector.augment import codec_match, draw_codec
-from detector.errors import CorpusError
-from detector.metrics import Estimate, auc, bootstrap, true_positives
+from detector.calibration import fit
+from detector.errors import CalibrationError, CorpusError
+from detector.metrics import Estimate, auc, bootstrap, cllr, true_positives
 from detector.networks.traces import TraceNet, fake_score
 from detector.training import TrainingOptions, train
 from detector.training_set import TrainingSet, pictures_digest
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 RECONSTRUCTING = ("recon", "cyclegan", "dip")  # what they draw of their own is nothing or noise
 BOTH = ("vae",)
+_ALIGNED_SHARE = 4.0
 
 Array = NDArray[np.float64]
 Pictures = NDArray[np.uint8]
@@ -49,12 +51,15 @@ class FamilyPictures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """One family that was not trained on. ``others`` is the AUC on each family that was."""
+    """One family that was not trained on. ``others`` is the AUC on each family that was. ``cllr`` is the cost
+    of ratios calibrated on those others and one half of the real pictures, measured on this one and the other
+    half."""
 
     family: str
     auc: Estimate
     true_positives: Estimate  # share found at 1 % false positives on the real test pictures
     others: tuple[tuple[str, float], ...]
+    cllr: float | None = None
 
 
 def leave_one_out(
@@ -90,8 +95,12 @@ def leave_one_out(
 
 
 def training_set(families: Sequence[FamilyPictures], real: Pictures) -> TrainingSet:
-    """All families equally often; sampled fakes beside any real picture, reconstructions beside their own."""
-    names = tuple(dict.fromkeys(f.family for f in families))
+    """Sampled fakes beside any real picture, reconstructions beside their own. What a family draws and what
+    it reconstructs are classes of their own; a class of reconstructions comes ``_ALIGNED_SHARE`` times as
+    often: they are the hard ones, and so few that samples would drown them."""
+    parts = [f"{f.family}, reconstructed" if f.twins is not None else f.family for f in families]
+    names = tuple(dict.fromkeys(parts))
+    weight = {p: 1.0 if f.twins is None else _ALIGNED_SHARE for p, f in zip(parts, families, strict=True)}
     fake = np.concatenate([f.train for f in families])
     twin = np.concatenate(
         [np.full(len(f.train), -1) if f.twins is None else f.twins for f in families]
@@ -101,11 +110,13 @@ def training_set(families: Sequence[FamilyPictures], real: Pictures) -> Training
         source=np.zeros(len(real), np.int64),
         single=np.ones(len(real), bool),
         fake=fake,
-        family=np.concatenate([np.full(len(f.train), names.index(f.family)) for f in families]),
+        family=np.concatenate(
+            [np.full(len(f.train), names.index(p)) for p, f in zip(parts, families, strict=True)]
+        ),
         twin=twin,
         families=names,
         sources=("photos",),
-        share=tuple(1 / len(names) for _ in names),
+        share=tuple(weight[n] / sum(weight.values()) for n in names),
         digest=pictures_digest(real, fake, twin),
     )
 
@@ -132,13 +143,23 @@ def _tested(
         name: np.concatenate([scores_of(net, f.test, seed + 1) for f in families if f.family == name])
         for name in dict.fromkeys(f.family for f in families)
     }
-    own = fakes[left_out]
+    own = fakes.pop(left_out)
     return LeftOut(
         family=left_out,
         auc=bootstrap(auc, real, own, rounds=300),
         true_positives=bootstrap(true_positives, real, own, rounds=300),
-        others=tuple((n, auc(real, s)) for n, s in fakes.items() if n != left_out),
+        others=tuple((n, auc(real, s)) for n, s in fakes.items()),
+        cllr=_cost(real, list(fakes.values()), own),
     )
+
+
+def _cost(real: Array, others: Sequence[Array], own: Array) -> float | None:
+    """None where the others give no calibration."""
+    try:
+        calibration = fit(real[::2, None], [s[:, None] for s in others], rounds=2)
+    except CalibrationError:
+        return None
+    return cllr(calibration.llr(real[1::2]), calibration.llr(own))
 
 
 def _parse(path: Path) -> LeftOut:
@@ -149,6 +170,7 @@ def _parse(path: Path) -> LeftOut:
             auc=Estimate(**raw["auc"]),
             true_positives=Estimate(**raw["true_positives"]),
             others=tuple((n, float(a)) for n, a in raw["others"]),
+            cllr=raw.get("cllr"),
         )
     except (ValueError, KeyError, TypeError) as e:
         raise CorpusError(f"{path.name} is no result; remove it and run again") from e
@@ -162,7 +184,9 @@ def card_rows(run: Path) -> tuple[FamilyLeftOut, ...]:
     if not (run / "lofo.json").is_file() or not paths:
         raise CorpusError(f"{run.name} is not a finished run of lab lofo")
     rows = [_parse(p) for p in paths]
-    return tuple(FamilyLeftOut(family=r.family, auc=r.auc, true_positives=r.true_positives) for r in rows)
+    return tuple(
+        FamilyLeftOut(family=r.family, auc=r.auc, true_positives=r.true_positives, cllr=r.cllr) for r in rows
+    )
 
 
 def zoo_pictures(

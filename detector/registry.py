@@ -9,12 +9,12 @@ from detector.card import ModelCard, parse_card
 from detector.errors import ModelUnavailable
 
 DEFAULT_MODEL = "traces-1"
-SEMANTIC_MODEL = "semantic-1"
+SEMANTIC_MODEL = "semantic-2"
 
 # model id -> stem of the two files in detector/weights_files
 MODELS = {
     "traces-1": "traces-1",
-    "semantic-1": "semantic-1",
+    "semantic-2": "semantic-2",
 }
 
 

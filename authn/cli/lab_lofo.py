@@ -17,7 +17,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--zoo", type=_FOLDER, required=True, help="Folder of fitted generators, one folder each.")
 @click.option("--out", "run", type=_FOLDER, required=True, help="Run folder; run again to go on.")
 @click.option("--fakes", default=3000, show_default=True, type=click.IntRange(16), help="Per family.")
-@click.option("--steps", default=1200, show_default=True, type=click.IntRange(1), help="Per detector.")
+@click.option("--steps", default=3000, show_default=True, type=click.IntRange(1), help="Per detector.")
 @click.option("--side", default=32, show_default=True, type=click.IntRange(16, 256))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 def lofo(

@@ -18,7 +18,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     help="The image encoder, clip_encoder.int8.onnx.",
 )  # fmt: skip
 @click.option("--out", type=_FOLDER, required=True, help="Run folder; run again to go on.")
-@click.option("--model", "model_id", default="semantic-1", show_default=True, help="Detector id.")
+@click.option("--model", "model_id", default="semantic-2", show_default=True, help="Detector id.")
 def semantic(data: Path, encoder: Path, out: Path, model_id: str) -> None:
     """Fit the linear head on a frozen image encoder, calibrate, evaluate."""
     from detector.semantic_lab import run_semantic

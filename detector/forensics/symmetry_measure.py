@@ -211,7 +211,7 @@ def _ratio(measured: tuple[Measured, ...]) -> str:
     top = max(float(_scores(measured, lambda f: f.colour, test=False, view=view)[0].max()) for view in VIEWS)
     text = f"The largest value on a real face of the calibration half, over both views, is {top:.2f}. "
     try:
-        line = fit(real[:, None], fake[:, None])
+        line = fit(real[:, None], [fake[:, None]])
     except CalibrationError as e:
         return f"{head}{text}A calibration on that half fails: {e.detail}. No ratio is given.\n"
     other = _scores(measured, lambda f: f.colour, test=True, view="as it is")

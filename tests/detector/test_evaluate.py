@@ -44,7 +44,14 @@ def scores() -> list[PictureScore]:
             answer = "supports" if logit > 1 else "inconclusive"
             out.append(
                 PictureScore(
-                    set_name=name, fake=fake, picture=f"{name}{n}", view="matched", logit=logit, answer=answer
+                    set_name=name,
+                    fake=fake,
+                    picture=f"{name}{n}",
+                    view="matched",
+                    logit=logit,
+                    answer=answer,
+                    shorter_side=256 if n % 2 else 1200,
+                    codec="WebP" if n < 5 else "none",
                 )
             )
     return [*out, replace(out[0], picture="small", logit=None, answer=None)]
@@ -67,6 +74,22 @@ def test_generated_sets_are_measured_against_all_real_pictures_with_an_interval(
     assert generated.auc.low < generated.auc.value <= generated.auc.high
     assert generated.auc.n == 40
     assert generated.supports.value == 0.5
+
+
+def test_errors_are_given_by_size_and_by_the_last_encoding_within_each_group():
+    stored = [replace(s, view="as_stored") for s in scores()]
+    ends = (np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    found = summarise([*scores(), *stored], CALIBRATION, pipelines=ends, aligned=ends)
+    assert [(r.name, r.fake, r.n) for r in found.by_size] == [
+        ("under 300 px", False, 10), ("under 300 px", True, 10), ("from 1200 px", False, 11),
+        ("from 1200 px", True, 10),
+    ]  # fmt: skip
+    assert [(r.name, r.fake, r.n) for r in found.by_codec] == [
+        ("none", False, 15), ("none", True, 15), ("WebP", False, 6), ("WebP", True, 5),
+    ]  # fmt: skip
+    webp = found.by_codec[3]
+    assert webp.auc is not None
+    assert webp.auc.n == 10
 
 
 def test_costs_are_given_per_generator():

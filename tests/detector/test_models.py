@@ -46,7 +46,13 @@ def test_the_defaults_are_registered():
 
 def certain(detector, **point: float):
     """The same detector with an operating point that every picture passes, and no edge of its domain."""
-    point = {"supports_logit": -98.0, "against_logit": -99.0, "min_log10_ratio": -99.0} | point
+    anything = {
+        "supports_logit": -98.0,
+        "against_logit": -99.0,
+        "min_log10_ratio": -99.0,
+        "against_min_side": 0,
+    }
+    point = anything | point
     card = replace(detector.card, domain_limit=None)
     return replace(detector, card=replace(card, operating_point=replace(card.operating_point, **point)))
 
@@ -127,6 +133,16 @@ def test_an_answer_that_survives_every_re_encoding_stands(detector):
 def test_a_score_beyond_the_point_but_with_a_weak_ratio_is_inconclusive(detector):
     weak = certain(detector, against_logit=-100.0, supports_logit=-99.0, min_log10_ratio=9.0)
     assert weak.score_pixels(PHOTO).answer is Answer.INCONCLUSIVE
+
+
+def test_a_small_picture_is_never_spoken_against(detector):
+    least = min(PHOTO.shape[:2])
+    against = {"supports_logit": 100.0, "against_logit": 99.0, "min_log10_ratio": -9.0}
+    allowed = certain(detector, **against, against_min_side=least)
+    assert allowed.score_pixels(PHOTO).answer is Answer.AGAINST
+    score = certain(detector, **against, against_min_side=least + 1).score_pixels(PHOTO)
+    assert score.answer is Answer.INCONCLUSIVE
+    assert "cannot see" in score.reason
 
 
 def test_too_small_animated_and_foreign_pictures_get_no_score(detector):

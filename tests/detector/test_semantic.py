@@ -10,7 +10,7 @@ from detector.errors import CalibrationError, ModelUnavailable, NotApplicable
 from detector.metrics import auc
 from detector.registry import SEMANTIC_MODEL, open_card
 from detector.score import Answer
-from detector.semantic import FEATURES, SemanticDetector, open_encoder, open_semantic
+from detector.semantic import FEATURES, SemanticDetector, open_encoder, open_semantic, with_output
 from detector.semantic_head import Embedded, Head, fit_head, left_out_scores
 from tests.detector.made import encoded, photo_like
 from tests.programs import installed_encoder, require_package
@@ -112,6 +112,15 @@ def test_far_from_the_calibration_there_is_no_answer():
     assert "nothing that the head was fitted on" in score.reason
 
 
+def test_a_small_picture_is_never_spoken_against_and_a_large_one_may_be():
+    point = {"supports_logit": 90.0, "against_logit": 80.0, "min_log10_ratio": -9.0, "against_min_side": 350}
+    small, large = detector(**point), detector(**point | {"against_min_side": 300})
+    assert large.score_pixels(photo_like(300, 400)).answer is Answer.AGAINST
+    score = small.score_pixels(photo_like(300, 400))
+    assert score.answer is Answer.INCONCLUSIVE
+    assert "cannot see" in score.reason
+
+
 def test_a_small_picture_is_not_scored():
     with pytest.raises(NotApplicable):
         detector().score(encoded(photo_like(100, 400)), "image/jpeg")
@@ -125,12 +134,21 @@ def real() -> SemanticDetector:
     return open_semantic(SEMANTIC_MODEL, path)
 
 
-def test_the_real_encoder_gives_unit_vectors_that_survive_a_smaller_copy(real):
-    picture = photo_like(480, 640)
-    whole = real.encoder.embed(picture)
+def test_the_real_encoder_sees_a_smaller_copy_as_the_same_picture_and_another_picture_as_another(real):
+    picture, other = photo_like(480, 640, seed=1), photo_like(480, 640, seed=2)[::-1] // 3
+    whole, smaller, another = (
+        real.encoder.embed(p) for p in (picture, resize(picture, 0.6, "area"), np.ascontiguousarray(other))
+    )
     assert whole.shape == (FEATURES,)
-    assert np.linalg.norm(whole) == pytest.approx(1.0, abs=1e-5)
-    assert float(whole @ real.encoder.embed(resize(picture, 0.6, "area"))) > 0.9
+    spread = real.head.scale
+    near, far = (np.abs((whole - x) / spread).mean() for x in (smaller, another))
+    assert near < 0.3 < far
+
+
+def test_an_output_is_added_to_a_model_as_protocol_buffers_are_merged():
+    assert with_output(b"model", "ab") == b"model" + bytes([0x3A, 6, 0x62, 4, 0x0A, 2]) + b"ab"
+    with pytest.raises(ValueError, match="longer"):
+        with_output(b"model", "x" * 130)
 
 
 def test_the_real_branch_scores_a_re_encoded_copy_alike(real):

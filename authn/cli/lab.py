@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authn.cli.lab_asked import ASKED
 from authn.cli.lab_eyes import EYES
 from authn.cli.lab_group import LabGroup
 from authn.cli.lab_heatmap import heatmap
@@ -31,7 +32,7 @@ def lab() -> None:
     """Fit generators; train, evaluate and document detectors."""
 
 
-for _command in (*COMMANDS, *EYES, heatmap, lofo, semantic, semi):
+for _command in (*COMMANDS, *ASKED, *EYES, heatmap, lofo, semantic, semi):
     lab.add_command(_command)
 
 

@@ -25,6 +25,9 @@ _device = click.option(
     "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
     help="auto takes a GPU where there is one.",
 )  # fmt: skip
+_other = click.option(
+    "--other", metavar="DIR|cifar10|mnist", help="The second source, which cyclegan translates to and from."
+)
 _label = click.option("--class", "label", type=click.IntRange(0), help="Draw this class only, from 0.")
 
 
@@ -44,10 +47,10 @@ def data_options(*, required: bool) -> Callable[[Callable[..., None]], Callable[
     return add
 
 
-def _data(name: str, corpus: Path | None) -> Data:
+def _data(name: str, corpus: Path | None, other: str | None = None) -> Data:
     from detector.gan.runs import Data
 
-    return Data(name=name, corpus=corpus)
+    return Data(name=name, corpus=corpus, other=other)
 
 
 @click.command()
@@ -69,6 +72,7 @@ def families() -> None:
 @click.command()
 @click.argument("family")
 @data_options(required=True)
+@_other
 @click.option("--out", "run", type=_FOLDER, required=True, help="Run folder; run again to go on.")
 @click.option("--steps", type=click.IntRange(1), help="End after so many steps; repeatable to the last bit.")
 @click.option(
@@ -83,10 +87,15 @@ def families() -> None:
     "--set", "settings", multiple=True, metavar="NAME=VALUE",
     help="A setting of the family's own; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--labels-kept", default=1.0, show_default=True, type=click.FloatRange(0, 1, min_open=True),
+    help="Hide all but this part of each class's labels; for biggan with few_labels=true.",
+)  # fmt: skip
 @_device
 def fit(
-    family: str, data: str, corpus: Path | None, run: Path, steps: int | None, seconds: float | None,
-    seed: int, side: int | None, settings: tuple[str, ...], device: str,
+    family: str, data: str, corpus: Path | None, other: str | None, run: Path, steps: int | None,
+    seconds: float | None, seed: int, side: int | None, settings: tuple[str, ...], labels_kept: float,
+    device: str,
 ) -> None:  # fmt: skip
     """Fit a FAMILY of generators on real pictures; plots and logs lie beside the weights."""
     from detector.gan.runs import Wanted, budget_of, choose_device, fit_run
@@ -96,8 +105,9 @@ def fit(
         seconds = 300.0
     with Progress() as report:
         card = fit_run(
-            Wanted(family=family, side=side, settings=settings), _data(data, corpus), run,
-            budget_of(steps, seconds, chosen), seed=seed, device=chosen, report=report,
+            Wanted(family=family, side=side, settings=settings, labels_kept=labels_kept),
+            _data(data, corpus, other), run, budget_of(steps, seconds, chosen), seed=seed, device=chosen,
+            report=report,
         )  # fmt: skip
     click.echo(f"{card.spec.family} {card.weights_sha256} after {card.steps} steps in {run}")
 
@@ -146,20 +156,22 @@ def sheet(run: Path, out: Path | None, columns: int, rows: int, seed: int, label
 @click.command()
 @_run
 @data_options(required=True)
+@_other
 @click.option("--count", default=1000, show_default=True, type=click.IntRange(20, 100_000), help="Samples.")
 @_seed
 @click.option("--accept-bias", is_flag=True, help="Give FD below 10,000 pictures too, marked as biased.")
 @_device
 def quality(
-    run: Path, data: str, corpus: Path | None, count: int, seed: int, accept_bias: bool, device: str
-) -> None:
+    run: Path, data: str, corpus: Path | None, other: str | None, count: int, seed: int, accept_bias: bool,
+    device: str,
+) -> None:  # fmt: skip
     """Judge a generator against the pictures it was fitted on and held-out ones. No number here is FID."""
     from detector.gan.assess import quality_text
     from detector.gan.runs import assess_run, choose_device
 
     with Progress() as report:
         found = assess_run(
-            run, _data(data, corpus), count=count, seed=seed, accept_bias=accept_bias,
+            run, _data(data, corpus, other), count=count, seed=seed, accept_bias=accept_bias,
             device=choose_device(device), report=report,
         )  # fmt: skip
     click.echo(quality_text(found), nl=False)

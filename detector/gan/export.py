@@ -70,14 +70,22 @@ def pixels_digest(images: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-def save_pictures(images: NDArray[np.uint8], path: Path, *, about: dict[str, str | int]) -> str:
-    """One ``.npz`` with ``images`` and the text ``about``; returns the digest of the pixels. Raises
-    ``CorpusError``."""
+def save_pictures(
+    images: NDArray[np.uint8],
+    path: Path,
+    *,
+    about: dict[str, str | int],
+    originals: NDArray[np.uint8] | None = None,
+) -> str:
+    """One ``.npz`` with ``images``, the text ``about`` and, where they were made from others, those as
+    ``originals``; returns the digest of the pixels. Raises ``CorpusError``."""
+    arrays = {"images": images, "about": np.array(json.dumps(about))}
+    arrays |= {} if originals is None else {"originals": originals}
     temporary = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as f:
-            np.savez(f, images=images, about=np.array(json.dumps(about)))
+            np.savez(f, **arrays)  # type: ignore[arg-type]  # the names are none of its own
         temporary.replace(path)
     except OSError as e:
         raise CorpusError(f"{path} cannot be written: {e.strerror}") from e

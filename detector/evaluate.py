@@ -22,6 +22,7 @@ from detector.calibration import Calibration, fit
 from detector.card import Evaluation, OperatingPoint, SetResult
 from detector.corpus import SETS, Item, Split, pictures
 from detector.errors import CalibrationError, NotApplicable
+from detector.files import write_whole
 from detector.metrics import auc, bootstrap, cllr, cllr_min, proportion
 from detector.pixels import Pixels
 from detector.preprocess import crops_of
@@ -368,4 +369,4 @@ def _cllr_rows(
 
 def write_scores(scores: Sequence[PictureScore], path: Path) -> None:
     """One JSON object per line, so that a plot or a doubt can go back to the pictures."""
-    path.write_text("".join(json.dumps(asdict(s)) + "\n" for s in scores), encoding="utf-8")
+    write_whole(path, "".join(json.dumps(asdict(s)) + "\n" for s in scores).encode())

@@ -10,13 +10,11 @@ by the zoo are smaller than a region; they are laid out as tiles, and so are the
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 from detector.augment import Encoding, resize, through
 from detector.corpus import Item, Split, corpus_digest, pictures
 from detector.errors import CorpusError
+from detector.files import TORN_ARCHIVE
 from detector.generators.recon import UPSAMPLERS, Taef2, reconstruct, train_autoencoder
 from detector.generators.upscalers import Upscaler, open_upscaler
 from detector.pixels import Pixels
@@ -81,7 +80,7 @@ def _cached(cache: Path, key: str) -> TrainingSet | None:
     try:
         with cache.open("rb") as f, np.load(f, allow_pickle=False) as stored:
             return _unpacked(stored) if str(stored["key"]) == key else None
-    except (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error):
+    except TORN_ARCHIVE:
         return None  # torn: it is built again
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 from detector.errors import CorpusError
+
+# What numpy raises for an archive of arrays that was cut short or is none, besides OSError.
+TORN_ARCHIVE = (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from detector.corpus import Split
 from detector.errors import CorpusError
+from detector.files import TORN_ARCHIVE
 from detector.gan.runs import Data, Report
 from detector.gan.sources import open_named, tiles_of
 from detector.generators.spec import ImageSource
@@ -61,6 +60,6 @@ def _stored(path: Path) -> ImageSource:
         with path.open("rb") as f, np.load(f, allow_pickle=False) as stored:
             images = stored["images"]
     # A plain array is no context manager, and a torn archive has errors of its own.
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as e:
+    except (OSError, *TORN_ARCHIVE) as e:
         raise CorpusError(f"{path.name} holds no readable array images") from e
     return ImageSource(name=path.name, images=images)

@@ -12,17 +12,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.corpus import Split, split_units
 from detector.errors import CorpusError, NotApplicable, PixelsUnreadable
+from detector.files import TORN_ARCHIVE
 from detector.generators.spec import ImageSource
 from detector.pixels import Pixels, decode, open_cv2
 from detector.preprocess import texture_of
@@ -160,7 +159,7 @@ def _mnist(folder: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int6
         with path.open("rb") as f, np.load(f, allow_pickle=False) as stored:
             images, labels = stored[f"x_{split}"], stored[f"y_{split}"].astype(np.int64)
     # A plain array is no context manager, and a torn archive has errors of its own.
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as e:
+    except (OSError, *TORN_ARCHIVE) as e:
         raise CorpusError(f"{path.name} holds no readable x_{split} and y_{split}") from e
     if (
         images.dtype != np.uint8

@@ -188,6 +188,11 @@ def test_what_a_family_makes_for_a_split_comes_from_that_split(tmp_path: Path) -
     save_samples(made, tmp_path / "s.npz")
     loaded = load_samples("cyclegan", tmp_path / "s.npz")
     assert all((loaded.of(s) == made.of(s)).all() for s in Split)
+    whole = (tmp_path / "s.npz").read_bytes()
+    for kept in (len(whole) - 1, len(whole) // 2, 200, 30, 3, 0):
+        (tmp_path / "s.npz").write_bytes(whole[:kept])
+        with pytest.raises(CorpusError, match="remove it"):
+            load_samples("cyclegan", tmp_path / "s.npz")
 
 
 def test_the_samples_of_no_two_splits_are_the_same_and_a_slow_family_gives_fewer() -> None:

@@ -281,7 +281,8 @@ def save_samples(samples: Samples, path: Path) -> None:
 def load_samples(family: str, path: Path) -> Samples:
     """Raises ``CorpusError``."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # numpy leaves a file open that it opened itself and could not read.
+        with path.open("rb") as f, np.load(f, allow_pickle=False) as stored:
             drawn, rebuilt, twins = (
                 {s: stored[f"{kind}_{s.value}"] for s in Split} for kind in ("drawn", "rebuilt", "twins")
             )

@@ -205,8 +205,9 @@ class Spool:
         final = self._file(entry, state)
         content = json.dumps({"version": _VERSION, **asdict(entry)}).encode() + b"\n"
         with ExitStack() as stack:
-            with self._exclusive():
+            with self._exclusive(), ExitStack() as undo:
                 _make_folder(final.parent)
+                undo.callback(beginning.unlink, missing_ok=True)  # Ctrl-C can come between any two of these
                 write_new(beginning, content)
                 stack.enter_context(_locked_file(beginning))
                 beginning.replace(final)

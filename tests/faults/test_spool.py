@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -71,6 +73,45 @@ def test_a_stamped_photo_leaves_the_spool(camera: Camera, tmp_path: Path) -> Non
 def test_an_empty_spool_is_no_error_and_asks_nobody(tmp_path: Path) -> None:
     run = Spool(tmp_path / "never made").stamp_all(refuse(TimestampUnavailable("asked")))
     assert (run.stamped, run.waiting, run.aside) == ((), (), ())
+
+
+def interrupted_at(line: int, act: Callable[[], None]) -> bool:
+    """Ctrl-C at the line of this number, counted through the modules that write; False: there was none."""
+    seen = 0
+
+    def trace(frame: FrameType, event: str, _arg: object) -> Callable[..., object] | None:
+        nonlocal seen
+        if not frame.f_code.co_filename.endswith(("signer/spool.py", "signer/durable.py")):
+            return None
+        if event == "line":
+            seen += 1
+            if seen == line:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # files that a dying process closes
+def test_ctrl_c_at_any_line_of_making_an_entry_leaves_no_temporary_file(tmp_path: Path) -> None:
+    entry = Entry(
+        id="one", path=str(tmp_path / "a.jpg"), media_type="image/jpeg", imprint="00", device_id="d"
+    )
+    line = 0
+    while interrupted_at(line := line + 1, lambda: Spool(tmp_path / str(line)).add(entry)):
+        assert not litter(tmp_path / str(line)), f"line {line}"
+    assert line > 20
+    assert states(Spool(tmp_path / str(line)))["pending"] == 1
 
 
 @pytest.mark.parametrize("error", [TimestampUnavailable("no route"), ServiceUnavailable("no route")])

@@ -149,7 +149,7 @@ def wrong_answers(camera: Camera) -> dict[str, Callable[[bytes], bytes]]:
         "rubbish": lambda request: b"rubbish",
         "nothing": lambda request: b"",
         "token for another photo": lambda request: camera.stamp(build_request(b"another", 5)),
-        "replay for another nonce": lambda request: camera.stamp(request[:-4] + b"\x01" + request[-3:]),
+        "replay for another nonce": lambda r: camera.stamp(r[:-4] + bytes([r[-4] ^ 1]) + r[-3:]),
         "authority under another root": enrolled_camera(camera.home, TestPki("Rogue"), "rogue").stamp,
     }
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from detector.augment import codec_match, draw_codec
 from detector.calibration import fit
 from detector.errors import CalibrationError, CorpusError
+from detector.files import write_whole
 from detector.metrics import Estimate, auc, bootstrap, cllr, true_positives
 from detector.networks.traces import TraceNet, fake_score
 from detector.training import TrainingOptions, train
@@ -88,7 +89,7 @@ def leave_one_out(
 
             net = train(data, options, run / f"without-{name}", progress=progress)
             row = _tested(net, name, families, real_test, options.seed)
-            path.write_text(json.dumps(asdict(row), indent=1) + "\n", encoding="utf-8")
+            write_whole(path, (json.dumps(asdict(row), indent=1) + "\n").encode())
         rows.append(_parse(path))
         report("families left out", n + 1, len(names))
     return tuple(rows)
@@ -255,7 +256,7 @@ def lofo_run(
         width=24, min_scale=1.0, max_scale=1.0,
     )  # fmt: skip
     rows = leave_one_out(families, real_train, real_test, options, run, report=report)
-    (run / "lofo.json").write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n", encoding="utf-8")
+    write_whole(run / "lofo.json", (json.dumps([asdict(r) for r in rows], indent=1) + "\n").encode())
     plot_left_out(run, rows)
     return rows
 

@@ -27,6 +27,7 @@ from detector.evaluate import (
     score_test_split,
     summarise,
 )
+from detector.files import write_whole
 from detector.lab import sets_used, write_measured
 from detector.metrics import Array, auc, bootstrap, cllr, proportion, true_positives
 from detector.semantic import FEATURES, MIN_SIDE, Embedding, Encoder, SemanticDetector, open_encoder
@@ -113,5 +114,5 @@ def _save(head: Head, path: Path) -> str:
         "mean": head.mean, "scale": head.scale, "weight": head.weight, "bias": np.array([head.bias]),
     }  # fmt: skip
     data = save({k: v.astype(np.float32) for k, v in arrays.items()})
-    path.write_bytes(data)
+    write_whole(path, data)
     return hashlib.sha256(data).hexdigest()

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
 from detector.errors import CorpusError
+from detector.files import write_whole
 from detector.networks.traces import Heads, TraceNet, fake_score
 from detector.training_set import CODECS, Batch, TrainingSet, batch_of
 from detector.weights import save_tensors
@@ -190,7 +191,7 @@ def _claim_run(run: Path, options: TrainingOptions, data: TrainingSet) -> None:
     text = json.dumps(asdict(options) | {"training_set": data.digest}, indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise CorpusError(f"{run.name} was begun with other options or pictures; choose another folder")
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text.encode())
 
 
 def _checkpoint(run: Path, learner: _Learner, result: EpochResult) -> None:

@@ -3,48 +3,24 @@ finds them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from authn.cli.lab_options import FILE, data_of, data_options, run_argument, seed_option
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
-if TYPE_CHECKING:
-    from detector.gan.runs import Data
-
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_run = click.argument("run", type=_FOLDER)
-_seed = click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Decides all chance."
-)
-
-
-def _given(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        command = click.option(
-            "--corpus", type=_FOLDER, envvar="ASSAY_DATA", show_envvar=True,
-            help="Folder that holds cifar10 and mnist.",
-        )(command)  # fmt: skip
-        return click.option(
-            "--data", required=True, metavar="DIR|FILE.npz|cifar10|mnist", help=help_text
-        )(command)  # fmt: skip
-
-    return add
-
-
-def _data(name: str, corpus: Path | None) -> Data:
-    from detector.gan.runs import Data
-
-    return Data(name=name, corpus=corpus)
+_GIVEN = "DIR|FILE.npz|cifar10|mnist"
 
 
 @click.command()
-@_run
-@_given("Pictures to translate: tiles of a folder of photos, or the array images of a file as it is.")
+@run_argument
+@data_options(
+    required=True,
+    metavar=_GIVEN,
+    help_text="Pictures to translate: tiles of a folder of photos, or the array images of a file as it is.",
+)
 @click.option(
     "--to", type=click.IntRange(0, 1), required=True,
     help="0: make them look like --data of the fit; 1: like its --other.",
@@ -52,8 +28,8 @@ def _data(name: str, corpus: Path | None) -> Data:
 @click.option(
     "--count", default=64, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many."
 )
-@_seed
-@click.option("--out", type=_FILE, required=True, help="File (.npz); a sheet (.png) is written beside it.")
+@seed_option
+@click.option("--out", type=FILE, required=True, help="File (.npz); a sheet (.png) is written beside it.")
 def translate(run: Path, data: str, corpus: Path | None, to: int, count: int, seed: int, out: Path) -> None:
     """Make pictures of one source look like those of the other, by a cyclegan fitted with --other."""
     from detector.gan.translating import translate_run
@@ -62,19 +38,23 @@ def translate(run: Path, data: str, corpus: Path | None, to: int, count: int, se
         raise BadRequest("--out names a .npz file")
     with Progress() as report:
         digest, made = translate_run(
-            run, _data(data, corpus), out, to=to, count=count, seed=seed, report=report
+            run, data_of(data, corpus), out, to=to, count=count, seed=seed, report=report
         )  # fmt: skip
     click.echo(f"{digest} {made} pictures in {out}")
     click.echo(out.with_suffix(".png"))
 
 
 @click.command()
-@_run
-@_given("The test part of a set, held-out photos of a folder, or the array images of a file as it is.")
+@run_argument
+@data_options(
+    required=True,
+    metavar=_GIVEN,
+    help_text="The test part of a set, held-out photos of a folder, or the array images of a file as it is.",
+)
 @click.option(
     "--count", default=1000, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many."
 )
-@_seed
+@seed_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def likelihood(run: Path, data: str, corpus: Path | None, count: int, seed: int, as_json: bool) -> None:
     """Bits per colour value that a generator with a likelihood needs, beside those of uniform noise.
@@ -86,7 +66,7 @@ def likelihood(run: Path, data: str, corpus: Path | None, count: int, seed: int,
     from detector.gan.likelihood import likelihood_json, likelihood_run, likelihood_text
 
     with Progress() as report:
-        found = likelihood_run(run, _data(data, corpus), count=count, seed=seed, report=report)
+        found = likelihood_run(run, data_of(data, corpus), count=count, seed=seed, report=report)
     click.echo(likelihood_json(found) if as_json else likelihood_text(found), nl=False)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from authn.cli.lab_zoo import data_options
+from authn.cli.lab_options import data_options
 from authn.cli.progress import Progress
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)

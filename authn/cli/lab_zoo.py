@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from authn.cli.lab_auto import auto
+from authn.cli.lab_options import FILE, FOLDER, data_of, data_options, run_argument, seed_option
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
-if TYPE_CHECKING:
-    from detector.gan.runs import Data
-
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_run = click.argument("run", type=_FOLDER)
-_seed = click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Decides all chance."
-)
 _device = click.option(
     "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
     help="auto takes a GPU where there is one.",
@@ -29,28 +19,6 @@ _other = click.option(
     "--other", metavar="DIR|cifar10|mnist", help="The second source, which cyclegan translates to and from."
 )
 _label = click.option("--class", "label", type=click.IntRange(0), help="Draw this class only, from 0.")
-
-
-def data_options(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Where the real pictures are."""
-
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        command = click.option(
-            "--corpus", type=_FOLDER, envvar="ASSAY_DATA", show_envvar=True,
-            help="Folder that holds cifar10 and mnist.",
-        )(command)  # fmt: skip
-        return click.option(
-            "--data", required=required, metavar="DIR|cifar10|mnist",
-            help="Real pictures: any folder of photos, or a named set.",
-        )(command)  # fmt: skip
-
-    return add
-
-
-def _data(name: str, corpus: Path | None, other: str | None = None) -> Data:
-    from detector.gan.runs import Data
-
-    return Data(name=name, corpus=corpus, other=other)
 
 
 @click.command()
@@ -73,13 +41,13 @@ def families() -> None:
 @click.argument("family")
 @data_options(required=True)
 @_other
-@click.option("--out", "run", type=_FOLDER, required=True, help="Run folder; run again to go on.")
+@click.option("--out", "run", type=FOLDER, required=True, help="Run folder; run again to go on.")
 @click.option("--steps", type=click.IntRange(1), help="End after so many steps; repeatable to the last bit.")
 @click.option(
     "--seconds", type=click.FloatRange(0, min_open=True),
     help="End after so many CPU seconds (on a GPU: seconds by the clock). Without either: 300.",
 )  # fmt: skip
-@_seed
+@seed_option
 @click.option(
     "--side", type=click.IntRange(8, 256), help="Pixels of a picture's side; default: the recipe's."
 )
@@ -106,18 +74,18 @@ def fit(
     with Progress() as report:
         card = fit_run(
             Wanted(family=family, side=side, settings=settings, labels_kept=labels_kept),
-            _data(data, corpus, other), run, budget_of(steps, seconds, chosen), seed=seed, device=chosen,
+            data_of(data, corpus, other), run, budget_of(steps, seconds, chosen), seed=seed, device=chosen,
             report=report,
         )  # fmt: skip
     click.echo(f"{card.spec.family} {card.weights_sha256} after {card.steps} steps in {run}")
 
 
 @click.command()
-@_run
+@run_argument
 @click.option("--count", default=64, show_default=True, type=click.IntRange(1, 1_000_000))
-@_seed
+@seed_option
 @_label
-@click.option("--out", type=_FILE, required=True, help="File (.npz) with the array images, uint8.")
+@click.option("--out", type=FILE, required=True, help="File (.npz) with the array images, uint8.")
 def sample(run: Path, count: int, seed: int, label: int | None, out: Path) -> None:
     """Draw pictures from a fitted generator; the same seed draws the same pictures."""
     from detector.gan.export import save_pictures
@@ -134,11 +102,11 @@ def sample(run: Path, count: int, seed: int, label: int | None, out: Path) -> No
 
 
 @click.command()
-@_run
-@click.option("--out", type=_FILE, help="PNG file; default: sheet.png in the run.")
+@run_argument
+@click.option("--out", type=FILE, help="PNG file; default: sheet.png in the run.")
 @click.option("--columns", default=12, show_default=True, type=click.IntRange(1, 100))
 @click.option("--rows", default=6, show_default=True, type=click.IntRange(1, 100))
-@_seed
+@seed_option
 @_label
 def sheet(run: Path, out: Path | None, columns: int, rows: int, seed: int, label: int | None) -> None:
     """Draw one picture that shows many samples."""
@@ -154,11 +122,11 @@ def sheet(run: Path, out: Path | None, columns: int, rows: int, seed: int, label
 
 
 @click.command()
-@_run
+@run_argument
 @data_options(required=True)
 @_other
 @click.option("--count", default=1000, show_default=True, type=click.IntRange(20, 100_000), help="Samples.")
-@_seed
+@seed_option
 @click.option("--accept-bias", is_flag=True, help="Give FD below 10,000 pictures too, marked as biased.")
 @_device
 def quality(
@@ -171,19 +139,19 @@ def quality(
 
     with Progress() as report:
         found = assess_run(
-            run, _data(data, corpus, other), count=count, seed=seed, accept_bias=accept_bias,
+            run, data_of(data, corpus, other), count=count, seed=seed, accept_bias=accept_bias,
             device=choose_device(device), report=report,
         )  # fmt: skip
     click.echo(quality_text(found), nl=False)
 
 
 @click.command()
-@_run
+@run_argument
 @click.option(
-    "--to", "folder", type=_FOLDER, required=True, help="New folder: generated/, and real/ with --data."
+    "--to", "folder", type=FOLDER, required=True, help="New folder: generated/, and real/ with --data."
 )
 @click.option("--count", default=10_000, show_default=True, type=click.IntRange(1, 1_000_000))
-@_seed
+@seed_option
 @data_options(required=False)
 def export(run: Path, folder: Path, count: int, seed: int, data: str | None, corpus: Path | None) -> None:
     """Write PNG files and a manifest, so that tools outside can compute FID and the like."""
@@ -191,7 +159,7 @@ def export(run: Path, folder: Path, count: int, seed: int, data: str | None, cor
 
     with Progress() as report:
         written = export_run(
-            run, folder, count=count, seed=seed, data=None if data is None else _data(data, corpus),
+            run, folder, count=count, seed=seed, data=None if data is None else data_of(data, corpus),
             report=report,
         )  # fmt: skip
     for path, digest in written:

@@ -54,6 +54,14 @@ def test_reconstructions_stand_beside_their_own_picture():
     assert data.family[12:].tolist() == [2] * 12
 
 
+def test_what_a_family_draws_and_what_it_reconstructs_are_apart_and_the_latter_comes_more_often():
+    both = [family("a", 100), family("vae", 200), family("vae", 300, np.arange(6))]
+    data = training_set(both, pictures(0))
+    assert data.families == ("a", "vae", "vae, reconstructed")
+    assert data.share == pytest.approx((1 / 6, 1 / 6, 4 / 6))
+    assert data.family.tolist() == [0] * 6 + [1] * 6 + [2] * 6
+
+
 def test_a_finished_family_is_read_and_not_trained_again(rows, monkeypatch):
     run, before = rows
 

@@ -12,8 +12,12 @@ SignerError
 ├── SigningFailed           the engine or the key refused to produce a valid signature
 ├── ManifestMalformed       bytes of a manifest store that cannot be parsed
 ├── TimestampError
-│   ├── TimestampMalformed    not a strict RFC 3161 token
+│   ├── TimestampMalformed    no RFC 3161 token that can be taken apart
+│   ├── TimestampUnsupported  a token, and something in it is not evaluated here
+│   ├── TimestampNotStrict    its signature holds, and it is not in the form that RFC 3161 demands
 │   ├── TimestampMismatch     it stamps other bytes, or another nonce
+│   ├── TimestampInvalid      a signature or digest in it was computed and differs, or it contradicts itself
+│   ├── TimestampOutsideValidity  the authority's certificate was not valid at genTime
 │   ├── TimestampUntrusted    its certificate chains to none of the given roots
 │   ├── TimestampRejected     the authority answered with a rejection
 │   └── TimestampUnavailable  the authority could not be reached; try again
@@ -78,15 +82,38 @@ class ManifestMalformed(SignerError):
 
 
 class TimestampError(SignerError):
+    """``refutes``: a check of the token was done and failed. Without it the token proves nothing, and nothing
+    is proven against it: it is of another list, or we could not examine it (docs/decisions/0014)."""
+
     code = "assay.timestamp.failed"
+    refutes = False
 
 
 class TimestampMalformed(TimestampError):
-    code = "timeStamp.malformed"
+    code = "assay.timestamp.malformed"
+
+
+class TimestampUnsupported(TimestampError):
+    code = "assay.timestamp.unsupported"
+
+
+class TimestampNotStrict(TimestampError):
+    code = "assay.timestamp.notStrict"
 
 
 class TimestampMismatch(TimestampError):
     code = "timeStamp.mismatch"
+    refutes = True
+
+
+class TimestampInvalid(TimestampError):
+    code = "timeStamp.malformed"  # the word that C2PA has for it
+    refutes = True
+
+
+class TimestampOutsideValidity(TimestampError):
+    code = "timeStamp.outsideValidity"
+    refutes = True
 
 
 class TimestampUntrusted(TimestampError):

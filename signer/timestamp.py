@@ -2,7 +2,8 @@
 
 Pure: it opens no socket and reads no clock. A token is judged at its own genTime, and only against the
 time-stamping roots it is given. The checks go beyond the usual ones because two well-known verifiers each
-accept tokens that the standard forbids. ``verify_token`` does, in this order:
+accept tokens that the standard forbids; what is made of one is docs/decisions/0014. ``verify_token`` does, in
+this order:
 
  1. strict structure: DER without trailing bytes, SignedData v3, eContentType id-ct-TSTInfo, TSTInfo v1,
     exactly one SignerInfo, signed attributes sorted, none twice, one value each (RFC 3161 2.4.2, RFC 5652 5)
@@ -13,7 +14,8 @@ accept tokens that the standard forbids. ``verify_token`` does, in this order:
  6. ESSCertID/ESSCertIDv2 names that certificate (RFC 5816); the tsa name, where given, is its subject
  7. its key made the signature over the attributes
  8. the certificate: no CA, extended key usage timeStamping alone and critical (RFC 3161 2.3)
- 9. a path to one of the roots exists at genTime (RFC 5280 section 6)
+ 9. it was valid at genTime, and a path to one of the roots exists then (RFC 5280 section 6)
+10. nothing of 1, 6 and 8 was left out that changes none of this: such a token is not strict
 """
 
 from __future__ import annotations
@@ -32,13 +34,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signer.der import integer, single
 from signer.errors import (
+    TimestampInvalid,
     TimestampMalformed,
     TimestampMismatch,
+    TimestampOutsideValidity,
     TimestampRejected,
+    TimestampUnsupported,
     TimestampUntrusted,
 )
 from signer.path import PathRefused, verify_path
-from signer.tst import ParsedToken, parse_token
+from signer.tst import ParsedToken, not_strict, take_apart
 
 _USAGES = frozenset({ExtendedKeyUsageOID.TIME_STAMPING})
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
@@ -96,8 +101,9 @@ def verify_token(
     *,
     nonce: int | None = None,
 ) -> VerifiedTimestamp:
-    """All steps. Raises ``TimestampMalformed``, ``TimestampMismatch`` or ``TimestampUntrusted``."""
-    parsed = parse_token(token)
+    """All steps. Raises the kind of ``TimestampError`` that says why the token is not relied on;
+    ``TimestampNotStrict`` last, when everything else holds."""
+    parsed = take_apart(token)
     if not hmac.compare_digest(
         hashlib.new(parsed.info.imprint_algorithm, message).digest(), parsed.info.imprint
     ):
@@ -108,10 +114,12 @@ def verify_token(
         certificate = _signer(parsed)
         _check_names(parsed, certificate)
         _check_signature(parsed, certificate)
-        _check_certificate(certificate)
+        deviations = (*parsed.deviations, *_deviations(parsed, certificate))
     except ValueError as e:  # pyca reads some fields of a certificate only when they are asked for
         raise TimestampMalformed("a certificate of the token cannot be read") from e
     _check_path(certificate, parsed, roots)
+    if deviations:
+        raise not_strict(deviations)
     return VerifiedTimestamp(
         gen_time=parsed.info.gen_time,
         accuracy_s=parsed.info.accuracy_s,
@@ -128,7 +136,7 @@ def _signer(parsed: ParsedToken) -> x509.Certificate:
             and certificate.issuer.public_bytes() == parsed.issuer
         ):
             return certificate
-    raise TimestampUntrusted("the token does not carry the certificate of its signer")
+    raise TimestampUnsupported("the token does not carry the certificate of its signer")
 
 
 def _check_names(parsed: ParsedToken, certificate: x509.Certificate) -> None:
@@ -136,16 +144,14 @@ def _check_names(parsed: ParsedToken, certificate: x509.Certificate) -> None:
     # SHA-1 here only names a certificate (RFC 2634); the path below decides about trust.
     for algorithm, expected in parsed.ess_digests:
         if not hmac.compare_digest(hashlib.new(algorithm, der, usedforsecurity=False).digest(), expected):
-            raise TimestampMalformed("ESSCertID names another certificate than the signer's")
-    if parsed.info.tsa_name is not None and parsed.info.tsa_name != certificate.subject.public_bytes():
-        raise TimestampMalformed("the tsa name is not the subject of the signer's certificate")
+            raise TimestampInvalid("ESSCertID names another certificate than the signer's")
 
 
 def _check_signature(parsed: ParsedToken, certificate: x509.Certificate) -> None:
     try:
         key = certificate.public_key()
     except (UnsupportedAlgorithm, ValueError) as e:
-        raise TimestampUntrusted("the authority's key cannot be read") from e
+        raise TimestampUnsupported("the authority's key cannot be read") from e
     name, digest = parsed.signature_algorithm, _HASHES[parsed.digest_algorithm]
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
@@ -158,24 +164,37 @@ def _check_signature(parsed: ParsedToken, certificate: x509.Certificate) -> None
                 raise TimestampMalformed("the token names another signature algorithm than its key's")
             key.verify(parsed.signature, parsed.signed_attributes, padding.PKCS1v15(), digest)
         else:
-            raise TimestampUntrusted("the authority's key type is not accepted")
-    except (InvalidSignature, UnsupportedAlgorithm) as e:
-        raise TimestampMalformed("the signature of the token does not verify") from e
+            raise TimestampUnsupported("the authority's key type is not accepted")
+    except UnsupportedAlgorithm as e:
+        raise TimestampUnsupported("the signature of the token cannot be computed") from e
+    except InvalidSignature as e:
+        raise TimestampInvalid("the signature of the token does not verify") from e
 
 
-def _check_certificate(certificate: x509.Certificate) -> None:
+def _deviations(parsed: ParsedToken, certificate: x509.Certificate) -> tuple[str, ...]:
+    """What honest authorities get wrong. Raises ``TimestampUntrusted`` for one that must not stamp."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     except (x509.ExtensionNotFound, ValueError) as e:
         raise TimestampUntrusted("the authority's certificate has no extended key usage") from e
-    if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
-        raise TimestampUntrusted("the authority's certificate is not for time-stamping alone")
+    if ExtendedKeyUsageOID.TIME_STAMPING not in usage.value:
+        raise TimestampUntrusted("the authority's certificate is not for time-stamping")
+    name = parsed.info.tsa_name
+    found = {
+        "the tsa name is not the subject of the signer's certificate": name is not None
+        and name != certificate.subject.public_bytes(),
+        "the authority's certificate is not for time-stamping alone": len(list(usage.value)) != 1,
+        "the extended key usage of the authority's certificate is not critical": not usage.critical,
+    }
+    return tuple(what for what, applies in found.items() if applies)
 
 
 def _check_path(
     certificate: x509.Certificate, parsed: ParsedToken, roots: Sequence[x509.Certificate]
 ) -> None:
     others = [c for c in parsed.certificates if c != certificate]
+    if not certificate.not_valid_before_utc <= parsed.info.gen_time <= certificate.not_valid_after_utc:
+        raise TimestampOutsideValidity("the authority's certificate was not valid at the time that it states")
     try:
         verify_path(certificate, others, roots, at=parsed.info.gen_time, usages=_USAGES)
     except PathRefused as e:

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from signer.certificates import read_certificate
 from signer.der import DerError, Element, algorithm, elements, identifier, integer, single, whole
-from signer.errors import TimestampMalformed
+from signer.errors import TimestampInvalid, TimestampMalformed, TimestampNotStrict, TimestampUnsupported
 
 MAX_TOKEN_BYTES = 64 * 1024  # real ones have 1 to 8 KB
 
@@ -61,7 +61,8 @@ class TstInfo:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedToken:
     """``issuer`` (DER) and ``certificate_serial`` name the signer; ``ess_digests`` must be its certificate's.
-    ``signed_attributes`` are the bytes under the signature."""
+    ``signed_attributes`` are the bytes under the signature. ``deviations``: where it leaves the standard
+    without becoming unreadable; a token with one is judged to the end and then not relied on."""
 
     info: TstInfo
     certificates: tuple[x509.Certificate, ...]
@@ -72,16 +73,31 @@ class ParsedToken:
     signed_attributes: bytes
     ess_digests: tuple[tuple[str, bytes], ...]
     signature: bytes
+    deviations: tuple[str, ...]
 
 
 def parse_token(token: bytes) -> ParsedToken:
-    """Steps 1 to 3 of ``signer.timestamp``. Raises ``TimestampMalformed``."""
+    """A strict token: steps 1 to 3 of ``signer.timestamp``. Raises as ``take_apart``, and
+    ``TimestampNotStrict`` for one with deviations."""
+    parsed = take_apart(token)
+    if parsed.deviations:
+        raise not_strict(parsed.deviations)
+    return parsed
+
+
+def not_strict(deviations: tuple[str, ...]) -> TimestampNotStrict:
+    return TimestampNotStrict(f"the token is not strict RFC 3161: {'; '.join(deviations)}")
+
+
+def take_apart(token: bytes) -> ParsedToken:
+    """Raises ``TimestampMalformed``, ``TimestampUnsupported`` for what is not evaluated here, and
+    ``TimestampInvalid`` where the token contradicts itself."""
     if len(token) > MAX_TOKEN_BYTES:
-        raise TimestampMalformed("the token is too large")
+        raise TimestampUnsupported(f"the token has more than {MAX_TOKEN_BYTES} bytes")
     try:
         return _parse(token)
     except (DerError, LookupError, ValueError, OverflowError) as e:
-        raise TimestampMalformed(f"the token is not strict RFC 3161: {e}") from e
+        raise TimestampMalformed(f"the token cannot be read as strict RFC 3161: {e}") from e
 
 
 def _parse(token: bytes) -> ParsedToken:
@@ -89,8 +105,7 @@ def _parse(token: bytes) -> ParsedToken:
     if identifier(kind) != _ID_SIGNED_DATA:
         raise DerError("not a SignedData")
     version, algorithms, encapsulated, *rest = single(whole(content, _EXPLICIT_0), _SEQUENCE).children()
-    if integer(version) != 3:
-        raise DerError("SignedData is not version 3")
+    deviations = () if integer(version) == 3 else (f"SignedData is version {integer(version)}, not 3",)
     for one in elements(whole(algorithms, _SET)):
         algorithm(one)
     *optional, signers = rest
@@ -100,7 +115,7 @@ def _parse(token: bytes) -> ParsedToken:
     infos = elements(whole(signers, _SET))
     if len(infos) != 1:
         raise DerError("there must be exactly one signer")
-    return _signer_info(infos[0], _content(encapsulated), _certificates(bag))
+    return _signer_info(infos[0], _content(encapsulated), _certificates(bag), deviations)
 
 
 def _content(encapsulated: Element) -> bytes:
@@ -114,7 +129,9 @@ def _certificates(bag: bytes) -> tuple[x509.Certificate, ...]:
     return tuple(read_certificate(element.raw) for element in elements(bag) if element.tag == _SEQUENCE)
 
 
-def _signer_info(element: Element, tst: bytes, certificates: tuple[x509.Certificate, ...]) -> ParsedToken:
+def _signer_info(
+    element: Element, tst: bytes, certificates: tuple[x509.Certificate, ...], deviations: tuple[str, ...]
+) -> ParsedToken:
     version, signer, digests, signed, algorithms, signature, *unsigned = single(
         element.raw, _SEQUENCE
     ).children()
@@ -125,12 +142,13 @@ def _signer_info(element: Element, tst: bytes, certificates: tuple[x509.Certific
     issuer, serial = signer.children()
     digest = _DIGESTS.get(algorithm(digests))
     if digest is None:
-        raise DerError("the digest algorithm is not accepted")
+        raise TimestampUnsupported("the token's digest algorithm is not accepted")
     if signed.tag != _EXPLICIT_0:
         raise DerError("there are no signed attributes")
     attributes = _attributes(signed)
     info = _tst_info(tst)
     _check_attributes(attributes, tst, digest, info)
+    ess_digests, ess_deviations = _ess_digests(attributes, issuer, serial)
     return ParsedToken(
         info=info,
         certificates=certificates,
@@ -139,8 +157,9 @@ def _signer_info(element: Element, tst: bytes, certificates: tuple[x509.Certific
         digest_algorithm=digest,
         signature_algorithm=algorithm(algorithms),
         signed_attributes=bytes([_SET]) + signed.raw[1:],  # RFC 5652 5.4: signed as SET OF, not as [0]
-        ess_digests=_ess_digests(attributes, issuer, serial),
+        ess_digests=ess_digests,
         signature=whole(signature, _OCTETS),
+        deviations=(*deviations, *ess_deviations),
     )
 
 
@@ -160,18 +179,18 @@ def _attributes(element: Element) -> dict[bytes, Element]:
 
 def _check_attributes(attributes: dict[bytes, Element], tst: bytes, digest: str, info: TstInfo) -> None:
     content_type, message_digest = attributes.get(_CONTENT_TYPE), attributes.get(_MESSAGE_DIGEST)
-    if content_type is None or identifier(content_type) != _ID_TST_INFO:
-        raise DerError("the contentType attribute is not id-ct-TSTInfo")
-    if message_digest is None or not hmac.compare_digest(
-        whole(message_digest, _OCTETS), hashlib.new(digest, tst).digest()
-    ):
-        raise DerError("the messageDigest attribute does not match")
+    if content_type is None or message_digest is None:
+        raise DerError("the contentType or the messageDigest attribute is missing")
+    if identifier(content_type) != _ID_TST_INFO:
+        raise TimestampInvalid("the contentType attribute is not id-ct-TSTInfo: something else was signed")
+    if not hmac.compare_digest(whole(message_digest, _OCTETS), hashlib.new(digest, tst).digest()):
+        raise TimestampInvalid("the messageDigest attribute is not the digest of what the token states")
     signing_time = attributes.get(_SIGNING_TIME)
     if signing_time is not None:
         # Some readers take this attribute for the time. It is no part of what the authority states.
         difference = _instant(signing_time) - info.gen_time
         if abs(difference) > _SIGNING_TIME_TOLERANCE:
-            raise DerError("signingTime differs from genTime")
+            raise TimestampInvalid("the token gives two times: signingTime differs from genTime")
 
 
 def _tst_info(tst: bytes) -> TstInfo:
@@ -234,9 +253,11 @@ def _check_extensions(element: Element) -> None:
 
 def _ess_digests(
     attributes: dict[bytes, Element], issuer: Element, serial: Element
-) -> tuple[tuple[str, bytes], ...]:
-    """What ESSCertID and ESSCertIDv2 name first, which has to be the signer (RFC 2634 section 5.4)."""
+) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]]:
+    """What ESSCertID and ESSCertIDv2 name first, which has to be the signer (RFC 2634 section 5.4), and where
+    they deviate. The digest names a certificate; issuer and serial only repeat it."""
     found = []
+    deviations = []
     for attribute, default in ((_ESS_V2, "sha256"), (_ESS_V1, "sha1")):
         if attribute not in attributes:
             continue
@@ -246,18 +267,17 @@ def _ess_digests(
             kind, (first, *rest) = _DIGESTS.get(algorithm(first), ""), rest
         if not kind or len(rest) > 1:
             raise DerError("ESSCertID uses a digest that is not accepted, or holds too much")
-        if rest:
-            _check_issuer_serial(rest[0], issuer, serial)
+        if rest and not _is_issuer_serial(rest[0], issuer, serial):
+            deviations.append("ESSCertID gives another issuer or serial than the signer's")
         found.append((kind, whole(first, _OCTETS)))
     if not found:
-        raise DerError("there is no signingCertificate attribute")
-    return tuple(found)
+        deviations.append("there is no signingCertificate attribute")
+    return tuple(found), tuple(deviations)
 
 
-def _check_issuer_serial(element: Element, issuer: Element, serial: Element) -> None:
+def _is_issuer_serial(element: Element, issuer: Element, serial: Element) -> bool:
     names, number = single(element.raw, _SEQUENCE).children()
-    if _directory_name(whole(names, _SEQUENCE)) != issuer.raw or number.raw != serial.raw:
-        raise DerError("ESSCertID gives another issuer or serial than the signer's")
+    return _directory_name(whole(names, _SEQUENCE)) == issuer.raw and number.raw == serial.raw
 
 
 def _instant(element: Element) -> datetime:

@@ -30,7 +30,7 @@ from authn.provenance.reading import (
 )
 from authn.report.model import instant
 from signer.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
-from signer.errors import TimestampError
+from signer.errors import TimestampError, TimestampUntrusted
 from signer.timestamp import VerifiedTimestamp, parse_response, verify_token
 
 OWN = "assay"
@@ -80,7 +80,9 @@ def time_axis(
         return TimeResult(axis=silent(Axis.TIME, "no time-stamping roots were given"))
     verified, refused = _tokens(signature, claim, roots)
     if not verified:
-        return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=Outcome.REFUTED, findings=refused))
+        failed = any(f.outcome is Outcome.REFUTED for f in refused)
+        outcome = Outcome.REFUTED if failed else Outcome.NOT_EXAMINED
+        return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=outcome, findings=refused))
     stamp = min(verified, key=lambda v: v.gen_time)
     latest = stamp.gen_time + timedelta(seconds=stamp.accuracy_s or 0)
     if stamp.gen_time > as_of:
@@ -104,7 +106,9 @@ def _tokens(
         try:
             verified.append(verify_token(parse_response(blob) if is_response else blob, message, roots))
         except TimestampError as e:
-            refused.append(Finding(code=e.code, outcome=Outcome.REFUTED, detail=e.detail))
+            failed = e.refutes or isinstance(e, TimestampUntrusted)
+            outcome = Outcome.REFUTED if failed else Outcome.NOT_EXAMINED
+            refused.append(Finding(code=e.code, outcome=outcome, detail=e.detail))
     return verified, tuple(refused)
 
 

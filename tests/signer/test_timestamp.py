@@ -12,10 +12,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
 from authn.tsa import TimestampAuthority
+from signer import errors
 from signer.errors import (
     TimestampError,
+    TimestampInvalid,
     TimestampMalformed,
     TimestampMismatch,
+    TimestampNotStrict,
     TimestampRejected,
     TimestampUntrusted,
 )
@@ -76,10 +79,37 @@ def test_without_roots_nothing_is_verified(pki: TestPki) -> None:
     [
         {"eku_critical": False},
         {"ekus": (ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.EMAIL_PROTECTION)},
-        {"ekus": (ExtendedKeyUsageOID.EMAIL_PROTECTION,)},
-        {"ca": True},
     ],
-    ids=["usage not critical", "second usage", "other usage", "a CA"],
+    ids=["usage not critical", "second usage"],
+)
+def test_a_sloppy_certificate_proves_no_time_and_accuses_nobody(
+    pki: TestPki, knobs: dict[str, object]
+) -> None:
+    with pytest.raises(TimestampNotStrict) as caught:
+        verify_token(token_of(pki.tsa_leaf(**knobs)), MESSAGE, pki.tsa_roots)  # type: ignore[arg-type]
+    assert not caught.value.refutes
+
+
+def test_a_token_is_called_not_strict_only_where_everything_else_holds(pki: TestPki) -> None:
+    token = token_of(pki.tsa_leaf(eku_critical=False))
+    with pytest.raises(TimestampMismatch):
+        verify_token(token, MESSAGE + b"!", pki.tsa_roots)
+    with pytest.raises(TimestampUntrusted):
+        verify_token(token, MESSAGE, TestPki("Other").tsa_roots)
+    with pytest.raises(TimestampInvalid):
+        verify_token(token[:-1] + bytes([token[-1] ^ 1]), MESSAGE, pki.tsa_roots)
+
+
+def test_only_a_check_that_was_done_and_failed_refutes() -> None:
+    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
+    refuting = {k.__name__ for k in kinds if issubclass(k, TimestampError) and k.refutes}
+    assert refuting == {"TimestampMismatch", "TimestampInvalid", "TimestampOutsideValidity"}
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [{"ekus": (ExtendedKeyUsageOID.EMAIL_PROTECTION,)}, {"ca": True}],
+    ids=["other usage", "a CA"],
 )
 def test_a_certificate_that_must_not_stamp_is_untrusted(pki: TestPki, knobs: dict[str, object]) -> None:
     with pytest.raises(TimestampUntrusted):

@@ -15,8 +15,12 @@ from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
 from signer.errors import (
     TimestampError,
+    TimestampInvalid,
     TimestampMalformed,
     TimestampMismatch,
+    TimestampNotStrict,
+    TimestampOutsideValidity,
+    TimestampUnsupported,
     TimestampUntrusted,
 )
 from signer.timestamp import parse_response, verify_token
@@ -25,6 +29,8 @@ from tests.doubles.stamps import Stamp, generalized, octets, oid, seq, tlv
 
 MESSAGE, NONCE = b"the bytes under the stamp", 2**63 + 5
 MALFORMED, MISMATCH, UNTRUSTED = TimestampMalformed, TimestampMismatch, TimestampUntrusted
+INVALID, OUTSIDE, NOT_STRICT = TimestampInvalid, TimestampOutsideValidity, TimestampNotStrict
+UNSUPPORTED = TimestampUnsupported
 LEGAL = None  # must be accepted
 Change = Callable[["Lab", Stamp], None]
 

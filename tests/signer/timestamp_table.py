@@ -42,11 +42,15 @@ from tests.doubles.stamps import (
     utc,
 )  # fmt: skip
 from tests.signer.timestamp_mutations import (
+    INVALID,
     LEGAL,
     MALFORMED,
     MESSAGE,
     MISMATCH,
     NONCE,
+    NOT_STRICT,
+    OUTSIDE,
+    UNSUPPORTED,
     UNTRUSTED,
     Change,
     Lab,
@@ -195,9 +199,9 @@ LEGAL_ROWS = (
 )
 
 CERTIFICATE_ROWS = (
-    M("extended key usage not critical", UNTRUSTED, nothing, leaf(eku_critical=False)),
-    M("a second extended key usage", UNTRUSTED, nothing, leaf(ekus=(STAMPING, CODE))),
-    M("a second extended key usage first", UNTRUSTED, nothing, leaf(ekus=(EMAIL, STAMPING))),
+    M("extended key usage not critical", NOT_STRICT, nothing, leaf(eku_critical=False)),
+    M("a second extended key usage", NOT_STRICT, nothing, leaf(ekus=(STAMPING, CODE))),
+    M("a second extended key usage first", NOT_STRICT, nothing, leaf(ekus=(EMAIL, STAMPING))),
     M("another extended key usage", UNTRUSTED, nothing, leaf(ekus=(CODE,))),
     M("extended key usage any", UNTRUSTED, nothing, leaf(ekus=(ANY,))),
     M("no extended key usage", UNTRUSTED, nothing, leaf(ekus=())),
@@ -279,10 +283,10 @@ CERTIFICATE_ROWS = (
         nothing,
         lambda lab: lab.leaf(issuer=lab.below(not_before=ago(days=300), not_after=ago(days=200))),
     ),
-    M("no certificate, though asked for", UNTRUSTED, put("certificates", [])),
+    M("no certificate, though asked for", UNSUPPORTED, put("certificates", [])),
     M(
         "another certificate in the signer's place",
-        UNTRUSTED,
+        UNSUPPORTED,
         lambda lab, s: setattr(s, "certificates", [der(lab.other.certificate)]),
     ),
     M(
@@ -305,29 +309,29 @@ CERTIFICATE_ROWS = (
 )
 
 TIME_ROWS = (
-    M("genTime before the certificate begins", UNTRUSTED, moved(days=-2)),
+    M("genTime before the certificate begins", OUTSIDE, moved(days=-2)),
     M(
         "genTime a second before the certificate begins",
-        UNTRUSTED,
+        OUTSIDE,
         moved(seconds=-1),
         lambda lab: lab.leaf(not_before=lab.now),
     ),
-    M("genTime after the certificate ended", UNTRUSTED, moved(days=3650)),
+    M("genTime after the certificate ended", OUTSIDE, moved(days=3650)),
     M(
         "genTime a second after the certificate ended",
-        UNTRUSTED,
+        OUTSIDE,
         moved(days=30, seconds=1),
         lambda lab: lab.leaf(not_after=lab.now + timedelta(days=30)),
     ),
     M(
         "a certificate that had ended before",
-        UNTRUSTED,
+        OUTSIDE,
         nothing,
         leaf(not_before=ago(days=500), not_after=ago(days=400)),
     ),
     M(
         "a certificate that begins later",
-        UNTRUSTED,
+        OUTSIDE,
         nothing,
         lambda lab: lab.leaf(not_before=lab.now + timedelta(days=1)),
     ),
@@ -348,13 +352,13 @@ TIME_ROWS = (
     M("no genTime", MALFORMED, tst("time", b"")),
     M(
         "a signingTime an hour earlier",
-        MALFORMED,
+        INVALID,
         attr("time", lambda lab: attribute(SIGNING_TIME, utc(lab.now - timedelta(hours=1)))),
         stricter="RFC 5652 lets it be any time; one C2PA reader shows it in the place of genTime",
     ),
     M(
         "a signingTime a year later",
-        MALFORMED,
+        INVALID,
         attr("time", lambda lab: attribute(SIGNING_TIME, generalized(lab.now + timedelta(days=365)))),
         stricter="RFC 5652 lets it be any time; one C2PA reader shows it in the place of genTime",
     ),
@@ -434,13 +438,13 @@ STATEMENT_ROWS = (
     ),
     M("ordering neither true nor false", MALFORMED, tst("ordering", b"\x01\x01\x01")),
     M("an empty ordering", MALFORMED, tst("ordering", b"\x01\x00")),
-    M("the tsa name of somebody else", MALFORMED, tst("tsa", tlv(0xA0, directory_name(name("Somebody"))))),
+    M("the tsa name of somebody else", NOT_STRICT, tst("tsa", tlv(0xA0, directory_name(name("Somebody"))))),
     M(
         "the tsa name of the issuer",
-        MALFORMED,
+        NOT_STRICT,
         tst("tsa", lambda lab: tlv(0xA0, directory_name(lab.authority.certificate.issuer))),
     ),
-    M("an empty tsa name", MALFORMED, tst("tsa", tlv(0xA0, tlv(0xA4, seq())))),
+    M("an empty tsa name", NOT_STRICT, tst("tsa", tlv(0xA0, tlv(0xA4, seq())))),
     M("no name inside the tsa", MALFORMED, tst("tsa", tlv(0xA0))),
     M(
         "two tsa names",
@@ -451,7 +455,7 @@ STATEMENT_ROWS = (
     M("a tsa name of a host", MALFORMED, tst("tsa", tlv(0xA0, tlv(0x82, b"time.example")))),
     M(
         "the tsa name in another spelling",
-        MALFORMED,
+        NOT_STRICT,
         tst(
             "tsa",
             lambda lab: tlv(
@@ -480,15 +484,15 @@ STATEMENT_ROWS = (
 )
 
 ATTRIBUTE_ROWS = (
-    M("no ESSCertID", MALFORMED, without("ess")),
+    M("no ESSCertID", NOT_STRICT, without("ess")),
     M(
         "ESSCertIDv2 of another certificate",
-        MALFORMED,
+        INVALID,
         attr("ess", lambda lab: attribute(ESS_V2, ess_v2(lab.other.certificate))),
     ),
     M(
         "ESSCertIDv2 with the hash of another, issuer and serial right",
-        MALFORMED,
+        INVALID,
         attr(
             "ess",
             lambda lab: attribute(
@@ -498,7 +502,7 @@ ATTRIBUTE_ROWS = (
     ),
     M(
         "ESSCertIDv2 with another serial number",
-        MALFORMED,
+        NOT_STRICT,
         attr(
             "ess",
             lambda lab: attribute(
@@ -508,7 +512,7 @@ ATTRIBUTE_ROWS = (
     ),
     M(
         "ESSCertIDv2 with another issuer",
-        MALFORMED,
+        NOT_STRICT,
         attr(
             "ess",
             lambda lab: attribute(
@@ -539,7 +543,7 @@ ATTRIBUTE_ROWS = (
     ),
     M(
         "ESSCertIDv2 in second place only",
-        MALFORMED,
+        INVALID,
         attr(
             "ess",
             lambda lab: attribute(
@@ -549,7 +553,7 @@ ATTRIBUTE_ROWS = (
     ),
     M(
         "ESSCertIDv2 with a hash that is too short",
-        MALFORMED,
+        INVALID,
         attr("ess", attribute(ESS_V2, seq(seq(seq(octets(bytes(16))))))),
     ),
     M(
@@ -566,16 +570,16 @@ ATTRIBUTE_ROWS = (
     M("ESSCertIDv2 with no certificate", MALFORMED, attr("ess", attribute(ESS_V2, seq(seq())))),
     M(
         "ESSCertID (version 1) of another certificate",
-        MALFORMED,
+        INVALID,
         attr("ess", lambda lab: attribute(ESS_V1, ess_v1(lab.other.certificate))),
     ),
     M(
         "ESSCertID versions that name two certificates",
-        MALFORMED,
+        INVALID,
         attr("ess1", lambda lab: attribute(ESS_V1, ess_v1(lab.other.certificate))),
     ),
     M("no contentType", MALFORMED, without("content type")),
-    M("contentType data", MALFORMED, attr("content type", attribute(CONTENT_TYPE, oid(ID_DATA)))),
+    M("contentType data", INVALID, attr("content type", attribute(CONTENT_TYPE, oid(ID_DATA)))),
     M(
         "contentType as octets",
         MALFORMED,
@@ -591,15 +595,15 @@ ATTRIBUTE_ROWS = (
     M("no messageDigest", MALFORMED, without("digest")),
     M(
         "messageDigest of other bytes",
-        MALFORMED,
+        INVALID,
         attr("digest", attribute(MESSAGE_DIGEST, octets(bytes(32)))),
     ),
     M(
         "messageDigest of the message",
-        MALFORMED,
+        INVALID,
         attr("digest", attribute(MESSAGE_DIGEST, octets(imprint(MESSAGE)[-32:]))),
     ),
-    M("messageDigest cut short", MALFORMED, attr("digest", attribute(MESSAGE_DIGEST, octets(bytes(31))))),
+    M("messageDigest cut short", INVALID, attr("digest", attribute(MESSAGE_DIGEST, octets(bytes(31))))),
     M(
         "messageDigest as a bit string",
         MALFORMED,
@@ -639,18 +643,18 @@ ATTRIBUTE_ROWS = (
 )
 
 SIGNATURE_ROWS = (
-    M("signed by another key", MALFORMED, key_of(lambda lab: lab.other.key)),
-    M("signed by the root's key", MALFORMED, key_of(lambda lab: lab.pki.tsa_root.key)),
-    M("signed over the attributes as [0]", MALFORMED, put("signed_tag", 0xA0)),
-    M("signed over the attributes as a SEQUENCE", MALFORMED, put("signed_tag", 0x30)),
-    M("a bit of the signature changed", MALFORMED, put("signature_change", flipped(20))),
-    M("an empty signature", MALFORMED, put("signature_change", lambda s: b"")),
-    M("a signature of zeros", MALFORMED, put("signature_change", lambda s: seq(integer(0), integer(0)))),
-    M("bytes behind the signature", MALFORMED, put("signature_change", lambda s: s + b"\0")),
-    M("the signature as r and s without DER", MALFORMED, put("signature_change", lambda s: bytes(64))),
-    M("digest algorithm SHA-1", MALFORMED, put("digest_algorithm", algorithm("1.3.14.3.2.26"))),
-    M("digest algorithm unknown", MALFORMED, put("digest_algorithm", algorithm("1.2.3.4"))),
-    M("digest algorithm other than used", MALFORMED, put("digest_algorithm", algorithm(SHA["sha512"]))),
+    M("signed by another key", INVALID, key_of(lambda lab: lab.other.key)),
+    M("signed by the root's key", INVALID, key_of(lambda lab: lab.pki.tsa_root.key)),
+    M("signed over the attributes as [0]", INVALID, put("signed_tag", 0xA0)),
+    M("signed over the attributes as a SEQUENCE", INVALID, put("signed_tag", 0x30)),
+    M("a bit of the signature changed", INVALID, put("signature_change", flipped(20))),
+    M("an empty signature", INVALID, put("signature_change", lambda s: b"")),
+    M("a signature of zeros", INVALID, put("signature_change", lambda s: seq(integer(0), integer(0)))),
+    M("bytes behind the signature", INVALID, put("signature_change", lambda s: s + b"\0")),
+    M("the signature as r and s without DER", INVALID, put("signature_change", lambda s: bytes(64))),
+    M("digest algorithm SHA-1", UNSUPPORTED, put("digest_algorithm", algorithm("1.3.14.3.2.26"))),
+    M("digest algorithm unknown", UNSUPPORTED, put("digest_algorithm", algorithm("1.2.3.4"))),
+    M("digest algorithm other than used", INVALID, put("digest_algorithm", algorithm(SHA["sha512"]))),
     M(
         "digest algorithm with parameters",
         MALFORMED,
@@ -658,7 +662,7 @@ SIGNATURE_ROWS = (
     ),
     M(
         "signature algorithm of another hash",
-        MALFORMED,
+        INVALID,
         put("signature_algorithm", algorithm(ECDSA["sha512"])),
     ),
     M(
@@ -691,7 +695,7 @@ SIGNATURE_ROWS = (
     ),
     M(
         "an Ed25519 key",
-        UNTRUSTED,
+        UNSUPPORTED,
         nothing,
         leaf(key=ed25519.Ed25519PrivateKey.generate()),
         stricter="RFC 8419 allows it; neither C2PA reader reads such a time-stamp",
@@ -723,13 +727,13 @@ STRUCTURE_ROWS = (
     ),
     M(
         "a token that is too large",
-        MALFORMED,
+        UNSUPPORTED,
         put("unsigned", tlv(0xA1, attribute("1.2.3.4", octets(bytes(70_000))))),
         stricter="real ones have 1 to 8 kB",
     ),
-    M("SignedData version 1", MALFORMED, put("signed_data_version", integer(1))),
-    M("SignedData version 4", MALFORMED, put("signed_data_version", integer(4))),
-    M("SignedData version 5", MALFORMED, put("signed_data_version", integer(5))),
+    M("SignedData version 1", NOT_STRICT, put("signed_data_version", integer(1))),
+    M("SignedData version 4", NOT_STRICT, put("signed_data_version", integer(4))),
+    M("SignedData version 5", NOT_STRICT, put("signed_data_version", integer(5))),
     M("SignedData version of another kind", MALFORMED, put("signed_data_version", octets(b"\x03"))),
     M("content data in place of TSTInfo", MALFORMED, put("content_type", oid(ID_DATA))),
     M("content enveloped", MALFORMED, put("content_type", oid("1.2.840.113549.1.7.3"))),
@@ -764,17 +768,21 @@ STRUCTURE_ROWS = (
         ),
         stricter="RFC 5652 allows it; every authority we know names issuer and serial",
     ),
-    M("signer with the serial number of another", MALFORMED, signer_of(serial="other")),
-    M("signer with another issuer", MALFORMED, signer_of(issuer="nobody")),
+    M("signer with the serial number of another", UNSUPPORTED, signer_of(serial="other")),
+    M("signer with another issuer", UNSUPPORTED, signer_of(issuer="nobody")),
     M(
         "signer with the serial number of another, ESSCertID without",
-        UNTRUSTED,
+        UNSUPPORTED,
         both(ESS_BARE, signer_of(serial="other")),
     ),
-    M("signer with another issuer, ESSCertID without", UNTRUSTED, both(ESS_BARE, signer_of(issuer="nobody"))),
+    M(
+        "signer with another issuer, ESSCertID without",
+        UNSUPPORTED,
+        both(ESS_BARE, signer_of(issuer="nobody")),
+    ),
     M(
         "signer who names another certificate of the bag",
-        MALFORMED,
+        INVALID,
         both(
             ESS_BARE,
             signer_of(serial="other"),

@@ -37,7 +37,7 @@ from authn.tlog.policy import parse_policy as parse_witnesses
 from authn.tlog.policy import policy_text
 from signer.certificates import read_certificate
 from signer.container import read_manifest
-from signer.errors import ManifestMalformed, UnsupportedMedia
+from signer.errors import InputRefused, ManifestMalformed
 
 VERSION = 1
 MAX_PART_BYTES = 8 * 1024 * 1024
@@ -232,7 +232,7 @@ def _for_people(media: Media) -> dict[str, bytes]:
     """What other tools read; repeating the report does not need it."""
     try:
         store = read_manifest(media.data, media.media_type)
-    except (ManifestMalformed, UnsupportedMedia):
+    except (ManifestMalformed, InputRefused):
         return {}
     if store is None:
         return {}

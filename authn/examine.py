@@ -28,6 +28,7 @@ from authn.evidence import (
     Question,
 )
 from authn.media import Media
+from authn.provenance.axes import NO_MANIFEST
 from authn.provenance.engines import Engine, EngineAnswer
 from authn.provenance.history import source_types
 from authn.provenance.logs import LogTrust
@@ -186,8 +187,10 @@ def contradictions(
 
 
 def _refuse_unreadable(media: Media, proof: CryptographicEvidence) -> None:
+    """Nobody saw a manifest, nobody could look the file through, and no size means no pixels."""
     finding = proof.axis(Axis.CREDENTIAL).findings[0]
-    if finding.code == "assay.credential.unreadable" and not media.media_type.startswith("image/"):
+    seen = proof.axis(Axis.INTEGRITY).findings[0].code != NO_MANIFEST
+    if finding.code == "assay.credential.unreadable" and not seen and media.width is None:
         raise UnreadableMedia(f"{media.name}: {finding.detail}")
 
 

@@ -12,16 +12,18 @@ import io
 import os
 import stat
 import struct
-import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from authn.errors import MediaTooLarge, UnreadableMedia, UnsupportedMedia
+from detector.decoding import decoding
+from detector.errors import NotApplicable, PixelsUnreadable
 
 MAX_MEDIA_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 128_000_000
+LEAST_BYTES = 64  # the description of a manifest store alone is longer
 
 _PILLOW_FORMATS = {
     "image/jpeg": ("JPEG", "MPO"),
@@ -103,6 +105,8 @@ def media_of(data: bytes, name: str, limits: MediaLimits | None = None) -> Media
     if media_type is None:
         raise UnsupportedMedia(f"{name} is not a kind of media that Assay examines")
     width, height = _header_size(data, media_type, name)
+    if width is None and len(data) < LEAST_BYTES:
+        raise UnreadableMedia(f"{name} is cut: {len(data)} bytes hold neither a picture nor a manifest")
     if width is not None and height is not None and width * height > limits.max_pixels:
         raise MediaTooLarge(f"{name} declares {width} x {height} pixels; the limit is {limits.max_pixels}")
     return Media(
@@ -158,34 +162,30 @@ def _sniff_bmff(data: bytes) -> str:
 
 
 def _header_size(data: bytes, media_type: str, name: str) -> tuple[int | None, int | None]:
+    """None where nobody could read it: cryptographic evidence needs no pixel, and nothing is decoded then."""
     if media_type == "image/heic":
         return _ispe_size(data)
     if media_type == "image/png":
-        return _ihdr_size(data, name)
+        return _ihdr_size(data)
     formats = _PILLOW_FORMATS.get(media_type)
     if formats is None:
         return None, None
     try:
-        with warnings.catch_warnings():
-            # Pillow warns about what we are about to check ourselves, and about odd but harmless TIFF tags.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=formats) as image:
-                return image.size
-    except Image.DecompressionBombError as e:
+        with decoding(f"the {media_type} header"), Image.open(io.BytesIO(data), formats=formats) as image:
+            return image.size
+    except NotApplicable as e:
         raise MediaTooLarge(f"{name} declares more pixels than any limit allows") from e
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, struct.error, KeyError) as e:
-        raise UnreadableMedia(f"{name} has no readable {media_type} header") from e
+    except PixelsUnreadable:
+        return None, None
 
 
-def _ihdr_size(data: bytes, name: str) -> tuple[int, int]:
+def _ihdr_size(data: bytes) -> tuple[int | None, int | None]:
     """The first chunk of a PNG (ISO/IEC 15948, 11.2.2); Pillow would also inflate text before the pixels and
     refuse what an image generator writes there."""
     if data[12:16] != b"IHDR" or len(data) < 33:
-        raise UnreadableMedia(f"{name} has no readable image/png header")
+        return None, None
     width, height = struct.unpack(">II", data[16:24])
-    if not width or not height:
-        raise UnreadableMedia(f"{name} declares a picture without pixels")
-    return width, height
+    return (width, height) if width and height else (None, None)
 
 
 def _ispe_size(data: bytes) -> tuple[int | None, int | None]:

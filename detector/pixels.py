@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from detector.decoding import decoding
 from detector.errors import DetectorError, NotApplicable, PixelsUnreadable
 from detector.forensics.jpeg import parse_jpeg
 
@@ -66,22 +66,14 @@ def decode(data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Pix
 
 
 def _header(data: bytes, media_type: str) -> tuple[int, int]:
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns about sizes and odd tags; the size is checked by our caller.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=_FORMATS[media_type]) as image:
-                if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-                    raise NotApplicable("the picture is animated")
-                width, height = image.size
-                return width, height
-    except Image.DecompressionBombError as e:
-        raise NotApplicable("the header declares more pixels than any limit allows") from e
-    except (
-        UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, struct.error, KeyError,
-        IndexError, EOFError, AttributeError, OverflowError,
-    ) as e:  # fmt: skip
-        raise PixelsUnreadable(f"no readable {media_type} header") from e
+    with (
+        decoding(f"the {media_type} header"),
+        Image.open(io.BytesIO(data), formats=_FORMATS[media_type]) as image,
+    ):
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+            raise NotApplicable("the picture is animated")
+        width, height = image.size
+        return width, height
 
 
 def _check_structure(data: bytes, media_type: str) -> None:

@@ -4,13 +4,14 @@ SignerError
 ├── InputRefused            the photo cannot be signed as a capture
 │   ├── AlreadySigned         it already carries a manifest
 │   ├── UnsupportedMedia      not a format that can carry one
+│   ├── ContainerUnreadable   no manifest was seen, and the file could not be looked through for one
 │   └── UnreadableMedia       missing, empty, truncated, a symbolic link, no permission
 ├── DeviceUnusable          no such device is enrolled here, or its folder is damaged
 ├── KeyUnavailable          the key cannot be opened: no file, no token, wrong PIN
 │   └── KeyAbsent             there is no key of that name yet; one can be made
 ├── KeyRefused              it can be opened, but is not a P-256 signing key
 ├── SigningFailed           the engine or the key refused to produce a valid signature
-├── ManifestMalformed       bytes of a manifest store that cannot be parsed
+├── ManifestMalformed       a manifest store was found, and its bytes cannot be parsed
 ├── TimestampError
 │   ├── TimestampMalformed    no RFC 3161 token that can be taken apart
 │   ├── TimestampUnsupported  a token, and something in it is not evaluated here
@@ -51,6 +52,10 @@ class AlreadySigned(InputRefused):
 
 class UnsupportedMedia(InputRefused):
     code = "assay.input.unsupported"
+
+
+class ContainerUnreadable(InputRefused):
+    code = "assay.input.containerUnreadable"
 
 
 class UnreadableMedia(InputRefused):

@@ -34,6 +34,7 @@ from signer.errors import TimestampError, TimestampUntrusted
 from signer.timestamp import VerifiedTimestamp, parse_response, verify_token
 
 OWN = "assay"
+NO_MANIFEST = "assay.credential.none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def version_refused(version: int) -> Finding:
 
 
 def nothing_to_examine(outcome: Outcome) -> Finding:
-    return Finding(code="assay.credential.none", outcome=outcome, detail="there is no manifest to examine")
+    return Finding(code=NO_MANIFEST, outcome=outcome, detail="there is no manifest to examine")
 
 
 def time_axis(

@@ -10,16 +10,19 @@ from authn.media import Media
 from signer.certificates import read_certificate
 from signer.container import read_manifest
 from signer.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
-from signer.errors import ManifestMalformed, SigningFailed, UnsupportedMedia
+from signer.errors import InputRefused, ManifestMalformed, SigningFailed
 from signer.jumbf import active_manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnReading:
     """Steps 1 and 4. ``failure`` says why there is no (valid) signature to judge; then ``signature_holds`` is
-    False where it was refuted and None where it could not be examined."""
+    False where it was refuted and None where it could not be examined.
+
+    ``not_looked_through``: no store was seen, and why that does not mean that there is none."""
 
     store_found: bool
+    not_looked_through: str = ""
     claim: bytes = b""
     claim_version: int | None = None
     signature: ClaimSignature | None = None
@@ -34,8 +37,8 @@ def read_own(media: Media) -> OwnReading:
         store = read_manifest(media.data, media.media_type)
     except ManifestMalformed as e:
         return OwnReading(store_found=True, signature_holds=False, failure=str(e))
-    except UnsupportedMedia as e:
-        return OwnReading(store_found=False, failure=str(e))
+    except InputRefused as e:
+        return OwnReading(store_found=False, not_looked_through=e.detail, failure=e.detail)
     if store is None:
         return OwnReading(store_found=False)
     try:

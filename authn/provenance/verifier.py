@@ -58,7 +58,7 @@ def verify_media(
     """``answers``: step 2, one per engine, c2pa-rs first (``authn.examine``)."""
     own = read_own(media)  # 1, 4
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
-        return _without_manifest(media, own, answers, receipt, logs)
+        return _without_manifest(own, answers, receipt, logs)
     abstentions = known_limits(own, answers)
     credential = _credential_axis(own, answers)  # 3
     stamps = axes.time_axis(own.signature, own.claim, roots.tsa, answers, abstentions, as_of)  # 5, 8
@@ -146,30 +146,10 @@ def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEv
 
 
 def _without_manifest(
-    media: Media, own: OwnReading, answers: Sequence[EngineAnswer], receipt: str | None, logs: LogTrust
+    own: OwnReading, answers: Sequence[EngineAnswer], receipt: str | None, logs: LogTrust
 ) -> CryptographicEvidence:
-    remote = [a for a in answers if a.state is EngineState.REMOTE_ONLY]
-    broken = [a for a in answers if a.state is EngineState.UNREADABLE]
-    if remote:
-        finding = Finding(
-            code="manifest.inaccessible",
-            outcome=Outcome.NOT_EXAMINED,
-            detail="the manifest is only named by an address; Assay never fetches what a file names",
-        )
-    elif broken:
-        # Something there calls itself C2PA and cannot be read; without that, only our reader failed.
-        named = b"c2pa" in media.data
-        finding = Finding(
-            code="assay.credential.malformed" if named else "assay.credential.unreadable",
-            outcome=Outcome.REFUTED if named else Outcome.NOT_EXAMINED,
-            detail=f"{broken[0].engine} cannot read the file: {broken[0].detail}",
-        )
-    else:
-        finding = Finding(
-            code="assay.credential.absent",
-            outcome=Outcome.ABSENT,
-            detail="the file carries no C2PA manifest; that proves nothing about it",
-        )
+    """No store was seen by anybody: absent, or not examined. Nothing here can refute."""
+    finding = _nothing_seen(own, answers)
     rest = Outcome.ABSENT if finding.outcome is Outcome.ABSENT else Outcome.NOT_EXAMINED
     others = tuple(
         AxisEvidence(axis=axis, outcome=rest, findings=(axes.nothing_to_examine(rest),))
@@ -179,6 +159,28 @@ def _without_manifest(
     return CryptographicEvidence(
         axes=(credential, *others, log_axis(own, receipt, logs)), engines=_views(answers)
     )
+
+
+def _nothing_seen(own: OwnReading, answers: Sequence[EngineAnswer]) -> Finding:
+    broken = [a for a in answers if a.state is EngineState.UNREADABLE]
+    if any(a.state is EngineState.REMOTE_ONLY for a in answers):
+        return Finding(
+            code="manifest.inaccessible",
+            outcome=Outcome.NOT_EXAMINED,
+            detail="the manifest is only named by an address; Assay never fetches what a file names",
+        )
+    if broken:
+        readers = [f"{a.engine} cannot read the file: {a.detail}" for a in broken]
+        return Finding(
+            code="assay.credential.unreadable",
+            outcome=Outcome.NOT_EXAMINED,
+            detail="; ".join([*readers, *filter(None, [own.not_looked_through])]),
+            facts=(("engine", broken[0].engine),),
+        )
+    detail = "the file carries no C2PA manifest; that proves nothing about it"
+    if own.not_looked_through:
+        detail = f"neither engine finds a C2PA manifest; our own reader: {own.not_looked_through}"
+    return Finding(code="assay.credential.absent", outcome=Outcome.ABSENT, detail=detail)
 
 
 def _views(answers: Sequence[EngineAnswer]) -> tuple[EngineView, ...]:

@@ -6,13 +6,12 @@ It shows what a decoder made of the bytes and proves nothing. Metadata and colou
 from __future__ import annotations
 
 import io
-import struct
-import warnings
-import zlib
 
 from PIL import Image
 
 from authn.media import Media
+from detector.decoding import decoding
+from detector.errors import DetectorError
 
 MAX_SIDE_PIXELS = 640
 MAX_PIXELS = 40_000_000
@@ -40,22 +39,6 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# What Pillow's decoders raise on bytes that are not what their header says.
-_UNDECODABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-
 
 def make_preview(
     media: Media, max_side: int = MAX_SIDE_PIXELS, *, max_pixels: int = MAX_PIXELS
@@ -67,23 +50,22 @@ def make_preview(
     formats = _FORMATS.get(media.media_type)
     if formats is None:
         return None
+    if media.width is None:
+        return None  # nobody could read its size, so no limit of pixels was applied
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's pixel warning: our own limit is checked below
-            with Image.open(io.BytesIO(media.data), formats=formats) as image:
-                return _encoded(image, max_side, max_pixels)
-    except _UNDECODABLE:
+        with decoding("the picture"), Image.open(io.BytesIO(media.data), formats=formats) as image:
+            return _encoded(image, max_side, max_pixels)
+    except (DetectorError, MemoryError):
         return None
 
 
 def orientation_of(media: Media) -> int:
     """The EXIF orientation that ``make_preview`` turns the picture by: 1 to 8, 1 where there is none."""
+    formats = _FORMATS.get(media.media_type, ())
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(media.data), formats=_FORMATS.get(media.media_type, ())) as image:
-                found = image.getexif().get(_ORIENTATION_TAG, 1)
-    except _UNDECODABLE:
+        with decoding("the picture"), Image.open(io.BytesIO(media.data), formats=formats) as image:
+            found = image.getexif().get(_ORIENTATION_TAG, 1)
+    except (DetectorError, MemoryError):
         return 1
     return found if found in _UPRIGHT else 1
 

@@ -15,6 +15,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from authn.errors import MediaError, MediaTooLarge, UnreadableMedia, UnsupportedMedia
 from authn.media import MediaLimits, media_of, open_media, sniff
+from authn.report.preview import make_preview
+from detector.decoding import decoding
+from detector.errors import PixelsUnreadable
 from tests.doubles.media import png_bomb
 from tests.doubles.photos import photo, sound
 
@@ -122,3 +125,40 @@ SIGNATURES = (
 def test_a_right_signature_before_rubbish_is_refused_or_read(prefix: bytes, rest: bytes) -> None:
     with contextlib.suppress(MediaError):
         assert media_of(prefix + rest, "x").media_type == sniff(prefix + rest)
+
+
+ODD_HEADERS = {
+    "float TIFF": ("found/containers/float_rgb.tif", "image/tiff"),
+    "gain map AVIF": ("found/containers/gainmap_gammazero_libavif.avif", "image/avif"),
+}
+
+
+@pytest.mark.parametrize(("name", "media_type"), ODD_HEADERS.values(), ids=list(ODD_HEADERS))
+def test_a_picture_whose_header_nobody_reads_is_media_without_a_size(
+    name: str, media_type: str, suites: Path
+) -> None:
+    media = open_media(suites / name)
+    assert (media.media_type, media.width, media.height) == (media_type, None, None)
+
+
+NO_SIZE = {
+    "PNG of no columns": photo("PNG")[:16] + bytes(8) + photo("PNG")[24:],
+    "WebP of an unknown chunk": b"RIFF" + (200).to_bytes(4, "little") + b"WEBPVP8?" + bytes(200),
+    "JPEG without a frame": b"\xff\xd8\xff\xdb" + bytes(200),
+    "TIFF to nowhere": b"II*\0\xff\xff\xff\xff" + bytes(200),
+    "AVIF without boxes": b"\0\0\0\x18ftypavif" + bytes(200),
+    "GIF of no colours": b"GIF89a" + b"\xff" * 200,
+}
+
+
+@pytest.mark.parametrize("data", NO_SIZE.values(), ids=list(NO_SIZE))
+def test_what_has_no_size_is_shown_to_no_decoder(data: bytes) -> None:
+    media = media_of(data, "x")
+    if media.width is None:
+        assert make_preview(media) is None
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, OverflowError, RecursionError, AttributeError, EOFError])
+def test_whatever_a_decoder_raises_is_one_typed_refusal(kind: type[Exception]) -> None:
+    with pytest.raises(PixelsUnreadable, match=kind.__name__), decoding("the picture"):
+        raise kind("as libavif does")

@@ -1,0 +1,51 @@
+"""What a decoder of pictures may raise on bytes that are not what their header says: one list for everybody.
+
+Image libraries document few of these. libavif's binding raises ``RuntimeError``, a TIFF tag of the wrong type
+ends in ``AttributeError``, a size of nonsense in ``OverflowError``. Running out of memory is not among them:
+after it a native library may hold half-built state (``authn.worker``).
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image
+
+from detector.errors import NotApplicable, PixelsUnreadable
+
+UNDECODABLE = (
+    OSError,  # UnidentifiedImageError among them
+    ValueError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    ArithmeticError,  # OverflowError, ZeroDivisionError
+    AttributeError,
+    EOFError,
+    RuntimeError,  # RecursionError, NotImplementedError
+    AssertionError,
+    BufferError,
+    struct.error,
+    zlib.error,
+)
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Around every call into a decoder. Raises ``PixelsUnreadable`` for what it refuses, in whatever way, and
+    ``NotApplicable`` for more pixels than any limit allows.
+
+    Warnings are dropped: Pillow warns about sizes that our callers check, and about odd but harmless tags.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Image.DecompressionBombError as e:
+        raise NotApplicable(f"{what} declares more pixels than any limit allows") from e
+    except UNDECODABLE as e:
+        raise PixelsUnreadable(f"{what} cannot be decoded ({type(e).__name__}: {str(e)[:120]})") from e

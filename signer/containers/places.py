@@ -1,0 +1,70 @@
+"""What a finder yields, and the budget that keeps a file of a million tiny boxes from costing minutes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from signer.errors import ContainerUnreadable
+from signer.jumbf import Span
+
+# Of boxes, chunks, segments, tags, sub-blocks together. The largest honest file that was met needs 70,000.
+MAX_PARTS = 500_000
+
+
+class Coding(StrEnum):
+    """How a container writes the store's bytes."""
+
+    PLAIN = "plain"
+    BASE64 = "base64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The store's bytes are the concatenation of ``spans`` of the file, decoded.
+
+    ``torn``: pieces of it are missing or stand there twice, so that no reader can know its bytes.
+    """
+
+    spans: tuple[Span, ...]
+    coding: Coding = Coding.PLAIN
+    torn: bool = False
+
+    def of(self, data: bytes) -> bytes:
+        raw = b"".join(s.of(data) for s in self.spans)
+        if self.coding is Coding.BASE64:
+            return from_base64(raw)
+        return raw
+
+
+class Budget:
+    """How many more parts of a container are looked at. Raises ``ContainerUnreadable`` when it is spent."""
+
+    def __init__(self, parts: int = MAX_PARTS) -> None:
+        self._parts = parts
+        self._left = parts
+
+    def spend(self, parts: int = 1) -> None:
+        self._left -= parts
+        if self._left < 0:
+            raise ContainerUnreadable(
+                f"the container has more than {self._parts} parts; it was not looked through"
+            )
+
+
+Finder = Callable[[bytes, Budget], Iterator[Place]]
+
+
+def from_base64(text: bytes) -> bytes:
+    """White space is allowed; what is no base64 at all is no store, hence empty."""
+    try:
+        return base64.b64decode(b"".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def place(start: int, end: int) -> Place:
+    return Place(spans=(Span(start=start, end=end),))

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from authn.devices import DeviceRecord, RegistryView
 from authn.devices.snapshot import record_json, record_of
 from authn.errors import BundleError, NoteError, SettingsError
+from authn.instants import utc_of
 from authn.media import Media
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
 from authn.provenance.axes import spki_sha256
@@ -151,7 +152,7 @@ def _bundle(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> Bundle
         media=parts.get(MEDIA),
         media_name=str(media["name"]),
         media_sha256=str(media["sha256"]),
-        as_of=datetime.fromisoformat(str(listing["as_of"])),
+        as_of=utc_of(str(listing["as_of"])),
         basis=_basis(parts, heuristics=bool(listing["heuristics"])),
         report=parts["report.json"],
     )

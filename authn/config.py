@@ -19,8 +19,8 @@ from authn.errors import SettingsError
 from authn.media import MAX_MEDIA_BYTES, MAX_PIXELS
 
 PREFIX = "ASSAY_"
-# Variables that are no settings: where the file is, and where tests find their material.
-OTHER_VARIABLES = ("ASSAY_CONFIG", "ASSAY_DATA", "ASSAY_REQUIRE_PROGRAMS", "ASSAY_SUITES")
+# Variables that are no settings: where the file is, where tests find their material, what errors show.
+OTHER_VARIABLES = ("ASSAY_CONFIG", "ASSAY_DATA", "ASSAY_DEBUG", "ASSAY_REQUIRE_PROGRAMS", "ASSAY_SUITES")
 MASK = "********"
 MIN_TOKEN_CHARACTERS = 16
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")

@@ -14,11 +14,12 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from authn.audit.inputs import Entry, Inputs, Skipped
 from authn.errors import AuditError
+from authn.instants import utc_of
 from authn.report.model import instant
 
 RUN_FILE = "run.json"
@@ -178,8 +179,8 @@ def _read_run(path: Path) -> RunFolder:
             question=Question(
                 source=found["source"], limit=found["limit"], facts=tuple(sorted(found["facts"].items()))
             ),
-            as_of=datetime.fromisoformat(found["as_of"]).astimezone(UTC),
-            started_at=datetime.fromisoformat(found["started_at"]).astimezone(UTC),
+            as_of=utc_of(found["as_of"]),
+            started_at=utc_of(found["started_at"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise AuditError(f"{path} does not describe an audit: {e}") from e

@@ -142,7 +142,7 @@ class _ItemExaminer:
             raise
         except MediaError as e:
             return _refused_row(entry, e)
-        except Exception as e:  # noqa: BLE001 one of three places: around one audited item
+        except Exception as e:  # noqa: BLE001 one of four places: around one audited item
             code = e.code if isinstance(e, AuthnError) else ExaminationFailed.code
             return _refused_row(entry, ExaminationFailed(f"{type(e).__name__}: {e}"), code=code)
 

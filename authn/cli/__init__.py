@@ -1,17 +1,24 @@
 """The one command. Groups load lazily, so that ``assay sign`` imports neither torch nor Flask.
 
 Exit codes: 0 done; 1 a finding that the chosen policy fails on; 2 wrong usage; 3 input too large,
-unsupported or unreadable; 4 cannot run; 5 a log contradicts itself; 130 interrupted (run it again to resume).
+unsupported or unreadable; 4 cannot run; 5 a log contradicts itself; 70 a defect of ours; 130 interrupted (run
+it again to resume); 141 whoever read the output went away. A crash never ends with a code that says something
+about a file.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
-from authn.errors import AuthnError
+from authn.cli.out import say, say_block, say_usage
+from authn.errors import AuthnError, BadRequest, Unavailable
 from detector.errors import DetectorError
 from signer.accepted import ignore_accepted
 from signer.errors import InputRefused, SignerError
@@ -40,6 +47,11 @@ COMMANDS = {
 }
 
 
+EXIT_CANNOT_RUN, EXIT_DEFECT, EXIT_INTERRUPTED = 4, 70, 130  # 70: EX_SOFTWARE of sysexits.h
+EXIT_NO_READER = 141  # what a shell says of a program that SIGPIPE ended
+DEBUG_VARIABLE = "ASSAY_DEBUG"
+
+
 class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -50,6 +62,14 @@ class LazyGroup(click.Group):
         module, attribute, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """click would end with 1 where nobody reads the output any more, as if something had been found."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _to_nowhere(1)
+            ctx.exit(EXIT_NO_READER)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -66,20 +86,69 @@ def cli(ctx: click.Context, config_file: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command; every expected error becomes one sentence and an exit code."""
+    """Run the command; every error becomes one sentence and an exit code, the unexpected ones too."""
     ignore_accepted()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # no character may be one that a terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(standalone_mode=False)  # what ctx.exit() was given, or the command's own None
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as e:
-        e.show()
-        sys.exit(e.exit_code)
+        _end(e, e.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; run the same command again to go on", err=True)
-        sys.exit(130)
+        _end("interrupted; run the same command again to go on", EXIT_INTERRUPTED)
     except AuthnError as e:
-        click.echo(f"assay: {e.detail} [{e.code}]", err=True)
-        sys.exit(e.exit_code)
+        _end(f"assay: {e.detail} [{e.code}]", e.exit_code)
     except (SignerError, DetectorError) as e:
-        click.echo(f"assay: {e.detail} [{e.code}]", err=True)
-        sys.exit(3 if isinstance(e, InputRefused) else 4)
+        _end(f"assay: {e.detail} [{e.code}]", 3 if isinstance(e, InputRefused) else EXIT_CANNOT_RUN)
+    except (OSError, MemoryError) as e:
+        _end(f"assay: {_lacking(e)} [{Unavailable.code}]", EXIT_CANNOT_RUN)
+    except UnicodeEncodeError as e:
+        if all(_is_text(text) for text in (*sys.argv, *os.environ.values())):
+            _end(f"assay: {_defect(e)} [{AuthnError.code}]", EXIT_DEFECT)
+        _end(f"assay: a name or value that was given is not text [{BadRequest.code}]", BadRequest.exit_code)
+    except Exception as e:  # noqa: BLE001 one of four places: between a command and its caller
+        _end(f"assay: {_defect(e)} [{AuthnError.code}]", EXIT_DEFECT)
+
+
+def _end(why: str | click.ClickException, code: int) -> NoReturn:
+    """An output that cannot be written must not change the exit code."""
+    try:
+        if os.environ.get(DEBUG_VARIABLE):
+            say_block(traceback.format_exc(), err=True)
+        say_usage(why) if isinstance(why, click.ClickException) else say(why, err=True)
+    except OSError:
+        _to_nowhere(2)
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError):  # a full disk, or a stream that the caller closed
+        _to_nowhere(1)
+    sys.exit(code)
+
+
+def _to_nowhere(descriptor: int) -> None:
+    """What is still buffered for it would be tried again when Python ends, and end with another code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def _is_text(argument: str) -> bool:
+    """False for bytes that are not UTF-8: good in the name of a file, and nowhere else."""
+    return not any("\ud800" <= c <= "\udfff" for c in argument)
+
+
+def _lacking(error: OSError | MemoryError) -> str:
+    """What the machine did not give: space, a permission, memory."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _defect(error: Exception) -> str:
+    """Where a defect shows itself, for whoever reports it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"this is a defect of Assay and says nothing about any file: {type(error).__name__} in"
+        f" {Path(last.filename).name}, line {last.lineno}: {error}; set {DEBUG_VARIABLE}=1 to see all of it"
+    )

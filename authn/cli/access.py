@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authn.access.scopes import SCOPES, parse_scopes
+from authn.cli.out import say, say_json
 from authn.config import load_settings
 from authn.report.model import instant
 from authn.report.visible import visible
@@ -43,8 +43,8 @@ def create(config_file: str | None, name: str, scopes: tuple[str, ...], days: in
     """
     now = utc_now()
     new = _keys(config_file).create(name, parse_scopes(scopes), now, now + timedelta(days=days))
-    click.echo(new.text)
-    click.echo(f"key {new.id}; it is not shown again", err=True)
+    say(new.text)
+    say(f"key {new.id}; it is not shown again", err=True)
 
 
 @key.command(name="list")
@@ -54,9 +54,9 @@ def list_(config_file: str | None, as_json: bool) -> None:
     """List the keys, without their secrets."""
     for found in _keys(config_file).list():
         if as_json:
-            click.echo(json.dumps(_fields(found)))
+            say_json(_fields(found))
         else:
-            click.echo(f"{found.id}  {found.name:24} {_status(found)}  {' '.join(sorted(found.scopes))}")
+            say(f"{found.id}  {found.name:24} {_status(found)}  {' '.join(sorted(found.scopes))}")
 
 
 @key.command()
@@ -65,7 +65,7 @@ def list_(config_file: str | None, as_json: bool) -> None:
 def revoke(config_file: str | None, id_: str) -> None:
     """Refuse a key from now on."""
     _keys(config_file).revoke(id_, utc_now())
-    click.echo(f"revoked {id_}")
+    say(f"revoked {id_}")
 
 
 @access.command(name="log")
@@ -90,10 +90,10 @@ def log_(config_file: str | None, as_json: bool, holds: str | None) -> None:
         d = row.decision
         line = {"seq": row.seq, "sha256": row.sha256, **asdict(d)}
         shown = visible(f"{d.at}  {d.who or '-':40} {d.method:6} {d.route:24} {d.outcome}", 400)
-        click.echo(json.dumps(line) if as_json else shown)
-    click.echo(f"all in order up to {last}", err=True)
+        say_json(line) if as_json else say(shown)
+    say(f"all in order up to {last}", err=True)
     if not kept and last != holds:
-        click.echo(f"assay: the access log does not hold {holds}", err=True)
+        say(f"assay: the access log does not hold {holds}", err=True)
         click.get_current_context().exit(1)
 
 
@@ -101,7 +101,7 @@ def log_(config_file: str | None, as_json: bool, holds: str | None) -> None:
 def scopes_() -> None:
     """List the scopes that a key can have."""
     for name, what in SCOPES.items():
-        click.echo(f"{name:22} {what}")
+        say(f"{name:22} {what}")
 
 
 def _keys(config_file: str | None) -> ApiKeys:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authn.cli.given import Instant
+from authn.cli.out import is_terminal, redraw, say, say_json
 from authn.cli.verify import FAIL_ON
 from authn.config import Settings, load_settings
 from authn.devices import DeviceRecord
@@ -186,15 +186,15 @@ class _Shown:
 
     def __init__(self) -> None:
         self._total = self._rows = 0
-        self._bar = sys.stderr.isatty()
+        self._bar = is_terminal(sys.stderr)
         self._next_line_s = 0.0
 
     def listing(self) -> None:
-        click.echo("reading every input once, to know its digest", err=True)
+        say("reading every input once, to know its digest", err=True)
 
     def planned(self, inputs: int, *, resumed: bool) -> None:
         self._total = inputs
-        click.echo(f"{'going on with' if resumed else 'planned'} {inputs} inputs", err=True)
+        say(f"{'going on with' if resumed else 'planned'} {inputs} inputs", err=True)
 
     def rows(self, count: int) -> None:
         self._rows += count
@@ -202,31 +202,29 @@ class _Shown:
         if self._bar:
             self._draw()
         elif self._rows >= self._total or now >= self._next_line_s:
-            click.echo(f"{self._rows} of {self._total} rows", err=True)
+            say(f"{self._rows} of {self._total} rows", err=True)
             self._next_line_s = now + PLAIN_EVERY_S
 
     def _draw(self) -> None:
         filled = BAR_CHARACTERS * self._rows // max(1, self._total)
-        end = "\n" if self._rows >= self._total else ""
         bar = "#" * filled + "." * (BAR_CHARACTERS - filled)
-        sys.stderr.write(f"\r[{bar}] {self._rows} of {self._total}{end}")
-        sys.stderr.flush()
+        redraw(f"[{bar}] {self._rows} of {self._total}", last=self._rows >= self._total)
 
 
 def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
     if as_json:
-        click.echo(json.dumps(finished.summary))
+        say_json(finished.summary)
         return
     counted = finished.tally
-    click.echo(f"{finished.inputs} inputs: {counted.reported} reports, {counted.not_reported} not examined")
+    say(f"{finished.inputs} inputs: {counted.reported} reports, {counted.not_reported} not examined")
     for axis, outcomes in counted.axes:
         shown = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in outcomes if count)
-        click.echo(f"  {axis:11} {shown}")
+        say(f"  {axis:11} {shown}")
     for detector, outcomes in counted.detectors:
         shown = ", ".join(f"{count} {outcome}" for outcome, count in outcomes if count)
-        click.echo(f"  {detector}: {shown}")
-    click.echo(f"{counted.contradictory} reports with a contradiction")
-    click.echo(f"in {finished.run.folder}{os.sep}{'summary.html' if page else 'results.jsonl'}")
+        say(f"  {detector}: {shown}")
+    say(f"{counted.contradictory} reports with a contradiction")
+    say(f"in {finished.run.folder}{os.sep}{'summary.html' if page else 'results.jsonl'}")
 
 
 def _exit_code(finished: Finished, fail_on: str) -> int:

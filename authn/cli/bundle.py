@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from authn.cli.given import Given, read_receipt, trust_options
+from authn.cli.out import say
 from authn.config import Settings, load_settings
 from authn.media import Media, MediaLimits, open_media
 from signer.durable import write_new
@@ -49,7 +50,7 @@ def bundle(
         raise click.UsageError(f"{target} exists already") from e
     except OSError as e:
         raise click.UsageError(f"{target} cannot be written: {e.strerror}") from e
-    click.echo(str(target))
+    say(str(target))
 
 
 def _bundle(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from authn.cli.capturing import open_session, print_stamping, stamp_waiting
+from authn.cli.out import say
 from signer.camera import take_frame
 from signer.capture import sign_frame
 from signer.keys import open_key
@@ -29,6 +30,6 @@ def capture(
     session = open_session(ctx.obj, device_name)
     key = open_key(session.identity.key_uri)
     done = sign_frame(take_frame(device_index), out, session.identity, spool=session.spool, key=key)
-    click.echo(f"signed {done.path} (no. {done.counter} of this device)")
+    say(f"signed {done.path} (no. {done.counter} of this device)")
     if not no_stamp:
         print_stamping(stamp_waiting(session))

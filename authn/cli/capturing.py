@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 from cryptography import x509
 
+from authn.cli.out import say
 from authn.config import Settings, load_settings
 from authn.errors import AuthnError, SettingsError
 from signer.client import Client
@@ -82,10 +83,10 @@ def _learn_checkpoint(session: CaptureSession) -> None:
 def print_stamping(run: StampRun) -> None:
     """Who waits and who never will goes to stderr, with the reason once for all who share it."""
     for entry in run.aside:
-        click.echo(f"cannot be stamped: {entry.path}: {entry.reason}", err=True)
+        say(f"cannot be stamped: {entry.path}: {entry.reason}", err=True)
     for reason in dict.fromkeys(entry.reason for entry in run.waiting):
         count = sum(entry.reason == reason for entry in run.waiting)
-        click.echo(f"waiting for a time-stamp: {count} ({reason}); run `assay stamp` later", err=True)
+        say(f"waiting for a time-stamp: {count} ({reason}); run `assay stamp` later", err=True)
 
 
 def _authority(session: CaptureSession) -> tuple[Fetch, Roots]:

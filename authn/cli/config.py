@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from authn.cli.out import say, say_json
 from authn.config import SETTINGS, load_settings
 
 
@@ -22,8 +21,8 @@ def show(config_file: str | None, as_json: bool) -> None:
     settings = load_settings(config_file)
     rows = [(row.name, settings.shown(row.name), settings.origin(row.name)) for row in SETTINGS]
     if as_json:
-        click.echo(json.dumps({name: {"value": value, "origin": origin} for name, value, origin in rows}))
+        say_json({name: {"value": value, "origin": origin} for name, value, origin in rows})
         return
     width = max(len(f"{name} = {value}") for name, value, _ in rows)
     for name, value, origin in rows:
-        click.echo(f"{f'{name} = {value}':{min(width, 60)}}  ({origin})")
+        say(f"{f'{name} = {value}':{min(width, 60)}}  ({origin})")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from authn.cli.out import say
 from authn.wiring import utc_now
 
 if TYPE_CHECKING:
@@ -49,28 +50,28 @@ def demo(photo: Path | None, folder: Path, keep_serving: bool) -> None:
 
     run_demo(folder, photo, clock=utc_now, say=_say, look=look)
     if not keep_serving:
-        click.echo(f"look at it again: ASSAY_HOME={folder / 'service'} {Path(sys.argv[0])} serve")
+        say(f"look at it again: ASSAY_HOME={folder / 'service'} {Path(sys.argv[0])} serve")
 
 
 def _say(step: str) -> None:
-    click.echo(f"* {step}", err=True)
+    say(f"* {step}", err=True)
 
 
 def _print(show: Show, folder: Path) -> None:
-    click.echo()
+    say()
     for line in table([COLUMNS, *(_row(s) for s in show.shown)]):
-        click.echo(line)
-    click.echo()
+        say(line)
+    say()
     for s in show.shown:
-        click.echo(f"{s.variant.file_name}: {s.variant.says}")
+        say(f"{s.variant.file_name}: {s.variant.says}")
         for contradiction in s.report["contradictions"]:
-            click.echo(f"    contradiction: {contradiction['text']}")
-    click.echo()
-    click.echo("An absent credential proves nothing, and nothing here adds proof and guess together.")
-    click.echo(f"reports: {folder / 'reports'}")
-    click.echo(f"audit:   {show.audit['inputs']} files, {folder / 'audit' / 'summary.html'}")
-    click.echo(f"page:    {show.address}/ (while the service runs)")
-    click.echo(f"done in {show.elapsed_s:.0f} s")
+            say(f"    contradiction: {contradiction['text']}")
+    say()
+    say("An absent credential proves nothing, and nothing here adds proof and guess together.")
+    say(f"reports: {folder / 'reports'}")
+    say(f"audit:   {show.audit['inputs']} files, {folder / 'audit' / 'summary.html'}")
+    say(f"page:    {show.address}/ (while the service runs)")
+    say(f"done in {show.elapsed_s:.0f} s")
 
 
 def _row(shown: Shown) -> tuple[str, ...]:
@@ -105,9 +106,9 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _wait(address: str) -> None:
-    click.echo(f"The service runs on at {address}/ until Ctrl-C.")
+    say(f"The service runs on at {address}/ until Ctrl-C.")
     try:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        click.echo()
+        say()

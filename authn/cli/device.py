@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from authn.cli.out import say, say_json
 from authn.config import Settings, load_settings
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.errors import BadRequest
+from authn.instants import parse_instant
 from authn.pki.crl import Cause
 from authn.wiring import utc_now
 
@@ -44,10 +46,10 @@ def enrol(
     settings = load_settings(config_file, service_url=service_url, enrolment_token=token)
     levels: list[int] = []
     done = enrol_device(settings, name, key_uri=key_uri, now=utc_now(), tell_level=levels.append)
-    click.echo(f"enrolled {done.name} as {done.device_id}")
+    say(f"enrolled {done.name} as {done.device_id}")
     for level in levels:
-        click.echo(f"assurance level {level}: {ASSURANCE_LEVELS[level]}", err=True)
-    click.echo(f"its folder: {done.folder}", err=True)
+        say(f"assurance level {level}: {ASSURANCE_LEVELS[level]}", err=True)
+    say(f"its folder: {done.folder}", err=True)
 
 
 @device.command()
@@ -60,7 +62,7 @@ def renew(config_file: str | None, name: str, token: str | None) -> None:
 
     settings = load_settings(config_file, enrolment_token=token)
     done = renew_device(settings, name, now=utc_now())
-    click.echo(f"renewed {done.name} ({done.device_id})")
+    say(f"renewed {done.name} ({done.device_id})")
 
 
 @device.command(name="list")
@@ -70,9 +72,9 @@ def list_(config_file: str | None, as_json: bool) -> None:
     """List the devices in this home's registry."""
     for record in _registry(load_settings(config_file)).list():
         if as_json:
-            click.echo(json.dumps(_fields(record)))
+            say_json(_fields(record))
         else:
-            click.echo(f"{record.name:24} {record.device_id}  {_status(record)}")
+            say(f"{record.name:24} {record.device_id}  {_status(record)}")
 
 
 @device.command()
@@ -83,19 +85,18 @@ def show(config_file: str | None, name: str) -> None:
     registry = _registry(load_settings(config_file))
     record = registry.find(name)
     for label, value in _fields(record).items():
-        click.echo(f"{label:18} {'-' if value is None else value}")
-    click.echo(f"{'assurance':18} {ASSURANCE_LEVELS[record.assurance_level]}")
-    click.echo(f"{'left open':18} {ASSURANCE_LIMITS[record.assurance_level]}")
+        say(f"{label:18} {'-' if value is None else value}")
+    say(f"{'assurance':18} {ASSURANCE_LEVELS[record.assurance_level]}")
+    say(f"{'left open':18} {ASSURANCE_LIMITS[record.assurance_level]}")
     for attestation in registry.attestations_of(record.device_id):
         facts = ", ".join(f"{k} {v}" for k, v in json.loads(attestation.facts).items())
-        text = f"{attestation.fmt}, level {attestation.level}: {facts}"
-        click.echo(f"{'attestation':18} {''.join(c for c in text if c.isprintable())}")
+        say(f"{'attestation':18} {attestation.fmt}, level {attestation.level}: {facts}")
     revoked = {c.serial: c for c in record.revoked_certificates}
     for certificate in registry.certificates_of(record.device_id):
         days = f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"
         single = revoked.get(certificate.serial)
         status = f" revoked, invalid since {single.invalid_since:%Y-%m-%d %H:%M:%S}Z" if single else ""
-        click.echo(f"{'certificate':18} {certificate.serial} {days}{status}")
+        say(f"{'certificate':18} {certificate.serial} {days}{status}")
 
 
 @device.command()
@@ -124,16 +125,16 @@ def revoke(
     A running service sees it at once: in reports, in its revocation list and in its OCSP answers.
     """
     settings = load_settings(config_file)
-    since = _instant(invalid_since) if invalid_since else None
+    since = parse_instant(invalid_since) if invalid_since else None
     revocations = _revocations(settings)
     how: _How = {"reason": reason, "cause": Cause(cause), "now": utc_now(), "invalid_since": since}
     if serial is None:
         record = revocations.revoke_device(name, **how)
-        click.echo(f"{record.name}: {_status(record)}")
+        say(f"{record.name}: {_status(record)}")
         return
     number = _serial_of(settings, name, serial)
     done = revocations.revoke_certificate(number, **how)
-    click.echo(f"certificate {number:x}: revoked, invalid since {done.invalid_since:%Y-%m-%d %H:%M:%S}Z")
+    say(f"certificate {number:x}: revoked, invalid since {done.invalid_since:%Y-%m-%d %H:%M:%S}Z")
 
 
 @device.command()
@@ -151,7 +152,7 @@ def recheck(ctx: click.Context) -> None:
     status = read_status(settings.android_status, now=utc_now(), hours=settings.android_status_hours)
     found = recheck_android(_registry(settings), status)
     for device in found:
-        click.echo(f"{device.name}: the certificate {device.serial} of its attestation is {device.status}")
+        say(f"{device.name}: the certificate {device.serial} of its attestation is {device.status}")
     ctx.exit(1 if found else 0)
 
 
@@ -182,16 +183,6 @@ def _registry(settings: Settings) -> Registry:
     from authn.devices.registry import open_registry
 
     return open_registry(settings.database)
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as e:
-        raise BadRequest(f"{text} is not a time in RFC 3339, such as 2026-11-24T08:00:00Z") from e
-    if instant.tzinfo is None:
-        raise BadRequest(f"{text} needs a zone, such as Z at its end")
-    return instant
 
 
 def _fields(record: DeviceRecord) -> dict[str, str | int | None]:

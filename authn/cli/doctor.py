@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
 
+from authn.cli.out import say, say_json
 from authn.config import load_settings
 from authn.doctor import Check, State, examine_machine
 from authn.wiring import utc_now
@@ -22,7 +22,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     """Say what this machine lacks and how to mend it. Exit code 4 when there is a problem."""
     checks = examine_machine(load_settings(ctx.obj), now=utc_now())
     if as_json:
-        click.echo(json.dumps([_json(c) for c in checks]))
+        say_json([_json(c) for c in checks])
     else:
         for check in checks:
             _show(check)
@@ -31,9 +31,9 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 def _show(check: Check) -> None:
-    click.echo(f"{WORDS[check.state]:8} {check.subject}: {check.says}")
+    say(f"{WORDS[check.state]:8} {check.subject}: {check.says}")
     if check.mend:
-        click.echo(f"{'':8}   mend it: {check.mend}")
+        say(f"{'':8}   mend it: {check.mend}")
 
 
 def _json(check: Check) -> dict[str, str]:

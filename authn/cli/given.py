@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import click
 
 from authn.config import Settings
 from authn.errors import UnreadableMedia
+from authn.instants import utc_of
 from authn.tlog.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Instant(click.ParamType[datetime]):
-    """RFC 3339, with an offset: a time without one would mean another instant on another machine."""
+    """A time as ``authn.instants`` reads it."""
 
     name = "RFC3339"
 
@@ -29,12 +30,9 @@ class Instant(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            instant = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value} is not an RFC 3339 time such as 2026-11-24T12:00:00Z", param, ctx)
-        if instant.tzinfo is None:
-            self.fail(f"{value} names no offset from UTC; end it with Z", param, ctx)
-        return instant.astimezone(UTC)
+            return utc_of(str(value))
+        except ValueError as e:
+            self.fail(f"{value} {e}", param, ctx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

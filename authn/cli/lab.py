@@ -16,6 +16,7 @@ from authn.cli.lab_lofo import lofo
 from authn.cli.lab_semantic import semantic
 from authn.cli.lab_semi import semi
 from authn.cli.lab_zoo import COMMANDS
+from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
@@ -65,7 +66,7 @@ def train(
         data, out, model_id=model_id, options=options, upscalers=upscalers, zoo_seconds=zoo_seconds,
         report=Progress(),
     )  # fmt: skip
-    click.echo(f"{card.model_id} {card.weights_sha256} in {out}")
+    say(f"{card.model_id} {card.weights_sha256} in {out}")
 
 
 @lab.command()
@@ -80,7 +81,7 @@ def evaluate(data: Path, out: Path, model_id: str) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     card = run_evaluation(open_detector(model_id), data, out, report=Progress())
-    click.echo(dump_card(card), nl=False)
+    say_block(dump_card(card))
 
 
 @lab.command()
@@ -92,12 +93,12 @@ def card(model_id: str, run: Path | None) -> None:
     from detector.registry import open_card
 
     if run is None:
-        click.echo(card_markdown(open_card(model_id)), nl=False)
+        say_block(card_markdown(open_card(model_id)))
         return
     path = run / f"{model_id}.json"
     if not path.is_file():
         raise BadRequest(f"{run} holds no card of {model_id}; train first")
-    click.echo(card_markdown(_card_at(path)), nl=False)
+    say_block(card_markdown(_card_at(path)))
 
 
 def _card_at(path: Path) -> ModelCard:
@@ -136,7 +137,7 @@ def adopt(run: Path, folder: Path, left_out: Path | None, model_id: str) -> None
     write_whole(folder / names[1], weights)
     write_whole(folder / names[0], dump_card(card).encode())
     for name in names:
-        click.echo(folder / name)
+        say(folder / name)
 
 
 @lab.command()
@@ -145,4 +146,4 @@ def cameras(data: Path) -> None:
     """Print the table of cameras' quantisation tables, measured on the corpus."""
     from detector.forensics.camera_measure import measure_cameras
 
-    click.echo(measure_cameras(data), nl=False)
+    say_block(measure_cameras(data))

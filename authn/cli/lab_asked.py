@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from authn.cli.lab_options import FILE, data_of, data_options, run_argument, seed_option
+from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
@@ -40,8 +41,8 @@ def translate(run: Path, data: str, corpus: Path | None, to: int, count: int, se
         digest, made = translate_run(
             run, data_of(data, corpus), out, to=to, count=count, seed=seed, report=report
         )  # fmt: skip
-    click.echo(f"{digest} {made} pictures in {out}")
-    click.echo(out.with_suffix(".png"))
+    say(f"{digest} {made} pictures in {out}")
+    say(out.with_suffix(".png"))
 
 
 @click.command()
@@ -67,7 +68,7 @@ def likelihood(run: Path, data: str, corpus: Path | None, count: int, seed: int,
 
     with Progress() as report:
         found = likelihood_run(run, data_of(data, corpus), count=count, seed=seed, report=report)
-    click.echo(likelihood_json(found) if as_json else likelihood_text(found), nl=False)
+    say_block(likelihood_json(found) if as_json else likelihood_text(found))
 
 
 ASKED = (translate, likelihood)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from authn.cli.out import say_block
 from authn.cli.progress import Progress
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -41,4 +42,4 @@ def auto(
     options = AutoOptions(minutes=minutes, seed=seed, side=int(side), families=families, device=device)
     with Progress() as report:
         text = run_auto(data, run, options, report)
-    click.echo(text, nl=False)
+    say_block(text)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from authn.cli.out import say, say_block
+
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _models = click.option(
     "--models", type=_FOLDER, required=True, help="Folder of the face models (setting face_models)."
@@ -28,11 +30,11 @@ def eyes(photo: Path, models: Path, out: Path | None) -> None:
     pixels = decode_upright(media.data, media.media_type)
     found = examine_faces(pixels, open_faces((models,)))
     if not found:
-        click.echo("no face is large enough")
+        say("no face is large enough")
         return
     for n, face in enumerate(found, 1):
         why = "; ".join(u.value for u in face.unfit) or f"irises differ by {face.colour:.1f} in a*b*"
-        click.echo(f"face {n}, {face.face.width:.0f} pixels wide: {why}")
+        say(f"face {n}, {face.face.width:.0f} pixels wide: {why}")
     if out is not None:
         write_whole(out, png_of([draw(pixels, face) for face in found]))
 
@@ -45,7 +47,7 @@ def eyes_card(data: Path, models: Path) -> None:
     from detector.forensics.faces import open_faces
     from detector.forensics.symmetry_measure import measure_symmetry, symmetry_tables
 
-    click.echo(symmetry_tables(measure_symmetry(data, open_faces((models,)))), nl=False)
+    say_block(symmetry_tables(measure_symmetry(data, open_faces((models,)))))
 
 
 EYES = (eyes, eyes_card)

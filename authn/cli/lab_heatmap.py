@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from authn.cli.out import say
 from authn.errors import BadRequest
 from authn.media import media_of
 
@@ -29,4 +30,4 @@ def heatmap(photo: Path, out: Path, model_id: str) -> None:
     pixels = decode(data, media_of(data, photo.name).media_type)
     heat = open_detector(model_id).heatmap(pixels)
     plot_heatmap(pixels, heat, out, side=HEAT_SIDE)
-    click.echo(out)
+    say(out)

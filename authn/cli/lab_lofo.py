@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from authn.cli.lab_options import data_options
+from authn.cli.out import say_block
 from authn.cli.progress import Progress
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -30,4 +31,4 @@ def lofo(
         rows = lofo_run(
             data, corpus, zoo, run, fakes=fakes, steps=steps, side=side, seed=seed, report=report
         )  # fmt: skip
-    click.echo(rows_text(rows), nl=False)
+    say_block(rows_text(rows))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from authn.cli.out import say
 from authn.cli.progress import Progress
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -25,4 +26,4 @@ def semantic(data: Path, encoder: Path, out: Path, model_id: str) -> None:
 
     with Progress() as report:
         card = run_semantic(data, encoder, out, model_id=model_id, report=report)
-    click.echo(f"{card.model_id} {card.weights_sha256} in {out}")
+    say(f"{card.model_id} {card.weights_sha256} in {out}")

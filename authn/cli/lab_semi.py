@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from authn.cli.out import say_block
 from authn.cli.progress import Progress
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -38,4 +39,4 @@ def semi(
             corpus, run, Budget(steps=steps, cpu_seconds=seconds), labels=labels, draws=draws, seed=seed,
             report=report,
         )  # fmt: skip
-    click.echo(result_text(result), nl=False)
+    say_block(result_text(result))

@@ -8,6 +8,7 @@ import click
 
 from authn.cli.lab_auto import auto
 from authn.cli.lab_options import FILE, FOLDER, data_of, data_options, run_argument, seed_option
+from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
 from authn.errors import BadRequest
 
@@ -34,7 +35,7 @@ def families() -> None:
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
     for row in rows:
         head = "  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=False))
-        click.echo(f"{head}  {row[-1]}")
+        say(f"{head}  {row[-1]}")
 
 
 @click.command()
@@ -77,7 +78,7 @@ def fit(
             data_of(data, corpus, other), run, budget_of(steps, seconds, chosen), seed=seed, device=chosen,
             report=report,
         )  # fmt: skip
-    click.echo(f"{card.spec.family} {card.weights_sha256} after {card.steps} steps in {run}")
+    say(f"{card.spec.family} {card.weights_sha256} after {card.steps} steps in {run}")
 
 
 @click.command()
@@ -98,7 +99,7 @@ def sample(run: Path, count: int, seed: int, label: int | None, out: Path) -> No
     with Progress() as report:
         images = sample_run(fitted, count, seed, label=label, report=report)
     digest = save_pictures(images, out, about={**about_run(fitted), "seed": seed})
-    click.echo(f"{digest} {count} pictures in {out}")
+    say(f"{digest} {count} pictures in {out}")
 
 
 @click.command()
@@ -118,7 +119,7 @@ def sheet(run: Path, out: Path | None, columns: int, rows: int, seed: int, label
     with Progress() as report:
         images = sample_run(open_family(run), columns * rows, seed, label=label, report=report)
     write_sheet(images, path, columns=columns)
-    click.echo(path)
+    say(path)
 
 
 @click.command()
@@ -142,7 +143,7 @@ def quality(
             run, data_of(data, corpus, other), count=count, seed=seed, accept_bias=accept_bias,
             device=choose_device(device), report=report,
         )  # fmt: skip
-    click.echo(quality_text(found), nl=False)
+    say_block(quality_text(found))
 
 
 @click.command()
@@ -163,7 +164,7 @@ def export(run: Path, folder: Path, count: int, seed: int, data: str | None, cor
             report=report,
         )  # fmt: skip
     for path, digest in written:
-        click.echo(f"{digest} {path}")
+        say(f"{digest} {path}")
 
 
 COMMANDS = (families, fit, sample, sheet, quality, export, auto)

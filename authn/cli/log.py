@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from authn.cli.monitor import monitor
+from authn.cli.out import hand_over, say
 from authn.config import load_settings
 
 
@@ -26,9 +27,9 @@ def show(config_file: str | None) -> None:
     from authn.wiring import open_transparency_log
 
     with closing(open_transparency_log(load_settings(config_file))) as opened:
-        click.echo(opened.checkpoint(), nl=False)
-        click.echo(f"key: {opened.verifier}", err=True)
-        click.echo(f"state: {opened.halted or 'signing'}", err=True)
+        hand_over(opened.checkpoint())
+        say(f"key: {opened.verifier}", err=True)
+        say(f"state: {opened.halted or 'signing'}", err=True)
 
 
 @log.command()
@@ -43,7 +44,7 @@ def check(config_file: str | None) -> None:
     engine = open_engine(settings.database)
     with closing(open_transparency_log(settings, engine)) as opened:
         found = check_log(engine, opened.verifier)
-    click.echo(
+    say(
         f"{found.origin}: {found.size} entries, root {found.root.hex()},"
         f" {found.checkpoints} checkpoints, {found.openings} salts: all in order"
     )
@@ -65,7 +66,7 @@ def receipt(config_file: str | None, index: int, cose: bool, out: Path | None) -
     with closing(open_transparency_log(load_settings(config_file))) as opened:
         content = opened.cose_receipt(index, utc_now()) if cose else opened.receipt(index).text().encode()
     if out is None:
-        click.echo(content, nl=False)
+        hand_over(content)
         return
     try:
         write_durably(out, content, mode=0o644)
@@ -109,8 +110,8 @@ def gather(context: click.Context, policy_file: Path) -> None:
             raise
     for cosigned in gathered.cosigned:
         add_cosignature(engine, gathered.size, cosigned.witness, cosigned.line)
-        click.echo(f"{cosigned.witness} has signed size {gathered.size}")
+        say(f"{cosigned.witness} has signed size {gathered.size}")
     for sentence in gathered.missing:
-        click.echo(f"missing: {sentence}", err=True)
+        say(f"missing: {sentence}", err=True)
     if not gathered.enough:
         context.exit(1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from authn.cli.out import say, say_json
 
 if TYPE_CHECKING:
     from authn.tlog.monitor import Look, Monitor, Sighting
@@ -133,7 +134,7 @@ class _Out:
     as_json: bool
 
     def say(self, event: dict[str, object], sentence: str) -> None:
-        click.echo(json.dumps(event) if self.as_json else sentence)
+        say_json(event) if self.as_json else say(sentence)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -195,7 +196,7 @@ class _Desk:
             line += f"; enough witnesses last signed it {look.signed_s:.0f} s ago: it may be an old log"
         self.out.say(event, line)
         if look.untagged or look.strange:
-            click.echo(
+            say(
                 f"{look.untagged} entries about certificates or revocations are older than tags, and"
                 f" {look.strange} have an unknown form: whom they concern was not examined",
                 err=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from authn.cli.out import hand_over, say
 from authn.config import load_settings
 
 
@@ -30,7 +31,7 @@ def crl(config_file: str | None, out: Path | None) -> None:
     settings = load_settings(config_file)
     published = open_revocations(settings).current_crl(open_authority(settings).issuer, utc_now())
     if out is None:
-        click.echo(published.der, nl=False)
+        hand_over(published.der)
         return
     try:
         new = out.with_name(out.name + ".new")
@@ -39,9 +40,7 @@ def crl(config_file: str | None, out: Path | None) -> None:
         new.replace(out)
     except OSError as e:
         raise click.UsageError(f"{out} cannot be written: {e.strerror}") from e
-    click.echo(
-        f"list {published.number}, the next one by {published.next_update:%Y-%m-%d %H:%M:%S}Z", err=True
-    )
+    say(f"list {published.number}, the next one by {published.next_update:%Y-%m-%d %H:%M:%S}Z", err=True)
 
 
 @pki.command()
@@ -56,7 +55,7 @@ def renew(config_file: str | None) -> None:
     from authn.wiring import utc_now
 
     new = renew_issuing(load_settings(config_file), utc_now())
-    click.echo(f"the issuing authority is valid until {new.not_valid_after_utc:%Y-%m-%d}")
+    say(f"the issuing authority is valid until {new.not_valid_after_utc:%Y-%m-%d}")
 
 
 @pki.command()
@@ -66,10 +65,10 @@ def show(file: Path) -> None:
     from authn.provenance.roots import load_crls
 
     (found,) = load_crls((file,))
-    click.echo(f"issuer       {found.parsed.issuer.rfc4514_string()}")
-    click.echo(f"number       {found.number}")
-    click.echo(f"this update  {found.this_update:%Y-%m-%d %H:%M:%S}Z")
-    click.echo(f"next update  {found.next_update:%Y-%m-%d %H:%M:%S}Z")
+    say(f"issuer       {found.parsed.issuer.rfc4514_string()}")
+    say(f"number       {found.number}")
+    say(f"this update  {found.this_update:%Y-%m-%d %H:%M:%S}Z")
+    say(f"next update  {found.next_update:%Y-%m-%d %H:%M:%S}Z")
     for entry in found.entries.values():
         since = f"invalid since {entry.invalid_since:%Y-%m-%d %H:%M:%S}Z"
-        click.echo(f"{entry.serial:x}  revoked {entry.revoked_at:%Y-%m-%d %H:%M:%S}Z  {since}  {entry.cause}")
+        say(f"{entry.serial:x}  revoked {entry.revoked_at:%Y-%m-%d %H:%M:%S}Z  {since}  {entry.cause}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-import click
+from authn.cli.out import is_terminal, redraw, say
 
 _WIDTH = 30
 
@@ -15,21 +15,21 @@ class Progress:
     one part only is a message. As a context manager it ends a bar that an interruption left open."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._terminal = is_terminal(sys.stderr)
         self._open = 0
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if total == 1:
             if done:
                 self._end()
-                click.echo(what, err=True)
+                say(what, err=True)
         elif self._terminal:
             filled = round(_WIDTH * done / max(1, total))
             line = f"{what:40} [{'#' * filled:{_WIDTH}}] {done}/{total}"
-            click.echo(f"\r{line:{self._open}}", nl=done >= total, err=True)
+            redraw(f"{line:{self._open}}", last=done >= total)
             self._open = 0 if done >= total else len(line)
         elif done >= total:
-            click.echo(f"{what}: done" if total == 1000 else f"{what}: {total} done", err=True)
+            say(f"{what}: done" if total == 1000 else f"{what}: {total} done", err=True)
 
     def __enter__(self) -> Progress:
         return self
@@ -41,5 +41,5 @@ class Progress:
 
     def _end(self) -> None:
         if self._open:
-            click.echo(err=True)
+            say(err=True)
             self._open = 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authn.cli.given import given_logs, log_options, read_receipt
+from authn.cli.out import hand_over, say, say_json
 from authn.cli.refresh import refresh
 from authn.config import Settings, load_settings
 from authn.errors import ReceiptRefused, UnreadableMedia
@@ -88,7 +89,7 @@ def page(
     keys = "".join(f"{key}\n" for key in (*trust.logs, *trust.witnesses))
     if trust.policy is not None:
         keys = policy_text(trust.policy)
-    click.echo(render_receipt_page(keys, quorum), nl=False)
+    hand_over(render_receipt_page(keys, quorum))
 
 
 @receipt.command()
@@ -102,12 +103,12 @@ def show(receipt_file: Path) -> None:
     parsed = parse_receipt(_text(receipt_file))
     note = parse_note(parsed.note)
     checkpoint = parse_checkpoint(note.text)
-    click.echo(f"kind:     {visible(parsed.kind, 80)}")
-    click.echo(f"entry:    {parsed.index} of {checkpoint.size} in the log {visible(checkpoint.origin, 120)}")
-    click.echo(f"root:     {checkpoint.root.hex()}")
+    say(f"kind:     {visible(parsed.kind, 80)}")
+    say(f"entry:    {parsed.index} of {checkpoint.size} in the log {visible(checkpoint.origin, 120)}")
+    say(f"root:     {checkpoint.root.hex()}")
     for signature in note.signatures:
-        click.echo(f"signed:   {visible(signature.name, 120)} (key {signature.key_id.hex()})")
-    click.echo("Nothing of this was checked; `assay receipt verify` does.", err=True)
+        say(f"signed:   {visible(signature.name, 120)} (key {signature.key_id.hex()})")
+    say("Nothing of this was checked; `assay receipt verify` does.", err=True)
 
 
 def _examined(settings: Settings, text: str, about: Path, trust: LogTrust) -> AxisEvidence:
@@ -165,11 +166,11 @@ def _show(receipt_file: Path, about: Path, axis: AxisEvidence, *, as_json: bool)
     from authn.report.wording import BADGES, RECEIPT_IS_ABOUT, axis_words
 
     if as_json:
-        click.echo(json.dumps({"file": about.name, "receipt": receipt_file.name, **axis_json(axis)}))
+        say_json({"file": about.name, "receipt": receipt_file.name, **axis_json(axis)})
         return
     words = axis_words(axis.axis, axis.outcome, [f.code for f in axis.findings])
-    click.echo(f"{visible(about.name, 120)}: {words.answer} [{words.badge or BADGES[axis.outcome]}]")
+    say(f"{visible(about.name, 120)}: {words.answer} [{words.badge or BADGES[axis.outcome]}]")
     for finding in axis.findings:
-        click.echo(f"  {visible(finding.detail, 400)} [{finding.code}]")
-    click.echo(f"Does not prove: {words.not_proven}")
-    click.echo(RECEIPT_IS_ABOUT)
+        say(f"  {visible(finding.detail, 400)} [{finding.code}]")
+    say(f"Does not prove: {words.not_proven}")
+    say(RECEIPT_IS_ABOUT)

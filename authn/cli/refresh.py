@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authn.cli.given import given_logs, log_options, read_receipt
+from authn.cli.out import say
 from authn.config import load_settings
 from authn.errors import ReceiptRefused, Unavailable
 
@@ -50,7 +51,7 @@ def refresh(
         try:
             code = max(code, _one(path, RemoteLog(url), trust))
         except (ReceiptRefused, Unavailable) as e:
-            click.echo(f"not renewed: {path}: {e.detail} [{e.code}]", err=True)
+            say(f"not renewed: {path}: {e.detail} [{e.code}]", err=True)
             code = max(code, e.exit_code)
     ctx.exit(code)
 
@@ -67,7 +68,7 @@ def _one(path: Path, log: RemoteLog, trust: LogTrust) -> int:
     if trust.witnesses and not trust.enough(after.witnessed_by):
         enough = trust.enough(before.witnessed_by)
         said = "it is witnessed already" if enough else "too few witnesses have signed yet"
-        click.echo(f"not renewed: {path}: {said}", err=True)
+        say(f"not renewed: {path}: {said}", err=True)
         return 0 if enough else 1
     if after.size < before.size and not (trust.witnesses and not trust.enough(before.witnessed_by)):
         raise ReceiptRefused("the log shows an older checkpoint than the receipt's")
@@ -75,7 +76,7 @@ def _one(path: Path, log: RemoteLog, trust: LogTrust) -> int:
         write_durably(path, new.text().encode(), mode=0o644)
     except OSError as e:
         raise Unavailable(f"it cannot be written: {e.strerror}") from e
-    click.echo(f"renewed {path}: {after.size} entries, {_witnesses(after)}")
+    say(f"renewed {path}: {after.size} entries, {_witnesses(after)}")
     return 0
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from authn.bundle import Bundle, canonical_report, differences, read_bundle
+from authn.cli.out import hand_over, say, say_block
 from authn.config import Settings
 from authn.devices.snapshot import RegistryCopy
 from authn.errors import BundleError, UnreadableMedia
@@ -35,13 +34,13 @@ def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as
     )
     report = examiner.examine(media, as_of=bundle.as_of, receipt=basis.receipt)
     repeated = canonical_report(report)
-    click.echo(repeated.decode() if as_json else render_text(report), nl=as_json)
+    hand_over(f"{repeated.decode()}\n") if as_json else say_block(render_text(report))
     if repeated == bundle.report:
-        click.echo("assay: the report of the bundle is repeated byte for byte", err=True)
+        say("assay: the report of the bundle is repeated byte for byte", err=True)
         return 0
     for pointer in differences(bundle.report, repeated)[:MAX_SHOWN]:
-        click.echo(f"assay: {pointer} differs", err=True)
-    click.echo("assay: the report differs from that of the bundle [assay.bundle.differs]", err=True)
+        say(f"assay: {pointer} differs", err=True)
+    say("assay: the report differs from that of the bundle [assay.bundle.differs]", err=True)
     return 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from authn.cli.out import say
 from authn.config import is_loopback, load_settings
 
 
@@ -19,10 +20,10 @@ def serve(config_file: str | None, host: str | None, port: int | None, workers: 
 
     settings = load_settings(config_file, host=host, port=port, workers=workers)
     if not is_loopback(settings.host):
-        click.echo("note: others can reach this address, and the service speaks no TLS itself", err=True)
+        say("note: others can reach this address, and the service speaks no TLS itself", err=True)
     if not kernel_clock_is_synchronised():
         effect = (
             "nothing is time-stamped" if settings.require_clock_sync else "time-stamps are as good as it is"
         )
-        click.echo(f"note: the kernel says that this clock is not synchronised; {effect}", err=True)
+        say(f"note: the kernel says that this clock is not synchronised; {effect}", err=True)
     run(settings)

@@ -15,6 +15,7 @@ from authn.cli.capturing import (
     print_stamping,
     stamp_waiting,
 )
+from authn.cli.out import say, say_json
 from signer.capture import SignedCapture, sign_file
 from signer.errors import InputRefused, SignerError, SigningFailed
 from signer.keys import open_key
@@ -83,15 +84,15 @@ def _print(photo: Path, result: Result, run: StampRun, as_json: bool) -> None:
     if isinstance(result, SignerError):
         if as_json:
             error = {"code": result.code, "detail": result.detail}
-            click.echo(json.dumps({"photo": str(photo), "error": error}))
-        click.echo(f"not signed: {photo}: {result.detail} [{result.code}]", err=True)
+            say_json({"photo": str(photo), "error": error})
+        say(f"not signed: {photo}: {result.detail} [{result.code}]", err=True)
         return
     stamped = any(entry.id == result.entry.id for entry in run.stamped)
     if not as_json:
         time = "time-stamped" if stamped else "waits for its time-stamp"
-        click.echo(f"signed {result.path} (no. {result.counter} of this device; {time})")
+        say(f"signed {result.path} (no. {result.counter} of this device; {time})")
         return
-    click.echo(
+    say(
         json.dumps(
             {
                 "photo": str(photo),

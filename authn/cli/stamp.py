@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from authn.cli.capturing import CaptureSession, open_session, print_stamping, stamp_waiting
+from authn.cli.out import say
 from signer.errors import InputRefused, ManifestMalformed
 from signer.formats import media_type_of
 from signer.mediafile import read_media_file
@@ -31,14 +32,14 @@ def stamp(ctx: click.Context, photos: tuple[Path, ...], device_name: str | None)
     refused = [photo for photo in photos if not _add(photo, session)]
     run = stamp_waiting(session)
     for entry in run.stamped:
-        click.echo(f"stamped {entry.path}")
+        say(f"stamped {entry.path}")
     print_stamping(run)
     if not (photos or run.stamped or run.waiting or run.aside):
-        click.echo("nothing waits for a time-stamp", err=True)
+        say("nothing waits for a time-stamp", err=True)
     kept, damaged = len(session.spool.aside()), len(session.spool.damaged())
     if kept or damaged:
         folder = session.spool.folder / "aside"
-        click.echo(f"kept aside in {folder}: {kept} captures, {damaged} damaged entries", err=True)
+        say(f"kept aside in {folder}: {kept} captures, {damaged} damaged entries", err=True)
     if refused or run.aside:
         ctx.exit(EXIT_REFUSED)
     if run.waiting:
@@ -50,7 +51,7 @@ def _add(photo: Path, session: CaptureSession) -> bool:
         file = read_media_file(photo)
         media_type = media_type_of(file.data, photo.name)
         if has_token(file.data, media_type):
-            click.echo(f"has a time-stamp already: {photo}", err=True)
+            say(f"has a time-stamp already: {photo}", err=True)
             return True
         entry = new_entry(
             path=photo,
@@ -60,7 +61,7 @@ def _add(photo: Path, session: CaptureSession) -> bool:
             now=datetime.now(UTC),
         )
     except (InputRefused, ManifestMalformed) as e:
-        click.echo(f"not stamped: {photo}: {e.detail} [{e.code}]", err=True)
+        say(f"not stamped: {photo}: {e.detail} [{e.code}]", err=True)
         return False
     session.spool.add(entry)
     return True

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from authn.cli.capturing import open_session, request_signer
+from authn.cli.out import say
 from authn.errors import AuthnError, NoteError, ReceiptRefused
 from authn.evidence import Outcome
 from authn.media import media_of
@@ -44,16 +45,16 @@ def upload(
     for photo in photos:
         try:
             _one(photo, client, session.identity.folder / KEY_FILE)
-            click.echo(f"logged {photo}")
+            say(f"logged {photo}")
         except ServiceUnavailable as e:
-            click.echo(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)
+            say(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)
             code = 4
         except OSError as e:
             # It may be in the log by now; sending it again only logs it again.
-            click.echo(f"no receipt kept: {photo}: {e.strerror}; send it again", err=True)
+            say(f"no receipt kept: {photo}: {e.strerror}; send it again", err=True)
             code = 4
         except (InputRefused, ServiceRefused, AuthnError) as e:
-            click.echo(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)
+            say(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)
             code = max(code, 3)
     ctx.exit(code)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -12,9 +11,10 @@ from typing import Any
 import click
 
 from authn.cli.given import Given, read_receipt, trust_options
+from authn.cli.out import say, say_block, say_json
 from authn.cli.repeating import repeat_bundle
 from authn.config import load_settings
-from authn.errors import AuthnError, BadRequest, MediaError
+from authn.errors import AuthnError, BadRequest, ExaminationFailed, MediaError
 from authn.evidence import Axis, Outcome
 from authn.examine import Examiner
 from authn.media import Media, MediaLimits, open_media
@@ -83,8 +83,8 @@ def verify(
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     code = 0
     for file in files:
-        receipt = read_receipt(file, receipt_file)
         shown = partial(_show, page=page, as_json=as_json)
+        receipt = partial(read_receipt, file, receipt_file)
         code = max(code, _one(file, examiner, limits, given.as_of, receipt, fail_on, shown, as_json=as_json))
     ctx.exit(code)
 
@@ -94,16 +94,17 @@ def _one(
     examiner: Examiner,
     limits: MediaLimits,
     as_of: datetime | None,
-    receipt: str | None,
+    receipt: Callable[[], str | None],
     fail_on: str,
     show: Callable[[Examiner, Media, Report], None],
     *,
     as_json: bool,
 ) -> int:
+    """What cannot be read, or stops its examiner, costs this file and not the next."""
     try:
         media = open_media(file, limits)
-        report = examiner.examine(media, as_of=as_of, receipt=receipt)
-    except MediaError as e:
+        report = examiner.examine(media, as_of=as_of, receipt=receipt())
+    except (MediaError, ExaminationFailed) as e:
         _refuse(file, e, as_json=as_json)
         return e.exit_code
     show(examiner, media, report)
@@ -114,9 +115,9 @@ def _show(examiner: Examiner, media: Media, report: Report, *, page: Path | None
     if page is not None:
         _write_page(page, examiner, media, report)
     if as_json:
-        click.echo(json.dumps(report_json(report)))
+        say_json(report_json(report))
     else:
-        click.echo(render_text(report), nl=False)
+        say_block(render_text(report))
 
 
 def _write_page(page: Path, examiner: Examiner, media: Media, report: Report) -> None:
@@ -135,8 +136,8 @@ def _write_page(page: Path, examiner: Examiner, media: Media, report: Report) ->
 
 def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(refusal_json(file.name, error.code, error.detail)))
-    click.echo(f"assay: {error.detail} [{error.code}]", err=True)
+        say_json(refusal_json(file.name, error.code, error.detail))
+    say(f"assay: {error.detail} [{error.code}]", err=True)
 
 
 def _fails(report: Report, fail_on: str) -> bool:

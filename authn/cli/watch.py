@@ -18,6 +18,7 @@ from authn.cli.capturing import (
     print_stamping,
     stamp_waiting,
 )
+from authn.cli.out import say
 from signer.capture import sign_file
 from signer.errors import AlreadySigned, InputRefused, SigningFailed, SpoolError
 from signer.keys import open_key
@@ -67,7 +68,7 @@ def watch(
     session = open_session(ctx.obj, device_name)
     make_out_folder(out)
     desk = _Desk(session=session, key=open_key(session.identity.key_uri), out=out, stamping=not no_stamp)
-    click.echo(f"watching {folder} as {session.identity.name}; Ctrl-C ends it", err=True)
+    say(f"watching {folder} as {session.identity.name}; Ctrl-C ends it", err=True)
     watch_folder(HotFolder(folder, settle_s), desk.handle, idle=desk.idle, once=once, interval_s=interval_s)
     if desk.refused:
         ctx.exit(EXIT_REFUSED)
@@ -94,9 +95,9 @@ class _Desk:
             return False
         except (InputRefused, SigningFailed) as e:
             self.refused += 1
-            click.echo(f"not signed: {path}: {e.detail} [{e.code}]", err=True)
+            say(f"not signed: {path}: {e.detail} [{e.code}]", err=True)
             return False
-        click.echo(f"signed {done.path} (no. {done.counter} of this device)")
+        say(f"signed {done.path} (no. {done.counter} of this device)")
         return target is None
 
     def idle(self) -> None:
@@ -106,11 +107,11 @@ class _Desk:
         try:
             run = stamp_waiting(self.session)
         except SpoolError as e:  # signing goes on; a damaged entry is for a person to look at
-            click.echo(f"not stamped: {e.detail} [{e.code}]", err=True)
+            say(f"not stamped: {e.detail} [{e.code}]", err=True)
             self._next_stamping_s = self.clock() + STAMP_RETRY_S
             return
         for entry in run.stamped:
-            click.echo(f"stamped {entry.path}")
+            say(f"stamped {entry.path}")
         print_stamping(run)
         if run.waiting:
             self._next_stamping_s = self.clock() + STAMP_RETRY_S

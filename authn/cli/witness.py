@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authn.cli.out import say, say_block
+
 if TYPE_CHECKING:
     from authn.tlog.cosignature import Cosigner
     from authn.tlog.witness import Witness
@@ -52,7 +54,7 @@ def init(home: Path, name: str, post_quantum: bool) -> None:
         raise click.UsageError(f"{home} holds a witness already") from e
     except OSError as e:
         raise click.UsageError(f"{home} cannot be written: {e.strerror}") from e
-    click.echo(str(_cosigner(home).verifier))
+    say(str(_cosigner(home).verifier))
 
 
 @witness.command()
@@ -84,7 +86,8 @@ def evidence(home: Path) -> None:
     kept = Witness(home / DATABASE, (), ()).evidence()
     for item in kept:
         what = "two roots for one size" if item.split_view else "not shown to continue"
-        click.echo(f"# {item.origin}: {what}\n## held\n{item.held}\n## offered\n{item.offered}")
+        say(f"# {item.origin}: {what}")
+        say_block(f"## held\n{item.held}\n## offered\n{item.offered}")
     if any(item.split_view for item in kept):
         click.get_current_context().exit(1)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from authn.devices import DeviceRecord, RevokedCertificate
+from authn.instants import utc_of
 from authn.report.model import Json, instant
 
 TIMES = ("enrolled_at", "attested_at", "revoked_at", "invalid_since")
@@ -41,14 +41,14 @@ def record_json(record: DeviceRecord) -> dict[str, Json]:
 def record_of(found: Mapping[str, object]) -> DeviceRecord:
     """Raises ``ValueError``, ``TypeError`` or ``KeyError`` for what is no record."""
     found = {"attested_at": None, **found}  # version 0.1.0 wrote none
-    times = {name: datetime.fromisoformat(str(t)) if (t := found[name]) else None for name in TIMES}
+    times = {name: utc_of(str(t)) if (t := found[name]) else None for name in TIMES}
     revoked = found.get("revoked_certificates", ())  # version 0.1.0 wrote none
     if not isinstance(revoked, list | tuple):
         raise TypeError("revoked_certificates is no list")
     certificates = tuple(
         RevokedCertificate(
             serial=str(c["serial"]),
-            invalid_since=datetime.fromisoformat(str(c["invalid_since"])),
+            invalid_since=utc_of(str(c["invalid_since"])),
             reason=str(c["reason"]),
         )
         for c in revoked

@@ -15,7 +15,7 @@ from authn.devices.registry import AttestationRecord, CertificateRecord, Enrolle
 from authn.intake import verify_token
 from authn.report.model import Json, instant
 from authn.services import Services
-from authn.web.uploads import parse_flag, parse_instant, read_json, read_media, upload_turn
+from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media, upload_turn
 from signer.digest import sha256_of
 
 api = Blueprint("api", __name__, url_prefix="/v1")
@@ -59,7 +59,7 @@ def device(device_id: str) -> Response:
 @api.post("/verifications")
 def verify() -> Response:
     """Examine one file and answer with its report."""
-    as_of = parse_instant(request.args.get("as_of"))
+    as_of = parse_as_of(request.args.get("as_of"))
     heuristics = parse_flag("heuristics", request.args.get("heuristics"))
     preview = parse_flag("preview", request.args.get("preview")) or False
     with upload_turn():

@@ -6,7 +6,7 @@ Views parse, call one function, render. An error is a page when a browser asks, 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 
@@ -15,7 +15,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from authn.errors import AuthnError, BadRequest
+from authn.errors import AuthnError
+from authn.instants import parse_utc_field
 from authn.report.cards import size
 from authn.report.html import Links, content_security_policy, environment, render_report
 from authn.report.receipt_page import receipt_page_policy, render_receipt_page
@@ -115,12 +116,7 @@ def _http_refused(error: HTTPException) -> Response:
 
 def parse_utc(text: str) -> datetime | None:
     """The value of a ``datetime-local`` field, read as UTC; empty is None. Raises ``BadRequest``."""
-    if not text.strip():
-        return None
-    try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
-    except ValueError as e:
-        raise BadRequest("the time cannot be read; write it like 2026-11-24T08:00") from e
+    return parse_utc_field(text.strip(), "as_of") if text.strip() else None
 
 
 def _problem(status: int, code: str, detail: str) -> Response:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import socket
 import threading
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import IO
 
 from flask import Request
@@ -22,6 +23,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from authn.config import Settings
 from authn.errors import BadRequest, MediaTooLarge, Unavailable, UnreadableMedia, UnsupportedMedia
+from authn.instants import parse_instant
 from authn.media import Media, MediaLimits, media_of
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
@@ -30,10 +32,10 @@ MAX_NAME_CHARACTERS = 200
 # An upload lies in memory until it was examined, so only a few at once.
 UPLOADS_AT_ONCE = 3
 UPLOAD_WAIT_S = 20.0
-# What certificates can be judged at, with a year to spare for the zone.
-EARLIEST_YEAR, LATEST_YEAR = 1971, 9998
 RAW_TYPES = ("image/", "video/", "audio/")
 OTHER_RAW_TYPES = ("application/octet-stream", "application/pdf")
+
+_LOST_PLUS = re.compile(r" ([0-9]{2}:[0-9]{2})$")
 
 _turns = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
 
@@ -119,20 +121,12 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def parse_instant(text: str | None) -> datetime | None:
-    """RFC 3339 with a zone, as UTC; None stays None. Raises ``BadRequest``."""
+def parse_as_of(text: str | None) -> datetime | None:
+    """The field or query ``as_of``; None stays None. Raises ``BadRequest``."""
     if text is None:
         return None
-    try:
-        # A space is what a plus sign becomes in a query string that was not encoded.
-        instant = datetime.fromisoformat(text.strip().replace(" ", "+"))
-    except ValueError as e:
-        raise BadRequest("as_of is not a time in RFC 3339, such as 2026-11-24T08:00:00Z") from e
-    if instant.tzinfo is None:
-        raise BadRequest("as_of needs a zone, such as Z at its end")
-    if not EARLIEST_YEAR <= instant.year <= LATEST_YEAR:
-        raise BadRequest(f"as_of must lie between the years {EARLIEST_YEAR} and {LATEST_YEAR}")
-    return instant.astimezone(UTC)
+    # A space before the offset is what a plus sign becomes in a query string that was not encoded.
+    return parse_instant(_LOST_PLUS.sub(r"+\1", text.strip()), "as_of")
 
 
 def parse_flag(name: str, text: str | None) -> bool | None:

@@ -1,4 +1,4 @@
-"""A failure is caught where somebody knows what it means; catching everything has three named places."""
+"""A failure is caught where somebody knows what it means; catching everything has four named places."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ PLACES = {
     "authn/examine.py": 1,  # around one evidence source
     "authn/audit/run.py": 1,  # around one audited item
     "authn/web/problems.py": 1,  # between a view and a client
+    # Between a command and its caller: Python itself ends an unexpected error with 1, which here says that
+    # something was found. It is the one exit code that a crash may never have, so somebody has to choose.
+    "authn/cli/__init__.py": 1,
 }
 BROAD = {"Exception", "BaseException"}
 
 
-def test_broad_excepts_stand_in_three_named_places_only() -> None:
+def test_broad_excepts_stand_in_four_named_places_only() -> None:
     found = {named(p): n for p in modules() if (n := sum(map(_is_broad, ast.walk(parsed(p)))))}
     # Flask's errorhandler(Exception) is the same thing in another dress.
     assert found.keys() <= PLACES.keys(), found

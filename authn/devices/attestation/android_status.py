@@ -37,6 +37,8 @@ def _read(file: Path, now: datetime, most: timedelta) -> dict[str, str]:
         changed = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     except OSError as e:
         raise Unavailable(f"the list of revoked Android keys {file} cannot be read: {e.strerror}") from e
+    except (OverflowError, ValueError) as e:  # a file system can hold a time that no calendar here has
+        raise Unavailable(f"the list of revoked Android keys {file} has an impossible time") from e
     if len(data) > MAX_BYTES:
         raise Unavailable(f"the list of revoked Android keys {file} is too large")
     if not -MAX_AHEAD <= now - changed <= most:

@@ -37,8 +37,8 @@ _SUFFIXES = {
     ".tif": "image/tiff", ".tiff": "image/tiff", ".dng": "image/tiff", ".gif": "image/gif",
     ".heic": "image/heic", ".heif": "image/heic", ".avif": "image/avif", ".jxl": "image/jxl",
     ".mp4": "video/mp4", ".m4s": "video/mp4", ".mov": "video/quicktime", ".m4a": "audio/mp4",
-    ".wav": "audio/wav", ".mp3": "audio/mpeg", ".avi": "video/x-msvideo", ".svg": "image/svg+xml",
-    ".pdf": "application/pdf",
+    ".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".avi": "video/x-msvideo",
+    ".svg": "image/svg+xml", ".pdf": "application/pdf",
 }  # fmt: skip
 _BMFF_BRANDS = {
     b"avif": "image/avif", b"avis": "image/avif",
@@ -144,13 +144,22 @@ def sniff(data: bytes) -> str | None:
         return "video/mp4"
     if head.startswith((b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a")):
         return "image/jxl"
-    if head.startswith(b"ID3") or (head[0] == 0xFF and len(head) > 1 and head[1] & 0xE6 == 0xE2):
-        return "audio/mpeg"
     if head.startswith(b"%PDF-"):
         return "application/pdf"
     if b"<svg" in data[:1024] and head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         return "image/svg+xml"
-    return None
+    return _sniff_sound(data)
+
+
+def _sniff_sound(data: bytes) -> str | None:
+    """An ID3 tag may stand before either kind (id3.org, v2.4 section 3.1)."""
+    tagged, at = data.startswith(b"ID3"), 0
+    if tagged:
+        at = 10 + sum((byte & 0x7F) << 7 * (3 - i) for i, byte in enumerate(data[6:10]))
+    if data[at : at + 4] == b"fLaC":
+        return "audio/flac"
+    framed = data[0] == 0xFF and len(data) > 1 and data[1] & 0xE6 == 0xE2
+    return "audio/mpeg" if tagged or framed else None
 
 
 def _sniff_bmff(data: bytes) -> str:

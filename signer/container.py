@@ -11,8 +11,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from signer.containers import boxes, pictures
-from signer.containers.places import Budget, Coding, Finder, Place
+from signer.containers import audio, boxes, documents, pictures
+from signer.containers.places import Budget, Finder, Place
 from signer.errors import ContainerUnreadable, ManifestMalformed, UnsupportedMedia
 from signer.jumbf import Span, names_store
 
@@ -48,7 +48,7 @@ def manifest_spans(data: bytes, media_type: str) -> tuple[Span, ...]:
     """Spans of the file that hold the store, in order; empty without one. Raises as ``read_manifest``, and
     ``UnsupportedMedia`` where the container writes the store in another coding."""
     found = _located(data, media_type)
-    if found and found.coding is not Coding.PLAIN:
+    if found and found.content is not None:
         raise UnsupportedMedia(f"a manifest inside {media_type} is not written as it is")
     return found.spans if found else ()
 
@@ -107,6 +107,10 @@ _FINDERS: dict[str, Finder] = {
     "image/heif": boxes.bmff,
     "image/avif": boxes.bmff,
     "image/jxl": boxes.jxl,
+    "image/svg+xml": documents.svg,
+    "application/pdf": documents.pdf,
+    "audio/mpeg": audio.id3,
+    "audio/flac": audio.id3,
     "video/mp4": boxes.bmff,
     "video/quicktime": boxes.bmff,
     "audio/mp4": boxes.bmff,

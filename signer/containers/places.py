@@ -6,7 +6,6 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from signer.errors import ContainerUnreadable
 from signer.jumbf import Span
@@ -15,29 +14,20 @@ from signer.jumbf import Span
 MAX_PARTS = 500_000
 
 
-class Coding(StrEnum):
-    """How a container writes the store's bytes."""
-
-    PLAIN = "plain"
-    BASE64 = "base64"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The store's bytes are the concatenation of ``spans`` of the file, decoded.
+    """The store's bytes are the concatenation of ``spans`` of the file, or ``content`` where the container
+    writes them in another coding.
 
     ``torn``: pieces of it are missing or stand there twice, so that no reader can know its bytes.
     """
 
-    spans: tuple[Span, ...]
-    coding: Coding = Coding.PLAIN
+    spans: tuple[Span, ...] = ()
+    content: bytes | None = None
     torn: bool = False
 
     def of(self, data: bytes) -> bytes:
-        raw = b"".join(s.of(data) for s in self.spans)
-        if self.coding is Coding.BASE64:
-            return from_base64(raw)
-        return raw
+        return b"".join(s.of(data) for s in self.spans) if self.content is None else self.content
 
 
 class Budget:

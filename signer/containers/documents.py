@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -92,6 +93,7 @@ def pdf(data: bytes, budget: Budget) -> Iterator[Place]:
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it quotes the file, which a stranger wrote
     try:
         catalogue: Any = PdfReader(io.BytesIO(data), strict=False).trailer["/Root"]
         for reference in catalogue.get("/AF", [])[:_MAX_ASSOCIATED_FILES]:

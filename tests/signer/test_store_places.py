@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import struct
 import time
@@ -241,3 +242,11 @@ def test_a_tag_of_a_big_tiff_is_found() -> None:
 def test_a_store_in_another_coding_cannot_be_replaced() -> None:
     with pytest.raises(UnsupportedMedia):
         replace_manifest(drawing(manifest(BASE64)), "image/svg+xml", STORE)
+
+
+def test_a_broken_document_writes_nothing_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        for data in (unsigned()["application/pdf"][:-30], document(STORE)[:-200]):
+            with contextlib.suppress(ContainerUnreadable):
+                read_manifest(data, "application/pdf")
+    assert caplog.records == []

@@ -1,14 +1,16 @@
 """Bytes to pixels: structure and header first, the decoder last, and one decoder for every purpose.
 
 Training, evaluation and the service all decode here. Truncated files are refused, because a decoder fills
-what is missing with grey and a score of grey says nothing. The EXIF orientation is ignored: a rotation
-moves the compression grid that the evidence depends on. Nothing is resized.
+what is missing with grey and a score of grey says nothing; a file whose structure is merely odd is not
+refused, and what would cost a decoder too much is not asked of it. The EXIF orientation is ignored: a
+rotation moves the compression grid that the evidence depends on. Nothing is resized.
 """
 
 from __future__ import annotations
 
 import io
 import struct
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
@@ -17,11 +19,12 @@ from PIL import Image
 
 from detector.decoding import decoding
 from detector.errors import DetectorError, NotApplicable, PixelsUnreadable
-from detector.forensics.jpeg import parse_jpeg
+from detector.forensics.jpeg import JpegStructure, bare_jpeg, parse_jpeg
 
 Pixels = NDArray[np.uint8]  # height x width x 3, RGB
 
 MAX_PIXELS = 128_000_000
+MAX_PNG_CHUNKS = 65_536  # the largest picture in pieces of 8 kB has fewer
 _FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",), "image/webp": ("WEBP",)}
 
 
@@ -42,15 +45,17 @@ def open_cv2() -> ModuleType:
 def decode(data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode a still picture completely.
 
-    Raises ``NotApplicable`` for other formats, animations and more pixels than ``max_pixels``, and
-    ``PixelsUnreadable`` for bytes that are truncated or do not decode.
+    Raises ``NotApplicable`` for other formats, animations, more pixels than ``max_pixels`` and pictures that
+    cost too much to decode, and ``PixelsUnreadable`` for bytes that are truncated or do not decode.
     """
     if media_type not in _FORMATS:
         raise NotApplicable(f"pixels of {media_type} are not decoded here; JPEG, PNG and WebP are")
-    _check_structure(data, media_type)
-    width, height = _header(data, media_type)
+    layout = _layout(data, media_type)
+    width, height = layout.width, layout.height
     if width * height > max_pixels:
         raise NotApplicable(f"{width} x {height} pixels; the limit is {max_pixels}")
+    if layout.trouble is not None and not _decodes_whole(data, media_type):
+        raise PixelsUnreadable(layout.trouble)
     cv2 = open_cv2()
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -65,32 +70,83 @@ def decode(data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Pix
     return rgb
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """What the structure says before anything is decoded; ``trouble`` is why it seems not to be whole."""
+
+    width: int
+    height: int
+    trouble: str | None
+
+
+def _layout(data: bytes, media_type: str) -> _Layout:
+    if media_type == "image/jpeg":
+        return _jpeg_layout(parse_jpeg(data))
+    if media_type == "image/png":
+        return _png_layout(data)
+    width, height = _header(data, media_type)
+    cut = len(data) < 12 or data[:4] != b"RIFF" or struct.unpack_from("<I", data, 4)[0] + 8 > len(data)
+    return _Layout(
+        width=width, height=height, trouble="the WebP ends before its picture does" if cut else None
+    )
+
+
+def _jpeg_layout(jpeg: JpegStructure) -> _Layout:
+    if jpeg.too_costly is not None:
+        raise NotApplicable(jpeg.too_costly)
+    if not jpeg.width or not jpeg.height:
+        raise PixelsUnreadable("no readable image/jpeg header")
+    trouble = None if jpeg.complete else (*jpeg.troubles, "the JPEG ends before its picture does")[0]
+    return _Layout(width=jpeg.width, height=jpeg.height, trouble=trouble)
+
+
+def _png_layout(data: bytes) -> _Layout:
+    """The chunks by name alone; Pillow would also inflate text before the pixels, and refuse what a generator
+    writes there."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 33:
+        raise PixelsUnreadable("no readable image/png header")
+    width, height = struct.unpack_from(">II", data, 16)
+    if not width or not height:
+        raise PixelsUnreadable("the PNG declares a picture without pixels")
+    at = 8
+    for _ in range(MAX_PNG_CHUNKS):
+        if at + 12 > len(data):
+            return _Layout(width=width, height=height, trouble="the PNG ends before its picture does")
+        (size,) = struct.unpack_from(">I", data, at)
+        kind = data[at + 4 : at + 8]
+        if kind == b"IEND":
+            return _Layout(width=width, height=height, trouble=None)
+        if (
+            kind == b"acTL"
+            and size >= 8
+            and struct.unpack_from(">I", data.ljust(at + 12, b"\0"), at + 8)[0] > 1
+        ):
+            raise NotApplicable("the picture is animated")
+        at += 12 + size
+    raise NotApplicable(f"the PNG has more than {MAX_PNG_CHUNKS} chunks")
+
+
 def _header(data: bytes, media_type: str) -> tuple[int, int]:
     with (
         decoding(f"the {media_type} header"),
         Image.open(io.BytesIO(data), formats=_FORMATS[media_type]) as image,
     ):
-        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        if getattr(image, "n_frames", 1) > 1:
             raise NotApplicable("the picture is animated")
         width, height = image.size
         return width, height
 
 
-def _check_structure(data: bytes, media_type: str) -> None:
-    if media_type == "image/jpeg":
-        if not parse_jpeg(data).complete:
-            raise PixelsUnreadable("the JPEG ends before its picture does")
-    elif media_type == "image/png":
-        _check_png(data)
-    elif len(data) < 12 or data[:4] != b"RIFF" or struct.unpack("<I", data[4:8])[0] + 8 > len(data):
-        raise PixelsUnreadable("the WebP ends before its picture does")
-
-
-def _check_png(data: bytes) -> None:
-    at = 8
-    while at + 12 <= len(data):
-        (size,) = struct.unpack(">I", data[at : at + 4])
-        if data[at + 4 : at + 8] == b"IEND":
-            return
-        at += 12 + size
-    raise PixelsUnreadable("the PNG ends before its picture does")
+def _decodes_whole(data: bytes, media_type: str) -> bool:
+    """Whether a decoder that refuses truncated pictures takes this one. An end marker may be all that is
+    missing; the decoder that we use otherwise would not tell."""
+    whole = bare_jpeg(data) if media_type == "image/jpeg" else data
+    try:
+        with (
+            decoding("the picture"),
+            Image.open(io.BytesIO(whole), formats=_FORMATS[media_type]) as image,
+        ):
+            image.load()
+    except (PixelsUnreadable, NotApplicable):
+        return False
+    return True

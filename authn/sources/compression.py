@@ -1,8 +1,9 @@
 """JPEG quantisation tables against the camera that the file claims. Question: *edited*.
 
-It supports only when the claimed camera was measured, the tables are none of those seen from it, and they are
-those of ordinary software. That shows that software wrote the file after the camera, which most harmless
-tools do; it shows no change of content. Everything else is inconclusive or an abstention.
+It supports only when the claimed camera was measured in at least ``MIN_SAMPLES`` files, the tables are none
+of those seen from it, and they are those of ordinary software. That shows that software wrote the file after
+the camera, which most harmless tools do; it shows no change of content. Everything else is inconclusive or
+an abstention.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from authn.sources.markers import shown
 from detector.forensics import exif
 from detector.forensics.camera_measure import exif_of
 from detector.forensics.compression import (
+    MIN_SAMPLES,
     CameraTables,
     Comparison,
     Compression,
@@ -25,7 +27,7 @@ from detector.forensics.compression import (
 )
 from detector.forensics.jpeg import parse_jpeg
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class CompressionSource:
         return "compression"
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
-        """Raises ``DetectorError`` for a JPEG whose structure or tables cannot be read."""
+        """Raises ``DetectorError`` for a JPEG whose tables cannot be read."""
         if media.media_type != "image/jpeg":
             reason = f"{media.media_type} has no JPEG quantisation tables"
             return (_evidence(HeuristicOutcome.ABSTAIN, reason, applicable=False),)
@@ -63,15 +65,19 @@ def _reading(
             )
         return HeuristicOutcome.ABSTAIN, f"the claimed camera {name} is not among those measured"
     seen = f"in {camera.samples} measured file{'s' if camera.samples > 1 else ''}"
-    writer = f"standard software at quality {found.ijg_quality}" if found.standard else "Adobe software"
-    outcome = (
-        HeuristicOutcome.SUPPORTS
-        if comparison is Comparison.SOFTWARE_TABLES
-        else HeuristicOutcome.INCONCLUSIVE
+    writer = (
+        f"standard software at quality {found.ijg_quality}"
+        if found.standard
+        else "software that leaves Adobe's segment"
     )
-    return outcome, _SENTENCES[comparison].format(name=name, seen=seen, writer=writer)
+    sentence = _SENTENCES[comparison].format(name=name, seen=seen, writer=writer, least=MIN_SAMPLES)
+    return _OUTCOMES.get(comparison, HeuristicOutcome.INCONCLUSIVE), sentence
 
 
+_OUTCOMES = {
+    Comparison.SOFTWARE_TABLES: HeuristicOutcome.SUPPORTS,
+    Comparison.FEW_SAMPLES: HeuristicOutcome.ABSTAIN,
+}
 _SENTENCES = {
     Comparison.MATCHES_CAMERA: (
         "the tables are among those seen from {name} ({seen}); tables are easily copied, so nothing follows"
@@ -79,6 +85,10 @@ _SENTENCES = {
     Comparison.SOFTWARE_TABLES: (
         "the tables are those of {writer}, never seen from {name} ({seen}): the file was saved again after "
         "the camera. Saving again by software is common and innocent"
+    ),
+    Comparison.FEW_SAMPLES: (
+        "the tables are not among those seen from {name} ({seen}); a camera has several, and fewer than "
+        "{least} files do not show them all"
     ),
     Comparison.CAMERA_USES_STANDARD: "{name} itself uses the tables of standard software ({seen})",
     Comparison.UNLIKE_BOTH: "the tables are neither those seen from {name} ({seen}) nor standard ones",

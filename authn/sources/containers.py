@@ -75,7 +75,9 @@ def read_blocks(media: Media) -> Blocks:
 
 
 def _jpeg(data: bytes, blocks: Blocks) -> None:
-    for segment in parse_jpeg(data).segments:
+    jpeg = parse_jpeg(data)
+    blocks.troubles += jpeg.troubles
+    for segment in jpeg.segments:
         payload = segment.payload
         if segment.marker == 0xE1 and payload.startswith(b"Exif\0\0"):
             _set_exif(payload[6:], blocks)

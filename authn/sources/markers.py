@@ -1,17 +1,24 @@
-"""Tables of what generators and editors write about themselves. Data only; who may be believed is not decided
-here.
+"""What generators and editors write about themselves, in the forms in which they write it. Who may be
+believed is not decided here.
 
-IPTC digital source types: cv.iptc.org/newscodes/digitalsourcetype. Keywords of generators: what the programs'
-own source code writes (AUTOMATIC1111 ``parameters``, ComfyUI ``prompt`` and ``workflow``, InvokeAI
-``invokeai_metadata``, NovelAI ``Software``/``Source``/``Comment``, Midjourney ``Description``).
+A caption names OpenAI because the picture shows its office. So a name counts only in a field that software
+fills by itself, and only where the whole value has the form of a program's name; text that people write
+counts nowhere, unless all of it is a program's own record. The forms are those of the programs' source code:
+AUTOMATIC1111 ``parameters``, ComfyUI ``prompt`` and ``workflow``, InvokeAI ``invokeai_metadata``, NovelAI
+``Software``, ``Source`` and ``Comment``, Midjourney ``Description``, SwarmUI and Fooocus. IPTC digital source
+types: cv.iptc.org/newscodes/digitalsourcetype. Decision 0016.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 MAX_SHOWN = 160
+MAX_NAMED = 400  # characters; no program's name is longer
+MAX_PARAMETERS = 20_000
+MAX_JSON = 2 * 1024 * 1024
 
 # Digital source types under which a picture, or a part of it, came out of a model or an algorithm.
 SYNTHETIC_SOURCE_TYPES = {
@@ -31,84 +38,176 @@ EDITED_SOURCE_TYPES = {
     "minorhumanedits": "changed slightly by a person with software",
 }
 
-# Names by which generators sign the Software, CreatorTool, Credit or Make fields. Whole words, because "Flux"
-# or "Grok" may be part of somebody's name.
-GENERATOR_NAMES = re.compile(
-    r"\b(stable[ -]?diffusion|automatic1111|comfyui|invoke ?ai|novelai|midjourney|dall[·\-. ]?e(?![a-z])"
-    r"|adobe firefly|firefly image|fooocus|sd\.next|easy diffusion|dreamstudio|draw ?things|leonardo\.ai"
-    r"|ideogram|flux[.\-]?1|black forest labs|made with google ai|edited with google ai|google imagen"
-    r"|gpt-?4o|gpt-image|chatgpt|openai|bing image creator|microsoft designer|seedream|recraft|playground ai"
-    r"|nightcafe|craiyon|grok image|swarmui|forge ai)\b",
+# Programs and models that make pictures. What is also an ordinary word, or another program, needs its maker.
+_GENERATORS = re.compile(
+    r"(?:(?:adobe|google|microsoft|openai|stability ?ai|black[ -]forest[ -]labs|bytedance|xai)[ /:\-]+)?"
+    r"(?:stable[ -]?diffusion|automatic1111|comfyui|invoke ?ai|novelai|midjourney|dall[·\-. ]?e(?![a-z])"
+    r"|sd\.next|fooocus|easy diffusion|dreamstudio|draw ?things|leonardo\.ai|ideogram|flux[.\-]?[12](?!\d)"
+    r"|gpt-?4o|gpt-image|chatgpt|bing image creator|seedream|recraft|playground ai|nightcafe|craiyon"
+    r"|grok image|swarmui|forge ai"
+    r"|firefly image|(?<=adobe )firefly|(?<=google )imagen|(?<=xai )grok|(?<=microsoft )designer"
+    r"|(?:made|edited) with google ai)"
+    r"|openai|black[ -]forest[ -]labs",
     re.IGNORECASE,
 )
-
-EDITOR_NAMES = re.compile(
-    r"\b(adobe photoshop|photoshop|lightroom|gimp|affinity photo|pixelmator|paint\.net|paintshop|corel"
+# What may follow a generator's name: numbers, checksums, and the words of products and platforms.
+_NUMBER = re.compile(r"v?\d\w{0,15}|[0-9a-f]{6,40}", re.ASCII)
+_WORDS = frozenset(
+    ("web", "ui", "webui", "image", "images", "model", "models", "version", "api", "app", "beta", "pro",
+     "ultra", "dev", "schnell", "kontext", "turbo", "xl", "large", "medium", "mini", "fast", "base",
+     "diffusion", "anime", "full", "curated", "furry", "generator", "creator", "forge", "desktop", "server",
+     "release", "windows", "macintosh", "mac", "macos", "linux", "ios", "android")
+)  # fmt: skip
+_EDITORS = re.compile(
+    r"(?:(?:adobe|apple|google|microsoft|nikon|olympus|corel|serif|skylum|the) )?"
+    r"(?:adobe photoshop|photoshop|lightroom|gimp|affinity photo|pixelmator|paint\.net|paintshop|corel"
     r"|capture one|darktable|rawtherapee|snapseed|picsart|facetune|luminar|acdsee|photoscape|photopea|polarr"
     r"|vsco|canva|picasa|iphoto|irfanview|photodirector|krita|imagemagick|camera raw|dxo|topaz|photo ?desk"
     r"|camedia master|nikon scan|capture nx)\b",
     re.IGNORECASE,
 )
+_MADE_WITH = re.compile(
+    r"(?:made|created|generated|edited|processed) (?:with|by|in|using) (?!google ai)", re.IGNORECASE
+)
 
-# PNG text keywords that only generators are known to use, with the program; the value must look right too.
-_PARAMETERS = re.compile(r"\bSteps: \d+,.*\bSampler: ", re.DOTALL)
-_MIDJOURNEY = re.compile(r"(--(v|ar|stylize|chaos|niji|style)\b.*|\bJob ID: [0-9a-f-]{36})", re.DOTALL)
-_INVOKE_KEYWORDS = {"invokeai_metadata", "invokeai_graph", "invokeai_workflow", "sd-metadata"}
+# What Google's programs put into the credit line, in these words and no others.
+_CREDITS = frozenset(("made with google ai", "edited with google ai"))
+_SOURCE_TYPE = re.compile(
+    r"https?://(?:cv\.iptc\.org/newscodes|c2pa\.org)/digitalsourcetype/([a-z]{1,80})/?", re.IGNORECASE
+)
+_STEPS = re.compile(r"Steps: \d{1,6}, ")
+_FLAG = re.compile(
+    r"\s--(?:v|ar|aspect|s|stylize|c|chaos|niji|style|seed|q|quality|w|weird|p|profile|raw|no|iw|sref) ?\S*\s"
+)
+_JOB = re.compile(r"\sJob ID: [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\s*", re.IGNORECASE)
+_JOB_LENGTH = 64
+_NOVELAI_SOURCE = re.compile(r"(?:Stable|NovelAI) Diffusion [\w .]{0,40}[0-9A-F]{8}", re.ASCII)
+_INVOKE_KEYWORDS = frozenset(("invokeai_metadata", "invokeai_graph", "invokeai_workflow", "sd-metadata"))
+_DREAM = re.compile(r"-s ?\d{1,5} .{0,200}-S ?\d{1,12}\b", re.DOTALL)
+
+
+def generator_named(value: str) -> str | None:
+    """The generator that a value of a program's own field names, or None: the name stands first, and nothing
+    but versions and words of products follows it."""
+    for part in _parts(value):
+        found = _GENERATORS.match(part)
+        if found and _only_versions(part[found.end() :]):
+            return found.group(0)
+    return None
+
+
+def editor_named(value: str) -> bool:
+    """Whether a value of a program's own field begins with the name of an editor."""
+    return any(_EDITORS.match(part) for part in _parts(value))
+
+
+def generator_credited(value: str) -> bool:
+    """Whether a credit line is the one that a generator writes, to the letter."""
+    return value.strip().lower() in _CREDITS
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Programs that saved one after another are listed with semicolons or bars."""
+    if len(value) > MAX_NAMED:
+        return
+    for part in re.split(r"[;|]", value):
+        found = _MADE_WITH.match(part := part.strip())
+        yield part[found.end() :] if found else part
+
+
+def _only_versions(rest: str) -> bool:
+    if rest[:1].isalpha():
+        return False
+    words = (w for w in re.split(r"[\s/,:_.+()\[\]-]+", rest.lower()) if w)
+    return all(w in _WORDS or _NUMBER.fullmatch(w) for w in words)
 
 
 def generator_of_text(keyword: str, text: str) -> str | None:
     """Which generator writes this keyword with this kind of value, or None."""
     key = keyword.strip().lower()
-    if key in _INVOKE_KEYWORDS or (key == "dream" and " -s" in text):
+    if key in {"software", "creatortool"}:
+        return generator_named(text)
+    if key in _INVOKE_KEYWORDS and _object(text) is not None:
         return "InvokeAI"
-    if _PARAMETERS.search(text[:20_000]):
-        return "AUTOMATIC1111 or a program with the same format"
+    if key == "dream" and text.startswith('"') and _DREAM.search(text[-400:]):
+        return "InvokeAI"
     if key in {"prompt", "workflow"} and is_node_graph(text):
         return "ComfyUI"
-    if key == "description" and _MIDJOURNEY.search(text[:20_000]):
+    if key == "description" and is_midjourney_job(text):
         return "Midjourney"
-    if key in {"fooocus_scheme", "sui_image_params"} or (
-        key == "parameters" and '"sui_image_params"' in text
+    if key == "source" and _NOVELAI_SOURCE.fullmatch(text[:100].strip()):
+        return "NovelAI"
+    if (key == "fooocus_scheme" and text.strip() in {"fooocus", "a1111"}) or (
+        key in {"parameters", "sui_image_params"} and "sui_image_params" in (_object(text) or ())
     ):
         return "Fooocus or SwarmUI"
-    if key in {"software", "source", "creatortool", "comment", "description", "author", "title", "artist"}:
-        found = GENERATOR_NAMES.search(text[:2_000])
-        return found.group(0) if found else None
+    return generator_record(text)
+
+
+def generator_record(text: str) -> str | None:
+    """The generator whose record of a picture's making this text is, whatever field it stands in; None for
+    all that people write."""
+    if _has_parameters(text):
+        return "AUTOMATIC1111 or a program with the same format"
+    prefix, colon, rest = text[:MAX_JSON].partition(":")
+    if colon and prefix.strip().lower() in {"workflow", "prompt"} and is_node_graph(rest):
+        return "ComfyUI"
+    record = _object(text) if text.lstrip()[:1] == "{" else None
+    if record and {"prompt", "steps", "sampler", "seed"} <= record.keys():
+        return "NovelAI or a program with the same format"
     return None
 
 
+def _has_parameters(text: str) -> bool:
+    """AUTOMATIC1111's line: ``Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, ...``, in any order after
+    the steps. Looked for line by line, so that the work grows with the text and no faster."""
+    for line in text[:MAX_PARAMETERS].splitlines():
+        settings = line[max(0, line.rfind("Steps: ")) :]
+        if _STEPS.match(settings) and all(f", {k}: " in settings for k in ("Sampler", "Seed", "CFG scale")):
+            return True
+    return False
+
+
+def is_midjourney_job(text: str) -> bool:
+    """Midjourney's description ends with flags and the job's identifier: ``... --v 6.1 Job ID: <uuid>``."""
+    end = text[-_JOB_LENGTH:]
+    found = _JOB.search(end)
+    if found is None or found.end() != len(end):
+        return False
+    return _FLAG.search(text[-MAX_PARAMETERS : len(text) - len(end) + found.start() + 1]) is not None
+
+
 def is_node_graph(text: str) -> bool:
-    """A ComfyUI graph: a JSON object of nodes with ``class_type``, or a workflow with ``nodes``. Text too
-    large to parse in reasonable time is looked at by its words alone."""
-    if len(text) > 1_000_000:
-        return '"class_type"' in text or '"last_node_id"' in text
-    try:
-        graph = json.loads(text)
-    except (ValueError, RecursionError):
+    """A ComfyUI graph: a JSON object of nodes with ``class_type``, or a workflow with ``nodes``."""
+    graph = _object(text)
+    if graph is None:
         return False
-    if not isinstance(graph, dict):
-        return False
-    nodes = graph.get("nodes")
-    if isinstance(nodes, list) and ("last_node_id" in graph or "links" in graph):
+    if isinstance(graph.get("nodes"), list) and ("last_node_id" in graph or "links" in graph):
         return True
-    return any(isinstance(v, dict) and "class_type" in v for v in graph.values())
+    return any(isinstance(v, dict) and isinstance(v.get("class_type"), str) for v in graph.values())
 
 
-def generator_in_exif(text: str) -> str | None:
-    """Generators that misuse EXIF text fields: ComfyUI writes ``workflow:{...}`` into Make and
+def _object(text: str) -> dict[str, object] | None:
+    """The text as a JSON object, or None."""
+    if len(text) > MAX_JSON or text.lstrip()[:1] != "{":
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def generator_in_make(text: str) -> str | None:
+    """Generators that misuse the camera's fields: ComfyUI writes ``workflow:{...}`` into Make and
     ``prompt:{...}`` into Model of a WebP, so "it names a make" does not mean "a camera took it"."""
-    prefix, colon, rest = text.partition(":")
-    if colon and prefix.strip().lower() in {"workflow", "prompt"} and is_node_graph(rest):
-        return "ComfyUI"
-    if _PARAMETERS.search(text[:20_000]):
-        return "AUTOMATIC1111 or a program with the same format"
-    found = GENERATOR_NAMES.search(text[:2_000])
-    return found.group(0) if found else None
+    return generator_record(text) or generator_named(text)
 
 
-def source_type(value: str) -> str:
-    """The last part of a digital source type URI, lower case."""
-    return value.strip().rstrip("/").rsplit("/", 1)[-1].lower()[:80]
+def source_type(value: str) -> str | None:
+    """The term of a digital source type's URI in lower case, or None for what is no such URI."""
+    found = _SOURCE_TYPE.fullmatch(value.strip()[:200])
+    return found.group(1).lower() if found else None
 
 
 def shown(text: str) -> str:

@@ -2,9 +2,10 @@
 
 Two questions. *Synthetic*: supported only by an explicit marker (an IPTC digital source type, generator
 parameters, a generator's name). *Edited*: supported only by an explicit trace (an editor's name, an XMP edit
-history, a source type that says so); what merely does not fit together is inconclusive. Absence of markers
-proves nothing, because every platform strips them, and their presence is an unsigned statement that anyone
-can write: this source never answers "against".
+history, a source type that says so); what merely does not fit together is inconclusive. Only what software
+writes by itself is a marker or a trace; captions, credits, titles and names, which people write, are none.
+Absence of markers proves nothing, because every platform strips them, and their presence is an unsigned
+statement that anyone can write: this source never answers "against".
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from authn.sources import xmp
 from authn.sources.containers import Blocks, read_blocks
 from authn.sources.markers import (
     EDITED_SOURCE_TYPES,
-    EDITOR_NAMES,
-    GENERATOR_NAMES,
     SYNTHETIC_SOURCE_TYPES,
-    generator_in_exif,
+    editor_named,
+    generator_credited,
+    generator_in_make,
+    generator_named,
     generator_of_text,
+    generator_record,
     shown,
     source_type,
 )
@@ -39,6 +42,12 @@ _CLOCK_SLACK = timedelta(hours=26)
 
 _SYNTHETIC = {"assay.metadata.generatorParameters", "assay.metadata.generatorNamed"}
 _EDITED = {"assay.metadata.editorNamed", "assay.metadata.editHistory"}
+_PROGRAM_PROPERTIES = {
+    (xmp.XMP, "CreatorTool"), (xmp.EVENT, "softwareAgent"), (xmp.TIFF, "Software"),
+    (xmp.IPTC_EXT, "AISystemUsed"),
+}  # fmt: skip
+_PROGRAM_DATASET = (2, 65)
+_CREDIT_PROPERTY, _CREDIT_DATASET = (xmp.PHOTOSHOP, "Credit"), (2, 110)
 _INCONSISTENT = {
     "assay.metadata.dateOrder", "assay.metadata.cameraWithoutExposure",
     "assay.metadata.extensionMismatch", "assay.metadata.sizeMismatch",
@@ -90,13 +99,17 @@ def _finding(code: str, detail: str, facts: Facts = ()) -> Finding:
 
 
 def _source_types(properties: list[xmp.Property]) -> Iterator[Finding]:
-    values = dict.fromkeys(source_type(p.value) for p in properties if p.name.lower() == "digitalsourcetype")
-    for value in values:
+    stated = (
+        source_type(p.value)
+        for p in properties
+        if (p.namespace, p.name.lower()) == (xmp.IPTC_EXT, "digitalsourcetype")
+    )
+    for value in dict.fromkeys(v for v in stated if v):
         meaning = SYNTHETIC_SOURCE_TYPES.get(value) or EDITED_SOURCE_TYPES.get(value)
         yield _finding(
             "digitalSourceType",
-            f"XMP states the digital source type {shown(value)}" + (f": {meaning}" if meaning else ""),
-            (("value", shown(value)),),
+            f"XMP states the digital source type {value}" + (f": {meaning}" if meaning else ""),
+            (("value", value),),
         )
 
 
@@ -112,27 +125,20 @@ def _generator_texts(blocks: Blocks) -> Iterator[Finding]:
 
 
 def _exif_generators(tags: ExifTags) -> Iterator[Finding]:
-    for tag, name in (
-        (exif.MAKE, "Make"),
-        (exif.MODEL, "Model"),
-        (exif.IMAGE_DESCRIPTION, "ImageDescription"),
-    ):
-        text = tags.text(tag)
-        generator = generator_in_exif(text) if text else None
+    texts = (
+        ("Make", tags.text(exif.MAKE), generator_in_make),
+        ("Model", tags.text(exif.MODEL), generator_in_make),
+        ("ImageDescription", tags.text(exif.IMAGE_DESCRIPTION), generator_record),
+        ("UserComment", _user_comment(tags), generator_record),
+    )
+    for name, text, asked in texts:
+        generator = asked(text) if text else None
         if text and generator:
             yield _finding(
                 "generatorParameters",
                 f"EXIF {name} holds what {shown(generator)} writes: {shown(text)}",
                 (("keyword", name), ("generator", shown(generator)), ("excerpt", shown(text))),
             )
-    comment = _user_comment(tags)
-    generator = generator_in_exif(comment) if comment else None
-    if generator:
-        yield _finding(
-            "generatorParameters",
-            f"EXIF UserComment holds what {shown(generator)} writes: {shown(comment)}",
-            (("keyword", "UserComment"), ("generator", shown(generator)), ("excerpt", shown(comment))),
-        )
 
 
 def _user_comment(tags: ExifTags) -> str:
@@ -147,25 +153,26 @@ def _user_comment(tags: ExifTags) -> str:
 
 
 def _named(blocks: Blocks, properties: list[xmp.Property]) -> Iterator[Finding]:
-    """Programs that name themselves: EXIF Software and Artist, XMP CreatorTool and Credit, IPTC program and
-    credit."""
+    """Programs that name themselves, in the fields that programs fill. Names of people, captions, titles and
+    credits are no such fields; of credits only the generators' own two sentences count."""
     fields: list[tuple[str, str]] = []
     if blocks.exif:
-        for tag, name in ((exif.SOFTWARE, "EXIF Software"), (exif.ARTIST, "EXIF Artist")):
-            fields.append((name, blocks.exif.text(tag) or ""))
-    wanted = {(xmp.XMP, "CreatorTool"), (xmp.PHOTOSHOP, "Credit"), (xmp.EVENT, "softwareAgent")}
-    fields += [(f"XMP {p.name}", p.value) for p in properties if (p.namespace, p.name) in wanted]
-    fields += [
-        (f"XMP {p.name}", p.value) for p in properties if p.name in {"AISystemUsed", "AIPromptInformation"}
-    ]
-    fields += [(f"IPTC {r}:{d}", v) for r, d, v in blocks.iptc if (r, d) in {(2, 65), (2, 110), (2, 80)}]
+        fields.append(("EXIF Software", blocks.exif.text(exif.SOFTWARE) or ""))
+    fields += [(f"XMP {p.name}", p.value) for p in properties if (p.namespace, p.name) in _PROGRAM_PROPERTIES]
+    fields += [(f"IPTC {r}:{d}", v) for r, d, v in blocks.iptc if (r, d) == _PROGRAM_DATASET]
     fields += [(f"PNG {k}", v) for k, v in blocks.texts if k.lower() == "software"]
+    credited = [(f"XMP {p.name}", p.value) for p in properties if (p.namespace, p.name) == _CREDIT_PROPERTY]
+    credited += [(f"IPTC {r}:{d}", v) for r, d, v in blocks.iptc if (r, d) == _CREDIT_DATASET]
     for name, value in dict.fromkeys(fields):
         facts = (("field", name), ("value", shown(value)))
-        if GENERATOR_NAMES.search(value[:2000]) or name.startswith("XMP AI"):
+        if generator_named(value):
             yield _finding("generatorNamed", f"{name} names a generator: {shown(value)}", facts)
-        elif EDITOR_NAMES.search(value[:2000]):
+        elif editor_named(value):
             yield _finding("editorNamed", f"{name} names an editor: {shown(value)}", facts)
+    for name, value in dict.fromkeys(credited):
+        if generator_credited(value):
+            facts = (("field", name), ("value", shown(value)))
+            yield _finding("generatorNamed", f"{name} names a generator: {shown(value)}", facts)
 
 
 def _exif_consistency(tags: ExifTags, media: Media) -> Iterator[Finding]:
@@ -191,7 +198,7 @@ def _exif_consistency(tags: ExifTags, media: Media) -> Iterator[Finding]:
 
 def _camera_without_exposure(tags: ExifTags) -> Iterator[Finding]:
     make, model = tags.text(exif.MAKE), tags.text(exif.MODEL)
-    if not make or not model or generator_in_exif(make) or generator_in_exif(model):
+    if not make or not model or generator_in_make(make) or generator_in_make(model):
         return
     exposure = (
         exif.EXPOSURE_TIME, exif.SHUTTER_SPEED, exif.F_NUMBER, exif.APERTURE, exif.ISO, exif.FOCAL_LENGTH,

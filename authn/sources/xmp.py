@@ -22,6 +22,7 @@ XMP_MM = "http://ns.adobe.com/xap/1.0/mm/"
 EVENT = "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"
 PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+TIFF = "http://ns.adobe.com/tiff/1.0/"
 DC = "http://purl.org/dc/elements/1.1/"
 
 

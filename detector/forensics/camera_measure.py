@@ -61,7 +61,7 @@ def _camera_files(root: Path) -> Iterator[tuple[str, Compression]]:
         except (OSError, PixelsUnreadable) as e:
             raise CorpusError(f"{row['path']} cannot be read") from e
         camera, found = _camera(row, jpeg), examine_compression(jpeg)
-        if camera is not None and not found.adobe:
+        if camera is not None and not found.adobe and not found.photoshop:
             yield camera, found
 
 

@@ -1,22 +1,30 @@
 """The marker structure of a JPEG (ITU-T T.81, annex B), read from bytes without decoding pixels.
 
 Decides nothing: it lists quantisation tables, sampling factors, the coding process and the application
-segments, and whether the entropy-coded data come to their end marker.
+segments, and whether the entropy-coded data come to their end marker. It reads what decoders read: stray
+bytes between segments are passed over as libjpeg does, and what cannot be read is named, so that it costs
+only who needs it. Its work grows with the number of segments, and that number has a limit.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detector.errors import PixelsUnreadable
 
 MAX_SEGMENTS = 4096  # a camera writes some dozens; hostile files try millions
+# Every scan of a progressive picture makes a decoder walk all of it: 0.7 ms a megapixel, even an empty one.
+MAX_SCANS = 256  # encoders write about ten, optimisers some dozens
+MAX_SCANNED_PIXELS = 2_500_000_000  # scans times pixels
 
 # In entropy-coded data FF 00 is a stuffed byte and FF D0..D7 restart; anything else ends the scan (B.1.1.5).
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_STANDALONE = {0x01, *range(0xD0, 0xD8)}
+# Where a marker belongs, any bytes up to one are passed over, and so is a stuffed FF (B.1.1.2; jdmarker.c).
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 
 # Zig-zag position -> position in rows (T.81 figure A.6).
@@ -37,7 +45,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegStructure:
-    """``tables`` are in order of their number; ``sampling`` is (horizontal, vertical) per component."""
+    """``tables`` are in order of their number; ``sampling`` is (horizontal, vertical) per component.
+    ``troubles`` say in words what could not be read; ``stray`` counts bytes that belong to no segment."""
 
     tables: tuple[Table, ...]
     sampling: tuple[tuple[int, int], ...]
@@ -47,6 +56,17 @@ class JpegStructure:
     scans: int
     segments: tuple[Segment, ...]  # APPn and COM only
     complete: bool
+    troubles: tuple[str, ...] = ()
+    stray: int = 0
+
+    @property
+    def too_costly(self) -> str | None:
+        """Why a decoder should not be asked for the picture, or None."""
+        if self.scans > MAX_SCANS:
+            return f"the JPEG has more than {MAX_SCANS} scans"
+        if self.scans * self.width * self.height > MAX_SCANNED_PIXELS:
+            return f"the JPEG has {self.scans} scans of {self.width} x {self.height} pixels"
+        return None
 
     @property
     def subsampling(self) -> str:
@@ -69,6 +89,8 @@ class _Reader:
         self.progressive = False
         self.scans = 0
         self.segments: list[Segment] = []
+        self.troubles: list[str] = []
+        self.stray = 0
 
     def segment(self, marker: int, payload: bytes) -> None:
         if marker == 0xDB:
@@ -85,7 +107,8 @@ class _Reader:
             size = 128 if precision else 64
             raw = payload[at + 1 : at + 1 + size]
             if precision > 1 or len(raw) != size:
-                raise PixelsUnreadable("a quantisation table is malformed")
+                self.troubles.append("a quantisation table is malformed")
+                return
             values = struct.unpack(">64H", raw) if precision else tuple(raw)
             rows = [0] * 64
             for i, value in enumerate(values):
@@ -95,7 +118,8 @@ class _Reader:
 
     def _frame(self, marker: int, payload: bytes) -> None:
         if len(payload) < 6 or len(payload) < 6 + 3 * payload[5]:
-            raise PixelsUnreadable("the frame header is malformed")
+            self.troubles.append("the frame header is malformed")
+            return
         height, width = struct.unpack(">HH", payload[1:5])
         self.size = (width, height)
         self.progressive = marker in {0xC2, 0xC6, 0xCA, 0xCE}
@@ -104,8 +128,8 @@ class _Reader:
 
 
 def parse_jpeg(data: bytes) -> JpegStructure:
-    """Walk the markers up to the first end of image. Raises ``PixelsUnreadable`` when it is not a JPEG or a
-    segment is malformed; a file that merely stops early comes back with ``complete`` false."""
+    """Walk the markers up to the first end of image. Raises ``PixelsUnreadable`` when it is not a JPEG; one
+    that stops early or breaks off comes back with ``complete`` false."""
     if data[:2] != b"\xff\xd8":
         raise PixelsUnreadable("not a JPEG")
     reader = _Reader()
@@ -119,41 +143,64 @@ def parse_jpeg(data: bytes) -> JpegStructure:
         scans=reader.scans,
         segments=tuple(reader.segments),
         complete=complete,
+        troubles=tuple(dict.fromkeys(reader.troubles)),
+        stray=reader.stray,
     )
+
+
+def bare_jpeg(data: bytes) -> bytes:
+    """The same picture without what applications wrote into it, but for the two segments that say how its
+    colours are coded: a decoder that joins metadata segments one by one copies them again and again. What has
+    no picture comes back without one."""
+    kept = [data[:2]]
+    for marker, start, end in _segments(data, _Reader()):
+        if marker in (0xDA, 0xD9):
+            return b"".join((*kept, data[start:]))
+        if marker in (0xE0, 0xEE) or not (marker == 0xFE or 0xE0 <= marker <= 0xEF):
+            kept.append(data[start:end])
+    return b"".join(kept)
 
 
 def _walk(data: bytes, reader: _Reader) -> bool:
     """True when the end-of-image marker was reached after at least one scan."""
-    at, seen = 2, 0
-    while at + 2 <= len(data):
-        if data[at] != 0xFF:
-            raise PixelsUnreadable("bytes stand where a marker belongs")
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte, B.1.1.2
-            at += 1
-            continue
+    for marker, start, end in _segments(data, reader):
         if marker == 0xD9:
             return reader.scans > 0
+        reader.segment(marker, data[start + 4 : end])
+    return False
+
+
+def _segments(data: bytes, reader: _Reader) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of every segment, of a scan without its coded data, up to the end of image. Stops
+    where the file does, at the limit, and where a decoder would give up."""
+    at = 2
+    for _ in range(MAX_SEGMENTS):
+        found = _MARKER.search(data, at)
+        if found is None:
+            return
+        start = found.start()
+        reader.stray += len(data[at:start].rstrip(b"\xff"))  # fill bytes belong where they are
+        marker = data[start + 1]
+        if marker == 0xD9:
+            yield marker, start, start + 2
+            return
         if marker in _STANDALONE:
-            at += 2
+            at = start + 2
             continue
-        seen += 1
-        if seen > MAX_SEGMENTS:
-            raise PixelsUnreadable(f"more than {MAX_SEGMENTS} segments")
-        if at + 4 > len(data):
-            return False
-        (size,) = struct.unpack(">H", data[at + 2 : at + 4])
+        if start + 4 > len(data):
+            return
+        (size,) = struct.unpack_from(">H", data, start + 2)
         if size < 2:
-            raise PixelsUnreadable("a segment is shorter than its own length field")
-        end = at + 2 + size
-        if end > len(data):
-            return False
-        reader.segment(marker, data[at + 4 : end])
-        at = end
+            reader.troubles.append("a segment is shorter than its own length field")
+            return
+        at = start + 2 + size
+        if at > len(data):
+            return
+        yield marker, start, at
         if marker == 0xDA:
             reader.scans += 1
-            found = _SCAN_END.search(data, at)
-            if found is None:
-                return False
-            at = found.start()
-    return False
+            coded = _SCAN_END.search(data, at)
+            if coded is None:
+                return
+            at = coded.start()
+    reader.troubles.append(f"more than {MAX_SEGMENTS} segments")

@@ -11,6 +11,7 @@ from detector.errors import DetectorError
 from detector.forensics import exif
 from detector.forensics.camera_measure import measure_cameras
 from detector.forensics.compression import (
+    MIN_SAMPLES,
     CameraTables,
     Comparison,
     camera_key,
@@ -49,9 +50,11 @@ def test_tables_of_its_own_are_not_standard_and_have_a_nearest_quality():
     assert abs(found.ijg_quality - 90) <= 4
 
 
-def test_an_adobe_segment_is_noticed():
-    data = jpeg_with((0xED, b"Photoshop 3.0\0"))
-    assert examine_compression(parse_jpeg(data)).adobe
+def test_segments_of_adobe_and_of_photoshops_form_are_told_apart():
+    captioned = examine_compression(parse_jpeg(jpeg_with((0xED, b"Photoshop 3.0\0"))))
+    coded = examine_compression(parse_jpeg(jpeg_with((0xEE, b"Adobe\0d\0\0\0\0\1"))))
+    assert (captioned.adobe, captioned.photoshop) == (False, True)
+    assert (coded.adobe, coded.photoshop) == (True, False)
 
 
 def test_a_lossless_quarter_turn_does_not_change_the_digest():
@@ -74,13 +77,14 @@ def test_each_comparison_is_reached():
     own = [v + 1 for v in standard_table(80)]
     unlike = examine_compression(parse_jpeg(encoded(PHOTO, qtables=[own, own])))
 
-    def camera(*digests, uses_standard=False):
-        return CameraTables(camera="c", samples=1, tables_sha256=digests, uses_standard=uses_standard)
+    def camera(*digests, uses_standard=False, samples=MIN_SAMPLES):
+        return CameraTables(camera="c", samples=samples, tables_sha256=digests, uses_standard=uses_standard)
 
     assert compare(found, None) is Comparison.UNKNOWN_CAMERA
     assert compare(found, camera(found.tables_sha256)) is Comparison.MATCHES_CAMERA
     assert compare(found, camera("x", uses_standard=True)) is Comparison.CAMERA_USES_STANDARD
     assert compare(found, camera("x")) is Comparison.SOFTWARE_TABLES
+    assert compare(found, camera("x", samples=MIN_SAMPLES - 1)) is Comparison.FEW_SAMPLES
     assert compare(unlike, camera("x")) is Comparison.UNLIKE_BOTH
 
 

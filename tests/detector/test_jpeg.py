@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from detector.errors import PixelsUnreadable
-from detector.forensics.jpeg import MAX_SEGMENTS, parse_jpeg
+from detector.errors import NotApplicable, PixelsUnreadable
+from detector.forensics.jpeg import MAX_SCANS, MAX_SEGMENTS, bare_jpeg, parse_jpeg
+from detector.pixels import decode
 from tests.detector.made import encoded, jpeg_with, jpegs, photo_like
 
 PHOTO = photo_like(48, 64)
@@ -47,18 +50,82 @@ def test_segments_of_applications_and_comments_are_listed():
     assert (0xFE, b"remark") in [(s.marker, s.payload) for s in jpeg.segments]
 
 
-def test_endless_segments_are_refused():
-    with pytest.raises(PixelsUnreadable, match="segments"):
-        parse_jpeg(b"\xff\xd8" + b"\xff\xe1\0\x02" * (MAX_SEGMENTS + 1))
+def test_endless_segments_are_not_walked_to_their_end():
+    jpeg = parse_jpeg(b"\xff\xd8" + b"\xff\xe1\0\x02" * (MAX_SEGMENTS + 1))
+    assert not jpeg.complete
+    assert jpeg.troubles == (f"more than {MAX_SEGMENTS} segments",)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"\xff\xd8\x00\x00", b"\xff\xd8\xff\xe0\x00\x01", b"\xff\xd8\xff\xdb\x00\x05\x00\x01\x02", b"PNG"],
-)
+@pytest.mark.parametrize("data", [b"", b"PNG", b"\xff\xe0\0\x10JFIF"])
 def test_what_is_no_jpeg_raises_a_typed_error(data):
     with pytest.raises(PixelsUnreadable):
         parse_jpeg(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "trouble"),
+    [
+        (b"\xff\xd8\x00\x00", ()),
+        (b"\xff\xd8\xff\xe0\x00\x01", ("a segment is shorter than its own length field",)),
+        (b"\xff\xd8\xff\xdb\x00\x05\x00\x01\x02", ("a quantisation table is malformed",)),
+        (b"\xff\xd8\xff\xc0\x00\x04\x08\x01", ("the frame header is malformed",)),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_the_picture_is_not_complete(data, trouble):
+    jpeg = parse_jpeg(data)
+    assert (jpeg.complete, jpeg.troubles) == (False, trouble)
+
+
+def after_the_first_segment(data: bytes, stray: bytes) -> bytes:
+    end = 4 + int.from_bytes(data[4:6], "big")
+    return data[:end] + stray + data[end:]
+
+
+@pytest.mark.parametrize("stray", [b"\0\0", b"ab", b"\xff\0", b"\x12\xff\xff", b"\xff\xd0", b"\xff\xff\xff"])
+def test_stray_bytes_between_segments_are_passed_over_as_decoders_do(stray):
+    plain = encoded(PHOTO)
+    odd = after_the_first_segment(plain, stray)
+    with Image.open(io.BytesIO(odd)) as image:
+        image.load()
+    assert parse_jpeg(odd).complete
+    assert parse_jpeg(odd).tables == parse_jpeg(plain).tables
+    assert (parse_jpeg(odd).width, parse_jpeg(odd).height) == (64, 48)
+    assert np.array_equal(decode(odd, "image/jpeg"), decode(plain, "image/jpeg"))
+
+
+def scans(count: int, height: int = 48, width: int = 64) -> bytes:
+    """A progressive picture with its last scan over and over."""
+    data = encoded(photo_like(height, width), progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * count + data[-2:]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (scans(MAX_SCANS), "scans"),
+        (scans(120, 1, 60_000).replace(struct.pack(">HH", 1, 60_000), b"\x88\0\xea\x60"), "scans of 60000"),
+    ],
+)
+def test_a_picture_of_too_many_scans_is_not_given_to_a_decoder(data, why):
+    assert parse_jpeg(data).complete
+    with pytest.raises(NotApplicable, match=why):
+        decode(data, "image/jpeg", max_pixels=10**10)
+
+
+def test_pictures_as_encoders_write_them_have_few_enough_scans(corpus_dir):
+    most = [parse_jpeg(p.read_bytes()) for p in jpegs(corpus_dir / "camera")[:60]]
+    most.append(parse_jpeg(encoded(PHOTO, progressive=True)))
+    assert max(j.scans for j in most) * 10 < MAX_SCANS
+    assert not [j for j in most if j.too_costly]
+
+
+def test_the_bare_picture_is_the_same_picture_without_what_applications_wrote():
+    data = jpeg_with((0xE1, b"Exif\0\0" + b"x" * 60_000), (0xFE, b"remark"), pixels=PHOTO, progressive=True)
+    bare = bare_jpeg(data)
+    assert {s.marker for s in parse_jpeg(bare).segments} == {0xE0}
+    assert np.array_equal(decode(bare, "image/jpeg"), decode(data, "image/jpeg"))
+    assert bare_jpeg(b"\xff\xd8" + b"\xff\xe1\0\x02" * (MAX_SEGMENTS + 1)) == b"\xff\xd8"
 
 
 @settings(max_examples=200, deadline=None)

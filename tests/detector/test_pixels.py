@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from detector.errors import DetectorError, NotApplicable, PixelsUnreadable
-from detector.pixels import decode
-from tests.detector.made import encoded, exif_block, jpeg_with, photo_like, png_chunk
+from detector.pixels import MAX_PNG_CHUNKS, decode
+from tests.detector.made import encoded, exif_block, jpeg_with, photo_like, png_chunk, png_with
 
 PHOTO = photo_like(48, 64)
 KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
@@ -29,6 +29,38 @@ def test_a_truncated_picture_is_refused_instead_of_filled_with_grey(media_type):
     for part in (0.3, 0.7, 0.95):
         with pytest.raises(PixelsUnreadable):
             decode(data[: int(len(data) * part)], media_type)
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (png_with((b"zTXt", b"parameters\0\0" + zlib.compress(b"\0" * 2**27, 9)), side=48), "image/png"),
+        (
+            jpeg_with((0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff"), (0xE2, b"MPF\0damaged"), pixels=PHOTO),
+            "image/jpeg",
+        ),
+        (jpeg_with((0xDB, b"\x23" + b"\0\x10" * 64), pixels=PHOTO), "image/jpeg"),
+    ],
+    ids=["text that inflates for ever", "broken metadata", "odd table"],
+)
+def test_a_picture_that_is_whole_is_decoded_however_odd_the_file(data, media_type):
+    assert decode(data, media_type).shape[2] == 3
+
+
+def test_an_animated_png_is_not_applicable_and_one_of_a_single_frame_is():
+    for frames, animated in ((2, True), (1, False)):
+        data = png_with((b"acTL", struct.pack(">II", frames, 0)))
+        if animated:
+            with pytest.raises(NotApplicable, match="animated"):
+                decode(data, "image/png")
+        else:
+            assert decode(data, "image/png").shape == (8, 8, 3)
+
+
+def test_a_png_of_endless_chunks_is_not_given_to_a_decoder():
+    data = png_with(*[(b"teSt", b"")] * (MAX_PNG_CHUNKS + 1))
+    with pytest.raises(NotApplicable, match="chunks"):
+        decode(data, "image/png")
 
 
 def test_the_exif_orientation_is_ignored():

@@ -9,14 +9,24 @@ from PIL import Image
 
 from authn.errors import AuthnError
 from authn.evidence import HeuristicOutcome, Question
-from authn.media import media_of
+from authn.media import Media, media_of
 from authn.sources.compression import CompressionSource
 from detector.errors import DetectorError
 from detector.forensics import exif
-from detector.forensics.compression import standard_table
+from detector.forensics.compression import (
+    MIN_SAMPLES,
+    Comparison,
+    Compression,
+    compare,
+    examine_compression,
+    known_cameras,
+    standard_table,
+)
+from detector.forensics.jpeg import parse_jpeg
 from tests.detector.made import encoded, exif_block, jpeg_with, jpegs, photo_like
 
 D70 = {exif.MAKE: "NIKON CORPORATION", exif.MODEL: "NIKON D70"}
+S40 = {exif.MAKE: "Canon", exif.MODEL: "Canon PowerShot S40"}  # measured in two files
 I9505 = {exif.MAKE: "SAMSUNG", exif.MODEL: "GT-I9505"}
 
 
@@ -63,6 +73,64 @@ def test_tables_like_neither_the_camera_nor_software_are_inconclusive():
     assert examine(claiming(D70, qtables=[own, own])).outcome is HeuristicOutcome.INCONCLUSIVE
 
 
+def test_a_camera_that_was_measured_in_few_files_is_no_reference():
+    found = {k: c for k, c in known_cameras().items() if c.samples < MIN_SAMPLES and not c.uses_standard}
+    assert len(found) > 40
+    for camera in found.values():
+        for adobe in (False, True):
+            compared = compare(_tables(standard=not adobe, adobe=adobe), camera)
+            assert compared is Comparison.FEW_SAMPLES
+    evidence = examine(claiming(S40, quality=90))
+    assert evidence.outcome is HeuristicOutcome.ABSTAIN
+    assert "2 measured files" in evidence.reason
+    assert f"fewer than {MIN_SAMPLES}" in evidence.reason
+
+
+def test_the_reference_that_is_enough_shows_why_fewer_are_not(corpus_dir):
+    """Each file of a Nikon D70 beside the others: one in five has tables that none of 21 others has."""
+    files = jpegs(corpus_dir / "camera" / "prnu_nikon_d70")
+    seen = [examine_compression(parse_jpeg(p.read_bytes())).tables_sha256 for p in files]
+    alone = [t for t in seen if seen.count(t) == 1]
+    assert len(seen) >= MIN_SAMPLES
+    assert 0.15 < len(alone) / len(seen) < 0.25
+
+
+def _tables(*, standard: bool, adobe: bool) -> Compression:
+    return Compression(
+        ijg_quality=90, standard=standard, luma_standard=standard, subsampling="4:2:0", progressive=False,
+        tables_sha256="0" * 64, adobe=adobe, photoshop=False,
+    )  # fmt: skip
+
+
+def test_a_caption_in_photoshops_form_is_no_trace_of_saving_again():
+    own = [min(255, v + 1 + i % 3) for i, v in enumerate(standard_table(90))]
+    caption = (0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x07\x1c\x02x\0\x02ab\0")
+    data = jpeg_with(
+        (0xE1, b"Exif\0\0" + exif_block(D70)), caption, pixels=photo_like(48, 64), qtables=[own, own]
+    )
+    assert examine(data).outcome is HeuristicOutcome.INCONCLUSIVE
+    adobe = (0xEE, b"Adobe\0d\0\0\0\0\1")
+    data = jpeg_with(
+        (0xE1, b"Exif\0\0" + exif_block(D70)), adobe, pixels=photo_like(48, 64), qtables=[own, own]
+    )
+    assert examine(data).outcome is HeuristicOutcome.SUPPORTS
+
+
+def test_stray_bytes_between_segments_do_not_cost_the_answer():
+    data = claiming(D70, quality=90)
+    at = data.index(b"\xff\xdb")
+    assert examine(data[:at] + b"\0\0" + data[at:]).outcome is HeuristicOutcome.SUPPORTS
+
+
+def test_a_table_that_cannot_be_read_is_named():
+    data = claiming(D70, quality=90)
+    at = data.index(b"\xff\xdb")
+    broken = data[:at] + b"\xff\xdb\0\5\0\1\2" + data[data.index(b"\xff\xc0") :]
+    media = Media(data=broken, sha256="0" * 64, media_type="image/jpeg", claimed_type=None, name="a")
+    with pytest.raises(DetectorError, match="quantisation table is malformed"):
+        CompressionSource().examine(media)
+
+
 def test_an_unmeasured_camera_is_an_abstention():
     evidence = examine(claiming({exif.MAKE: "Acme", exif.MODEL: "One"}))
     assert evidence.outcome is HeuristicOutcome.ABSTAIN
@@ -98,8 +166,6 @@ def test_damaged_files_give_evidence_or_a_typed_error(data):
 
 @pytest.mark.parametrize("raw", [b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xe0\x00\x04ab\xff\xd9"])
 def test_a_jpeg_without_tables_is_not_examined(raw):
-    from authn.media import Media
-
     media = Media(data=raw, sha256="0" * 64, media_type="image/jpeg", claimed_type=None, name="a")
     with pytest.raises(DetectorError):
         CompressionSource().examine(media)

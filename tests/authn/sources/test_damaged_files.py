@@ -33,6 +33,15 @@ def originals(corpus_dir: Path, suites: Path) -> list[bytes]:
     return [p.read_bytes() for p in (*cameras, *sheets, *small)]
 
 
+@pytest.mark.parametrize("stray", [b"\0\0", b"any bytes", b"\xff\0", b"\xff\xd0"])
+def test_an_odd_jpeg_that_decoders_read_costs_no_source_its_answer(corpus_dir, stray):
+    plain = jpegs(corpus_dir / "camera" / "prnu_nikon_d70")[0].read_bytes()
+    end = 4 + int.from_bytes(plain[4:6], "big")
+    odd = plain[:end] + stray + plain[end:]
+    for source in SOURCES:
+        assert source.examine(media_of(odd, "file.jpg")) == source.examine(media_of(plain, "file.jpg"))
+
+
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

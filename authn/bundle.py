@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.devices import DeviceRecord, RegistryView
@@ -36,7 +35,7 @@ from authn.report.conclude import Policy, parse_policy
 from authn.report.model import Json, Report, instant, report_json
 from authn.tlog.policy import parse_policy as parse_witnesses
 from authn.tlog.policy import policy_text
-from signer.certificates import read_certificate
+from signer.certificates import read_pem
 from signer.container import read_manifest
 from signer.errors import InputRefused, ManifestMalformed
 
@@ -162,8 +161,8 @@ def _basis(parts: Mapping[str, bytes], *, heuristics: bool) -> Basis:
     devices, logs = json.loads(parts["device.json"])["devices"], json.loads(parts["logs.json"])
     return Basis(
         roots=TrustRoots(
-            signer=_certificates(parts["signer-roots.pem"]),
-            tsa=_certificates(parts["tsa-roots.pem"]),
+            signer=read_pem(parts["signer-roots.pem"]),
+            tsa=read_pem(parts["tsa-roots.pem"]),
             crls=_crls(parts.get(CRLS, b"")),
         ),
         policy=parse_policy(parts["policy.toml"], "the policy of the bundle"),
@@ -245,11 +244,6 @@ def _for_people(media: Media) -> dict[str, bytes]:
         parts["certificates.pem"] = roots_pem(own.certificates).encode()
         parts.update({f"token-{i}.der": token for i, token in enumerate(tokens)})
     return parts
-
-
-def _certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
-    listed = x509.load_pem_x509_certificates(pem) if pem.strip() else []
-    return tuple(read_certificate(c.public_bytes(Encoding.DER), least_serial=0) for c in listed)
 
 
 def _crls(pem: bytes) -> tuple[Crl, ...]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from cryptography import x509
 from sqlalchemy import Engine, select
 
 from authn.config import Settings
@@ -23,6 +22,7 @@ from authn.store.engine import reading
 from authn.store.verifications import Verifications
 from authn.tlog.log import Log
 from authn.tlog.publisher import Publisher
+from signer.certificates import Certificate
 
 
 class Stamper(Protocol):
@@ -42,7 +42,7 @@ class Services:
     tsa: Stamper
     log: Log
     publisher: Publisher | None
-    tsa_roots: tuple[x509.Certificate, ...]
+    tsa_roots: tuple[Certificate, ...]
     revocations: Revocations
     responder: Responder
     verifications: Verifications

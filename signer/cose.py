@@ -14,14 +14,15 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from signer.errors import ManifestMalformed, SigningFailed
+from signer.errors import ManifestMalformed, ManifestUnsupported, SignatureUnsupported, SigningFailed
 
 COSE_SIGN1_TAG = 18
 MAX_CERTIFICATES = 16  # a path has three or four; more is somebody playing
 MAX_TOKENS = 4
 _X5CHAIN = 33
+_NO_TOKEN = b""
 
 _ES = {-7: (hashes.SHA256(), 32), -35: (hashes.SHA384(), 48), -36: (hashes.SHA512(), 66)}
 _PS = {-37: hashes.SHA256(), -38: hashes.SHA384(), -39: hashes.SHA512()}
@@ -61,11 +62,14 @@ def parse_claim_signature(cbor: bytes) -> ClaimSignature:
 
 
 def verify_claim_signature(parsed: ClaimSignature, claim: bytes, key: CertificatePublicKeyTypes) -> None:
-    """Raises ``SigningFailed`` unless ``key`` made this signature over this claim (RFC 9052 section 4.4)."""
+    """Raises ``SigningFailed`` unless ``key`` made this signature over this claim (RFC 9052 section 4.4);
+    ``SignatureUnsupported`` where that could not be computed."""
     message = _dumps(["Signature1", parsed.protected, b"", claim])
     try:
         _verify(parsed, message, key)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError) as e:
+    except UnsupportedAlgorithm as e:
+        raise SignatureUnsupported("the claim signature cannot be computed with this key") from e
+    except (InvalidSignature, ValueError) as e:
         raise SigningFailed("the claim signature does not verify") from e
 
 
@@ -73,7 +77,7 @@ def _verify(parsed: ClaimSignature, message: bytes, key: CertificatePublicKeyTyp
     if isinstance(key, ec.EllipticCurvePublicKey) and parsed.algorithm in _ES:
         algorithm, size = _ES[parsed.algorithm]
         if len(parsed.signature) != 2 * size:
-            raise InvalidSignature
+            _check_form(parsed.signature)
         r, s = (int.from_bytes(part, "big") for part in (parsed.signature[:size], parsed.signature[size:]))
         key.verify(encode_dss_signature(r, s), message, ec.ECDSA(algorithm))
     elif isinstance(key, rsa.RSAPublicKey) and parsed.algorithm in _PS:
@@ -82,7 +86,18 @@ def _verify(parsed: ClaimSignature, message: bytes, key: CertificatePublicKeyTyp
     elif isinstance(key, ed25519.Ed25519PublicKey) and parsed.algorithm == _EDDSA:
         key.verify(parsed.signature, message)
     else:
-        raise InvalidSignature
+        raise SignatureUnsupported(
+            f"the claim signature's algorithm, {parsed.algorithm}, is not computed here with its key"
+        )
+
+
+def _check_form(signature: bytes) -> None:
+    """Other tools write r and s as X.509 does. Raises ``InvalidSignature`` for what is not even that."""
+    try:
+        decode_dss_signature(signature)
+    except ValueError as e:
+        raise InvalidSignature from e
+    raise SignatureUnsupported("the claim signature is not in the form of COSE (RFC 9053, 2.1)")
 
 
 def stamped_message_v2(parsed: ClaimSignature) -> bytes:
@@ -146,8 +161,10 @@ def _certificates(
             if label in header:
                 chain = header[label]
                 chain = (chain,) if isinstance(chain, bytes) else chain
-                if not isinstance(chain, list | tuple) or not 0 < len(chain) <= MAX_CERTIFICATES:
+                if not isinstance(chain, list | tuple) or not chain:
                     raise ManifestMalformed("x5chain is no list of certificates")
+                if len(chain) > MAX_CERTIFICATES:
+                    raise ManifestUnsupported(f"x5chain holds more than {MAX_CERTIFICATES} certificates")
                 if not all(isinstance(c, bytes) for c in chain):
                     raise ManifestMalformed("x5chain holds something that is no certificate")
                 return tuple(bytes(c) for c in chain)
@@ -155,16 +172,16 @@ def _certificates(
 
 
 def _tokens(unprotected: Mapping[object, object], label: str) -> tuple[bytes, ...]:
+    """The first of them. No signature covers this header: what is no token there costs the time alone, so it
+    is given as a token that cannot be read."""
     if label not in unprotected:
         return ()
-    container = _mapping(unprotected[label], label)
-    entries = container.get("tstTokens")
-    if not isinstance(entries, list | tuple) or not 0 < len(entries) <= MAX_TOKENS:
-        raise ManifestMalformed(f"{label} holds no list of tokens")
-    values = [_mapping(entry, label).get("val") for entry in entries]
-    if not all(isinstance(v, bytes) for v in values):
-        raise ManifestMalformed(f"{label} holds something that is no token")
-    return tuple(v for v in values if isinstance(v, bytes))
+    container = unprotected[label]
+    entries = container.get("tstTokens") if isinstance(container, Mapping) else None
+    if not isinstance(entries, list | tuple) or not entries:
+        return (_NO_TOKEN,)
+    values = [e.get("val") if isinstance(e, Mapping) else None for e in entries[:MAX_TOKENS]]
+    return tuple(v if isinstance(v, bytes) else _NO_TOKEN for v in values)
 
 
 def _mapping(value: object, what: str) -> Mapping[object, object]:

@@ -1,4 +1,4 @@
-"""A strict reader of DER (X.690): definite minimal lengths, low tag numbers, nothing left over.
+"""A strict reader of DER (X.690): definite minimal lengths, low tag numbers, nothing left over; and a writer.
 
 It only splits, and reads numbers and names; what they mean is decided by who asks (``signer.timestamp``).
 """
@@ -87,6 +87,15 @@ def algorithm(element: Element) -> bytes:
     if not 0 < len(parts) < 3 or (len(parts) == 2 and parts[1].raw != bytes((NULL, 0))):
         raise DerError("an algorithm has parameters that it does not take")
     return identifier(parts[0])
+
+
+def encoded(tag: int, body: bytes) -> bytes:
+    """One element (X.690 section 8.1.3), in its shortest form."""
+    size = len(body)
+    if size < 0x80:
+        return bytes([tag, size]) + body
+    octets = (size.bit_length() + 7) // 8
+    return bytes([tag, 0x80 | octets]) + size.to_bytes(octets, "big") + body
 
 
 def _element(data: bytes, at: int) -> Element:

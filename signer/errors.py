@@ -11,7 +11,9 @@ SignerError
 │   └── KeyAbsent             there is no key of that name yet; one can be made
 ├── KeyRefused              it can be opened, but is not a P-256 signing key
 ├── SigningFailed           the engine or the key refused to produce a valid signature
+│   └── SignatureUnsupported  a claim signature that is not computed here: its algorithm, or its form
 ├── ManifestMalformed       a manifest store was found, and its bytes cannot be parsed
+│   └── ManifestUnsupported   they go beyond a limit of ours; nothing is said against them
 ├── TimestampError
 │   ├── TimestampMalformed    no RFC 3161 token that can be taken apart
 │   ├── TimestampUnsupported  a token, and something in it is not evaluated here
@@ -82,8 +84,16 @@ class SigningFailed(SignerError):
     code = "assay.signing.failed"
 
 
+class SignatureUnsupported(SigningFailed):
+    code = "assay.signature.unsupported"
+
+
 class ManifestMalformed(SignerError):
     code = "assay.manifest.malformed"
+
+
+class ManifestUnsupported(ManifestMalformed):
+    code = "assay.manifest.unsupported"
 
 
 class TimestampError(SignerError):

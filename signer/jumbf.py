@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from signer.errors import ManifestMalformed
+from signer.errors import ManifestMalformed, ManifestUnsupported
 
 MAX_DEPTH = 12  # a store has four levels; ingredients do not nest boxes
 MAX_BOXES = 50_000
@@ -100,7 +100,7 @@ def _manifest(box: Superbox) -> ManifestBoxes:
 
 def _superboxes(data: bytes, start: int, end: int, depth: int, count: list[int]) -> tuple[Superbox, ...]:
     if depth > MAX_DEPTH:
-        raise ManifestMalformed("boxes are nested too deeply")
+        raise ManifestUnsupported(f"boxes are nested more than {MAX_DEPTH} deep")
     found = []
     for kind, body in _boxes(data, start, end, count):
         if kind == b"jumb":
@@ -141,7 +141,7 @@ def _boxes(data: bytes, start: int, end: int, count: list[int]) -> list[tuple[by
     while at < end:
         count[0] += 1
         if count[0] > MAX_BOXES:
-            raise ManifestMalformed("the manifest store holds too many boxes")
+            raise ManifestUnsupported(f"the manifest store holds more than {MAX_BOXES} boxes")
         if at + 8 > end:
             raise ManifestMalformed("a box is truncated")
         length, kind = struct.unpack(">I4s", data[at : at + 8])

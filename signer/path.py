@@ -21,6 +21,10 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from signer.certificates import Certificate
+
+# Purposes that must stand alone in a certificate (C2PA 2.x section 14.5.1).
+EXCLUSIVE_USAGES = frozenset({ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING})
 MAX_INTERMEDIATES = 4
 MIN_RSA_BITS = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
@@ -37,11 +41,12 @@ def verify_path(
     *,
     at: datetime,
     usages: frozenset[x509.ObjectIdentifier],
+    nested: bool = True,
 ) -> tuple[x509.Certificate, ...]:
     """The path, leaf first, root last. Raises ``PathRefused``.
 
-    The leaf must be an end entity that may sign, with at least one of ``usages``; a CA that restricts its
-    extended key usage must allow one of them too.
+    The leaf must be an end entity that may sign, with at least one of ``usages``; about a CA with an extended
+    key usage of its own ``may_issue_for`` decides.
     """
     if not roots:
         raise PathRefused("no roots were given for this purpose")
@@ -51,7 +56,7 @@ def verify_path(
         .store(Store(list(roots)))
         .time(at.astimezone(UTC).replace(tzinfo=None))
         .max_chain_depth(MAX_INTERMEDIATES)
-        .extension_policies(ca_policy=_ca_policy(usages), ee_policy=_leaf_policy(usages))
+        .extension_policies(ca_policy=_ca_policy(usages, nested=nested), ee_policy=_leaf_policy(usages))
         .build_client_verifier()
     )
     try:
@@ -60,7 +65,23 @@ def verify_path(
         raise PathRefused(str(e)[:500]) from e
 
 
-def check_key(certificate: x509.Certificate) -> None:
+def may_issue_for(
+    own: frozenset[x509.ObjectIdentifier] | None, usages: frozenset[x509.ObjectIdentifier], *, nested: bool
+) -> bool:
+    """Whether a CA with this extended key usage (None: without one) may issue for ``usages``.
+
+    ``nested``: a CA passes on only what it has itself, as WebPKI has it. Else its usage is ignored, as C2PA
+    says for claim signers (docs/decisions/0013), but for a CA that is for time-stamps or revocation answers
+    alone: such a purpose tolerates no other, and one root may stand in the lists of both purposes.
+    """
+    if own is None:
+        return True
+    if nested:
+        return bool(own & (usages | {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}))
+    return not own <= EXCLUSIVE_USAGES
+
+
+def check_key(certificate: Certificate) -> None:
     """Raises ``PathRefused`` for a key that others can compute or that nobody should use: pyca looks at the
     keys of issuers alone."""
     key = certificate.public_key()
@@ -93,11 +114,10 @@ def _leaf_policy(usages: frozenset[x509.ObjectIdentifier]) -> ExtensionPolicy:
     )
 
 
-def _ca_policy(usages: frozenset[x509.ObjectIdentifier]) -> ExtensionPolicy:
-    allowed = usages | {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-
+def _ca_policy(usages: frozenset[x509.ObjectIdentifier], *, nested: bool) -> ExtensionPolicy:
     def restricts_to(_: Policy, __: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
-        if usage is not None and not allowed.intersection(usage):
+        own = None if usage is None else frozenset(usage)
+        if not may_issue_for(own, usages, nested=nested):
             raise ValueError("an issuer is restricted to another usage")
 
     return ExtensionPolicy.webpki_defaults_ca().may_be_present(

@@ -32,7 +32,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from signer.der import integer, single
+from signer.certificates import Certificate, issuer_name, subject_name
+from signer.der import encoded, integer, single
 from signer.errors import (
     TimestampInvalid,
     TimestampMalformed,
@@ -42,8 +43,9 @@ from signer.errors import (
     TimestampUnsupported,
     TimestampUntrusted,
 )
-from signer.path import PathRefused, verify_path
+from signer.path import PathRefused
 from signer.tst import ParsedToken, not_strict, take_apart
+from signer.walk import find_path
 
 _USAGES = frozenset({ExtendedKeyUsageOID.TIME_STAMPING})
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
@@ -64,15 +66,15 @@ class VerifiedTimestamp:
     accuracy_s: float | None
     serial: int
     policy: str
-    certificate: x509.Certificate
+    certificate: Certificate
 
 
 def build_request(message: bytes, nonce: int) -> bytes:
     """A TimeStampReq for the SHA-256 of ``message``, asking for the certificate (RFC 3161 2.4.1)."""
-    sha256 = _tlv(_SEQUENCE, _tlv(_OID, _SHA256) + b"\x05\x00")
-    imprint = _tlv(_SEQUENCE, sha256 + _tlv(_OCTETS, hashlib.sha256(message).digest()))
+    sha256 = encoded(_SEQUENCE, encoded(_OID, _SHA256) + b"\x05\x00")
+    imprint = encoded(_SEQUENCE, sha256 + encoded(_OCTETS, hashlib.sha256(message).digest()))
     number = nonce.to_bytes(nonce.bit_length() // 8 + 1, "big")
-    return _tlv(_SEQUENCE, b"\x02\x01\x01" + imprint + _tlv(_INTEGER, number) + b"\x01\x01\xff")
+    return encoded(_SEQUENCE, b"\x02\x01\x01" + imprint + encoded(_INTEGER, number) + b"\x01\x01\xff")
 
 
 def parse_response(response: bytes) -> bytes:
@@ -97,7 +99,7 @@ def parse_response(response: bytes) -> bytes:
 def verify_token(
     token: bytes,
     message: bytes,
-    roots: Sequence[x509.Certificate],
+    roots: Sequence[Certificate],
     *,
     nonce: int | None = None,
 ) -> VerifiedTimestamp:
@@ -129,17 +131,17 @@ def verify_token(
     )
 
 
-def _signer(parsed: ParsedToken) -> x509.Certificate:
+def _signer(parsed: ParsedToken) -> Certificate:
     for certificate in parsed.certificates:
         if (
             certificate.serial_number == parsed.certificate_serial
-            and certificate.issuer.public_bytes() == parsed.issuer
+            and issuer_name(certificate) == parsed.issuer
         ):
             return certificate
-    raise TimestampUnsupported("the token does not carry the certificate of its signer")
+    raise TimestampUnsupported("the token carries no certificate of its signer that can be read")
 
 
-def _check_names(parsed: ParsedToken, certificate: x509.Certificate) -> None:
+def _check_names(parsed: ParsedToken, certificate: Certificate) -> None:
     der = certificate.public_bytes(serialization.Encoding.DER)
     # SHA-1 here only names a certificate (RFC 2634); the path below decides about trust.
     for algorithm, expected in parsed.ess_digests:
@@ -147,7 +149,7 @@ def _check_names(parsed: ParsedToken, certificate: x509.Certificate) -> None:
             raise TimestampInvalid("ESSCertID names another certificate than the signer's")
 
 
-def _check_signature(parsed: ParsedToken, certificate: x509.Certificate) -> None:
+def _check_signature(parsed: ParsedToken, certificate: Certificate) -> None:
     try:
         key = certificate.public_key()
     except (UnsupportedAlgorithm, ValueError) as e:
@@ -171,7 +173,7 @@ def _check_signature(parsed: ParsedToken, certificate: x509.Certificate) -> None
         raise TimestampInvalid("the signature of the token does not verify") from e
 
 
-def _deviations(parsed: ParsedToken, certificate: x509.Certificate) -> tuple[str, ...]:
+def _deviations(parsed: ParsedToken, certificate: Certificate) -> tuple[str, ...]:
     """What honest authorities get wrong. Raises ``TimestampUntrusted`` for one that must not stamp."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
@@ -182,28 +184,18 @@ def _deviations(parsed: ParsedToken, certificate: x509.Certificate) -> tuple[str
     name = parsed.info.tsa_name
     found = {
         "the tsa name is not the subject of the signer's certificate": name is not None
-        and name != certificate.subject.public_bytes(),
+        and name != subject_name(certificate),
         "the authority's certificate is not for time-stamping alone": len(list(usage.value)) != 1,
         "the extended key usage of the authority's certificate is not critical": not usage.critical,
     }
     return tuple(what for what, applies in found.items() if applies)
 
 
-def _check_path(
-    certificate: x509.Certificate, parsed: ParsedToken, roots: Sequence[x509.Certificate]
-) -> None:
+def _check_path(certificate: Certificate, parsed: ParsedToken, roots: Sequence[Certificate]) -> None:
     others = [c for c in parsed.certificates if c != certificate]
     if not certificate.not_valid_before_utc <= parsed.info.gen_time <= certificate.not_valid_after_utc:
         raise TimestampOutsideValidity("the authority's certificate was not valid at the time that it states")
     try:
-        verify_path(certificate, others, roots, at=parsed.info.gen_time, usages=_USAGES)
+        find_path(certificate, others, roots, at=parsed.info.gen_time, usages=_USAGES)
     except PathRefused as e:
         raise TimestampUntrusted(f"the authority's certificate chains to none of the roots: {e}") from e
-
-
-def _tlv(tag: int, body: bytes) -> bytes:
-    size = len(body)
-    if size < 0x80:
-        return bytes([tag, size]) + body
-    octets = (size.bit_length() + 7) // 8
-    return bytes([tag, 0x80 | octets]) + size.to_bytes(octets, "big") + body

@@ -12,9 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cryptography import x509
-
-from signer.certificates import read_certificate
+from signer.certificates import Certificate, read_foreign
 from signer.der import DerError, Element, algorithm, elements, identifier, integer, single, whole
 from signer.errors import TimestampInvalid, TimestampMalformed, TimestampNotStrict, TimestampUnsupported
 
@@ -65,7 +63,7 @@ class ParsedToken:
     without becoming unreadable; a token with one is judged to the end and then not relied on."""
 
     info: TstInfo
-    certificates: tuple[x509.Certificate, ...]
+    certificates: tuple[Certificate, ...]
     issuer: bytes
     certificate_serial: int
     digest_algorithm: str
@@ -125,12 +123,20 @@ def _content(encapsulated: Element) -> bytes:
     return single(whole(content, _EXPLICIT_0), _OCTETS).body
 
 
-def _certificates(bag: bytes) -> tuple[x509.Certificate, ...]:
-    return tuple(read_certificate(element.raw) for element in elements(bag) if element.tag == _SEQUENCE)
+def _certificates(bag: bytes) -> tuple[Certificate, ...]:
+    """Those that can be read: authorities put others into the bag than those of their path."""
+    found = []
+    for element in elements(bag):
+        if element.tag == _SEQUENCE:
+            try:
+                found.append(read_foreign(element.raw))
+            except ValueError:
+                continue
+    return tuple(found)
 
 
 def _signer_info(
-    element: Element, tst: bytes, certificates: tuple[x509.Certificate, ...], deviations: tuple[str, ...]
+    element: Element, tst: bytes, certificates: tuple[Certificate, ...], deviations: tuple[str, ...]
 ) -> ParsedToken:
     version, signer, digests, signed, algorithms, signature, *unsigned = single(
         element.raw, _SEQUENCE

@@ -25,7 +25,7 @@ from authn.devices.challenges import decode
 from authn.devices.registry import parse_name
 from authn.enrolments import Enrolling
 from authn.errors import DeviceExists, SettingsError, UnknownDevice
-from signer.certificates import read_certificate
+from signer.certificates import Certificate, read_certificate
 from signer.client import Client, EnrolmentChallenge
 from signer.device import DeviceIdentity, open_identity, save_identity
 from signer.errors import KeyAbsent, ServiceRefused
@@ -208,7 +208,7 @@ class _Here:
         )
 
 
-def _pem(certificates: tuple[x509.Certificate, ...]) -> bytes:
+def _pem(certificates: tuple[Certificate, ...]) -> bytes:
     return b"".join(c.public_bytes(Encoding.PEM) for c in certificates)
 
 

@@ -1,8 +1,8 @@
 """Which certificates may sign claims, and whether one chains to the signer roots at a time.
 
-Two checks share the work: pyca/cryptography wherever it supports the algorithms of the path
-(``signer.path``), our own walk only where it does not (RSASSA-PSS and Ed25519 keys, which C2PA allows and
-WebPKI does not; ``authn.pki.walk``). Pure: certificates, roots and the time come in.
+Two checks share the work: pyca/cryptography wherever it supports the algorithms and reads the certificates
+of the path (``signer.path``), our own walk only where it does not (RSASSA-PSS and Ed25519 keys, which C2PA
+allows and WebPKI does not; ``signer.walk``). Pure: certificates, roots and the time come in.
 """
 
 from __future__ import annotations
@@ -14,34 +14,32 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
 from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
-from authn.pki.walk import walk_path
-from signer.path import PathRefused, verify_path
+from signer.certificates import Certificate
+from signer.path import EXCLUSIVE_USAGES, PathRefused
+from signer.walk import find_path, walk_path
 
 CLAIM_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-SIGNER_USAGES = frozenset({CLAIM_SIGNING, DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION})
-
-# A certificate for one of these must serve nothing else (C2PA 2.x section 14.5.1).
-_EXCLUSIVE_USAGES = frozenset(
-    {
-        ExtendedKeyUsageOID.TIME_STAMPING,
-        ExtendedKeyUsageOID.OCSP_SIGNING,
-        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
-    }
+MICROSOFT_C2PA_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.311.76.59.1.9")
+# What other readers take by default, without time-stamping and revocation answers (docs/decisions/0013).
+SIGNER_USAGES = frozenset(
+    {CLAIM_SIGNING, DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION, MICROSOFT_C2PA_SIGNING}
 )
+NEVER_SIGNERS = EXCLUSIVE_USAGES | {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 _BEYOND_WEBPKI = frozenset({PublicKeyAlgorithmOID.RSASSA_PSS, PublicKeyAlgorithmOID.ED25519})
 
 
 def verify_signer_path(
-    leaf: x509.Certificate,
-    intermediates: Sequence[x509.Certificate],
-    roots: Sequence[x509.Certificate],
+    leaf: Certificate,
+    intermediates: Sequence[Certificate],
+    roots: Sequence[Certificate],
     *,
     at: datetime,
-) -> tuple[x509.Certificate, ...]:
+    usages: frozenset[x509.ObjectIdentifier] = SIGNER_USAGES,
+) -> tuple[Certificate, ...]:
     """The path, leaf first, root last. Raises ``CredentialInvalid``, ``CredentialExpired`` or
     ``UntrustedChain``; in this order, so that the most particular reason is named."""
-    _check_usage(leaf)
+    _check_usage(leaf, usages)
     if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
         raise CredentialExpired(
             f"the signer's certificate is valid from {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} "
@@ -49,28 +47,28 @@ def verify_signer_path(
         )
     try:
         if needs_own_walk((leaf, *intermediates)):
-            return walk_path(leaf, intermediates, roots, at=at, usages=SIGNER_USAGES)
-        return verify_path(leaf, intermediates, roots, at=at, usages=SIGNER_USAGES)
+            return walk_path(leaf, intermediates, roots, at=at, usages=usages, nested=False)
+        return find_path(leaf, intermediates, roots, at=at, usages=usages, nested=False)
     except PathRefused as e:
         raise UntrustedChain(f"the signer's certificate chains to none of the signer roots: {e}") from e
 
 
-def needs_own_walk(path: Sequence[x509.Certificate]) -> bool:
+def needs_own_walk(path: Sequence[Certificate]) -> bool:
     """Whether a key of the path is of a kind that WebPKI verifiers refuse by policy."""
     return any(c.public_key_algorithm_oid in _BEYOND_WEBPKI for c in path)
 
 
-def is_pss_signed(path: Sequence[x509.Certificate]) -> bool:
+def is_pss_signed(path: Sequence[Certificate]) -> bool:
     """Whether RSASSA-PSS signs a certificate of the path; one of our engines does not evaluate these."""
     return any(c.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS for c in path)
 
 
-def _check_usage(leaf: x509.Certificate) -> None:
+def _check_usage(leaf: Certificate, usages: frozenset[x509.ObjectIdentifier]) -> None:
     try:
         usage = set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     except (x509.ExtensionNotFound, ValueError, x509.DuplicateExtension) as e:
         raise CredentialInvalid("the signer's certificate names no extended key usage") from e
-    if usage & _EXCLUSIVE_USAGES:
+    if usage & NEVER_SIGNERS:
         raise CredentialInvalid("the signer's certificate is for time-stamps, revocation answers or anything")
-    if not usage & SIGNER_USAGES:
-        raise CredentialInvalid("the signer's certificate is not for signing claims")
+    if not usage & usages:
+        raise CredentialInvalid("the signer's certificate is for none of the usages that you allow signers")

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from authn.pki.profile import Issuer
+from signer.certificates import Certificate
 
 MAX_CRL_BYTES = 64 * 1024 * 1024
 EXPIRED_CERTIFICATES_ON_CRL = x509.ObjectIdentifier("2.5.29.60")  # X.509, 9.5.2.9
@@ -151,13 +152,13 @@ def read_crl(data: bytes) -> Crl:
     )
 
 
-def covers(crl: Crl, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def covers(crl: Crl, certificate: Certificate, issuer: Certificate) -> bool:
     """Whether the list claims to come from whoever issued the certificate; its signature is not looked at."""
     return crl.parsed.issuer == certificate.issuer == issuer.subject
 
 
 def look_up(
-    crl: Crl, certificate: x509.Certificate, issuer: x509.Certificate, *, as_of: datetime
+    crl: Crl, certificate: Certificate, issuer: Certificate, *, as_of: datetime
 ) -> RevokedEntry | None:
     """What the list says about the certificate; None where it does not name it.
 
@@ -173,7 +174,7 @@ def look_up(
 
 
 @lru_cache(maxsize=64)  # a list is asked for every photo, and a long one takes a while to verify
-def _check_issuer(crl: Crl, issuer: x509.Certificate) -> None:
+def _check_issuer(crl: Crl, issuer: Certificate) -> None:
     try:
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:

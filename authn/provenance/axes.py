@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, RegistryView
@@ -29,6 +28,7 @@ from authn.provenance.reading import (
     speaking,
 )
 from authn.report.model import instant
+from signer.certificates import Certificate
 from signer.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
 from signer.errors import TimestampError, TimestampUntrusted
 from signer.timestamp import VerifiedTimestamp, parse_response, verify_token
@@ -66,7 +66,7 @@ def nothing_to_examine(outcome: Outcome) -> Finding:
 def time_axis(
     signature: ClaimSignature | None,
     claim: bytes,
-    roots: Sequence[x509.Certificate],
+    roots: Sequence[Certificate],
     answers: Sequence[EngineAnswer],
     abstentions: tuple[Abstention, ...],
     as_of: datetime,
@@ -98,7 +98,7 @@ def time_axis(
 
 
 def _tokens(
-    signature: ClaimSignature, claim: bytes, roots: Sequence[x509.Certificate]
+    signature: ClaimSignature, claim: bytes, roots: Sequence[Certificate]
 ) -> tuple[list[VerifiedTimestamp], tuple[Finding, ...]]:
     verified, refused = [], []
     attempts = [(t, stamped_message_v2(signature), False) for t in signature.tokens_v2]
@@ -140,9 +140,9 @@ def _fraction_not_read(stamp: VerifiedTimestamp, answers: Sequence[EngineAnswer]
 
 
 def signer_axis(
-    certificates: Sequence[x509.Certificate],
+    certificates: Sequence[Certificate],
     signature_holds: bool | None,
-    roots: Sequence[x509.Certificate],
+    roots: Sequence[Certificate],
     at: datetime,
     answers: Sequence[EngineAnswer],
     abstentions: tuple[Abstention, ...],
@@ -194,7 +194,7 @@ def _joint(
     return own if spoken == {own} else Outcome.NOT_EXAMINED
 
 
-def _trusted(path: tuple[x509.Certificate, ...], at: datetime) -> Finding:
+def _trusted(path: tuple[Certificate, ...], at: datetime) -> Finding:
     return Finding(
         code="signingCredential.trusted",
         outcome=Outcome.ESTABLISHED,
@@ -273,7 +273,7 @@ def _unchanged(answers: Sequence[EngineAnswer]) -> Finding:
 
 
 def device_axis(
-    leaf: x509.Certificate | None, registry: RegistryView | None, proven: datetime | None, as_of: datetime
+    leaf: Certificate | None, registry: RegistryView | None, proven: datetime | None, as_of: datetime
 ) -> AxisEvidence:
     """Step 9. The key decides, not the name in the certificate."""
     if leaf is None:
@@ -326,19 +326,17 @@ def device_facts(device: DeviceRecord) -> Facts:
     )
 
 
-def spki_sha256(certificate: x509.Certificate) -> str:
+def spki_sha256(certificate: Certificate) -> str:
     """Identity of a key in the registry: hex SHA-256 of its SubjectPublicKeyInfo."""
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return sha256(key).hexdigest()
 
 
-def _views(
-    path: tuple[x509.Certificate, ...], roots: Sequence[x509.Certificate]
-) -> tuple[CertificateView, ...]:
+def _views(path: tuple[Certificate, ...], roots: Sequence[Certificate]) -> tuple[CertificateView, ...]:
     return tuple(_view(i, c, roots) for i, c in enumerate(path))
 
 
-def _view(index: int, certificate: x509.Certificate, roots: Sequence[x509.Certificate]) -> CertificateView:
+def _view(index: int, certificate: Certificate, roots: Sequence[Certificate]) -> CertificateView:
     issued_by_itself = certificate.issuer == certificate.subject
     return CertificateView(
         role="signer" if index == 0 else "root" if issued_by_itself else "intermediate",

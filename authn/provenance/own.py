@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cryptography import x509
-
 from authn.media import Media
-from signer.certificates import read_certificate
+from signer.certificates import Certificate, read_foreign
 from signer.container import read_manifest
 from signer.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
-from signer.errors import InputRefused, ManifestMalformed, SigningFailed
-from signer.jumbf import active_manifest
+from signer.errors import (
+    InputRefused,
+    ManifestMalformed,
+    ManifestUnsupported,
+    SignatureUnsupported,
+    SigningFailed,
+)
+from signer.jumbf import ManifestBoxes, active_manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnReading:
     """Steps 1 and 4. ``failure`` says why there is no (valid) signature to judge; then ``signature_holds`` is
-    False where it was refuted and None where it could not be examined.
+    False where it was computed and differs, and None where it could not be computed.
 
-    ``not_looked_through``: no store was seen, and why that does not mean that there is none."""
+    ``malformed``: the store was found, and its structure is broken; ``torn``: so that no reader can know its
+    bytes. ``not_looked_through``: no store was
+    seen, and why that does not mean that there is none. ``unreadable``: why certificates that the file brings
+    cannot be read; they are missing in ``certificates``, whose first is always the signer's."""
 
     store_found: bool
+    malformed: bool = False
+    torn: bool = False
     not_looked_through: str = ""
     claim: bytes = b""
     claim_version: int | None = None
     signature: ClaimSignature | None = None
-    certificates: tuple[x509.Certificate, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    unreadable: tuple[str, ...] = ()
     signature_holds: bool | None = None
     failure: str = ""
 
@@ -36,30 +46,56 @@ def read_own(media: Media) -> OwnReading:
     try:
         store = read_manifest(media.data, media.media_type)
     except ManifestMalformed as e:
-        return OwnReading(store_found=True, signature_holds=False, failure=str(e))
+        return OwnReading(store_found=True, malformed=True, torn=True, failure=e.detail)
     except InputRefused as e:
         return OwnReading(store_found=False, not_looked_through=e.detail, failure=e.detail)
     if store is None:
         return OwnReading(store_found=False)
     try:
         manifest = active_manifest(store)
-        claim = manifest.claim.of(store)
         signature = parse_claim_signature(manifest.signature.of(store))
-        certificates = tuple(read_certificate(der) for der in signature.certificates)
-        key = certificates[0].public_key()
-    except (ManifestMalformed, ValueError) as e:
-        return OwnReading(store_found=True, signature_holds=False, failure=str(e))
-    try:
-        verify_claim_signature(signature, claim, key)
-        holds, failure = True, ""
-    except SigningFailed as e:
-        holds, failure = False, str(e)
+    except ManifestUnsupported as e:
+        return OwnReading(store_found=True, failure=e.detail)
+    except ManifestMalformed as e:
+        return OwnReading(store_found=True, malformed=True, failure=e.detail)
+    return _judged(manifest, manifest.claim.of(store), signature)
+
+
+def _judged(manifest: ManifestBoxes, claim: bytes, signature: ClaimSignature) -> OwnReading:
+    certificates, unreadable = _certificates(signature)
+    holds, failure = (None, unreadable[0]) if not certificates else _holds(signature, claim, certificates[0])
     return OwnReading(
         store_found=True,
         claim=claim,
         claim_version=manifest.claim_version,
         signature=signature,
         certificates=certificates,
+        unreadable=unreadable,
         signature_holds=holds,
         failure=failure,
     )
+
+
+def _certificates(signature: ClaimSignature) -> tuple[tuple[Certificate, ...], tuple[str, ...]]:
+    """Those that can be read, none where the signer's cannot, and why others cannot."""
+    found, unreadable = [], []
+    for i, der in enumerate(signature.certificates):
+        try:
+            found.append(read_foreign(der))
+        except ValueError as e:
+            whose = "the signer's certificate" if i == 0 else "a certificate above the signer's"
+            unreadable.append(f"{whose} cannot be read by our own check: {e}")
+            if i == 0:
+                break
+    return tuple(found), tuple(unreadable)
+
+
+def _holds(signature: ClaimSignature, claim: bytes, signer: Certificate) -> tuple[bool | None, str]:
+    """Whether the signer's key made the signature, and why not."""
+    try:
+        verify_claim_signature(signature, claim, signer.public_key())
+    except SignatureUnsupported as e:
+        return None, e.detail
+    except SigningFailed as e:
+        return False, e.detail
+    return True, ""

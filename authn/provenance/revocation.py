@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
 from authn.devices import DeviceRecord, RegistryView
 from authn.evidence import Axis, AxisEvidence, Facts, Finding, Outcome
 from authn.pki.crl import Crl, CrlRefused, RevokedEntry, covers, look_up
 from authn.provenance.axes import device_facts, engine_codes, revoked_at_time, silent, spki_sha256
 from authn.provenance.engines import EngineAnswer
 from authn.report.model import instant
+from signer.certificates import Certificate, issued_by
 
 REVOKED, NOT_REVOKED = "signingCredential.revoked", "signingCredential.notRevoked"
 
@@ -28,8 +26,8 @@ REVOKED, NOT_REVOKED = "signingCredential.revoked", "signingCredential.notRevoke
 class Known:
     """What can be asked. ``certificates``: as the file brings them, the signer's first."""
 
-    certificates: tuple[x509.Certificate, ...]
-    roots: tuple[x509.Certificate, ...]
+    certificates: tuple[Certificate, ...]
+    roots: tuple[Certificate, ...]
     crls: tuple[Crl, ...]
     registry: RegistryView | None
 
@@ -112,22 +110,14 @@ def _lists(known: Known, judged: Judged) -> list[Finding]:
     return found
 
 
-def _issued_pairs(known: Known) -> list[tuple[x509.Certificate, x509.Certificate]]:
+def _issued_pairs(known: Known) -> list[tuple[Certificate, Certificate]]:
     """Each certificate of the file with its issuer; the name alone makes nobody an issuer."""
     candidates = (*known.certificates[1:], *known.roots)
     pairs = []
     for certificate in known.certificates:
-        issuers = [c for c in candidates if c != certificate and _issued(certificate, c)]
+        issuers = [c for c in candidates if c != certificate and issued_by(certificate, c)]
         pairs += [(certificate, issuer) for issuer in issuers[:1]]
     return pairs
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _listed(crl: Crl, entry: RevokedEntry | None, judged: Judged, *, is_leaf: bool) -> Finding:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.errors import Unavailable
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
-from signer.certificates import read_certificate
+from signer.certificates import Certificate, read_pem
 
 MAX_PEM_BYTES = 16 * 1024 * 1024
 
@@ -22,27 +22,38 @@ class TrustRoots:
     """Two lists that are never joined: a time-stamp authority must not vouch for a camera, nor a camera
     authority for the time. ``crls``: what the reader knows about revocations, in place of a network."""
 
-    signer: tuple[x509.Certificate, ...] = ()
-    tsa: tuple[x509.Certificate, ...] = ()
+    signer: tuple[Certificate, ...] = ()
+    tsa: tuple[Certificate, ...] = ()
     crls: tuple[Crl, ...] = ()
 
 
-def load_roots(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
+def load_roots(files: Iterable[Path]) -> tuple[Certificate, ...]:
     """All certificates of these PEM files, each once. Raises ``Unavailable`` naming the file."""
-    found: dict[bytes, x509.Certificate] = {}
+    found: dict[bytes, Certificate] = {}
     for file in files:
         try:
             if file.stat().st_size > MAX_PEM_BYTES:
                 raise Unavailable(f"{file} is too large for a file of root certificates")
-            pem = file.read_bytes()
-            for listed in x509.load_pem_x509_certificates(pem):
-                der = listed.public_bytes(Encoding.DER)
-                found[der] = read_certificate(der, least_serial=0)
+            listed = read_pem(file.read_bytes())
         except OSError as e:
             raise Unavailable(f"root certificates cannot be read from {file}: {e.strerror}") from e
-        except (ValueError, x509.InvalidVersion) as e:
+        except ValueError as e:
             raise Unavailable(f"{file} holds no usable PEM certificates: {e}") from e
+        if not listed:
+            raise Unavailable(f"{file} holds no PEM certificate")
+        found.update((c.public_bytes(Encoding.DER), c) for c in listed)
     return tuple(found.values())
+
+
+def load_plain_roots(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
+    """As ``load_roots``, for paths that only pyca walks. Raises ``Unavailable`` where it cannot read one."""
+    found = []
+    for root in load_roots(files):
+        if not isinstance(root, x509.Certificate):
+            named = root.subject.rfc4514_string()
+            raise Unavailable(f"the root {named} is not written as DER has it, and cannot be used here")
+        found.append(root)
+    return tuple(found)
 
 
 def load_crls(files: Iterable[Path]) -> tuple[Crl, ...]:
@@ -61,11 +72,11 @@ def load_crls(files: Iterable[Path]) -> tuple[Crl, ...]:
     return tuple(found)
 
 
-def roots_pem(roots: Iterable[x509.Certificate]) -> str:
+def roots_pem(roots: Iterable[Certificate]) -> str:
     return "".join(c.public_bytes(Encoding.PEM).decode() for c in roots)
 
 
-def roots_digest(roots: Iterable[x509.Certificate]) -> str | None:
+def roots_digest(roots: Iterable[Certificate]) -> str | None:
     """SHA-256 over the sorted DER of the certificates, so that the order of files does not matter."""
     ders = sorted(c.public_bytes(Encoding.DER) for c in roots)
     return hashlib.sha256(b"".join(ders)).hexdigest() if ders else None

@@ -35,7 +35,7 @@ from authn.provenance.freshness import lower_bound
 from authn.provenance.history import asserted_claims, claim_version, history_axis
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import OwnReading, read_own
-from authn.provenance.reading import Abstention
+from authn.provenance.reading import Abstention, engine_outcome
 from authn.provenance.revocation import Judged, Known, revocation_axis
 from authn.provenance.roots import TrustRoots
 
@@ -115,34 +115,65 @@ def known_limits(own: OwnReading, answers: Sequence[EngineAnswer]) -> tuple[Abst
 
 
 def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEvidence:
-    unreadable = [a for a in answers if a.state in (EngineState.UNREADABLE, EngineState.NO_MANIFEST)]
-    findings = [
-        Finding(
-            code="assay.credential.unreadable",
-            outcome=Outcome.REFUTED,
-            detail=f"{a.engine} cannot read the manifest store: {a.detail or 'it finds none'}",
-            facts=(("engine", a.engine),),
+    """Refuted: a store was found, and it is broken by our own check, or nobody can read it. One reader that
+    cannot is a disagreement: it may be the reader."""
+    silent = [a for a in answers if a.state is not EngineState.READ]
+    findings = [_not_read(a) for a in silent]
+    if own.malformed:
+        findings.insert(0, _malformed(own, answers))
+        return AxisEvidence(axis=Axis.CREDENTIAL, outcome=findings[0].outcome, findings=tuple(findings))
+    if len(silent) == len(answers):
+        return AxisEvidence(
+            axis=Axis.CREDENTIAL, outcome=_unread(own, silent), findings=(*findings, _own_word(own))
         )
-        for a in unreadable
-    ]
-    if own.store_found and own.signature is None:
-        detail = f"the manifest store is malformed: {own.failure}"
-        findings.append(Finding(code="assay.credential.malformed", outcome=Outcome.REFUTED, detail=detail))
-    if findings:
-        # Present, but not whole: nobody can say what it claims.
-        return AxisEvidence(axis=Axis.CREDENTIAL, outcome=Outcome.REFUTED, findings=tuple(findings))
+    if own.signature is None and silent:
+        return AxisEvidence(
+            axis=Axis.CREDENTIAL, outcome=Outcome.NOT_EXAMINED, findings=(*findings, _own_word(own))
+        )
     version = own.claim_version or claim_version(answers[0])
-    findings.append(
-        Finding(
-            code="assay.credential.present",
-            outcome=Outcome.ESTABLISHED,
-            detail="the file carries a C2PA manifest store that both engines can read",
-            facts=(("claim_version", version),),
-        )
+    readers = [a.engine for a in answers if a.state is EngineState.READ]
+    by = "both engines can read" if not silent else f"{' and '.join(readers)} and our own check can read"
+    present = Finding(
+        code="assay.credential.present",
+        outcome=Outcome.ESTABLISHED,
+        detail=f"the file carries a C2PA manifest store that {by}",
+        facts=(("claim_version", version),),
     )
-    if version is not None and version < MIN_CLAIM_VERSION:
-        findings.append(axes.version_refused(version))
-    return AxisEvidence(axis=Axis.CREDENTIAL, outcome=Outcome.ESTABLISHED, findings=tuple(findings))
+    refused = [axes.version_refused(version)] if version is not None and version < MIN_CLAIM_VERSION else []
+    return AxisEvidence(
+        axis=Axis.CREDENTIAL, outcome=Outcome.ESTABLISHED, findings=(present, *refused, *findings)
+    )
+
+
+def _not_read(answer: EngineAnswer) -> Finding:
+    return Finding(
+        code="assay.credential.unreadable",
+        outcome=Outcome.NOT_EXAMINED,
+        detail=f"{answer.engine} cannot read the manifest store: {answer.detail or 'it finds none'}",
+        facts=(("engine", answer.engine),),
+    )
+
+
+def _malformed(own: OwnReading, answers: Sequence[EngineAnswer]) -> Finding:
+    """Broken, or, where every engine takes the same bytes for whole, an opinion about their structure."""
+    whole = not own.torn and all(engine_outcome(a, Axis.INTEGRITY) is Outcome.ESTABLISHED for a in answers)
+    return Finding(
+        code="assay.credential.malformed",
+        outcome=Outcome.NOT_EXAMINED if whole else Outcome.REFUTED,
+        detail=f"the manifest store is malformed: {own.failure}"
+        + (" (only our own check says so)" if whole else ""),
+    )
+
+
+def _unread(own: OwnReading, silent: Sequence[EngineAnswer]) -> Outcome:
+    """Both engines looked at a store that we found too, could make nothing of it, and no signature holds."""
+    all_tried = all(a.state is EngineState.UNREADABLE for a in silent)
+    return Outcome.REFUTED if all_tried and own.signature_holds is not True else Outcome.NOT_EXAMINED
+
+
+def _own_word(own: OwnReading) -> Finding:
+    said = own.failure or "it can read the manifest store"
+    return axes.silent(Axis.CREDENTIAL, f"nobody else confirms what our own check finds: {said}").findings[0]
 
 
 def _without_manifest(

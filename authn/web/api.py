@@ -6,7 +6,6 @@ import base64
 import json
 from typing import cast
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, current_app, request, url_for
 
@@ -16,6 +15,7 @@ from authn.intake import verify_token
 from authn.report.model import Json, instant
 from authn.services import Services
 from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media, upload_turn
+from signer.certificates import Certificate
 from signer.digest import sha256_of
 
 api = Blueprint("api", __name__, url_prefix="/v1")
@@ -157,7 +157,7 @@ def _enrolment(enrolled: EnrolledDevice) -> dict[str, Json]:
     }
 
 
-def pem(certificates: tuple[x509.Certificate, ...]) -> str:
+def pem(certificates: tuple[Certificate, ...]) -> str:
     """Certificates as one PEM text, in their order."""
     return "".join(c.public_bytes(Encoding.PEM).decode() for c in certificates)
 

@@ -22,13 +22,20 @@ from tests.doubles.photos import photo
 from tests.doubles.pki import Issued, TestPki
 
 
-def signed_photo(leaf: Issued, *, data: bytes | None = None, media_type: str = "image/jpeg") -> bytes:
+def signed_photo(
+    leaf: Issued,
+    *,
+    data: bytes | None = None,
+    media_type: str = "image/jpeg",
+    chain_pem: bytes | None = None,
+) -> bytes:
+    """``chain_pem``: other certificates for the same key than the leaf's own."""
     claim = CaptureClaim(
         title="photo",
         captured_at=datetime.now(UTC),
         device=DeviceAssertion(device_id="device-0001", counter=1, nonce=bytes(16)),
     )
-    return sign_media(data or photo(), media_type, claim, leaf.ec_key, leaf.chain_pem)
+    return sign_media(data or photo(), media_type, claim, leaf.ec_key, chain_pem or leaf.chain_pem)
 
 
 def stamped_photo(

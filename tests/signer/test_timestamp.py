@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
@@ -25,6 +27,8 @@ from signer.errors import (
 from signer.timestamp import build_request, parse_response, verify_token
 from signer.tst import parse_token
 from tests.doubles.pki import Issued, TestPki, now
+from tests.doubles.spellings import relabelled, respelt
+from tests.doubles.stamps import ESS_V2, Stamp, attribute, octets, seq
 
 MESSAGE = b"the bytes under the stamp"
 NONCE = 2**63 + 5
@@ -114,6 +118,27 @@ def test_only_a_check_that_was_done_and_failed_refutes() -> None:
 def test_a_certificate_that_must_not_stamp_is_untrusted(pki: TestPki, knobs: dict[str, object]) -> None:
     with pytest.raises(TimestampUntrusted):
         verify_token(token_of(pki.tsa_leaf(**knobs)), MESSAGE, pki.tsa_roots)  # type: ignore[arg-type]
+
+
+def test_an_authority_whose_name_is_no_printable_string_stamps_as_others_do(pki: TestPki) -> None:
+    """As an authority with an underscore in its name really does."""
+    text = "SHA-256_Timestamp_Responder"
+    leaf = pki.tsa_leaf(text)
+    odd = respelt(leaf.certificate, pki.tsa_root, relabelled(text))
+    stamp = Stamp(authority=leaf, message=MESSAGE, at=now(), nonce=NONCE)
+    stamp.certificates = [odd]
+    stamp.attributes["ess"] = attribute(ESS_V2, seq(seq(seq(octets(hashlib.sha256(odd).digest())))))
+    stamp.tst["tsa"] = b""
+    verified = verify_token(parse_response(stamp.response()), MESSAGE, pki.tsa_roots, nonce=NONCE)
+    assert verified.certificate.public_bytes(Encoding.DER) == odd
+    assert text in verified.certificate.subject.rfc4514_string()
+
+
+def test_a_certificate_of_the_bag_that_nobody_needs_may_be_unreadable(pki: TestPki) -> None:
+    leaf = pki.tsa_leaf()
+    stamp = Stamp(authority=leaf, message=MESSAGE, at=now(), nonce=NONCE)
+    stamp.certificates.append(seq(seq(b"\x05\x00"), seq(), b"\x03\x01\x00"))
+    assert verify_token(parse_response(stamp.response()), MESSAGE, pki.tsa_roots, nonce=NONCE)
 
 
 def test_a_token_stays_good_after_its_authority_s_certificate_ends(pki: TestPki) -> None:

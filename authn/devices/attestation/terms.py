@@ -14,7 +14,7 @@ from authn.devices.attestation.android_status import read_status
 from authn.devices.attestation.apple_root import apple_webauthn_root
 from authn.devices.attestation.attested import AndroidTerms, Terms, WebAuthnTerms
 from authn.errors import Unavailable
-from authn.provenance.roots import load_roots
+from authn.provenance.roots import load_plain_roots
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -35,11 +35,11 @@ def load_terms(settings: Settings) -> Terms:
         webauthn=WebAuthnTerms(
             origin=origin,
             rp_id=rp_id,
-            hardware_roots=load_roots(settings.webauthn_hardware_roots),
-            other_roots=load_roots(settings.webauthn_roots),
+            hardware_roots=load_plain_roots(settings.webauthn_hardware_roots),
+            other_roots=load_plain_roots(settings.webauthn_roots),
             apple_roots=(apple_webauthn_root(),),
         ),
-        tpm_roots=load_roots(settings.tpm_roots),
+        tpm_roots=load_plain_roots(settings.tpm_roots),
     )
 
 
@@ -67,6 +67,6 @@ def origin_of(url: str) -> tuple[str, str]:
 
 
 def _android_root_keys(settings: Settings) -> tuple[bytes, ...]:
-    given = load_roots(settings.android_roots)
+    given = load_plain_roots(settings.android_roots)
     keys = (c.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for c in given)
     return tuple(keys) if given else google_root_keys()

@@ -12,8 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from authn.pki.chains import SIGNER_USAGES, needs_own_walk, verify_signer_path
-from authn.pki.walk import walk_path
 from signer.path import PathRefused, verify_path
+from signer.walk import walk_path
 from tests.doubles.pki import Issued, TestPki, issue, name, new_key, now
 
 NOW = datetime.now(UTC)
@@ -84,6 +84,67 @@ def test_an_authority_restricted_to_another_usage_is_refused(pki: TestPki, walk:
     )
     with pytest.raises(PathRefused):
         through(walk, pki.leaf(issuer=Issued(certificate=certificate, key=key)), pki)
+
+
+ADOBE_AUTHORITY = x509.ObjectIdentifier("1.2.840.113583.1.1.7")
+STAMPS, ANSWERS = ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING
+
+
+def below(pki: TestPki, *ekus: x509.ObjectIdentifier) -> Issued:
+    """A leaf under an authority with an extended key usage of its own."""
+    key = new_key()
+    certificate = issue(name("narrow"), key.public_key(), issuer=pki.root, ca=True, ekus=ekus)
+    return pki.leaf(issuer=Issued(certificate=certificate, key=key))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "ekus",
+    [
+        (ADOBE_AUTHORITY,),
+        (ExtendedKeyUsageOID.SERVER_AUTH,),
+        (ExtendedKeyUsageOID.CLIENT_AUTH, STAMPS),
+        (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
+    ],
+    ids=["a maker's own", "web servers", "stamps beside another", "a signer's"],
+)
+def test_an_authority_s_own_usage_is_ignored_for_claim_signers(
+    pki: TestPki, walk: Walk, ekus: tuple[x509.ObjectIdentifier, ...]
+) -> None:
+    leaf = below(pki, *ekus)
+    path = walk(
+        leaf.certificate, leaf.intermediates, pki.device_roots, at=NOW, usages=SIGNER_USAGES, nested=False
+    )
+    assert path == (leaf.certificate, *leaf.intermediates, pki.root.certificate)
+    assert verify_signer_path(leaf.certificate, leaf.intermediates, pki.device_roots, at=NOW) == path
+
+
+@BOTH
+@pytest.mark.parametrize("ekus", [(STAMPS,), (ANSWERS,), (STAMPS, ANSWERS)], ids=["stamps", "OCSP", "both"])
+def test_an_authority_for_stamps_or_answers_alone_vouches_for_no_signer(
+    pki: TestPki, walk: Walk, ekus: tuple[x509.ObjectIdentifier, ...]
+) -> None:
+    """Even where one root stands in both lists, as in C2PA's own."""
+    leaf = below(pki, *ekus)
+    with pytest.raises(PathRefused):
+        walk(
+            leaf.certificate, leaf.intermediates, pki.device_roots, at=NOW, usages=SIGNER_USAGES, nested=False
+        )
+    with pytest.raises(UntrustedChain):
+        verify_signer_path(leaf.certificate, leaf.intermediates, pki.device_roots, at=NOW)
+
+
+def test_which_usages_a_signer_may_have_is_the_reader_s_to_say(pki: TestPki) -> None:
+    maker = x509.ObjectIdentifier("1.3.6.1.4.1.99999.7")
+    leaf = pki.leaf(ekus=(maker,))
+    with pytest.raises(CredentialInvalid):
+        verify_signer_path(leaf.certificate, leaf.intermediates, pki.device_roots, at=NOW)
+    given = SIGNER_USAGES | {maker}
+    assert verify_signer_path(leaf.certificate, leaf.intermediates, pki.device_roots, at=NOW, usages=given)
+    with pytest.raises(CredentialInvalid):
+        verify_signer_path(
+            pki.leaf().certificate, (pki.issuing.certificate,), pki.device_roots, at=NOW, usages={maker}
+        )
 
 
 @BOTH

@@ -24,9 +24,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authn.pki.crl import CrlRefused, covers, look_up, read_crl
-from authn.pki.walk import walk_path
 from signer.certificates import read_certificate
 from signer.path import PathRefused, verify_path
+from signer.walk import walk_path
 
 LIMIT_S = 6
 EXPECTED = Path(__file__).with_name("limbo_expected.toml")

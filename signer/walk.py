@@ -1,4 +1,5 @@
-"""A path walk of our own (RFC 5280 section 6.1) for algorithms that WebPKI verifiers refuse by policy.
+"""A path walk of our own (RFC 5280 section 6.1) for what WebPKI verifiers refuse: algorithms, by their
+policy, and certificates in another spelling than DER's (``signer.transcript``).
 
 It is narrower than the standard on purpose: what it does not evaluate (name constraints, policy constraints,
 unknown critical extensions) it refuses. Pure.
@@ -10,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import ExtensionOID
 
-from signer.path import MAX_INTERMEDIATES, PathRefused, check_key
+from signer.certificates import Certificate, issued_by
+from signer.path import MAX_INTERMEDIATES, PathRefused, check_key, may_issue_for, verify_path
 
 MAX_SIGNATURE_CHECKS = 256
 _EVALUATED = frozenset(
@@ -34,19 +36,45 @@ _NEVER_CRITICAL = frozenset({ExtensionOID.SUBJECT_KEY_IDENTIFIER, ExtensionOID.A
 MAX_SERIAL_BYTES = 20  # RFC 5280, 4.1.2.2
 
 
-def walk_path(
-    leaf: x509.Certificate,
-    intermediates: Sequence[x509.Certificate],
-    roots: Sequence[x509.Certificate],
+def find_path(
+    leaf: Certificate,
+    intermediates: Sequence[Certificate],
+    roots: Sequence[Certificate],
     *,
     at: datetime,
     usages: frozenset[x509.ObjectIdentifier],
-) -> tuple[x509.Certificate, ...]:
+    nested: bool = True,
+) -> tuple[Certificate, ...]:
+    """By pyca where it can read what the path needs, by our own walk where it cannot. Raises ``PathRefused``.
+    ``nested``: see ``signer.path.may_issue_for``."""
+    readable = [c for c in intermediates if isinstance(c, x509.Certificate)]
+    known = [c for c in roots if isinstance(c, x509.Certificate)]
+    needs_walk = len(readable) + len(known) < len(intermediates) + len(roots)
+    if isinstance(leaf, x509.Certificate):
+        try:
+            return verify_path(leaf, readable, known, at=at, usages=usages, nested=nested)
+        except PathRefused:
+            if not needs_walk:
+                raise
+    return walk_path(leaf, intermediates, roots, at=at, usages=usages, nested=nested)
+
+
+def walk_path(
+    leaf: Certificate,
+    intermediates: Sequence[Certificate],
+    roots: Sequence[Certificate],
+    *,
+    at: datetime,
+    usages: frozenset[x509.ObjectIdentifier],
+    nested: bool = True,
+) -> tuple[Certificate, ...]:
     """The path, leaf first, root last. Raises ``PathRefused``."""
+    if not roots:
+        raise PathRefused("no roots were given for this purpose")
     try:
         _check_common(leaf, at)
         _check_leaf(leaf, usages)
-        for path in _Search(intermediates, roots, at, usages).paths((leaf,)):
+        for path in _Search(intermediates, roots, at, usages, nested=nested).paths((leaf,)):
             return path
     except (ValueError, x509.DuplicateExtension, UnsupportedAlgorithm) as e:
         raise PathRefused(f"a certificate cannot be read: {e}") from e
@@ -59,18 +87,21 @@ class _Search:
 
     def __init__(
         self,
-        intermediates: Sequence[x509.Certificate],
-        roots: Sequence[x509.Certificate],
+        intermediates: Sequence[Certificate],
+        roots: Sequence[Certificate],
         at: datetime,
         usages: frozenset[x509.ObjectIdentifier],
+        *,
+        nested: bool,
     ) -> None:
         self._intermediates = intermediates
         self._roots = roots
         self._at = at
         self._usages = usages
+        self._nested = nested
         self._checks_left = MAX_SIGNATURE_CHECKS
 
-    def paths(self, path: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
+    def paths(self, path: tuple[Certificate, ...]) -> Iterator[tuple[Certificate, ...]]:
         for root in self._roots:
             if self._leads(path, root):
                 yield (*path, root)
@@ -80,7 +111,7 @@ class _Search:
             if issuer not in path and self._leads(path, issuer):
                 yield from self.paths((*path, issuer))
 
-    def _leads(self, path: tuple[x509.Certificate, ...], issuer: x509.Certificate) -> bool:
+    def _leads(self, path: tuple[Certificate, ...], issuer: Certificate) -> bool:
         """The cheap questions first. Raises ``PathRefused`` when the budget is spent."""
         if path[-1].issuer != issuer.subject:
             return False
@@ -88,22 +119,20 @@ class _Search:
         if self._checks_left < 0:
             raise PathRefused("there are too many ways to try")
         below = sum(c.issuer != c.subject for c in path[1:])  # self-issued ones do not count (6.1.4, l)
-        return _may_issue(issuer, below, self._at, self._usages) and _issued(path[-1], issuer)
+        return (
+            _may_issue(issuer, below, self._at)
+            and may_issue_for(_extended_usage(issuer), self._usages, nested=self._nested)
+            and _issued(path[-1], issuer)
+        )
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _issued(certificate: Certificate, issuer: Certificate) -> bool:
     if isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5):
         return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return True
+    return issued_by(certificate, issuer)
 
 
-def _may_issue(
-    issuer: x509.Certificate, below: int, at: datetime, usages: frozenset[x509.ObjectIdentifier]
-) -> bool:
+def _may_issue(issuer: Certificate, below: int, at: datetime) -> bool:
     """``below``: how many intermediates stand between this issuer and the leaf."""
     try:
         _check_common(issuer, at)
@@ -113,14 +142,10 @@ def _may_issue(
         return False
     if not constraints.ca or not usage.key_cert_sign or not issuer.subject.rdns:
         return False
-    if constraints.path_length is not None and below > constraints.path_length:
-        return False
-    restricted = _extended_usage(issuer)
-    allowed = usages | {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-    return restricted is None or bool(allowed & restricted)
+    return constraints.path_length is None or below <= constraints.path_length
 
 
-def _check_common(certificate: x509.Certificate, at: datetime) -> None:
+def _check_common(certificate: Certificate, at: datetime) -> None:
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise PathRefused("a certificate of the path is not valid at that time")
     check_key(certificate)
@@ -133,7 +158,7 @@ def _check_common(certificate: x509.Certificate, at: datetime) -> None:
             raise PathRefused("a key identifier is marked critical, against RFC 5280, 4.2.1.1 and 4.2.1.2")
 
 
-def _check_leaf(leaf: x509.Certificate, usages: frozenset[x509.ObjectIdentifier]) -> None:
+def _check_leaf(leaf: Certificate, usages: frozenset[x509.ObjectIdentifier]) -> None:
     try:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound as e:
@@ -147,6 +172,6 @@ def _check_leaf(leaf: x509.Certificate, usages: frozenset[x509.ObjectIdentifier]
         raise PathRefused("a certificate authority is no signer")
 
 
-def _extended_usage(certificate: x509.Certificate) -> frozenset[x509.ObjectIdentifier] | None:
+def _extended_usage(certificate: Certificate) -> frozenset[x509.ObjectIdentifier] | None:
     found = [e.value for e in certificate.extensions if isinstance(e.value, x509.ExtendedKeyUsage)]
     return frozenset(found[0]) if found else None

@@ -1,0 +1,101 @@
+"""Signers of real products, and certificates as real authorities spell them: no intact file is accused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from authn.evidence import Axis, Outcome
+from authn.media import open_media
+from authn.provenance.own import read_own
+from authn.provenance.roots import TrustRoots, load_roots
+from authn.report.model import Report
+from signer.certificates import Certificate, Transcribed, read_foreign
+from tests.doubles.pki import Issued, TestPki, issue, name, new_key, pem_of
+from tests.doubles.signed import Registered, examiner_for, media, signed_photo
+from tests.doubles.spellings import relabelled, respelt
+
+AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
+E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED
+
+
+def examined(path: Path, roots: TrustRoots) -> Report:
+    examiner = examiner_for(TestPki(), roots=roots)
+    return examiner.examine(open_media(path), as_of=AS_OF)
+
+
+def brought_along(path: Path) -> tuple[Certificate, ...]:
+    """The last certificate of the chain that the file carries, as a reader would put it into a list."""
+    return read_own(open_media(path)).certificates[-1:]
+
+
+def outcome(report: Report, axis: Axis) -> Outcome:
+    return report.cryptographic.axis(axis).outcome
+
+
+def test_a_printable_string_with_an_underscore_accuses_nobody(suites: Path) -> None:
+    path = suites / "found/signers/printable_underscore.jpg"
+    report = examined(path, TrustRoots(signer=brought_along(path)))
+    for axis in (Axis.CREDENTIAL, Axis.INTEGRITY, Axis.SIGNER):
+        assert outcome(report, axis) is E, axis
+    assert "ECC256_Signer_2026" in report.cryptographic.chain[0].subject
+    assert isinstance(read_own(open_media(path)).certificates[0], Transcribed)
+
+
+def test_the_time_stamps_of_a_maker_s_authority_with_such_a_name_prove_the_time(suites: Path) -> None:
+    """Its signer, ended since, is then judged at that time and under an authority with a usage of its own."""
+    path = suites / "found/signers/FireflyTrain.jpg"
+    tsa = load_roots([suites / "c2pa/roots/digicert_tsa_root.pem"])
+    report = examined(path, TrustRoots(signer=brought_along(path), tsa=tsa))
+    assert outcome(report, Axis.INTEGRITY) is E
+    assert outcome(report, Axis.TIME) is E
+    assert outcome(report, Axis.SIGNER) is E
+    strict = examined(path, TrustRoots(signer=load_roots([suites / "found/signers/root.pem"]), tsa=tsa))
+    assert outcome(strict, Axis.INTEGRITY) is E
+    assert "signingCredential.untrusted" in [f.code for f in strict.cryptographic.axis(Axis.SIGNER).findings]
+
+
+@pytest.mark.parametrize("text", ["field_unit", "Smith & Sons", "ops@example.org"])
+def test_a_photo_signed_under_such_a_name_is_established_like_any_other(text: str) -> None:
+    pki = TestPki()
+    leaf = pki.leaf(text)
+    odd = read_foreign(respelt(leaf.certificate, pki.issuing, relabelled(text)))
+    chain = odd.public_bytes(Encoding.PEM) + pem_of(*leaf.intermediates)
+    data = signed_photo(leaf, chain_pem=chain)
+    report = examiner_for(pki, registry=Registered(leaf)).examine(media(data))
+    for axis in (Axis.CREDENTIAL, Axis.INTEGRITY, Axis.SIGNER, Axis.DEVICE):
+        assert outcome(report, axis) is E, (axis, report.cryptographic.axis(axis).findings)
+
+
+def test_a_root_of_the_list_may_be_spelt_so_too(tmp_path: Path) -> None:
+    """Given as a file, to our own check and to both engines."""
+    text = "Root_2026"
+    key = new_key()
+    plain = issue(name(text), key.public_key(), issuer=None, issuer_key=key, ca=True)
+    above = Issued(certificate=plain, key=key)
+    odd = read_foreign(respelt(plain, above, relabelled(text)))
+    pki = TestPki()
+    leaf = pki.leaf(issuer=above)
+    issued = read_foreign(respelt(leaf.certificate, above, relabelled(text)))
+    file = tmp_path / "root.pem"
+    file.write_bytes(odd.public_bytes(Encoding.PEM))
+    roots = TrustRoots(signer=load_roots([file]))
+    data = signed_photo(leaf, chain_pem=issued.public_bytes(Encoding.PEM) + odd.public_bytes(Encoding.PEM))
+    report = examiner_for(pki, roots=roots).examine(media(data))
+    assert outcome(report, Axis.INTEGRITY) is E
+    assert outcome(report, Axis.SIGNER) is E, report.cryptographic.axis(Axis.SIGNER).findings
+
+
+def test_a_signer_whose_certificate_nobody_can_read_is_not_examined_and_not_accused(suites: Path) -> None:
+    path = suites / "found/signers/printable_underscore.jpg"
+    found = open_media(path)
+    broken = replace(
+        found, data=found.data.replace(bytes.fromhex("0603551d13"), bytes.fromhex("0603551d1e"), 1)
+    )
+    own = read_own(broken)
+    assert (own.signature_holds, own.malformed) == (None, False)
+    assert "cannot be read by our own check" in own.failure

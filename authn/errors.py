@@ -18,6 +18,7 @@ AuthnError                               500  4
 │       └── ChallengeRefused             403  3   not ours, used before, expired, or for another token
 ├── CaptureRefused                       422  1   an upload that is not established throughout
 ├── AccessDenied                         403  3   the one who asks may not do this
+│   ├── CrossSite                        403  3   a page of another site made a browser ask
 │   ├── CredentialsMissing               401  3   who asks does not say who it is
 │   ├── CredentialsRefused               401  3   malformed, wrong, expired, revoked or used before
 │   └── TooManyRequests                  429  3
@@ -136,6 +137,10 @@ class AccessDenied(AuthnError):
     code = "assay.access.denied"
     http_status = 403
     exit_code = 3
+
+
+class CrossSite(AccessDenied):
+    code = "assay.request.crossSite"
 
 
 class CredentialsMissing(AccessDenied):

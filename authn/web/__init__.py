@@ -8,7 +8,7 @@ from flask import Flask, Response
 
 from authn.config import Settings, is_loopback
 from authn.services import Services
-from authn.web import access, problems
+from authn.web import access, problems, screening
 from authn.web.api import api
 from authn.web.captures import captures
 from authn.web.enrolment import enrolment
@@ -25,7 +25,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: with it browsers send "Origin: null" with this site's own forms.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -45,7 +46,9 @@ def create_app(services: Services) -> Flask:
     for blueprint in (api, enrolment, captures, tsa, pki, est, health, log, openapi, pages):
         app.register_blueprint(blueprint)
     problems.register(app)
+    screening.register(app, services.settings.public_url)
     access.register(app, services)
+    app.before_request(screening.screen_details)
     app.after_request(_with_security_headers)
     return app
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime
 from typing import cast
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, current_app, request, url_for
+from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.devices.registry import AttestationRecord, CertificateRecord, EnrolledDevice
+from authn.errors import BadRequest
 from authn.intake import verify_token
 from authn.report.model import Json, instant
 from authn.services import Services
-from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media, upload_turn
+from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media
 from signer.certificates import Certificate
 from signer.digest import sha256_of
+
+QUESTIONS = ("as_of", "heuristics", "preview")
 
 api = Blueprint("api", __name__, url_prefix="/v1")
 
@@ -58,13 +63,11 @@ def device(device_id: str) -> Response:
 
 @api.post("/verifications")
 def verify() -> Response:
-    """Examine one file and answer with its report."""
-    as_of = parse_as_of(request.args.get("as_of"))
-    heuristics = parse_flag("heuristics", request.args.get("heuristics"))
-    preview = parse_flag("preview", request.args.get("preview")) or False
-    with upload_turn():
-        media = read_media(request, services().settings)
-        stored = services().examinations.examine(media, as_of=as_of, heuristics=heuristics, preview=preview)
+    """Examine one file and answer with its report. What is asked about it stands in the query or the form."""
+    asked_for(request.args)
+    media = read_media(request, services().settings, fields=QUESTIONS)
+    as_of, heuristics, preview = asked_for(CombinedMultiDict([request.args, request.form]))
+    stored = services().examinations.examine(media, as_of=as_of, heuristics=heuristics, preview=preview)
     response = _json_text(stored.report)
     response.headers["Location"] = url_for("api.verification", verification_id=stored.id)
     return response
@@ -90,6 +93,16 @@ def _uncached(response: Response) -> Response:
         digest = base64.b64encode(sha256_of(response.get_data()).value).decode()
         response.headers["Content-Digest"] = f"sha-256=:{digest}:"  # RFC 9530
     return response
+
+
+def asked_for(given: MultiDict[str, str]) -> tuple[datetime | None, bool | None, bool]:
+    """As of when, with heuristic sources or not, with a preview or not. Raises ``BadRequest``."""
+    for name in QUESTIONS:
+        if len(given.getlist(name)) > 1:
+            raise BadRequest(f"{name} stands twice, in the query and in the form")
+    heuristics = parse_flag("heuristics", given.get("heuristics"))
+    preview = parse_flag("preview", given.get("preview")) or False
+    return parse_as_of(given.get("as_of")), heuristics, preview
 
 
 def device_json(device: DeviceRecord) -> dict[str, Json]:

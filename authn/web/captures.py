@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from authn.captures import Captures
 from authn.web.api import services
-from authn.web.uploads import read_media, upload_turn
+from authn.web.uploads import read_media
 
 captures = Blueprint("captures", __name__, url_prefix="/v1")
 
@@ -16,8 +16,7 @@ captures = Blueprint("captures", __name__, url_prefix="/v1")
 @captures.post("/captures")
 def take() -> Response:
     """Verify a signed and stamped capture of a registered device, log it, and answer with the receipt."""
-    with upload_turn():
-        media = read_media(request, services().settings)
-        taken = Captures(services().examinations, services().log, services().clock).take(media)
+    media = read_media(request, services().settings)
+    taken = Captures(services().examinations, services().log, services().clock).take(media)
     body = {"receipt": taken.receipt.text(), "index": taken.receipt.index, "log_key": taken.log_key}
     return Response(json.dumps(body), status=201, content_type="application/json")

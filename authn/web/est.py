@@ -22,7 +22,7 @@ from authn.errors import BadRequest, EnrolmentRefused
 from authn.intake import verify_token
 from authn.pki.profile import LEAF_SKEW, MAX_CSR_BYTES, parse_csr
 from authn.web.api import services
-from authn.web.problems import HTTP_CODES, problem
+from authn.web.problems import HTTP_CODES, refusal
 from signer.digest import sha256_of
 
 REQUEST_TYPE = "application/pkcs10"
@@ -44,7 +44,7 @@ def authorities() -> Response:
 def enrol() -> Response:
     """A first certificate (4.2.1). The device's name is the common name that the request carries."""
     if request.authorization is None:
-        response = problem(401, HTTP_CODES[401], "send the enrolment token, as Basic password or as Bearer")
+        response = refusal(401, HTTP_CODES[401], "send the enrolment token, as Basic password or as Bearer")
         response.headers["WWW-Authenticate"] = 'Basic realm="enrolment"'
         return response
     given = request.authorization

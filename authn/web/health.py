@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from authn.errors import Unavailable
 from authn.web.api import services
-from authn.web.problems import problem
+from authn.web.problems import refusal
 
 health = Blueprint("health", __name__)
 
@@ -22,7 +22,7 @@ def ready() -> Response:
     """Database, authorities and examiner are usable, or 503 with a sentence for each that is not."""
     reasons = services().why_not_ready()
     if reasons:
-        return problem(503, Unavailable.code, "; ".join(reasons), reasons=list(reasons))
+        return refusal(503, Unavailable.code, "; ".join(reasons), reasons=list(reasons))
     return Response(
         '{"status":"ready"}', content_type="application/json", headers={"Cache-Control": "no-store"}
     )

@@ -1,4 +1,5 @@
-"""Every error as RFC 9457 ``application/problem+json``; no traceback and no path of this machine leaves.
+"""Every error as RFC 9457 ``application/problem+json``, or as a page where a browser asks; no traceback and
+no path of this machine leaves.
 
 The third and last place where any exception is caught: it becomes a 500 here and a traceback in the log.
 """
@@ -9,10 +10,13 @@ import json
 from http import HTTPStatus
 from typing import cast
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from authn.errors import AuthnError
+from authn.report.html import content_security_policy
+from authn.report.visible import visible
+from authn.web.rendering import page, templates, wants_page
 
 HTTP_CODES = {
     400: "assay.request.bad",
@@ -25,6 +29,18 @@ HTTP_CODES = {
 }
 OTHER_HTTP_CODE = "assay.request.refused"
 RETRY_AFTER_S = 5
+ABOUT_FILES = frozenset({"pages.examine", "api.verify", "captures.take"})
+PAGE_TITLES = {
+    "assay.media.tooLarge": "This file is too large",
+    "assay.request.tooLarge": "This file is too large",
+    "assay.media.unsupported": "This kind of file is not examined",
+    "assay.media.unreadable": "This file cannot be read",
+    "assay.request.bad": "This request cannot be understood",
+    "assay.request.crossSite": "Another site asked for this",
+    "assay.request.notFound": "There is nothing at this address",
+    "assay.request.timeout": "This took too long to arrive",
+    "assay.unavailable": "The service cannot examine anything right now",
+}
 
 
 def register(app: Flask) -> None:
@@ -42,8 +58,35 @@ def problem(status: int, code: str, detail: str, **members: object) -> Response:
         "code": code,
         **members,
     }
-    response = Response(json.dumps(body), status=status, content_type="application/problem+json")
+    return _dressed(Response(json.dumps(body), content_type="application/problem+json"), status)
+
+
+def refusal(status: int, code: str, detail: str, **members: object) -> Response:
+    """The same for whoever asks: a page for a browser, a problem for a program."""
+    if not wants_page():
+        return problem(status, code, detail, **members)
+    shown = templates().get_template("problem.html.j2")
+    text = shown.render(
+        title=_title(code),
+        about_file=(request.endpoint or "") in ABOUT_FILES,
+        detail=visible(detail),
+        code=code,
+        home=url_for("pages.home"),
+        policy=content_security_policy(),
+    )
+    return _dressed(page(text), status)
+
+
+def _title(code: str) -> str:
+    if code == HTTP_CODES[HTTPStatus.NOT_FOUND] and (request.endpoint or "").startswith("pages.report"):
+        return "There is no such report"
+    return PAGE_TITLES.get(code, "This did not work")
+
+
+def _dressed(response: Response, status: int) -> Response:
+    response.status_code = status
     response.headers["Cache-Control"] = "no-store"
+    response.headers["Vary"] = "Accept"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
@@ -53,9 +96,9 @@ def _answer(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _http(error)
     if isinstance(error, AuthnError) and error.http_status != HTTPStatus.INTERNAL_SERVER_ERROR:
-        return problem(error.http_status, error.code, error.detail)
+        return refusal(error.http_status, error.code, error.detail)
     current_app.logger.error("unexpected error while answering", exc_info=error)
-    return problem(500, AuthnError.code, "the service failed; its log has the details")
+    return refusal(500, AuthnError.code, "the service failed; its log has the details")
 
 
 def _http(error: HTTPException) -> Response:
@@ -63,7 +106,7 @@ def _http(error: HTTPException) -> Response:
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return original
     detail = error.description or HTTPStatus(error.code).phrase
-    response = problem(error.code, HTTP_CODES.get(error.code, OTHER_HTTP_CODE), detail)
+    response = refusal(error.code, HTTP_CODES.get(error.code, OTHER_HTTP_CODE), detail)
     if "Allow" in original.headers:
         response.headers["Allow"] = original.headers["Allow"]
     return response

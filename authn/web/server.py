@@ -1,4 +1,5 @@
-"""gunicorn in this process: workers are forked first and open their services afterwards.
+"""gunicorn in this process: workers are forked first and open their services afterwards. How they read
+requests, and with how many threads, is ``authn.web.front``'s.
 
 C2PA contexts, threads and confined processes do not survive a fork, so nothing of the kind exists in the
 parent. What can fail is tried in the parent before a port opens, so that it fails with one sentence.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
@@ -18,9 +19,17 @@ from authn.errors import Unavailable
 from authn.services import Services
 from authn.wiring import check_services, open_services
 
-THREADS = 8  # per worker: uploads may take three of them, time-stamps and pages need the others
+if TYPE_CHECKING:
+    from authn.web.lanes import Limits
+
 GRACE_S = 20
-MAX_HEADER_BYTES = 8190
+# Of each worker. Who reads, and whoever asks how it is, wait neither for uploads nor for writers.
+THREADS = {"health": 1, "read": 6, "act": 6}
+# An upload lies in memory until it was examined, so only a few at once, and a few more in line.
+UPLOADS_AT_ONCE = 3
+UPLOADS_WAITING = 12
+UPLOADS = frozenset({"/v1/verifications", "/v1/captures", "/reports"})
+HEALTH = frozenset({"/healthz", "/readyz"})
 
 
 def serve(settings: Settings) -> None:
@@ -60,12 +69,10 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options = {
             "bind": f"{host}:{settings.port}",
             "workers": settings.workers,
-            "worker_class": "gthread",
-            "threads": THREADS,
+            "worker_class": "authn.web.front.FrontWorker",
             "timeout": settings.max_request_seconds + GRACE_S,
             "graceful_timeout": GRACE_S,
             "preload_app": False,
-            "limit_request_field_size": MAX_HEADER_BYTES,
             "control_socket_disable": True,
             "loglevel": "warning",
             "proc_name": "assay",
@@ -75,6 +82,24 @@ class _Server(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             if name in self.cfg.settings:  # the control socket is younger than the oldest gunicorn we allow
                 self.cfg.set(name, value)
+
+    @property
+    def limits(self) -> Limits:
+        """For ``FrontWorker``."""
+        from authn.web.enrolment import MAX_BODY_BYTES
+        from authn.web.lanes import Limits
+        from authn.web.uploads import MULTIPART_OVERHEAD_BYTES
+
+        return Limits(
+            uploads=UPLOADS,
+            upload_bytes=self._settings.max_media_bytes + MULTIPART_OVERHEAD_BYTES,
+            small_bytes=MAX_BODY_BYTES,
+            request_seconds=self._settings.max_request_seconds,
+            uploads_at_once=UPLOADS_AT_ONCE,
+            uploads_waiting=UPLOADS_WAITING,
+            health=HEALTH,
+            threads=THREADS,
+        )
 
     def load(self) -> Flask:
         """Called in each worker after the fork."""

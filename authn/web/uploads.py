@@ -1,43 +1,37 @@
 """Reading what a client sends, with every limit applied while it streams in, and nothing on disk.
 
-Content-Length may lie and chunked bodies have none: the limit counts the bytes that really arrive.
+Content-Length may lie and chunked bodies have none: the limit counts the bytes that really arrive. How long a
+client may take, and how many wait, is decided before (``authn.web.front``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import re
-import socket
-import threading
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import IO
 
 from flask import Request
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest as HTTPBadRequest
-from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from authn.config import Settings
-from authn.errors import BadRequest, MediaTooLarge, Unavailable, UnreadableMedia, UnsupportedMedia
+from authn.errors import BadRequest, MediaTooLarge, UnreadableMedia, UnsupportedMedia
 from authn.instants import parse_instant
 from authn.media import Media, MediaLimits, media_of
+from authn.web.screening import only
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 MAX_JSON_BYTES = 32 * 1024
 MAX_NAME_CHARACTERS = 200
-# An upload lies in memory until it was examined, so only a few at once.
-UPLOADS_AT_ONCE = 3
-UPLOAD_WAIT_S = 20.0
 RAW_TYPES = ("image/", "video/", "audio/")
 OTHER_RAW_TYPES = ("application/octet-stream", "application/pdf")
 
 _LOST_PLUS = re.compile(r" ([0-9]{2}:[0-9]{2})$")
-
-_turns = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
 
 
 class MemoryRequest(Request):
@@ -53,29 +47,17 @@ class MemoryRequest(Request):
         return io.BytesIO()
 
 
-@contextlib.contextmanager
-def upload_turn() -> Iterator[None]:
-    """Wait for one of the few places for uploads. Raises ``Unavailable`` when none becomes free."""
-    if not _turns.acquire(timeout=UPLOAD_WAIT_S):
-        raise Unavailable("too many uploads at once; try again")
-    try:
-        yield
-    finally:
-        _turns.release()
+def read_media(request: Request, settings: Settings, fields: tuple[str, ...] = ()) -> Media:
+    """The file of a multipart form's one field ``file``, or the raw body. ``fields`` may stand beside it.
 
-
-def read_media(request: Request, settings: Settings) -> Media:
-    """The file of a multipart form's one field ``file``, or the raw body.
-
-    Raises ``MediaTooLarge``, ``UnsupportedMedia``, ``UnreadableMedia`` as ``media_of``, ``BadRequest`` for
-    a form that is not one, and werkzeug's ``RequestTimeout`` for an upload that takes too long.
+    Raises ``MediaTooLarge``, ``UnsupportedMedia``, ``UnreadableMedia`` as ``media_of``, ``BadRequest`` for a
+    form that is not one, or has a field that nobody asked for.
     """
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     try:
-        with _deadline(request, settings.max_request_seconds):
-            if request.mimetype == "multipart/form-data":
-                return _from_form(request, limits)
-            return _from_body(request, limits)
+        if request.mimetype == "multipart/form-data":
+            return _from_form(request, limits, fields)
+        return _from_body(request, limits)
     except RequestEntityTooLarge as e:
         raise MediaTooLarge(
             f"the upload has more than {limits.max_bytes} bytes, or its form has more than one file needs"
@@ -138,40 +120,13 @@ def parse_flag(name: str, text: str | None) -> bool | None:
     return text == "true"
 
 
-@contextlib.contextmanager
-def _deadline(request: Request, seconds: float) -> Iterator[None]:
-    """Stop reading from a client that is slower than this: it holds one of the few places for uploads.
-
-    A time-out per read would not do, because one byte now and then resets it. Reading a socket whose
-    receiving side was shut down ends at once; the answer can still be sent.
-    """
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        if connection is not None:
-            with contextlib.suppress(OSError):  # gone already
-                connection.shutdown(socket.SHUT_RD)
-
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (BadRequest, UnreadableMedia) as e:
-        if expired.is_set():
-            raise RequestTimeout("the upload took too long") from e
-        raise
-    finally:
-        timer.cancel()
-
-
-def _from_form(request: Request, limits: MediaLimits) -> Media:
+def _from_form(request: Request, limits: MediaLimits, fields: tuple[str, ...]) -> Media:
     try:
         files = request.files.getlist("file")
     except HTTPBadRequest as e:
         raise BadRequest("the form cannot be parsed") from e
+    only(request.form, fields, "field")
+    only(MultiDict((name, None) for name in request.files if name != "file"), (), "field of a file")
     if len(files) != 1:
         raise BadRequest(f"the form must have exactly one file in the field 'file', not {len(files)}")
     data = files[0].stream.read()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from gunicorn.app.base import BaseApplication
 
 from authn.errors import Unavailable
 from authn.tlog.witness import MAX_BODY_BYTES, Answer, Witness
+from authn.web.screening import raise_refusal
 
-THREADS = 4
+if TYPE_CHECKING:
+    from authn.web.lanes import Limits
+
+THREADS = {"health": 1, "read": 2, "act": 4}
 TIMEOUT_S = 30
 BACKLOG = 64
 
@@ -20,6 +25,7 @@ def create_witness_app(witness: Witness) -> Flask:
     """C2SP tlog-witness, and the checkpoint that was signed last."""
     app = Flask("authn.witness", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.before_request(raise_refusal)
 
     @app.post("/add-checkpoint")
     def add_checkpoint() -> Response:
@@ -60,8 +66,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options = {
             "bind": f"fd://{self._listener.fileno()}",
             "workers": 1,
-            "worker_class": "gthread",
-            "threads": THREADS,
+            "worker_class": "authn.web.front.FrontWorker",
             "timeout": TIMEOUT_S,
             "control_socket_disable": True,
             "loglevel": "warning",
@@ -70,6 +75,13 @@ class _Server(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
+
+    @property
+    def limits(self) -> Limits:
+        """For ``FrontWorker``."""
+        from authn.web.lanes import Limits
+
+        return Limits(small_bytes=MAX_BODY_BYTES, request_seconds=TIMEOUT_S, threads=THREADS)
 
     def load(self) -> Flask:
         return create_witness_app(self._open_witness())

@@ -1,4 +1,4 @@
-"""The real service: gunicorn, forked workers, confined examiners, a socket, signals."""
+"""The real service: gunicorn, forked workers, fronts, confined examiners, a socket, signals."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ from signer.device import DeviceIdentity
 from signer.spool import Spool
 from tests.conftest import ROOT
 from tests.doubles.media import tiny_jpeg
+from tests.doubles.slow_clients import (
+    HALF_A_HEADER,
+    answers_in,
+    besieged,
+    dripping_body,
+    dripping_chunks,
+)
 from tests.programs import require_program
 
 pytestmark = pytest.mark.slow
@@ -190,6 +197,46 @@ def test_an_upload_that_drips_for_ever_is_cut_off_and_told_so(tmp_path: Path) ->
             service.communicate(timeout=60)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"assay.request.timeout" in answer
+
+
+ROUTES = (
+    ("POST", "/.well-known/est/simpleenroll", "application/pkcs10"),
+    ("POST", "/.well-known/est/simplereenroll", "application/pkcs10"),
+    ("POST", "/tsa", "application/timestamp-query"),
+    ("POST", "/pki/ocsp", "application/ocsp-request"),
+    ("POST", "/v1/verifications", "image/jpeg"),
+    ("POST", "/v1/captures", "image/jpeg"),
+    ("POST", "/reports", "multipart/form-data; boundary=x"),
+    ("POST", "/v1/devices", "application/json"),
+    ("POST", "/v1/enrolment", "application/json"),
+    ("POST", "/v1/enrolment/challenge", "application/json"),
+    ("DELETE", "/v1/verifications/none", "text/plain"),
+    ("GET", "/log/checkpoint", "text/plain"),
+    ("GET", "/healthz", "text/plain"),
+    ("GET", "/nowhere", "text/plain"),
+)
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [
+        *([dripping_body(*route)] * 100 for route in ROUTES[1:6]),
+        [dripping_body(*route) for route in ROUTES] * 8,
+        [dripping_chunks("/tsa", "application/timestamp-query")] * 100,
+        [HALF_A_HEADER] * 100,
+        [b""] * 2000,
+    ],
+    ids=["renewing", "stamps", "status", "files", "captures", "every route", "chunks", "headers", "idle"],
+)
+def test_whoever_is_slow_holds_nobody_up(
+    running: Running, begins: list[bytes], record_property: pytest.RecordProperty
+) -> None:
+    """Goal: a second. The bound is wider, because the machine may be busy with other things."""
+    with besieged(running.url, begins):
+        took = max(answers_in(f"{running.url}/healthz"))
+        record_property("healthz_s", took)
+        assert took < 5
+        assert running.get("/log/checkpoint")[0] == 200
 
 
 def test_a_port_that_is_taken_is_one_sentence_and_exit_4(running: Running, tmp_path: Path) -> None:

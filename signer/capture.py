@@ -1,7 +1,8 @@
 """The one workflow of the capture side: photo -> signed file.
 
 Refuses what must not be signed as a capture, above all a file that carries a manifest already. Needs no
-network; the capture waits in the spool for its time-stamp. On return the signed file and the spool entry are
+network; the capture waits in the spool for its time-stamp. What was signed is compared with the photo part by
+part before it takes its place. On return the signed file and the spool entry are
 on the disk; after any failure the photo is as it was.
 """
 
@@ -18,12 +19,13 @@ from signer.claim import CaptureClaim, DeviceAssertion
 from signer.container import read_manifest
 from signer.credential import refuse_signed, sign_media
 from signer.device import DeviceIdentity, next_counter
-from signer.errors import AlreadySigned, InputRefused, ManifestMalformed
+from signer.errors import AlreadySigned, ContainerUnreadable, InputRefused, ManifestMalformed, SigningFailed
 from signer.formats import media_type_of
 from signer.freshness import newest_checkpoint, nonce_of
 from signer.keys import open_key
 from signer.mediafile import create_media_file, held_media_file, replace_media_file
 from signer.spool import Entry, Spool, new_entry
+from signer.unharmed import refuse_harm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +61,9 @@ def sign_file(
         signed, capture = _sign(file.data, media_type, out or path, path.name, identity, key, now)
         with spool.announced(capture.entry):
             if out is None:
-                replace_media_file(file, signed, capture.entry.temporary, keep_times=True)
+                replace_media_file(file, signed, capture.entry.temporary)
             else:
-                create_media_file(out, signed, capture.entry.temporary)
+                create_media_file(out, signed, capture.entry.temporary, like=file.status)
     return capture
 
 
@@ -108,9 +110,13 @@ def _sign(
         ),
     )
     signed = sign_media(data, media_type, claim, key, identity.chain_pem)
-    entry = new_entry(
-        path=target, media_type=media_type, signed=signed, device_id=identity.device_id, now=captured_at
-    )
+    refuse_harm(data, signed, media_type, title)
+    try:
+        entry = new_entry(
+            path=target, media_type=media_type, signed=signed, device_id=identity.device_id, now=captured_at
+        )
+    except (ManifestMalformed, ContainerUnreadable) as e:
+        raise SigningFailed(f"the manifest that was signed is not found again: {e.detail}") from e
     return signed, SignedCapture(
         path=target,
         media_type=media_type,

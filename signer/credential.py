@@ -4,12 +4,19 @@ ES256 by callback, so that the key may live in a token. Signing needs no network
 the engine pads a callback signature by about 10 KB, and the time-stamp is stapled into that room later
 (signer/staple.py). The engine verifies its own output before it hands it over (``verify_after_sign``): that
 turns a wrong key for the certificate, or a key that returns rubbish, into an error.
+
+Where the engine's own way of embedding harms files, it gets them prepared (signer/embed): ISO media with room
+for the store, TIFF as a digest only, to be put together and verified here
+(docs/decisions/0011-a-photo-is-never-harmed.md).
 """
 
 from __future__ import annotations
 
 import io
+import json
 import os
+import struct
+from collections.abc import Callable
 from functools import lru_cache
 from types import TracebackType
 
@@ -19,18 +26,27 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from signer.claim import CaptureClaim, manifest_definition
+from signer.embed.bmff import make_room
+from signer.embed.tiff import Layout, layout
 from signer.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
 from signer.uninterrupted import uninterrupted
 
 # Read from "trust.trust_config" only; without it the engine refuses the C2PA claim-signing key usage.
 _KEY_USAGES = "1.3.6.1.4.1.62558.2.1\n1.3.6.1.5.5.7.3.36\n"
+_OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
 _SETTINGS = {
     "trust": {"trust_config": _KEY_USAGES},
-    "verify": {"verify_after_sign": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
+    "verify": {**_OFFLINE, "verify_after_sign": True},
     "core": {"allowed_network_hosts": []},
     "builder": {"thumbnail": {"enabled": False}},
 }
+_UNCHECKED = {**_SETTINGS, "verify": {**_OFFLINE, "verify_after_sign": False}}
 _COORDINATE_BYTES = 32
+_ISO_MEDIA = frozenset(("image/heic", "image/avif", "video/mp4", "video/quicktime", "audio/mp4"))
+# The smallest media of two kinds, to find out how long a store will be before there is a place for it.
+_EMPTY_JPEG = b"\xff\xd8\xff\xda\0\x08\x01\x01\0\0\x3f\0\0\xff\xd9"
+_EMPTY_ISO = struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 0, b"isom") + struct.pack(">I4s", 8, b"mdat")
+_LIKELY_STORE_BYTES = 15_000  # as many digits as a store's length has
 
 
 def sign_media(
@@ -59,13 +75,71 @@ def sign_media(
 def _sign(
     data: bytes, media_type: str, claim: CaptureClaim, callback: _RawSignature, chain_pem: str
 ) -> bytes:
+    definition = manifest_definition(claim)
+    if media_type == "image/tiff":
+        return _sign_tiff(data, definition, callback, chain_pem)
+    if media_type in _ISO_MEDIA:
+        store, _ = _engine(_EMPTY_ISO, media_type, definition, _no_signature, chain_pem, checked=False)
+        data = make_room(data, len(store))
+    _, signed = _engine(data, media_type, definition, callback, chain_pem)
+    return signed
+
+
+def _sign_tiff(data: bytes, definition: str, callback: _RawSignature, chain_pem: str) -> bytes:
+    """The engine signs the digest; it sees the file itself only to verify it."""
+
+    def store_for(place: Layout, size: int, key: Callable[[bytes], bytes]) -> bytes:
+        bound = _bound_to(definition, place, size)
+        return _engine(_EMPTY_JPEG, "image/jpeg", bound, key, chain_pem, checked=False)[0]
+
+    draft = layout(data, _LIKELY_STORE_BYTES)
+    size = len(store_for(draft, _LIKELY_STORE_BYTES, _no_signature))
+    place = layout(data, size)
+    store = store_for(place, size, callback)
+    if len(store) != size:
+        raise SigningFailed("the manifest store has another length than it had a moment before")
+    signed = place.filled(store)
+    if failures := sorted({*_failures(signed, "image/tiff")} - {"signingCredential.untrusted"}):
+        raise SigningFailed(f"the signed file does not verify ({', '.join(failures)})")
+    return signed
+
+
+def _bound_to(definition: str, place: Layout, size: int) -> str:
+    """The definition with the hard binding (C2PA 2.x, ``c2pa.hash.data``) that the engine would add."""
+    binding = {
+        "exclusions": [{"start": place.start, "length": size}],
+        "name": "jumbf manifest",
+        "alg": "sha256",
+        "hash": list(place.digest()),
+        "pad": [],
+    }
+    manifest = json.loads(definition)
+    manifest["assertions"].append({"label": "c2pa.hash.data", "created": True, "data": binding})
+    return json.dumps(manifest)
+
+
+def _engine(
+    data: bytes,
+    media_type: str,
+    definition: str,
+    key: Callable[[bytes], bytes],
+    chain_pem: str,
+    *,
+    checked: bool = True,
+) -> tuple[bytes, bytes]:
+    """The manifest store and the media with it."""
     out = io.BytesIO()
     with (
-        Signer.from_callback(callback, C2paSigningAlg.ES256, chain_pem) as signer,
-        Builder(manifest_definition(claim), context=_context(os.getpid())) as builder,
+        Signer.from_callback(key, C2paSigningAlg.ES256, chain_pem) as signer,
+        Builder(definition, context=_context(os.getpid(), checked=checked)) as builder,
     ):
-        builder.sign(signer, media_type, io.BytesIO(data), out)
-    return out.getvalue()
+        store: bytes = builder.sign(signer, media_type, io.BytesIO(data), out)
+    return store, out.getvalue()
+
+
+def _no_signature(data: bytes) -> bytes:
+    """As long as a signature, where only the length of a store is asked for."""
+    return bytes(2 * _COORDINATE_BYTES)
 
 
 def refuse_signed(data: bytes, media_type: str) -> None:
@@ -113,10 +187,11 @@ def _failures(data: bytes, media_type: str) -> tuple[str, ...]:
     return tuple(str(failure.get("code")) for failure in results["activeManifest"].get("failure", ()))
 
 
-@lru_cache(maxsize=1)
-def _context(pid: int) -> Context:
-    """One per process: a context does not survive a fork, and making one costs a tenth of a signature."""
-    return Context.from_dict(_SETTINGS)
+@lru_cache(maxsize=2)
+def _context(pid: int, *, checked: bool = True) -> Context:
+    """One of each per process: a context does not survive a fork, and making one costs a tenth of a
+    signature. ``checked``: the engine verifies what it signed."""
+    return Context.from_dict(_SETTINGS if checked else _UNCHECKED)
 
 
 class _RawSignature:

@@ -5,7 +5,8 @@ SignerError
 │   ├── AlreadySigned         it already carries a manifest
 │   ├── UnsupportedMedia      not a format that can carry one
 │   ├── ContainerUnreadable   no manifest was seen, and the file could not be looked through for one
-│   └── UnreadableMedia       missing, empty, truncated, a symbolic link, no permission
+│   ├── UnreadableMedia       missing, empty, truncated, a symbolic link, no permission
+│   └── PhotoWouldChange      the signed file would not hold every part of the photo as it is
 ├── DeviceUnusable          no such device is enrolled here, or its folder is damaged
 ├── KeyUnavailable          the key cannot be opened: no file, no token, wrong PIN
 │   └── KeyAbsent             there is no key of that name yet; one can be made
@@ -62,6 +63,10 @@ class ContainerUnreadable(InputRefused):
 
 class UnreadableMedia(InputRefused):
     code = "assay.input.unreadable"
+
+
+class PhotoWouldChange(InputRefused):
+    code = "assay.input.wouldChange"
 
 
 class DeviceUnusable(SignerError):

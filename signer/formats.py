@@ -28,7 +28,7 @@ _TIFF_NUMBERS = {3: ("H", 2), 4: ("I", 4), 13: ("I", 4)}  # SHORT, LONG, IFD
 _TIFF_OFFSETS_COUNTS = ((273, 279), (324, 325))  # strips, tiles
 _SUB_IFDS = 330
 _TIFF_PLACES = frozenset((273, 279, 324, 325, _SUB_IFDS))
-_MAX_IFDS = 64
+_MAX_IFD_ENTRIES = 500_000  # of all directories together; a page has about 20, the engine reads 2,000 pages
 _MAX_IFD_VALUES = 1_000_000
 
 
@@ -40,7 +40,7 @@ def media_type_of(data: bytes, name: str) -> str:
             f"{name} is none of the kinds that are signed: JPEG, PNG, WebP, TIFF, HEIC, AVIF, MP4, MOV, M4A, "
             "WAV, AVI"
         )
-    if media_type == "image/tiff" and (PurePath(name).suffix.lower() in _RAW_SUFFIXES or data[8:10] == b"CR"):
+    if _is_raw(data, media_type, name):
         raise UnsupportedMedia(f"{name} is a camera's raw file; rewriting it would damage the maker's notes")
     try:
         whole = _COMPLETE[media_type](data)
@@ -49,6 +49,12 @@ def media_type_of(data: bytes, name: str) -> str:
     if not whole:
         raise UnreadableMedia(f"{name} is truncated or damaged: {media_type} data ends too early")
     return media_type
+
+
+def _is_raw(data: bytes, media_type: str, name: str) -> bool:
+    if media_type == "image/tiff":
+        return PurePath(name).suffix.lower() in _RAW_SUFFIXES or data[8:10] == b"CR"
+    return data[4:12] == b"ftypcrx "  # Canon's CR3 looks like a film
 
 
 def _sniff(data: bytes) -> str | None:
@@ -111,15 +117,16 @@ def _bmff_is_whole(data: bytes) -> bool:
 def _tiff_is_whole(data: bytes) -> bool:
     """Every directory, and every strip and tile that one names, lies inside the file."""
     order = "<" if data[:2] == b"II" else ">"
-    pending, seen = [struct.unpack(order + "I", data[4:8])[0]], set()
+    pending, seen, left = [struct.unpack(order + "I", data[4:8])[0]], set(), _MAX_IFD_ENTRIES
     while pending:
         at = pending.pop()
         if at == 0 or at in seen:
             continue
         seen.add(at)
-        if len(seen) > _MAX_IFDS:
-            return False
-        tags, following = _tiff_directory(data, at, order)
+        tags, following, entries = _tiff_directory(data, at, order)
+        left -= entries
+        if left < 0:
+            raise UnsupportedMedia(f"its directories hold more than {_MAX_IFD_ENTRIES} entries")
         pending += [following, *tags.get(_SUB_IFDS, ())]
         for offsets, counts in _TIFF_OFFSETS_COUNTS:
             pairs = zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)
@@ -128,9 +135,9 @@ def _tiff_is_whole(data: bytes) -> bool:
     return True
 
 
-def _tiff_directory(data: bytes, at: int, order: str) -> tuple[dict[int, tuple[int, ...]], int]:
-    """The numbers under the tags that place data, and the next directory's offset. Raises ``struct.error``
-    where they reach beyond the file."""
+def _tiff_directory(data: bytes, at: int, order: str) -> tuple[dict[int, tuple[int, ...]], int, int]:
+    """The numbers under the tags that place data, the next directory's offset, and the count of entries.
+    Raises ``struct.error`` where they reach beyond the file."""
     (entries,) = struct.unpack(order + "H", data[at : at + 2])
     tags: dict[int, tuple[int, ...]] = {}
     for base in range(at + 2, at + 2 + 12 * entries, 12):
@@ -141,7 +148,7 @@ def _tiff_directory(data: bytes, at: int, order: str) -> tuple[dict[int, tuple[i
         start = base + 8 if size * count <= 4 else struct.unpack(order + "I", data[base + 8 : base + 12])[0]
         tags[tag] = struct.unpack(f"{order}{count}{letter}", data[start : start + size * count])
     end = at + 2 + 12 * entries
-    return tags, struct.unpack(order + "I", data[end : end + 4])[0]
+    return tags, struct.unpack(order + "I", data[end : end + 4])[0], entries
 
 
 _COMPLETE: dict[str, Callable[[bytes], bool]] = {

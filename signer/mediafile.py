@@ -89,8 +89,8 @@ def _read_all(fd: int, size: int) -> bytes:
     return data
 
 
-def replace_media_file(file: MediaFile, content: bytes, temporary: Path, *, keep_times: bool) -> None:
-    """Put ``content`` in the place of ``file``, with its mode, owner and attributes, durably.
+def replace_media_file(file: MediaFile, content: bytes, temporary: Path) -> None:
+    """Put ``content`` in the place of ``file``, with its mode, owner, times and attributes, durably.
 
     ``temporary`` is the name to write under first, in the same folder. Raises ``UnreadableMedia`` where the
     file changed since it was read, ``SigningFailed`` where it cannot be written; either way the old file is
@@ -101,8 +101,6 @@ def replace_media_file(file: MediaFile, content: bytes, temporary: Path, *, keep
         try:
             write_new(temporary, content)
             _copy_attributes(file, temporary)
-            if not keep_times:
-                os.utime(temporary)
             if not same_file(file.status, file.path):
                 raise UnreadableMedia(
                     f"{file.path.name} changed while it was worked on; nothing was replaced"
@@ -113,13 +111,19 @@ def replace_media_file(file: MediaFile, content: bytes, temporary: Path, *, keep
             raise SigningFailed(f"{file.path.name} cannot be replaced: {e.strerror}") from e
 
 
-def create_media_file(path: Path, content: bytes, temporary: Path) -> None:
-    """Put ``content`` under a name that must be free, durably. Raises ``InputRefused`` where it is taken,
-    ``SigningFailed`` where it cannot be written."""
+def create_media_file(
+    path: Path, content: bytes, temporary: Path, *, like: os.stat_result | None = None
+) -> None:
+    """Put ``content`` under a name that must be free, durably, with the times of ``like``.
+
+    Raises ``InputRefused`` where it is taken, ``SigningFailed`` where it cannot be written.
+    """
     with ExitStack() as undo:
         undo.callback(_remove, temporary)
         try:
             write_new(temporary, content, mode=0o644)
+            if like is not None:
+                os.utime(temporary, ns=(like.st_atime_ns, like.st_mtime_ns))
             _name_if_free(temporary, path)
             sync_folder(path.parent)
         except FileExistsError as e:

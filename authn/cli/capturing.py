@@ -12,19 +12,30 @@ from pathlib import Path
 
 import click
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from authn.cli.out import say
 from authn.config import Settings, load_settings
 from authn.errors import AuthnError, SettingsError
+from signer.capture import SignedCapture, sign_file
 from signer.client import Client
 from signer.device import DeviceIdentity, choose_identity
-from signer.errors import TimestampUnavailable
+from signer.errors import (
+    DeviceUnusable,
+    KeyRefused,
+    KeyUnavailable,
+    SignerError,
+    SpoolError,
+    TimestampUnavailable,
+    UnreadableMedia,
+)
 from signer.freshness import remember_checkpoint
 from signer.http_signature import RequestSigner
 from signer.keys import open_key
 from signer.spool import Fetch, Spool, StampRun
 
 Roots = tuple[x509.Certificate, ...]
+_NO_ROOTS = "no root of a time-stamp authority is known here to verify a stamp by; name one in tsa_roots"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +67,25 @@ def make_out_folder(out: Path | None) -> None:
         raise click.BadParameter(f"{out} cannot be made: {e.strerror}", param_hint="--out") from e
 
 
+# What the next photo would meet as well; everything else is about one photo and ends with it.
+_ENDS_ALL = (DeviceUnusable, KeyUnavailable, KeyRefused, SpoolError)
+
+
+def sign_one(
+    photo: Path, session: CaptureSession, key: ec.EllipticCurvePrivateKey, out: Path | None
+) -> SignedCapture | SignerError:
+    """The capture, or why there is none; the next photo is not touched by it. Raises ``DeviceUnusable``,
+    ``KeyUnavailable``, ``KeyRefused``, ``SpoolError``."""
+    try:
+        return sign_file(photo, session.identity, spool=session.spool, key=key, out=out)
+    except _ENDS_ALL:
+        raise
+    except SignerError as e:
+        return e
+    except MemoryError:
+        return UnreadableMedia(f"{photo.name} needs more memory than there is")
+
+
 def stamp_waiting(session: CaptureSession) -> StampRun:
     """Try to stamp what waits of this device. Raises ``SpoolError``; an unreachable authority is a result."""
     waiting = session.spool.pending(session.identity.device_id)
@@ -65,6 +95,8 @@ def stamp_waiting(session: CaptureSession) -> StampRun:
         fetch, roots = _authority(session)
     except TimestampUnavailable as e:
         return StampRun(waiting=tuple(replace(entry, reason=e.detail) for entry in waiting))
+    if not roots:
+        return StampRun(waiting=tuple(replace(entry, reason=_NO_ROOTS) for entry in waiting))
     run = session.spool.stamp_all(fetch, roots, device_id=session.identity.device_id)
     _learn_checkpoint(session)
     return run
@@ -90,16 +122,17 @@ def print_stamping(run: StampRun) -> None:
 
 
 def _authority(session: CaptureSession) -> tuple[Fetch, Roots]:
-    """Where to get a stamp, and the roots that are known for it. A URL in the settings comes first."""
+    """Where to get a stamp, a URL in the settings first; and the roots that verifiers of this home go by,
+    wherever the stamp is from: one that they do not know would be stapled for nothing."""
     settings, identity = session.settings, session.identity
-    extra = _read_roots(settings.tsa_roots)
+    roots = (*identity.tsa_roots, *_read_roots(settings.tsa_roots))
     if settings.tsa_url:
-        return _over_http(settings.tsa_url), extra
+        return _over_http(settings.tsa_url), (*roots, *_roots_of_this_home(settings))
     if identity.tsa_url:
         own = identity.service_url and identity.tsa_url.startswith(f"{identity.service_url.rstrip('/')}/")
-        return _over_http(identity.tsa_url, identity if own else None), (*identity.tsa_roots, *extra)
+        return _over_http(identity.tsa_url, identity if own else None), roots
     if service_url := identity.service_url or settings.service_url:
-        return _over_http(f"{service_url.rstrip('/')}/tsa", identity), (*identity.tsa_roots, *extra)
+        return _over_http(f"{service_url.rstrip('/')}/tsa", identity), roots
     return _of_this_home(settings)
 
 
@@ -124,6 +157,15 @@ def _of_this_home(settings: Settings) -> tuple[Fetch, Roots]:
         return authority.timestamp_authority().respond, authority.tsa_roots
     except AuthnError as e:
         raise TimestampUnavailable(f"this home's time-stamp authority cannot be used: {e.detail}") from e
+
+
+def _roots_of_this_home(settings: Settings) -> Roots:
+    from authn.pki.authority import own_roots
+
+    try:
+        return own_roots(settings.home).tsa
+    except AuthnError as e:
+        raise TimestampUnavailable(f"this home's own roots cannot be read: {e.detail}") from e
 
 
 def _read_roots(paths: tuple[Path, ...]) -> Roots:

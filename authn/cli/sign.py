@@ -6,18 +6,11 @@ import json
 from pathlib import Path
 
 import click
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from authn.cli.capturing import (
-    CaptureSession,
-    make_out_folder,
-    open_session,
-    print_stamping,
-    stamp_waiting,
-)
+from authn.cli.capturing import make_out_folder, open_session, print_stamping, sign_one, stamp_waiting
 from authn.cli.out import say, say_json
-from signer.capture import SignedCapture, sign_file
-from signer.errors import InputRefused, SignerError, SigningFailed
+from signer.capture import SignedCapture
+from signer.errors import InputRefused, SignerError
 from signer.keys import open_key
 from signer.spool import StampRun
 
@@ -57,7 +50,8 @@ def sign(
     run = StampRun()
     try:
         for photo in photos:
-            results.append((photo, _sign_one(photo, out, session, key)))  # noqa: PERF401 - see finally
+            target = None if out is None else out / photo.name
+            results.append((photo, sign_one(photo, session, key, target)))
         run = run if no_stamp else stamp_waiting(session)
     finally:  # what was done is said, whatever ends the rest
         for photo, result in results:
@@ -67,17 +61,6 @@ def sign(
     if failures:
         refused = all(isinstance(failure, InputRefused) for failure in failures)
         ctx.exit(EXIT_REFUSED if refused else EXIT_CANNOT_RUN)
-
-
-def _sign_one(
-    photo: Path, out: Path | None, session: CaptureSession, key: ec.EllipticCurvePrivateKey
-) -> Result:
-    """One photo's refusal does not stop the next; a counter or a spool that fails stops all."""
-    target = None if out is None else out / photo.name
-    try:
-        return sign_file(photo, session.identity, spool=session.spool, key=key, out=target)
-    except (InputRefused, SigningFailed) as e:
-        return e
 
 
 def _print(photo: Path, result: Result, run: StampRun, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from authn.cli.capturing import CaptureSession, open_session, print_stamping, stamp_waiting
 from authn.cli.out import say
-from signer.errors import InputRefused, ManifestMalformed
+from signer.errors import SignerError
 from signer.formats import media_type_of
 from signer.mediafile import read_media_file
 from signer.spool import new_entry
@@ -60,7 +60,7 @@ def _add(photo: Path, session: CaptureSession) -> bool:
             device_id=session.identity.device_id,
             now=datetime.now(UTC),
         )
-    except (InputRefused, ManifestMalformed) as e:
+    except SignerError as e:
         say(f"not stamped: {photo}: {e.detail} [{e.code}]", err=True)
         return False
     session.spool.add(entry)

@@ -16,7 +16,7 @@ from authn.provenance.own import read_own
 from authn.tlog.receipt import RECEIPT_SUFFIX
 from signer.client import Client, Uploaded
 from signer.durable import write_durably
-from signer.errors import InputRefused, ServiceRefused, ServiceUnavailable
+from signer.errors import ServiceUnavailable, SignerError
 from signer.formats import media_type_of
 from signer.mediafile import read_media_file
 
@@ -53,7 +53,7 @@ def upload(
             # It may be in the log by now; sending it again only logs it again.
             say(f"no receipt kept: {photo}: {e.strerror}; send it again", err=True)
             code = 4
-        except (InputRefused, ServiceRefused, AuthnError) as e:
+        except (SignerError, AuthnError) as e:
             say(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)
             code = max(code, 3)
     ctx.exit(code)

@@ -16,11 +16,11 @@ from authn.cli.capturing import (
     make_out_folder,
     open_session,
     print_stamping,
+    sign_one,
     stamp_waiting,
 )
 from authn.cli.out import say
-from signer.capture import sign_file
-from signer.errors import AlreadySigned, InputRefused, SigningFailed, SpoolError
+from signer.errors import AlreadySigned, SignerError, SpoolError
 from signer.keys import open_key
 from signer.watch import DEFAULT_INTERVAL_S, DEFAULT_SETTLE_S, HotFolder
 from signer.watch import watch as watch_folder
@@ -89,13 +89,12 @@ class _Desk:
         target = None if self.out is None else self.out / path.name
         if target is not None and os.path.lexists(target):  # done by an earlier run
             return False
-        try:
-            done = sign_file(path, self.session.identity, spool=self.session.spool, key=self.key, out=target)
-        except AlreadySigned:
+        done = sign_one(path, self.session, self.key, target)
+        if isinstance(done, AlreadySigned):
             return False
-        except (InputRefused, SigningFailed) as e:
+        if isinstance(done, SignerError):
             self.refused += 1
-            say(f"not signed: {path}: {e.detail} [{e.code}]", err=True)
+            say(f"not signed: {path}: {done.detail} [{done.code}]", err=True)
             return False
         say(f"signed {done.path} (no. {done.counter} of this device)")
         return target is None

@@ -199,11 +199,17 @@ def test_the_photo_keeps_its_mode_and_its_time(camera: Camera, shot: Path) -> No
     assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o640, 10**18)
 
 
-def test_stamping_changes_the_time_because_the_length_stays(camera: Camera, shot: Path) -> None:
+def test_stamping_keeps_the_time_too(camera: Camera, shot: Path) -> None:
     os.utime(shot, ns=(10**18, 10**18))
     sign_file(shot, camera.identity, spool=camera.spool)
-    camera.spool.stamp_all(camera.stamp)
-    assert shot.stat().st_mtime_ns > 10**18
+    camera.spool.stamp_all(camera.stamp, camera.pki.tsa_roots)
+    assert shot.stat().st_mtime_ns == 10**18
+
+
+def test_a_copy_has_the_time_of_its_photo(camera: Camera, shot: Path, tmp_path: Path) -> None:
+    os.utime(shot, ns=(10**18, 10**18))
+    sign_file(shot, camera.identity, spool=camera.spool, out=tmp_path / "signed.jpg")
+    assert (tmp_path / "signed.jpg").stat().st_mtime_ns == 10**18
 
 
 def test_out_writes_a_new_file_and_leaves_the_photo(camera: Camera, shot: Path, tmp_path: Path) -> None:
@@ -342,7 +348,7 @@ def test_signing_and_stamping_change_no_pixel(camera: Camera, tmp_path: Path, na
     (tmp_path / name).write_bytes(MADE[name])
     before = Image.open(tmp_path / name).convert("RGB").tobytes()
     sign_file(tmp_path / name, camera.identity, spool=camera.spool)
-    camera.spool.stamp_all(camera.stamp)
+    camera.spool.stamp_all(camera.stamp, camera.pki.tsa_roots)
     assert Image.open(tmp_path / name).convert("RGB").tobytes() == before
 
 

@@ -1,0 +1,5 @@
+"""Making room for a manifest without harming what is there, where the engine's own way does harm.
+
+``bmff``  HEIF, AVIF, MP4, MOV: a box of the right size behind ``ftyp``, and every offset in the file moved.
+``tiff``  a second first directory at the end of the file; not one byte of the first is moved.
+"""

@@ -1,0 +1,73 @@
+"""A manifest store in a TIFF file (TIFF 6.0; C2PA 2.x, "Embedding manifests into TIFF").
+
+The engine would put the store of a file with several pages into a directory of its own at the end of the
+chain: a page without a picture, at which Pillow and ImageMagick give up. Here the first directory is written
+once more at the end of the file, with the store's tag in it, and the header points there. Every other byte
+stays where it is, so that no offset, not even one inside a maker's note, has to move; all pages are found by
+all readers, and the store stands in the first directory, where readers of C2PA look too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+
+from signer.errors import AlreadySigned, UnreadableMedia, UnsupportedMedia
+
+TAG = 0xCD41
+_UNDEFINED = 7
+_MAX_ENTRIES = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The signed file around its store: ``head`` goes before it, nothing behind it."""
+
+    head: bytes
+
+    @property
+    def start(self) -> int:
+        return len(self.head)
+
+    def digest(self) -> bytes:
+        """SHA-256 of everything but the store."""
+        return hashlib.sha256(self.head).digest()
+
+    def filled(self, store: bytes) -> bytes:
+        return self.head + store
+
+
+def layout(data: bytes, store_size: int) -> Layout:
+    """Raises ``UnreadableMedia``, ``UnsupportedMedia`` where the directory is full, ``AlreadySigned``."""
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        (at,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, at)
+        following = data[at + 2 + 12 * count :][:4]
+        entries = [data[i : i + 12] for i in range(at + 2, at + 2 + 12 * count, 12)]
+        tags = [struct.unpack(order + "H", entry[:2])[0] for entry in entries]
+    except struct.error as e:
+        raise UnreadableMedia("the first directory of the file reaches beyond its end") from e
+    if len(following) < 4:
+        raise UnreadableMedia("the first directory of the file reaches beyond its end")
+    if TAG in tags:
+        raise AlreadySigned("the file carries a manifest's tag already")
+    if count >= _MAX_ENTRIES:
+        raise UnsupportedMedia("the first directory of the file has no room for another entry")
+    directory = len(data) + len(data) % 2  # directories begin on even offsets
+    start = directory + 2 + 12 * (count + 1) + 4
+    place = sum(tag < TAG for tag in tags)
+    entries.insert(place, struct.pack(order + "HHII", TAG, _UNDEFINED, store_size, start))
+    head = b"".join(
+        (
+            data[:4],
+            struct.pack(order + "I", directory),
+            memoryview(data)[8:],
+            bytes(directory - len(data)),
+            struct.pack(order + "H", count + 1),
+            *entries,
+            following,
+        )
+    )
+    return Layout(head=head)

@@ -25,7 +25,7 @@ from authn.devices import DeviceRecord, RegistryView
 from authn.devices.snapshot import record_json, record_of
 from authn.errors import BundleError, NoteError, SettingsError
 from authn.instants import utc_of
-from authn.media import Media
+from authn.media import MAX_SIDECAR_BYTES, Media
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
 from authn.provenance.axes import spki_sha256
 from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
@@ -42,6 +42,7 @@ from signer.errors import InputRefused, ManifestMalformed
 VERSION = 1
 MAX_PART_BYTES = 8 * 1024 * 1024
 MEDIA, LIST, CRLS, RECEIPT = "media", "bundle.json", "revocation-lists.pem", "receipt.tlog-proof"
+SIDECAR = "sidecar.c2pa"
 PARTS = ("report.json", "signer-roots.pem", "tsa-roots.pem", "policy.toml", "device.json", "logs.json")
 FOR_PEOPLE = ("manifest.c2pa", "certificates.pem", "claim.cbor")
 MAX_TOKENS = 8
@@ -68,6 +69,7 @@ class Bundle:
     media: bytes | None
     media_name: str
     media_sha256: str
+    sidecar: bytes | None
     as_of: datetime
     basis: Basis
     report: bytes
@@ -101,6 +103,8 @@ def write_bundle(media: Media, report: Report, basis: Basis, *, with_media: bool
         parts[CRLS] = b"".join(c.parsed.public_bytes(Encoding.PEM) for c in basis.roots.crls)
     if basis.receipt is not None:
         parts[RECEIPT] = basis.receipt.encode()
+    if media.sidecar is not None:
+        parts[SIDECAR] = media.sidecar
     if with_media:
         parts[MEDIA] = media.data
     listing: dict[str, Json] = {
@@ -151,6 +155,7 @@ def _bundle(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> Bundle
         media=parts.get(MEDIA),
         media_name=str(media["name"]),
         media_sha256=str(media["sha256"]),
+        sidecar=parts.get(SIDECAR),
         as_of=utc_of(str(listing["as_of"])),
         basis=_basis(parts, heuristics=bool(listing["heuristics"])),
         report=parts["report.json"],
@@ -194,6 +199,7 @@ def _allowed(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         MEDIA,
         CRLS,
         RECEIPT,
+        SIDECAR,
         *PARTS,
         *FOR_PEOPLE,
         *(f"token-{i}.der" for i in range(MAX_TOKENS)),
@@ -206,7 +212,9 @@ def _allowed(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_media_bytes: int) -> bytes:
-    limit = {MEDIA: max_media_bytes, CRLS: MAX_CRL_BYTES}.get(info.filename, MAX_PART_BYTES)
+    limit = {MEDIA: max_media_bytes, CRLS: MAX_CRL_BYTES, SIDECAR: MAX_SIDECAR_BYTES}.get(
+        info.filename, MAX_PART_BYTES
+    )
     with archive.open(info) as member:
         data = member.read(limit + 1)
     if len(data) > limit:

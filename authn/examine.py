@@ -33,6 +33,7 @@ from authn.provenance.engines import Engine, EngineAnswer
 from authn.provenance.history import source_types
 from authn.provenance.logs import LogTrust
 from authn.provenance.roots import TrustRoots, roots_digest
+from authn.provenance.sidecars import one_store, told
 from authn.provenance.verifier import verify_media
 from authn.report.conclude import Policy, conclude
 from authn.report.model import Contradiction, Report, Run, Subject, ToolView
@@ -82,9 +83,10 @@ class Examiner:
         """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""
         started, now = time.perf_counter(), self._clock()
         judged_at = as_of or now
-        answers = self._answers(media, judged_at)
+        read = one_store(media)
+        answers = self._answers(read, judged_at)
         proof = verify_media(
-            media,
+            read,
             answers=answers,
             roots=self._roots,
             registry=self._registry,
@@ -92,6 +94,7 @@ class Examiner:
             logs=self._logs,
             receipt=receipt,
         )
+        proof = told(proof, media, read)
         _refuse_unreadable(media, proof)
         guesses, failed = self._guesses(media)
         return Report(
@@ -114,8 +117,9 @@ class Examiner:
     def _answers(self, media: Media, as_of: datetime) -> tuple[EngineAnswer, ...]:
         """Step 2 of the verifier's procedure: every engine reads the file, side by side."""
         *others, last = self._engines
-        waiting = [self._threads.submit(e.read, media.data, media.media_type, as_of) for e in others]
-        answer = last.read(media.data, media.media_type, as_of)
+        asked = (media.data, media.media_type, as_of, media.sidecar)
+        waiting = [self._threads.submit(e.read, *asked) for e in others]
+        answer = last.read(*asked)
         return (*(w.result() for w in waiting), answer)
 
     def _guesses(self, media: Media) -> tuple[tuple[HeuristicEvidence, ...], tuple[NotExamined, ...]]:

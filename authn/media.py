@@ -12,7 +12,7 @@ import io
 import os
 import stat
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from PIL import Image
@@ -23,6 +23,7 @@ from detector.errors import NotApplicable, PixelsUnreadable
 
 MAX_MEDIA_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 128_000_000
+MAX_SIDECAR_BYTES = 64 * 1024 * 1024
 LEAST_BYTES = 64  # the description of a manifest store alone is longer
 
 _PILLOW_FORMATS = {
@@ -56,7 +57,9 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """A whole file in memory. Engines get these bytes, so that an I/O fault can never look like tampering."""
+    """A whole file in memory. Engines get these bytes, so that an I/O fault can never look like tampering.
+
+    ``sidecar``: a manifest store that came beside the file; it counts where the file embeds none."""
 
     data: bytes
     sha256: str
@@ -65,6 +68,7 @@ class Media:
     name: str
     width: int | None = None
     height: int | None = None
+    sidecar: bytes | None = None
 
 
 def open_media(path: Path, limits: MediaLimits | None = None) -> Media:
@@ -118,6 +122,20 @@ def media_of(data: bytes, name: str, limits: MediaLimits | None = None) -> Media
         width=width,
         height=height,
     )
+
+
+def with_sidecar(media: Media, store: bytes, name: str) -> Media:
+    """The same media with a manifest store beside them. Raises ``MediaTooLarge`` and ``UnreadableMedia``."""
+    if len(store) > MAX_SIDECAR_BYTES:
+        raise MediaTooLarge(f"{name} has more than {MAX_SIDECAR_BYTES} bytes")
+    if not store:
+        raise UnreadableMedia(f"{name} is empty")
+    return replace(media, sidecar=store)
+
+
+def media_suffixes() -> tuple[str, ...]:
+    """The endings of names that claim a media type, with their dot."""
+    return tuple(_SUFFIXES)
 
 
 def claimed_type(name: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from authn.cli.beside import with_manifest
 from authn.cli.given import Given, read_receipt, trust_options
 from authn.cli.out import say
 from authn.config import Settings, load_settings
@@ -25,6 +26,13 @@ from signer.durable import write_new
     metavar="RECEIPT",
     help="Receipt of a log about FILE; FILE.tlog-proof is taken by itself.",
 )
+@click.option(
+    "--manifest",
+    "manifest_file",
+    type=click.Path(path_type=Path),
+    metavar="STORE",
+    help="Manifest store of FILE, kept outside it; FILE's name with .c2pa is taken by itself.",
+)
 @trust_options
 @click.pass_context
 def bundle(
@@ -34,6 +42,7 @@ def bundle(
     out: Path | None,
     without_media: bool,
     receipt_file: Path | None,
+    manifest_file: Path | None,
     **options: Any,
 ) -> None:
     """Examine FILE and write an evidence bundle: media, roots, device record, policy, time and report.
@@ -42,6 +51,7 @@ def bundle(
     """
     settings, given = load_settings(ctx.obj), Given(**options)
     media = open_media(file, MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels))
+    media = with_manifest(media, file, manifest_file)
     data = _bundle(settings, given, media, read_receipt(file, receipt_file), with_media=not without_media)
     target = out or file.with_name(file.name + ".assay.zip")
     try:

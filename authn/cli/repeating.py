@@ -9,7 +9,7 @@ from authn.cli.out import hand_over, say, say_block
 from authn.config import Settings
 from authn.devices.snapshot import RegistryCopy
 from authn.errors import BundleError, UnreadableMedia
-from authn.media import Media, MediaLimits, media_of, open_media
+from authn.media import Media, MediaLimits, media_of, open_media, with_sidecar
 from authn.report.text import render_text
 
 MAX_SHOWN = 20
@@ -61,4 +61,5 @@ def _media(bundle: Bundle, file: Path | None, limits: MediaLimits) -> Media:
         raise BundleError("the bundle leaves the media out; name the file too")
     if media.sha256 != bundle.media_sha256:
         raise UnreadableMedia(f"{media.name} is not the file that the bundle is about")
-    return media_of(media.data, bundle.media_name, limits)
+    media = media_of(media.data, bundle.media_name, limits)
+    return media if bundle.sidecar is None else with_sidecar(media, bundle.sidecar, "sidecar.c2pa")

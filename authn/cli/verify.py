@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from authn.cli.beside import with_manifest
 from authn.cli.given import Given, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
 from authn.cli.repeating import repeat_bundle
@@ -50,6 +51,13 @@ FAIL_ON = ("never", "refuted", "contradiction")
     help="Receipt of a log about the one FILE; FILE.tlog-proof is taken by itself.",
 )
 @click.option(
+    "--manifest",
+    "manifest_file",
+    type=click.Path(path_type=Path),
+    metavar="STORE",
+    help="Manifest store of the one FILE, kept outside it; FILE's name with .c2pa is taken by itself.",
+)
+@click.option(
     "--bundle",
     "bundle_file",
     type=click.Path(path_type=Path),
@@ -65,6 +73,7 @@ def verify(
     page: Path | None,
     fail_on: str,
     receipt_file: Path | None,
+    manifest_file: Path | None,
     bundle_file: Path | None,
     **options: Any,
 ) -> None:
@@ -74,25 +83,26 @@ def verify(
     """
     settings, given = load_settings(ctx.obj), Given(**options)
     if bundle_file is not None:
-        if given != Given() or receipt_file or page or len(files) > 1:
+        if given != Given() or receipt_file or manifest_file or page or len(files) > 1:
             raise click.UsageError("a bundle brings its own roots, time and sources; give at most one FILE")
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
-    if not files or ((receipt_file or page) and len(files) > 1):
-        raise click.UsageError("give FILE..., and with --receipt or --html exactly one FILE")
+    if not files or ((receipt_file or manifest_file or page) and len(files) > 1):
+        raise click.UsageError("give FILE..., and with --receipt, --manifest or --html exactly one FILE")
     examiner = given.examiner(settings)
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     code = 0
     for file in files:
         shown = partial(_show, page=page, as_json=as_json)
         receipt = partial(read_receipt, file, receipt_file)
-        code = max(code, _one(file, examiner, limits, given.as_of, receipt, fail_on, shown, as_json=as_json))
+        opened = partial(_opened, file, limits, manifest_file)
+        code = max(code, _one(file, examiner, opened, given.as_of, receipt, fail_on, shown, as_json=as_json))
     ctx.exit(code)
 
 
 def _one(
     file: Path,
     examiner: Examiner,
-    limits: MediaLimits,
+    opened: Callable[[], Media],
     as_of: datetime | None,
     receipt: Callable[[], str | None],
     fail_on: str,
@@ -102,13 +112,17 @@ def _one(
 ) -> int:
     """What cannot be read, or stops its examiner, costs this file and not the next."""
     try:
-        media = open_media(file, limits)
+        media = opened()
         report = examiner.examine(media, as_of=as_of, receipt=receipt())
     except (MediaError, ExaminationFailed) as e:
         _refuse(file, e, as_json=as_json)
         return e.exit_code
     show(examiner, media, report)
     return 1 if _fails(report, fail_on) else 0
+
+
+def _opened(file: Path, limits: MediaLimits, manifest: Path | None) -> Media:
+    return with_manifest(open_media(file, limits), file, manifest)
 
 
 def _show(examiner: Examiner, media: Media, report: Report, *, page: Path | None, as_json: bool) -> None:

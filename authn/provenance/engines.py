@@ -17,6 +17,7 @@ from typing import Protocol, cast
 
 import c2pa
 from encypher_c2pa import verify_bytes as encypher_verify  # type: ignore[attr-defined]
+from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # type: ignore[attr-defined]
 
 from authn.provenance.roots import TrustRoots, roots_pem
 from authn.report.model import Json, instant
@@ -59,6 +60,7 @@ class EngineAnswer:
     word: str = ""  # the engine's own overall word, for display only
     codes: tuple[EngineCode, ...] = ()
     detail: str = ""
+    active: str = ""  # the label of the manifest that it judged
     store: Mapping[str, Json] = field(default_factory=dict)  # the engine's JSON view; only c2pa-rs gives it
 
     def has(self, *codes: str, kind: str, scope: Scope = Scope.ACTIVE) -> bool:
@@ -72,7 +74,9 @@ class Engine(Protocol):
     name: str
     version: str
 
-    def read(self, data: bytes, media_type: str, as_of: datetime) -> EngineAnswer: ...
+    def read(
+        self, data: bytes, media_type: str, as_of: datetime, sidecar: bytes | None = None
+    ) -> EngineAnswer: ...
 
 
 class C2paRs:
@@ -101,10 +105,12 @@ class C2paRs:
             }
         )
 
-    def read(self, data: bytes, media_type: str, as_of: datetime) -> EngineAnswer:
+    def read(
+        self, data: bytes, media_type: str, as_of: datetime, sidecar: bytes | None = None
+    ) -> EngineAnswer:
         try:
             # An interrupt inside a stream callback would be a short read, and look like tampering.
-            word, results, store = uninterrupted(lambda: self._read(data, media_type))
+            word, results, store = uninterrupted(lambda: self._read(data, media_type, sidecar))
         except c2pa.C2paError.ManifestNotFound:
             return self._answer(EngineState.NO_MANIFEST)
         except c2pa.C2paError as e:
@@ -118,8 +124,10 @@ class C2paRs:
         codes = (*_result_codes(results), *_recorded_codes(store))
         return self._answer(EngineState.READ, word=word, codes=codes, store=store)
 
-    def _read(self, data: bytes, media_type: str) -> tuple[str, Mapping[str, Json], Mapping[str, Json]]:
-        with c2pa.Reader(media_type, io.BytesIO(data), context=self._context) as reader:
+    def _read(
+        self, data: bytes, media_type: str, sidecar: bytes | None
+    ) -> tuple[str, Mapping[str, Json], Mapping[str, Json]]:
+        with c2pa.Reader(media_type, io.BytesIO(data), sidecar, context=self._context) as reader:
             word = str(reader.get_validation_state() or "")
             return word, reader.get_validation_results() or {}, json.loads(reader.json())
 
@@ -139,6 +147,7 @@ class C2paRs:
             word=word,
             codes=codes,
             detail=detail,
+            active=str((store or {}).get("active_manifest", "")),
             store=store or {},
         )
 
@@ -160,10 +169,15 @@ class Encypher:
             "telemetry": {"enabled": False},
         }
 
-    def read(self, data: bytes, media_type: str, as_of: datetime) -> EngineAnswer:
+    def read(
+        self, data: bytes, media_type: str, as_of: datetime, sidecar: bytes | None = None
+    ) -> EngineAnswer:
         try:
             options = json.dumps({**self._options, "validation_time": instant(as_of)})
-            result = json.loads(encypher_verify(data, media_type, options))
+            if sidecar is None:
+                result = json.loads(encypher_verify(data, media_type, options))
+            else:
+                result = json.loads(encypher_verify_detached(data, sidecar, media_type, options))
         except (ValueError, OSError, TypeError, RuntimeError) as e:
             return EngineAnswer(
                 engine=self.name,
@@ -177,6 +191,7 @@ class Encypher:
             version=self.version,
             state=self._state(result, codes),
             word=str(result["validation_state"]),
+            active=str(_map(result.get("manifest_report")).get("active_manifest") or ""),
             codes=codes,
         )
 

@@ -14,8 +14,9 @@ from signer.errors import (
     ManifestUnsupported,
     SignatureUnsupported,
     SigningFailed,
+    UnsupportedMedia,
 )
-from signer.jumbf import ManifestBoxes, active_manifest
+from signer.jumbf import ManifestBoxes, active_manifest, names_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class OwnReading:
     cannot be read; they are missing in ``certificates``, whose first is always the signer's."""
 
     store_found: bool
+    label: str = ""
     malformed: bool = False
     torn: bool = False
     not_looked_through: str = ""
@@ -44,7 +46,7 @@ class OwnReading:
 def read_own(media: Media) -> OwnReading:
     """Steps 1 and 4: our own way to the claim and its signature, independent of both engines."""
     try:
-        store = read_manifest(media.data, media.media_type)
+        store = _beside(media.sidecar) if media.sidecar else read_manifest(media.data, media.media_type)
     except ManifestMalformed as e:
         return OwnReading(store_found=True, malformed=True, torn=True, failure=e.detail)
     except InputRefused as e:
@@ -61,11 +63,19 @@ def read_own(media: Media) -> OwnReading:
     return _judged(manifest, manifest.claim.of(store), signature)
 
 
+def _beside(sidecar: bytes) -> bytes:
+    """What came beside the file, if it is a store."""
+    if not names_store(sidecar):
+        raise UnsupportedMedia("what came beside the file is no manifest store")
+    return sidecar
+
+
 def _judged(manifest: ManifestBoxes, claim: bytes, signature: ClaimSignature) -> OwnReading:
     certificates, unreadable = _certificates(signature)
     holds, failure = (None, unreadable[0]) if not certificates else _holds(signature, claim, certificates[0])
     return OwnReading(
         store_found=True,
+        label=manifest.label,
         claim=claim,
         claim_version=manifest.claim_version,
         signature=signature,

@@ -1,6 +1,7 @@
 """From bytes to cryptographic evidence. The whole procedure; every block below bears its number.
 
- 1. locate the manifest store in the bytes ourselves (``signer.container``); two stores are refused
+ 1. locate the manifest store in the bytes ourselves (``signer.container``); two stores are refused, and so is
+    to add up readers that look at different manifests
  2. read the file with both engines, network off
  3. credential axis: is there one, can it be read, does policy accept its claim version
  4. take the claim signature apart and verify it with the leaf's key (``signer.cose``)
@@ -56,7 +57,7 @@ def verify_media(
     receipt: str | None,
 ) -> CryptographicEvidence:
     """``answers``: step 2, one per engine, c2pa-rs first (``authn.examine``)."""
-    own = read_own(media)  # 1, 4
+    own = _of_one_manifest(read_own(media), answers)  # 1, 4
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
         return _without_manifest(own, answers, receipt, logs)
     abstentions = known_limits(own, answers)
@@ -83,6 +84,15 @@ def verify_media(
         not_before=not_before,
         not_after=stamps.not_after,
     )
+
+
+def _of_one_manifest(own: OwnReading, answers: Sequence[EngineAnswer]) -> OwnReading:
+    """Readers that look at two manifests of one file must not be added up to one statement."""
+    others = [a.engine for a in answers if own.label and a.active and a.active != own.label]
+    if not others:
+        return own
+    why = f"{' and '.join(others)} read another manifest of this file than our own check"
+    return OwnReading(store_found=True, failure=why)
 
 
 def _with_lower_bound(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+from c2pa import Builder, C2paSigningAlg, Context, Signer
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from authn.devices import DeviceRecord
 from authn.examine import Examiner
@@ -14,7 +20,7 @@ from authn.provenance.roots import TrustRoots
 from authn.report.conclude import default_policy
 from authn.sources import HeuristicSource
 from authn.tsa import TimestampAuthority
-from signer.claim import CaptureClaim, DeviceAssertion
+from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.credential import sign_media
 from signer.staple import bytes_to_stamp, staple
 from signer.timestamp import build_request, parse_response
@@ -89,3 +95,30 @@ class Registered:
 
     def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
         return self._devices.get(spki_sha256)
+
+
+def sidecar_of(leaf: Issued, data: bytes, media_type: str = "image/jpeg") -> tuple[bytes, bytes]:
+    """A manifest store that lies beside the file, as another tool would write it, and the file it is for
+    (the engine rewrites some containers before it hashes them)."""
+    claim = CaptureClaim(
+        title="photo",
+        captured_at=datetime.now(UTC),
+        device=DeviceAssertion(device_id="device-0001", counter=1, nonce=bytes(16)),
+    )
+    out = io.BytesIO()
+
+    def raw(message: bytes) -> bytes:
+        r, s = decode_dss_signature(leaf.ec_key.sign(message, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    settings = {
+        "trust": {"trust_config": "1.3.6.1.4.1.62558.2.1\n"},
+        "builder": {"thumbnail": {"enabled": False}},
+    }
+    with (
+        Signer.from_callback(raw, C2paSigningAlg.ES256, leaf.chain_pem.decode()) as signer,
+        Builder(manifest_definition(claim), context=Context.from_dict(settings)) as builder,
+    ):
+        builder.set_no_embed()
+        store = builder.sign(signer, media_type, io.BytesIO(data), out)
+    return store, out.getvalue()

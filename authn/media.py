@@ -84,7 +84,7 @@ def open_media(path: Path, limits: MediaLimits | None = None) -> Media:
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise UnreadableMedia(f"{path.name} is not a regular file")
+            raise UnreadableMedia(f"{path.name or path} is {_no_file(status.st_mode)}")
         if status.st_size > limits.max_bytes:
             raise MediaTooLarge(f"{path.name} has {status.st_size} bytes; the limit is {limits.max_bytes}")
         with os.fdopen(fd, "rb", closefd=False) as f:
@@ -96,6 +96,10 @@ def open_media(path: Path, limits: MediaLimits | None = None) -> Media:
     if len(data) != status.st_size:
         raise UnreadableMedia(f"{path.name} changed while it was read")
     return media_of(data, path.name, limits)
+
+
+def _no_file(mode: int) -> str:
+    return "a folder; assay audit reports on all files in it" if stat.S_ISDIR(mode) else "not a regular file"
 
 
 def media_of(data: bytes, name: str, limits: MediaLimits | None = None) -> Media:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from authn.config import Settings
+from authn.homes import held
+from signer.device import LOG_KEY_FILE, SIGNER_ROOTS_FILE, TSA_ROOTS_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,15 +82,16 @@ def open_logs(
     quorum: int = 1,
     policy_file: Path | None = None,
 ) -> LogTrust:
-    """The logs whose receipts count beside this home's own, and the witnesses: given one by one, or by a
-    policy. Raises ``Unavailable`` for a key or policy that cannot be read."""
+    """The logs whose receipts count beside this home's own and those of its devices' services, and the
+    witnesses: given one by one, or by a policy. Raises ``Unavailable`` for what cannot be read."""
     from authn.errors import NoteError, Unavailable
     from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
     from authn.tlog.policy import read_policy
 
     own = settings.home / "pki" / LOG_VKEY
     try:
-        published = (own.read_text(encoding="ascii").strip(),) if own.exists() else ()
+        known = (*((own,) if own.exists() else ()), *held(settings, LOG_KEY_FILE))
+        published = dict.fromkeys(path.read_text(encoding="ascii").strip() for path in known)
         logs, witnesses = parse_log_keys((*published, *log_keys)), parse_witness_keys(witness_keys)
         if policy_file is not None:
             return LogTrust.of_policy(read_policy(policy_file), logs)
@@ -104,15 +107,19 @@ def open_roots(
     tsa_roots: tuple[Path, ...] | None = None,
     crls: tuple[Path, ...] = (),
 ) -> TrustRoots:
-    """Given files in place of the configured ones and this home's own; revocation lists beside the
-    configured ones. Raises ``Unavailable``."""
+    """Given files in place of the configured ones, this home's own and those that services gave the devices
+    of this home; revocation lists beside the configured ones. Raises ``Unavailable``."""
     from authn.pki.authority import own_roots
     from authn.provenance.roots import TrustRoots, load_crls, load_roots
 
     own = own_roots(settings.home)
-    signer = load_roots(signer_roots) if signer_roots else (*own.device, *load_roots(settings.signer_roots))
-    tsa = load_roots(tsa_roots) if tsa_roots else (*own.tsa, *load_roots(settings.tsa_roots))
-    return TrustRoots(signer=signer, tsa=tsa, crls=load_crls((*crls, *settings.crls)))
+    signer = load_roots(signer_roots or (*held(settings, SIGNER_ROOTS_FILE), *settings.signer_roots))
+    tsa = load_roots(tsa_roots or (*held(settings, TSA_ROOTS_FILE), *settings.tsa_roots))
+    return TrustRoots(
+        signer=signer if signer_roots else tuple(dict.fromkeys((*own.device, *signer))),
+        tsa=tsa if tsa_roots else tuple(dict.fromkeys((*own.tsa, *tsa))),
+        crls=load_crls((*crls, *settings.crls)),
+    )
 
 
 def examiner_over(

@@ -39,7 +39,8 @@ _TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """``chain_pem`` is leaf first; the roots are what the service says they are, and so is the level."""
+    """``chain_pem`` is leaf first; roots, log key and level are what the service says they are. Services of
+    version 0.1.0 name no log key."""
 
     device_id: str
     name: str
@@ -48,6 +49,7 @@ class Enrolment:
     tsa_url: str
     signer_roots_pem: bytes
     tsa_roots_pem: bytes
+    log_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +277,7 @@ def _parse_enrolment(body: bytes) -> Enrolment:
         }
     except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise ServiceRefused("the service's answer is no enrolment") from e
+    texts["log_key"] = document.get("log_key", "")
     strings = all(isinstance(value, str) for value in texts.values())
     if not strings or not texts["device_id"] or type(level) is not int or not 0 <= level <= 4:
         raise ServiceRefused("the service's answer is no enrolment")
@@ -286,4 +289,5 @@ def _parse_enrolment(body: bytes) -> Enrolment:
         tsa_url=texts["tsa_url"],
         signer_roots_pem=texts["signer_roots"].encode(),
         tsa_roots_pem=texts["tsa_roots"].encode(),
+        log_key=texts["log_key"],
     )

@@ -1,7 +1,8 @@
 """The device as it lies in its folder: who it is, which key and chain it signs with, how far it counted.
 
-``home/devices/NAME/{device.json, chain.pem, tsa-roots.pem, counter, asked/}``. The record holds no secret:
-the key is named by URI. The counter is what changes, under a lock, and on the disk before it is used.
+``home/devices/NAME/{device.json, chain.pem, tsa-roots.pem, counter, asked/}``, and from a service elsewhere
+what this machine judges by: ``signer-roots.pem``, ``log.vkey``. The record holds no secret: the key is named
+by URI. The counter is what changes, under a lock, and on the disk before it is used.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from signer.durable import write_durably
 from signer.errors import DeviceUnusable
 
 RECORD_VERSION = 1
+SIGNER_ROOTS_FILE, TSA_ROOTS_FILE, LOG_KEY_FILE = "signer-roots.pem", "tsa-roots.pem", "log.vkey"
 _MAX_FILE_BYTES = 1 << 20
 _CHECK_DIGITS = 16
 
@@ -47,9 +49,11 @@ def save_identity(
     service_url: str = "",
     tsa_url: str = "",
     tsa_roots_pem: bytes = b"",
+    signer_roots_pem: bytes = b"",
+    log_key: str = "",
 ) -> DeviceIdentity:
     """Write an enrolled device, the record last: a folder without one is no device. An existing counter goes
-    on counting. Raises ``DeviceUnusable``."""
+    on counting, and a log key that is remembered stays. Raises ``DeviceUnusable``."""
     record = {
         "version": RECORD_VERSION,
         "device_id": device_id,
@@ -62,7 +66,11 @@ def save_identity(
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _remember_asked(folder / "asked", chain_pem)
         write_durably(folder / "chain.pem", chain_pem, mode=0o644)
-        write_durably(folder / "tsa-roots.pem", tsa_roots_pem, mode=0o644)
+        write_durably(folder / TSA_ROOTS_FILE, tsa_roots_pem, mode=0o644)
+        if signer_roots_pem:
+            write_durably(folder / SIGNER_ROOTS_FILE, signer_roots_pem, mode=0o644)
+        if log_key and not (folder / LOG_KEY_FILE).exists():
+            write_durably(folder / LOG_KEY_FILE, f"{log_key}\n".encode(), mode=0o644)
         if not (folder / "counter").exists():
             write_durably(folder / "counter", _counter_line(0))
         write_durably(folder / "device.json", json.dumps(record, indent=1).encode() + b"\n")
@@ -88,11 +96,11 @@ def open_identity(folder: Path) -> DeviceIdentity:
         raise DeviceUnusable(f"{folder / 'device.json'} is not a device record") from e
     if record.get("version") != RECORD_VERSION or not all(isinstance(v, str) for v in texts.values()):
         raise DeviceUnusable(f"{folder / 'device.json'} is not a device record of version {RECORD_VERSION}")
-    roots = _read(folder / "tsa-roots.pem") if (folder / "tsa-roots.pem").exists() else b""
+    roots = _read(folder / TSA_ROOTS_FILE) if (folder / TSA_ROOTS_FILE).exists() else b""
     return DeviceIdentity(
         folder=folder,
         chain_pem=_read(folder / "chain.pem"),
-        tsa_roots=_certificates(roots, folder / "tsa-roots.pem"),
+        tsa_roots=_certificates(roots, folder / TSA_ROOTS_FILE),
         **texts,
     )
 

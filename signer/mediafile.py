@@ -73,7 +73,9 @@ def held_media_file(
 
 def _refuse_status(path: Path, status: os.stat_result, max_bytes: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise UnreadableMedia(f"{path.name} is not a regular file")
+        folder = "a folder; name its photos, or let assay watch sign what arrives there"
+        kind = folder if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise UnreadableMedia(f"{path.name or path} is {kind}")
     if status.st_size == 0:
         raise UnreadableMedia(f"{path.name} is empty")
     if status.st_size > max_bytes:

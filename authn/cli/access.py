@@ -11,6 +11,7 @@ import click
 from authn.access.scopes import SCOPES, parse_scopes
 from authn.cli.out import say, say_json
 from authn.config import load_settings
+from authn.homes import refuse_device_home, require_registry
 from authn.report.model import instant
 from authn.report.visible import visible
 from authn.wiring import utc_now
@@ -42,6 +43,7 @@ def create(config_file: str | None, name: str, scopes: tuple[str, ...], days: in
     It goes into the header of a request: Authorization: Bearer KEY. `assay access scopes` lists the scopes.
     """
     now = utc_now()
+    refuse_device_home(load_settings(config_file))
     new = _keys(config_file).create(name, parse_scopes(scopes), now, now + timedelta(days=days))
     say(new.text)
     say(f"key {new.id}; it is not shown again", err=True)
@@ -52,7 +54,7 @@ def create(config_file: str | None, name: str, scopes: tuple[str, ...], days: in
 @click.pass_obj
 def list_(config_file: str | None, as_json: bool) -> None:
     """List the keys, without their secrets."""
-    for found in _keys(config_file).list():
+    for found in _kept_keys(config_file).list():
         if as_json:
             say_json(_fields(found))
         else:
@@ -64,7 +66,7 @@ def list_(config_file: str | None, as_json: bool) -> None:
 @click.pass_obj
 def revoke(config_file: str | None, id_: str) -> None:
     """Refuse a key from now on."""
-    _keys(config_file).revoke(id_, utc_now())
+    _kept_keys(config_file).revoke(id_, utc_now())
     say(f"revoked {id_}")
 
 
@@ -83,8 +85,10 @@ def log_(config_file: str | None, as_json: bool, holds: str | None) -> None:
     from authn.access.journal import START, Journal
     from authn.store.engine import open_engine
 
+    settings = load_settings(config_file)
+    require_registry(settings)
     last, kept = f"0:{START}", holds is None
-    for row in Journal(open_engine(load_settings(config_file).database)).verify():
+    for row in Journal(open_engine(settings.database)).verify():
         last = f"{row.seq}:{row.sha256}"
         kept = kept or last == holds
         d = row.decision
@@ -102,6 +106,12 @@ def scopes_() -> None:
     """List the scopes that a key can have."""
     for name, what in SCOPES.items():
         say(f"{name:22} {what}")
+
+
+def _kept_keys(config_file: str | None) -> ApiKeys:
+    """Raises ``Unavailable`` where none can have been made."""
+    require_registry(load_settings(config_file))
+    return _keys(config_file)
 
 
 def _keys(config_file: str | None) -> ApiKeys:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from authn.cli.held import list_held, show_held
 from authn.cli.out import say, say_json
 from authn.config import Settings, load_settings
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.errors import BadRequest
+from authn.homes import devices_of, has_registry, require_registry
 from authn.instants import parse_instant
 from authn.pki.crl import Cause
 from authn.wiring import utc_now
@@ -69,20 +71,31 @@ def renew(config_file: str | None, name: str, token: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.pass_obj
 def list_(config_file: str | None, as_json: bool) -> None:
-    """List the devices in this home's registry."""
-    for record in _registry(load_settings(config_file)).list():
+    """List the devices in this home's registry; in a home without one, those that it holds."""
+    settings = load_settings(config_file)
+    if not has_registry(settings):
+        list_held(settings, as_json=as_json)
+        return
+    records = _registry(settings).list()
+    for record in records:
         if as_json:
             say_json(_fields(record))
         else:
             say(f"{record.name:24} {record.device_id}  {_status(record)}")
+    if not records:
+        say("no device is in the registry of this home", err=True)
 
 
 @device.command()
 @click.argument("name")
 @click.pass_obj
 def show(config_file: str | None, name: str) -> None:
-    """Show one device of this home's registry, with its certificates."""
-    registry = _registry(load_settings(config_file))
+    """Show one device of this home's registry, with its certificates; or one that this home holds."""
+    settings = load_settings(config_file)
+    if not has_registry(settings) and name in devices_of(settings):
+        show_held(settings, name)
+        return
+    registry = _registry(settings)
     record = registry.find(name)
     for label, value in _fields(record).items():
         say(f"{label:18} {'-' if value is None else value}")
@@ -176,12 +189,14 @@ def _serial_of(settings: Settings, name: str, serial: str) -> int:
 def _revocations(settings: Settings) -> Revocations:
     from authn.wiring import open_revocations
 
+    require_registry(settings)
     return open_revocations(settings)
 
 
 def _registry(settings: Settings) -> Registry:
     from authn.devices.registry import open_registry
 
+    require_registry(settings)
     return open_registry(settings.database)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authn.config import Settings
-from authn.errors import UnreadableMedia
+from authn.errors import NoteError, Unavailable, UnreadableMedia
 from authn.instants import utc_of
 from authn.tlog.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from authn.examine import Examiner
     from authn.provenance.logs import LogTrust
     from authn.provenance.roots import TrustRoots
+    from authn.tlog.note import Verifier
 
 
 class Instant(click.ParamType[datetime]):
@@ -92,6 +93,16 @@ def given_logs(
             "a policy names the witnesses and how many are enough; leave those options out"
         )
     return open_logs(settings, log_keys, witness_keys, quorum, log_policy)
+
+
+def read_log_keys(texts: tuple[str, ...]) -> tuple[Verifier, ...]:
+    """Keys (vkeys) of logs that were typed. Raises ``Unavailable``: a wrong key says nothing about a file."""
+    from authn.provenance.logs import parse_log_keys
+
+    try:
+        return parse_log_keys(texts)
+    except NoteError as e:
+        raise Unavailable(f"the key of a log cannot be read: {e.detail}") from e
 
 
 def read_receipt(file: Path, given: Path | None) -> str | None:

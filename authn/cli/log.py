@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from authn.cli.monitor import monitor
 from authn.cli.out import hand_over, say
-from authn.config import load_settings
+from authn.config import Settings, load_settings
+from authn.homes import require_authorities
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from authn.tlog.log import Log
 
 
 @click.group()
@@ -24,9 +31,7 @@ log.add_command(monitor)
 @click.pass_obj
 def show(config_file: str | None) -> None:
     """Print the newest checkpoint with its cosignatures; on stderr the log's key and state."""
-    from authn.wiring import open_transparency_log
-
-    with closing(open_transparency_log(load_settings(config_file))) as opened:
+    with closing(_log(load_settings(config_file))) as opened:
         hand_over(opened.checkpoint())
         say(f"key: {opened.verifier}", err=True)
         say(f"state: {opened.halted or 'signing'}", err=True)
@@ -38,11 +43,11 @@ def check(config_file: str | None) -> None:
     """Derive the whole log again from what is stored; exit code 4 where something contradicts itself."""
     from authn.store.engine import open_engine
     from authn.tlog.check import check_log
-    from authn.wiring import open_transparency_log
 
     settings = load_settings(config_file)
+    require_authorities(settings)
     engine = open_engine(settings.database)
-    with closing(open_transparency_log(settings, engine)) as opened:
+    with closing(_log(settings, engine)) as opened:
         found = check_log(engine, opened.verifier)
     say(
         f"{found.origin}: {found.size} entries, root {found.root.hex()},"
@@ -60,10 +65,10 @@ def receipt(config_file: str | None, index: int, cose: bool, out: Path | None) -
 
     A receipt holds the salt: it tells whoever has the record, or guesses it, what the entry is about.
     """
-    from authn.wiring import open_transparency_log, utc_now
+    from authn.wiring import utc_now
     from signer.durable import write_durably
 
-    with closing(open_transparency_log(load_settings(config_file))) as opened:
+    with closing(_log(load_settings(config_file))) as opened:
         content = opened.cose_receipt(index, utc_now()) if cose else opened.receipt(index).text().encode()
     if out is None:
         hand_over(content)
@@ -96,12 +101,12 @@ def gather(context: click.Context, policy_file: Path) -> None:
     from authn.tlog.gather import gather as ask
     from authn.tlog.policy import read_policy
     from authn.tlog.store import add_cosignature
-    from authn.wiring import open_transparency_log
 
     settings = load_settings(context.obj)
     policy = read_policy(policy_file)
+    require_authorities(settings)
     engine = open_engine(settings.database)
-    with closing(open_transparency_log(settings, engine)) as opened:
+    with closing(_log(settings, engine)) as opened:
         note = opened.reader.head().note
         try:
             gathered = ask(note, opened.reader.consistency, policy, newest=lambda: opened.reader.head().size)
@@ -115,3 +120,11 @@ def gather(context: click.Context, policy_file: Path) -> None:
         say(f"missing: {sentence}", err=True)
     if not gathered.enough:
         context.exit(1)
+
+
+def _log(settings: Settings, engine: Engine | None = None) -> Log:
+    """Raises ``Unavailable`` where no service lives."""
+    from authn.wiring import open_transparency_log
+
+    require_authorities(settings)
+    return open_transparency_log(settings, engine)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authn.cli.given import read_log_keys
 from authn.cli.out import say, say_json
 
 if TYPE_CHECKING:
@@ -109,13 +110,12 @@ def _open(
 ) -> Monitor:
     from authn.tlog.monitor import Monitor
     from authn.tlog.monitor_state import StateFolder
-    from authn.tlog.note import parse_vkey
     from authn.tlog.owned import read_owned
     from authn.tlog.policy import read_policy
     from authn.tlog.remote import RemoteLog
 
     policy: WitnessPolicy | None = None if policy_file is None else read_policy(policy_file)
-    logs: tuple[Verifier, ...] = (*map(parse_vkey, log_keys), *(policy.logs if policy else ()))
+    logs: tuple[Verifier, ...] = (*read_log_keys(log_keys), *(policy.logs if policy else ()))
     if not logs:
         raise click.UsageError("name the key of the log: --log-key, or a line of the policy")
     read_owned(watched, device_ids)  # what cannot be read is said before anything begins

@@ -8,6 +8,7 @@ import click
 
 from authn.cli.out import hand_over, say
 from authn.config import load_settings
+from authn.homes import refuse_device_home, require_authorities
 
 
 @click.group()
@@ -29,6 +30,7 @@ def crl(config_file: str | None, out: Path | None) -> None:
     from signer.durable import write_new
 
     settings = load_settings(config_file)
+    refuse_device_home(settings)
     published = open_revocations(settings).current_crl(open_authority(settings).issuer, utc_now())
     if out is None:
         hand_over(published.der)
@@ -54,7 +56,9 @@ def renew(config_file: str | None) -> None:
     from authn.pki.authority import renew_issuing
     from authn.wiring import utc_now
 
-    new = renew_issuing(load_settings(config_file), utc_now())
+    settings = load_settings(config_file)
+    require_authorities(settings)
+    new = renew_issuing(settings, utc_now())
     say(f"the issuing authority is valid until {new.not_valid_after_utc:%Y-%m-%d}")
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from authn.cli.given import given_logs, log_options, read_receipt
+from authn.cli.given import given_logs, log_options, read_log_keys, read_receipt
 from authn.cli.out import hand_over, say, say_json
 from authn.cli.refresh import refresh
 from authn.config import Settings, load_settings
-from authn.errors import ReceiptRefused, UnreadableMedia
+from authn.errors import ReceiptRefused, Unavailable, UnreadableMedia
 from authn.evidence import AxisEvidence, Outcome
 from authn.tlog.receipt import RECEIPT_SUFFIX, parse_receipt
+from signer.device import LOG_KEY_FILE
 
 if TYPE_CHECKING:
     from authn.provenance.logs import LogTrust
     from authn.tlog.entry import EntryKind, Value
+    from authn.tlog.note import Verifier
 
 MAX_RECORD_BYTES = 1 << 20
 
@@ -50,6 +53,9 @@ def verify(
 ) -> None:
     """Check that RECEIPT proves FILE to be an entry of a log whose key you have.
 
+    Without --log-key and --log-policy the logs count that this home knows; where it knows none, the key in a
+    file log.vkey beside RECEIPT, which is said.
+
     FILE is the signed photo; without it, the file beside RECEIPT that has its name without .tlog-proof. For
     entries that are no captures, FILE is the record in JSON. Whoever names witnesses asks for them.
 
@@ -59,7 +65,7 @@ def verify(
     settings = load_settings(ctx.obj)
     trust = given_logs(settings, log_keys, witness_keys, quorum, log_policy)
     if not trust.logs:
-        raise click.UsageError("name the key of the log: --log-key or --log-policy")
+        trust = replace(trust, logs=_keys_beside(receipt_file))
     text, about = _text(receipt_file), file or _beside(receipt_file)
     axis = _examined(settings, text, about, trust)
     _show(receipt_file, about, axis, as_json=as_json)
@@ -100,9 +106,12 @@ def show(receipt_file: Path) -> None:
     from authn.tlog.checkpoint import parse as parse_checkpoint
     from authn.tlog.note import parse as parse_note
 
-    parsed = parse_receipt(_text(receipt_file))
-    note = parse_note(parsed.note)
-    checkpoint = parse_checkpoint(note.text)
+    try:
+        parsed = parse_receipt(_text(receipt_file))
+        note = parse_note(parsed.note)
+        checkpoint = parse_checkpoint(note.text)
+    except ReceiptRefused as e:  # nothing was checked, so nothing was found
+        raise UnreadableMedia(f"{receipt_file.name} cannot be read as a receipt: {e.detail}") from e
     say(f"kind:     {visible(parsed.kind, 80)}")
     say(f"entry:    {parsed.index} of {checkpoint.size} in the log {visible(checkpoint.origin, 120)}")
     say(f"root:     {checkpoint.root.hex()}")
@@ -122,6 +131,21 @@ def _examined(settings: Settings, text: str, about: Path, trust: LogTrust) -> Ax
         limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
         return log_axis(read_own(open_media(about, limits)), text, trust)
     return record_axis(_record(about), text, trust, kind)
+
+
+def _keys_beside(receipt_file: Path) -> tuple[Verifier, ...]:
+    """The key in ``log.vkey`` beside the receipt, where nothing else names one. Raises a usage error."""
+    path = receipt_file.with_name(LOG_KEY_FILE)
+    if not path.is_file():
+        raise click.UsageError("name the key of the log: --log-key or --log-policy")
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as e:
+        raise Unavailable(f"the key {path} cannot be read: {e.strerror}") from e
+    keys = read_log_keys((text,))
+    say(f"by the key in {path}, {text}", err=True)
+    say("Whoever gave you both can have made both: compare it with the key that the log publishes.", err=True)
+    return keys
 
 
 def _kind(text: str) -> EntryKind | None:

@@ -10,17 +10,17 @@ from authn.cli.capturing import open_session, request_signer
 from authn.cli.out import say
 from authn.errors import AuthnError, NoteError, ReceiptRefused
 from authn.evidence import Outcome
+from authn.homes import own_address
 from authn.media import media_of
 from authn.provenance.logs import LogTrust, log_axis, parse_log_keys
 from authn.provenance.own import read_own
 from authn.tlog.receipt import RECEIPT_SUFFIX
 from signer.client import Client, Uploaded
+from signer.device import LOG_KEY_FILE
 from signer.durable import write_durably
 from signer.errors import ServiceUnavailable, SignerError
 from signer.formats import media_type_of
 from signer.mediafile import read_media_file
-
-KEY_FILE = "log.vkey"
 
 
 @click.command()
@@ -33,18 +33,20 @@ def upload(
 ) -> None:
     """Have captures verified and logged; PHOTO.tlog-proof is written once the receipt holds.
 
-    The log's key is remembered at the first receipt; another key later is refused. Exit code 0 when every
+    The log's key is remembered when the device is enrolled, or at the first receipt; another key later is
+    refused. A device that was enrolled in the home of a service uploads to it. Exit code 0 when every
     photo has its receipt, 3 when one was refused, 4 when the service could not be reached.
     """
     session = open_session(ctx.obj, device_name)
     url = service_url or session.identity.service_url or session.settings.service_url
+    url = url or own_address(session.settings)
     if not url:
         raise click.UsageError("no service is known: enrol with --service, or give --service here")
     client = Client(service_url=url, signer=request_signer(session.identity))
     code = 0
     for photo in photos:
         try:
-            _one(photo, client, session.identity.folder / KEY_FILE)
+            _one(photo, client, session.identity.folder / LOG_KEY_FILE)
             say(f"logged {photo}")
         except ServiceUnavailable as e:
             say(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)

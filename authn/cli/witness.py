@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authn.cli.given import read_log_keys
 from authn.cli.out import say, say_block
 
 if TYPE_CHECKING:
@@ -40,10 +41,14 @@ def init(home: Path, name: str, post_quantum: bool) -> None:
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+    from authn.errors import NoteError
     from authn.tlog.note import check_name
     from signer.durable import create_durably
 
-    check_name(name)
+    try:
+        check_name(name)
+    except NoteError as e:
+        raise click.UsageError(e.detail) from e
     key = MLDSA44PrivateKey.generate() if post_quantum else Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
@@ -83,6 +88,7 @@ def evidence(home: Path) -> None:
     """Print what logs signed and cannot both be true; exit code 1 when there is a split view."""
     from authn.tlog.witness import Witness
 
+    _cosigner(home)  # a folder without a witness gets no database
     kept = Witness(home / DATABASE, (), ()).evidence()
     for item in kept:
         what = "two roots for one size" if item.split_view else "not shown to continue"
@@ -93,10 +99,9 @@ def evidence(home: Path) -> None:
 
 
 def _open(home: Path, logs: tuple[str, ...]) -> Witness:
-    from authn.tlog.note import parse_vkey
     from authn.tlog.witness import Witness
 
-    return Witness(home / DATABASE, tuple(map(parse_vkey, logs)), (_cosigner(home),))
+    return Witness(home / DATABASE, read_log_keys(logs), (_cosigner(home),))
 
 
 def _cosigner(home: Path) -> Cosigner:

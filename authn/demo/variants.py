@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import Image, ImageChops, PngImagePlugin
+from PIL import Image, ImageChops, PngImagePlugin, UnidentifiedImageError
 
 from authn.errors import UnreadableMedia
 
@@ -171,6 +171,8 @@ def _decoded(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "TIFF"))
         image.load()
+    except UnidentifiedImageError as e:  # its own sentence names an address in memory
+        raise UnreadableMedia("the picture is none of the kinds shown here: JPEG, PNG, WebP, TIFF") from e
     except (OSError, ValueError, SyntaxError) as e:
         raise UnreadableMedia(f"the picture cannot be decoded: {e}") from e
     return image

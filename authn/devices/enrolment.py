@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -23,8 +24,9 @@ from authn.config import Settings
 from authn.devices.attestation.terms import origin_of
 from authn.devices.challenges import decode
 from authn.devices.registry import parse_name
-from authn.enrolments import Enrolling
-from authn.errors import DeviceExists, SettingsError, UnknownDevice
+from authn.enrolments import Enrolling, Enrolments
+from authn.errors import DeviceExists, NoteError, SettingsError, UnknownDevice
+from authn.tlog.note import parse_vkey
 from signer.certificates import Certificate, read_certificate
 from signer.client import Client, EnrolmentChallenge
 from signer.device import DeviceIdentity, open_identity, save_identity
@@ -46,6 +48,8 @@ class Certified:
     chain_pem: bytes
     tsa_url: str
     tsa_roots_pem: bytes
+    signer_roots_pem: bytes = b""
+    log_key: str = ""
 
 
 class Enroller(Protocol):
@@ -84,9 +88,13 @@ def enrol_device(
     if (folder / "device.json").exists():
         raise DeviceExists(f"{name} is enrolled here already; `assay device renew {name}` renews it")
     uri = key_uri or file_key_uri(folder.absolute() / "key.pem", folder.absolute() / "key.pin")
+    enroller = _enroller(settings, settings.service_url, now)
+    # A service that is away, or does not know the token, leaves no key behind.
+    asked = enroller.ask({}) if settings.service_url else None
     key = _open_or_create(uri)
-    certified = _certify(name, key, _enroller(settings, settings.service_url, now))
+    certified = _certify(name, key, enroller, asked or enroller.ask({}))
     _verify_chain(certified.chain_pem, key)
+    _verify_trust(certified)
     identity = _save(folder, name, uri, settings.service_url, certified)
     tell_level(certified.assurance_level)
     return identity
@@ -102,8 +110,10 @@ def renew_device(settings: Settings, name: str, *, now: datetime) -> DeviceIdent
         raise UnknownDevice(f"no device named {name} is enrolled on this machine")
     identity = open_identity(folder)
     key = open_key(identity.key_uri)
-    certified = _certify(name, key, _enroller(settings, identity.service_url, now))
+    enroller = _enroller(settings, identity.service_url, now)
+    certified = _certify(name, key, enroller, enroller.ask({}))
     _verify_chain(certified.chain_pem, key)
+    _verify_trust(certified)
     return _save(folder, name, identity.key_uri, identity.service_url, certified)
 
 
@@ -130,8 +140,9 @@ def _open_or_create(uri: str) -> ec.EllipticCurvePrivateKey:
         return create_key(uri)
 
 
-def _certify(name: str, key: ec.EllipticCurvePrivateKey, enroller: Enroller) -> Certified:
-    asked = enroller.ask({})
+def _certify(
+    name: str, key: ec.EllipticCurvePrivateKey, enroller: Enroller, asked: EnrolmentChallenge
+) -> Certified:
     attestation: Mapping[str, object] = {"fmt": "none"}
     if isinstance(key, AttestingKey) and (request := key.attestation_request()).get("fmt") in asked.formats:
         asked = enroller.ask(request)
@@ -168,16 +179,22 @@ class _There:
             chain_pem=done.chain_pem,
             tsa_url=self._settings.tsa_url or done.tsa_url,
             tsa_roots_pem=done.tsa_roots_pem,
+            signer_roots_pem=done.signer_roots_pem,
+            log_key=done.log_key,
         )
 
 
 class _Here:
     def __init__(self, settings: Settings, now: datetime) -> None:
-        from authn.wiring import open_enrolments
-
         self._settings = settings
         self._now = now
-        self._enrolments = open_enrolments(settings)
+
+    @cached_property
+    def _enrolments(self) -> Enrolments:
+        """Opened when the device's key is there: a key that cannot be had must leave no authorities."""
+        from authn.wiring import open_enrolments
+
+        return open_enrolments(self._settings)
 
     @property
     def origin(self) -> str:
@@ -227,6 +244,20 @@ def _verify_chain(chain_pem: bytes, key: ec.EllipticCurvePrivateKey) -> None:
         raise ServiceRefused("the service answered with a certificate that nobody asked for")
 
 
+def _verify_trust(certified: Certified) -> None:
+    """What later reports of this home are judged by is read before anything of it is kept."""
+    try:
+        for pem in (certified.signer_roots_pem, certified.tsa_roots_pem):
+            for root in x509.load_pem_x509_certificates(pem) if pem.strip() else ():
+                read_certificate(root.public_bytes(Encoding.DER))
+        if certified.log_key:
+            parse_vkey(certified.log_key)
+    except (ValueError, x509.InvalidVersion) as e:
+        raise ServiceRefused("the service answered with roots that are no certificates") from e
+    except NoteError as e:
+        raise ServiceRefused("the service answered with a log key that is none") from e
+
+
 def _is_authority(certificate: x509.Certificate) -> bool:
     return any(isinstance(e.value, x509.BasicConstraints) and e.value.ca for e in certificate.extensions)
 
@@ -241,4 +272,6 @@ def _save(folder: Path, name: str, key_uri: str, service_url: str, certified: Ce
         service_url=service_url,
         tsa_url=certified.tsa_url,
         tsa_roots_pem=certified.tsa_roots_pem,
+        signer_roots_pem=certified.signer_roots_pem,
+        log_key=certified.log_key,
     )

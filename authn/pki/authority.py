@@ -160,9 +160,7 @@ def renew_issuing(settings: Settings, now: datetime) -> x509.Certificate:
         start=old.not_valid_before_utc,  # lists say from when on they keep expired certificates
     )
     if new.not_valid_after_utc <= old.not_valid_after_utc or new.subject != old.subject:
-        raise Unavailable(
-            f"the device root ends {root.certificate.not_valid_after_utc:%F}: a new root is needed"
-        )
+        raise Unavailable(_nothing_gained(new, old, root.certificate))
     kept = folder / f"{DEVICE_ISSUING}.{old.serial_number:x}.pem"
     try:
         with _locked(settings.home):
@@ -171,6 +169,13 @@ def renew_issuing(settings: Settings, now: datetime) -> x509.Certificate:
     except OSError as e:
         raise Unavailable(f"the certificate cannot be written in {folder}: {e.strerror}") from e
     return new
+
+
+def _nothing_gained(new: x509.Certificate, old: x509.Certificate, root: x509.Certificate) -> str:
+    ends = root.not_valid_after_utc
+    if new.not_valid_after_utc < ends and new.subject == old.subject:
+        return f"the issuing authority is valid until {old.not_valid_after_utc:%F} already: nothing to renew"
+    return f"the device root ends {ends:%F}: a new root is needed"
 
 
 def own_roots(home: Path) -> OwnRoots:

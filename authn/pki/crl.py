@@ -137,7 +137,7 @@ def read_crl(data: bytes) -> Crl:
         this_update, next_update = crl.last_update_utc, crl.next_update_utc
         der = crl.public_bytes(Encoding.DER)
     except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion, UnsupportedAlgorithm) as e:
-        raise CrlRefused(f"the list cannot be read: {e}") from e
+        raise CrlRefused("it is no X.509 revocation list (PEM or DER), or a damaged one") from e
     except (x509.UnsupportedGeneralNameType, x509.ExtensionNotFound) as e:
         raise CrlRefused(f"the list cannot be evaluated: {e}") from e
     if next_update is None:

@@ -167,6 +167,7 @@ def _enrolment(enrolled: EnrolledDevice) -> dict[str, Json]:
         "tsa_url": settings.tsa_url or own_tsa,
         "signer_roots": pem(authority.device_roots),
         "tsa_roots": pem(services().tsa_roots),
+        "log_key": str(services().log.verifier),
     }
 
 

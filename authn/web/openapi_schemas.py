@@ -47,6 +47,7 @@ def schemas() -> Object:
             tsa_url=text,
             signer_roots=text,
             tsa_roots=text,
+            log_key=text,
         ),
         "Device": shape(**device),
         "DeviceWithCertificates": shape(

@@ -37,8 +37,8 @@ def serve(settings: Settings) -> None:
 
     Raises ``Unavailable`` and ``SettingsError`` before a port is opened.
     """
+    _check_port(settings)  # first, because the other makes what a first start makes
     check_services(settings)
-    _check_port(settings)
     _Server(settings).run()
 
 

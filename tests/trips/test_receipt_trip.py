@@ -20,13 +20,13 @@ from tests.doubles.photos import photo
 pytestmark = pytest.mark.slow
 
 
-def assay(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def assay(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "authn", *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={"ASSAY_HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+        env={"ASSAY_HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **environ},
         timeout=120,
         check=False,
     )
@@ -149,3 +149,47 @@ def test_the_next_capture_commits_to_the_service_s_newest_checkpoint(
     done = assay(folder / "service", "verify", "--json", "--no-heuristics", str(folder / "c.jpg"))
     claims = json.loads(done.stdout)["cryptographic"]["claims"]
     assert any(c["label"] == "device" and "assay.local/log" in c["statement"] for c in claims)
+
+
+def test_a_device_judges_its_own_photo_by_what_its_service_gave_it(
+    service: tuple[str, Path], camera: Path
+) -> None:
+    address, folder = service
+    done = assay(camera, "verify", "--json", "--no-heuristics", str(folder / "a.jpg"))
+    axes = report(done)
+    assert done.returncode == 0
+    established = ("credential", "integrity", "signer", "time", "log")
+    assert [a for a in established if axes[a]["outcome"] != "established"] == []
+    assert axes["device"]["outcome"] == "not_examined"
+    assert address in assay(camera, "device", "list").stdout
+    assert not (camera / "assay.db").exists()
+    checked = assay(camera, "receipt", "verify", str(folder / "a.jpg.tlog-proof"))
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_log_key_beside_a_receipt_is_used_and_named(service: tuple[str, Path], camera: Path) -> None:
+    _, folder = service
+    (apart := folder / "apart").mkdir()
+    for name in ("a.jpg", "a.jpg.tlog-proof"):
+        (apart / name).write_bytes((folder / name).read_bytes())
+    receipt, key = apart / "a.jpg.tlog-proof", (camera / "devices" / "cam" / "log.vkey").read_text()
+    assert assay(folder / "stranger", "receipt", "verify", str(receipt)).returncode == 2
+    (apart / "log.vkey").write_text(key)
+    done = assay(folder / "stranger", "receipt", "verify", str(receipt))
+    assert done.returncode == 0, done.stderr
+    assert key.strip() in done.stderr
+    assert "can have made both" in done.stderr
+    (apart / "log.vkey").write_text("no key\n")
+    assert assay(folder / "stranger", "receipt", "verify", str(receipt)).returncode == 4
+
+
+def test_a_device_of_the_service_s_own_home_uploads_to_that_service(service: tuple[str, Path]) -> None:
+    address, folder = service
+    home = folder / "service"
+    (folder / "own.jpg").write_bytes(photo(seed=11))
+    assert assay(home, "device", "enrol", "own").returncode == 0
+    assert assay(home, "sign", "--device", "own", str(folder / "own.jpg")).returncode == 0
+    port = {"ASSAY_PORT": address.rpartition(":")[2]}
+    done = assay(home, "upload", "--device", "own", str(folder / "own.jpg"), **port)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "own.jpg.tlog-proof").exists()

@@ -29,9 +29,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superbox:
-    """A ``jumb`` box: its label, its child superboxes, and the content of its first plain box."""
+    """A ``jumb`` box: its label, its child superboxes, and the content of its first plain box. ``body`` is
+    all of it but its header: what the digest of a hashed URI covers."""
 
     label: str
+    body: Span
     children: tuple[Superbox, ...]
     content: Span | None
     content_type: bytes
@@ -117,6 +119,7 @@ def _superbox(data: bytes, body: Span, depth: int, count: list[int]) -> Superbox
     first = parts[1][1].start - 8 if len(parts) > 1 else body.end
     return Superbox(
         label=label,
+        body=body,
         children=_superboxes(data, first, body.end, depth + 1, count),
         content=plain[0][1] if plain else None,
         content_type=plain[0][0] if plain else b"",

@@ -19,6 +19,7 @@ from authn.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, 
 from authn.pki.chains import verify_signer_path
 from authn.provenance.engines import EngineAnswer, EngineCode
 from authn.provenance.reading import (
+    BINDING_MATCH,
     MISMATCH,
     Abstention,
     axis_of,
@@ -250,7 +251,7 @@ def integrity_axis(
     spoken = set(speaking(Axis.INTEGRITY, views, abstentions).values())
     if signature_holds is False or failures & MISMATCH or spoken == {Outcome.REFUTED}:
         outcome = Outcome.REFUTED
-    elif signature_holds and set(views.values()) == {Outcome.ESTABLISHED}:
+    elif signature_holds and _agreed(views):
         outcome = Outcome.ESTABLISHED
         findings.append(_unchanged(answers))
     else:
@@ -260,15 +261,21 @@ def integrity_axis(
     return AxisEvidence(axis=Axis.INTEGRITY, outcome=outcome, findings=tuple(findings))
 
 
+def _agreed(views: dict[str, Outcome]) -> bool:
+    """Whoever compared the bytes with the binding found them the same, and at least two did, so that one of
+    them is no part of Assay. An engine that cannot read a file is not asked (docs/decisions/0004)."""
+    spoken = [who for who, outcome in views.items() if outcome is not Outcome.NOT_EXAMINED]
+    return len(spoken) > 1 and {views[who] for who in spoken} == {Outcome.ESTABLISHED}
+
+
 def _unchanged(answers: Sequence[EngineAnswer]) -> Finding:
-    binding = next(
-        (c.code for c in answers[0].codes if c.kind == "success" and c.code.endswith("Hash.match")),
-        "assertion.dataHash.match",
-    )
+    computed = [a for a in answers if engine_outcome(a, Axis.INTEGRITY) is Outcome.ESTABLISHED]
+    binding = next(c.code for c in computed[0].codes if c.code in BINDING_MATCH and c.kind == "success")
+    who = [a.engine for a in computed if a.engine != OWN]
     return Finding(
         code=binding,
         outcome=Outcome.ESTABLISHED,
-        detail="the bytes are those that were signed: both engines and our own signature check agree",
+        detail=f"the bytes are those that were signed: {', '.join(who)} and our own check agree",
     )
 
 

@@ -25,15 +25,17 @@ class OwnReading:
     False where it was computed and differs, and None where it could not be computed.
 
     ``malformed``: the store was found, and its structure is broken; ``torn``: so that no reader can know its
-    bytes. ``not_looked_through``: no store was
-    seen, and why that does not mean that there is none. ``unreadable``: why certificates that the file brings
-    cannot be read; they are missing in ``certificates``, whose first is always the signer's."""
+    bytes. ``not_looked_through``: no store was seen, and why that does not mean that there is none.
+    ``unreadable``: why certificates that the file brings cannot be read; they are missing in
+    ``certificates``, whose first is always the signer's."""
 
     store_found: bool
     label: str = ""
     malformed: bool = False
     torn: bool = False
     not_looked_through: str = ""
+    store: bytes = b""
+    manifest: ManifestBoxes | None = None
     claim: bytes = b""
     claim_version: int | None = None
     signature: ClaimSignature | None = None
@@ -60,7 +62,7 @@ def read_own(media: Media) -> OwnReading:
         return OwnReading(store_found=True, failure=e.detail)
     except ManifestMalformed as e:
         return OwnReading(store_found=True, malformed=True, failure=e.detail)
-    return _judged(manifest, manifest.claim.of(store), signature)
+    return _judged(store, manifest, signature)
 
 
 def _beside(sidecar: bytes) -> bytes:
@@ -70,12 +72,15 @@ def _beside(sidecar: bytes) -> bytes:
     return sidecar
 
 
-def _judged(manifest: ManifestBoxes, claim: bytes, signature: ClaimSignature) -> OwnReading:
+def _judged(store: bytes, manifest: ManifestBoxes, signature: ClaimSignature) -> OwnReading:
+    claim = manifest.claim.of(store)
     certificates, unreadable = _certificates(signature)
     holds, failure = (None, unreadable[0]) if not certificates else _holds(signature, claim, certificates[0])
     return OwnReading(
         store_found=True,
         label=manifest.label,
+        store=store,
+        manifest=manifest,
         claim=claim,
         claim_version=manifest.claim_version,
         signature=signature,

@@ -8,7 +8,8 @@
  5. time axis: verify every time-stamp token against the time-stamping roots only; proven time = genTime
  6. signer axis: the leaf's kind, validity and path against the signer roots only, at the proven time, or at
     the as-of time where no time is proven
- 7. integrity axis: hard binding and assertion digests by both engines, claim signature by us
+ 7. integrity axis: hard binding and assertion digests by both engines and by us, as far as we compute them
+    (``authn.provenance.binding``), claim signature by us
  8. for 5 to 7, compare all who examined: a disagreement is a finding and never ends as established
  9. device axis: look the leaf's key up in the registry view; its status at the proven time
 10. revocation axis: registry and revocation lists against the proven time, and what engines found stapled
@@ -31,6 +32,7 @@ from authn.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView
 from authn.media import Media
 from authn.pki.chains import is_pss_signed
 from authn.provenance import axes
+from authn.provenance.binding import own_answer
 from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.freshness import lower_bound
 from authn.provenance.history import asserted_claims, claim_version, history_axis
@@ -67,7 +69,8 @@ def verify_media(
     signer = axes.signer_axis(
         own.certificates, own.signature_holds, roots.signer, at, answers, abstentions
     )  # 6
-    integrity = axes.integrity_axis(own.signature_holds, own.failure, answers, abstentions)  # 7
+    readings = (*answers, own_answer(media, own))
+    integrity = axes.integrity_axis(own.signature_holds, own.failure, readings, abstentions)  # 7
     key = own.certificates[0] if own.certificates and own.signature_holds else None
     device = axes.device_axis(key, registry, stamps.proven, as_of)  # 9
     known = Known(certificates=own.certificates, roots=roots.signer, crls=roots.crls, registry=registry)
@@ -121,6 +124,11 @@ def known_limits(own: OwnReading, answers: Sequence[EngineAnswer]) -> tuple[Abst
             found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
         if answer.engine == "c2pa-rs" and any(c.code in _AT_THE_CLOCK for c in answer.failures()):
             found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason="", by_clock=True))
+        if engine_outcome(answer, Axis.INTEGRITY) is Outcome.NOT_EXAMINED:
+            reason = "it did not evaluate the hard binding"
+            if answer.state is not EngineState.READ:
+                reason = f"it cannot read the manifest store: {answer.detail or 'it finds none'}"
+            found.append(Abstention(engine=answer.engine, axis=Axis.INTEGRITY, reason=reason))
     return tuple(found)
 
 

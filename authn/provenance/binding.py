@@ -1,0 +1,235 @@
+"""Step 7, our own part: do the digests of the active manifest fit the assertions and the bytes of the file.
+
+A third reading beside the two engines, written from the specification and given in their form, so that it is
+counted as theirs are. It covers hashed URIs and the hard bindings ``c2pa.hash.data`` and ``c2pa.hash.boxes``
+(JPEG, PNG). What it does not cover it leaves open with its reason: it never refutes for a form that it does
+not know, only for a digest that was computed and differs. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+
+import cbor2
+
+from authn import __version__
+from authn.media import Media
+from authn.provenance.box_map import STORE, NoMap, Part, box_map
+from authn.provenance.engines import MAX_DETAIL, EngineAnswer, EngineCode, EngineState, Scope
+from authn.provenance.own import OwnReading
+from signer.container import manifest_spans
+from signer.errors import InputRefused, ManifestMalformed
+from signer.jumbf import ManifestBoxes, Span, Superbox
+
+OWN = "assay"
+MAX_RANGES = 64
+# What an exclusion may leave out beside the store itself: the headers of the segments or chunks around it.
+_AROUND = 32
+_ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
+
+
+class _Open(Exception):
+    """This cannot be examined here; ``str()`` says why."""
+
+
+class _Differs(Exception):
+    """A digest was computed and differs: the code, and of what."""
+
+    def __init__(self, code: str, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+def own_answer(media: Media, own: OwnReading) -> EngineAnswer:
+    """What we computed, as an engine would say it; ``NO_MANIFEST`` where no signature of a claim holds."""
+    if own.manifest is None or not own.signature_holds:
+        return _answer(EngineState.NO_MANIFEST, (), own.failure)
+    codes = [_code("claimSignature.validated", "success", "")]
+    try:
+        claim = _map(_loads(own.claim), "claim")
+        bound = _assertions(claim, own.manifest, own.store)
+        codes.append(_code("assertion.hashedURI.match", "success", f"{len(bound)} assertions"))
+        binding = _hard_binding(bound)
+        content = _map(_loads(_content(binding, own.store)), binding.label)
+        spans = manifest_spans(media.data, media.media_type)
+        code = _bound(binding.label, content, str(claim.get("alg", "")), media, spans)
+        codes.append(_code(code, "success", binding.label))
+    except _Differs as e:
+        codes.append(_code(e.code, "failure", str(e)))
+    except (_Open, InputRefused, ManifestMalformed) as e:
+        return _answer(EngineState.READ, tuple(codes), str(e))
+    return _answer(EngineState.READ, tuple(codes), "")
+
+
+def _assertions(claim: Mapping[object, object], boxes: ManifestBoxes, store: bytes) -> list[Superbox]:
+    """Those that the claim names, if every digest fits. Raises ``_Differs`` and ``_Open``."""
+    by_label = {box.label: box for box in boxes.assertions}
+    if len(by_label) != len(boxes.assertions):
+        raise _Open("two assertions share one label")
+    found, differing, early = [], [], False
+    for item in _references(claim):
+        reference = _map(item, "a hashed URI")
+        box = by_label.get(_label(reference.get("url"), boxes.label))
+        if box is None:
+            raise _Open("the claim names an assertion that is not in the store of this manifest")
+        algorithm = _algorithm(reference.get("alg") or claim.get("alg") or "sha256")
+        if _fits(reference.get("hash"), algorithm, (box.body.of(store),)):
+            found.append(box)
+        elif box.content and _fits(reference.get("hash"), algorithm, (box.content.of(store),)):
+            early = True
+        else:
+            differing.append(box.label)
+    if early:
+        raise _Open("the digests of the assertions are in a form from before the first specification")
+    if differing:
+        what = f"assertion {differing[0]} is not the one that was signed"
+        raise _Differs("assertion.hashedURI.mismatch", what)
+    return found
+
+
+def _references(claim: Mapping[object, object]) -> list[object]:
+    """Of both versions of the claim."""
+    keys = ("assertions", "created_assertions", "gathered_assertions")
+    return [item for key in keys for item in _list(claim.get(key), key)]
+
+
+def _label(url: object, manifest: str) -> str:
+    """The assertion's label, of a reference into the manifest itself. Raises ``_Open``."""
+    path = url.removeprefix("self#jumbf=").removeprefix("/") if isinstance(url, str) else ""
+    path = path.removeprefix(f"c2pa/{manifest}/")
+    folder, _, label = path.partition("/")
+    if folder != "c2pa.assertions" or not label:
+        raise _Open("the claim names an assertion in a way that is not followed here")
+    return label
+
+
+def _hard_binding(bound: Sequence[Superbox]) -> Superbox:
+    """The only one. Raises ``_Open``."""
+    found = [b for b in bound if b.label.startswith("c2pa.hash.") and "collection" not in b.label]
+    if len(found) != 1:
+        raise _Open(f"the claim names {len(found)} hard bindings")
+    return found[0]
+
+
+def _bound(
+    label: str, content: Mapping[object, object], algorithm: str, media: Media, store: Sequence[Span]
+) -> str:
+    """The code of success. Raises ``_Differs`` and ``_Open``."""
+    kind = label.split("__")[0].removeprefix("c2pa.hash.").split(".v")[0]
+    used = _algorithm(content.get("alg") or algorithm or "sha256")
+    if kind == "data":
+        ranges = _kept(content, media.data, store)
+        if not _fits(content.get("hash"), used, (memoryview(media.data)[s.start : s.end] for s in ranges)):
+            raise _Differs("assertion.dataHash.mismatch", "the file's bytes are not those that were signed")
+        return "assertion.dataHash.match"
+    if kind == "boxes":
+        _check_boxes(content, used, media, store)
+        return "assertion.boxesHash.match"
+    raise _Open(f"the hard binding {label} is not computed here")
+
+
+def _kept(content: Mapping[object, object], data: bytes, store: Sequence[Span]) -> list[Span]:
+    """The ranges under the digest: all but exclusions, which must leave out the store and nothing else."""
+    exclusions = _list(content.get("exclusions"), "exclusions")
+    if len(exclusions) > MAX_RANGES:
+        raise _Open(f"the hard binding leaves out more than {MAX_RANGES} ranges")
+    kept, at = [], 0
+    for item in exclusions:
+        start, length = (_map(item, "an exclusion").get(key) for key in ("start", "length"))
+        if not isinstance(start, int) or not isinstance(length, int) or start < at or length < 0:
+            raise _Open("the ranges that the hard binding leaves out are not in order")
+        if start + length > len(data) or not _is_around(Span(start=start, end=start + length), store):
+            raise _Open("the hard binding leaves out more than the manifest store")
+        kept.append(Span(start=at, end=start))
+        at = start + length
+    return [*kept, Span(start=at, end=len(data))]
+
+
+def _is_around(left_out: Span, store: Sequence[Span]) -> bool:
+    """Whether every byte of the range lies in the store, or in the few around one of its pieces."""
+    at = left_out.start
+    for span in sorted(store, key=lambda s: s.start):
+        if span.start - _AROUND <= at <= span.end + _AROUND:
+            at = span.end + _AROUND
+    return left_out.end <= at
+
+
+def _check_boxes(
+    content: Mapping[object, object], algorithm: str, media: Media, store: Sequence[Span]
+) -> None:
+    """Raises ``_Differs`` and ``_Open``; every part of the file must be named, in its order."""
+    try:
+        parts = list(box_map(media.data, media.media_type, store))
+    except NoMap as e:
+        raise _Open(str(e)) from e
+    for item in _list(content.get("boxes"), "boxes"):
+        box = _map(item, "a box")
+        names = _list(box.get("names"), "names")
+        named, parts = parts[: len(names)], parts[len(names) :]
+        if not names or [p.name for p in named] != names:
+            raise _Open("the boxes that were signed are not those that our own map of the file counts")
+        if names == [STORE]:
+            continue
+        if STORE in names or box.get("excluded"):
+            raise _Open("a box besides the manifest store is left out")
+        used = _algorithm(box.get("alg") or algorithm)
+        if not _fits(box.get("hash"), used, (_whole(media.data, named),)):
+            raise _Differs("assertion.boxesHash.mismatch", f"box {names[0]} is not the one that was signed")
+    if parts:
+        raise _Open("the file holds boxes that were not signed")
+
+
+def _whole(data: bytes, parts: Sequence[Part]) -> memoryview:
+    return memoryview(data)[parts[0].span.start : parts[-1].span.end]
+
+
+def _fits(expected: object, algorithm: str, pieces: Iterable[bytes | memoryview]) -> bool:
+    digest = hashlib.new(algorithm)
+    if not isinstance(expected, bytes):
+        raise _Open("a digest is missing")
+    for piece in pieces:
+        digest.update(piece)
+    return hmac.compare_digest(digest.digest(), expected)
+
+
+def _content(box: Superbox, store: bytes) -> bytes:
+    if box.content is None or box.content_type != b"cbor":
+        raise _Open(f"assertion {box.label} is no CBOR")
+    return box.content.of(store)
+
+
+def _algorithm(name: object) -> str:
+    if name not in _ALGORITHMS:
+        raise _Open("a digest algorithm is not one of SHA-256, SHA-384 and SHA-512")
+    return str(name)
+
+
+def _loads(cbor: bytes) -> object:
+    try:
+        return cbor2.loads(cbor)
+    except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError, MemoryError) as e:
+        raise _Open("the claim or its hard binding is no CBOR") from e
+
+
+def _map(value: object, what: str) -> Mapping[object, object]:
+    if not isinstance(value, Mapping):
+        raise _Open(f"{what} is no map")
+    return value
+
+
+def _list(value: object, what: str) -> Sequence[object]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise _Open(f"{what} is no list")
+    return list(value)
+
+
+def _code(code: str, kind: str, detail: str) -> EngineCode:
+    return EngineCode(code=code, kind=kind, scope=Scope.ACTIVE, detail=detail[:MAX_DETAIL])
+
+
+def _answer(state: EngineState, codes: tuple[EngineCode, ...], detail: str) -> EngineAnswer:
+    return EngineAnswer(engine=OWN, version=__version__, state=state, codes=codes, detail=detail[:MAX_DETAIL])

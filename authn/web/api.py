@@ -65,7 +65,7 @@ def device(device_id: str) -> Response:
 def verify() -> Response:
     """Examine one file and answer with its report. What is asked about it stands in the query or the form."""
     asked_for(request.args)
-    media = read_media(request, services().settings, fields=QUESTIONS)
+    media = read_media(request, services().settings, fields=QUESTIONS, sidecar=True)
     as_of, heuristics, preview = asked_for(CombinedMultiDict([request.args, request.form]))
     stored = services().examinations.examine(media, as_of=as_of, heuristics=heuristics, preview=preview)
     response = _json_text(stored.report)

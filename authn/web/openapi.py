@@ -151,7 +151,13 @@ def _enrolment() -> Object:
 
 
 def _verifications() -> Object:
-    form: Object = {"multipart/form-data": {"schema": shape(file={"type": "string", "format": "binary"})}}
+    binary: Object = {"type": "string", "format": "binary"}
+    fields: Object = {
+        "type": "object",
+        "properties": {"file": binary, "manifest": binary},
+        "required": ["file"],
+    }
+    form: Object = {"multipart/form-data": {"schema": fields}}
     raw: Object = {kind: {"schema": {"type": "string"}} for kind in ("image/*", "video/*", "audio/*")}
     by_id: Json = [_parameter("verification_id", "path", {"type": "string"})]
     report = _response("The report.", ref("schemas/Report"))

@@ -55,7 +55,7 @@ def receipt() -> Response:
 @pages.post("/reports")
 def examine() -> AnyResponse:
     """Examine one uploaded file, keep its report, and lead to it."""
-    media = read_media(request, services().settings, fields=("as_of",))
+    media = read_media(request, services().settings, fields=("as_of",), sidecar=True)
     as_of = parse_utc(request.form.get("as_of", ""))
     stored = services().examinations.examine(media, as_of=as_of, preview=True)
     return redirect(url_for("pages.report", report_id=stored.id), code=HTTPStatus.SEE_OTHER)

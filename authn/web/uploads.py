@@ -22,11 +22,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from authn.config import Settings
 from authn.errors import BadRequest, MediaTooLarge, UnreadableMedia, UnsupportedMedia
 from authn.instants import parse_instant
-from authn.media import Media, MediaLimits, media_of
+from authn.media import Media, MediaLimits, media_of, with_sidecar
 from authn.web.screening import only
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 MAX_JSON_BYTES = 32 * 1024
+SIDECAR = "manifest"
 MAX_NAME_CHARACTERS = 200
 RAW_TYPES = ("image/", "video/", "audio/")
 OTHER_RAW_TYPES = ("application/octet-stream", "application/pdf")
@@ -47,8 +48,11 @@ class MemoryRequest(Request):
         return io.BytesIO()
 
 
-def read_media(request: Request, settings: Settings, fields: tuple[str, ...] = ()) -> Media:
-    """The file of a multipart form's one field ``file``, or the raw body. ``fields`` may stand beside it.
+def read_media(
+    request: Request, settings: Settings, fields: tuple[str, ...] = (), *, sidecar: bool = False
+) -> Media:
+    """The file of a multipart form's one field ``file``, or the raw body. ``fields`` may stand beside it;
+    with ``sidecar`` so may a manifest store, as the file ``manifest``.
 
     Raises ``MediaTooLarge``, ``UnsupportedMedia``, ``UnreadableMedia`` as ``media_of``, ``BadRequest`` for a
     form that is not one, or has a field that nobody asked for.
@@ -56,7 +60,7 @@ def read_media(request: Request, settings: Settings, fields: tuple[str, ...] = (
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     try:
         if request.mimetype == "multipart/form-data":
-            return _from_form(request, limits, fields)
+            return _from_form(request, limits, fields, sidecar=sidecar)
         return _from_body(request, limits)
     except RequestEntityTooLarge as e:
         raise MediaTooLarge(
@@ -120,20 +124,25 @@ def parse_flag(name: str, text: str | None) -> bool | None:
     return text == "true"
 
 
-def _from_form(request: Request, limits: MediaLimits, fields: tuple[str, ...]) -> Media:
+def _from_form(request: Request, limits: MediaLimits, fields: tuple[str, ...], *, sidecar: bool) -> Media:
     try:
         files = request.files.getlist("file")
     except HTTPBadRequest as e:
         raise BadRequest("the form cannot be parsed") from e
     only(request.form, fields, "field")
-    only(MultiDict((name, None) for name in request.files if name != "file"), (), "field of a file")
+    others = MultiDict((name, None) for name, _ in request.files.items(multi=True) if name != "file")
+    only(others, (SIDECAR,) if sidecar else (), "field of a file")
     if len(files) != 1:
         raise BadRequest(f"the form must have exactly one file in the field 'file', not {len(files)}")
     data = files[0].stream.read()
     if not data and not files[0].filename:
         raise UnreadableMedia("no file was chosen")
     media = media_of(data, _safe_name(files[0].filename), limits)
-    return media if media.claimed_type else replace(media, claimed_type=_claim(files[0].mimetype))
+    if not media.claimed_type:
+        media = replace(media, claimed_type=_claim(files[0].mimetype))
+    store = request.files.get(SIDECAR)
+    # A browser sends a field in which no file was chosen.
+    return with_sidecar(media, store.stream.read(), SIDECAR) if store and store.filename else media
 
 
 def _from_body(request: Request, limits: MediaLimits) -> Media:

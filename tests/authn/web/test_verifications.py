@@ -229,3 +229,34 @@ def test_an_id_that_was_never_given_out_is_not_found(client: FlaskClient, path: 
     answer = client.get(path)
     assert answer.status_code == 404
     assert json.loads(answer.data)["code"] == "assay.request.notFound"
+
+
+def test_a_manifest_store_may_come_beside_the_file(client: FlaskClient, examiners: Examiners) -> None:
+    form = {"file": (io.BytesIO(JPEG), "photo.jpg"), "manifest": (io.BytesIO(b"a store"), "photo.c2pa")}
+    assert client.post("/v1/verifications", data=form).status_code == 200
+    ((asked, _, _),) = examiners[True].asked
+    assert (asked.data, asked.sidecar) == (JPEG, b"a store")
+
+
+def test_a_field_for_a_manifest_in_which_no_file_was_chosen_is_none(
+    client: FlaskClient, examiners: Examiners
+) -> None:
+    form = {"file": (io.BytesIO(JPEG), "photo.jpg"), "manifest": (io.BytesIO(b""), "")}
+    assert client.post("/v1/verifications", data=form).status_code == 200
+    assert examiners[True].asked[0][0].sidecar is None
+
+
+@pytest.mark.parametrize(
+    ("stores", "status", "code"),
+    [([b""], 422, "assay.media.unreadable"), ([b"a", b"b"], 400, "assay.request.bad")],
+    ids=["empty", "two"],
+)
+def test_a_manifest_that_is_empty_or_stands_twice_is_refused(
+    stores: list[bytes], status: int, code: str, client: FlaskClient
+) -> None:
+    form = {
+        "file": (io.BytesIO(JPEG), "photo.jpg"),
+        "manifest": [(io.BytesIO(store), "photo.c2pa") for store in stores],
+    }
+    answer = client.post("/v1/verifications", data=form)
+    assert (answer.status_code, answer.get_json()["code"]) == (status, code)

@@ -15,10 +15,13 @@ Facts = tuple[tuple[str, FactValue], ...]
 
 
 class Outcome(StrEnum):
-    """Never a boolean. ``ABSENT`` proves nothing, and ``NOT_EXAMINED`` always has a reason."""
+    """Never a boolean. ``REFUTED``: a check was done and failed. ``OUTSIDE_LISTS``: it was done, and leads to
+    nobody on the reader's lists, which is about the lists. ``ABSENT`` proves nothing, and ``NOT_EXAMINED``
+    always has a reason."""
 
     ESTABLISHED = "established"
     REFUTED = "refuted"
+    OUTSIDE_LISTS = "outside_lists"
     ABSENT = "absent"
     NOT_EXAMINED = "not_examined"
 

@@ -155,6 +155,7 @@ def _summary_json(
         "reported": counted.reported,
         "not_examined": counted.not_reported,
         "with_a_refuted_axis": counted.refuted,
+        "with_an_axis_outside_lists": counted.outside_lists,
         "with_a_contradiction": counted.contradictory,
         "axes": {name: dict(outcomes) for name, outcomes in counted.axes},
         "detectors": {name: dict(outcomes) for name, outcomes in counted.detectors},

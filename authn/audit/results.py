@@ -35,6 +35,7 @@ class Tally:
     reported: int
     not_reported: int
     refuted: int  # reports with at least one refuted axis
+    outside_lists: int  # reports with at least one axis outside the reader's lists
     contradictory: int  # reports with at least one contradiction
     axes: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
     # by detector and question: one detector may answer several
@@ -114,7 +115,7 @@ def row_line(row: Row) -> str:
 
 def tally(rows: Iterable[Row]) -> Tally:
     """Count the rows once, in whatever order they come."""
-    reported = not_reported = refuted = contradictory = 0
+    reported = not_reported = refuted = outside = contradictory = 0
     axes: dict[str, Counter[str]] = {}
     detectors: dict[str, Counter[str]] = {}
     digests: list[bytes] = []
@@ -126,6 +127,7 @@ def tally(rows: Iterable[Row]) -> Tally:
         reported += 1
         outcomes = {name: axis["outcome"] for name, axis in row["cryptographic"]["axes"].items()}
         refuted += Outcome.REFUTED in outcomes.values()
+        outside += Outcome.OUTSIDE_LISTS in outcomes.values()
         contradictory += bool(row["contradictions"])
         for name, outcome in outcomes.items():
             axes.setdefault(name, Counter())[outcome] += 1
@@ -136,6 +138,7 @@ def tally(rows: Iterable[Row]) -> Tally:
         reported=reported,
         not_reported=not_reported,
         refuted=refuted,
+        outside_lists=outside,
         contradictory=contradictory,
         axes=_counts(axes, [o.value for o in Outcome]),
         detectors=_counts(dict(sorted(detectors.items())), [o.value for o in HeuristicOutcome]),

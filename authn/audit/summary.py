@@ -14,7 +14,7 @@ from typing import Any
 
 from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
 from authn.report import wording
-from authn.report.cards import Document, moment
+from authn.report.cards import Document, moment, outcome_of
 from authn.report.html import content_security_policy, environment
 from authn.report.model import instant
 from authn.report.visible import visible
@@ -53,7 +53,6 @@ class FileRow:
 
     name: str
     situation: str
-    outside: bool
     proof: str
     guess: str
     reasons: tuple[str, ...]
@@ -90,7 +89,6 @@ def render_summary(rows: Iterable[dict[str, Any]], run: RunView) -> str:
             pressing=pressing,
             skipped=tuple((visible(n, 160), visible(c, 80), visible(d, 300)) for n, c, d in gathered.skipped),
             axis_rows=_axis_rows(gathered.axes),
-            outside=sum(f.outside for f in gathered.files),
             outcomes=tuple(wording.BADGES[o] for o in Outcome),
             detector_rows=_detector_rows(gathered.detectors),
             answers=tuple(wording.HEURISTIC_BADGES[o] for o in HeuristicOutcome),
@@ -113,7 +111,7 @@ def gather(rows: Iterable[dict[str, Any]]) -> Gathered:
             continue
         into.files.append(_file_row(row))
         for axis in Axis:
-            into.axes[axis.value, row["cryptographic"]["axes"][axis.value]["outcome"]] += 1
+            into.axes[axis.value, outcome_of(axis, row["cryptographic"]["axes"][axis.value])] += 1
         for item in row["not_examined"]:
             _count(into.not_examined, (visible(item["what"], 80), visible(item["why"], 200)))
         for d in row["heuristic"]["detectors"]:
@@ -132,7 +130,6 @@ def _count(counter: Counter[tuple[str, str]], key: tuple[str, str]) -> None:
 
 def _file_row(report: Document) -> FileRow:
     said = {axis: _said(report, axis) for axis in Axis}
-    outside = bool(said[Axis.SIGNER][1].badge)
     refuted = [f"{wording.AXIS_TITLES[a]}: {w.answer}" for a, (o, w) in said.items() if _counts_against(o, w)]
     pointing = [
         d for d in report["heuristic"]["detectors"] if d["outcome"] == HeuristicOutcome.SUPPORTS.value
@@ -140,8 +137,7 @@ def _file_row(report: Document) -> FileRow:
     contradictions = [f"Contradiction: {visible(c['text'], 200)}" for c in report["contradictions"][:5]]
     return FileRow(
         name=visible(report["subject"]["name"], 160),
-        situation=situation_of({a: o for a, (o, _) in said.items()}, outside=outside),
-        outside=outside and said[Axis.SIGNER][0] is Outcome.REFUTED,
+        situation=situation_of({a: o for a, (o, _) in said.items()}),
         proof=_established(said),
         guess="; ".join(_guess(d) for d in report["heuristic"]["detectors"][:8]),
         reasons=(*contradictions, *refuted, *(_guess(d) for d in pointing[:8])),
@@ -153,16 +149,16 @@ def _file_row(report: Document) -> FileRow:
 
 def _said(report: Document, axis: Axis) -> tuple[Outcome, wording.Words]:
     evidence = report["cryptographic"]["axes"][axis.value]
-    outcome = Outcome(evidence["outcome"])
+    outcome = outcome_of(axis, evidence)
     return outcome, wording.axis_words(axis, outcome, (f["code"] for f in evidence["findings"]))
 
 
 def _counts_against(outcome: Outcome, words: wording.Words) -> bool:
-    """Refuted, except where only the reader's own lists lack somebody; or left open by a disagreement."""
-    return (outcome is Outcome.REFUTED and not words.badge) or words is wording.DISAGREEMENT
+    """Refuted, or left open by a disagreement. Outside the reader's lists is neither."""
+    return outcome is Outcome.REFUTED or words is wording.DISAGREEMENT
 
 
-def situation_of(outcomes: dict[Axis, Outcome], *, outside: bool) -> str:
+def situation_of(outcomes: dict[Axis, Outcome]) -> str:
     """The facet of a file, from its cryptographic outcomes alone."""
     credential, integrity = outcomes[Axis.CREDENTIAL], outcomes[Axis.INTEGRITY]
     if credential is Outcome.ABSENT:
@@ -173,13 +169,10 @@ def situation_of(outcomes: dict[Axis, Outcome], *, outside: bool) -> str:
         return "changed"
     if credential is Outcome.NOT_EXAMINED:
         return "unseen"
-    if integrity is Outcome.ESTABLISHED and outside:
-        return "outside"
-    others = set(outcomes.values()) - {Outcome.ESTABLISHED, Outcome.ABSENT}
+    if Outcome.REFUTED in outcomes.values() or integrity is not Outcome.ESTABLISHED:
+        return "partly"
     signer = outcomes[Axis.SIGNER]
-    if integrity is signer is Outcome.ESTABLISHED and Outcome.REFUTED not in others:
-        return "listed"
-    return "partly"
+    return {Outcome.ESTABLISHED: "listed", Outcome.OUTSIDE_LISTS: "outside"}.get(signer, "partly")
 
 
 def _established(said: dict[Axis, tuple[Outcome, wording.Words]]) -> str:

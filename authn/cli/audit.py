@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Instant
 from authn.cli.out import is_terminal, redraw, say, say_json
-from authn.cli.verify import FAIL_ON
 from authn.config import Settings, load_settings
 from authn.devices import DeviceRecord
+from authn.evidence import Outcome
 from authn.media import MediaLimits
 from authn.wiring import utc_now
 
@@ -47,10 +48,10 @@ Roots = tuple[Path, ...]
 @click.option("--html/--no-html", default=True, help="Write summary.html, or not.")
 @click.option(
     "--fail-on",
-    type=click.Choice(FAIL_ON),
+    type=FailOn(),
     default="never",
     show_default=True,
-    help="Exit 1 when a report has a refuted axis, or (contradiction) also a contradiction.",
+    help=FailOn.HELP,
 )
 @click.option(
     "--signer-roots",
@@ -77,7 +78,7 @@ def audit(
     jobs: int | None,
     as_json: bool,
     html: bool,
-    fail_on: str,
+    fail_on: frozenset[str],
     signer_roots: Roots,
     tsa_roots: Roots,
     as_of: datetime | None,
@@ -227,13 +228,13 @@ def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
     say(f"in {finished.run.folder}{os.sep}{'summary.html' if page else 'results.jsonl'}")
 
 
-def _exit_code(finished: Finished, fail_on: str) -> int:
-    refuted, contradictory = finished.tally.refuted > 0, finished.tally.contradictory > 0
-    failing = {
-        "never": False,
-        "refuted": refuted,
-        "contradiction": refuted or contradictory,
-    }[fail_on]
-    if failing:
+def _exit_code(finished: Finished, fail_on: frozenset[str]) -> int:
+    counted = finished.tally
+    found = {
+        Outcome.REFUTED.value: counted.refuted,
+        Outcome.OUTSIDE_LISTS.value: counted.outside_lists,
+        CONTRADICTION: counted.contradictory,
+    }
+    if any(found[finding] for finding in fail_on):
         return POLICY_FINDING
     return PARTIAL if finished.partial else 0

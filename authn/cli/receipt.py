@@ -186,14 +186,15 @@ def _beside(file: Path) -> Path:
 
 def _show(receipt_file: Path, about: Path, axis: AxisEvidence, *, as_json: bool) -> None:
     from authn.report.model import axis_json
+    from authn.report.receipt_wording import RECEIPT_IS_ABOUT
     from authn.report.visible import visible
-    from authn.report.wording import BADGES, RECEIPT_IS_ABOUT, axis_words
+    from authn.report.wording import BADGES, axis_words
 
     if as_json:
         say_json({"file": about.name, "receipt": receipt_file.name, **axis_json(axis)})
         return
     words = axis_words(axis.axis, axis.outcome, [f.code for f in axis.findings])
-    say(f"{visible(about.name, 120)}: {words.answer} [{words.badge or BADGES[axis.outcome]}]")
+    say(f"{visible(about.name, 120)}: {words.answer} [{BADGES[axis.outcome]}]")
     for finding in axis.findings:
         say(f"  {visible(finding.detail, 400)} [{finding.code}]")
     say(f"Does not prove: {words.not_proven}")

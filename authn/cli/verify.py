@@ -11,18 +11,16 @@ from typing import Any
 import click
 
 from authn.cli.beside import with_manifest
+from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Given, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
 from authn.cli.repeating import repeat_bundle
 from authn.config import load_settings
 from authn.errors import AuthnError, BadRequest, ExaminationFailed, MediaError
-from authn.evidence import Axis, Outcome
 from authn.examine import Examiner
 from authn.media import Media, MediaLimits, open_media
 from authn.report.model import Report, refusal_json, report_json
 from authn.report.text import render_text
-
-FAIL_ON = ("never", "refuted", "contradiction")
 
 
 @click.command()
@@ -38,10 +36,10 @@ FAIL_ON = ("never", "refuted", "contradiction")
 @trust_options
 @click.option(
     "--fail-on",
-    type=click.Choice(FAIL_ON),
+    type=FailOn(),
     default="refuted",
     show_default=True,
-    help="Exit 1 when an axis is refuted, or (contradiction) also when evidence contradicts.",
+    help=FailOn.HELP,
 )
 @click.option(
     "--receipt",
@@ -71,7 +69,7 @@ def verify(
     files: tuple[Path, ...],
     as_json: bool,
     page: Path | None,
-    fail_on: str,
+    fail_on: frozenset[str],
     receipt_file: Path | None,
     manifest_file: Path | None,
     bundle_file: Path | None,
@@ -105,7 +103,7 @@ def _one(
     opened: Callable[[], Media],
     as_of: datetime | None,
     receipt: Callable[[], str | None],
-    fail_on: str,
+    fail_on: frozenset[str],
     show: Callable[[Examiner, Media, Report], None],
     *,
     as_json: bool,
@@ -154,10 +152,6 @@ def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:
     say(f"assay: {error.detail} [{error.code}]", err=True)
 
 
-def _fails(report: Report, fail_on: str) -> bool:
-    refuted = any(report.cryptographic.axis(a).outcome is Outcome.REFUTED for a in Axis)
-    return {
-        "never": False,
-        "refuted": refuted,
-        "contradiction": refuted or bool(report.contradictions),
-    }[fail_on]
+def _fails(report: Report, fail_on: frozenset[str]) -> bool:
+    found: set[str] = {a.outcome.value for a in report.cryptographic.axes}
+    return bool(fail_on & (found | ({CONTRADICTION} if report.contradictions else set())))

@@ -14,21 +14,22 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, RegistryView
-from authn.errors import CredentialExpired, UntrustedChain
+from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from authn.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
 from authn.pki.chains import verify_signer_path
-from authn.provenance.engines import EngineAnswer, EngineCode
+from authn.provenance.engines import EngineAnswer
+from authn.provenance.reach import reaches
 from authn.provenance.reading import (
     BINDING_MATCH,
-    MISMATCH,
     Abstention,
-    axis_of,
     disagreement,
     engine_outcome,
     integrity_failures,
+    is_mismatch,
     speaking,
 )
-from authn.report.model import instant
+from authn.provenance.said import engine_codes, private_codes
+from authn.report.model import instant, spoken
 from signer.certificates import Certificate
 from signer.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
 from signer.errors import TimestampError, TimestampUntrusted
@@ -40,9 +41,12 @@ NO_MANIFEST = "assay.credential.none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeResult:
+    """``open``: there is a time-stamp, and whether it proves a time was not found out."""
+
     axis: AxisEvidence
     proven: datetime | None = None
     not_after: datetime | None = None
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +83,16 @@ def time_axis(
         finding = Finding(code="assay.time.absent", outcome=Outcome.ABSENT, detail="there is no time-stamp")
         return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=Outcome.ABSENT, findings=(finding,)))
     if not roots:
-        return TimeResult(axis=silent(Axis.TIME, "no time-stamping roots were given"))
+        return TimeResult(axis=silent(Axis.TIME, "no time-stamping roots were given"), open=True)
     verified, refused = _tokens(signature, claim, roots)
     if not verified:
-        failed = any(f.outcome is Outcome.REFUTED for f in refused)
-        outcome = Outcome.REFUTED if failed else Outcome.NOT_EXAMINED
-        return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=outcome, findings=refused))
+        said = {f.outcome for f in refused}
+        order = (Outcome.REFUTED, Outcome.NOT_EXAMINED, Outcome.OUTSIDE_LISTS)
+        outcome = next(o for o in order if o in said)
+        axis = AxisEvidence(axis=Axis.TIME, outcome=outcome, findings=refused)
+        return TimeResult(axis=axis, open=outcome is not Outcome.REFUTED)
     stamp = min(verified, key=lambda v: v.gen_time)
-    latest = stamp.gen_time + timedelta(seconds=stamp.accuracy_s or 0)
+    latest = _no_later_than(stamp)
     if stamp.gen_time > as_of:
         return TimeResult(axis=silent(Axis.TIME, "the time-stamp is later than the as-of time"))
     views = {a.engine: engine_outcome(a, Axis.TIME) for a in answers} | {OWN: Outcome.ESTABLISHED}
@@ -95,7 +101,9 @@ def time_axis(
     agreed = set(speaking(Axis.TIME, views, excused).values()) == {Outcome.ESTABLISHED}
     outcome = Outcome.ESTABLISHED if agreed else Outcome.NOT_EXAMINED
     axis = AxisEvidence(axis=Axis.TIME, outcome=outcome, findings=(_stamped(stamp), *differing, *refused))
-    return TimeResult(axis=axis, proven=stamp.gen_time, not_after=latest) if agreed else TimeResult(axis=axis)
+    if not agreed:
+        return TimeResult(axis=axis, open=True)
+    return TimeResult(axis=axis, proven=stamp.gen_time, not_after=latest)
 
 
 def _tokens(
@@ -108,17 +116,29 @@ def _tokens(
         try:
             verified.append(verify_token(parse_response(blob) if is_response else blob, message, roots))
         except TimestampError as e:
-            failed = e.refutes or isinstance(e, TimestampUntrusted)
-            outcome = Outcome.REFUTED if failed else Outcome.NOT_EXAMINED
-            refused.append(Finding(code=e.code, outcome=outcome, detail=e.detail))
+            refused.append(Finding(code=e.code, outcome=_token_outcome(e), detail=e.detail))
     return verified, tuple(refused)
 
 
+def _token_outcome(error: TimestampError) -> Outcome:
+    if isinstance(error, TimestampUntrusted):
+        return Outcome.OUTSIDE_LISTS
+    return Outcome.REFUTED if error.refutes else Outcome.NOT_EXAMINED
+
+
+def _no_later_than(stamp: VerifiedTimestamp) -> datetime:
+    """genTime and the clock's own error, up to the next whole second: a bound may only be rounded outwards,
+    and every form of a report shows this one."""
+    latest = stamp.gen_time + timedelta(seconds=stamp.accuracy_s or 0)
+    return latest if not latest.microsecond else latest.replace(microsecond=0) + timedelta(seconds=1)
+
+
 def _stamped(stamp: VerifiedTimestamp) -> Finding:
+    until = spoken(_no_later_than(stamp))
     return Finding(
         code="timeStamp.trusted",
         outcome=Outcome.ESTABLISHED,
-        detail=f"signed before {instant(stamp.gen_time)}, as a time-stamp authority of your list states",
+        detail=f"signed not after {until}, as a time-stamp authority of your list states",
         facts=(
             ("gen_time", instant(stamp.gen_time)),
             ("accuracy_s", stamp.accuracy_s),
@@ -147,8 +167,10 @@ def signer_axis(
     at: datetime,
     answers: Sequence[EngineAnswer],
     abstentions: tuple[Abstention, ...],
+    *,
+    time_open: bool = False,
 ) -> SignerResult:
-    """Step 6."""
+    """Step 6. ``time_open`` as in ``TimeResult``."""
     if signature_holds is False:
         finding = Finding(
             code="claimSignature.mismatch",
@@ -168,7 +190,7 @@ def signer_axis(
         own, finding = Outcome.ESTABLISHED, _trusted(path, at)
         chain = _views(path, roots)
     except UntrustedChain as e:
-        own, finding = Outcome.REFUTED, Finding(code=e.code, outcome=Outcome.REFUTED, detail=e.detail)
+        own, finding = _refused(e, certificates, roots, time_open=time_open)
         if isinstance(e, CredentialExpired):
             clock = Abstention(engine="c2pa-rs", axis=Axis.SIGNER, reason="", by_clock=True)
             abstentions = (*abstentions, clock)
@@ -185,14 +207,34 @@ def signer_axis(
     return SignerResult(axis=axis, chain=chain)
 
 
+def _refused(
+    error: UntrustedChain,
+    certificates: Sequence[Certificate],
+    roots: Sequence[Certificate],
+    *,
+    time_open: bool,
+) -> tuple[Outcome, Finding]:
+    """What the certificate itself fails is refuted, whoever issued it. But where the file brings a time-stamp
+    that could not be judged, nobody knows whether it had run out by then. Of the path, only what signatures
+    do lead to a root of the list can fail; all else is outside the lists."""
+    own, code, detail = Outcome.REFUTED, error.code, error.detail
+    if isinstance(error, CredentialExpired) and time_open:
+        own, detail = Outcome.NOT_EXAMINED, f"{detail}; whether that was so when it signed is not known"
+    if (own is not Outcome.REFUTED or code == UntrustedChain.code) and not reaches(certificates, roots):
+        own, code = Outcome.OUTSIDE_LISTS, UntrustedChain.code
+    elif code == UntrustedChain.code:
+        code = CredentialInvalid.code
+    return own, Finding(code=code, outcome=own, detail=detail)
+
+
 def _joint(
     axis: Axis, own: Outcome, views: dict[str, Outcome], abstentions: tuple[Abstention, ...]
 ) -> Outcome:
     """Our own refusal stands. Our own acceptance stands only where nobody who examined it differs."""
-    if own is Outcome.REFUTED:
-        return Outcome.REFUTED
-    spoken = set(speaking(axis, views, abstentions).values())
-    return own if spoken == {own} else Outcome.NOT_EXAMINED
+    if own is not Outcome.ESTABLISHED:
+        return own
+    said = set(speaking(axis, views, abstentions).values())
+    return own if said == {own} else Outcome.NOT_EXAMINED
 
 
 def _trusted(path: tuple[Certificate, ...], at: datetime) -> Finding:
@@ -208,36 +250,15 @@ def _trusted(path: tuple[Certificate, ...], at: datetime) -> Finding:
     )
 
 
-def engine_codes(
-    answers: Sequence[EngineAnswer], axis: Axis, but: str, abstentions: tuple[Abstention, ...] = ()
-) -> tuple[Finding, ...]:
-    """Failure codes of the engines that are heard on this axis, verbatim, each code once."""
-    excused = {a.engine for a in abstentions if a.axis is axis}
-    found: dict[str, tuple[EngineAnswer, EngineCode]] = {}
-    for answer in (a for a in answers if a.engine not in excused):
-        for code in answer.failures():
-            if axis_of(code) is axis and code.code != but:
-                found.setdefault(code.code, (answer, code))
-    return tuple(
-        Finding(
-            code=name,
-            outcome=Outcome.REFUTED,
-            detail=f"{answer.engine}: {code.detail or name}",
-            facts=(("engine", answer.engine),),
-        )
-        for name, (answer, code) in found.items()
-    )
-
-
 def integrity_axis(
     signature_holds: bool | None,
     failure: str,
     answers: Sequence[EngineAnswer],
     abstentions: tuple[Abstention, ...],
 ) -> AxisEvidence:
-    """Step 7. A computed digest or signature that differs refutes, whoever computed it; an opinion about
-    structure that only one engine has leaves the axis open."""
-    failures = {c.code for a in answers for c in integrity_failures(a)}
+    """Step 7. Only a computed digest or signature that differs refutes, whoever computed it. An opinion about
+    structure leaves the axis open: nobody compared the bytes."""
+    differs = any(is_mismatch(c) for a in answers for c in integrity_failures(a))
     views = {a.engine: engine_outcome(a, Axis.INTEGRITY) for a in answers}
     refuted_by_us = "claimSignature.mismatch" if signature_holds is False else ""
     findings = [*engine_codes(answers, Axis.INTEGRITY, refuted_by_us, abstentions)]
@@ -248,8 +269,7 @@ def integrity_axis(
             silent(Axis.INTEGRITY, failure or "our own check found no claim signature").findings[0]
         )
     findings += disagreement(Axis.INTEGRITY, views, abstentions)
-    spoken = set(speaking(Axis.INTEGRITY, views, abstentions).values())
-    if signature_holds is False or failures & MISMATCH or spoken == {Outcome.REFUTED}:
+    if signature_holds is False or differs:
         outcome = Outcome.REFUTED
     elif signature_holds and _agreed(views):
         outcome = Outcome.ESTABLISHED
@@ -258,6 +278,7 @@ def integrity_axis(
         outcome = Outcome.NOT_EXAMINED
         if not findings:
             findings.append(silent(Axis.INTEGRITY, "an engine did not evaluate the hard binding").findings[0])
+    findings += private_codes(answers)
     return AxisEvidence(axis=Axis.INTEGRITY, outcome=outcome, findings=tuple(findings))
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from authn.evidence import AssertedClaim, Axis, AxisEvidence, Finding, Outcome
+from authn.provenance import c2pa_codes
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 from authn.provenance.reading import axis_of
 from authn.report.model import Json
@@ -19,7 +20,9 @@ DEVICE_ASSERTION = "org.assay.device"
 
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 # Statements about who signed an ingredient, not about whether it was changed.
-_UNSETTLED = ("signingCredential.untrusted", "signingCredential.expired", "timeStamp.untrusted", "cawg.")
+_UNSETTLED = frozenset(
+    {"signingCredential.untrusted", "signingCredential.expired", "timeStamp.untrusted"} | c2pa_codes.COULD_NOT
+)
 
 
 def history_axis(answer: EngineAnswer, others: tuple[EngineAnswer, ...]) -> AxisEvidence:
@@ -77,11 +80,13 @@ def _failures(first: EngineAnswer, others: Iterable[EngineAnswer]) -> Iterable[F
 
 
 def _is_history(code: EngineCode) -> bool:
+    if axis_of(code) is None:  # nobody's listed code, or about an identity: shown elsewhere
+        return False
     return code.scope is not Scope.ACTIVE or axis_of(code) is Axis.HISTORY
 
 
 def _finding(answer: EngineAnswer, code: EngineCode, *, alone: bool) -> Finding:
-    unsettled = alone or code.code.startswith(_UNSETTLED)
+    unsettled = alone or code.code in _UNSETTLED
     what = {
         Scope.ACTIVE: "about the active manifest",
         Scope.INGREDIENT: "about an ingredient",

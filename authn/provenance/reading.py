@@ -7,10 +7,11 @@ it is known not to evaluate what stands in the file (``Abstention``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from authn.evidence import Axis, Finding, Outcome
+from authn.provenance import c2pa_codes
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState
 
 BINDING_MATCH = frozenset(
@@ -21,29 +22,11 @@ BINDING_MATCH = frozenset(
         "assertion.collectionHash.match",
     }
 )
-# A digest or a signature was computed, and it differs: no opinion about structure can weaken that.
-MISMATCH = frozenset(
-    {
-        "assertion.dataHash.mismatch",
-        "assertion.bmffHash.mismatch",
-        "assertion.boxesHash.mismatch",
-        "assertion.boxesHash.unknownBox",
-        "assertion.collectionHash.mismatch",
-        "assertion.hashedURI.mismatch",
-        "claimSignature.mismatch",
-    }
-)
-_SIGNER_PREFIX = "signingCredential."
 _TIME_PREFIX = "timeStamp."
-_HISTORY_PREFIXES = ("assertion.action.", "ingredient.", "manifest.update.", "manifest.compressed.")
-_IDENTITY_PREFIX = "cawg."
-# They speak about the signer's validity or revocation, not about the bytes.
-_NOT_INTEGRITY = (
-    _SIGNER_PREFIX,
-    _TIME_PREFIX,
-    *_HISTORY_PREFIXES,
-    _IDENTITY_PREFIX,
-    "claimSignature.outside",
+UNTRUSTED = "signingCredential.untrusted"
+# A reader that refuses the certificate may give up there, and call a signature wrong that it did not compute
+_GIVES_UP = frozenset(
+    {"signingCredential.invalid", "signingCredential.expired", "claimSignature.outsideValidity"}
 )
 
 
@@ -67,22 +50,56 @@ def engine_outcome(answer: EngineAnswer, axis: Axis) -> Outcome:
     return {Axis.INTEGRITY: _integrity, Axis.SIGNER: _signer, Axis.TIME: _time}[axis](answer)
 
 
-def axis_of(code: EngineCode) -> Axis:
-    """The axis that a failure code belongs to."""
+def axis_of(code: EngineCode) -> Axis | None:
+    """The axis that a failure code belongs to; None, and counted on none, where C2PA does not list it."""
     name = code.code
-    if name.startswith(_SIGNER_PREFIX):
-        return Axis.REVOCATION if ".ocsp." in name or name.endswith(".revoked") else Axis.SIGNER
-    if name.startswith("claimSignature.outside"):
-        return Axis.SIGNER
-    if name.startswith(_TIME_PREFIX):
-        return Axis.TIME
-    if name.startswith((*_HISTORY_PREFIXES, _IDENTITY_PREFIX)):
-        return Axis.HISTORY
-    return Axis.INTEGRITY
+    for axis, listed in _AXES:
+        if name in listed:
+            return axis
+    is_match = name in BINDING_MATCH  # c2pa-rs has this word for a hash that differs, too
+    return Axis.INTEGRITY if is_match else None
+
+
+_AXES = (
+    (Axis.INTEGRITY, c2pa_codes.BYTES),
+    (Axis.SIGNER, c2pa_codes.SIGNER),
+    (Axis.REVOCATION, c2pa_codes.REVOCATION),
+    (Axis.TIME, c2pa_codes.TIME),
+    (Axis.HISTORY, c2pa_codes.HISTORY),
+)
+
+
+def is_private(code: EngineCode) -> bool:
+    """Neither C2PA's nor about an identity assertion (``authn.provenance.identity``)."""
+    return axis_of(code) is None and not code.code.startswith(c2pa_codes.IDENTITY_PREFIX)
 
 
 def integrity_failures(answer: EngineAnswer) -> tuple[EngineCode, ...]:
-    return tuple(c for c in answer.failures() if not c.code.startswith(_NOT_INTEGRITY))
+    """What an engine says against the bytes and the structure around them."""
+    found = tuple(c for c in answer.failures() if axis_of(c) is Axis.INTEGRITY)
+    gave_up = any(c.code in _GIVES_UP for c in answer.failures())
+    return tuple(c for c in found if not (gave_up and c.code == "claimSignature.mismatch"))
+
+
+def is_mismatch(code: EngineCode) -> bool:
+    """A digest or a signature was computed, and it differs."""
+    return code.code in c2pa_codes.MISMATCH or code.code in BINDING_MATCH
+
+
+def structure_refused(answers: Sequence[EngineAnswer]) -> tuple[str, ...]:
+    """What is wrong with the manifest store, where each engine that read it finds something; else empty."""
+    each = [{c.code for c in integrity_failures(a)} & c2pa_codes.STRUCTURE for a in answers]
+    return tuple(sorted(set().union(*each))) if each and all(each) else ()
+
+
+def code_outcome(code: EngineCode) -> Outcome:
+    """How one failure code stands to the question of its axis."""
+    if code.code in (UNTRUSTED, f"{_TIME_PREFIX}untrusted"):
+        return Outcome.OUTSIDE_LISTS
+    unknown = code.code == "signingCredential.ocsp.unknown"  # the responder has never heard of it
+    if unknown or (axis_of(code) is Axis.INTEGRITY and not is_mismatch(code)):
+        return Outcome.NOT_EXAMINED
+    return Outcome.REFUTED
 
 
 def disagreement(
@@ -130,8 +147,9 @@ def _integrity(answer: EngineAnswer) -> Outcome:
 
 
 def _signer(answer: EngineAnswer) -> Outcome:
-    if any(axis_of(c) is Axis.SIGNER for c in answer.failures()):
-        return Outcome.REFUTED
+    against = {code_outcome(c) for c in answer.failures() if axis_of(c) is Axis.SIGNER}
+    if against:
+        return Outcome.REFUTED if Outcome.REFUTED in against else Outcome.OUTSIDE_LISTS
     trusted = answer.has("signingCredential.trusted", kind="success")
     return Outcome.ESTABLISHED if trusted else Outcome.NOT_EXAMINED
 
@@ -142,6 +160,6 @@ def _time(answer: EngineAnswer) -> Outcome:
         for c in answer.codes
         if c.code.startswith(_TIME_PREFIX) and not c.about
     }
-    if said - {"validated", "trusted"}:
-        return Outcome.REFUTED
+    if against := said - {"validated", "trusted"}:
+        return Outcome.OUTSIDE_LISTS if against == {"untrusted"} else Outcome.REFUTED
     return Outcome.ESTABLISHED if said == {"validated", "trusted"} else Outcome.NOT_EXAMINED

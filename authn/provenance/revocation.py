@@ -14,8 +14,9 @@ from datetime import datetime
 from authn.devices import DeviceRecord, RegistryView
 from authn.evidence import Axis, AxisEvidence, Facts, Finding, Outcome
 from authn.pki.crl import Crl, CrlRefused, RevokedEntry, covers, look_up
-from authn.provenance.axes import device_facts, engine_codes, revoked_at_time, silent, spki_sha256
+from authn.provenance.axes import device_facts, revoked_at_time, silent, spki_sha256
 from authn.provenance.engines import EngineAnswer
+from authn.provenance.said import engine_codes
 from authn.report.model import instant
 from signer.certificates import Certificate, issued_by
 

@@ -41,6 +41,7 @@ from authn.provenance.own import OwnReading, read_own
 from authn.provenance.reading import Abstention, engine_outcome
 from authn.provenance.revocation import Judged, Known, revocation_axis
 from authn.provenance.roots import TrustRoots
+from authn.provenance.said import with_structure
 
 # c2pa-rs judges validity at the clock, and calls such a signer untrusted too: a report would change with the
 # reader's calendar. Validity is judged by us and by the other engine, at the time that is asked about.
@@ -63,11 +64,11 @@ def verify_media(
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
         return _without_manifest(own, answers, receipt, logs)
     abstentions = known_limits(own, answers)
-    credential = _credential_axis(own, answers)  # 3
+    credential = with_structure(_credential_axis(own, answers), answers)  # 3
     stamps = axes.time_axis(own.signature, own.claim, roots.tsa, answers, abstentions, as_of)  # 5, 8
     at = stamps.proven or as_of
     signer = axes.signer_axis(
-        own.certificates, own.signature_holds, roots.signer, at, answers, abstentions
+        own.certificates, own.signature_holds, roots.signer, at, answers, abstentions, time_open=stamps.open
     )  # 6
     readings = (*answers, own_answer(media, own))
     integrity = axes.integrity_axis(own.signature_holds, own.failure, readings, abstentions)  # 7

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
+from authn.evidence import Axis, AxisEvidence, Finding, HeuristicOutcome, Outcome, Question
 from authn.report import wording
+from authn.report.doubts import Axes, alone, doubts
+from authn.report.model import spoken
 from authn.report.visible import visible, visible_block
 
 MAX_FINDINGS = 60
@@ -57,7 +59,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The first true statement of the policy, the other true ones, one sentence on the other column."""
+    """Every refuted axis, or else the first true statement; the other true ones; one on the other column."""
 
     sentence: str
     others: tuple[str, ...]
@@ -65,25 +67,45 @@ class Headline:
 
 
 def headline(report: Document) -> Headline:
-    true = [visible(s["text"], 240) for s in report["statements"] if s["value"] is True]
+    """From the statements of the report. Those of an earlier release may lack a refutation: then it is said,
+    and nothing else is."""
+    statements = [s for s in report["statements"] if s["value"] is True]
+    axes = stored_axes(report)
+    found = doubts(axes)
+    ids = {d.id for d in found}
+    whole = ids <= {s["id"] for s in statements}
+    true = [visible(s["text"]) for s in statements if s["id"] not in ids]
+    first = [visible(d.sentence) for d in found] or true[:1] or [alone(axes)]
     return Headline(
-        sentence=true[0] if true else _without_statement(report["cryptographic"]["axes"]),
-        others=tuple(true[1:MAX_ROWS]),
+        sentence=" ".join(first),
+        others=tuple(true[0 if found else 1 : MAX_ROWS]) if whole else (),
         heuristic=heuristic_sentence(report["heuristic"]["detectors"]),
     )
 
 
-def _without_statement(axes: Document) -> str:
-    """What the axes answer where no statement of the policy is true; never stronger than these answers."""
-    if axes[Axis.CREDENTIAL.value]["outcome"] == Outcome.ABSENT.value:
-        words = wording.AXIS_WORDS[Axis.CREDENTIAL, Outcome.ABSENT]
-        return f"{words.answer}. That proves nothing about it."
-    codes = {f["code"] for a in axes.values() for f in a["findings"]}
-    signer = wording.axis_words(Axis.SIGNER, Outcome(axes[Axis.SIGNER.value]["outcome"]), codes)
-    intact = axes[Axis.INTEGRITY.value]["outcome"] == Outcome.ESTABLISHED.value
-    if intact and signer.badge and wording.POLICY_CODE not in codes:
-        return f"{wording.AXIS_WORDS[Axis.INTEGRITY, Outcome.ESTABLISHED].answer}. {signer.answer}."
-    return wording.NO_STATEMENT
+def stored_axes(report: Document) -> Axes:
+    """Outcomes and findings of a stored report."""
+    return {axis: _stored_axis(axis, report["cryptographic"]["axes"][axis.value]) for axis in Axis}
+
+
+def _stored_axis(axis: Axis, evidence: Document) -> AxisEvidence:
+    findings = (
+        Finding(code=f["code"], outcome=Outcome(f["outcome"]), detail=f["detail"])
+        for f in evidence["findings"]
+    )
+    return AxisEvidence(axis=axis, outcome=outcome_of(axis, evidence), findings=tuple(findings))
+
+
+_OUTSIDE_CODES = {Axis.SIGNER: "signingCredential.untrusted", Axis.TIME: "timeStamp.untrusted"}
+
+
+def outcome_of(axis: Axis, evidence: Document) -> Outcome:
+    """Reports of version 1 had no word of its own for what leads outside the lists: it was "refuted"."""
+    outcome = Outcome(evidence["outcome"])
+    against = {f["code"] for f in evidence["findings"] if f["outcome"] == Outcome.REFUTED.value}
+    if outcome is Outcome.REFUTED and against == {_OUTSIDE_CODES.get(axis)}:
+        return Outcome.OUTSIDE_LISTS
+    return outcome
 
 
 def heuristic_sentence(detectors: list[Document]) -> str:
@@ -114,7 +136,7 @@ def proof_cards(report: Document) -> tuple[Card, ...]:
 
 def _proof_card(cryptographic: Document, axis: Axis) -> Card:
     evidence = cryptographic["axes"][axis.value]
-    outcome = Outcome(evidence["outcome"])
+    outcome = outcome_of(axis, evidence)
     findings = evidence["findings"]
     words = wording.axis_words(axis, outcome, (f["code"] for f in findings))
     return Card(
@@ -122,10 +144,10 @@ def _proof_card(cryptographic: Document, axis: Axis) -> Card:
         title=wording.AXIS_TITLES[axis],
         question=wording.AXIS_QUESTIONS[axis],
         answer=words.answer,
-        badge=words.badge or wording.BADGES[outcome],
-        mark="outside" if words.badge else outcome.value,
+        badge=wording.BADGES[outcome],
+        mark=outcome.value,
         brief=_brief(cryptographic, axis),
-        detail=_detail(findings, outcome.value),
+        detail=_detail(findings, evidence["outcome"]),
         not_proven=words.not_proven,
         facts=_axis_facts(cryptographic, axis),
         findings=finding_rows(findings),
@@ -204,7 +226,7 @@ def _guess_card(d: Document, index: int) -> Card:
         title=visible(d["id"], 60),
         question=wording.QUESTIONS[question],
         answer=words.answer,
-        badge=words.badge or wording.HEURISTIC_BADGES[outcome],
+        badge=wording.HEURISTIC_BADGES[outcome],
         mark=outcome.value,
         brief=visible(d["id"] if d["id"] == d["kind"] else f"{d['id']} ({d['kind']})", 80),
         detail=visible(d["reason"]),
@@ -253,7 +275,7 @@ def instant_of(text: str | None) -> datetime | None:
 def moment(text: str | None) -> str:
     """A time for people, to the second, always in UTC."""
     t = instant_of(text)
-    return "not known" if t is None else f"{t.day} {t:%b %Y, %H:%M:%S} UTC"
+    return "not known" if t is None else spoken(t)
 
 
 def day(text: str) -> str:

@@ -20,7 +20,7 @@ from authn.evidence import (
     NotExamined,
 )
 
-SCHEMA_ID = "urn:assay:report:1"
+SCHEMA_ID = "urn:assay:report:2"
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -148,6 +148,12 @@ def refusal_json(name: str, code: str, detail: str) -> dict[str, Json]:
 def instant(t: datetime) -> str:
     """RFC 3339 in UTC with a Z; fractions only when there are any."""
     return t.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def spoken(t: datetime) -> str:
+    """A time for people, to the second, always in UTC."""
+    t = t.astimezone(UTC)
+    return f"{t.day} {t:%b %Y, %H:%M:%S} UTC"
 
 
 def _finding(f: Finding) -> Json:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from authn.evidence import Axis, Outcome
-from authn.report import wording
+from authn.report import receipt_wording, wording
 from authn.report.html import content_security_policy, environment
 
 PARTS = ("receipt-file.js", "receipt-ed25519.js", "receipt-log.js", "receipt-page.js")
@@ -33,6 +33,7 @@ def render_receipt_page(keys: str = "", quorum: int = 1, *, home: str | None = N
             quorum=quorum,
             home=home,
             words=wording,
+            receipt_words=receipt_wording,
             script=script(),
             policy=receipt_page_policy(),
         )

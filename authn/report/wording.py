@@ -15,11 +15,10 @@ from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """An answer of at most eight words and one sentence on its limits; ``badge`` replaces the outcome's."""
+    """An answer of at most eight words and one sentence on its limits."""
 
     answer: str
     not_proven: str
-    badge: str = ""
 
 
 PROOF_COLUMN = "Cryptographic evidence"
@@ -53,6 +52,7 @@ AXIS_QUESTIONS = {
 BADGES = {
     Outcome.ESTABLISHED: "Established",
     Outcome.REFUTED: "Refuted",
+    Outcome.OUTSIDE_LISTS: "Outside your lists",
     Outcome.ABSENT: "Absent",
     Outcome.NOT_EXAMINED: "Not examined",
 }
@@ -94,6 +94,10 @@ AXIS_WORDS = {
         answer="The signature does not hold",
         not_proven="It does not say who broke it: damage on the way has the same effect as forgery.",
     ),
+    (Axis.SIGNER, Outcome.OUTSIDE_LISTS): Words(
+        answer="Signed by somebody outside your lists",
+        not_proven="This is about your lists, not about the picture. A certificate can bear any name.",
+    ),
     (Axis.SIGNER, Outcome.ABSENT): Words(answer="No signature in this file", not_proven=_NO_SIGNATURE),
     (Axis.SIGNER, Outcome.NOT_EXAMINED): Words(answer="The signer was not checked", not_proven=_UNSEEN),
     (Axis.DEVICE, Outcome.ESTABLISHED): Words(
@@ -116,6 +120,10 @@ AXIS_WORDS = {
     (Axis.TIME, Outcome.REFUTED): Words(
         answer="Its time-stamp does not hold",
         not_proven="Without a time-stamp that holds, the time of signing is only what the signer says.",
+    ),
+    (Axis.TIME, Outcome.OUTSIDE_LISTS): Words(
+        answer="Stamped by an authority outside your lists",
+        not_proven="This is about your lists: the time may be right, but nobody you know vouches for it.",
     ),
     (Axis.TIME, Outcome.ABSENT): Words(
         answer="No proven time",
@@ -164,9 +172,8 @@ AXIS_WORDS = {
 }
 
 _OUTSIDE = Words(
-    answer="Signed by somebody outside your lists",
-    not_proven="This is about your lists, not about the picture. Anybody can put any name in a certificate.",
-    badge="Outside your lists",
+    answer="It leads to nobody on your lists",
+    not_proven="This is about your lists, not about the picture.",
 )
 DISAGREEMENT_CODE = "assay.engines.disagreement"
 DISAGREEMENT = Words(
@@ -201,7 +208,6 @@ REFINED_WORDS = (
             not_proven="It was issued for another purpose; it does not say who used it.",
         ),
     ),
-    (Axis.SIGNER, "signingCredential.untrusted", _OUTSIDE),
     (
         Axis.CREDENTIAL,
         "manifest.inaccessible",
@@ -216,15 +222,6 @@ REFINED_WORDS = (
         Words(
             answer="The readers could not read the file",
             not_proven="A format that a reader does not know, and damage, look the same from here.",
-        ),
-    ),
-    (
-        Axis.TIME,
-        "timeStamp.untrusted",
-        Words(
-            answer="Stamped by an authority outside your lists",
-            not_proven="This is about your lists: the time may be right, but nobody you know vouches for it.",
-            badge="Outside your lists",
         ),
     ),
     (
@@ -341,29 +338,18 @@ METADATA_WORDS = {
     ),
 }
 
-RECEIPT_IS_ABOUT = (
-    "This is about the credential in the file. Whether the picture still fits it, assay verify examines."
-)
-RECEIPT_PAGE_IS = (
-    "A receipt proves that a log committed itself to a record of this file. This page computes that proof "
-    "again, from the file, the receipt and keys that you know."
-)
-RECEIPT_PAGE_KEYS_CAME = (
-    "These keys came with the page. Compare them with what you know from elsewhere: whoever gives you a page "
-    "can give you keys of his own."
-)
-RECEIPT_PAGE_KEYS_MISSING = "A proof holds for these keys only, so take them from where you have reason to."
-RECEIPT_PAGE_LEAVES_OUT = (
-    "Whether the picture still fits its credential: a changed picture can carry an unchanged credential.",
-    "Who signed it, whether the device was revoked, and what its time-stamp proves: assay verify does.",
-    "Signatures of witnesses with ML-DSA-44, which no browser knows yet; assay receipt verify does.",
-    "Whether the scene is true. A log keeps what was signed, true or not.",
-)
-
 ASSURANCE_LEVEL = "Assurance level"
 ASSURANCE_LIMIT = "What the level leaves open"
 ATTESTATION = "Attestation"
 NOT_ATTESTED = "none: nobody but the device says where its key is"
+# Sentences that no policy can change. They stand first, one for each axis that is refuted (decision 0015).
+AXIS_REFUTED = "{axis} refuted: {answer}."
+PART_REFUTED = "{axis} refuted in part: {detail}."
+REFUTED_BESIDE = "Refuted: {axes}."
+WITHHELD = "What else holds is said axis by axis, not in one sentence."
+# Where no other sentence holds.
+ABSENT_ALONE = "{answer}. That proves nothing about it."
+ESTABLISHED_ALONE = "Established: {axes}. No sentence of the policy says more."
 NO_STATEMENT = "Nothing about this file is established by a signature."
 LIMITS_TITLE = "What this report does not establish"
 WHO_SIGNS = "Said by the signer, not proven by the signature"
@@ -371,14 +357,14 @@ WHO_SIGNS = "Said by the signer, not proven by the signature"
 
 def axis_words(axis: Axis, outcome: Outcome, codes: Iterable[str]) -> Words:
     """Words for one axis; ``codes`` are those of its findings."""
-    if outcome is not Outcome.ESTABLISHED:
+    if outcome not in (Outcome.ESTABLISHED, Outcome.OUTSIDE_LISTS):
         present = frozenset(codes)
         for refined_axis, code, words in REFINED_WORDS:
             if refined_axis is axis and code in present:
                 return words
         if outcome is Outcome.NOT_EXAMINED and DISAGREEMENT_CODE in present:
             return DISAGREEMENT
-    return AXIS_WORDS[axis, outcome]
+    return AXIS_WORDS.get((axis, outcome), _OUTSIDE)
 
 
 def heuristic_words(question: Question, outcome: HeuristicOutcome, kind: str, *, applicable: bool) -> Words:

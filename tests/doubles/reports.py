@@ -269,11 +269,11 @@ def untrusted_report() -> Report:
     found = {
         **SIGNED,
         Axis.SIGNER: (
-            Outcome.REFUTED,
+            Outcome.OUTSIDE_LISTS,
             (
                 finding(
                     "signingCredential.untrusted",
-                    Outcome.REFUTED,
+                    Outcome.OUTSIDE_LISTS,
                     "the chain ends in 'Some unknown CA', which is in none of your lists",
                 ),
             ),

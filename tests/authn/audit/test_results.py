@@ -87,7 +87,7 @@ def test_counts_stay_on_their_axis_and_with_their_detector() -> None:
     assert (counted.reported, counted.not_reported) == (4, 1)
     assert (counted.refuted, counted.contradictory) == (1, 1)
     integrity = dict(dict(counted.axes)["integrity"])
-    assert integrity == {"established": 2, "refuted": 1, "absent": 1, "not_examined": 0}
+    assert integrity == {"established": 2, "refuted": 1, "outside_lists": 0, "absent": 1, "not_examined": 0}
     assert dict(dict(counted.detectors)["metadata (synthetic)"])["supports"] == 1
 
 

@@ -26,6 +26,7 @@ from tests.doubles.reports import (
     hostile_report,
     signed_report,
     unsigned_report,
+    untrusted_report,
 )
 
 RUN = RunView(
@@ -66,7 +67,7 @@ def test_every_axis_outcome_is_counted() -> None:
         assert sum(gathered.axes[axis.value, o.value] for o in Outcome) == len(SAMPLES)
     assert gathered.axes["integrity", "refuted"] == 1
     assert gathered.axes["credential", "absent"] == 1
-    assert "Integrity 3 1 1 –" in page_of(samples()).text
+    assert "Integrity 3 1 – 1 –" in page_of(samples()).text
 
 
 def test_each_file_is_in_exactly_one_situation() -> None:
@@ -118,7 +119,17 @@ def test_readers_that_disagree_are_for_a_person() -> None:
 
 
 def test_signers_outside_the_lists_are_told_apart_from_what_is_refuted() -> None:
-    assert "1 is outside your lists" in page_of(samples()).text
+    text = page_of(samples()).text
+    assert "Signer 3 – 1 1 –" in text
+    assert "Outside your lists is about your lists, not about the pictures." in text
+
+
+def test_a_refuted_axis_keeps_a_file_out_of_the_quiet_situations() -> None:
+    base = untrusted_report()
+    found = {a.axis: (a.outcome, a.findings) for a in base.cryptographic.axes}
+    found[Axis.HISTORY] = (Outcome.REFUTED, (finding("assay.test", Outcome.REFUTED, "a test"),))
+    report = replace(base, cryptographic=replace(base.cryptographic, axes=axes(found)))
+    assert gather([report_json(report)]).files[0].situation == "partly"
 
 
 def test_files_without_a_report_are_listed_with_their_reason() -> None:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from authn.evidence import Axis, Outcome
+from authn.evidence import Axis, AxisEvidence, Outcome
 from authn.provenance.axes import integrity_axis
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
+from authn.provenance.history import history_axis
 from authn.provenance.reading import Abstention, disagreement, engine_outcome
+from authn.provenance.said import with_structure
 
 GOOD = ("assertion.dataHash.match", "claimSignature.validated", "signingCredential.trusted")
 E, R, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.NOT_EXAMINED
+
+PRESENT = AxisEvidence(axis=Axis.CREDENTIAL, outcome=E, findings=())
 
 
 def answer(
@@ -49,9 +53,53 @@ def test_an_opinion_about_structure_that_only_one_engine_has_leaves_integrity_op
     assert integrity(answer("one"), answer("two", failure=["claim.malformed"])) is N
 
 
-def test_an_opinion_about_structure_that_both_have_refutes() -> None:
-    bad = ["claim.malformed"]
-    assert integrity(answer("one", failure=bad), answer("two", failure=bad)) is R
+def test_an_opinion_about_structure_that_both_have_compares_no_bytes_and_refutes_the_credential() -> None:
+    both = answer("one", failure=["claim.malformed"]), answer("two", failure=["assertion.missing"])
+    assert integrity(*both) is N
+    found = with_structure(PRESENT, both)
+    assert (found.outcome, found.findings[0].code) == (R, "assay.credential.malformed")
+    assert with_structure(PRESENT, (both[0], answer("two"))) is PRESENT
+
+
+@pytest.mark.parametrize(
+    "code", ["com.encypher.conformance.specVersionNonConformant", "com.adobe.prerelease", "org.vendor.odd"]
+)
+@pytest.mark.parametrize("both", [False, True])
+def test_a_code_that_c2pa_does_not_list_is_shown_and_counts_on_no_axis(code: str, both: bool) -> None:
+    answers = (answer("one", failure=[code] if both else ()), answer("two", failure=[code]))
+    axis = integrity_axis(True, "", answers, ())
+    assert axis.outcome is E
+    shown = [f for f in axis.findings if dict(f.facts).get("code") == code]
+    assert [(f.code, f.outcome) for f in shown] == [("assay.engines.ownCode", N)]
+    assert {engine_outcome(answers[1], a) for a in (Axis.INTEGRITY, Axis.SIGNER)} == {E}
+    assert history_axis(answers[0], answers[1:]).outcome is E
+    assert with_structure(PRESENT, answers) is PRESENT
+
+
+def test_a_code_of_its_own_in_place_of_an_answer_establishes_nothing() -> None:
+    silent = answer("two", success=(), failure=["com.adobe.prerelease"])
+    assert integrity(answer("one"), silent) is N
+    assert integrity(silent, silent) is N
+
+
+@pytest.mark.parametrize("given_up", ["signingCredential.invalid", "signingCredential.expired"])
+@pytest.mark.parametrize("holds", [True, None])
+def test_a_signature_that_a_reader_did_not_compute_is_no_mismatch(given_up: str, holds: bool | None) -> None:
+    gave_up = answer("two", success=(), failure=[given_up, "claimSignature.mismatch"])
+    assert integrity(gave_up, gave_up, holds=holds) is N
+    assert integrity(gave_up, answer("two", failure=["claimSignature.mismatch"]), holds=holds) is R
+    assert integrity(gave_up, gave_up, holds=False) is R
+
+
+def test_a_match_that_is_a_failure_is_a_mismatch() -> None:
+    assert integrity(answer("one", failure=["assertion.dataHash.match"]), answer("two")) is R
+
+
+@pytest.mark.parametrize("code", ["general.error", "algorithm.unsupported"])
+def test_a_reader_that_could_not_look_accuses_nobody(code: str) -> None:
+    both = answer("one", failure=[code], success=()), answer("two", failure=[code], success=())
+    assert integrity(*both) is N
+    assert with_structure(PRESENT, both) is PRESENT
 
 
 def test_a_success_code_beside_a_failure_counts_for_nothing() -> None:
@@ -85,6 +133,16 @@ def test_an_excused_engine_is_named_and_makes_no_disagreement() -> None:
     assert [f.code for f in findings] == ["assay.engines.abstention"]
 
 
-def test_an_untrusted_time_stamp_refutes_time_even_beside_a_validated_one() -> None:
+def test_an_untrusted_time_stamp_is_outside_the_lists_even_beside_a_validated_one() -> None:
     mixed = answer(success=("timeStamp.validated",), failure=("timeStamp.untrusted",))
-    assert engine_outcome(mixed, Axis.TIME) is R
+    assert engine_outcome(mixed, Axis.TIME) is Outcome.OUTSIDE_LISTS
+    worse = answer(success=("timeStamp.validated",), failure=("timeStamp.untrusted", "timeStamp.mismatch"))
+    assert engine_outcome(worse, Axis.TIME) is R
+
+
+def test_an_untrusted_signer_is_outside_the_lists_and_one_that_may_not_sign_is_refuted() -> None:
+    assert engine_outcome(answer(failure=["signingCredential.untrusted"]), Axis.SIGNER) is (
+        Outcome.OUTSIDE_LISTS
+    )
+    both = ["signingCredential.untrusted", "signingCredential.invalid"]
+    assert engine_outcome(answer(failure=both), Axis.SIGNER) is R

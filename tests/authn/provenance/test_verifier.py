@@ -20,6 +20,7 @@ from tests.doubles.pki import TestPki, new_key, now
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo
 
 E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED
+OUT = Outcome.OUTSIDE_LISTS
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +69,37 @@ def test_a_stranger_s_signature_is_intact_and_its_signer_is_in_no_list(pki: Test
     report = examiner_for(pki).examine(media(signed_photo(TestPki("Stranger").leaf())))
     assert outcome(report, Axis.INTEGRITY) is E
     assert codes(report, Axis.SIGNER)[0] == "signingCredential.untrusted"
+    assert {f.outcome for f in report.cryptographic.axis(Axis.SIGNER).findings} == {OUT}
+    assert R not in {a.outcome for a in report.cryptographic.axes}
+
+
+def test_what_a_registered_leaf_issued_leads_to_the_list_and_does_not_hold(pki: TestPki) -> None:
+    camera = pki.leaf()
+    forged = pki.leaf("impostor", issuer=camera)
+    report = examiner_for(pki).examine(media(signed_photo(forged)))
+    assert outcome(report, Axis.SIGNER) is R
+    assert codes(report, Axis.SIGNER)[0] == "signingCredential.invalid"
+
+
+def test_a_certificate_that_ran_out_beside_a_time_stamp_that_nobody_judged_is_not_refuted(
+    pki: TestPki,
+) -> None:
+    leaf = pki.leaf(not_after=now() + timedelta(days=2))
+    later = datetime.now(UTC) + timedelta(days=3)
+    rogue, stranger = TestPki("Rogue"), TestPki("Stranger").leaf(not_after=now() + timedelta(days=2))
+    for authority, roots in ((pki, TrustRoots(signer=pki.device_roots)), (rogue, None)):
+        data = stamped_photo(signed_photo(leaf), authority.tsa_leaf())
+        report = examiner_for(pki, **({"roots": roots} if roots else {})).examine(media(data), as_of=later)
+        assert outcome(report, Axis.SIGNER) is N
+        assert codes(report, Axis.SIGNER)[0] == "signingCredential.expired"
+    data = stamped_photo(signed_photo(stranger), rogue.tsa_leaf())
+    assert outcome(examiner_for(pki).examine(media(data), as_of=later), Axis.SIGNER) is OUT
 
 
 def test_a_root_of_the_same_name_with_another_key_is_not_in_the_list(pki: TestPki) -> None:
     twin = TestPki()  # same names, other keys
     report = examiner_for(pki).examine(media(signed_photo(twin.leaf())))
-    assert outcome(report, Axis.SIGNER) is R
+    assert outcome(report, Axis.SIGNER) is OUT
 
 
 def test_an_expired_certificate_is_refuted_without_a_proven_time(pki: TestPki) -> None:
@@ -96,10 +122,11 @@ def test_a_time_stamp_later_than_the_as_of_time_proves_nothing_yet(pki: TestPki)
     assert outcome(report, Axis.TIME) is N
 
 
-def test_a_time_stamp_of_an_authority_in_no_list_is_refuted(pki: TestPki) -> None:
+def test_a_time_stamp_of_an_authority_in_no_list_is_outside_the_lists(pki: TestPki) -> None:
     data = stamped_photo(signed_photo(pki.leaf()), TestPki("Rogue").tsa_leaf())
     report = examiner_for(pki).examine(media(data))
     assert codes(report, Axis.TIME)[0] == "timeStamp.untrusted"
+    assert outcome(report, Axis.TIME) is OUT
     assert outcome(report, Axis.SIGNER) is E
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from authn.evidence import CryptographicEvidence
+from authn.evidence import Axis, CryptographicEvidence
 from authn.report import wording
 from authn.report.model import report_json
 from authn.report.text import WIDTH, render_document, render_text
@@ -21,10 +21,13 @@ from tests.doubles.reports import (
     axes,
     contradicting_report,
     hostile_report,
+    not_examined,
     signed_report,
     unsigned_report,
     untrusted_report,
 )
+
+NOTHING = dict.fromkeys(Axis, not_examined("assay.x.notExamined", "nobody looked"))
 
 
 def joined(text: str) -> str:
@@ -80,7 +83,10 @@ def test_absence_is_not_held_against_a_picture() -> None:
 
 def test_without_a_true_statement_nothing_is_claimed() -> None:
     bare = replace(signed_report(), statements=())
-    assert wording.NO_STATEMENT in render_text(bare)
+    text = joined(render_text(bare))
+    assert "Established: credential, integrity, signer, device, time, revocation, history." in text
+    silent = replace(bare, cryptographic=CryptographicEvidence(axes=axes(NOTHING)))
+    assert wording.NO_STATEMENT in render_text(silent)
 
 
 def test_an_unchanged_file_of_an_unknown_signer_has_a_headline() -> None:

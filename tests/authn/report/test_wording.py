@@ -50,18 +50,18 @@ def test_every_answer_says_what_it_does_not_prove_in_one_sentence() -> None:
 
 def test_no_word_judges_a_picture() -> None:
     badges = [*wording.BADGES.values(), *wording.HEURISTIC_BADGES.values()]
-    for text in (*badges, *(t for w in every_word() for t in (w.answer, w.not_proven, w.badge))):
+    for text in (*badges, *(t for w in every_word() for t in (w.answer, w.not_proven))):
         assert not FORBIDDEN.search(text), text
 
 
 def test_an_unknown_signer_is_about_lists_and_not_about_the_picture() -> None:
-    words = axis_words(Axis.SIGNER, Outcome.REFUTED, ["signingCredential.untrusted"])
+    words = axis_words(Axis.SIGNER, Outcome.OUTSIDE_LISTS, ["signingCredential.untrusted"])
     assert words.answer == "Signed by somebody outside your lists"
-    assert words.badge == "Outside your lists"
+    assert wording.BADGES[Outcome.OUTSIDE_LISTS] == "Outside your lists"
     assert "not about the picture" in words.not_proven
 
 
-def test_a_broken_signature_outweighs_an_unknown_signer() -> None:
+def test_a_broken_signature_beside_an_unknown_signer_is_what_is_said() -> None:
     words = axis_words(
         Axis.SIGNER, Outcome.REFUTED, ["signingCredential.untrusted", "claimSignature.mismatch"]
     )

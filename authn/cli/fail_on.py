@@ -1,0 +1,34 @@
+"""What makes ``verify`` and ``audit`` exit 1: a choice of the caller's, never a judgement of ours."""
+
+from __future__ import annotations
+
+import click
+
+from authn.evidence import Outcome
+
+NEVER, CONTRADICTION = "never", "contradiction"
+_FAILS = (Outcome.REFUTED.value, Outcome.OUTSIDE_LISTS.value, CONTRADICTION)
+
+
+class FailOn(click.ParamType[frozenset[str]]):
+    """A list of findings. A refuted axis is always among them: who minds less minds that."""
+
+    name = "FINDINGS"
+    HELP = (
+        "Exit 1 when an axis is refuted; with outside_lists also when one leads outside your lists, with "
+        "contradiction also when evidence contradicts. Several with commas; or never."
+    )
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[str]:
+        if isinstance(value, frozenset):
+            return value
+        asked = [word.strip() for word in str(value).split(",")]
+        if asked == [NEVER]:
+            return frozenset()
+        unknown = [word for word in asked if word not in _FAILS]
+        if unknown:
+            known = f"{NEVER}, or some of {', '.join(_FAILS)}"
+            self.fail(f"{unknown[0]!r} is none of them: {known}", param, ctx)
+        return frozenset({Outcome.REFUTED.value, *asked})

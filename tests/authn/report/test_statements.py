@@ -1,0 +1,200 @@
+"""No sentence of a report hides a refutation: over every combination of what the axes can say."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from html import unescape
+
+import pytest
+
+from authn.errors import SettingsError
+from authn.evidence import Axis, AxisEvidence, CryptographicEvidence, Finding, Outcome
+from authn.provenance.axes import version_refused
+from authn.report import wording
+from authn.report.cards import headline
+from authn.report.conclude import IN_SHORT_ID, Policy, conclude, default_policy, parse_policy
+from authn.report.doubts import ID_PREFIX
+from authn.report.html import render_report
+from authn.report.model import Statement, report_json
+from authn.report.text import render_text
+from tests.doubles.reports import signed_report
+
+AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
+E, R = Outcome.ESTABLISHED, Outcome.REFUTED
+SHOUTS = "All of it is well."
+# What somebody might write who wants a clean sentence on top, whatever the axes say.
+CLEAN = "\n".join(
+    ["name = 'clean'", "version = '1'"]
+    + [
+        f"[[statement]]\nid = 'clean.s{i}'\nrequires = {{ {axis.value} = '{outcome.value}' }}\n"
+        f"true = '{SHOUTS}'\nfalse = '{SHOUTS}'\nnull = '{SHOUTS}'"
+        for i, (axis, outcome) in enumerate(itertools.product((Axis.CREDENTIAL, Axis.LOG), Outcome))
+    ]
+)
+
+
+def axis_evidence(axis: Axis, outcome: Outcome, *findings: Finding) -> AxisEvidence:
+    first = Finding(code="assay.test", outcome=outcome, detail="a test")
+    return AxisEvidence(axis=axis, outcome=outcome, findings=(first, *findings))
+
+
+def every_combination(states: dict[Axis, list[AxisEvidence]]) -> Iterator[CryptographicEvidence]:
+    for axes in itertools.product(*states.values()):
+        yield CryptographicEvidence(axes=axes)
+
+
+def hidden(evidence: CryptographicEvidence, policy: Policy, warnings: set[str]) -> str:
+    """What is wrong with the sentences about this evidence; empty where nothing is. ``warnings`` are the
+    statements that can be true of a refuted axis."""
+    refuted = [a.axis for a in evidence.axes if a.outcome is R]
+    partly = [a.axis for a in evidence.axes if a.outcome is E and a.findings[-1].outcome is R]
+    doubted = {ID_PREFIX + axis.value for axis in (*refuted, *partly)}
+    statements = conclude(evidence, policy, AS_OF)
+    first, rest = statements[: len(doubted)], statements[len(doubted) :]
+    if {s.id for s in first} != doubted or not all(s.value for s in first):
+        return "a refutation is not among the first sentences"
+    names = [wording.AXIS_TITLES[a].lower() for a in (*refuted, *partly)]
+    for statement in rest if doubted else ():
+        head = statement.text.partition(".")[0]
+        if not head.startswith("Refuted: ") or {*head[9:].split(", ")} != {*names}:
+            return f"{statement.id} does not name {names}: {statement.text}"
+        if statement.value and statement.id not in warnings:
+            return f"{statement.id} is true beside {names}"
+    if not any(s.value for s in statements):
+        return "no sentence is true"
+    return ""
+
+
+def test_no_combination_of_outcomes_gives_a_sentence_that_hides_a_refutation() -> None:
+    states = {a: [axis_evidence(a, o) for o in Outcome] for a in Axis}
+    policy, count = default_policy(), 0
+    for evidence in every_combination(states):
+        wrong = hidden(evidence, policy, {"assay.statement.changedSinceSigned"})
+        assert not wrong, ([a.outcome.value for a in evidence.axes], wrong)
+        count += 1
+    assert count == len(Outcome) ** len(Axis)
+
+
+@pytest.mark.parametrize("clean", [False, True], ids=["the built-in policy", "a policy that wants to hide"])
+def test_a_refuted_finding_on_an_established_axis_is_said_as_well(clean: bool) -> None:
+    policy = parse_policy(CLEAN.encode(), "test") if clean else default_policy()
+    warnings = {
+        r.id for r in policy.rules if (Axis.CREDENTIAL, R) in r.requires or (Axis.LOG, R) in r.requires
+    }
+    no = Finding(code="assay.test", outcome=R, detail="no")
+    states = {a: [axis_evidence(a, E), axis_evidence(a, E, no), axis_evidence(a, R)] for a in Axis}
+    for evidence in every_combination(states):
+        wrong = hidden(evidence, policy, warnings | {"assay.statement.changedSinceSigned"})
+        assert not wrong, ([a.findings for a in evidence.axes], wrong)
+
+
+def said(axes: dict[Axis, AxisEvidence]) -> tuple[Statement, ...]:
+    base = {a: axis_evidence(a, E) for a in Axis}
+    return conclude(CryptographicEvidence(axes=tuple({**base, **axes}.values())), default_policy(), AS_OF)
+
+
+def test_a_version_1_claim_supports_no_statement_and_says_why() -> None:
+    credential = axis_evidence(Axis.CREDENTIAL, E, version_refused(1))
+    first, *rest = said({Axis.CREDENTIAL: credential})
+    assert first.text.startswith("Credential refuted in part: claim version 1 is below")
+    assert not any(s.value for s in rest)
+
+
+def test_without_a_refutation_nothing_is_withheld() -> None:
+    by_id = {s.id: s.value for s in said({})}
+    assert by_id["assay.statement.signedAndUnchanged"] is True
+    assert by_id["assay.statement.registeredDevice"] is True
+    assert not any(i.startswith(ID_PREFIX) for i in by_id)
+
+
+@pytest.mark.parametrize("axis", list(Axis))
+def test_a_statement_beside_any_refuted_axis_is_false_and_names_it(axis: Axis) -> None:
+    statements = {s.id: s for s in said({axis: axis_evidence(axis, R)})}
+    signed = statements["assay.statement.signedAndUnchanged"]
+    assert signed.value is False
+    assert signed.text.startswith(f"Refuted: {wording.AXIS_TITLES[axis].lower()}.")
+
+
+@pytest.mark.parametrize("refuted", [c for n in (1, 2, 8) for c in itertools.combinations(Axis, n)], ids=str)
+def test_headline_text_and_page_open_with_the_same_words(refuted: tuple[Axis, ...]) -> None:
+    base = signed_report()
+    axes = tuple(axis_evidence(a, R if a in refuted else E) for a in Axis)
+    proof = replace(base.cryptographic, axes=axes)
+    report = replace(base, cryptographic=proof, statements=conclude(proof, default_policy(), AS_OF))
+    document = report_json(report)
+    head = headline(document)
+    texts = [s["text"] for s in document["statements"] if s["id"].startswith(ID_PREFIX)]
+    assert head.sentence == " ".join(texts)
+    assert len(texts) == len(refuted)
+    assert head.sentence in unescape(render_report(document))
+    text = " ".join(render_text(report).split())
+    opening = text[: text.index("CRYPTOGRAPHIC EVIDENCE")]
+    assert head.sentence in opening
+    assert "The holder of the key" not in opening
+
+
+def test_a_report_of_an_earlier_release_is_shown_with_its_refutation_first() -> None:
+    base = signed_report()
+    axes = tuple(axis_evidence(a, R if a is Axis.REVOCATION else E) for a in Axis)
+    old = Statement(id="assay.statement.signedAndUnchanged", value=True, text="Signed and unchanged.")
+    document = report_json(
+        replace(base, cryptographic=replace(base.cryptographic, axes=axes), statements=(old,))
+    )
+    head = headline(document)
+    assert head.sentence == "Revocation refuted: revoked at that time."
+    assert head.others == ()
+
+
+@pytest.mark.parametrize("code", ["signingCredential.untrusted", "timeStamp.untrusted"])
+def test_what_version_1_called_refuted_for_its_lists_alone_is_shown_as_outside_them(code: str) -> None:
+    axis = Axis.SIGNER if "signing" in code else Axis.TIME
+    base = signed_report()
+    old = AxisEvidence(axis=axis, outcome=R, findings=(Finding(code=code, outcome=R, detail="nobody"),))
+    axes = tuple(old if a.axis is axis else a for a in base.cryptographic.axes)
+    document = report_json(replace(base, cryptographic=replace(base.cryptographic, axes=axes)))
+    assert "refuted" not in headline(document).sentence
+    assert "Outside your lists" in render_report(document)
+
+
+def test_a_report_says_in_short_what_its_rows_say_where_no_sentence_holds() -> None:
+    established = (Axis.CREDENTIAL, Axis.INTEGRITY)
+    axes = tuple(axis_evidence(a, E if a in established else Outcome.NOT_EXAMINED) for a in Axis)
+    *_, last = conclude(CryptographicEvidence(axes=axes), default_policy(), AS_OF)
+    assert (last.id, last.value) == (IN_SHORT_ID, True)
+    assert last.text == "Established: credential, integrity. No sentence of the policy says more."
+
+
+STATEMENT = "name='x'\nversion='1'\n[[statement]]\nid='{id}'\nrequires={{time='established'}}\ntrue='{true}'\nfalse='{false}'\nnull='c'\n"  # fmt: skip # noqa: E501
+
+
+def policy_text(identifier: str = "a.b", true: str = "a", false: str = "b") -> str:
+    return STATEMENT.format(id=identifier, true=true, false=false)
+
+
+def test_the_example_that_the_refused_ones_differ_from_is_a_policy() -> None:
+    assert parse_policy(policy_text(true="before {not_after}").encode(), "test").rules
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        policy_text(ID_PREFIX + "revocation"),
+        policy_text(IN_SHORT_ID),
+        policy_text("no dots"),
+        policy_text(true=""),
+        policy_text(true=" "),
+        policy_text(true="x" * 241),
+        policy_text(true="\\u202e").replace("'\\u202e'", '"\\u202e"'),
+        policy_text(true="all is well for {somebody}"),
+        policy_text(false="not before {not_after}"),
+        policy_text() + policy_text().partition("\n[[")[1][1:] + policy_text().partition("\n[[")[2],
+    ],
+    ids=["a refutation's id", "in short", "no id", "empty", "blank", "too long", "invisible", "unknown word",
+         "a word that is not filled", "one id twice"],
+)  # fmt: skip
+def test_a_policy_that_could_hide_something_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError):
+        parse_policy(text.encode(), "test")

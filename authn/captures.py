@@ -7,16 +7,15 @@ it beside the photo.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Protocol
 
 from authn.errors import CaptureRefused
 from authn.evidence import Axis, Outcome
 from authn.media import Media
-from authn.provenance.logs import capture_record
-from authn.provenance.own import read_own
+from authn.provenance.logs import CaptureDigests
 from authn.tlog.entry import EntryKind, new_entry
 from authn.tlog.log import Log
 from authn.tlog.receipt import Receipt
@@ -33,10 +32,18 @@ REQUIRED = (
 )
 
 
-class Judges(Protocol):
-    """The outcome of every axis for a file, from the confined examiner."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The outcome of every axis, and what would be logged; no digests where no signature can be read."""
 
-    def outcomes(self, media: Media) -> dict[Axis, Outcome]: ...
+    outcomes: Mapping[Axis, Outcome]
+    digests: CaptureDigests | None
+
+
+class Judges(Protocol):
+    """The confined examiner: nothing in the file is parsed here."""
+
+    def judged(self, media: Media) -> Judged: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +65,13 @@ class Captures:
     def take(self, media: Media) -> Taken:
         """Raises ``CaptureRefused`` naming the first axis that is not established, ``LogHalted``, and what
         the examiner raises. Sending the same capture again logs it again: nothing is lost by a retry."""
-        outcomes = self._judges.outcomes(media)
+        judged = self._judges.judged(media)
         for axis in REQUIRED:
-            if outcomes[axis] is not Outcome.ESTABLISHED:
-                raise CaptureRefused(f"{axis.value} is {outcomes[axis].value}, so the capture is not logged")
-        entry = new_entry(EntryKind.RECEIPT, capture_record(read_own(media)))
+            outcome = judged.outcomes[axis]
+            if outcome is not Outcome.ESTABLISHED:
+                raise CaptureRefused(f"{axis.value} is {outcome.value}, so the capture is not logged")
+        if judged.digests is None:
+            raise CaptureRefused("there is no readable signature that could be logged")
+        entry = new_entry(EntryKind.RECEIPT, asdict(judged.digests))
         (receipt,) = self._log.append((entry,))
         return Taken(receipt=receipt, log_key=str(self._log.verifier))

@@ -53,7 +53,9 @@ SETTINGS = (
     Setting(name="port", type=int, default=8318, minimum=0, maximum=65535,
             help="Port the service listens on; 0 takes a free one."),
     Setting(name="workers", type=int, default=2, minimum=1, maximum=64,
-            help="Worker processes of the service; each has its own confined examiner."),
+            help="Worker processes of the service; each has its own confined examiners."),
+    Setting(name="examiners", type=int, default=3, minimum=1, maximum=64,
+            help="Confined examiners of each worker process, side by side: one file stops none but its own."),
     Setting(name="public_url", type=str, default="",
             help="Address under which clients reach the service, if a proxy stands before it."),
     Setting(name="service_url", type=str, default="",
@@ -73,7 +75,7 @@ SETTINGS = (
     Setting(name="max_request_seconds", type=int, default=60, minimum=1, maximum=3600,
             help="Time one examination may take, in seconds."),
     Setting(name="worker_memory_bytes", type=int, default=4 * 2**30, minimum=256 * 2**20, maximum=2**40,
-            help="Memory the confined examiner may take, in bytes."),
+            help="Memory a confined examiner may take for one file, in bytes."),
     Setting(name="certificate_days", type=int, default=90, minimum=1, maximum=366,
             help="How long a device certificate is valid, in days."),
     Setting(name="enrolment_token", type=str, default="", secret=True,
@@ -139,6 +141,7 @@ class Settings:
     host: str
     port: int
     workers: int
+    examiners: int
     public_url: str
     service_url: str
     tsa_url: str

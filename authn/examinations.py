@@ -15,9 +15,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from authn.captures import Judged
 from authn.confined import Examined
+from authn.confinement import Holds
 from authn.errors import AuthnError
-from authn.evidence import Axis, Outcome
 from authn.media import Media
 from authn.report.model import Report, report_json
 from authn.score_map import maps_text
@@ -31,13 +32,22 @@ class WarmExaminer(Protocol):
 
     @property
     def ready(self) -> bool: ...
+    @property
+    def holds(self) -> Holds: ...
     def warm(self) -> None: ...
-    def examine(self, media: Media, as_of: datetime | None = None, preview: bool = False) -> Examined: ...
+    def examine(
+        self,
+        media: Media,
+        as_of: datetime | None = None,
+        preview: bool = False,
+        *,
+        capture: bool = False,
+    ) -> Examined: ...
     def close(self) -> None: ...
 
 
 class Examinations:
-    """Two confined examiners, of which one usually sleeps: with heuristic sources, and without."""
+    """Two sets of confined examiners, of which one usually sleeps: with heuristic sources, and without."""
 
     def __init__(
         self,
@@ -78,10 +88,17 @@ class Examinations:
             now=self._clock(),
         )
 
-    def outcomes(self, media: Media) -> dict[Axis, Outcome]:
-        """The outcome of every axis, cryptographic evidence alone; nothing is kept."""
-        examined = self._examiners[False].examine(media)
-        return {a.axis: a.outcome for a in examined.report.cryptographic.axes}
+    def judged(self, media: Media) -> Judged:
+        """The outcome of every axis, cryptographic evidence alone, and what would be logged of a capture;
+        nothing is kept."""
+        examined = self._examiners[False].examine(media, capture=True)
+        outcomes = {a.axis: a.outcome for a in examined.report.cryptographic.axes}
+        return Judged(outcomes=outcomes, digests=examined.digests)
+
+    @property
+    def holds(self) -> Holds:
+        """What holds the processes that strangers' files are opened in; nothing before the first."""
+        return self._examiners[self._default].holds
 
     def start_warming(self) -> None:
         """Build the usual examiner in the background: importing its models takes seconds."""

@@ -72,8 +72,13 @@ class Media:
 
 
 def open_media(path: Path, limits: MediaLimits | None = None) -> Media:
-    """Read a file completely. Raises ``UnreadableMedia`` for links, non-files, empty or unreadable files,
-    ``MediaTooLarge`` over the limits, ``UnsupportedMedia`` for kinds that are not examined."""
+    """A file, read completely and measured. Raises as ``unparsed_file`` and ``measured``."""
+    return measured(unparsed_file(path, limits), limits)
+
+
+def unparsed_file(path: Path, limits: MediaLimits | None = None) -> Media:
+    """Read a file completely, and parse nothing in it. Raises ``UnreadableMedia`` for links, non-files, empty
+    or unreadable files, ``MediaTooLarge`` over the limit, ``UnsupportedMedia`` for kinds not examined."""
     limits = limits or MediaLimits()
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -95,7 +100,7 @@ def open_media(path: Path, limits: MediaLimits | None = None) -> Media:
         os.close(fd)
     if len(data) != status.st_size:
         raise UnreadableMedia(f"{path.name} changed while it was read")
-    return media_of(data, path.name, limits)
+    return unparsed(data, path.name, limits)
 
 
 def _no_file(mode: int) -> str:
@@ -103,7 +108,14 @@ def _no_file(mode: int) -> str:
 
 
 def media_of(data: bytes, name: str, limits: MediaLimits | None = None) -> Media:
-    """Bytes that are already in memory (an upload, an archive member). Raises as ``open_media``."""
+    """Bytes that are already in memory, measured. Raises as ``unparsed`` and ``measured``."""
+    return measured(unparsed(data, name, limits), limits)
+
+
+def unparsed(data: bytes, name: str, limits: MediaLimits | None = None) -> Media:
+    """Bytes that are already in memory (an upload, an archive member). Looks at no more than their beginning,
+    so a process that must not be taken over may do it. Raises ``UnreadableMedia`` for no bytes,
+    ``MediaTooLarge`` for too many, ``UnsupportedMedia`` for kinds that are not examined."""
     limits = limits or MediaLimits()
     if len(data) > limits.max_bytes:
         raise MediaTooLarge(f"{name} has {len(data)} bytes; the limit is {limits.max_bytes}")
@@ -112,19 +124,12 @@ def media_of(data: bytes, name: str, limits: MediaLimits | None = None) -> Media
     media_type = sniff(data)
     if media_type is None:
         raise UnsupportedMedia(f"{name} is not a kind of media that Assay examines")
-    width, height = _header_size(data, media_type, name)
-    if width is None and len(data) < LEAST_BYTES:
-        raise UnreadableMedia(f"{name} is cut: {len(data)} bytes hold neither a picture nor a manifest")
-    if width is not None and height is not None and width * height > limits.max_pixels:
-        raise MediaTooLarge(f"{name} declares {width} x {height} pixels; the limit is {limits.max_pixels}")
     return Media(
         data=data,
         sha256=hashlib.sha256(data).hexdigest(),
         media_type=media_type,
         claimed_type=claimed_type(name),
         name=name,
-        width=width,
-        height=height,
     )
 
 
@@ -140,6 +145,18 @@ def with_sidecar(media: Media, store: bytes, name: str) -> Media:
 def media_suffixes() -> tuple[str, ...]:
     """The endings of names that claim a media type, with their dot."""
     return tuple(_SUFFIXES)
+
+
+def measured(media: Media, limits: MediaLimits | None = None) -> Media:
+    """With the size that its header declares. Runs a header parser, so strangers' files are measured in the
+    confined process. Raises ``UnreadableMedia``, ``MediaTooLarge`` for more pixels than the limit."""
+    limits, name = limits or MediaLimits(), media.name
+    width, height = _header_size(media.data, media.media_type, name)
+    if width is None and len(media.data) < LEAST_BYTES:
+        raise UnreadableMedia(f"{name} is cut: {len(media.data)} bytes hold neither a picture nor a manifest")
+    if width is not None and height is not None and width * height > limits.max_pixels:
+        raise MediaTooLarge(f"{name} declares {width} x {height} pixels; the limit is {limits.max_pixels}")
+    return replace(media, width=width, height=height)
 
 
 def claimed_type(name: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from authn.config import Settings
+from authn.confining import confined_examiner
 from authn.homes import held
 from signer.device import LOG_KEY_FILE, SIGNER_ROOTS_FILE, TSA_ROOTS_FILE
 
@@ -302,17 +303,6 @@ def check_services(settings: Settings) -> None:
         announce(engine, at_start(settings, authority, _witness_policy(settings)))
         log.append_queued()
     engine.dispose()
-
-
-def confined_examiner(settings: Settings, registry: RegistryView, heuristics: bool) -> WarmExaminer:
-    """An examiner in a process of its own, which starts when it is first used."""
-    from authn.confined import ConfinedExaminer
-
-    return ConfinedExaminer(
-        partial(open_examiner, settings, registry=registry, heuristics=heuristics),
-        timeout_s=settings.max_request_seconds,
-        memory_bytes=settings.worker_memory_bytes,
-    )
 
 
 def open_services(settings: Settings, *, confine: Confine = confined_examiner) -> Services:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,9 +19,8 @@ from authn.audit.inputs import Entry, open_inputs
 from authn.audit.plan import Question, RunFolder, open_run, plan, replace_file
 from authn.audit.results import RESULTS_FILE, Row, Tally, file_sha256, read_rows, tally
 from authn.audit.run import Job, run
-from authn.confined import Examines
+from authn.confined import Opens
 from authn.devices import DeviceRecord
-from authn.devices.snapshot import RegistryCopy
 from authn.media import MediaLimits
 from authn.report.model import Json, instant
 
@@ -34,20 +32,22 @@ PAGE_FILE = "summary.html"
 class Order:
     """What the caller wants audited, and with what means.
 
-    ``build`` makes an examiner in a worker, from the registry as it was when the audit was planned, and must
-    be picklable; ``devices`` is asked then, and gives None where there is no registry.
+    ``build`` makes an examiner in a worker and must be picklable; it asks the registry as it was when the
+    audit was planned. ``devices`` is asked then, and gives None where there is no registry. ``readable`` is
+    what sources load late.
     """
 
     source: Path
     folder: Path
     question: Question
-    build: Callable[[RegistryCopy | None], Examines]
+    build: Opens
     devices: Callable[[], Iterable[DeviceRecord] | None]
     limits: MediaLimits
     as_of: datetime | None = None
     jobs: int = 1
     timeout_s: float = 60.0
     memory_bytes: int = 4 * 2**30
+    readable: tuple[Path, ...] = ()
     page: bool = True
 
 
@@ -82,7 +82,9 @@ def conduct(order: Order, *, clock: Callable[[], datetime], progress: Progress) 
     entries, work, resumed = _planned(order, clock(), progress)
     progress.planned(len(entries), resumed=resumed)
     job = Job(
-        build=partial(order.build, load_devices(work.folder)),
+        build=order.build,
+        registry=load_devices(work.folder),
+        readable=order.readable,
         source=order.source,
         as_of=work.as_of,
         limits=order.limits,

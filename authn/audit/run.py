@@ -9,17 +9,20 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from authn.audit.inputs import Entry, Inputs, open_inputs
 from authn.audit.results import RESULTS_FILE, ResultsWriter, Row, read_rows, row_line
-from authn.confined import Confined, Examines, open_warm
+from authn.confined import Confined, Examines, Opens, warm_up
+from authn.confinement import Holds
+from authn.devices import RegistryView
 from authn.errors import AuthnError, ExaminationFailed, MediaError, UnreadableMedia
+from authn.line import Refusal
 from authn.media import Media, MediaLimits, claimed_type, media_of
-from authn.report.model import refusal_json, report_json
+from authn.report.model import Report, refusal_json, report_json
 
 # One answer carries a row per name; this bounds it when millions of paths hold the same bytes.
 MAX_NAMES_PER_EXAMINATION = 500
@@ -28,16 +31,36 @@ Group = tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Same:
+    """A question: entries with equal bytes."""
+
+    entries: Group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """An answer: entries that could not be examined, in order, and the report on the first one that could."""
+
+    refused: tuple[Refusal, ...]
+    report: Report | None
+
+
+Looks = Confined[Same, Looked]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """How a plan is run; ``build`` must be picklable, since every worker builds an examiner of its own."""
 
-    build: Callable[[], Examines]
+    build: Opens
     source: Path
     as_of: datetime
     limits: MediaLimits
     jobs: int = 1
     timeout_s: float = 60.0
     memory_bytes: int = 4 * 2**30
+    registry: RegistryView | None = None
+    readable: tuple[Path, ...] = ()
 
 
 def run(
@@ -72,7 +95,7 @@ def _groups(entries: Iterable[Entry]) -> list[Group]:
 def _examined(job: Job, groups: list[Group]) -> Iterator[tuple[str, ...]]:
     """Rows of each group as soon as they are there."""
     workers = [_open_worker(job) for _ in range(max(1, min(job.jobs, len(groups))))]
-    idle: queue.SimpleQueue[Confined[Group, tuple[str, ...]]] = queue.SimpleQueue()
+    idle: queue.SimpleQueue[Looks] = queue.SimpleQueue()
     for worker in workers:
         idle.put(worker)
     pool = ThreadPoolExecutor(len(workers), thread_name_prefix="assay-audit")
@@ -98,53 +121,86 @@ def _examined(job: Job, groups: list[Group]) -> Iterator[tuple[str, ...]]:
             worker.close()
 
 
-def _open_worker(job: Job) -> Confined[Group, tuple[str, ...]]:
-    build = partial(_ItemExaminer, job.build, job.source, job.limits, job.as_of)
-    return Confined(build, timeout_s=job.timeout_s, memory_bytes=job.memory_bytes)
+def _open_worker(job: Job) -> Looks:
+    return Confined(
+        partial(_ItemExaminer, job.build, job.source, job.limits, job.as_of),
+        question=Same,
+        answer=Looked,
+        timeout_s=job.timeout_s,
+        memory_bytes=job.memory_bytes,
+        warm=_ItemExaminer.warm,
+        readable=(job.source, *job.readable),
+        registry=job.registry,
+    )
 
 
-def _ask(idle: queue.SimpleQueue[Confined[Group, tuple[str, ...]]], group: Group) -> tuple[str, ...]:
+def _ask(idle: queue.SimpleQueue[Looks], group: Group) -> tuple[str, ...]:
     worker = idle.get()
     try:
-        return worker.ask(group)
+        return tuple(map(row_line, _rows(group, worker.ask(Same(entries=group)), worker.holds)))
     except ExaminationFailed as e:
         return tuple(row_line(_refused_row(entry, e)) for entry in group)
     finally:
         idle.put(worker)
 
 
+def _rows(group: Group, looked: Looked, holds: Holds) -> Iterator[Row]:
+    """A row per entry: those that were refused, the one with the report, then the same report for the rest.
+    Raises ``ExaminationFailed`` for a report that is not on these bytes."""
+    refused, report = looked.refused, looked.report
+    if len(refused) + (report is not None) > len(group) or (report is None and len(refused) < len(group)):
+        raise ExaminationFailed("the worker's answer is not on these files")
+    for entry, refusal in zip(group, refused, strict=False):
+        yield refusal_json(entry.name, refusal.code, refusal.detail)
+    if report is None:
+        return
+    entry = group[len(refused)]
+    if (report.subject.sha256, report.subject.name) != (entry.sha256, entry.name):
+        raise ExaminationFailed("the worker's answer is a report on something else")
+    row: Row = report_json(replace(report, run=replace(report.run, confinement=holds)))
+    for one in group[len(refused) :]:
+        yield _renamed(row, one.name)
+
+
 class _ItemExaminer:
     """Lives in the worker: reads bytes, checks them against the plan, examines them once per group."""
 
     def __init__(
-        self, build: Callable[[], Examines], source: Path, limits: MediaLimits, as_of: datetime
+        self,
+        build: Opens,
+        source: Path,
+        limits: MediaLimits,
+        as_of: datetime,
+        registry: RegistryView | None,
     ) -> None:
         self._limits = limits
         self._as_of = as_of
         self._inputs: Inputs = open_inputs(source, limits)
-        self._examiner = open_warm(build)
+        self._examiner: Examines = build(registry)
 
-    def __call__(self, group: Group) -> tuple[str, ...]:
-        rows: list[str] = []
-        report: Row | None = None
-        for entry in group:
-            row = self._row(entry) if report is None else _renamed(report, entry.name)
-            report = row if "error" not in row else report
-            rows.append(row_line(row))
-        return tuple(rows)
+    def warm(self) -> None:
+        warm_up(self._examiner)
 
-    def _row(self, entry: Entry) -> Row:
+    def __call__(self, same: Same) -> Looked:
+        refused: list[Refusal] = []
+        for entry in same.entries:
+            found = self._found(entry)
+            if isinstance(found, Report):
+                return Looked(refused=tuple(refused), report=found)
+            refused.append(found)
+        return Looked(refused=tuple(refused), report=None)
+
+    def _found(self, entry: Entry) -> Report | Refusal:
         """Never raises for what one file holds; out of memory is the worker's end, not the file's row."""
         try:
-            found: Row = report_json(self._examiner.examine(self._media(entry), as_of=self._as_of))
-            return found
+            return self._examiner.examine(self._media(entry), as_of=self._as_of)
         except MemoryError:
             raise
         except MediaError as e:
-            return _refused_row(entry, e)
-        except Exception as e:  # noqa: BLE001 one of four places: around one audited item
+            return Refusal(code=e.code, detail=e.detail)
+        except Exception as e:  # noqa: BLE001 one of three places: around one audited item
             code = e.code if isinstance(e, AuthnError) else ExaminationFailed.code
-            return _refused_row(entry, ExaminationFailed(f"{type(e).__name__}: {e}"), code=code)
+            return Refusal(code=code, detail=f"{type(e).__name__}: {e}")
 
     def _media(self, entry: Entry) -> Media:
         media = media_of(self._inputs.read(entry), entry.name, self._limits)
@@ -164,6 +220,6 @@ def _skipped_row(entry: Entry) -> Row:
     return found
 
 
-def _refused_row(entry: Entry, error: AuthnError, *, code: str | None = None) -> Row:
-    found: Row = refusal_json(entry.name, code or error.code, error.detail)
+def _refused_row(entry: Entry, error: AuthnError) -> Row:
+    found: Row = refusal_json(entry.name, error.code, error.detail)
     return found

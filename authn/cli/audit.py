@@ -17,6 +17,7 @@ from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Instant
 from authn.cli.out import is_terminal, redraw, say, say_json
 from authn.config import Settings, load_settings
+from authn.confining import readable_paths, without_secrets
 from authn.devices import DeviceRecord
 from authn.evidence import Outcome
 from authn.media import MediaLimits
@@ -102,7 +103,8 @@ def audit(
         source=source,
         folder=out or RUNS_FOLDER / source.name,
         question=Question(source=str(source), facts=facts, limit=limit),
-        build=partial(_open_examiner, settings, signer_roots, tsa_roots, heuristics),
+        build=partial(_open_examiner, without_secrets(settings), signer_roots, tsa_roots, heuristics),
+        readable=readable_paths(settings),
         devices=partial(_devices, settings),
         limits=MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels),
         as_of=as_of,

@@ -11,7 +11,7 @@ from authn.cli.beside import with_manifest
 from authn.cli.given import Given, read_receipt, trust_options
 from authn.cli.out import say
 from authn.config import Settings, load_settings
-from authn.media import Media, MediaLimits, open_media
+from authn.media import Media, MediaLimits, unparsed_file
 from signer.durable import write_new
 
 
@@ -50,8 +50,8 @@ def bundle(
     `assay verify --bundle` repeats the report from it. An existing file is not overwritten.
     """
     settings, given = load_settings(ctx.obj), Given(**options)
-    media = open_media(file, MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels))
-    media = with_manifest(media, file, manifest_file)
+    limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
+    media = with_manifest(unparsed_file(file, limits), file, manifest_file)
     data = _bundle(settings, given, media, read_receipt(file, receipt_file), with_media=not without_media)
     target = out or file.with_name(file.name + ".assay.zip")
     try:
@@ -68,24 +68,17 @@ def _bundle(
 ) -> bytes:
     from authn.bundle import Basis, device_of, write_bundle
     from authn.report.conclude import default_policy
-    from authn.wiring import examiner_over, registry_if_any
+    from authn.wiring import registry_if_any
 
-    registry, heuristics = registry_if_any(settings), settings.heuristics and not given.no_heuristics
+    registry = registry_if_any(settings)
     basis = Basis(
         roots=given.roots(settings),
         policy=default_policy(),
         logs=given.logs(settings),
         receipt=receipt,
         devices=None if registry is None else device_of(media, registry),
-        heuristics=heuristics,
+        heuristics=given.heuristics(settings),
     )
-    examiner = examiner_over(
-        settings,
-        roots=basis.roots,
-        policy=basis.policy,
-        registry=registry,
-        logs=basis.logs,
-        heuristics=heuristics,
-    )
-    report = examiner.examine(media, as_of=given.as_of, receipt=receipt)
+    with given.confined(settings, registry) as examiner:
+        report = examiner.examine(media, as_of=given.as_of, receipt=receipt).report
     return write_bundle(media, report, basis, with_media=with_media)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from authn.instants import utc_of
 from authn.tlog.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
 
 if TYPE_CHECKING:
+    from authn.confined import ConfinedExaminer
+    from authn.devices import RegistryView
     from authn.examine import Examiner
     from authn.provenance.logs import LogTrust
     from authn.provenance.roots import TrustRoots
@@ -50,19 +53,17 @@ class Given:
     as_of: datetime | None = None
     no_heuristics: bool = False
 
-    def examiner(self, settings: Settings) -> Examiner:
-        """Raises ``Unavailable`` for a file or key that cannot be read, as the methods below."""
-        from authn.wiring import open_examiner, registry_if_any
+    def confined(self, settings: Settings, registry: RegistryView | None) -> ConfinedExaminer:
+        """An examiner in a process of its own, which starts at the first file. Raises ``Unavailable`` for a
+        file or key that cannot be read, as the methods below; so does the first examination."""
+        from authn.confining import confine, without_secrets
 
-        return open_examiner(
-            settings,
-            signer_roots=self.signer_roots or None,
-            tsa_roots=self.tsa_roots or None,
-            crls=self.crls,
-            registry=registry_if_any(settings),
-            logs=self.logs(settings),
-            heuristics=settings.heuristics and not self.no_heuristics,
-        )
+        self.logs(settings)  # a contradiction between options is told before any process starts
+        build = partial(_open_examiner, given=self, settings=without_secrets(settings))
+        return confine(settings, build, registry=registry)
+
+    def heuristics(self, settings: Settings) -> bool:
+        return settings.heuristics and not self.no_heuristics
 
     def roots(self, settings: Settings) -> TrustRoots:
         from authn.wiring import open_roots
@@ -76,6 +77,21 @@ class Given:
 
     def logs(self, settings: Settings) -> LogTrust:
         return given_logs(settings, self.log_keys, self.witness_keys, self.quorum, self.log_policy)
+
+
+def _open_examiner(registry: RegistryView | None, *, given: Given, settings: Settings) -> Examiner:
+    """Runs in the confined process."""
+    from authn.wiring import open_examiner
+
+    return open_examiner(
+        settings,
+        signer_roots=given.signer_roots or None,
+        tsa_roots=given.tsa_roots or None,
+        crls=given.crls,
+        registry=registry,
+        logs=given.logs(settings),
+        heuristics=given.heuristics(settings),
+    )
 
 
 def given_logs(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,10 +17,12 @@ from authn.cli.out import say, say_block, say_json
 from authn.cli.repeating import repeat_bundle
 from authn.config import load_settings
 from authn.errors import AuthnError, BadRequest, ExaminationFailed, MediaError
-from authn.examine import Examiner
-from authn.media import Media, MediaLimits, open_media
+from authn.media import Media, MediaLimits, unparsed_file
 from authn.report.model import Report, refusal_json, report_json
 from authn.report.text import render_text
+
+if TYPE_CHECKING:
+    from authn.confined import ConfinedExaminer, Examined
 
 
 @click.command()
@@ -79,6 +81,8 @@ def verify(
 
     Exits 0; 1 where --fail-on applies; 3 where a file cannot be examined; 4 where nothing can run.
     """
+    from authn.wiring import registry_if_any
+
     settings, given = load_settings(ctx.obj), Given(**options)
     if bundle_file is not None:
         if given != Given() or receipt_file or manifest_file or page or len(files) > 1:
@@ -86,60 +90,62 @@ def verify(
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
     if not files or ((receipt_file or manifest_file or page) and len(files) > 1):
         raise click.UsageError("give FILE..., and with --receipt, --manifest or --html exactly one FILE")
-    examiner = given.examiner(settings)
-    limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
+    limits = MediaLimits(max_bytes=settings.max_media_bytes)
     code = 0
-    for file in files:
-        shown = partial(_show, page=page, as_json=as_json)
-        receipt = partial(read_receipt, file, receipt_file)
-        opened = partial(_opened, file, limits, manifest_file)
-        code = max(code, _one(file, examiner, opened, given.as_of, receipt, fail_on, shown, as_json=as_json))
+    with given.confined(settings, registry_if_any(settings)) as examiner:
+        for file in files:
+            media = partial(_opened, file, limits, manifest_file)
+            receipt = partial(read_receipt, file, receipt_file)
+            examine = partial(_examined, examiner, media, given.as_of, receipt, preview=bool(page))
+            code = max(code, _one(file, examine, fail_on, page, as_json=as_json))
     ctx.exit(code)
+
+
+def _examined(
+    examiner: ConfinedExaminer,
+    opened: Callable[[], Media],
+    as_of: datetime | None,
+    receipt: Callable[[], str | None],
+    *,
+    preview: bool,
+) -> Examined:
+    return examiner.examine(opened(), as_of=as_of, preview=preview, receipt=receipt())
+
+
+def _opened(file: Path, limits: MediaLimits, manifest: Path | None) -> Media:
+    return with_manifest(unparsed_file(file, limits), file, manifest)
 
 
 def _one(
     file: Path,
-    examiner: Examiner,
-    opened: Callable[[], Media],
-    as_of: datetime | None,
-    receipt: Callable[[], str | None],
+    examine: Callable[[], Examined],
     fail_on: frozenset[str],
-    show: Callable[[Examiner, Media, Report], None],
+    page: Path | None,
     *,
     as_json: bool,
 ) -> int:
     """What cannot be read, or stops its examiner, costs this file and not the next."""
     try:
-        media = opened()
-        report = examiner.examine(media, as_of=as_of, receipt=receipt())
+        examined = examine()
     except (MediaError, ExaminationFailed) as e:
         _refuse(file, e, as_json=as_json)
         return e.exit_code
-    show(examiner, media, report)
-    return 1 if _fails(report, fail_on) else 0
-
-
-def _opened(file: Path, limits: MediaLimits, manifest: Path | None) -> Media:
-    return with_manifest(open_media(file, limits), file, manifest)
-
-
-def _show(examiner: Examiner, media: Media, report: Report, *, page: Path | None, as_json: bool) -> None:
     if page is not None:
-        _write_page(page, examiner, media, report)
+        _write_page(page, examined)
     if as_json:
-        say_json(report_json(report))
+        say_json(report_json(examined.report))
     else:
-        say_block(render_text(report))
+        say_block(render_text(examined.report))
+    return 1 if _fails(examined.report, fail_on) else 0
 
 
-def _write_page(page: Path, examiner: Examiner, media: Media, report: Report) -> None:
-    from authn.illustrate import illustrate
+def _write_page(page: Path, examined: Examined) -> None:
     from authn.report.html import render_report
     from authn.score_map import maps_text
     from signer.durable import write_durably
 
-    shown = illustrate(examiner, media, report)
-    text = render_report(report_json(report), shown.preview_jpeg, maps=maps_text(shown.maps))
+    maps = maps_text(examined.maps)
+    text = render_report(report_json(examined.report), examined.preview_jpeg, maps=maps)
     try:
         write_durably(page, text.encode(), mode=0o644)
     except OSError as e:

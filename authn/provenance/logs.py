@@ -7,7 +7,7 @@ Digests of the whole file are not in it: padding may change without the signatur
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -46,8 +46,23 @@ class LogTrust:
         return len(set(names)) >= self.quorum
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureDigests:
+    """What is logged about a capture. Nothing personal."""
+
+    claim_sha256: str
+    signature_sha256: str
+    key_sha256: str
+    token_sha256: str | None
+
+
 def capture_record(own: OwnReading) -> Mapping[str, Value]:
-    """What is logged about a capture: digests of claim, signature, key and time-stamp. Nothing personal.
+    """What is logged about a capture, as it stands in the entry. Raises as ``capture_digests``."""
+    return asdict(capture_digests(own))
+
+
+def capture_digests(own: OwnReading) -> CaptureDigests:
+    """Digests of claim, signature, key and time-stamp.
 
     Raises ``ReceiptRefused`` where there is no readable signature.
     """
@@ -55,12 +70,12 @@ def capture_record(own: OwnReading) -> Mapping[str, Value]:
         raise ReceiptRefused("there is no readable signature that could be logged")
     key = own.certificates[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     tokens = own.signature.tokens_v2
-    return {
-        "claim_sha256": sha256(own.claim).hexdigest(),
-        "signature_sha256": sha256(own.signature.signature).hexdigest(),
-        "key_sha256": sha256(key).hexdigest(),
-        "token_sha256": sha256(tokens[0]).hexdigest() if tokens else None,
-    }
+    return CaptureDigests(
+        claim_sha256=sha256(own.claim).hexdigest(),
+        signature_sha256=sha256(own.signature.signature).hexdigest(),
+        key_sha256=sha256(key).hexdigest(),
+        token_sha256=sha256(tokens[0]).hexdigest() if tokens else None,
+    )
 
 
 def log_axis(own: OwnReading, receipt: str | None, trust: LogTrust) -> AxisEvidence:

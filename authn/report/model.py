@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
+from authn.confinement import Holds, confinement_json
 from authn.evidence import (
     AxisEvidence,
     CertificateView,
@@ -69,6 +71,7 @@ class Run:
     report_id: str
     generated_at: datetime
     elapsed_ms: float
+    confinement: Holds | None = None  # None: examined in the caller's own process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,7 @@ def report_json(report: Report) -> dict[str, Json]:
             "report_id": report.run.report_id,
             "generated_at": instant(report.run.generated_at),
             "elapsed_ms": round(report.run.elapsed_ms, 3),
+            "confinement": cast("Json", confinement_json(report.run.confinement)),
             "engines": [_engine(x) for x in c.engines],
         },
     }

@@ -22,7 +22,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from authn.config import Settings
 from authn.errors import BadRequest, MediaTooLarge, UnreadableMedia, UnsupportedMedia
 from authn.instants import parse_instant
-from authn.media import Media, MediaLimits, media_of, with_sidecar
+from authn.media import Media, MediaLimits, unparsed, with_sidecar
 from authn.web.screening import only
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
@@ -54,7 +54,7 @@ def read_media(
     """The file of a multipart form's one field ``file``, or the raw body. ``fields`` may stand beside it;
     with ``sidecar`` so may a manifest store, as the file ``manifest``.
 
-    Raises ``MediaTooLarge``, ``UnsupportedMedia``, ``UnreadableMedia`` as ``media_of``, ``BadRequest`` for a
+    Raises ``MediaTooLarge``, ``UnsupportedMedia``, ``UnreadableMedia`` as ``unparsed``, ``BadRequest`` for a
     form that is not one, or has a field that nobody asked for.
     """
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
@@ -137,7 +137,7 @@ def _from_form(request: Request, limits: MediaLimits, fields: tuple[str, ...], *
     data = files[0].stream.read()
     if not data and not files[0].filename:
         raise UnreadableMedia("no file was chosen")
-    media = media_of(data, _safe_name(files[0].filename), limits)
+    media = unparsed(data, _safe_name(files[0].filename), limits)
     if not media.claimed_type:
         media = replace(media, claimed_type=_claim(files[0].mimetype))
     store = request.files.get(SIDECAR)
@@ -153,7 +153,7 @@ def _from_body(request: Request, limits: MediaLimits) -> Media:
         data = request.get_data(cache=False)
     except HTTPBadRequest as e:
         raise BadRequest("the body ended before it was complete") from e
-    return replace(media_of(data, "upload", limits), claimed_type=_claim(kind))
+    return replace(unparsed(data, "upload", limits), claimed_type=_claim(kind))
 
 
 def _claim(mimetype: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -19,13 +18,11 @@ import pytest
 from PIL import Image
 
 from authn.confined import Confined, ConfinedExaminer
+from authn.devices import RegistryView
 from authn.errors import ExaminationFailed, ExaminationTimedOut, Unavailable
-from authn.evidence import Finding, Outcome
 from authn.media import Media, media_of
-from authn.worker import _loads
 from tests.conftest import ROOT
 from tests.doubles.examiners import (
-    TakenOverExaminer,
     open_dying,
     open_loading,
     open_scripted,
@@ -99,20 +96,11 @@ def test_a_file_that_takes_too_long_is_stopped_and_the_next_file_is_examined(nam
 
 
 def test_a_typed_error_comes_through_and_leaves_the_worker_alive() -> None:
-    with Confined(_open_pid, timeout_s=5, memory_bytes=BUDGET) as confined:
+    with Confined(_open_pid, question=str, answer=str, timeout_s=5, memory_bytes=BUDGET) as confined:
         first = confined.ask("pid")
         with pytest.raises(Unavailable, match="roots are gone"):
             confined.ask("refuse")
         assert confined.ask("pid") == first
-
-
-def test_an_answer_that_would_run_code_is_refused(tmp_path: Path) -> None:
-    target = tmp_path / "ran"
-    build = partial(TakenOverExaminer, target)
-    with ConfinedExaminer(build, timeout_s=5, memory_bytes=BUDGET) as examiner:
-        with pytest.raises(ExaminationFailed, match="not a report"):
-            examiner.examine(media("fine.gif"))
-        assert not target.exists()
 
 
 def test_an_examiner_that_cannot_be_built_says_why() -> None:
@@ -164,9 +152,9 @@ def test_what_the_first_picture_loads_counts_against_no_file() -> None:
 
 
 def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
-    with Confined(_open_pid, timeout_s=30, memory_bytes=BUDGET) as confined:
+    with Confined(_open_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET) as confined:
         closed = int(confined.ask("pid"))
-    abandoned = Confined(_open_pid, timeout_s=30, memory_bytes=BUDGET)
+    abandoned = Confined(_open_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET)
     pid = int(abandoned.ask("pid"))
     failures: list[Exception] = []
 
@@ -189,7 +177,7 @@ def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
 
 
 def test_closing_does_not_wait_for_a_worker_that_is_still_being_built() -> None:
-    confined = Confined(open_sleeping_pid, timeout_s=30, memory_bytes=BUDGET)
+    confined = Confined(open_sleeping_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET)
     failures: list[Unavailable] = []
 
     def warm() -> None:
@@ -212,7 +200,7 @@ def test_closing_does_not_wait_for_a_worker_that_is_still_being_built() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_forked_from_the_caller_gets_a_worker_of_its_own() -> None:
-    with Confined(_open_pid, timeout_s=20, memory_bytes=BUDGET) as confined:
+    with Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=BUDGET) as confined:
         mine = confined.ask("pid")
         read, write = os.pipe()
         child = os.fork()
@@ -234,7 +222,7 @@ def test_an_interpreter_that_forgets_to_close_ends_quietly_and_takes_its_worker_
         """
         from tests.authn.test_confined import _open_pid
         from authn.confined import Confined
-        confined = Confined(_open_pid, timeout_s=20, memory_bytes=2**29)
+        confined = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29)
         print(confined.ask("pid"))
         """
     )
@@ -248,7 +236,7 @@ def test_an_interpreter_that_forgets_to_close_ends_quietly_and_takes_its_worker_
 def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
     program = (
         "from tests.authn.test_confined import _open_pid; from authn.confined import Confined; import os;"
-        "c = Confined(_open_pid, timeout_s=20, memory_bytes=2**29);"
+        "c = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29);"
         "print(c.ask('pid'), flush=True); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run(
@@ -268,8 +256,8 @@ def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_star
         "from authn.confined import Confined; import signal, threading; stop = threading.Event();"
         "signal.signal(signal.SIGINT, lambda *_: None);"
         "thread = threading.Thread(target=interrupt_until, args=(stop,)); thread.start();"
-        "c = Confined(_open_pid, timeout_s=20, memory_bytes=2**29); print(c.ask('pid'));"
-        "stop.set(); thread.join(); c.close()"
+        "c = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29);"
+        "print(c.ask('pid')); stop.set(); thread.join(); c.close()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -284,7 +272,7 @@ def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_star
     assert done.stdout.strip().isdigit()
 
 
-def open_sleeping_pid() -> _Pid:
+def open_sleeping_pid(_registry: RegistryView | None) -> _Pid:
     time.sleep(3600)
     return _Pid()
 
@@ -294,7 +282,7 @@ def interrupt_until(stop: threading.Event) -> None:
         os.killpg(0, signal.SIGINT)
 
 
-def _open_pid() -> _Pid:
+def _open_pid(_registry: RegistryView | None) -> _Pid:
     return _Pid()
 
 
@@ -305,28 +293,3 @@ class _Pid:
         if question == "sleep":
             time.sleep(3600)
         return str(os.getpid())
-
-
-class _GetsAttribute:
-    """Pickles as early Pythons of 3.11 pickle a member of an enumeration, and as an attacker would."""
-
-    def __init__(self, of: object, name: str) -> None:
-        self._of, self._name = of, name
-
-    def __reduce__(self) -> tuple[object, tuple[object, str]]:
-        return getattr, (self._of, self._name)
-
-
-def test_a_member_of_an_enumeration_is_an_answer_however_a_python_pickles_it() -> None:
-    assert _loads(pickle.dumps(_GetsAttribute(Outcome, "ESTABLISHED"))) is Outcome.ESTABLISHED
-    assert _loads(pickle.dumps(Outcome.REFUTED)) is Outcome.REFUTED
-
-
-@pytest.mark.parametrize(
-    ("of", "name"),
-    [(Outcome, "__class__"), (Outcome, "mro"), (Finding, "__init__"), (Finding, "code")],
-    ids=["class", "mro", "method", "field"],
-)
-def test_nothing_else_of_a_class_can_be_had_from_an_answer(of: type, name: str) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="members of enumerations"):
-        _loads(pickle.dumps(_GetsAttribute(of, name)))

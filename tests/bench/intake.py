@@ -19,8 +19,8 @@ from pathlib import Path
 
 from c2pa import Context, Reader
 
-from authn.captures import Captures
-from authn.evidence import Axis, Outcome
+from authn.captures import Captures, Judged
+from authn.confined import digests_of
 from authn.examine import Examiner
 from authn.media import Media, media_of
 from authn.provenance.roots import roots_pem
@@ -40,8 +40,9 @@ class InProcess:
 
     examiner: Examiner
 
-    def outcomes(self, media: Media) -> dict[Axis, Outcome]:
-        return {a.axis: a.outcome for a in self.examiner.examine(media).cryptographic.axes}
+    def judged(self, media: Media) -> Judged:
+        outcomes = {a.axis: a.outcome for a in self.examiner.examine(media).cryptographic.axes}
+        return Judged(outcomes=outcomes, digests=digests_of(media))
 
 
 def captures_of(pki: TestPki, count: int) -> tuple[list[Media], Registered]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path, PurePath
 
 from authn.confined import PROBE_NAME
+from authn.devices import RegistryView
 from authn.errors import Unavailable
 from authn.media import Media
 from authn.report.model import Report, Subject
@@ -24,13 +26,12 @@ class ScriptedExaminer:
     """Reports what a real examiner could, unless the file's name asks for trouble."""
 
     delay_s: float = 0.0
-    calls: Path | None = None
+    calls: int | None = None  # opened while it is built: later nothing can be opened for writing
 
-    def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
+    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
         wish = PurePath(media.name).stem.split("-")[0]
         if self.calls is not None and media.name != PROBE_NAME:
-            with self.calls.open("a") as f:
-                f.write(f"{os.getpid()} {media.name}\n")
+            os.write(self.calls, f"{os.getpid()} {media.name}\n".encode())
         time.sleep(self.delay_s if media.name != PROBE_NAME else 0)
         match wish:
             case "kill":
@@ -76,20 +77,23 @@ def report_of(media: Media, as_of: datetime) -> Report:
     return replace(made, subject=subject, evaluated_as_of=as_of, run=run)
 
 
-def open_scripted(*, delay_s: float = 0.0, calls: Path | None = None) -> ScriptedExaminer:
-    return ScriptedExaminer(delay_s=delay_s, calls=calls)
+def open_scripted(
+    _registry: RegistryView | None = None, *, delay_s: float = 0.0, calls: Path | None = None
+) -> ScriptedExaminer:
+    noted = None if calls is None else os.open(calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    return ScriptedExaminer(delay_s=delay_s, calls=noted)
 
 
-def open_unavailable() -> ScriptedExaminer:
+def open_unavailable(_registry: RegistryView | None = None) -> ScriptedExaminer:
     raise Unavailable("no roots are configured")
 
 
-def open_dying() -> ScriptedExaminer:
+def open_dying(_registry: RegistryView | None = None) -> ScriptedExaminer:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("still alive")
 
 
-def open_sleeping() -> ScriptedExaminer:
+def open_sleeping(_registry: RegistryView | None = None) -> ScriptedExaminer:
     time.sleep(3600)
     raise AssertionError("woke up")
 
@@ -97,11 +101,11 @@ def open_sleeping() -> ScriptedExaminer:
 class LoadingExaminer:
     """Loads its model at the first picture, as real sources do."""
 
-    def __init__(self, load_bytes: int, load_s: float) -> None:
+    def __init__(self, _registry: RegistryView | None = None, *, load_bytes: int, load_s: float) -> None:
         self._load_bytes, self._load_s = load_bytes, load_s
         self._model: bytearray | None = None
 
-    def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
+    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
         if self._model is None:
             time.sleep(self._load_s)
             self._model = bytearray(self._load_bytes)
@@ -116,26 +120,18 @@ class LoadingExaminer:
 open_loading = LoadingExaminer
 
 
-class _Command:
-    """Pickles as a call: what a worker that was taken over might send."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return Path.touch, (self._target,)
-
-
 class TakenOverExaminer:
-    def __init__(self, target: Path) -> None:
-        self._target = target
+    """Sends bytes of its own choice down the pipe, as code that a file brought along would."""
 
-    def examine(self, media: Media, *, as_of: datetime | None = None) -> Report:
-        evil: Report = _Command(self._target)  # type: ignore[assignment]
-        return evil
+    def __init__(self, messages: tuple[bytes, ...], _registry: RegistryView | None = None) -> None:
+        self._messages = messages
+
+    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
+        if media.name != PROBE_NAME:
+            (pipe,) = (o for o in gc.get_objects() if isinstance(o, Connection) and not o.closed)
+            for message in self._messages:
+                pipe.send_bytes(message)
+        return report_of(media, as_of or AS_OF)
 
     def maps(self, media: Media, report: Report) -> Maps:
         return ()
-
-
-open_taken_over = partial(TakenOverExaminer)

@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from authn.config import Settings, load_settings
-from authn.confined import Examined
+from authn.confined import Examined, digests_of
 from authn.devices import RegistryView
-from authn.media import Media
+from authn.media import Media, measured
 from authn.services import Services
 from authn.web import create_app
 from authn.wiring import open_examiner, open_services
@@ -34,6 +34,7 @@ class InThisProcess:
     """``WarmExaminer`` that judges for real, without heuristic sources."""
 
     ready = True
+    holds = ()
 
     def __init__(self, settings: Settings, registry: RegistryView) -> None:
         self._examiner = open_examiner(settings, registry=registry, heuristics=False)
@@ -41,8 +42,11 @@ class InThisProcess:
     def warm(self) -> None:
         pass
 
-    def examine(self, media: Media, as_of: datetime | None = None, preview: bool = False) -> Examined:
-        return Examined(report=self._examiner.examine(media, as_of=as_of), preview_jpeg=None)
+    def examine(
+        self, media: Media, as_of: datetime | None = None, preview: bool = False, *, capture: bool = False
+    ) -> Examined:
+        report = self._examiner.examine(measured(media), as_of=as_of)
+        return Examined(report=report, preview_jpeg=None, digests=digests_of(media) if capture else None)
 
     def close(self) -> None:
         pass

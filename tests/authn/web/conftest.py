@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 
 from authn.config import load_settings
 from authn.confined import Examined
+from authn.confinement import Holds
 from authn.devices import RegistryView
-from authn.media import Media
+from authn.media import Media, measured
 from authn.score_map import Maps
 from authn.services import Services
 from authn.store.engine import reading
@@ -32,15 +33,18 @@ class InlineExaminer:
     def __init__(self, heuristics: bool) -> None:
         self.heuristics = heuristics
         self.ready = False
+        self.holds: Holds = ()
         self.asked: list[tuple[Media, datetime | None, bool]] = []
         self.maps: Maps = ()
 
     def warm(self) -> None:
         self.ready = True
 
-    def examine(self, media: Media, as_of: datetime | None = None, preview: bool = False) -> Examined:
+    def examine(
+        self, media: Media, as_of: datetime | None = None, preview: bool = False, *, capture: bool = False
+    ) -> Examined:
         self.asked.append((media, as_of, preview))
-        report = open_scripted().examine(media, as_of=as_of or AS_OF)
+        report = open_scripted().examine(measured(media), as_of=as_of or AS_OF)
         if not preview:
             return Examined(report=report, preview_jpeg=None)
         return Examined(report=report, preview_jpeg=b"\xff\xd8", maps=self.maps)

@@ -1,0 +1,70 @@
+"""What holds a confined process besides its limits: files, calls, privileges, as far as the kernel goes.
+
+Decides the order: files first, while there is one thread, because Landlock holds the thread that asks for it
+and those that it starts later; system calls last, for all threads, when everything is loaded. What a kernel
+or container does not offer is left out and named; nothing here is a reason to examine nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+
+from authn.confinement import Hold
+from authn.sandbox.kernel import PR_SET_NO_NEW_PRIVS, libc, reason
+from authn.sandbox.landlock import Unsupported, restrict_files
+from authn.sandbox.paths import program_paths
+from authn.sandbox.seccomp import restrict_calls
+
+
+def hold_privileges() -> tuple[Hold, ...]:
+    """No new ones, and none of the old: a service in a container is often root. For the calling thread."""
+    refused = libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+    return (
+        Hold(name="no_new_privs", active=not refused, detail=reason() if refused else "for good"),
+        _drop_capabilities(),
+    )
+
+
+def hold_files(readable: Iterable[Path]) -> Hold:
+    """Nothing is written, and nothing read but the program, the system's libraries and ``readable``."""
+    others = len(os.listdir("/proc/self/task")) - 1  # noqa: PTH208 names are enough
+    try:
+        abi = restrict_files((*program_paths(), *readable))
+    except Unsupported as e:
+        return Hold(name="landlock", active=False, detail=str(e))
+    if others:
+        return Hold(name="landlock", active=False, detail=f"{others} threads had been started before it")
+    return Hold(name="landlock", active=True, detail=f"ABI {abi}")
+
+
+def hold_calls() -> Hold:
+    """No network, no programs, no writing, no raising of limits; for all threads, until the process ends."""
+    try:
+        refused = restrict_calls(platform.machine(), os.getpid())
+    except Unsupported as e:
+        return Hold(name="seccomp", active=False, detail=str(e))
+    return Hold(name="seccomp", active=True, detail=f"{refused} system calls are refused")
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _CapabilitySets(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+def _drop_capabilities() -> Hold:
+    header = _CapabilityHeader(version=0x20080522, pid=0)
+    none = (_CapabilitySets * 2)()
+    if libc().capset(ctypes.byref(header), ctypes.byref(none)) != 0:
+        return Hold(name="capabilities", active=False, detail=reason())
+    return Hold(name="capabilities", active=True, detail="none is left")

@@ -15,9 +15,27 @@ from pathlib import Path
 from typing import Protocol
 
 from authn.audit.devices import load_devices, save_devices
-from authn.audit.inputs import Entry, open_inputs
-from authn.audit.plan import Question, RunFolder, open_run, plan, replace_file
-from authn.audit.results import RESULTS_FILE, Row, Tally, file_sha256, read_rows, tally
+from authn.audit.inputs import Entry, Inputs, open_inputs
+from authn.audit.plan import (
+    Question,
+    RunFolder,
+    keep_plan,
+    listing,
+    open_run,
+    plan,
+    refreshed,
+    replace_file,
+)
+from authn.audit.refresh import drift, keep_rows
+from authn.audit.results import (
+    RESULTS_FILE,
+    Row,
+    Tally,
+    file_sha256,
+    is_not_media,
+    read_rows,
+    tally,
+)
 from authn.audit.run import Job, run
 from authn.confined import Opens
 from authn.devices import DeviceRecord
@@ -49,6 +67,7 @@ class Order:
     memory_bytes: int = 4 * 2**30
     readable: tuple[Path, ...] = ()
     page: bool = True
+    refresh: bool = False
 
 
 class Progress(Protocol):
@@ -59,6 +78,12 @@ class Progress(Protocol):
 
     def planned(self, inputs: int, *, resumed: bool) -> None:
         """So many inputs are on the plan."""
+
+    def drifted(self, sentence: str) -> None:
+        """The source is not what it was when the audit was planned, and that is not taken in."""
+
+    def refreshed(self, kept: int) -> None:
+        """So many rows are kept, because their files are unchanged."""
 
     def rows(self, count: int) -> None:
         """So many more rows are there."""
@@ -102,11 +127,36 @@ def _planned(order: Order, now: datetime, progress: Progress) -> tuple[tuple[Ent
         work, resumed = open_run(order.folder, order.question, as_of=order.as_of, started_at=now)
         if not work.plan_file.exists():
             progress.listing()
-            if (devices := order.devices()) is not None:
-                save_devices(work.folder, devices)
-        return plan(work, inputs), work, resumed
+            _save_devices(order, work)
+            return plan(work, inputs), work, resumed
+        if order.refresh:
+            return *_refreshed(order, work, inputs, now, progress), resumed
+        entries = plan(work, inputs)
+        limited = work.question.limit is not None
+        if sentence := drift(entries, inputs.sizes(), limited=limited).sentence():
+            progress.drifted(sentence)
+        return entries, work, resumed
     finally:
         inputs.close()
+
+
+def _refreshed(
+    order: Order, work: RunFolder, inputs: Inputs, now: datetime, progress: Progress
+) -> tuple[tuple[Entry, ...], RunFolder]:
+    """Rows first, the plan last: whoever is interrupted here finds the old plan, and what lacks a row is done
+    again."""
+    progress.listing()
+    listed = listing(work, inputs)
+    progress.refreshed(keep_rows(work.folder, plan(work, inputs), listed))
+    _save_devices(order, work)
+    work = refreshed(work, now)
+    keep_plan(work, listed)
+    return listed, work
+
+
+def _save_devices(order: Order, work: RunFolder) -> None:
+    if (devices := order.devices()) is not None:
+        save_devices(work.folder, devices)
 
 
 def _finish(order: Order, work: RunFolder, entries: tuple[Entry, ...], now: datetime) -> Finished:
@@ -131,17 +181,23 @@ def _page(work: RunFolder, inputs: int, counted: Tally, results_sha256: str, now
         counts=(
             ("inputs", inputs),
             ("reports", counted.reported),
-            ("not examined", counted.not_reported),
+            ("not examined", counted.not_reported - counted.not_media),
+            ("of other kinds", counted.not_media),
         ),
         skipped=tuple(_without_report(read_rows(results))),
+        others=tuple(row["subject"]["name"] for row in read_rows(results) if _is_other(row)),
         results_sha256=results_sha256,
     )
     return render_summary((row for row in read_rows(results) if "error" not in row), view)
 
 
+def _is_other(row: Row) -> bool:
+    return "error" in row and is_not_media(row)
+
+
 def _without_report(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
     for row in rows:
-        if "error" in row:
+        if "error" in row and not is_not_media(row):
             yield row["subject"]["name"], row["error"]["code"], row["error"]["detail"]
 
 
@@ -152,10 +208,12 @@ def _summary_json(
         "version": 1,
         "source": work.question.source,
         "as_of": instant(work.as_of),
+        "refreshed_at": [instant(t) for t in work.refreshed_at],
         "fingerprint": work.question.fingerprint,
         "inputs": len(entries),
         "reported": counted.reported,
         "not_examined": counted.not_reported,
+        "not_media": counted.not_media,
         "with_a_refuted_axis": counted.refuted,
         "with_an_axis_outside_lists": counted.outside_lists,
         "with_a_contradiction": counted.contradictory,

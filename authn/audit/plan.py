@@ -49,6 +49,7 @@ class RunFolder:
     question: Question
     as_of: datetime
     started_at: datetime
+    refreshed_at: tuple[datetime, ...] = ()
 
     @property
     def plan_file(self) -> Path:
@@ -86,12 +87,31 @@ def plan(run: RunFolder, inputs: Inputs) -> tuple[Entry, ...]:
     """The inputs: read back when they were listed before, else listed now. Raises ``AuditError``."""
     if run.plan_file.exists():
         return tuple(_read_plan(run.plan_file))
-    entries = _unique(inputs.entries())
-    if run.question.limit is not None:
-        entries = _first(entries, run.question.limit)
-    listed = tuple(entries)
-    replace_file(run.plan_file, "".join(json.dumps(_entry_json(e)) + "\n" for e in listed))
+    listed = listing(run, inputs)
+    keep_plan(run, listed)
     return listed
+
+
+def listing(run: RunFolder, inputs: Inputs) -> tuple[Entry, ...]:
+    """The inputs as they are now, each read once."""
+    entries = _unique(inputs.entries())
+    return tuple(entries if run.question.limit is None else _first(entries, run.question.limit))
+
+
+def keep_plan(run: RunFolder, entries: Iterable[Entry]) -> None:
+    replace_file(run.plan_file, "".join(json.dumps(_entry_json(e)) + "\n" for e in entries))
+
+
+def refreshed(run: RunFolder, now: datetime) -> RunFolder:
+    """The run as it goes on with other inputs: what is examined from here on is judged as of now, unless
+    somebody chose the time. Raises ``AuditError``."""
+    chosen = run.as_of not in (run.started_at, *run.refreshed_at)
+    new = replace(run, as_of=run.as_of if chosen else now, refreshed_at=(*run.refreshed_at, now))
+    try:
+        replace_file(run.folder / RUN_FILE, json.dumps(_run_json(new), indent=1) + "\n")
+    except OSError as e:
+        raise AuditError(f"{run.folder} cannot be written: {e.strerror or e}") from e
+    return new
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -166,6 +186,7 @@ def _run_json(run: RunFolder) -> dict[str, object]:
         "fingerprint": run.question.fingerprint,
         "as_of": instant(run.as_of),
         "started_at": instant(run.started_at),
+        **({"refreshed_at": [instant(t) for t in run.refreshed_at]} if run.refreshed_at else {}),
     }
 
 
@@ -181,6 +202,7 @@ def _read_run(path: Path) -> RunFolder:
             ),
             as_of=utc_of(found["as_of"]),
             started_at=utc_of(found["started_at"]),
+            refreshed_at=tuple(utc_of(t) for t in found.get("refreshed_at", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise AuditError(f"{path} does not describe an audit: {e}") from e

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from authn.errors import AuditError
+from authn.errors import AuditError, UnsupportedMedia
 from authn.evidence import HeuristicOutcome, Outcome
+from authn.media import claimed_type
 
 RESULTS_FILE = "results.jsonl"
 SYNC_EVERY_ROWS = 64
@@ -34,6 +35,7 @@ class Tally:
 
     reported: int
     not_reported: int
+    not_media: int  # of those: what neither says nor is a kind of media
     refuted: int  # reports with at least one refuted axis
     outside_lists: int  # reports with at least one axis outside the reader's lists
     contradictory: int  # reports with at least one contradiction
@@ -115,7 +117,7 @@ def row_line(row: Row) -> str:
 
 def tally(rows: Iterable[Row]) -> Tally:
     """Count the rows once, in whatever order they come."""
-    reported = not_reported = refuted = outside = contradictory = 0
+    reported = not_reported = not_media = refuted = outside = contradictory = 0
     axes: dict[str, Counter[str]] = {}
     detectors: dict[str, Counter[str]] = {}
     digests: list[bytes] = []
@@ -123,6 +125,7 @@ def tally(rows: Iterable[Row]) -> Tally:
         digests.append(_row_digest(row))
         if "error" in row:
             not_reported += 1
+            not_media += is_not_media(row)
             continue
         reported += 1
         outcomes = {name: axis["outcome"] for name, axis in row["cryptographic"]["axes"].items()}
@@ -137,6 +140,7 @@ def tally(rows: Iterable[Row]) -> Tally:
     return Tally(
         reported=reported,
         not_reported=not_reported,
+        not_media=not_media,
         refuted=refuted,
         outside_lists=outside,
         contradictory=contradictory,
@@ -144,6 +148,13 @@ def tally(rows: Iterable[Row]) -> Tally:
         detectors=_counts(dict(sorted(detectors.items())), [o.value for o in HeuristicOutcome]),
         content_sha256=hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
     )
+
+
+def is_not_media(row: Row) -> bool:
+    """A README or a key beside photos: not examined, and nothing that somebody should look at. A file that is
+    named as media and holds none is another matter."""
+    unsupported: bool = row["error"]["code"] == UnsupportedMedia.code
+    return unsupported and claimed_type(row["subject"]["name"]) is None
 
 
 def file_sha256(path: Path) -> str:

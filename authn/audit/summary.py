@@ -20,6 +20,7 @@ from authn.report.model import instant
 from authn.report.visible import visible
 
 MAX_REASONS_LISTED = 40
+MAX_OTHERS_LISTED = 400
 MAX_DISTINCT_REASONS = 2000
 OTHER_REASONS = "other reasons; the JSON lines name each"
 
@@ -37,13 +38,15 @@ SITUATIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """What the audit knows about itself; ``skipped`` are (name, code, reason) of files without a report."""
+    """What the audit knows about itself; ``skipped`` are (name, code, reason) of files without
+    a report, ``others`` the names of those that are no media."""
 
     started_at: datetime
     finished_at: datetime
     source: str
     counts: tuple[tuple[str, int], ...] = ()
     skipped: tuple[tuple[str, str, str], ...] = ()
+    others: tuple[str, ...] = ()
     results_sha256: str | None = None
 
 
@@ -88,6 +91,8 @@ def render_summary(rows: Iterable[dict[str, Any]], run: RunView) -> str:
             files=gathered.files,
             pressing=pressing,
             skipped=tuple((visible(n, 160), visible(c, 80), visible(d, 300)) for n, c, d in gathered.skipped),
+            others=tuple(visible(name, 160) for name in run.others[:MAX_OTHERS_LISTED]),
+            others_count=len(run.others),
             axis_rows=_axis_rows(gathered.axes),
             outcomes=tuple(wording.BADGES[o] for o in Outcome),
             detector_rows=_detector_rows(gathered.detectors),

@@ -70,6 +70,9 @@ Roots = tuple[Path, ...]
 )
 @click.option("--as-of", type=Instant(), help="Judge as of this time; default: when the audit was planned.")
 @click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model.")
+@click.option(
+    "--refresh", is_flag=True, help="Take in what was added, changed or removed since it was planned."
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Examine only the first N inputs.")
 @click.pass_context
 def audit(
@@ -85,11 +88,15 @@ def audit(
     as_of: datetime | None,
     no_heuristics: bool,
     limit: int | None,
+    refresh: bool,
 ) -> None:
     """Report on every file of SOURCE, a folder, a zip or a tar.
 
-    An interrupted audit goes on when the same command is run again. Exits 0; 1 where --fail-on applies;
-    3 when some input has no report; 4 when it cannot run; 130 when interrupted.
+    An interrupted audit goes on when the same command is run again. What was added to SOURCE meanwhile is
+    said; --refresh takes it in and keeps the reports of unchanged files.
+
+    Exits 0; 1 where --fail-on applies; 3 when some input has no report; 4 when it cannot run; 130 when
+    interrupted.
     """
     from authn.audit.conduct import Order, conduct
     from authn.audit.plan import Question
@@ -112,6 +119,7 @@ def audit(
         timeout_s=settings.max_request_seconds,
         memory_bytes=settings.worker_memory_bytes,
         page=html,
+        refresh=refresh,
     )
     finished = conduct(order, clock=utc_now, progress=_Shown())
     _print(finished, as_json=as_json, page=html)
@@ -199,6 +207,12 @@ class _Shown:
         self._total = inputs
         say(f"{'going on with' if resumed else 'planned'} {inputs} inputs", err=True)
 
+    def drifted(self, sentence: str) -> None:
+        say(f"note: {sentence}", err=True)
+
+    def refreshed(self, kept: int) -> None:
+        say(f"refreshed: {kept} rows are kept, each report as of its own time", err=True)
+
     def rows(self, count: int) -> None:
         self._rows += count
         now = time.monotonic()
@@ -219,7 +233,9 @@ def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
         say_json(finished.summary)
         return
     counted = finished.tally
-    say(f"{finished.inputs} inputs: {counted.reported} reports, {counted.not_reported} not examined")
+    others = f", {counted.not_media} of other kinds" if counted.not_media else ""
+    not_examined = counted.not_reported - counted.not_media
+    say(f"{finished.inputs} inputs: {counted.reported} reports, {not_examined} not examined{others}")
     for axis, outcomes in counted.axes:
         shown = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in outcomes if count)
         say(f"  {axis:11} {shown}")

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from sqlalchemy import Engine
 
-from authn.errors import LogHalted, NoteError, NotFound, Unavailable
+from authn.errors import LogHalted, LogInconsistent, NoteError, NotFound, Unavailable
 from authn.tlog.checkpoint import Checkpoint
 from authn.tlog.entry import LogEntry
 from authn.tlog.note import SigningKey, VerifyingKey, sign, verify
@@ -30,9 +30,11 @@ from authn.tlog.receipt import Inclusion, Receipt
 from authn.tlog.receipt_cose import cose_receipt
 from authn.tlog.sequencer import Sequencer
 from authn.tlog.store import LogReader, SqlStorage, TreeHead, add_cosignature
+from authn.tlog.watermark import MARK_FILE, WAY_OUT, Watermark
 from signer.durable import create_durably
 
 HALT_FILE = "log.halted"  # beside the key
+VKEY_FILE = "log.vkey"  # beside the key, from the first start on: what a receipt verifies with
 
 
 class Log:
@@ -44,14 +46,16 @@ class Log:
         key: SigningKey,
         halt_file: Path | None = None,
         policy: WitnessPolicy | None = None,
+        watermark: Watermark | None = None,
     ) -> None:
         """Without a ``policy`` any one witness is enough."""
         self._engine = engine
         self._key = key
         self._policy = policy
         self._halt_file = halt_file
-        self._sequencer = Sequencer(SqlStorage(engine), key.name, self._sign)
-        self.reader = LogReader(engine)
+        self._watermark = watermark
+        self._sequencer = Sequencer(SqlStorage(engine), key.name, self._sign, watermark)
+        self.reader = LogReader(engine, self._mark)
         self._sequencer.start()
 
     @property
@@ -140,6 +144,10 @@ class Log:
         """Let the database go; waits for a batch that is being written."""
         self._sequencer.close()
 
+    def _mark(self, head: TreeHead) -> None:
+        if self._watermark is not None:
+            self._watermark.keep(Checkpoint(head.origin, head.size, head.root))
+
     def _witnessed_size(self) -> int | None:
         policy = self._policy
         return self.reader.witnessed_size(bool if policy is None else policy.witnessed_by)
@@ -164,11 +172,16 @@ def open_log(engine: Engine, key_file: Path, origin: str, policy: WitnessPolicy 
     """The log in this database; ``origin`` counts only for one that is yet to be started.
 
     Raises ``LogHalted`` when the key is missing or not the log's, ``LogInconsistent`` when what is stored
-    contradicts itself, ``Unavailable``.
+    contradicts itself or what the key has signed before (``authn.tlog.watermark``), ``Unavailable``.
     """
     head = _head(engine)
+    watermark = Watermark(key_file.with_name(MARK_FILE))
     name = origin if head is None else head.origin
     if head is None:
+        if key_file.exists() and key_file.with_name(VKEY_FILE).exists() and watermark.read() is None:
+            raise LogInconsistent(
+                f"the key {key_file} has signed a log that is not in the database; {WAY_OUT}"
+            )
         with contextlib.suppress(FileExistsError):  # another process was first; its key is the one
             _make_key(key_file)
     key = _load_key(key_file, name)
@@ -179,7 +192,7 @@ def open_log(engine: Engine, key_file: Path, origin: str, policy: WitnessPolicy 
             raise LogHalted(f"the key {key_file} is not the one of the log {name}") from e
     if policy is not None and policy.logs and key.verifier not in policy.logs:
         raise Unavailable("the witness policy names other logs than this one")
-    return Log(engine, key, key_file.with_name(HALT_FILE), policy)
+    return Log(engine, key, key_file.with_name(HALT_FILE), policy, watermark)
 
 
 def _head(engine: Engine) -> TreeHead | None:

@@ -1,7 +1,8 @@
 """The one writer of the log. Whoever appends waits in line; the first in line commits for all who wait.
 
 One batch is one transaction: read the head and lock it, derive the tree again from the tiles and compare it
-with the head, add the entries, sign, move the head, commit. Only then does anybody get an answer.
+with the head, add the entries, sign, move the head, commit, mark the new size beside the key
+(``authn.tlog.watermark``). Only then does anybody get an answer.
 
 An error before the commit concerns this batch alone: it is undone, and those who wait for it are told. From
 the moment a commit begins until it has returned nobody knows what is stored, and a log that goes on from a
@@ -16,12 +17,14 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from authn.errors import LogHalted, LogInconsistent, Unavailable
+from authn.tlog.checkpoint import Checkpoint
 from authn.tlog.entry import LogEntry
 from authn.tlog.merkle import EMPTY_ROOT, Frontier, frontier_nodes, leaf_hash
 from authn.tlog.proof import inclusion_proof
 from authn.tlog.receipt import Receipt
 from authn.tlog.store import Row, Storage, Transaction, TreeHead
 from authn.tlog.tiles import TileMissing, TileReader, TileWriter
+from authn.tlog.watermark import Watermark
 
 MAX_BATCH = 256
 
@@ -46,7 +49,11 @@ class _Batch:
 class Sequencer:
     """Appends to one log. Safe to be shared by threads; other processes may append to the same log."""
 
-    def __init__(self, storage: Storage, origin: str, sign: SignCheckpoint) -> None:
+    def __init__(
+        self, storage: Storage, origin: str, sign: SignCheckpoint, watermark: Watermark | None = None
+    ) -> None:
+        """Without a ``watermark`` nothing outside the storage knows how large the log was."""
+        self._watermark = watermark
         self._storage = storage
         self._origin = origin
         self._sign = sign
@@ -66,16 +73,20 @@ class Sequencer:
             head = transaction.head()
             if head is not None:
                 self._derive(head, TileReader(transaction.tile))
-                return
-            new = self._signed(0, EMPTY_ROOT)
-            transaction.advance(None, new)
-            transaction.commit()
+            else:
+                if self._watermark is not None:
+                    self._watermark.check(self._origin, None, lambda _: EMPTY_ROOT)
+                head = self._signed(0, EMPTY_ROOT)
+                transaction.advance(None, head)
+                transaction.commit()
+            self._mark(head)
 
     def append(self, entries: Sequence[LogEntry]) -> tuple[Receipt, ...]:
         """A receipt for each entry, once they are durable. An entry that is logged already stays where it is.
 
         Raises ``LogHalted`` when the log's state is in doubt: the entries may be logged or not, and asking
-        again with the same entries after a restart is safe. Raises ``Unavailable`` when they are not logged.
+        again with the same entries after a restart is safe. Raises ``Unavailable`` when they are not logged,
+        or could not be marked; asking again is safe then too.
         """
         job = _Job(entries=tuple(entries))
         with self._line_lock:
@@ -178,7 +189,13 @@ class Sequencer:
         if rows or batch.queued:
             self._commit(transaction)
             self._seen = head.size
+        self._mark(head)
         return receipts
+
+    def _mark(self, head: TreeHead) -> None:
+        """Before anybody learns of a tree. What was committed stays, also where this raises."""
+        if self._watermark is not None:
+            self._watermark.keep(Checkpoint(head.origin, head.size, head.root))
 
     def _commit(self, transaction: Transaction) -> None:
         """Between the two assignments lies the doubt; an exception of whatever kind leaves it standing."""
@@ -194,17 +211,22 @@ class Sequencer:
             raise LogInconsistent("the log is smaller than it was; was an older copy put in its place?")
         self._seen = head.size
         try:
-            hashes = tuple(reader.node(*node) for node in frontier_nodes(head.size))
+            frontier = _frontier(head.size, reader)
+            if frontier.root() != head.root:
+                raise LogInconsistent("the log's tiles do not have the root that was signed")
+            if self._watermark is not None:
+                self._watermark.check(head.origin, head.size, lambda size: _frontier(size, reader).root())
         except TileMissing as e:
             raise LogInconsistent(f"the log's tiles are behind its head: {e}") from e
-        frontier = Frontier(head.size, hashes)
-        if frontier.root() != head.root:
-            raise LogInconsistent("the log's tiles do not have the root that was signed")
         return frontier
 
     def _signed(self, size: int, root: bytes) -> TreeHead:
         note = self._sign(self._origin, size, root)
         return TreeHead(origin=self._origin, size=size, root=root, note=note)
+
+
+def _frontier(size: int, reader: TileReader) -> Frontier:
+    return Frontier(size, tuple(reader.node(*node) for node in frontier_nodes(size)))
 
 
 def _receipts(

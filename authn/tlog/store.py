@@ -229,8 +229,10 @@ class SqlStorage:
 class LogReader:
     """What the log shows to everybody. Every method raises ``Unavailable``."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, before_showing: Callable[[TreeHead], None] = lambda _: None) -> None:
+        """``before_showing`` is told of each head before anybody sees it."""
         self._engine = engine
+        self._before_showing = before_showing
 
     def head(self) -> TreeHead:
         """The newest state. Raises ``NotFound`` where no log was ever started."""
@@ -238,6 +240,7 @@ class LogReader:
             head = _head(connection)
         if head is None:
             raise NotFound("there is no log yet")
+        self._before_showing(head)
         return head
 
     def note(self, size: int) -> str:

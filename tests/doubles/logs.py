@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -13,6 +14,7 @@ from authn.tlog.entry import EntryKind, LogEntry, new_entry
 from authn.tlog.note import SigningKey, sign
 from authn.tlog.sequencer import Sequencer, SignCheckpoint
 from authn.tlog.store import Queued, SqlStorage, Storage, Transaction
+from authn.tlog.watermark import Watermark
 
 ORIGIN = "log.test/receipts"
 KEY = SigningKey.load(ORIGIN, bytes(range(32)))  # the same in every process of a test
@@ -23,14 +25,31 @@ def signing(key: SigningKey) -> SignCheckpoint:
     return lambda origin, size, root: sign(Checkpoint(origin, size, root).text(), (key,))
 
 
-def open_log(engine: Engine, key: SigningKey = KEY, origin: str = ORIGIN) -> Sequencer:
-    log = Sequencer(SqlStorage(engine), origin, signing(key))
+def open_log(
+    engine: Engine, key: SigningKey = KEY, origin: str = ORIGIN, watermark: Watermark | None = None
+) -> Sequencer:
+    log = Sequencer(SqlStorage(engine), origin, signing(key), watermark)
     log.start()
     return log
 
 
 def entry(number: int) -> LogEntry:
     return new_entry(EntryKind.RECEIPT, {"number": number})
+
+
+class FaultyWatermark(Watermark):
+    """The real mark, and ``fault`` before or after it is kept."""
+
+    def __init__(self, path: Path, after: bool, fault: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._after, self._fault = after, fault
+
+    def keep(self, reached: Checkpoint) -> None:
+        if not self._after:
+            self._fault()
+        super().keep(reached)
+        if self._after:
+            self._fault()
 
 
 class FaultyStorage:

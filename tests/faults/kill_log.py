@@ -5,7 +5,8 @@ Usage: python -m tests.faults.kill_log ROUNDS (sqlite | postgresql) [SEED]
 Each round starts two writers as processes. One kills itself before or after a random step of a transaction,
 the other is killed after a random time. What they print (a receipt, after the append returned) was promised.
 At the end, and now and then, ``check_log`` derives the whole log again, every promised receipt has to verify
-and to name the entry that is stored at its place, and its checkpoint has to be one that is stored.
+and to name the entry that is stored at its place, and its checkpoint has to be one that is stored and not be
+larger than the mark beside the key; and the mark lets the log be opened.
 """
 
 from __future__ import annotations
@@ -30,13 +31,24 @@ from authn.tlog.check import check_log
 from authn.tlog.merkle import leaf_hash
 from authn.tlog.receipt import parse_receipt, verify_receipt
 from authn.tlog.sequencer import Sequencer
+from authn.tlog.watermark import MARK_FILE, Watermark
 from tests.doubles import postgres
-from tests.doubles.logs import KEY, ORIGIN, STEPS, FaultyStorage, entry, open_log, signing
+from tests.doubles.logs import (
+    KEY,
+    ORIGIN,
+    STEPS,
+    FaultyStorage,
+    FaultyWatermark,
+    entry,
+    open_log,
+    signing,
+)
 
 CHECK_EVERY = 100
 PIPE_BYTES = 1 << 20
 LONGEST_LIFE_S = 0.08
-KILLED_AT = tuple(step for step in STEPS if step != "unqueue")  # nothing is queued here
+MARK = "mark"
+KILLED_AT = (*(step for step in STEPS if step != "unqueue"), MARK)  # nothing is queued here
 END = "\0"
 
 
@@ -62,27 +74,32 @@ def main(rounds: int, kind: str, seed: int) -> Outcome:
             url = f"sqlite:///{Path(folder) / 'assay.db'}"
         else:
             url = postgres.new_database(stack.enter_context(postgres.server()))
-        return run(url, rounds)
+        marks = stack.enter_context(tempfile.TemporaryDirectory())
+        return run(url, Path(marks) / MARK_FILE, rounds)
 
 
-def run(url: str, rounds: int) -> Outcome:
+def run(url: str, mark: Path, rounds: int) -> Outcome:
     engine = open_engine(url)
-    open_log(engine).close()
+    open_log(engine, watermark=Watermark(mark)).close()
     promises: list[Promise] = []
     for number in range(1, rounds + 1):
-        promises += _round(url)
+        promises += _round(url, mark)
+        open_log(engine, watermark=Watermark(mark)).close()
         if number % CHECK_EVERY == 0:
-            show(number, check(engine, promises, number))
-    return check(engine, promises, rounds)
+            show(number, check(engine, mark, promises, number))
+    return check(engine, mark, promises, rounds)
 
 
 def show(number: int, outcome: Outcome) -> None:
     print(f"{number} rounds: {outcome}", file=sys.stderr, flush=True)
 
 
-def check(engine: Engine, promises: list[Promise], rounds: int) -> Outcome:
+def check(engine: Engine, mark: Path, promises: list[Promise], rounds: int) -> Outcome:
     """Raises ``AssertionError``, ``LogInconsistent`` or ``ReceiptRefused`` when something is wrong."""
     checked = check_log(engine, KEY.verifier)
+    marked = Watermark(mark).read()
+    assert marked is not None
+    assert marked.size <= checked.size
     with reading(engine) as connection:
         stored = {
             index: bytes(hash_)
@@ -91,7 +108,8 @@ def check(engine: Engine, promises: list[Promise], rounds: int) -> Outcome:
         notes = set(connection.execute(select(log_checkpoint.c.note)).scalars())
     for promise in promises:
         receipt = parse_receipt(promise.receipt)
-        verify_receipt(receipt, promise.leaf, KEY.verifier)
+        verified = verify_receipt(receipt, promise.leaf, KEY.verifier)
+        assert verified.size <= marked.size, "a published checkpoint is not marked"
         assert stored.get(receipt.index) == leaf_hash(promise.leaf), "a promised entry is lost"
         assert receipt.note in notes, "a published checkpoint is not stored"
     return Outcome(
@@ -99,15 +117,15 @@ def check(engine: Engine, promises: list[Promise], rounds: int) -> Outcome:
     )
 
 
-def _round(url: str) -> list[Promise]:
-    suicidal = _start(url, step=random.choice(KILLED_AT), after=random.random() < 0.5)
-    victim = _start(url, step="", after=False)
+def _round(url: str, mark: Path) -> list[Promise]:
+    suicidal = _start(url, mark, step=random.choice(KILLED_AT), after=random.random() < 0.5)
+    victim = _start(url, mark, step="", after=False)
     time.sleep(random.uniform(0.01, LONGEST_LIFE_S))
     os.kill(victim[0], signal.SIGKILL)
     return [*_end(*victim), *_end(*suicidal)]
 
 
-def _start(url: str, step: str, after: bool) -> tuple[int, IO[bytes]]:
+def _start(url: str, mark: Path, step: str, after: bool) -> tuple[int, IO[bytes]]:
     reader, writer = os.pipe()
     # Nobody reads while it lives; in a small pipe it would soon be waiting for that instead of working.
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -116,14 +134,14 @@ def _start(url: str, step: str, after: bool) -> tuple[int, IO[bytes]]:
     if pid == 0:
         os.close(reader)
         try:
-            _write(url, step, after, lives, writer)
+            _write(url, mark, step, after, lives, writer)
         finally:
             os._exit(1)  # only reached when something is wrong
     os.close(writer)
     return pid, os.fdopen(reader, "rb")
 
 
-def _write(url: str, step: str, after: bool, lives: int, writer: int) -> None:
+def _write(url: str, mark: Path, step: str, after: bool, lives: int, writer: int) -> None:
     """Append until killed."""
     left = [lives]
 
@@ -132,7 +150,9 @@ def _write(url: str, step: str, after: bool, lives: int, writer: int) -> None:
         if not left[0]:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    log = Sequencer(FaultyStorage(open_engine(url), step, after, die), ORIGIN, signing(KEY))
+    storage = FaultyStorage(open_engine(url), step, after, die)
+    watermark = FaultyWatermark(mark, after, die) if step == MARK else Watermark(mark)
+    log = Sequencer(storage, ORIGIN, signing(KEY), watermark)
     for number in range(100_000):
         entries = tuple(entry(number) for _ in range(random.choice((1, 1, 3, 40))))
         for one, receipt in zip(entries, log.append(entries), strict=True):

@@ -38,6 +38,7 @@ from authn.tlog.policy import policy_text
 from signer.certificates import read_pem
 from signer.container import read_manifest
 from signer.errors import InputRefused, ManifestMalformed
+from signer.usages import SIGNER_USAGES, parse_usages, usage_text
 
 VERSION = 1
 MAX_PART_BYTES = 8 * 1024 * 1024
@@ -112,6 +113,7 @@ def write_bundle(media: Media, report: Report, basis: Basis, *, with_media: bool
         "media": {"name": media.name, "sha256": media.sha256, "included": with_media},
         "as_of": instant(report.evaluated_as_of),
         "heuristics": basis.heuristics,
+        "signer_usages": usage_text(basis.roots.usages),
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())},
     }
     return _zip({LIST: json.dumps(listing, indent=2).encode(), **parts})
@@ -157,18 +159,19 @@ def _bundle(listing: Mapping[str, object], parts: Mapping[str, bytes]) -> Bundle
         media_sha256=str(media["sha256"]),
         sidecar=parts.get(SIDECAR),
         as_of=utc_of(str(listing["as_of"])),
-        basis=_basis(parts, heuristics=bool(listing["heuristics"])),
+        basis=_basis(parts, listing),
         report=parts["report.json"],
     )
 
 
-def _basis(parts: Mapping[str, bytes], *, heuristics: bool) -> Basis:
+def _basis(parts: Mapping[str, bytes], listing: Mapping[str, object]) -> Basis:
     devices, logs = json.loads(parts["device.json"])["devices"], json.loads(parts["logs.json"])
     return Basis(
         roots=TrustRoots(
             signer=read_pem(parts["signer-roots.pem"]),
             tsa=read_pem(parts["tsa-roots.pem"]),
             crls=_crls(parts.get(CRLS, b"")),
+            usages=parse_usages(str(listing.get("signer_usages", usage_text(SIGNER_USAGES)))),
         ),
         policy=parse_policy(parts["policy.toml"], "the policy of the bundle"),
         logs=LogTrust(
@@ -179,7 +182,7 @@ def _basis(parts: Mapping[str, bytes], *, heuristics: bool) -> Basis:
         ),
         receipt=parts[RECEIPT].decode() if RECEIPT in parts else None,
         devices=None if devices is None else tuple(record_of(d) for d in devices),
-        heuristics=heuristics,
+        heuristics=bool(listing["heuristics"]),
     )
 
 

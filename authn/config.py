@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from authn.errors import SettingsError
 from authn.media import MAX_MEDIA_BYTES, MAX_PIXELS
+from signer.usages import SIGNER_USAGES, parse_usages, usage_text
 
 PREFIX = "ASSAY_"
 # Variables that are no settings: where the file is, where tests find their material, what errors show.
@@ -66,6 +67,9 @@ SETTINGS = (
             help="More PEM files with roots for signers, separated by the system's path separator."),
     Setting(name="tsa_roots", type=tuple, default=(),
             help="More PEM files with roots for time-stamp authorities; never mixed with signer_roots."),
+    Setting(name="signer_usages", type=str, default=usage_text(SIGNER_USAGES),
+            help="Extended key usages of which a claim signer must have one: object identifiers, separated "
+            "by spaces."),
     Setting(name="crls", type=tuple, default=(),
             help="Revocation lists (PEM or DER) of signers' issuers, for judging without a registry."),
     Setting(name="max_media_bytes", type=int, default=MAX_MEDIA_BYTES, minimum=1024, maximum=2**32,
@@ -147,6 +151,7 @@ class Settings:
     tsa_url: str
     signer_roots: tuple[Path, ...]
     tsa_roots: tuple[Path, ...]
+    signer_usages: str
     crls: tuple[Path, ...]
     max_media_bytes: int
     max_pixels: int
@@ -318,6 +323,10 @@ def _check(settings: Settings) -> None:
     _check_database(settings.database_url)
     _check_access(settings)
     _check_attestation(settings)
+    try:
+        parse_usages(settings.signer_usages)
+    except ValueError as e:
+        raise SettingsError(f"signer_usages: {e}") from e
     if len(settings.witness_policy) > 1:
         raise SettingsError("witness_policy names one file: groups and quorum stand in it")
     if not settings.host or any(c.isspace() or c == "/" for c in settings.host):

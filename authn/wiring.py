@@ -112,6 +112,7 @@ def open_roots(
     of this home; revocation lists beside the configured ones. Raises ``Unavailable``."""
     from authn.pki.authority import own_roots
     from authn.provenance.roots import TrustRoots, load_crls, load_roots
+    from signer.usages import parse_usages
 
     own = own_roots(settings.home)
     signer = load_roots(signer_roots or (*held(settings, SIGNER_ROOTS_FILE), *settings.signer_roots))
@@ -120,6 +121,7 @@ def open_roots(
         signer=signer if signer_roots else tuple(dict.fromkeys((*own.device, *signer))),
         tsa=tsa if tsa_roots else tuple(dict.fromkeys((*own.tsa, *tsa))),
         crls=load_crls((*crls, *settings.crls)),
+        usages=parse_usages(settings.signer_usages),
     )
 
 

@@ -30,9 +30,10 @@ from signer.embed.bmff import make_room
 from signer.embed.tiff import Layout, layout
 from signer.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
 from signer.uninterrupted import uninterrupted
+from signer.usages import SIGNER_USAGES, usage_config
 
 # Read from "trust.trust_config" only; without it the engine refuses the C2PA claim-signing key usage.
-_KEY_USAGES = "1.3.6.1.4.1.62558.2.1\n1.3.6.1.5.5.7.3.36\n"
+_KEY_USAGES = usage_config(SIGNER_USAGES)
 _OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
 _SETTINGS = {
     "trust": {"trust_config": _KEY_USAGES},

@@ -22,9 +22,8 @@ from cryptography.x509.verification import (
 )
 
 from signer.certificates import Certificate
+from signer.usages import EXCLUSIVE_USAGES
 
-# Purposes that must stand alone in a certificate (C2PA 2.x section 14.5.1).
-EXCLUSIVE_USAGES = frozenset({ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING})
 MAX_INTERMEDIATES = 4
 MIN_RSA_BITS = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)

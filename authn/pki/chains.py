@@ -11,21 +11,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID, SignatureAlgorithmOID
+from cryptography.x509.oid import PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
 from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from signer.certificates import Certificate
-from signer.path import EXCLUSIVE_USAGES, PathRefused
+from signer.path import PathRefused
+from signer.usages import NEVER_SIGNERS, SIGNER_USAGES
 from signer.walk import find_path, walk_path
 
-CLAIM_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
-DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-MICROSOFT_C2PA_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.311.76.59.1.9")
-# What other readers take by default, without time-stamping and revocation answers (docs/decisions/0013).
-SIGNER_USAGES = frozenset(
-    {CLAIM_SIGNING, DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION, MICROSOFT_C2PA_SIGNING}
-)
-NEVER_SIGNERS = EXCLUSIVE_USAGES | {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 _BEYOND_WEBPKI = frozenset({PublicKeyAlgorithmOID.RSASSA_PSS, PublicKeyAlgorithmOID.ED25519})
 
 
@@ -61,6 +54,13 @@ def needs_own_walk(path: Sequence[Certificate]) -> bool:
 def is_pss_signed(path: Sequence[Certificate]) -> bool:
     """Whether RSASSA-PSS signs a certificate of the path; one of our engines does not evaluate these."""
     return any(c.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS for c in path)
+
+
+def has_only_usages_of(path: Sequence[Certificate], allowed: frozenset[x509.ObjectIdentifier]) -> bool:
+    """Whether the first certificate may sign only because of ``allowed``, which the default does not list."""
+    found = [e.value for c in path[:1] for e in c.extensions if isinstance(e.value, x509.ExtendedKeyUsage)]
+    own = frozenset(found[0]) if found else frozenset()
+    return bool(own & allowed) and not own & SIGNER_USAGES
 
 
 def _check_usage(leaf: Certificate, usages: frozenset[x509.ObjectIdentifier]) -> None:

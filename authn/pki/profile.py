@@ -1,7 +1,7 @@
 """What our certificates contain, and the one thing taken from a request: the key that proved itself.
 
 Device leaves follow the C2PA certificate profile (specification 2.4, "Certificate profile") with
-documentSigning beside C2PA's own purpose, as the conformance programme asks. Time-stamp certificates follow
+emailProtection beside C2PA's own purpose, as the conformance programme asks. Time-stamp certificates follow
 RFC 3161, 2.3: the purpose timeStamping alone, and critical. Pure: keys and times are parameters.
 """
 
@@ -18,9 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AttributeOID, AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from authn.errors import EnrolmentRefused, Unavailable
+from signer.usages import CLAIM_SIGNING
 
-C2PA_CLAIM_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
-DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
+# Other readers' default lists lack C2PA's own purpose and document signing; without e-mail protection they
+# call every one of our signatures invalid, and not only unknown (docs/decisions/0013).
+DEVICE_USAGES = (CLAIM_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION)
 ORGANISATION = "Assay"
 DEVICE_ORGANISATION = "Assay devices"
 MAX_CSR_BYTES = 8192
@@ -155,7 +157,7 @@ def device_certificate(
         )
     subject = _name(DEVICE_ORGANISATION, name, device_id)
     builder = _as_leaf(_builder(subject, public_key, start, end)).add_extension(
-        x509.ExtendedKeyUsage([C2PA_CLAIM_SIGNING, DOCUMENT_SIGNING]), critical=False
+        x509.ExtendedKeyUsage(DEVICE_USAGES), critical=False
     )
     if addresses is not None:
         builder = _with_addresses(builder, addresses)

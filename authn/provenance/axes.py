@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, RegistryView
@@ -34,6 +35,7 @@ from signer.certificates import Certificate
 from signer.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
 from signer.errors import TimestampError, TimestampUntrusted
 from signer.timestamp import VerifiedTimestamp, parse_response, verify_token
+from signer.usages import SIGNER_USAGES
 
 OWN = "assay"
 NO_MANIFEST = "assay.credential.none"
@@ -169,6 +171,7 @@ def signer_axis(
     abstentions: tuple[Abstention, ...],
     *,
     time_open: bool = False,
+    usages: frozenset[x509.ObjectIdentifier] = SIGNER_USAGES,
 ) -> SignerResult:
     """Step 6. ``time_open`` as in ``TimeResult``."""
     if signature_holds is False:
@@ -186,7 +189,7 @@ def signer_axis(
         axis = silent(Axis.SIGNER, "no signer roots were given")
         return SignerResult(axis=axis, chain=_views(tuple(certificates), ()))
     try:
-        path = verify_signer_path(certificates[0], certificates[1:], roots, at=at)
+        path = verify_signer_path(certificates[0], certificates[1:], roots, at=at, usages=usages)
         own, finding = Outcome.ESTABLISHED, _trusted(path, at)
         chain = _views(path, roots)
     except UntrustedChain as e:

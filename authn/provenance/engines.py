@@ -22,9 +22,8 @@ from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # t
 from authn.provenance.roots import TrustRoots, roots_pem
 from authn.report.model import Json, instant
 from signer.uninterrupted import uninterrupted
+from signer.usages import usage_config
 
-# Extended key usages that a claim signer may have; the SDK's own default list lacks C2PA's.
-_SIGNER_EKUS = "1.3.6.1.4.1.62558.2.1\n1.3.6.1.5.5.7.3.36\n1.3.6.1.5.5.7.3.4\n"
 MAX_DETAIL = 300
 
 
@@ -89,7 +88,7 @@ class C2paRs:
         self._context = c2pa.Context.from_dict(
             {
                 "trust": {
-                    "trust_config": _SIGNER_EKUS,
+                    "trust_config": usage_config(roots.usages),
                     "anchors": [
                         {
                             "trust_anchors": roots_pem(given),

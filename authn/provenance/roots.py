@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from authn.errors import Unavailable
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
 from signer.certificates import Certificate, read_pem
+from signer.usages import SIGNER_USAGES
 
 MAX_PEM_BYTES = 16 * 1024 * 1024
 
@@ -20,11 +21,13 @@ MAX_PEM_BYTES = 16 * 1024 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRoots:
     """Two lists that are never joined: a time-stamp authority must not vouch for a camera, nor a camera
-    authority for the time. ``crls``: what the reader knows about revocations, in place of a network."""
+    authority for the time. ``crls``: what the reader knows about revocations, in place of a network.
+    ``usages``: what a claim signer's key may be for."""
 
     signer: tuple[Certificate, ...] = ()
     tsa: tuple[Certificate, ...] = ()
     crls: tuple[Crl, ...] = ()
+    usages: frozenset[x509.ObjectIdentifier] = SIGNER_USAGES
 
 
 def load_roots(files: Iterable[Path]) -> tuple[Certificate, ...]:

@@ -27,10 +27,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from cryptography import x509
+
 from authn.devices import RegistryView
 from authn.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
 from authn.media import Media
-from authn.pki.chains import is_pss_signed
+from authn.pki.chains import has_only_usages_of, is_pss_signed
 from authn.provenance import axes
 from authn.provenance.binding import own_answer
 from authn.provenance.engines import EngineAnswer, EngineState
@@ -42,6 +44,7 @@ from authn.provenance.reading import Abstention, engine_outcome
 from authn.provenance.revocation import Judged, Known, revocation_axis
 from authn.provenance.roots import TrustRoots
 from authn.provenance.said import with_structure
+from signer.usages import SIGNER_USAGES
 
 # c2pa-rs judges validity at the clock, and calls such a signer untrusted too: a report would change with the
 # reader's calendar. Validity is judged by us and by the other engine, at the time that is asked about.
@@ -63,12 +66,19 @@ def verify_media(
     own = _of_one_manifest(read_own(media), answers)  # 1, 4
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
         return _without_manifest(own, answers, receipt, logs)
-    abstentions = known_limits(own, answers)
+    abstentions = known_limits(own, answers, roots.usages)
     credential = with_structure(_credential_axis(own, answers), answers)  # 3
     stamps = axes.time_axis(own.signature, own.claim, roots.tsa, answers, abstentions, as_of)  # 5, 8
     at = stamps.proven or as_of
     signer = axes.signer_axis(
-        own.certificates, own.signature_holds, roots.signer, at, answers, abstentions, time_open=stamps.open
+        own.certificates,
+        own.signature_holds,
+        roots.signer,
+        at,
+        answers,
+        abstentions,
+        time_open=stamps.open,
+        usages=roots.usages,
     )  # 6
     readings = (*answers, own_answer(media, own))
     integrity = axes.integrity_axis(own.signature_holds, own.failure, readings, abstentions)  # 7
@@ -116,12 +126,20 @@ def _with_lower_bound(
     return AxisEvidence(axis=Axis.TIME, outcome=stamps.axis.outcome, findings=findings), bound.not_before
 
 
-def known_limits(own: OwnReading, answers: Sequence[EngineAnswer]) -> tuple[Abstention, ...]:
+def known_limits(
+    own: OwnReading,
+    answers: Sequence[EngineAnswer],
+    usages: frozenset[x509.ObjectIdentifier] = SIGNER_USAGES,
+) -> tuple[Abstention, ...]:
     """Where an engine is known not to evaluate what stands in the file (docs/decisions/0004)."""
     found = []
+    added = usages - SIGNER_USAGES
     for answer in answers:
         if answer.engine == "encypher-c2pa" and is_pss_signed(own.certificates):
             reason = "it does not evaluate certificates that are signed with RSASSA-PSS"
+            found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
+        elif answer.engine == "encypher-c2pa" and has_only_usages_of(own.certificates, added):
+            reason = "its list of key usages cannot be set, and lacks the one that your list allows"
             found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
         if answer.engine == "c2pa-rs" and any(c.code in _AT_THE_CLOCK for c in answer.failures()):
             found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason="", by_clock=True))

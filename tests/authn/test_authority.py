@@ -94,7 +94,7 @@ def test_a_leaf_is_what_the_c2pa_profile_asks_for(authority: Authority) -> None:
     assert not usage.value.key_cert_sign
     assert not usage.value.crl_sign
     purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    assert {p.dotted_string for p in purposes.value} == {"1.3.6.1.4.1.62558.2.1", "1.3.6.1.5.5.7.3.36"}
+    assert {p.dotted_string for p in purposes.value} == {"1.3.6.1.4.1.62558.2.1", "1.3.6.1.5.5.7.3.4"}
     leaf.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
     subject = {a.oid: a.value for a in leaf.subject}

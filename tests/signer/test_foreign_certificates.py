@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from authn.pki.chains import SIGNER_USAGES, verify_signer_path
+from authn.pki.chains import verify_signer_path
 from signer.accepted import ignore_accepted
 from signer.certificates import (
     Certificate,
@@ -25,6 +25,7 @@ from signer.certificates import (
 from signer.der import encoded
 from signer.path import PathRefused
 from signer.transcript import transcript
+from signer.usages import SIGNER_USAGES
 from signer.walk import find_path
 from tests.doubles.pki import DEVICE_EKUS, Issued, TestPki, issue, name, new_key, now
 from tests.doubles.spellings import (

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
-from authn.pki.chains import SIGNER_USAGES, needs_own_walk, verify_signer_path
+from authn.pki.chains import needs_own_walk, verify_signer_path
 from signer.path import PathRefused, verify_path
+from signer.usages import SIGNER_USAGES
 from signer.walk import walk_path
 from tests.doubles.pki import Issued, TestPki, issue, name, new_key, now
 

@@ -7,14 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.evidence import Axis, Outcome
 from authn.media import open_media
-from authn.provenance.own import read_own
+from authn.provenance.engines import EngineAnswer, EngineState
+from authn.provenance.own import OwnReading, read_own
 from authn.provenance.roots import TrustRoots, load_roots
+from authn.provenance.verifier import known_limits
 from authn.report.model import Report
 from signer.certificates import Certificate, Transcribed, read_foreign
+from signer.usages import CLAIM_SIGNING, SIGNER_USAGES
 from tests.doubles.pki import Issued, TestPki, issue, name, new_key, pem_of
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo
 from tests.doubles.spellings import relabelled, respelt
@@ -88,6 +92,29 @@ def test_a_root_of_the_list_may_be_spelt_so_too(tmp_path: Path) -> None:
     report = examiner_for(pki, roots=roots).examine(media(data))
     assert outcome(report, Axis.INTEGRITY) is E
     assert outcome(report, Axis.SIGNER) is E, report.cryptographic.axis(Axis.SIGNER).findings
+
+
+def test_a_maker_s_signer_under_its_own_usage_is_trusted_once_its_root_is_given(suites: Path) -> None:
+    path = suites / "found/signers/Designer.jpeg"
+    examiner = examiner_for(TestPki(), roots=TrustRoots(signer=brought_along(path)))
+    report = examiner.examine(open_media(path), as_of=datetime(2025, 6, 1, tzinfo=UTC))
+    assert outcome(report, Axis.SIGNER) is E, report.cryptographic.axis(Axis.SIGNER).findings
+    assert outcome(report, Axis.INTEGRITY) is E
+    narrow = TrustRoots(signer=brought_along(path), usages=frozenset({CLAIM_SIGNING}))
+    report = examiner_for(TestPki(), roots=narrow).examine(
+        open_media(path), as_of=datetime(2025, 6, 1, tzinfo=UTC)
+    )
+    assert report.cryptographic.axis(Axis.SIGNER).findings[0].code == "signingCredential.invalid"
+    assert outcome(report, Axis.INTEGRITY) is E
+
+
+def test_an_engine_whose_usages_cannot_be_set_is_not_heard_about_one_that_was_added() -> None:
+    maker = x509.ObjectIdentifier("1.3.6.1.4.1.99999.7")
+    answer = EngineAnswer(engine="encypher-c2pa", version="1", state=EngineState.READ)
+    own = OwnReading(store_found=True, certificates=(TestPki().leaf(ekus=(maker,)).certificate,))
+    (limit, _) = known_limits(own, (answer,), SIGNER_USAGES | {maker})
+    assert (limit.axis, "usages cannot be set" in limit.reason) == (Axis.SIGNER, True)
+    assert [a.axis for a in known_limits(own, (answer,), SIGNER_USAGES)] == [Axis.INTEGRITY]
 
 
 def test_a_signer_whose_certificate_nobody_can_read_is_not_examined_and_not_accused(suites: Path) -> None:

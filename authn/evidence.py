@@ -89,6 +89,34 @@ class EngineView:
     detail: str = ""
 
 
+class IdentityFinding(StrEnum):
+    """What one reader found about an identity assertion; that it holds says nothing about who vouches."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    NOT_EXAMINED = "not_examined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityReading:
+    engine: str
+    finding: IdentityFinding
+    codes: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityView:
+    """Whom a CAWG identity assertion names. Whoever wrote it chose the names; it counts on no axis."""
+
+    label: str
+    manifest: str
+    kind: str  # "x509" | "identity_claims_aggregation" | "unknown"
+    named: tuple[str, ...]
+    vouched_by: str
+    readings: tuple[IdentityReading, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CryptographicEvidence:
     """Exactly one ``AxisEvidence`` per ``Axis``, in the order of ``Axis``."""
@@ -97,6 +125,7 @@ class CryptographicEvidence:
     engines: tuple[EngineView, ...] = ()
     claims: tuple[AssertedClaim, ...] = ()
     chain: tuple[CertificateView, ...] = ()
+    identities: tuple[IdentityView, ...] = ()
     not_before: datetime | None = None
     not_after: datetime | None = None
 

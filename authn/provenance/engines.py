@@ -49,6 +49,7 @@ class EngineCode:
     scope: Scope
     detail: str
     about: str = ""
+    where: str = ""  # the engine's own address of the box that it speaks about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +242,7 @@ def _code(item: Mapping[str, Json], kind: str, scope: Scope, about: str) -> Engi
         scope=scope,
         detail=str(item.get("explanation", "") or "")[:MAX_DETAIL],
         about=about[:MAX_DETAIL],
+        where=str(item.get("url", "") or "")[:MAX_DETAIL],
     )
 
 

@@ -76,7 +76,9 @@ def is_private(code: EngineCode) -> bool:
 
 def integrity_failures(answer: EngineAnswer) -> tuple[EngineCode, ...]:
     """What an engine says against the bytes and the structure around them."""
-    found = tuple(c for c in answer.failures() if axis_of(c) is Axis.INTEGRITY)
+    found = tuple(
+        c for c in answer.failures() if axis_of(c) is Axis.INTEGRITY and c.code not in c2pa_codes.COULD_NOT
+    )
     gave_up = any(c.code in _GIVES_UP for c in answer.failures())
     return tuple(c for c in found if not (gave_up and c.code == "claimSignature.mismatch"))
 
@@ -141,6 +143,8 @@ def speaking(
 def _integrity(answer: EngineAnswer) -> Outcome:
     if integrity_failures(answer):
         return Outcome.REFUTED
+    if any(c.code in c2pa_codes.COULD_NOT for c in answer.failures()):
+        return Outcome.NOT_EXAMINED
     bound = any(c.code in BINDING_MATCH and c.kind == "success" for c in answer.codes)
     signed = answer.has("claimSignature.validated", kind="success")
     return Outcome.ESTABLISHED if bound and signed else Outcome.NOT_EXAMINED

@@ -14,7 +14,7 @@
  9. device axis: look the leaf's key up in the registry view; its status at the proven time
 10. revocation axis: registry and revocation lists against the proven time, and what engines found stapled
 11. history axis: actions and ingredients, and what was recorded about them
-12. the signer's claims, as claims
+12. the signer's claims, as claims, and whom identity assertions name (``identity``)
 13. log axis: receipts
 14. the lower end of the time: the witnessed checkpoint that the capture commits to (``freshness``)
 
@@ -38,6 +38,7 @@ from authn.provenance.binding import own_answer
 from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.freshness import lower_bound
 from authn.provenance.history import asserted_claims, claim_version, history_axis
+from authn.provenance.identity import identities
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import OwnReading, read_own
 from authn.provenance.reading import Abstention, engine_outcome
@@ -95,6 +96,7 @@ def verify_media(
         engines=_views(answers),
         claims=asserted_claims(answers[0]),  # 12
         chain=signer.chain,
+        identities=identities(answers),  # 12
         not_before=not_before,
         not_after=stamps.not_after,
     )

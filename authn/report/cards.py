@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from authn.evidence import Axis, AxisEvidence, Finding, HeuristicOutcome, Outcome, Question
+from authn.evidence import Axis, AxisEvidence, Finding, HeuristicOutcome, IdentityFinding, Outcome, Question
 from authn.report import wording
 from authn.report.doubts import Axes, alone, doubts
 from authn.report.model import spoken
@@ -207,6 +207,36 @@ def _assurance(findings: list[Document]) -> Pairs:
         (wording.ATTESTATION, visible(by, 120)),
         (wording.ASSURANCE_LIMIT, visible(_value(facts["assurance_limit"]), 300)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityRow:
+    """Whom an identity assertion names, in what way, and what each reader found."""
+
+    named: str
+    way: str
+    readings: Pairs
+
+
+def identity_rows(report: Document) -> tuple[IdentityRow, ...]:
+    """Reports of version 1 have none."""
+    found = report["cryptographic"].get("identities", [])[:MAX_ROWS]
+    return tuple(
+        IdentityRow(
+            named=visible("; ".join(i["named"]) or "nobody who could be read", 240),
+            way=visible(f"{wording.IDENTITY_KINDS[i['kind']]}, vouched for by {i['vouched_by']}", 240),
+            readings=tuple(
+                (visible(r["engine"], 60), _identity_reading(r)) for r in i["readings"][:MAX_FINDINGS]
+            ),
+        )
+        for i in found
+    )
+
+
+def _identity_reading(reading: Document) -> str:
+    said = wording.IDENTITY_FINDINGS[IdentityFinding(reading["finding"])]
+    codes = f" [{', '.join(visible(c, 80) for c in reading['codes'][:4])}]" if reading["codes"] else ""
+    return f"{said}: {visible(reading['detail'], 200)}{codes}"
 
 
 def guess_cards(report: Document) -> tuple[Card, ...]:

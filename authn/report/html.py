@@ -60,6 +60,7 @@ def render_report(
             places=shown_places(report, maps, preview=preview_jpeg is not None),
             places_words=places,
             claims=_claims(report),
+            identities=cards.identity_rows(report),
             contradictions=tuple(
                 (visible(c["text"]), tuple(cards.place(p, report) for p in c["between"]))
                 for c in report["contradictions"][:MAX_ROWS]

@@ -19,6 +19,7 @@ from authn.evidence import (
     EngineView,
     Finding,
     HeuristicEvidence,
+    IdentityView,
     NotExamined,
 )
 
@@ -128,6 +129,7 @@ def report_json(report: Report) -> dict[str, Json]:
                 for x in c.claims
             ],
             "chain": [_certificate(x) for x in c.chain],
+            "identities": [_identity(x) for x in c.identities],
         },
         "heuristic": {"detectors": [_heuristic(h) for h in report.heuristic]},
         "contradictions": [{"between": list(x.between), "text": x.text} for x in report.contradictions],
@@ -179,6 +181,20 @@ def _certificate(x: CertificateView) -> Json:
         "not_after": instant(x.not_after),
         "spki_sha256": x.spki_sha256,
         "in_given_roots": x.in_given_roots,
+    }
+
+
+def _identity(x: IdentityView) -> Json:
+    return {
+        "label": x.label,
+        "manifest": x.manifest,
+        "kind": x.kind,
+        "named": list(x.named),
+        "vouched_by": x.vouched_by,
+        "readings": [
+            {"engine": r.engine, "finding": r.finding.value, "codes": list(r.codes), "detail": r.detail}
+            for r in x.readings
+        ],
     }
 
 

@@ -17,6 +17,7 @@ from authn.report.cards import (
     common_name,
     guess_cards,
     headline,
+    identity_rows,
     moment,
     period,
     place,
@@ -56,6 +57,7 @@ def _lines(report: Document) -> Iterator[str]:
         yield from _card(card)
     yield from _chain(report)
     yield from _claims(report)
+    yield from _identities(report)
     yield from _section(wording.GUESS_COLUMN, wording.GUESS_COLUMN_IS)
     for index, card in enumerate(guess_cards(report)):
         yield from _guess(card, report["heuristic"]["detectors"][index])
@@ -123,6 +125,19 @@ def _claims(report: Document) -> Iterator[str]:
     yield f"  {wording.WHO_SIGNS}"
     for c in claims:
         yield from _bullet(f"{visible(c['statement'])} [{visible(c['label'], 120)}]")
+
+
+def _identities(report: Document) -> Iterator[str]:
+    rows = identity_rows(report)
+    if not rows:
+        return
+    yield ""
+    yield f"  {wording.IDENTITY_TITLE}"
+    for row in rows:
+        yield from _bullet(f"{row.named}, {row.way}")
+        for engine, said in row.readings:
+            yield from (f"      {line}" for line in wrapped(f"{engine}: {said}", WIDTH - 6))
+    yield from (f"    {line}" for line in wrapped(wording.IDENTITY_NOT_PROVEN, WIDTH - 4))
 
 
 def _guess(card: Card, detector: Document) -> Iterator[str]:

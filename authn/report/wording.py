@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
+from authn.evidence import Axis, HeuristicOutcome, IdentityFinding, Outcome, Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,6 +352,18 @@ ABSENT_ALONE = "{answer}. That proves nothing about it."
 ESTABLISHED_ALONE = "Established: {axes}. No sentence of the policy says more."
 NO_STATEMENT = "Nothing about this file is established by a signature."
 LIMITS_TITLE = "What this report does not establish"
+IDENTITY_TITLE = "Named by identity assertions; nobody on your lists vouches for that"
+IDENTITY_KINDS = {
+    "x509": "by a certificate for identities",
+    "identity_claims_aggregation": "by a service that collects accounts",
+    "unknown": "in a way that is not known here",
+}
+IDENTITY_FINDINGS = {
+    IdentityFinding.HOLDS: "its signature holds",
+    IdentityFinding.FAILS: "it does not hold",
+    IdentityFinding.NOT_EXAMINED: "not examined",
+}
+IDENTITY_NOT_PROVEN = "Anybody can name anybody so. It counts on no axis, whether it holds or not."
 WHO_SIGNS = "Said by the signer, not proven by the signature"
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 SLOW_S = 10
 MAX_BYTES = 64 * 1024
 CORPORA = Path("fuzz")
-INSTRUMENTED = ["authn.media", "authn.sources", "detector.forensics", "signer"]
+INSTRUMENTED = ["authn.media", "authn.provenance", "authn.sources", "detector.forensics", "signer"]
 
 Target = Callable[[bytes], None]
 
@@ -110,14 +110,35 @@ def _blocks() -> Target:
     return run
 
 
-def _formats() -> Target:
-    """What the signing side asks of a photo before it signs."""
-    from signer.errors import InputRefused
-    from signer.formats import media_type_of
+def _own() -> Target:
+    """Our own way from the file to the claim signature, the certificates and the digests."""
+    from authn.errors import MediaError
+    from authn.media import media_of
+    from authn.provenance.own import read_own
 
     def run(data: bytes) -> None:
-        with suppress(InputRefused):
-            media_type_of(data, "x")
+        with suppress(MediaError):
+            read_own(media_of(data, "x"))
+
+    return run
+
+
+def _signing() -> Target:
+    """What the signing side does with a photo beside the engine: whole, room for the store, unharmed."""
+    from signer.embed.bmff import make_room
+    from signer.embed.tiff import layout
+    from signer.errors import SignerError
+    from signer.formats import media_type_of
+    from signer.unharmed import refuse_harm
+
+    def run(data: bytes) -> None:
+        with suppress(SignerError):
+            kind = media_type_of(data, "x")
+            refuse_harm(data, data, kind, "x")
+            if kind == "image/tiff":
+                layout(data, 1000)
+            elif kind.endswith(("heic", "avif", "mp4", "quicktime")):
+                refuse_harm(data, make_room(data, 1000), kind, "x")
 
     return run
 
@@ -129,7 +150,8 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "tokens": _tokens,
     "media": _media,
     "blocks": _blocks,
-    "formats": _formats,
+    "own": _own,
+    "signing": _signing,
 }
 
 

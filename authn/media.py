@@ -33,6 +33,7 @@ _PILLOW_FORMATS = {
     "image/gif": ("GIF",),
     "image/avif": ("AVIF",),
 }
+_WITH_HEADER = frozenset((*_PILLOW_FORMATS, "image/png"))
 _SUFFIXES = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
     ".tif": "image/tiff", ".tiff": "image/tiff", ".dng": "image/tiff", ".gif": "image/gif",
@@ -152,7 +153,7 @@ def measured(media: Media, limits: MediaLimits | None = None) -> Media:
     confined process. Raises ``UnreadableMedia``, ``MediaTooLarge`` for more pixels than the limit."""
     limits, name = limits or MediaLimits(), media.name
     width, height = _header_size(media.data, media.media_type, name)
-    if width is None and len(media.data) < LEAST_BYTES:
+    if width is None and len(media.data) < LEAST_BYTES and media.media_type in _WITH_HEADER:
         raise UnreadableMedia(f"{name} is cut: {len(media.data)} bytes hold neither a picture nor a manifest")
     if width is not None and height is not None and width * height > limits.max_pixels:
         raise MediaTooLarge(f"{name} declares {width} x {height} pixels; the limit is {limits.max_pixels}")

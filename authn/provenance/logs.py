@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from authn.errors import NoteError, ReceiptRefused
 from authn.evidence import Axis, AxisEvidence, Finding, Outcome
 from authn.provenance.own import OwnReading
+from authn.tlog.checkpoint import parse as parse_checkpoint
 from authn.tlog.cosignature import parse_witness_key
 from authn.tlog.entry import EntryKind, Value, canonical
 from authn.tlog.note import Verifier, parse_vkey
+from authn.tlog.note import parse as parse_note
 from authn.tlog.policy import WitnessPolicy
 from authn.tlog.receipt import VerifiedReceipt, parse_receipt, verify_receipt
 
@@ -96,11 +98,24 @@ def record_axis(
     if not trust.logs:
         why = "no key of a transparency log was given"
         return _axis(_finding("assay.log.notExamined", Outcome.NOT_EXAMINED, why))
+    if origin := _elsewhere(text, trust):
+        why = f"the receipt is of the log {origin}, and that is in none of your lists"
+        return _axis(_finding("assay.log.outsideLists", Outcome.OUTSIDE_LISTS, why))
     try:
         verified = _verified(record, text, trust, kind)
     except ReceiptRefused as e:
         return _axis(_finding("assay.log.receiptRefused", Outcome.REFUTED, e.detail))
     return _axis(_included(verified, kind), _witnessed(verified, trust))
+
+
+def _elsewhere(text: str, trust: LogTrust) -> str | None:
+    """The log that the receipt says it is of, where the list has none of that name. What bears the name of a
+    log of the list and is not signed by it is another matter."""
+    try:
+        origin = parse_checkpoint(parse_note(parse_receipt(text).note).text).origin
+    except ReceiptRefused:
+        return None
+    return None if origin in {log.name for log in trust.logs} else origin
 
 
 def _verified(record: Mapping[str, Value], text: str, trust: LogTrust, kind: EntryKind) -> VerifiedReceipt:

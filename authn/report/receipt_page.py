@@ -18,7 +18,7 @@ from authn.report import receipt_wording, wording
 from authn.report.html import content_security_policy, environment
 
 PARTS = ("receipt-file.js", "receipt-ed25519.js", "receipt-log.js", "receipt-page.js")
-OUTCOMES = (Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.NOT_EXAMINED)
+OUTCOMES = (Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.OUTSIDE_LISTS, Outcome.NOT_EXAMINED)
 
 
 def render_receipt_page(keys: str = "", quorum: int = 1, *, home: str | None = None) -> str:

@@ -164,6 +164,10 @@ AXIS_WORDS = {
         answer="The log contradicts its receipt",
         not_proven="It does not say whether the log or the receipt is wrong.",
     ),
+    (Axis.LOG, Outcome.OUTSIDE_LISTS): Words(
+        answer="A receipt from a log outside your lists",
+        not_proven="This is about your lists: whether that log keeps what it signs, nobody you know says.",
+    ),
     (Axis.LOG, Outcome.ABSENT): Words(
         answer="No receipt of a public log",
         not_proven="Most signed pictures are in no log; that says nothing against them.",

@@ -301,7 +301,17 @@ def test_another_photo_s_receipt_is_refuted_and_the_drawing_misses_the_root(give
 def test_keys_that_do_not_serve_are_named(given: Given, keys: str, said: str) -> None:
     result = given.check(receipt_of(given.stamped), given.stamped, keys)
     assert said in result + given.shown()
-    assert result != BADGES[Outcome.ESTABLISHED]
+    assert result not in (BADGES[Outcome.ESTABLISHED], BADGES[Outcome.REFUTED])
+
+
+def test_page_and_library_tell_another_log_from_a_false_one_of_the_same_name(given: Given) -> None:
+    other = SigningKey.load("other.example", bytes(32)).verifier
+    twin = SigningKey.load(KEY.verifier.name, bytes(32)).verifier
+    receipt = receipt_of(given.stamped)
+    for key, outcome in ((other, Outcome.OUTSIDE_LISTS), (twin, Outcome.REFUTED)):
+        assert given.check(receipt, given.stamped, f"{key}") == BADGES[outcome]
+        axis = log_axis(read_own(media(given.stamped)), receipt, LogTrust(logs=(key,)))
+        assert axis.outcome is outcome
 
 
 def test_a_missing_or_unsigned_file_is_not_examined(given: Given) -> None:

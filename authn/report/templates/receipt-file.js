@@ -2,6 +2,7 @@
 // The same reading as signer/container.py, signer/jumbf.py and signer/cose.py; nothing is trusted, nothing fetched.
 
 class Refused extends Error {}
+class Outside extends Error {} // a log that is in none of the reader's lists
 class Unread extends Error {} // not examined: a kind of file that this page does not read
 
 const latin = (bytes, from, to) => String.fromCharCode(...bytes.subarray(from, to));

@@ -10,11 +10,17 @@ async function examine(receiptText, about, trust) {
     const found = await examined(receiptText, about, trust, seen);
     return { ...seen, ...found };
   } catch (error) {
-    if (!(error instanceof Refused || error instanceof Unread)) throw error;
-    const outcome = error instanceof Refused ? "refuted" : "not_examined";
+    const outcome = outcomeOf(error);
     seen.steps.push([outcome, seen.now, error.message]);
     return { ...seen, outcome, reason: error.message };
   }
+}
+
+function outcomeOf(error) {
+  if (error instanceof Refused) return "refuted";
+  if (error instanceof Outside) return "outside_lists";
+  if (error instanceof Unread) return "not_examined";
+  throw error;
 }
 
 async function examined(receiptText, about, trust, seen) {
@@ -53,7 +59,8 @@ async function signedCheckpoint(note, trust) {
     return true;
   };
   const log = trust.logs.find((key) => key.name === checkpoint.origin && parsed.signatures.some((one) => one.name === key.name && one.id === key.id));
-  if (!log) throw new Refused("the checkpoint is signed by no log in your list");
+  if (!trust.logs.some((key) => key.name === checkpoint.origin)) throw new Outside("the checkpoint is signed by no log in your list");
+  if (!log) throw new Refused("the checkpoint bears the name of your log and is not signed by it");
   await judged(log);
   for (const key of trust.witnesses) await judged(key);
   return { checkpoint, signers: signers.slice(1) };

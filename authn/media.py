@@ -20,6 +20,7 @@ from PIL import Image
 from authn.errors import MediaTooLarge, UnreadableMedia, UnsupportedMedia
 from detector.decoding import decoding
 from detector.errors import NotApplicable, PixelsUnreadable
+from detector.forensics.jpeg import jpeg_size
 
 MAX_MEDIA_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 128_000_000
@@ -27,13 +28,12 @@ MAX_SIDECAR_BYTES = 64 * 1024 * 1024
 LEAST_BYTES = 64  # the description of a manifest store alone is longer
 
 _PILLOW_FORMATS = {
-    "image/jpeg": ("JPEG", "MPO"),
     "image/webp": ("WEBP",),
     "image/tiff": ("TIFF",),
     "image/gif": ("GIF",),
     "image/avif": ("AVIF",),
 }
-_WITH_HEADER = frozenset((*_PILLOW_FORMATS, "image/png"))
+_WITH_HEADER = frozenset((*_PILLOW_FORMATS, "image/jpeg", "image/png"))
 _SUFFIXES = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
     ".tif": "image/tiff", ".tiff": "image/tiff", ".dng": "image/tiff", ".gif": "image/gif",
@@ -216,6 +216,8 @@ def _header_size(data: bytes, media_type: str, name: str) -> tuple[int | None, i
         return _ispe_size(data)
     if media_type == "image/png":
         return _ihdr_size(data)
+    if media_type == "image/jpeg":
+        return jpeg_size(data) or (None, None)
     formats = _PILLOW_FORMATS.get(media_type)
     if formats is None:
         return None, None

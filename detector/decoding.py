@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from PIL import Image
 
 from detector.errors import NotApplicable, PixelsUnreadable
+from detector.forensics.jpeg import bare_jpeg, parse_jpeg
+from detector.forensics.png import png_chunks
 
 UNDECODABLE = (
     OSError,  # UnidentifiedImageError among them
@@ -49,3 +51,18 @@ def decoding(what: str) -> Iterator[None]:
         raise NotApplicable(f"{what} declares more pixels than any limit allows") from e
     except UNDECODABLE as e:
         raise PixelsUnreadable(f"{what} cannot be decoded ({type(e).__name__}: {str(e)[:120]})") from e
+
+
+def affordable(data: bytes, media_type: str) -> bytes:
+    """The picture as it may be given to Pillow. It joins the metadata segments of a JPEG one by one, and each
+    join copies all before it, so a JPEG comes without them. Raises ``NotApplicable`` where a decoder would be
+    kept busy by something else than pixels, ``PixelsUnreadable`` for what is no JPEG."""
+    if media_type == "image/jpeg":
+        costly = parse_jpeg(data).too_costly
+        if costly is not None:
+            raise NotApplicable(costly)
+        return bare_jpeg(data)
+    if media_type == "image/png":
+        for _ in png_chunks(data):
+            pass
+    return data

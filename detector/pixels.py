@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from detector.decoding import decoding
+from detector.decoding import affordable, decoding
 from detector.errors import DetectorError, NotApplicable, PixelsUnreadable
-from detector.forensics.jpeg import JpegStructure, bare_jpeg, parse_jpeg
+from detector.forensics.jpeg import JpegStructure, parse_jpeg
+from detector.forensics.png import png_chunks
 
 Pixels = NDArray[np.uint8]  # height x width x 3, RGB
 
 MAX_PIXELS = 128_000_000
-MAX_PNG_CHUNKS = 65_536  # the largest picture in pieces of 8 kB has fewer
 _FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",), "image/webp": ("WEBP",)}
 
 
@@ -34,7 +34,10 @@ def open_cv2() -> ModuleType:
     try:
         import cv2
     except ImportError as e:
-        raise DetectorError(f"OpenCV cannot be loaded here ({e}); assay doctor says how to mend it") from e
+        raise DetectorError(
+            f"OpenCV cannot be loaded ({e}); install libgl1 and libglib2.0-0 (apt-get install libgl1 "
+            "libglib2.0-0), or opencv-python-headless in place of opencv-python"
+        ) from e
     module: ModuleType = cv2
     return module
 
@@ -105,22 +108,13 @@ def _png_layout(data: bytes) -> _Layout:
     width, height = struct.unpack_from(">II", data, 16)
     if not width or not height:
         raise PixelsUnreadable("the PNG declares a picture without pixels")
-    at = 8
-    for _ in range(MAX_PNG_CHUNKS):
-        if at + 12 > len(data):
-            return _Layout(width=width, height=height, trouble="the PNG ends before its picture does")
-        (size,) = struct.unpack_from(">I", data, at)
-        kind = data[at + 4 : at + 8]
-        if kind == b"IEND":
-            return _Layout(width=width, height=height, trouble=None)
-        if (
-            kind == b"acTL"
-            and size >= 8
-            and struct.unpack_from(">I", data.ljust(at + 12, b"\0"), at + 8)[0] > 1
-        ):
+    whole = False
+    for kind, start, end in png_chunks(data):
+        if kind == b"acTL" and end - start >= 8 and struct.unpack_from(">I", data, start)[0] > 1:
             raise NotApplicable("the picture is animated")
-        at += 12 + size
-    raise NotApplicable(f"the PNG has more than {MAX_PNG_CHUNKS} chunks")
+        whole = kind == b"IEND"
+    trouble = None if whole else "the PNG ends before its picture does"
+    return _Layout(width=width, height=height, trouble=trouble)
 
 
 def _header(data: bytes, media_type: str) -> tuple[int, int]:
@@ -137,11 +131,10 @@ def _header(data: bytes, media_type: str) -> tuple[int, int]:
 def _decodes_whole(data: bytes, media_type: str) -> bool:
     """Whether a decoder that refuses truncated pictures takes this one. An end marker may be all that is
     missing; the decoder that we use otherwise would not tell."""
-    whole = bare_jpeg(data) if media_type == "image/jpeg" else data
     try:
         with (
             decoding("the picture"),
-            Image.open(io.BytesIO(whole), formats=_FORMATS[media_type]) as image,
+            Image.open(io.BytesIO(affordable(data, media_type)), formats=_FORMATS[media_type]) as image,
         ):
             image.load()
     except (PixelsUnreadable, NotApplicable):

@@ -7,6 +7,7 @@ the shape of a file (docs/decisions/0012-where-we-look-for-a-store.md).
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -57,12 +58,23 @@ def supports(media_type: str) -> bool:
     return media_type in _FINDERS
 
 
+def has_more_parts(data: bytes, media_type: str, limit: int) -> bool:
+    """Whether a container has more boxes, chunks, segments or tags than ``limit``; counts no further."""
+    budget = Budget(limit)
+    finder = _FINDERS.get(media_type)
+    if finder is not None:
+        with contextlib.suppress(ContainerUnreadable, struct.error, IndexError):
+            for _ in finder(data, budget):
+                pass
+    return budget.spent
+
+
 def _located(data: bytes, media_type: str) -> Place | None:
     """Two stores would let two readers look at different ones."""
     stores, others, broken = [], 0, ""
     try:
         for place in _places(data, media_type):
-            if names_store(place.of(data)):
+            if names_store(place.head(data)):
                 stores.append(place)
             else:
                 others += 1

@@ -19,6 +19,7 @@ import c2pa
 from encypher_c2pa import verify_bytes as encypher_verify  # type: ignore[attr-defined]
 from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # type: ignore[attr-defined]
 
+from authn.provenance.costs import too_costly
 from authn.provenance.roots import TrustRoots, roots_pem
 from authn.report.model import Json, instant
 from signer.uninterrupted import uninterrupted
@@ -108,6 +109,9 @@ class C2paRs:
     def read(
         self, data: bytes, media_type: str, as_of: datetime, sidecar: bytes | None = None
     ) -> EngineAnswer:
+        costly = too_costly(data, media_type)
+        if costly is not None:
+            return self._answer(EngineState.UNREADABLE, detail=costly)
         try:
             # An interrupt inside a stream callback would be a short read, and look like tampering.
             word, results, store = uninterrupted(lambda: self._read(data, media_type, sidecar))

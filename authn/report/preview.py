@@ -10,8 +10,11 @@ import io
 from PIL import Image
 
 from authn.media import Media
-from detector.decoding import decoding
+from detector.decoding import affordable, decoding
 from detector.errors import DetectorError
+from detector.forensics.camera_measure import exif_of
+from detector.forensics.exif import ORIENTATION
+from detector.forensics.jpeg import parse_jpeg
 
 MAX_SIDE_PIXELS = 640
 MAX_PIXELS = 40_000_000
@@ -53,8 +56,10 @@ def make_preview(
     if media.width is None:
         return None  # nobody could read its size, so no limit of pixels was applied
     try:
-        with decoding("the picture"), Image.open(io.BytesIO(media.data), formats=formats) as image:
-            return _encoded(image, max_side, max_pixels)
+        data = affordable(media.data, media.media_type)
+        with decoding("the picture"), Image.open(io.BytesIO(data), formats=formats) as image:
+            turn = _jpeg_orientation(media.data) if media.media_type == "image/jpeg" else None
+            return _encoded(image, max_side, max_pixels, turn)
     except (DetectorError, MemoryError):
         return None
 
@@ -63,20 +68,31 @@ def orientation_of(media: Media) -> int:
     """The EXIF orientation that ``make_preview`` turns the picture by: 1 to 8, 1 where there is none."""
     formats = _FORMATS.get(media.media_type, ())
     try:
-        with decoding("the picture"), Image.open(io.BytesIO(media.data), formats=formats) as image:
+        if media.media_type == "image/jpeg":
+            return _jpeg_orientation(media.data)
+        data = affordable(media.data, media.media_type)
+        with decoding("the picture"), Image.open(io.BytesIO(data), formats=formats) as image:
             found = image.getexif().get(_ORIENTATION_TAG, 1)
     except (DetectorError, MemoryError):
         return 1
     return found if found in _UPRIGHT else 1
 
 
-def _encoded(image: Image.Image, max_side: int, max_pixels: int) -> bytes | None:
+def _jpeg_orientation(data: bytes) -> int:
+    """From the first EXIF block, as for detectors; Pillow would join all. Raises ``PixelsUnreadable``."""
+    tags = exif_of(parse_jpeg(data))
+    found = int((tags.number(ORIENTATION) if tags else None) or 1)
+    return found if found in _UPRIGHT else 1
+
+
+def _encoded(image: Image.Image, max_side: int, max_pixels: int, turned: int | None) -> bytes | None:
+    """``turned``: the EXIF orientation where it is known already."""
     scalable = image.format in ("JPEG", "MPO")
     if image.width * image.height > max_pixels * (SCALABLE_FACTOR if scalable else 1):
         return None
     image.draft("RGB", (max_side, max_side))
     image.load()  # first: a TIFF is turned while it is loaded, and a PNG may end with its EXIF block
-    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1) if turned is None else turned)
     small = _eight_bit(image)
     small.thumbnail((max_side, max_side))
     small = _opaque(small)

@@ -70,7 +70,7 @@ class MetadataSource:
             try:
                 properties += xmp.parse_xmp(packet)
             except NotApplicable as e:
-                blocks.troubles.append(e.detail)
+                blocks.trouble(e.detail)
         findings = tuple(_findings(media, blocks, properties))[:MAX_FINDINGS]
         return _synthetic(findings, blocks), _edited(findings, blocks)
 
@@ -89,7 +89,7 @@ def _findings(media: Media, blocks: Blocks, properties: list[xmp.Property]) -> I
             f"the name claims {media.claimed_type}, the bytes are {media.media_type}",
             (("claimed", media.claimed_type), ("actual", media.media_type)),
         )
-    for trouble in dict.fromkeys(blocks.troubles):
+    for trouble in blocks.troubles:
         yield Finding(code="assay.metadata.unreadable", outcome=Outcome.NOT_EXAMINED, detail=trouble)
 
 

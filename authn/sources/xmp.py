@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from xml.etree.ElementTree import Element, ParseError  # the types only; parsing is defusedxml's
 
 from defusedxml.common import DefusedXmlException
@@ -44,7 +45,7 @@ def parse_xmp(packet: bytes) -> tuple[Property, ...]:
         raise NotApplicable("an XMP packet declares a DTD or entities and is not read") from e
     except (ParseError, ValueError, LookupError) as e:
         raise NotApplicable("an XMP packet is not well-formed XML") from e
-    properties = tuple(_walk(root))
+    properties = tuple(islice(_walk(root), MAX_NODES + 1))
     if len(properties) > MAX_NODES:
         raise NotApplicable(f"an XMP packet with more than {MAX_NODES} properties is not read")
     return properties

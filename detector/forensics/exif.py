@@ -12,6 +12,7 @@ from dataclasses import dataclass
 MAX_ENTRIES = 512  # per directory; cameras write some dozens
 MAX_TEXT = 4096
 MAX_BLOB = 1 << 20
+MAX_VALUES = 4 << 20  # bytes of all values together: entries may all point at the same megabyte
 
 # Tags that somebody here reads, by directory.
 IMAGE_WIDTH, IMAGE_DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE_TIME, ARTIST = (
@@ -73,16 +74,18 @@ def _directory(data: bytes, order: str, at: int, values: dict[int, Value]) -> bo
         return False
     (count,) = struct.unpack_from(order + "H", data, at)
     whole = bool(count <= MAX_ENTRIES)
+    left = MAX_VALUES - sum(len(v) for v in values.values() if isinstance(v, bytes | str))
     for i in range(min(count, MAX_ENTRIES)):
         entry = at + 2 + 12 * i
         if entry + 12 > len(data):
             return False
         tag, kind, items = struct.unpack_from(order + "HHI", data, entry)
         raw = _raw(data, order, entry, kind, items)
-        if raw is None:
+        if raw is None or len(raw) > left:
             whole = False
         elif (value := _value(raw, order, kind)) is not None:
             values.setdefault(tag, value)
+            left -= len(raw)
     return whole
 
 

@@ -148,6 +148,17 @@ def parse_jpeg(data: bytes) -> JpegStructure:
     )
 
 
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height from the first frame header; nothing behind it is looked at."""
+    reader = _Reader()
+    if data[:2] == b"\xff\xd8":
+        for marker, start, end in _segments(data, reader):
+            if marker in _SOF:
+                reader.segment(marker, data[start + 4 : end])
+                return reader.size if all(reader.size) else None
+    return None
+
+
 def bare_jpeg(data: bytes) -> bytes:
     """The same picture without what applications wrote into it, but for the two segments that say how its
     colours are coded: a decoder that joins metadata segments one by one copies them again and again. What has

@@ -12,6 +12,7 @@ from signer.jumbf import Span
 
 # Of boxes, chunks, segments, tags, sub-blocks together. The largest honest file that was met needs 70,000.
 MAX_PARTS = 500_000
+_HEAD_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,15 @@ class Place:
     def of(self, data: bytes) -> bytes:
         return b"".join(s.of(data) for s in self.spans) if self.content is None else self.content
 
+    def head(self, data: bytes) -> bytes:
+        """Enough of it to see what it is. Many entries may name the same large part of a file, so none is
+        copied whole for that."""
+        if self.content is not None:
+            return self.content[:_HEAD_BYTES]
+        return b"".join(data[s.start : min(s.end, s.start + _HEAD_BYTES)] for s in self.spans[:_HEAD_BYTES])[
+            :_HEAD_BYTES
+        ]
+
 
 class Budget:
     """How many more parts of a container are looked at. Raises ``ContainerUnreadable`` when it is spent."""
@@ -37,9 +47,13 @@ class Budget:
         self._parts = parts
         self._left = parts
 
+    @property
+    def spent(self) -> bool:
+        return self._left < 0
+
     def spend(self, parts: int = 1) -> None:
         self._left -= parts
-        if self._left < 0:
+        if self.spent:
             raise ContainerUnreadable(
                 f"the container has more than {self._parts} parts; it was not looked through"
             )

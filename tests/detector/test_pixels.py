@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from detector.errors import DetectorError, NotApplicable, PixelsUnreadable
-from detector.pixels import MAX_PNG_CHUNKS, decode
+from detector.forensics.png import MAX_CHUNKS
+from detector.pixels import decode
 from tests.detector.made import encoded, exif_block, jpeg_with, photo_like, png_chunk, png_with
 
 PHOTO = photo_like(48, 64)
@@ -58,7 +59,7 @@ def test_an_animated_png_is_not_applicable_and_one_of_a_single_frame_is():
 
 
 def test_a_png_of_endless_chunks_is_not_given_to_a_decoder():
-    data = png_with(*[(b"teSt", b"")] * (MAX_PNG_CHUNKS + 1))
+    data = png_with(*[(b"teSt", b"")] * (MAX_CHUNKS + 1))
     with pytest.raises(NotApplicable, match="chunks"):
         decode(data, "image/png")
 

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from signer.claim import CaptureClaim, manifest_definition
 from signer.embed.bmff import make_room
-from signer.embed.tiff import Layout, layout
+from signer.embed.tiff import layout
 from signer.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
 from signer.uninterrupted import uninterrupted
 from signer.usages import SIGNER_USAGES, usage_config
@@ -42,7 +42,7 @@ _SETTINGS = {
     "builder": {"thumbnail": {"enabled": False}},
 }
 _UNCHECKED = {**_SETTINGS, "verify": {**_OFFLINE, "verify_after_sign": False}}
-_COORDINATE_BYTES = 32
+_COORDINATE_BYTES = _DIGEST_BYTES = 32
 _ISO_MEDIA = frozenset(("image/heic", "image/avif", "video/mp4", "video/quicktime", "audio/mp4"))
 # The smallest media of two kinds, to find out how long a store will be before there is a place for it.
 _EMPTY_JPEG = b"\xff\xd8\xff\xda\0\x08\x01\x01\0\0\x3f\0\0\xff\xd9"
@@ -89,14 +89,14 @@ def _sign(
 def _sign_tiff(data: bytes, definition: str, callback: _RawSignature, chain_pem: str) -> bytes:
     """The engine signs the digest; it sees the file itself only to verify it."""
 
-    def store_for(place: Layout, size: int, key: Callable[[bytes], bytes]) -> bytes:
-        bound = _bound_to(definition, place, size)
+    def store_for(start: int, size: int, digest: bytes, key: Callable[[bytes], bytes]) -> bytes:
+        bound = _bound_to(definition, start, size, digest)
         return _engine(_EMPTY_JPEG, "image/jpeg", bound, key, chain_pem, checked=False)[0]
 
-    draft = layout(data, _LIKELY_STORE_BYTES)
-    size = len(store_for(draft, _LIKELY_STORE_BYTES, _no_signature))
+    start = layout(data, _LIKELY_STORE_BYTES).start
+    size = len(store_for(start, _LIKELY_STORE_BYTES, bytes(_DIGEST_BYTES), _no_signature))
     place = layout(data, size)
-    store = store_for(place, size, callback)
+    store = store_for(start, size, place.digest(), callback)
     if len(store) != size:
         raise SigningFailed("the manifest store has another length than it had a moment before")
     signed = place.filled(store)
@@ -105,13 +105,13 @@ def _sign_tiff(data: bytes, definition: str, callback: _RawSignature, chain_pem:
     return signed
 
 
-def _bound_to(definition: str, place: Layout, size: int) -> str:
+def _bound_to(definition: str, start: int, size: int, digest: bytes) -> str:
     """The definition with the hard binding (C2PA 2.x, ``c2pa.hash.data``) that the engine would add."""
     binding = {
-        "exclusions": [{"start": place.start, "length": size}],
+        "exclusions": [{"start": start, "length": size}],
         "name": "jumbf manifest",
         "alg": "sha256",
-        "hash": list(place.digest()),
+        "hash": list(digest),
         "pad": [],
     }
     manifest = json.loads(definition)

@@ -18,24 +18,28 @@ from signer.errors import AlreadySigned, UnreadableMedia, UnsupportedMedia
 TAG = 0xCD41
 _UNDEFINED = 7
 _MAX_ENTRIES = 0xFFFF
+MAX_PAGES = 1024  # what readers of manifests follow: one goes to 1,024, the other to 2,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The signed file around its store: ``head`` goes before it, nothing behind it."""
+    """The signed file as pieces; the store goes behind them, and nothing behind it."""
 
-    head: bytes
+    pieces: tuple[bytes | memoryview, ...]
 
     @property
     def start(self) -> int:
-        return len(self.head)
+        return sum(map(len, self.pieces))
 
     def digest(self) -> bytes:
         """SHA-256 of everything but the store."""
-        return hashlib.sha256(self.head).digest()
+        digest = hashlib.sha256()
+        for piece in self.pieces:
+            digest.update(piece)
+        return digest.digest()
 
     def filled(self, store: bytes) -> bytes:
-        return self.head + store
+        return b"".join((*self.pieces, store))
 
 
 def layout(data: bytes, store_size: int) -> Layout:
@@ -56,18 +60,28 @@ def layout(data: bytes, store_size: int) -> Layout:
     if count >= _MAX_ENTRIES:
         raise UnsupportedMedia("the first directory of the file has no room for another entry")
     directory = len(data) + len(data) % 2  # directories begin on even offsets
+    if _pages(data, order) > MAX_PAGES:
+        raise UnsupportedMedia(f"the file has more than {MAX_PAGES} pages, which not every reader follows")
     start = directory + 2 + 12 * (count + 1) + 4
     place = sum(tag < TAG for tag in tags)
     entries.insert(place, struct.pack(order + "HHII", TAG, _UNDEFINED, store_size, start))
-    head = b"".join(
-        (
-            data[:4],
-            struct.pack(order + "I", directory),
+    return Layout(
+        pieces=(
+            data[:4] + struct.pack(order + "I", directory),
             memoryview(data)[8:],
-            bytes(directory - len(data)),
-            struct.pack(order + "H", count + 1),
+            bytes(directory - len(data)) + struct.pack(order + "H", count + 1),
             *entries,
             following,
         )
     )
-    return Layout(head=head)
+
+
+def _pages(data: bytes, order: str) -> int:
+    """The length of the chain, or one more than is allowed where it does not end."""
+    (at,) = struct.unpack_from(order + "I", data, 4)
+    pages = 0
+    while at and pages <= MAX_PAGES and at + 2 <= len(data):
+        pages += 1
+        link = at + 2 + 12 * struct.unpack_from(order + "H", data, at)[0]
+        at = int.from_bytes(data[link : link + 4], "little" if order == "<" else "big")
+    return pages

@@ -1,4 +1,4 @@
-"""A JPEG (ISO/IEC 10918-1): segments, scan data, and whatever a maker put behind the picture.
+"""A JPEG (ISO/IEC 10918-1): segments, scans, and whatever a maker put behind the picture.
 
 A second picture of an MPO, a gain map, a motion photo's film lie behind the end of the picture. What points
 there counts from the end of the file (XMP of motion photos and gain maps) or from inside a segment (MPF, CIPA
@@ -40,10 +40,8 @@ def parts(data: bytes) -> Iterator[Part]:
         at = end
     if data[at : at + 2] != b"\xff\xda":
         raise ValueError("its segments do not lead to a picture")
-    close = data.find(b"\xff\xd9", at)
-    close = len(data) if close == -1 else close + 2
-    yield Part(name="the picture's scan data", start=at, end=close)
-    yield Part(name="what lies behind the picture", start=close, end=len(data))
+    # One part: to look for the end of the picture costs more than to sign it.
+    yield Part(name="the picture, or what lies behind it", start=at, end=len(data))
 
 
 def _of_manifest(data: bytes, body: int, end: int, stores: set[bytes]) -> bool:

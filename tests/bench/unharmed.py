@@ -1,6 +1,7 @@
 """Sign, compare, and let others look: a hand-run check over any number of files.
 
     python -m tests.bench.unharmed FOLDER_OR_FILE...
+    python -m tests.bench.unharmed --cost
 
 For every file that is signed at all: our own comparison (signer/unharmed), both C2PA readers, and programs
 that know nothing of C2PA, asked before and after: Pillow and libheif for pixels, EXIF, ICC and XMP of every
@@ -16,11 +17,13 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 import pillow_heif
 from PIL import Image, ImageSequence
@@ -36,7 +39,15 @@ from tests.doubles.readers import read_with_c2pa, read_with_encypher
 from tests.programs import require_program
 
 MAX_FRAMES = 70
-_POSITIONS = ("Offset", "Start", "TileOffsets", "MediaDataOffset", "SourceFile", "MPImageStart")
+_POSITIONS = (
+    "Offset",
+    "Start",
+    "TileOffsets",
+    "StripOffsets",
+    "MediaDataOffset",
+    "SourceFile",
+    "MPImageStart",
+)
 _OURS = (
     "Jpeg2000",
     "JUMBF",
@@ -58,14 +69,17 @@ def signed_or_refused(data: bytes, name: str, pki: TestPki) -> tuple[str, bytes]
         raise SignerError("carries a manifest already")
     refuse_signed(data, media_type)
     leaf = pki.leaf()
-    claim = CaptureClaim(
+    signed = sign_media(data, media_type, _claim(name), leaf.ec_key, leaf.chain_pem)
+    refuse_harm(data, signed, media_type, name)
+    return media_type, signed
+
+
+def _claim(name: str) -> CaptureClaim:
+    return CaptureClaim(
         title=name.encode("utf-8", "replace").decode(),
         captured_at=datetime.now(UTC),
         device=DeviceAssertion(device_id="device-0001", counter=1, nonce=bytes(16)),
     )
-    signed = sign_media(data, media_type, claim, leaf.ec_key, leaf.chain_pem)
-    refuse_harm(data, signed, media_type, name)
-    return media_type, signed
 
 
 def seen_by_others(data: bytes, media_type: str, suffix: str, *, tags: bool) -> dict[str, object]:
@@ -137,8 +151,43 @@ def tags_of(paths: list[Path]) -> list[dict[str, object]]:
     ]
 
 
+def cost() -> None:
+    """What the comparison costs beside the signing, by size and kind; medians."""
+    pki = TestPki()
+    leaf = pki.leaf()
+    for megapixels in (1, 12, 48):
+        size = int((megapixels * 1e6 * 4 / 3) ** 0.5), int((megapixels * 1e6 * 3 / 4) ** 0.5)
+        image = Image.effect_noise((size[0] // 4, size[1] // 4), 60).resize(size).convert("RGB")
+        for kind, options in (
+            ("JPEG", {"quality": 92}),
+            ("TIFF", {}),
+            ("PNG", {"compress_level": 1}),
+            ("HEIF", {}),
+        ):
+            out = io.BytesIO()
+            image.save(out, kind, **options)
+            data = out.getvalue()
+            media_type = media_type_of(data, "x")
+            signing, comparing, signed = [], [], b""
+            for _ in range(7):
+                start = time.perf_counter()
+                signed = sign_media(data, media_type, _claim("x"), leaf.ec_key, leaf.chain_pem)
+                middle = time.perf_counter()
+                refuse_harm(data, signed, media_type, "x")
+                signing.append(middle - start)
+                comparing.append(time.perf_counter() - middle)
+            first, second = median(signing) * 1e3, median(comparing) * 1e3
+            print(
+                f"{megapixels:3} MP {kind:5} {len(data) / 1e6:6.1f} MB: sign {first:7.2f} ms,"
+                f" compare {second:6.3f} ms ({second / first:.1%})"
+            )
+
+
 def main(arguments: list[str]) -> int:
     pillow_heif.register_heif_opener()
+    if arguments == ["--cost"]:
+        cost()
+        return 0
     files = [
         p
         for a in arguments

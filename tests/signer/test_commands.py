@@ -16,10 +16,12 @@ from click.testing import CliRunner, Result
 from authn.cli import cli
 from signer.staple import has_token
 from tests.conftest import ROOT
+from tests.doubles import makers
 from tests.doubles.devices import Camera, enrolled_camera
 from tests.doubles.http_server import Answer, serving
+from tests.doubles.iso import box
 from tests.doubles.photos import photo
-from tests.doubles.pki import pem_of
+from tests.doubles.pki import TestPki, pem_of
 from tests.doubles.readers import read_with_c2pa
 
 Assay = Callable[..., Result]
@@ -108,6 +110,104 @@ def test_one_refused_photo_does_not_stop_the_next_and_ends_in_exit_code_3(
     again = assay("sign", "--no-stamp", photos[0])
     assert again.exit_code == 3
     assert "[assay.input.alreadySigned]" in again.stderr
+
+
+def bad_files(folder: Path) -> tuple[Path, ...]:
+    """Of every stage of a signing one that fails there."""
+    contents = {
+        "many.tif": makers.chained_tiff(1100),
+        "looped.tif": looped_tiff(),
+        "cut.jpg": photo()[:-300],
+        "junk.wav": makers.FILMS["lists.wav"]() + b"more than one byte behind the end",
+        "raw.cr3": box(b"ftyp", b"crx \0\0\0\1crx isom") + box(b"mdat", bytes(40)),
+        "text.heic": b"no photo",
+        "torn.jpg": b"\xff\xd8\xff\xeb\0\x20JP\0\1\0\0\0\5\0\0\0\x10jumb0123456789" + photo()[2:],
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return tuple(folder / name for name in contents)
+
+
+def looped_tiff() -> bytes:
+    data = bytearray(makers.chained_tiff(1))
+    data[-4:] = data[4:8]
+    return bytes(data)
+
+
+def test_files_that_cannot_be_signed_cost_themselves_and_never_the_run(
+    assay: Assay, photos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    bad = bad_files(tmp_path)
+    before = {path: path.read_bytes() for path in bad}
+    result = assay("sign", "--no-stamp", photos[0], *bad, photos[1])
+    assert result.exit_code == 3
+    assert [line.split()[1] for line in result.stdout.splitlines() if line.startswith("signed")][-1] == str(
+        photos[1]
+    )
+    refused = [line for line in result.stderr.splitlines() if line.startswith("not signed")]
+    signed = [path for path in bad if path.read_bytes() != before[path]]
+    assert len(refused) == len(bad) - len(signed)
+    assert [path.name for path in signed] in ([], ["torn.jpg"])  # boxes that are no manifest may be anything
+    assert all("[assay.input." in line for line in refused)
+
+
+def test_watching_goes_on_behind_a_file_that_cannot_be_signed(assay: Assay, tmp_path: Path) -> None:
+    hot = tmp_path / "hot"
+    hot.mkdir()
+    bad = bad_files(hot)
+    (hot / "zuletzt.jpg").write_bytes(photo())
+    result = assay("watch", hot, "--once", "--interval", "0.05", "--settle", "0.1", "--no-stamp")
+    assert result.exit_code == 3
+    assert f"signed {hot / 'zuletzt.jpg'} " in result.stdout
+    assert result.stderr.count("not signed") >= len(bad) - 1
+
+
+def test_stamping_by_name_goes_on_behind_a_file_that_cannot_be_stamped(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bad = bad_files(tmp_path)
+    assert assay("sign", "--no-stamp", photos[0]).exit_code == 0
+    moved = photos[0].rename(photos[0].with_name("moved.jpg"))
+    with serving(lambda q: Answer(headers=REPLY, body=camera.stamp(q.body))) as url:
+        monkeypatch.setenv("ASSAY_TSA_URL", url)
+        result = assay("stamp", *bad, moved)
+    assert result.exit_code == 3
+    assert stamped(moved)
+    assert result.stderr.count("not stamped") == len(bad)
+
+
+def test_a_stamp_of_an_authority_that_nobody_here_knows_is_not_stapled(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stranger = enrolled_camera(tmp_path / "elsewhere", TestPki("Elsewhere"))
+    with serving(lambda q: Answer(headers=REPLY, body=stranger.stamp(q.body))) as url:
+        monkeypatch.setenv("ASSAY_TSA_URL", url)
+        result = assay("sign", photos[0])
+        assert result.exit_code == 0
+        assert "chains to none of the roots" in result.stderr
+        assert assay("stamp").exit_code == 4
+        assert not stamped(photos[0])
+        assert len(camera.spool.pending()) == 1
+        (tmp_path / "roots.pem").write_bytes(pem_of(*stranger.pki.tsa_roots))
+        monkeypatch.setenv("ASSAY_TSA_ROOTS", str(tmp_path / "roots.pem"))
+        assert assay("stamp").exit_code == 0
+    assert stamped(photos[0])
+
+
+def test_where_no_root_is_known_no_stamp_is_asked_for(
+    pki: TestPki, photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    camera = enrolled_camera(tmp_path / "bare", pki)
+    (camera.identity.folder / "tsa-roots.pem").write_bytes(b"")
+    asked: list[bytes] = []
+    monkeypatch.setenv("ASSAY_HOME", str(camera.home))
+    with serving(lambda q: Answer(headers=REPLY, body=asked.append(q.body) or camera.stamp(q.body))) as url:
+        monkeypatch.setenv("ASSAY_TSA_URL", url)
+        result = CliRunner().invoke(cli, ["sign", str(photos[0])])
+    assert result.exit_code == 0, result.output
+    assert "name one in tsa_roots" in result.stderr
+    assert asked == []
+    assert len(camera.spool.pending()) == 1
 
 
 def test_json_gives_one_object_per_photo(assay: Assay, photos: tuple[Path, ...], tmp_path: Path) -> None:

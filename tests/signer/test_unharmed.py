@@ -19,7 +19,7 @@ from signer.capture import sign_file
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.container import read_manifest
 from signer.embed.bmff import make_room
-from signer.embed.tiff import layout
+from signer.embed.tiff import MAX_PAGES, layout
 from signer.errors import InputRefused, PhotoWouldChange, SignerError, UnsupportedMedia
 from signer.formats import media_type_of
 from signer.unharmed import refuse_harm
@@ -232,6 +232,14 @@ def test_a_first_directory_without_room_for_another_entry_is_refused() -> None:
     full = b"II*\0" + struct.pack("<IH", 8, 0xFFFF) + struct.pack("<HHII", 300, 4, 1, 0) * 0xFFFF + bytes(4)
     with pytest.raises(UnsupportedMedia, match="no room"):
         layout(full, 13_000)
+
+
+def test_a_tiff_has_as_many_pages_as_both_readers_follow_or_is_refused(pki: TestPki) -> None:
+    media_type, signed = signed_or_refused(makers.chained_tiff(MAX_PAGES), "scan.tif", pki)
+    for reading in (read_with_c2pa(signed, media_type, pki), read_with_encypher(signed, media_type, pki)):
+        assert reading.state == "Trusted"
+    with pytest.raises(UnsupportedMedia, match="1024 pages"):
+        signed_or_refused(makers.chained_tiff(MAX_PAGES + 1), "scan.tif", pki)
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -19,14 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from authn.devices import DeviceRecord, RegistryView
 from authn.devices.snapshot import record_json, record_of
 from authn.errors import BundleError, NoteError, SettingsError
 from authn.instants import utc_of
 from authn.media import MAX_SIDECAR_BYTES, Media
-from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
+from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, crl_pem, read_crl
 from authn.provenance.axes import spki_sha256
 from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 from authn.provenance.own import read_own
@@ -101,7 +99,7 @@ def write_bundle(media: Media, report: Report, basis: Basis, *, with_media: bool
         **_for_people(media),
     }
     if basis.roots.crls:
-        parts[CRLS] = b"".join(c.parsed.public_bytes(Encoding.PEM) for c in basis.roots.crls)
+        parts[CRLS] = b"".join(map(crl_pem, basis.roots.crls))
     if basis.receipt is not None:
         parts[RECEIPT] = basis.receipt.encode()
     if media.sidecar is not None:

@@ -14,6 +14,7 @@ AuthnError                               500  4
 │   ├── UnknownDevice                    404  3
 │   ├── DeviceExists                     409  3
 │   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
+│       ├── RequestUnreadable            400  3   no PKCS#10 request at all
 │       ├── AttestationRefused           403  3   the maker does not vouch for the key as asked
 │       └── ChallengeRefused             403  3   not ours, used before, expired, or for another token
 ├── CaptureRefused                       422  1   an upload that is not established throughout
@@ -117,6 +118,11 @@ class DeviceExists(RegistryError):
 class EnrolmentRefused(RegistryError):
     code = "assay.device.enrolmentRefused"
     http_status = 403
+
+
+class RequestUnreadable(EnrolmentRefused):
+    code = "assay.device.requestUnreadable"
+    http_status = 400
 
 
 class AttestationRefused(EnrolmentRefused):

@@ -34,10 +34,7 @@ def open_cv2() -> ModuleType:
     try:
         import cv2
     except ImportError as e:
-        raise DetectorError(
-            f"OpenCV cannot be loaded ({e}); install libgl1 and libglib2.0-0 (apt-get install libgl1 "
-            "libglib2.0-0), or opencv-python-headless in place of opencv-python"
-        ) from e
+        raise DetectorError(f"OpenCV cannot be loaded here ({e}); assay doctor says how to mend it") from e
     module: ModuleType = cv2
     return module
 

@@ -74,7 +74,7 @@ def open_encoder(path: Path) -> OnnxEncoder:
     try:
         import onnxruntime
     except ImportError as e:
-        raise ModelUnavailable("the image encoder needs onnxruntime: pip install 'assay[semantic]'") from e
+        raise ModelUnavailable("onnxruntime, which runs the image encoder, is not installed here") from e
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(

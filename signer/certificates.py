@@ -34,7 +34,20 @@ _PEM = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X50
 SignatureParameters = padding.PSS | padding.PKCS1v15 | ec.ECDSA
 
 
-class Certificate(Protocol):
+class Signed(Protocol):
+    """What is asked of a signature on a certificate or a revocation list."""
+
+    @property
+    def signature_algorithm_oid(self) -> x509.ObjectIdentifier: ...
+    @property
+    def signature_algorithm_parameters(self) -> SignatureParameters | None: ...
+    @property
+    def signature_hash_algorithm(self) -> hashes.HashAlgorithm | None: ...
+    @property
+    def signature(self) -> bytes: ...
+
+
+class Certificate(Signed, Protocol):
     """What is asked of a certificate here. pyca's own class answers it, and ``Transcribed``."""
 
     @property
@@ -51,16 +64,6 @@ class Certificate(Protocol):
     def extensions(self) -> x509.Extensions: ...
     @property
     def public_key_algorithm_oid(self) -> x509.ObjectIdentifier: ...
-    @property
-    def signature_algorithm_oid(self) -> x509.ObjectIdentifier: ...
-    @property
-    def signature_algorithm_parameters(self) -> SignatureParameters | None: ...
-    @property
-    def signature_hash_algorithm(self) -> hashes.HashAlgorithm | None: ...
-    @property
-    def signature(self) -> bytes: ...
-    @property
-    def tbs_certificate_bytes(self) -> bytes: ...
     def public_key(self) -> CertificatePublicKeyTypes: ...
     def public_bytes(self, encoding: Encoding) -> bytes: ...
     def __hash__(self) -> int: ...
@@ -118,10 +121,6 @@ class Transcribed:
     def signature(self) -> bytes:
         return self.read.signature
 
-    @property
-    def tbs_certificate_bytes(self) -> bytes:
-        return _parts(self.der).to_be_signed
-
     def public_key(self) -> CertificatePublicKeyTypes:
         return self.read.public_key()
 
@@ -170,68 +169,59 @@ def issued_by(certificate: Certificate, issuer: Certificate) -> bool:
         if isinstance(certificate, x509.Certificate) and isinstance(issuer, x509.Certificate):
             certificate.verify_directly_issued_by(issuer)
             return True
-        return certificate.issuer == issuer.subject and _is_signed(certificate, issuer.public_key())
+        der, key = certificate.public_bytes(Encoding.DER), issuer.public_key()
+        return certificate.issuer == issuer.subject and signature_holds(der, certificate, key)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
         return False
 
 
 def issuer_name(certificate: Certificate) -> bytes:
     """DER of the name, as it was issued."""
-    return _parts(certificate.public_bytes(Encoding.DER)).issuer
+    return _names(certificate.public_bytes(Encoding.DER))[0]
 
 
 def subject_name(certificate: Certificate) -> bytes:
     """DER of the name, as it was issued."""
-    return _parts(certificate.public_bytes(Encoding.DER)).subject
+    return _names(certificate.public_bytes(Encoding.DER))[1]
 
 
-def _is_signed(certificate: Certificate, key: CertificatePublicKeyTypes) -> bool:
-    """False for a kind of key that is not listed; raises ``InvalidSignature`` for a wrong signature."""
-    parts = _parts(certificate.public_bytes(Encoding.DER))
-    if parts.algorithm != parts.signed_algorithm:  # RFC 5280, 4.1.1.2
+def signature_holds(der: bytes, read: Signed, key: CertificatePublicKeyTypes) -> bool:
+    """Whether ``key`` signed what ``der`` holds, a certificate or a revocation list; ``read`` is what pyca
+    makes of it, or of its transcript. False for a kind of key or signature that is not listed here."""
+    to_be_signed, algorithm, *_ = single(der, SEQUENCE).children()
+    inner = next((part for part in to_be_signed.children() if part.tag == SEQUENCE), None)
+    if inner is None or inner.raw != algorithm.raw:  # RFC 5280, 4.1.1.2 and 5.1.1.2
         return False
-    tbs = parts.to_be_signed
-    how, digest = certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm
+    try:
+        return _verified(to_be_signed.raw, read, key)
+    except InvalidSignature:
+        return False
+
+
+def _verified(message: bytes, read: Signed, key: CertificatePublicKeyTypes) -> bool:
+    how, digest = read.signature_algorithm_parameters, read.signature_hash_algorithm
     if isinstance(key, rsa.RSAPublicKey) and isinstance(how, padding.PSS | padding.PKCS1v15) and digest:
-        key.verify(certificate.signature, tbs, how, digest)
+        key.verify(read.signature, message, how, digest)
     elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(how, ec.ECDSA):
-        key.verify(certificate.signature, tbs, how)
+        key.verify(read.signature, message, how)
     elif (
         isinstance(key, ed25519.Ed25519PublicKey)
-        and certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519
+        and read.signature_algorithm_oid == SignatureAlgorithmOID.ED25519
     ):
-        key.verify(certificate.signature, tbs)
+        key.verify(read.signature, message)
     else:
         return False
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """DER of parts as they were issued; ``signed_algorithm`` is the one inside what is signed."""
-
-    to_be_signed: bytes
-    signed_algorithm: bytes
-    algorithm: bytes
-    issuer: bytes
-    subject: bytes
-
-
-def _parts(der: bytes) -> _Parts:
-    """Raises ``DerError``; never for a certificate that was read."""
-    to_be_signed, algorithm, *_ = single(der, SEQUENCE).children()
-    fields = to_be_signed.children()
+def _names(der: bytes) -> tuple[bytes, bytes]:
+    """Issuer and subject, as they were issued. Raises ``DerError``; never for a certificate that was read."""
+    fields = single(der, SEQUENCE).children()[0].children()
     fields = fields[1:] if fields and fields[0].tag == _VERSION else fields
     if len(fields) < 5:
         raise DerError("this is no certificate")
-    _serial, signed, issuer, _validity, subject = fields[:5]
-    return _Parts(
-        to_be_signed=to_be_signed.raw,
-        signed_algorithm=signed.raw,
-        algorithm=algorithm.raw,
-        issuer=issuer.raw,
-        subject=subject.raw,
-    )
+    _serial, _algorithm, issuer, _validity, subject = fields[:5]
+    return issuer.raw, subject.raw
 
 
 def _read(der: bytes) -> x509.Certificate:

@@ -37,12 +37,21 @@ def _rewritten(element: Element, bare: bool, depth: int) -> bytes:
         raise DerError("elements are nested too deeply")
     if element.tag & 0x20:
         parts = elements(element.body)
+        _check_once(parts)
         if (extension := _extension(parts)) is not None and element.tag == SEQUENCE:
             return _rewritten_extension(*extension, bare, depth)
         return encoded(element.tag, b"".join(_rewritten(part, bare, depth + 1) for part in parts))
     if element.tag in _STRINGS:
         return _string(element)
     return encoded(INTEGER, _minimal(element.body)) if element.tag == INTEGER else element.raw
+
+
+def _check_once(parts: tuple[Element, ...]) -> None:
+    """Two extensions of one name could say two things (RFC 5280 section 4.2). Raises ``DerError``."""
+    found = [_extension(elements(p.body)) for p in parts if p.tag == SEQUENCE]
+    names = [extension[0].body for extension in found if extension is not None]
+    if len(set(names)) != len(names):
+        raise DerError("two extensions have one name")
 
 
 def _string(element: Element) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -50,7 +51,8 @@ def demo(photo: Path | None, folder: Path, keep_serving: bool) -> None:
 
     run_demo(folder, photo, clock=utc_now, say=_say, look=look)
     if not keep_serving:
-        say(f"look at it again: ASSAY_HOME={folder / 'service'} {Path(sys.argv[0])} serve")
+        say("the service of the demo has ended; this starts it again:")
+        say(f"    ASSAY_HOME={shlex.quote(str(folder / 'service'))} {shlex.quote(sys.argv[0])} serve")
 
 
 def _say(step: str) -> None:
@@ -70,7 +72,6 @@ def _print(show: Show, folder: Path) -> None:
     say("An absent credential proves nothing, and nothing here adds proof and guess together.")
     say(f"reports: {folder / 'reports'}")
     say(f"audit:   {show.audit['inputs']} files, {folder / 'audit' / 'summary.html'}")
-    say(f"page:    {show.address}/ (while the service runs)")
     say(f"done in {show.elapsed_s:.0f} s")
 
 

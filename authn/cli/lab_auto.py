@@ -9,12 +9,13 @@ import click
 from authn.cli.out import say_block
 from authn.cli.progress import Progress
 
+RUNS_FOLDER = Path("runs")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
 @click.option("--data", type=_FOLDER, required=True, help="Any folder of photos (JPEG, PNG, WebP).")
-@click.option("--out", "run", type=_FOLDER, required=True, help="Run folder; run again to go on.")
+@click.option("--out", "run", type=_FOLDER, help="Run folder, default: runs/NAME-lab; run again to go on.")
 @click.option(
     "--minutes", default=30.0, show_default=True, type=click.FloatRange(1, 100_000),
     help="About how long all of it may take on one free core; judging and evaluating add some minutes.",
@@ -30,7 +31,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     help="Where generators are fitted; auto takes a GPU where there is one.",
 )  # fmt: skip
 def auto(
-    data: Path, run: Path, minutes: float, seed: int, side: str, families: tuple[str, ...], device: str
+    data: Path, run: Path | None, minutes: float, seed: int, side: str, families: tuple[str, ...], device: str
 ) -> None:
     """Index photos, fit the zoo, train a detector on it, calibrate, evaluate, write cards and plots.
 
@@ -41,5 +42,5 @@ def auto(
 
     options = AutoOptions(minutes=minutes, seed=seed, side=int(side), families=families, device=device)
     with Progress() as report:
-        text = run_auto(data, run, options, report)
+        text = run_auto(data, run or RUNS_FOLDER / f"{data.absolute().name}-lab", options, report)
     say_block(text)

@@ -67,7 +67,14 @@ def init(home: Path, name: str, post_quantum: bool) -> None:
 @click.option(
     "--listen", default="127.0.0.1:8319", show_default=True, help="HOST:PORT; port 0 takes a free one."
 )
-@click.option("--log", "logs", multiple=True, required=True, help="Public key (vkey) of a log; repeatable.")
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    required=True,
+    metavar='"VKEY [ORIGIN]"',
+    help="Public key of a log, and its origin where that is not the key's name; repeatable.",
+)
 def serve(home: Path, listen: str, logs: tuple[str, ...]) -> None:
     """Answer logs until Ctrl-C or SIGTERM.
 

@@ -7,6 +7,8 @@ make it say less than it seems to (indirect, delta, partitioned, an unknown crit
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +20,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from authn.pki.profile import Issuer
-from signer.certificates import Certificate
+from signer.certificates import Certificate, signature_holds
+from signer.transcript import transcript
 
 MAX_CRL_BYTES = 64 * 1024 * 1024
 EXPIRED_CERTIFICATES_ON_CRL = x509.ObjectIdentifier("2.5.29.60")  # X.509, 9.5.2.9
@@ -32,6 +34,7 @@ _EVALUATED = frozenset(
 )
 _EVALUATED_IN_ENTRY = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
 _WEAK = (hashes.SHA1, hashes.MD5)
+_PEM = re.compile(rb"-----BEGIN X509 CRL-----([^-]*)-----END X509 CRL-----")
 
 
 class Cause(StrEnum):
@@ -74,9 +77,11 @@ class RevokedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Crl:
-    """A list that was read completely; ``entries`` by serial number. Equal only to itself."""
+    """A list that was read completely; ``entries`` by serial number. Equal only to itself. ``der`` is the
+    list as it was issued, ``parsed`` what pyca makes of it or of its transcript."""
 
     parsed: x509.CertificateRevocationList
+    der: bytes
     entries: Mapping[int, RevokedEntry]
     number: int
     this_update: datetime
@@ -126,16 +131,15 @@ def read_crl(data: bytes) -> Crl:
     """One list, PEM or DER. Raises ``CrlRefused`` for what cannot be read or may say less than it seems."""
     if len(data) > MAX_CRL_BYTES:
         raise CrlRefused(f"the list has more than {MAX_CRL_BYTES} bytes")
-    load = x509.load_pem_x509_crl if data.lstrip().startswith(b"-----") else x509.load_der_x509_crl
     try:
-        crl = load(data)
+        issued = _der(data)
+        crl = _loaded(issued)
         _ = crl.signature_hash_algorithm, crl.issuer.rfc4514_string(), crl.signature
         number = _check_extensions(crl.extensions)
         # Sorted, so that of two entries for one certificate the one that reaches further back is kept.
         found = sorted((_read_entry(e) for e in crl), key=lambda e: e.invalid_since, reverse=True)
         entries = {e.serial: e for e in found}
         this_update, next_update = crl.last_update_utc, crl.next_update_utc
-        der = crl.public_bytes(Encoding.DER)
     except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion, UnsupportedAlgorithm) as e:
         raise CrlRefused("it is no X.509 revocation list (PEM or DER), or a damaged one") from e
     except (x509.UnsupportedGeneralNameType, x509.ExtensionNotFound) as e:
@@ -144,12 +148,37 @@ def read_crl(data: bytes) -> Crl:
         raise CrlRefused("the list does not say when the next one comes")
     return Crl(
         parsed=crl,
+        der=issued,
         entries=entries,
         number=number,
         this_update=this_update,
         next_update=next_update,
-        sha256=sha256(der).hexdigest(),
+        sha256=sha256(issued).hexdigest(),
     )
+
+
+def crl_pem(crl: Crl) -> bytes:
+    """The list as it was issued."""
+    lines = base64.encodebytes(crl.der)
+    return b"-----BEGIN X509 CRL-----\n" + lines + b"-----END X509 CRL-----\n"
+
+
+def _der(data: bytes) -> bytes:
+    """Raises ``ValueError``."""
+    if not data.lstrip().startswith(b"-----"):
+        return data
+    found = _PEM.search(data)
+    if found is None:
+        raise ValueError("the text holds no list")
+    return base64.b64decode(found[1])
+
+
+def _loaded(der: bytes) -> x509.CertificateRevocationList:
+    """By pyca, in the spelling of the list or in DER's. Raises ``ValueError``."""
+    try:
+        return x509.load_der_x509_crl(der)
+    except ValueError:
+        return x509.load_der_x509_crl(transcript(der))
 
 
 def covers(crl: Crl, certificate: Certificate, issuer: Certificate) -> bool:
@@ -184,7 +213,7 @@ def _check_issuer(crl: Crl, issuer: Certificate) -> None:
     if isinstance(crl.parsed.signature_hash_algorithm, _WEAK):
         raise CrlRefused("the list is signed over a broken digest")
     try:
-        signed = crl.parsed.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+        signed = signature_holds(crl.der, crl.parsed, issuer.public_key())
     except (TypeError, ValueError, UnsupportedAlgorithm) as e:
         raise CrlRefused("the list's signature cannot be checked") from e
     if not signed:

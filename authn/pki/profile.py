@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AttributeOID, AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from authn.errors import EnrolmentRefused, Unavailable
+from authn.errors import EnrolmentRefused, RequestUnreadable, Unavailable
 from signer.usages import CLAIM_SIGNING
 
 # Other readers' default lists lack C2PA's own purpose and document signing; without e-mail protection they
@@ -26,6 +26,7 @@ DEVICE_USAGES = (CLAIM_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION)
 ORGANISATION = "Assay"
 DEVICE_ORGANISATION = "Assay devices"
 MAX_CSR_BYTES = 8192
+UNREADABLE = "the certificate request cannot be parsed (PKCS#10, PEM or DER)"
 # What our devices write into challengePassword (RFC 2985, 5.4.1): a challenge, and whose it is.
 FOR_A_SERVICE = re.compile(rb"[A-Za-z0-9_-]{43} \S+")
 # Clocks differ: a device whose clock is behind must be able to use its certificate at once.
@@ -80,20 +81,17 @@ def parse_csr(csr: bytes, *, challenge: str | None = None, origin: str = "") -> 
     one, and for the service of this ``origin`` where it is known (docs/formats/enrolment.md).
 
     Requested subject and extensions are ignored: they are what a stranger would like. Raises
-    ``EnrolmentRefused``.
+    ``EnrolmentRefused``, and ``RequestUnreadable`` for what is no such request.
     """
-    if len(csr) > MAX_CSR_BYTES:
-        raise EnrolmentRefused(f"the certificate request has more than {MAX_CSR_BYTES} bytes")
-    load = x509.load_pem_x509_csr if csr.lstrip().startswith(b"-----") else x509.load_der_x509_csr
     try:
-        request = load(csr)
+        request = _load_csr(csr)
         key = request.public_key()
         answered = _challenges(request, needed=challenge is not None)
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise EnrolmentRefused("device keys must be P-256 (ES256)")
         proven = request.is_signature_valid
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as e:
-        raise EnrolmentRefused("the certificate request cannot be parsed (PKCS#10, PEM or DER)") from e
+        raise RequestUnreadable(UNREADABLE) from e
     if not proven:
         raise EnrolmentRefused("the certificate request is not signed by its own key")
     if challenge is not None and [a.partition(b" ")[0] for a in answered] != [challenge.encode()]:
@@ -102,6 +100,27 @@ def parse_csr(csr: bytes, *, challenge: str | None = None, origin: str = "") -> 
     if origin and any(name != origin.encode() for name in named):
         raise EnrolmentRefused(f"the certificate request was not made for this service, {origin}")
     return key
+
+
+def common_name_of(csr: bytes) -> str:
+    """The name that a request asks for; empty where it asks for none or for several. Raises as
+    ``parse_csr``."""
+    parse_csr(csr)
+    try:
+        names = _load_csr(csr).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except (ValueError, TypeError) as e:
+        raise RequestUnreadable("the subject of the certificate request cannot be read") from e
+    return str(names[0].value) if len(names) == 1 else ""
+
+
+def _load_csr(csr: bytes) -> x509.CertificateSigningRequest:
+    if len(csr) > MAX_CSR_BYTES:
+        raise EnrolmentRefused(f"the certificate request has more than {MAX_CSR_BYTES} bytes")
+    load = x509.load_pem_x509_csr if csr.lstrip().startswith(b"-----") else x509.load_der_x509_csr
+    try:
+        return load(csr)
+    except (ValueError, TypeError, x509.InvalidVersion) as e:
+        raise RequestUnreadable(UNREADABLE) from e
 
 
 def _challenges(request: x509.CertificateSigningRequest, *, needed: bool) -> list[bytes]:

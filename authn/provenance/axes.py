@@ -170,10 +170,12 @@ def signer_axis(
     answers: Sequence[EngineAnswer],
     abstentions: tuple[Abstention, ...],
     *,
+    unknown: str = "",
     time_open: bool = False,
     usages: frozenset[x509.ObjectIdentifier] = SIGNER_USAGES,
 ) -> SignerResult:
-    """Step 6. ``time_open`` as in ``TimeResult``."""
+    """Step 6. ``time_open`` as in ``TimeResult``. ``unknown``: why the signature was not computed, or which
+    certificate of the file cannot be read; a path that is refused for want of it says nothing."""
     if signature_holds is False:
         finding = Finding(
             code="claimSignature.mismatch",
@@ -183,7 +185,7 @@ def signer_axis(
         return SignerResult(axis=AxisEvidence(axis=Axis.SIGNER, outcome=Outcome.REFUTED, findings=(finding,)))
     if signature_holds is None:
         return SignerResult(
-            axis=silent(Axis.SIGNER, "the claim signature could not be located by our own check")
+            axis=silent(Axis.SIGNER, unknown or "the claim signature could not be located by our own check")
         )
     if not roots:
         axis = silent(Axis.SIGNER, "no signer roots were given")
@@ -194,6 +196,8 @@ def signer_axis(
         chain = _views(path, roots)
     except UntrustedChain as e:
         own, finding = _refused(e, certificates, roots, time_open=time_open)
+        if own is Outcome.OUTSIDE_LISTS and unknown:
+            own, finding = Outcome.NOT_EXAMINED, silent(Axis.SIGNER, unknown).findings[0]
         if isinstance(e, CredentialExpired):
             clock = Abstention(engine="c2pa-rs", axis=Axis.SIGNER, reason="", by_clock=True)
             abstentions = (*abstentions, clock)

@@ -78,6 +78,7 @@ def verify_media(
         at,
         answers,
         abstentions,
+        unknown=own.failure or next(iter(own.unreadable), ""),
         time_open=stamps.open,
         usages=roots.usages,
     )  # 6

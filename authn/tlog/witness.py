@@ -20,13 +20,17 @@ from authn.tlog.checkpoint import Checkpoint
 from authn.tlog.checkpoint import parse as parse_checkpoint
 from authn.tlog.cosignature import Cosigner
 from authn.tlog.merkle import EMPTY_ROOT, MAX_SIZE
-from authn.tlog.note import Verifier, parse, signature_line, verify
+from authn.tlog.note import Verifier, parse, parse_vkey, signature_line, verify
 from authn.tlog.proof import MAX_HASHES, Proof, proves_consistency
 
 MAX_BODY_BYTES = 64 << 10
 MAX_UNPROVEN = (
     256  # notes kept for each log whose proof failed; anybody can send a bad proof with a good note
 )
+# Logs from before the recommendation, by their keys.
+ORIGINS = {
+    "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8": "go.sum database tree",
+}
 PLAIN = "text/plain; charset=utf-8"
 SIZE = "text/x.tlog.size"
 BUSY_TIMEOUT_S = 20
@@ -60,6 +64,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownLog:
+    """``origin`` is the first line of its checkpoints; empty: the name of its key, as tlog-checkpoint
+    recommends. A key signs for no other log than the one it was given for."""
+
+    key: Verifier
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     old: int
     proof: Proof
@@ -67,12 +80,25 @@ class _Asked:
     note: str
 
 
+def parse_log(text: str) -> KnownLog:
+    """A vkey, and after a space the origin where it is not the key's name. Raises ``NoteError``."""
+    vkey, _, origin = text.partition(" ")
+    return KnownLog(key=parse_vkey(vkey), origin=origin or ORIGINS.get(vkey, ""))
+
+
 class Witness:
     """Over one SQLite file; several threads and processes may serve the same."""
 
-    def __init__(self, database: Path, logs: Sequence[Verifier], signers: Sequence[Cosigner]) -> None:
+    def __init__(
+        self, database: Path, logs: Sequence[Verifier | KnownLog], signers: Sequence[Cosigner]
+    ) -> None:
+        """A key alone is of the log that is called as the key. Raises ``NoteError`` for two keys of one log,
+        of which only one would count."""
         self._database = database
-        self._logs = {key.name: key for key in logs}
+        known = [log if isinstance(log, KnownLog) else KnownLog(key=log) for log in logs]
+        self._logs = {log.origin or log.key.name: log.key for log in known}
+        if len(self._logs) != len(set(known)):
+            raise NoteError("two keys are given for one log")
         self._signers = tuple(signers)
         with self._connected() as connection:
             connection.executescript(SCHEMA)

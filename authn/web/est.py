@@ -13,14 +13,13 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs7
-from cryptography.x509.oid import NameOID
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from authn.devices import DeviceRecord
 from authn.errors import BadRequest, EnrolmentRefused
 from authn.intake import verify_token
-from authn.pki.profile import LEAF_SKEW, MAX_CSR_BYTES, parse_csr
+from authn.pki.profile import LEAF_SKEW, MAX_CSR_BYTES, common_name_of, parse_csr
 from authn.web.api import services
 from authn.web.problems import HTTP_CODES, refusal
 from signer.digest import sha256_of
@@ -50,7 +49,7 @@ def enrol() -> Response:
     given = request.authorization
     verify_token((given.token or given.password or "").strip(), services().enrolment_token)
     csr = _read_request()
-    enrolled = services().intake.enrol(_common_name(csr), csr, services().clock())
+    enrolled = services().intake.enrol(common_name_of(csr), csr, services().clock())
     return _certificates(enrolled.chain[:1])
 
 
@@ -65,7 +64,7 @@ def renew() -> Response:
     device = services().registry.device_by_key(sha256_of(spki).value.hex())
     if device is None:
         raise EnrolmentRefused("this key belongs to no enrolled device: enrol it first")
-    if _common_name(csr) not in ("", device.name):
+    if common_name_of(csr) not in ("", device.name):
         raise EnrolmentRefused("the request is for another name than the key was enrolled under")
     newest = services().registry.newest_certificate(device.device_id)
     if device.revoked_at is None and newest is not None and _is_fresh(newest, device, now):
@@ -92,17 +91,6 @@ def _read_request() -> bytes:
         return base64.b64decode(b"".join(body.split()), validate=True)
     except binascii.Error as e:
         raise BadRequest("the body is not a PKCS#10 request in base64") from e
-
-
-def _common_name(csr: bytes) -> str:
-    """Empty where the request names none or several. Raises as ``parse_csr``."""
-    parse_csr(csr)
-    load = x509.load_pem_x509_csr if csr.lstrip().startswith(b"-----") else x509.load_der_x509_csr
-    try:
-        names = load(csr).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except ValueError as e:
-        raise EnrolmentRefused("the subject of the certificate request cannot be read") from e
-    return str(names[0].value) if len(names) == 1 else ""
 
 
 def _certificates(certificates: tuple[x509.Certificate, ...]) -> Response:

@@ -71,6 +71,14 @@ def respelt(certificate: x509.Certificate, issuer: Issued, *changes: Change) -> 
     return signed(to_be_signed, issuer)
 
 
+def respelt_list(der: bytes, issuer: Issued, *changes: Change) -> bytes:
+    """A revocation list with every change, signed again."""
+    to_be_signed = single(der, SEQUENCE).children()[0].raw
+    for change in changes:
+        to_be_signed = _changed(single(to_be_signed, SEQUENCE), change)
+    return signed(to_be_signed, issuer)
+
+
 def signed(to_be_signed: bytes, issuer: Issued) -> bytes:
     algorithm = encoded(SEQUENCE, bytes.fromhex("06082a8648ce3d040302"))
     signature = issuer.ec_key.sign(to_be_signed, ec.ECDSA(hashes.SHA256()))

@@ -122,7 +122,7 @@ def examine(page: Page, url: str, file: Path | dict[str, object]) -> None:
 def test_a_photo_goes_in_and_two_columns_come_out(browser: Browser, served: Served, script: bool) -> None:
     with visiting(browser, script=script) as page:
         page.goto(served.url)
-        assert page.locator("text=Nothing leaves this machine").is_visible()
+        assert page.locator("text=The photo goes to this service and no further").is_visible()
         examine(page, served.url, served.signed)
         page.wait_for_url(f"{served.url}/reports/*")
         assert "field-camera-7" in page.locator("h1").inner_text()

@@ -22,6 +22,6 @@
     form.requestSubmit();
   });
   form.addEventListener("submit", () => {
-    progress.textContent = "Examining " + input.files[0].name + " on this machine…";
+    progress.textContent = "Examining " + input.files[0].name + "…";
   });
 })();

@@ -19,11 +19,14 @@ from authn.pki.crl import (
     CrlRefused,
     RevokedEntry,
     build_crl,
+    crl_pem,
     look_up,
     read_crl,
 )
 from authn.pki.profile import Issuer
+from signer.certificates import read_foreign
 from tests.doubles.pki import Issued, TestPki, issue, name, new_key
+from tests.doubles.spellings import relabelled, respelt, respelt_list
 from tests.programs import require_program
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -266,3 +269,34 @@ def test_what_is_no_list_is_refused(data: bytes) -> None:
 def test_a_huge_file_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(CrlRefused, match="more than"):
         read_crl(bytes(MAX_CRL_BYTES + 1))
+
+
+def test_the_list_of_an_issuer_whose_name_is_no_printable_string_is_heard() -> None:
+    """Both certificate and list are judged over the bytes that were issued."""
+    text = "Issuing_CA & Co"
+    key, spelt = new_key(), relabelled(text)
+    plain = issue(name(text), key.public_key(), issuer=PKI.root, ca=True, path_length=0)
+    above = Issued(certificate=plain, key=key)
+    issuer = read_foreign(respelt(plain, PKI.root, spelt))
+    leaf_key = new_key()
+    leaf = issue(name("device"), leaf_key.public_key(), issuer=above)
+    revoked = read_foreign(respelt(leaf, above, spelt))
+    listed = build_crl(
+        Issuer(certificate=plain, key=key),
+        [entry(revoked.serial_number)],
+        number=1,
+        this_update=NOW,
+        next_update=NOW + DAY,
+    )
+    odd = respelt_list(listed, above, spelt)
+    with pytest.raises(ValueError):
+        x509.load_der_x509_crl(odd)
+    crl = read_crl(odd)
+    assert (crl.der, read_crl(crl_pem(crl)).der) == (odd, odd)
+    assert look_up(crl, revoked, issuer, as_of=NOW) == entry(revoked.serial_number)
+    at = odd.index(revoked.serial_number.to_bytes(20, "big").lstrip(b"\0"))
+    with pytest.raises(CrlRefused, match="not signed"):
+        look_up(read_crl(odd[:at] + bytes([odd[at] ^ 1]) + odd[at + 1 :]), revoked, issuer, as_of=NOW)
+    relabelled_afterwards = respelt_list(listed, Issued(certificate=plain, key=new_key()), spelt)
+    with pytest.raises(CrlRefused, match="not signed"):
+        look_up(read_crl(relabelled_afterwards), revoked, issuer, as_of=NOW)

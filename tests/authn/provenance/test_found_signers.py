@@ -117,6 +117,19 @@ def test_an_engine_whose_usages_cannot_be_set_is_not_heard_about_one_that_was_ad
     assert [a.axis for a in known_limits(own, (answer,), SIGNER_USAGES)] == [Axis.INTEGRITY]
 
 
+def test_an_unreadable_authority_leaves_the_signer_open_and_the_bytes_established() -> None:
+    pki = TestPki()
+    leaf = pki.leaf()
+    mute = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.30"), b"\x30\x80"), False)
+    key, name_of = pki.issuing.key, pki.issuing.certificate.subject
+    unreadable = issue(name_of, key.public_key(), issuer=pki.root, ca=True, path_length=0, extra=(mute,))
+    data = signed_photo(leaf, chain_pem=pem_of(leaf.certificate, unreadable))
+    report = examiner_for(pki).examine(media(data))
+    assert outcome(report, Axis.INTEGRITY) is E
+    assert outcome(report, Axis.SIGNER) is N
+    assert "cannot be read" in report.cryptographic.axis(Axis.SIGNER).findings[0].detail
+
+
 def test_a_signer_whose_certificate_nobody_can_read_is_not_examined_and_not_accused(suites: Path) -> None:
     path = suites / "found/signers/printable_underscore.jpg"
     found = open_media(path)

@@ -13,15 +13,23 @@ ORIGIN = "log.example/receipts"
 
 
 class History:
-    def __init__(self, size: int, *, key: SigningKey | None = None, changed_from: int | None = None) -> None:
+    def __init__(
+        self,
+        size: int,
+        *,
+        key: SigningKey | None = None,
+        changed_from: int | None = None,
+        origin: str | None = None,
+    ) -> None:
         self.key = key or SigningKey.generate(ORIGIN)
+        self.origin = origin or self.key.name
         self._tree = Grown(
             b"entry %d" % i if changed_from is None or i < changed_from else b"other %d" % i
             for i in range(size)
         )
 
     def note(self, size: int) -> str:
-        return sign(Checkpoint(self.key.name, size, self._tree.roots[size]).text(), (self.key,))
+        return sign(Checkpoint(self.origin, size, self._tree.roots[size]).text(), (self.key,))
 
     def consistency(self, old: int, new: int) -> Proof:
         return consistency_proof(self._tree.node, old, new)

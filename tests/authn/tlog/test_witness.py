@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from authn.errors import NoteError
 from authn.tlog.checkpoint import parse as parse_checkpoint
 from authn.tlog.cosignature import Cosigner, WitnessKey, parse_witness_key
 from authn.tlog.note import SigningKey, verify
-from authn.tlog.witness import MAX_BODY_BYTES, MAX_UNPROVEN, Witness
+from authn.tlog.witness import MAX_BODY_BYTES, MAX_UNPROVEN, Witness, parse_log
 from authn.web.witness import create_witness_app
 from tests.authn.tlog.histories import ORIGIN, History, body
 
@@ -107,6 +108,46 @@ def test_an_unknown_log_and_a_stranger_s_signature_are_refused(witness: Witness)
 
 
 GOOD = HISTORY.request(3, 5).decode()
+
+
+GO_KEY = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+GO = "go.sum database tree"
+
+
+@pytest.mark.parametrize("origin", [GO, "another tree", "x"])
+def test_a_log_may_be_called_otherwise_than_its_key(tmp_path: Path, origin: str) -> None:
+    history = History(9, key=SigningKey.generate("sum.example"), origin=origin)
+    known = parse_log(f"{history.key.verifier} {origin}")
+    witness = Witness(tmp_path / "witness.db", (known,), (COSIGNER,))
+    for old, new in ((0, 4), (4, 9)):
+        answer = witness.add_checkpoint(history.request(old, new))
+        assert answer.status == 200, answer.body
+        keys = (history.key.verifier, COSIGNER.verifier)
+        assert len(verify(history.note(new) + answer.body, keys).signatures) == 2
+    assert witness.checkpoint(sha256(origin.encode()).hexdigest()) is not None
+    own = History(9, key=history.key)  # the same key, and the name that it was not given for
+    assert witness.add_checkpoint(own.request(0, 4)).status == 404
+
+
+def test_a_key_signs_for_no_log_that_it_was_not_given_for(tmp_path: Path) -> None:
+    """Whoever runs one log could otherwise use up the name of another."""
+    thief = History(9, key=SigningKey.generate("thief.example"), origin=ORIGIN)
+    witness = Witness(tmp_path / "a.db", (HISTORY.key.verifier, thief.key.verifier), (COSIGNER,))
+    assert witness.add_checkpoint(thief.request(0, 4)).status == 403
+    assert witness.add_checkpoint(HISTORY.request(0, 4)).status == 200
+
+
+def test_the_key_of_the_go_checksum_database_is_known_for_its_log() -> None:
+    assert parse_log(GO_KEY).origin == GO
+    assert parse_log(f"{GO_KEY} other").origin == "other"
+    assert parse_log(str(HISTORY.key.verifier)).origin == ""
+
+
+def test_two_keys_for_one_log_are_refused_rather_than_one_of_them_forgotten(tmp_path: Path) -> None:
+    other = SigningKey.generate(ORIGIN).verifier
+    with pytest.raises(NoteError, match="two keys"):
+        Witness(tmp_path / "a.db", (HISTORY.key.verifier, other), (COSIGNER,))
+    Witness(tmp_path / "a.db", (HISTORY.key.verifier, HISTORY.key.verifier), (COSIGNER,))
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_who_says_nothing_is_asked_and_who_says_the_wrong_thing_is_refused(
 
 @pytest.mark.parametrize(
     ("data", "status"),
-    [(b"", 403), (b"!!!", 400), (b"AAAA", 403), (base64.b64encode(stolen_csr()), 403), (bytes(40_000), 413)],
+    [(b"", 400), (b"!!!", 400), (b"AAAA", 400), (base64.b64encode(stolen_csr()), 403), (bytes(40_000), 413)],
     ids=["empty", "no base64", "no request", "no possession", "huge"],
 )
 def test_a_body_that_proves_nothing_enrols_nobody(
@@ -95,6 +95,35 @@ def test_a_body_that_proves_nothing_enrols_nobody(
     for path in (ENROL, RENEW):
         assert client.post(path, data=data, headers={**KIND, **BASIC}).status_code == status
     assert rows(services)[:2] == (0, 0)
+
+
+def versions() -> list[bytes]:
+    der = base64.b64decode(body())
+    at = der.index(b"\x02\x01\x00")  # the version, which PKCS#10 has as 0
+    return [der[: at + 2] + bytes([version]) + der[at + 3 :] for version in (1, 2, 3, 29, 0x7F, 0x80, 0xFF)]
+
+
+@pytest.mark.parametrize("der", versions(), ids=lambda d: d[:12].hex())
+def test_a_request_of_another_version_is_refused_in_words(
+    client: FlaskClient, services: Services, der: bytes
+) -> None:
+    for path in (ENROL, RENEW):
+        for data in (base64.b64encode(der), der):
+            answer = client.post(path, data=data, headers={**KIND, **BASIC})
+            found = (answer.status_code, answer.get_json()["code"])
+            assert found == (400, "assay.device.requestUnreadable")
+    answer = client.post(
+        "/v1/devices",
+        json={"name": "camera", "csr": pem(der)},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "assay.device.requestUnreadable")
+    assert rows(services) == (0, 0, 0)
+
+
+def pem(der: bytes) -> str:
+    text = base64.encodebytes(der).decode()
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{text}-----END CERTIFICATE REQUEST-----\n"
 
 
 def test_another_kind_of_body_is_refused(client: FlaskClient) -> None:

@@ -38,7 +38,7 @@ def test_the_front_page_is_a_plain_form_and_says_what_happens_to_the_file(client
     assert answer.status_code == 200
     assert answer.content_type == "text/html; charset=utf-8"
     assert re.search(r'<form[^>]* action="/reports" method="post" enctype="multipart/form-data"', answer.text)
-    assert "Nothing leaves this machine" in answer.text
+    assert "The photo goes to this service and no further" in answer.text
     assert "kept for 30 days" in answer.text
 
 

@@ -14,7 +14,6 @@ from authn.cli.beside import with_manifest
 from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Given, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
-from authn.cli.repeating import repeat_bundle
 from authn.config import load_settings
 from authn.errors import AuthnError, BadRequest, ExaminationFailed, MediaError
 from authn.media import Media, MediaLimits, unparsed_file
@@ -87,6 +86,8 @@ def verify(
     if bundle_file is not None:
         if given != Given() or receipt_file or manifest_file or page or len(files) > 1:
             raise click.UsageError("a bundle brings its own roots, time and sources; give at most one FILE")
+        from authn.cli.repeating import repeat_bundle
+
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
     if not files or ((receipt_file or manifest_file or page) and len(files) > 1):
         raise click.UsageError("give FILE..., and with --receipt, --manifest or --html exactly one FILE")

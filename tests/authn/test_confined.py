@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -18,11 +21,21 @@ import pytest
 from PIL import Image
 
 from authn.confined import Confined, ConfinedExaminer
-from authn.devices import RegistryView
-from authn.errors import ExaminationFailed, ExaminationTimedOut, Unavailable
-from authn.media import Media, media_of
+from authn.devices import DeviceRecord, RegistryView
+from authn.errors import (
+    AuthnError,
+    ExaminationFailed,
+    ExaminationTimedOut,
+    MediaTooLarge,
+    Unavailable,
+    UnreadableMedia,
+)
+from authn.evidence import Outcome
+from authn.line import MAX_TEXT_BYTES
+from authn.media import Media, MediaLimits, media_of, unparsed
 from tests.conftest import ROOT
 from tests.doubles.examiners import (
+    TakenOverExaminer,
     open_dying,
     open_loading,
     open_scripted,
@@ -30,6 +43,7 @@ from tests.doubles.examiners import (
     open_unavailable,
 )
 from tests.doubles.places import score_map
+from tests.doubles.reports import AS_OF
 
 # The smallest GIF: media_of reads its header only.
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
@@ -293,3 +307,200 @@ class _Pid:
         if question == "sleep":
             time.sleep(3600)
         return str(os.getpid())
+
+
+def message(kind: str, value: object, frames: tuple[int, ...] = ()) -> bytes:
+    return json.dumps({"kind": kind, "value": value, "frames": frames}).encode()
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (pickle.dumps(Path("/")),),
+        (b"",),
+        (b"\xff" * 100,),
+        (b"[" * 200_000,),
+        (b"x" * (MAX_TEXT_BYTES + 1),),
+        (message("answer", None),),
+        (message("answer", {"report": {}, "preview_jpeg": None, "maps": [], "digests": None}),),
+        (message("ready", {"holds": []}),),
+        (message("rm", None),),
+        (message("refused", {"code": "assay.access.credentialsRefused", "detail": "you are let in"}),),
+        (message("refused", {"code": "assay.log.halted", "detail": "stop"}),),
+        (message("refused", {"code": "assay.media.unreadable", "detail": 1}),),
+        (message("refused", {"code": "assay.media.unreadable", "detail": "x", "exit_code": 1}),),
+        (message("answer", None, (2**40,)),),
+        (message("answer", None, (-1,)),),
+        (message("answer", None, (1,) * 9),),
+        (message("answer", None, (5,)), b"four"),
+        (message("device", {"spki_sha256": "../../pki"}),),
+        (message("device", {"spki_sha256": "0" * 64}),),
+    ],
+    ids=[
+        "pickle", "nothing", "no text", "deep", "large", "no answer", "no report", "another kind", "no kind",
+        "an error that grants", "an error that halts", "an error of numbers", "an error with more",
+        "huge frame", "negative frame", "many frames", "short frame", "no key", "no registry",
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_no_report_is_a_failed_examination_and_nothing_else(
+    messages: tuple[bytes, ...],
+) -> None:
+    with (
+        ConfinedExaminer(partial(TakenOverExaminer, messages), timeout_s=20, memory_bytes=BUDGET) as examiner,
+        pytest.raises(ExaminationFailed, match="not a report"),
+    ):
+        examiner.examine(media("fine.gif"))
+    assert Outcome.ESTABLISHED.value == "established"
+
+
+class _Registry:
+    """Counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
+        self.asked.append(spki_sha256)
+        if spki_sha256 == "f" * 64:
+            raise Unavailable("the database is gone")
+        if spki_sha256 == "0" * 64:
+            return None
+        return DeviceRecord(device_id="d", name="cam", spki_sha256=spki_sha256, enrolled_at=AS_OF)
+
+
+def test_a_process_that_asks_about_devices_without_end_is_stopped() -> None:
+    registry = _Registry()
+    messages = (message("device", {"spki_sha256": "0" * 64}),) * 100
+    build = partial(TakenOverExaminer, messages)
+    with (
+        ConfinedExaminer(build, timeout_s=20, memory_bytes=BUDGET, registry=registry) as examiner,
+        pytest.raises(ExaminationFailed, match="not a report"),
+    ):
+        examiner.examine(media("fine.gif"))
+    assert len(registry.asked) < 20
+
+
+def test_the_registry_is_asked_in_the_callers_process_and_its_errors_come_back() -> None:
+    registry = _Registry()
+    with Confined(
+        _AsksRegistry, question=str, answer=str, timeout_s=20, memory_bytes=BUDGET, registry=registry
+    ) as confined:
+        assert confined.ask("a" * 64) == "cam"
+        assert confined.ask("0" * 64) == "nobody"
+        with pytest.raises(Unavailable, match="the database is gone"):
+            confined.ask("f" * 64)
+        assert confined.ask("a" * 64) == "cam"
+    assert registry.asked == ["a" * 64, "0" * 64, "f" * 64, "a" * 64]
+
+
+class _AsksRegistry:
+    def __init__(self, registry: RegistryView | None) -> None:
+        assert registry is not None
+        self._registry = registry
+
+    def __call__(self, key: str) -> str:
+        device = self._registry.device_by_key(key)
+        return device.name if device else "nobody"
+
+
+@pytest.mark.parametrize("name", ["lies-sha256.gif", "lies-name.gif", "lies-time.gif"])
+def test_a_report_on_something_else_is_a_failed_examination(examiner: ConfinedExaminer, name: str) -> None:
+    with pytest.raises(ExaminationFailed, match="a report on something else"):
+        examiner.examine(media(name), as_of=AS_OF)
+
+
+def test_the_report_says_what_held_the_process_and_the_process_cannot(examiner: ConfinedExaminer) -> None:
+    confinement = examiner.examine(media("boasts.gif")).report.run.confinement
+    assert confinement == examiner.holds
+    assert [h.name for h in confinement or ()][:2] == ["no_new_privs", "capabilities"]
+
+
+def test_a_header_is_read_in_the_process_and_its_refusal_comes_back() -> None:
+    """Not here: a parser of headers is a parser."""
+    limits = MediaLimits(max_pixels=10)
+    wide = Image.new("L", (100, 1))
+    out = io.BytesIO()
+    wide.save(out, "TIFF")
+    with ConfinedExaminer(open_scripted, timeout_s=20, memory_bytes=BUDGET, limits=limits) as examiner:
+        with pytest.raises(MediaTooLarge, match="100 x 1 pixels"):
+            examiner.examine(unparsed(out.getvalue(), "wide.tif"))
+        with pytest.raises(UnreadableMedia, match="is cut"):
+            examiner.examine(unparsed(b"II*\0" + bytes(20), "cut.tif"))
+        report = examiner.examine(unparsed(GIF, "fine.gif")).report
+    assert (report.subject.width, report.subject.height) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["spin", "hang"])
+def test_two_hostile_files_leave_a_third_examiner_to_others(name: str) -> None:
+    with ConfinedExaminer(open_scripted, timeout_s=8, memory_bytes=BUDGET, size=3) as examiner:
+        examiner.warm()
+        failures: list[AuthnError] = []
+
+        def harm(i: int) -> None:
+            try:
+                examiner.examine(media(f"{name}-{i}.gif"))
+            except AuthnError as e:
+                failures.append(e)
+
+        hostile = [threading.Thread(target=harm, args=(i,)) for i in range(2)]
+        for thread in hostile:
+            thread.start()
+        time.sleep(0.3)
+        start = time.monotonic()
+        assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
+        assert time.monotonic() - start < 2
+        for thread in hostile:
+            thread.join()
+        assert [type(e) for e in failures] == [ExaminationTimedOut] * 2
+
+
+def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came() -> None:
+    build = partial(open_scripted, delay_s=0.2)
+    with ConfinedExaminer(build, timeout_s=20, memory_bytes=BUDGET) as examiner:
+        examiner.warm()
+        served: list[int] = []
+
+        def ask(i: int) -> None:
+            examiner.examine(media(f"fine-{i}.gif"))
+            served.append(i)
+
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(6)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.03)
+        for thread in threads:
+            thread.join()
+    assert served == list(range(6))
+
+
+def test_an_examiner_that_a_file_has_stopped_is_replaced_before_anybody_asks() -> None:
+    with ConfinedExaminer(open_scripted, timeout_s=20, memory_bytes=BUDGET) as examiner:
+        examiner.warm()
+        with pytest.raises(ExaminationFailed):
+            examiner.examine(media("kill.gif"))
+        deadline = time.monotonic() + 20
+        while not examiner.ready:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_it_can_raise_neither_its_limit_of_time_nor_outlive_it() -> None:
+    """The caller sets the limit of CPU time for every question; the hard one was set before the first."""
+    with Confined(_Limits, question=str, answer=str, timeout_s=20, memory_bytes=BUDGET) as confined:
+        first, hard = map(int, confined.ask("").split())
+        second, same = map(int, confined.ask("burn").split())
+        third, _ = map(int, confined.ask("").split())
+    assert first <= second < third <= hard == same
+    assert hard < resource.RLIM_INFINITY
+
+
+class _Limits:
+    def __init__(self, _registry: RegistryView | None) -> None:
+        pass
+
+    def __call__(self, question: str) -> str:
+        until = time.process_time() + (1.5 if question else 0)
+        while time.process_time() < until:
+            pass
+        soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        return f"{soft} {hard}"

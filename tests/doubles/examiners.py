@@ -7,11 +7,12 @@ import os
 import signal
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path, PurePath
 
 from authn.confined import PROBE_NAME
+from authn.confinement import Hold
 from authn.devices import RegistryView
 from authn.errors import Unavailable
 from authn.media import Media
@@ -52,6 +53,8 @@ class ScriptedExaminer:
                 raise ZeroDivisionError("a defect of ours")
             case "unavailable":
                 raise Unavailable("the roots are gone")
+            case "lies" | "boasts":
+                return _lie(report_of(media, as_of or AS_OF), PurePath(media.name).stem)
             case _:
                 pass
         return report_of(media, as_of or AS_OF)
@@ -75,6 +78,19 @@ def report_of(media: Media, as_of: datetime) -> Report:
     )
     run = replace(made.run, report_id=os.urandom(8).hex(), elapsed_ms=float(os.getpid()))
     return replace(made, subject=subject, evaluated_as_of=as_of, run=run)
+
+
+def _lie(report: Report, about: str) -> Report:
+    match about:
+        case "lies-sha256":
+            return replace(report, subject=replace(report.subject, sha256="0" * 64))
+        case "lies-name":
+            return replace(report, subject=replace(report.subject, name="another.gif"))
+        case "lies-time":
+            return replace(report, evaluated_as_of=report.evaluated_as_of + timedelta(days=1))
+        case _:
+            boast = Hold(name="walls", active=True, detail="very thick")
+            return replace(report, run=replace(report.run, confinement=(boast,)))
 
 
 def open_scripted(

@@ -1,0 +1,176 @@
+"""From inside a confined process, for real: what code that a file brought along would try is refused.
+
+Which mechanisms this kernel has is asked first; what they refuse is tested where they are active, and that
+the process says truly which are.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from authn.confined import Confined
+from authn.confinement import Hold
+from tests.doubles.prisoner import DONE, open_prisoner
+
+BUDGET = 512 * 2**20
+NAMES = ["no_new_privs", "capabilities", "landlock", "seccomp", "limits"]
+
+BY_LANDLOCK = (
+    "read_the_secret",
+    "read_it_through_a_link_of_the_kernel",
+    "list_its_folder",
+    "read_the_memory_of_the_caller",
+    "read_the_environment_of_the_caller",
+)
+BY_SECCOMP = (
+    "open_a_socket",
+    "connect",
+    "open_a_pair",
+    "fork",
+    "signal_the_caller",
+    "signal_everybody",
+    "trace_the_caller",
+    "raise_the_memory_limit",
+    "raise_the_time_limit",
+    "raise_the_limit_of_cores",
+    "lift_the_limits_of_the_caller",
+    "become_another_user",
+    "open_it_for_everybody",
+    "call_by_other_numbers_openat2",
+    "call_by_other_numbers_clone3",
+    "call_by_other_numbers_io_uring",
+    "call_what_is_younger_than_the_list",
+)
+BY_BOTH = (
+    "write_the_secret",
+    "append_to_the_secret",
+    "make_a_file",
+    "make_a_file_in_tmp",
+    "make_a_folder",
+    "remove_the_secret",
+    "rename_the_secret",
+    "cut_it",
+    "link_to_it",
+    "run_a_program",
+    "become_a_program",
+)
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home") / "pki"
+    folder.mkdir()
+    (folder / "issuing.key.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    return folder / "issuing.key.pem"
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[tuple[str, int]]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()
+
+
+@pytest.fixture(scope="module")
+def prisoner(secret: Path, listener: tuple[str, int]) -> Iterator[Confined[str, str]]:
+    os.environ["ASSAY_ENROLMENT_TOKEN"] = "a-token-of-the-caller"
+    os.environ["SOMEBODY_ELSES_PASSWORD"] = "a-password-of-the-caller"
+    try:
+        with Confined(
+            partial(open_prisoner, secret=secret, address=listener),
+            question=str,
+            answer=str,
+            timeout_s=20,
+            memory_bytes=BUDGET,
+        ) as confined:
+            confined.warm()
+            yield confined
+    finally:
+        del os.environ["ASSAY_ENROLMENT_TOKEN"], os.environ["SOMEBODY_ELSES_PASSWORD"]
+
+
+def hold(prisoner: Confined[str, str], name: str) -> Hold:
+    return next(h for h in prisoner.holds if h.name == name)
+
+
+def test_it_is_told_what_holds_the_process(prisoner: Confined[str, str]) -> None:
+    assert [h.name for h in prisoner.holds] == NAMES
+    assert all(h.detail for h in prisoner.holds)
+    assert hold(prisoner, "no_new_privs").active
+    assert hold(prisoner, "limits").active
+
+
+@pytest.mark.parametrize("act", BY_LANDLOCK)
+def test_no_file_is_read_but_the_programs_own(prisoner: Confined[str, str], act: str) -> None:
+    refused_where_active(prisoner, act, hold(prisoner, "landlock").active)
+
+
+@pytest.mark.parametrize("act", BY_SECCOMP)
+def test_no_call_reaches_out_of_the_process(prisoner: Confined[str, str], act: str) -> None:
+    refused_where_active(prisoner, act, hold(prisoner, "seccomp").active)
+
+
+@pytest.mark.parametrize("act", BY_BOTH)
+def test_nothing_is_written_and_no_program_run(prisoner: Confined[str, str], act: str, secret: Path) -> None:
+    active = hold(prisoner, "landlock").active or hold(prisoner, "seccomp").active
+    refused_where_active(prisoner, act, active)
+    assert secret.read_text() == "-----BEGIN PRIVATE KEY-----"
+    assert list(secret.parent.iterdir()) == [secret]
+    assert not Path("/tmp/assay-made-by-a-prisoner").exists()
+
+
+def refused_where_active(prisoner: Confined[str, str], act: str, active: bool) -> None:
+    if not active:
+        pytest.skip("this kernel does not have the mechanism, and the process says so")
+    assert prisoner.ask(act) in (
+        "Permission denied",
+        "Operation not permitted",
+        "Function not implemented",
+        "not allowed to raise maximum limit",
+        "Invalid cross-device link",
+        "Exception occurred in preexec_fn.",
+    ), act
+
+
+@pytest.mark.parametrize(
+    ("act", "result"),
+    [
+        ("start_a_thread", "ran"),
+        ("load_a_module_late", "wave"),
+        ("read_the_program", "True"),
+        ("signal_itself", DONE),
+        ("ask_for_limits", "(0, 0)"),
+        ("read_stdin", "b''"),
+    ],
+)
+def test_what_examining_needs_goes_on_working(prisoner: Confined[str, str], act: str, result: str) -> None:
+    assert prisoner.ask(act) == result
+
+
+def test_what_it_inherited_leads_nowhere(prisoner: Confined[str, str]) -> None:
+    """The pipe to the caller, and stderr."""
+    stderr = str(Path("/proc/self/fd/2").readlink())
+    targets = prisoner.ask("count_descriptors").split()
+    assert len([t for t in targets if t.startswith("socket:")]) == 1
+    assert [t for t in targets if not t.startswith("socket:")] in (
+        [stderr],
+        [stderr, "(deleted)"],
+        stderr.split(),
+    )
+
+
+def test_the_callers_secrets_are_not_in_its_environment(prisoner: Confined[str, str]) -> None:
+    seen = prisoner.ask("see_environment")
+    assert "of-the-caller" not in seen
+    assert "PATH" in seen
+
+
+def test_it_has_no_capability_but_to_read_even_where_the_caller_is_root(prisoner: Confined[str, str]) -> None:
+    """An audit by root reads what belongs to others; Landlock says which of it."""
+    assert hold(prisoner, "capabilities").active
+    assert int(prisoner.ask("see_capabilities"), 16) & ~(1 << 2) == 0

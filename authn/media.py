@@ -15,12 +15,7 @@ import struct
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from PIL import Image
-
 from authn.errors import MediaTooLarge, UnreadableMedia, UnsupportedMedia
-from detector.decoding import decoding
-from detector.errors import NotApplicable, PixelsUnreadable
-from detector.forensics.jpeg import jpeg_size
 
 MAX_MEDIA_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 128_000_000
@@ -217,10 +212,17 @@ def _header_size(data: bytes, media_type: str, name: str) -> tuple[int | None, i
     if media_type == "image/png":
         return _ihdr_size(data)
     if media_type == "image/jpeg":
+        from detector.forensics.jpeg import jpeg_size  # not where media are only received
+
         return jpeg_size(data) or (None, None)
     formats = _PILLOW_FORMATS.get(media_type)
     if formats is None:
         return None, None
+    from PIL import Image
+
+    from detector.decoding import decoding
+    from detector.errors import NotApplicable, PixelsUnreadable
+
     try:
         with decoding(f"the {media_type} header"), Image.open(io.BytesIO(data), formats=formats) as image:
             return image.size

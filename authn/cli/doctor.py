@@ -20,7 +20,7 @@ CANNOT_RUN = 4
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """Say what this machine lacks and how to mend it. Exit code 4 when there is a problem."""
-    checks = examine_machine(load_settings(ctx.obj), now=utc_now())
+    checks = (*examine_machine(load_settings(ctx.obj), now=utc_now()), *_confinement())
     if as_json:
         say_json([_json(c) for c in checks])
     else:
@@ -28,6 +28,15 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
             _show(check)
     if any(c.state is State.PROBLEM for c in checks):
         sys.exit(CANNOT_RUN)
+
+
+def _confinement() -> tuple[Check, ...]:
+    """What is missing for trying it is named by the checks before."""
+    try:
+        from authn.confinement_check import check_confinement
+    except ImportError as e:
+        return (Check(subject="confinement", state=State.NOTE, says=f"it cannot be tried: {e}"),)
+    return tuple(check_confinement())
 
 
 def _show(check: Check) -> None:

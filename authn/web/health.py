@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from flask import Blueprint, Response
 
+from authn.confinement import confinement_json
 from authn.errors import Unavailable
 from authn.web.api import services
 from authn.web.problems import refusal
@@ -19,10 +22,12 @@ def alive() -> Response:
 
 @health.get("/readyz")
 def ready() -> Response:
-    """Database, authorities and examiner are usable, or 503 with a sentence for each that is not."""
+    """Database, authorities and examiner are usable, or 503 with a sentence for each that is not; what holds
+    the examiner too."""
     reasons = services().why_not_ready()
     if reasons:
         return refusal(503, Unavailable.code, "; ".join(reasons), reasons=list(reasons))
+    status = {"status": "ready", "confinement": confinement_json(services().examinations.holds)}
     return Response(
-        '{"status":"ready"}', content_type="application/json", headers={"Cache-Control": "no-store"}
+        json.dumps(status), content_type="application/json", headers={"Cache-Control": "no-store"}
     )

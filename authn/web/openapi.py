@@ -330,10 +330,12 @@ def _log() -> Object:
 
 def _health() -> Object:
     status = _response("It is.", shape(status={"type": "string"}))
+    held: Object = {"type": "object", "description": "what holds the process that looks at files"}
+    able = _response("It can.", shape(status={"type": "string"}, confinement=held))
     document = _response("This document.", {"type": "object"})
     return {
         "/healthz": {"get": _operation("isAlive", "Is the process alive", {"200": status}, ())},
-        "/readyz": {"get": _operation("isReady", "Can it do its work now", {"200": status}, ("503",))},
+        "/readyz": {"get": _operation("isReady", "Can it do its work now", {"200": able}, ("503",))},
         "/openapi.json": {"get": _operation("getDescription", "This document", {"200": document}, ())},
     }
 

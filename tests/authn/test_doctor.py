@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from packaging.requirements import Requirement
 
 from authn import doctor
 from authn.cli.doctor import doctor as command
+from authn.confinement import Hold
+from authn.confinement_check import check_confinement, check_of
 from authn.doctor import Check, State
 from tests.conftest import ROOT
 
@@ -175,3 +178,28 @@ def test_a_machine_without_anything_still_gets_words(tmp_path: Path) -> None:
     assert "OpenCV: it cannot be imported" in done.stdout, done.stderr
     assert "learned detectors will not be examined" in done.stdout
     assert done.returncode == 4
+
+
+def test_what_would_hold_a_process_that_looks_at_files_is_found_out_by_starting_one() -> None:
+    found = {c.subject: c for c in check_confinement()}
+    assert list(found) == [
+        f"confinement {name}" for name in ("no_new_privs", "capabilities", "landlock", "seccomp", "limits")
+    ]
+    assert all(c.state in (State.OK, State.NOTE) for c in found.values())
+    assert found["confinement limits"].state is State.OK
+    assert all(c.says for c in found.values())
+
+
+def test_a_mechanism_that_is_missing_is_a_note_with_the_way_to_get_it() -> None:
+    check = check_of(Hold(name="landlock", active=False, detail="the kernel does not offer it"))
+    assert check.state is State.NOTE
+    assert "the kernel does not offer it" in check.says
+    assert "landlock" in check.mend
+
+
+def test_no_version_of_a_decoder_with_a_known_fault_is_allowed() -> None:
+    """Pillow 12 took 1.9 GB for a TIFF of 0.75 MB; OpenCV 4.11 wrote where it should not (CVE-2025-53644)."""
+    declared = {Requirement(line).name: Requirement(line).specifier for line in doctor._declared()}
+    assert not declared["pillow"].contains("12.3.0")
+    assert declared["pillow"].contains("13.0.0")
+    assert not declared["opencv-python"].contains("4.11.0.86")

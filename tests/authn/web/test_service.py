@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from authn.config import load_settings
+from authn.confinement import Hold
 from authn.errors import Unavailable
 from authn.services import Services
 from authn.web import create_app, trusted_hosts
@@ -53,7 +54,14 @@ def test_alive_is_not_yet_ready(client: FlaskClient, examiners: dict[bool, Inlin
     assert not_ready.status_code == 503
     assert not_ready.headers["Retry-After"]
     examiners[True].warm()
-    assert client.get("/readyz").get_json() == {"status": "ready"}
+    examiners[True].holds = (Hold(name="landlock", active=False, detail="the kernel does not offer it"),)
+    assert client.get("/readyz").get_json() == {
+        "status": "ready",
+        "confinement": {
+            "process": True,
+            "landlock": {"active": False, "detail": "the kernel does not offer it"},
+        },
+    }
 
 
 def test_each_part_that_cannot_work_is_named(client: FlaskClient, services: Services, tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 from authn.errors import SettingsError
 from authn.media import MAX_MEDIA_BYTES, MAX_PIXELS
-from signer.usages import SIGNER_USAGES, parse_usages, usage_text
 
 PREFIX = "ASSAY_"
+# As in signer.usages, which needs the library of certificates: settings are read where nothing is installed.
+SIGNER_USAGES = "1.3.6.1.4.1.311.76.59.1.9 1.3.6.1.4.1.62558.2.1 1.3.6.1.5.5.7.3.36 1.3.6.1.5.5.7.3.4"
 # Variables that are no settings: where the file is, where tests find their material, what errors show.
 OTHER_VARIABLES = ("ASSAY_CONFIG", "ASSAY_DATA", "ASSAY_DEBUG", "ASSAY_REQUIRE_PROGRAMS", "ASSAY_SUITES")
 MASK = "********"
@@ -67,7 +68,7 @@ SETTINGS = (
             help="More PEM files with roots for signers, separated by the system's path separator."),
     Setting(name="tsa_roots", type=tuple, default=(),
             help="More PEM files with roots for time-stamp authorities; never mixed with signer_roots."),
-    Setting(name="signer_usages", type=str, default=usage_text(SIGNER_USAGES),
+    Setting(name="signer_usages", type=str, default=SIGNER_USAGES,
             help="Extended key usages of which a claim signer must have one: object identifiers, separated "
             "by spaces."),
     Setting(name="crls", type=tuple, default=(),
@@ -323,10 +324,13 @@ def _check(settings: Settings) -> None:
     _check_database(settings.database_url)
     _check_access(settings)
     _check_attestation(settings)
-    try:
-        parse_usages(settings.signer_usages)
-    except ValueError as e:
-        raise SettingsError(f"signer_usages: {e}") from e
+    if settings.signer_usages != SIGNER_USAGES:
+        from signer.usages import parse_usages
+
+        try:
+            parse_usages(settings.signer_usages)
+        except ValueError as e:
+            raise SettingsError(f"signer_usages: {e}") from e
     if len(settings.witness_policy) > 1:
         raise SettingsError("witness_policy names one file: groups and quorum stand in it")
     if not settings.host or any(c.isspace() or c == "/" for c in settings.host):

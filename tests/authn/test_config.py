@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from authn import config
 from authn.cli import cli
 from authn.config import ATTESTATION_FORMATS, MASK, SETTINGS, Settings, is_loopback, load_settings
 from authn.devices.attestation import FORMATS, NONE
 from authn.errors import SettingsError
+from signer.usages import SIGNER_USAGES, usage_text
 from tests.conftest import ROOT
 
 TYPES = {Path: "folder", str: "text", int: "number", bool: "yes or no", tuple: "files"}
@@ -214,3 +216,7 @@ def test_the_command_shows_values_and_origins_without_the_secret(tmp_path: Path)
 def test_a_password_in_the_database_s_address_is_not_shown() -> None:
     settings = load_settings(environ={}, database_url="postgresql+psycopg://assay:hunter2@db.example/assay")
     assert settings.shown("database_url") == "postgresql+psycopg://assay:********@db.example/assay"
+
+
+def test_the_usages_that_are_written_out_here_are_those_of_the_signer() -> None:
+    assert usage_text(SIGNER_USAGES) == config.SIGNER_USAGES

@@ -14,8 +14,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-
+from signer.certificates import Certificate, read_pem
 from signer.durable import write_durably
 from signer.errors import DeviceUnusable
 
@@ -36,7 +35,7 @@ class DeviceIdentity:
     chain_pem: bytes
     service_url: str = ""
     tsa_url: str = ""
-    tsa_roots: tuple[x509.Certificate, ...] = ()
+    tsa_roots: tuple[Certificate, ...] = ()
 
 
 def save_identity(
@@ -175,8 +174,8 @@ def _read(path: Path) -> bytes:
         raise DeviceUnusable(f"{path} cannot be read: {e.strerror}") from e
 
 
-def _certificates(pem: bytes, path: Path) -> tuple[x509.Certificate, ...]:
+def _certificates(pem: bytes, path: Path) -> tuple[Certificate, ...]:
     try:
-        return tuple(x509.load_pem_x509_certificates(pem)) if pem.strip() else ()
+        return read_pem(pem)
     except ValueError as e:
         raise DeviceUnusable(f"{path} holds no certificates") from e

@@ -34,8 +34,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-
+from signer.certificates import Certificate
 from signer.credential import verify_binding
 from signer.durable import sync_folder, write_new
 from signer.errors import (
@@ -153,7 +152,7 @@ class Spool:
                         entry.temporary.unlink(missing_ok=True)
 
     def stamp_all(
-        self, fetch: Fetch, roots: Sequence[x509.Certificate], *, device_id: str | None = None
+        self, fetch: Fetch, roots: Sequence[Certificate], *, device_id: str | None = None
     ) -> StampRun:
         """Fetch and staple a time-stamp for everything that waits. Idempotent; any number may run at once.
 
@@ -273,7 +272,7 @@ class _CannotStamp(Exception):
         self.reason = reason
 
 
-def _stamp_photo(entry: Entry, fetch: Fetch, roots: Sequence[x509.Certificate]) -> None:
+def _stamp_photo(entry: Entry, fetch: Fetch, roots: Sequence[Certificate]) -> None:
     """Raises ``_CannotStamp`` for good, or a ``SignerError`` where it is worth another try."""
     file = _open_photo(entry)
     try:
@@ -302,7 +301,7 @@ def _open_photo(entry: Entry) -> MediaFile:
     return read_media_file(path)
 
 
-def _fetched_token(message: bytes, fetch: Fetch, roots: Sequence[x509.Certificate]) -> bytes:
+def _fetched_token(message: bytes, fetch: Fetch, roots: Sequence[Certificate]) -> bytes:
     nonce = secrets.randbits(_NONCE_BITS) | 1
     token = parse_response(fetch(build_request(message, nonce)))
     verify_token(token, message, roots, nonce=nonce)

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from authn.cli.out import say
 from authn.config import Settings, load_settings
 from authn.errors import AuthnError, SettingsError
 from signer.capture import SignedCapture, sign_file
+from signer.certificates import Certificate, read_pem
 from signer.client import Client
 from signer.device import DeviceIdentity, choose_identity
 from signer.errors import (
@@ -34,7 +34,7 @@ from signer.http_signature import RequestSigner
 from signer.keys import open_key
 from signer.spool import Fetch, Spool, StampRun
 
-Roots = tuple[x509.Certificate, ...]
+Roots = tuple[Certificate, ...]
 _NO_ROOTS = "no root of a time-stamp authority is known here to verify a stamp by; name one in tsa_roots"
 
 
@@ -169,10 +169,10 @@ def _roots_of_this_home(settings: Settings) -> Roots:
 
 
 def _read_roots(paths: tuple[Path, ...]) -> Roots:
-    roots: list[x509.Certificate] = []
+    roots: list[Certificate] = []
     for path in paths:
         try:
-            roots += x509.load_pem_x509_certificates(path.read_bytes())
+            roots += read_pem(path.read_bytes())
         except OSError as e:
             raise SettingsError(f"tsa_roots: {path} cannot be read: {e.strerror}") from e
         except ValueError as e:

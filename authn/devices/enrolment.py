@@ -27,7 +27,7 @@ from authn.devices.registry import parse_name
 from authn.enrolments import Enrolling, Enrolments
 from authn.errors import DeviceExists, NoteError, SettingsError, UnknownDevice
 from authn.tlog.note import parse_vkey
-from signer.certificates import Certificate, read_certificate
+from signer.certificates import Certificate, read_certificate, read_pem
 from signer.client import Client, EnrolmentChallenge
 from signer.device import DeviceIdentity, open_identity, save_identity
 from signer.errors import KeyAbsent, ServiceRefused
@@ -248,11 +248,10 @@ def _verify_trust(certified: Certified) -> None:
     """What later reports of this home are judged by is read before anything of it is kept."""
     try:
         for pem in (certified.signer_roots_pem, certified.tsa_roots_pem):
-            for root in x509.load_pem_x509_certificates(pem) if pem.strip() else ():
-                read_certificate(root.public_bytes(Encoding.DER))
+            read_pem(pem)
         if certified.log_key:
             parse_vkey(certified.log_key)
-    except (ValueError, x509.InvalidVersion) as e:
+    except ValueError as e:
         raise ServiceRefused("the service answered with roots that are no certificates") from e
     except NoteError as e:
         raise ServiceRefused("the service answered with a log key that is none") from e

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from signer.certificates import read_foreign
 from signer.device import choose_identity, enrolled_names, next_counter, open_identity
 from signer.errors import DeviceUnusable
 from tests.conftest import ROOT
 from tests.doubles.devices import Camera, enrolled_camera
-from tests.doubles.pki import TestPki
+from tests.doubles.pki import Issued, TestPki, issue, name, new_key
+from tests.doubles.spellings import relabelled, respelt
 
 COUNTING = """
 import sys
@@ -30,6 +33,17 @@ def test_a_saved_device_is_opened_as_it_was(camera: Camera, pki: TestPki) -> Non
     assert again == camera.identity
     assert again.tsa_roots == pki.tsa_roots
     assert again.service_url == again.tsa_url == ""
+
+
+def test_roots_for_the_time_are_taken_as_they_were_issued(camera: Camera, pki: TestPki) -> None:
+    """One with an underscore in a PrintableString, which a strict reader refuses."""
+    text = "Time_Root_2026"
+    key = new_key()
+    plain = issue(name(text), key.public_key(), issuer=None, issuer_key=key, ca=True)
+    odd = read_foreign(respelt(plain, Issued(certificate=plain, key=key), relabelled(text)))
+    folder = camera.identity.folder
+    (folder / "tsa-roots.pem").write_bytes(odd.public_bytes(Encoding.PEM))
+    assert open_identity(folder).tsa_roots == (odd,)
 
 
 def test_the_record_is_plain_and_holds_no_secret(camera: Camera) -> None:

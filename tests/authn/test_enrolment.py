@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -20,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.cli import cli
 from authn.config import Settings, load_settings
-from authn.devices.enrolment import enrol_device, renew_device
+from authn.devices.enrolment import Certified, _verify_trust, enrol_device, renew_device
 from authn.devices.registry import open_registry
 from authn.errors import AuthnError, BadRequest, DeviceExists, EnrolmentRefused, SettingsError, UnknownDevice
 from authn.pki.authority import open_authority
@@ -264,3 +266,20 @@ def test_a_command_that_cannot_be_carried_out_is_a_typed_error(
 
 def test_a_revocation_without_a_reason_is_wrong_usage(tmp_path: Path) -> None:
     assert run(tmp_path, "device", "revoke", "camera").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"signer_roots_pem": b"no certificate"},
+        {"tsa_roots_pem": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
+        {"log_key": "a log without a key"},
+        {"log_key": "log.example.org+00000000+AAAA"},
+    ],
+    ids=str,
+)
+def test_what_a_home_would_judge_by_is_read_before_it_is_kept(wrong: dict[str, Any]) -> None:
+    good = Certified(device_id="d", assurance_level=0, chain_pem=b"", tsa_url="", tsa_roots_pem=b"")
+    _verify_trust(good)
+    with pytest.raises(ServiceRefused, match="the service answered with"):
+        _verify_trust(replace(good, **wrong))

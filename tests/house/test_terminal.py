@@ -20,6 +20,23 @@ def test_commands_print_through_one_module_only() -> None:
     assert others == []
 
 
+def test_what_servers_print_at_their_start_is_made_visible() -> None:
+    raw = [
+        f"{named(p)}:{node.lineno}"
+        for p in modules()
+        if not named(p).startswith("authn/cli/")
+        for node in ast.walk(parsed(p))
+        if isinstance(node, ast.Call) and _writes(node.func) and not _is_visible(node.args[0])
+    ]
+    assert raw == []
+
+
+def _is_visible(printed: ast.expr) -> bool:
+    if isinstance(printed, ast.Call):
+        return ast.unparse(printed.func) == "visible"
+    return isinstance(printed, ast.Constant)
+
+
 def test_the_rule_would_see_each_way_to_print() -> None:
     ways = "click.echo(x)", "click.secho(x)", "print(x)", "sys.stdout.write(x)", "sys.stderr.buffer.write(x)"
     calls = [n for way in ways for n in ast.walk(ast.parse(way)) if isinstance(n, ast.Call)]

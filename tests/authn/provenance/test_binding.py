@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cbor2
 import pytest
 
 from authn.evidence import Axis, AxisEvidence, Outcome
 from authn.media import Media, media_of, open_media
-from authn.provenance.binding import own_answer
+from authn.provenance.binding import Differs, Open, bound, own_answer
 from authn.provenance.box_map import STORE, NoMap, box_map
 from authn.provenance.engines import C2paRs, Encypher, EngineState
 from authn.provenance.logs import LogTrust
@@ -167,6 +169,38 @@ def test_a_store_that_neither_engine_finds_is_not_examined_and_not_accused(pki: 
     )
     assert evidence.axis(Axis.CREDENTIAL).outcome is N
     assert evidence.axis(Axis.INTEGRITY).outcome is N
+
+
+ODD = ([], {}, 0, -1, 2**70, "", "sha1", b"", None, [[]], {"url": []}, float("nan"), [1, "C2PA"])
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_odd_values_under_a_signature_that_holds_end_in_an_answer(
+    pki: TestPki, suites: Path, odd: object
+) -> None:
+    """Whoever has a key can sign any claim."""
+    for found in (media(signed_photo(pki.leaf())), open_media(suites / "found/signers/Designer.jpeg")):
+        own = read_own(found)
+        claim = cbor2.loads(own.claim)
+        key = next(k for k in ("assertions", "created_assertions") if k in claim)
+        first = claim[key][0]
+        changed = [{**claim, key: odd}, {**claim, "alg": odd, key: [{**first, "alg": odd}]}]
+        fields = ("url", "hash", "alg")
+        changed += [{**claim, key: [{**first, field: odd}, *claim[key][1:]]} for field in fields]
+        for document in changed:
+            answer = own_answer(found, replace(own, claim=cbor2.dumps(document)))
+            assert engine_outcome(answer, Axis.INTEGRITY) is not R or answer.failures()
+        boxes = own.manifest
+        assert boxes is not None
+        binding = next(a for a in boxes.assertions if a.label.startswith("c2pa.hash."))
+        content = cbor2.loads(binding.content.of(own.store)) if binding.content else {}
+        spans = manifest_spans(found.data, found.media_type)
+        for field in content:
+            with suppress(Open, Differs):
+                bound(binding.label, {**content, field: odd}, "sha256", found, spans)
+            nested = {**content, field: [odd, {"start": odd, "length": odd, "names": odd, "hash": odd}]}
+            with suppress(Open, Differs):
+                bound(binding.label, nested, "sha256", found, spans)
 
 
 @pytest.mark.parametrize(

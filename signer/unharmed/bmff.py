@@ -8,7 +8,7 @@ item, a chunk of samples or a fragment is the same bytes where its distance is t
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from signer.isoboxes import Box, boxes, children, end_of_head
 from signer.unharmed.items import item_parts
@@ -53,21 +53,21 @@ def _parts(data: bytes, start: int, end: int, path: tuple[bytes, ...], place: Pl
             first = children(data, box)
             yield Part(name=f"the box {_path(here)}", start=box.body, end=first)
             yield from _parts(data, first, box.end, here, place)
+        elif box.kind == b"iloc" and inside == b"meta":
+            yield from item_parts(data, box, boxes(data, start, end), place)
         else:
-            yield from _leaf(data, box, here, place)
+            yield _leaf(data, box, here, place)
     if last != end:
         yield Part(name=f"the end of the box {_path(path)}", start=last, end=end)
 
 
-def _leaf(data: bytes, box: Box, path: tuple[bytes, ...], place: Places) -> Iterable[Part]:
+def _leaf(data: bytes, box: Box, path: tuple[bytes, ...], place: Places) -> Part:
     inside = path[-2] if len(path) > 1 else b""
     name = _NAMES.get(box.kind, f"the box {_path(path)}")
-    if box.kind == b"iloc" and inside == b"meta":
-        return item_parts(data, box, path, place)
     table = _TABLES.get((inside, box.kind))
     if table is None:
-        return (Part(name=name, start=box.start, end=box.end),)
-    return (Part(name=f"the samples that {name} names", said=table(data, box, place)),)
+        return Part(name=name, start=box.start, end=box.end)
+    return Part(name=f"the samples that {name} names", said=table(data, box, place))
 
 
 def _free_form(data: bytes, box: Box) -> bool:

@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from signer.isoboxes import Box, boxes, children
+from signer.isoboxes import Box, boxes
 from signer.unharmed.parts import Part
 
 _TYPES = {b"Exif": "EXIF", b"mime": "XMP or other text"}
 _ROLES = {b"thmb": "thumbnail", b"auxl": "alpha, depth or other auxiliary picture"}
 
 
-def item_parts(
-    data: bytes, iloc: Box, path: tuple[bytes, ...], place: Callable[[int], int]
-) -> Iterator[Part]:
+def item_parts(data: bytes, iloc: Box, beside: Iterable[Box], place: Callable[[int], int]) -> Iterator[Part]:
     """One part for each item. Raises ``ValueError`` for a form of ``iloc`` that is not known."""
-    names = _names(data, iloc)
+    names = _names(data, beside)
     reader = _Fields(data, iloc)
     for item, method, external, extents in reader.items():
         if method or external:
@@ -66,10 +64,10 @@ class _Fields:
         return value
 
 
-def _names(data: bytes, iloc: Box) -> dict[int, str]:
+def _names(data: bytes, beside: Iterable[Box]) -> dict[int, str]:
     """What a person would call each item, as far as the boxes beside ``iloc`` say."""
     names: dict[int, str] = {}
-    for box in _siblings(data, iloc):
+    for box in beside:
         if box.kind == b"iinf":
             wide = 4 if data[box.body] else 2
             for entry in boxes(data, box.body + 4 + wide, box.end):
@@ -89,19 +87,3 @@ def _entry(data: bytes, entry: Box) -> tuple[int, bytes]:
     at = entry.body + 4 + wide
     item = int.from_bytes(data[entry.body + 4 : at], "big")
     return item, data[at + 2 : at + 6] if data[entry.body] >= 2 else b"item"
-
-
-def _siblings(data: bytes, iloc: Box) -> Iterator[Box]:
-    """The boxes of the ``meta`` box around; it is the last one that begins before."""
-    for box in _metas(data, 0, len(data)):
-        if box.start < iloc.start < box.end:
-            yield from boxes(data, children(data, box), box.end)
-            return
-
-
-def _metas(data: bytes, start: int, end: int) -> Iterator[Box]:
-    for box in boxes(data, start, end):
-        if box.kind == b"meta":
-            yield box
-        elif box.kind in (b"moov", b"trak", b"moof", b"traf", b"udta"):
-            yield from _metas(data, box.body, box.end)

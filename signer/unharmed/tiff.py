@@ -19,6 +19,8 @@ _PLACED = {273: 279, 324: 325, 513: 514, 288: 289}
 _DIRECTORIES = {330: "sub-picture", 34665: "EXIF", 34853: "GPS", 40965: "interoperability"}
 _NAMES = {273: "strip", 324: "tile", 513: "JPEG", 288: "free space"}
 _MAX_ENTRIES = 500_000
+_MAX_DEPTH = 8
+_MAX_OVERLAP = 16  # how often the strips of all pages together may cover the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class _Walk:
         self._order = "<" if data[:2] == b"II" else ">"
         self._seen: dict[int, int] = {}
         self._left = _MAX_ENTRIES
+        self._bytes_left = _MAX_OVERLAP * len(data)
 
     def parts(self) -> list[Part]:
         found = [Part(name="the header", start=0, end=4)]
@@ -51,9 +54,11 @@ class _Walk:
             at = self._directory(at, f"page {page}", found)
         return found
 
-    def _directory(self, at: int, name: str, found: list[Part]) -> int:
+    def _directory(self, at: int, name: str, found: list[Part], depth: int = 0) -> int:
         """Adds its parts; the position of the next one. Pages may share a directory, and a chain may be a
         ring."""
+        if depth > _MAX_DEPTH:
+            raise ValueError("its directories are nested too deeply")
         new = at not in self._seen
         found.append(Part(name=name, said=self._seen.setdefault(at, len(self._seen))))
         if not new:
@@ -65,7 +70,7 @@ class _Walk:
                 found += self._placed(name, entry, lengths)
             elif tag in _DIRECTORIES and entry.kind in _LETTERS:
                 for i, below in enumerate(self._numbers(entry)):
-                    self._directory(below, f"{name}, {_DIRECTORIES[tag]} {i + 1}", found)
+                    self._directory(below, f"{name}, {_DIRECTORIES[tag]} {i + 1}", found, depth + 1)
             elif tag != _MANIFEST:
                 said = (entry.kind, entry.count)
                 found.append(Part(name=f"{name}, tag {tag}", start=entry.start, end=entry.end, said=said))
@@ -91,8 +96,11 @@ class _Walk:
 
     def _placed(self, name: str, places: _Entry, lengths: _Entry) -> Iterator[Part]:
         for i, (start, length) in enumerate(zip(self._numbers(places), self._numbers(lengths), strict=False)):
-            end = min(start + length, len(self._data))
-            yield Part(name=f"{name}, {_NAMES[places.tag]} {i + 1}", start=start, end=max(end, start))
+            end = max(start, min(start + length, len(self._data)))
+            self._bytes_left -= end - start
+            if self._bytes_left < 0:
+                raise ValueError("its strips lie upon each other")
+            yield Part(name=f"{name}, {_NAMES[places.tag]} {i + 1}", start=start, end=end)
 
     def _numbers(self, entry: _Entry) -> tuple[int, ...]:
         form = f"{self._order}{entry.count}{_LETTERS[entry.kind]}"

@@ -6,7 +6,7 @@ the engine pads a callback signature by about 10 KB, and the time-stamp is stapl
 turns a wrong key for the certificate, or a key that returns rubbish, into an error.
 
 Where the engine's own way of embedding harms files, it gets them prepared (signer/embed): ISO media with room
-for the store, TIFF as a digest only, to be put together and verified here
+for the store, the others as a digest only, to be put together and verified here
 (docs/decisions/0011-a-photo-is-never-harmed.md).
 """
 
@@ -26,8 +26,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from signer.claim import CaptureClaim, manifest_definition
+from signer.embed import jpeg, tiff
 from signer.embed.bmff import make_room
-from signer.embed.tiff import layout
+from signer.embed.layout import Layout
 from signer.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
 from signer.uninterrupted import uninterrupted
 from signer.usages import SIGNER_USAGES, usage_config
@@ -77,8 +78,8 @@ def _sign(
     data: bytes, media_type: str, claim: CaptureClaim, callback: _RawSignature, chain_pem: str
 ) -> bytes:
     definition = manifest_definition(claim)
-    if media_type == "image/tiff":
-        return _sign_tiff(data, definition, callback, chain_pem)
+    if (lay_out := _own_layout(data, media_type)) is not None:
+        return _sign_laid_out(data, media_type, lay_out, definition, callback, chain_pem)
     if media_type in _ISO_MEDIA:
         store, _ = _engine(_EMPTY_ISO, media_type, definition, _no_signature, chain_pem, checked=False)
         data = make_room(data, len(store))
@@ -86,21 +87,37 @@ def _sign(
     return signed
 
 
-def _sign_tiff(data: bytes, definition: str, callback: _RawSignature, chain_pem: str) -> bytes:
+def _own_layout(data: bytes, media_type: str) -> Callable[[bytes, int], Layout] | None:
+    """Where the engine's own way would do harm."""
+    if media_type == "image/tiff":
+        return tiff.layout
+    if media_type == "image/jpeg" and jpeg.late_jfif(data):
+        return jpeg.layout
+    return None
+
+
+def _sign_laid_out(
+    data: bytes,
+    media_type: str,
+    lay_out: Callable[[bytes, int], Layout],
+    definition: str,
+    callback: _RawSignature,
+    chain_pem: str,
+) -> bytes:
     """The engine signs the digest; it sees the file itself only to verify it."""
 
-    def store_for(start: int, size: int, digest: bytes, key: Callable[[bytes], bytes]) -> bytes:
-        bound = _bound_to(definition, start, size, digest)
+    def store_for(place: Layout, size: int, digest: bytes, key: Callable[[bytes], bytes]) -> bytes:
+        bound = _bound_to(definition, place.start, place.wrapped_size(size), digest)
         return _engine(_EMPTY_JPEG, "image/jpeg", bound, key, chain_pem, checked=False)[0]
 
-    start = layout(data, _LIKELY_STORE_BYTES).start
-    size = len(store_for(start, _LIKELY_STORE_BYTES, bytes(_DIGEST_BYTES), _no_signature))
-    place = layout(data, size)
-    store = store_for(start, size, place.digest(), callback)
+    draft = lay_out(data, _LIKELY_STORE_BYTES)
+    size = len(store_for(draft, _LIKELY_STORE_BYTES, bytes(_DIGEST_BYTES), _no_signature))
+    place = lay_out(data, size)
+    store = store_for(place, size, place.digest(), callback)
     if len(store) != size:
         raise SigningFailed("the manifest store has another length than it had a moment before")
     signed = place.filled(store)
-    if failures := sorted({*_failures(signed, "image/tiff")} - {"signingCredential.untrusted"}):
+    if failures := sorted({*_failures(signed, media_type)} - {"signingCredential.untrusted"}):
         raise SigningFailed(f"the signed file does not verify ({', '.join(failures)})")
     return signed
 

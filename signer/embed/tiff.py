@@ -9,37 +9,15 @@ all readers, and the store stands in the first directory, where readers of C2PA 
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from dataclasses import dataclass
 
+from signer.embed.layout import Layout
 from signer.errors import AlreadySigned, UnreadableMedia, UnsupportedMedia
 
 TAG = 0xCD41
 _UNDEFINED = 7
 _MAX_ENTRIES = 0xFFFF
 MAX_PAGES = 1024  # what readers of manifests follow: one goes to 1,024, the other to 2,000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """The signed file as pieces; the store goes behind them, and nothing behind it."""
-
-    pieces: tuple[bytes | memoryview, ...]
-
-    @property
-    def start(self) -> int:
-        return sum(map(len, self.pieces))
-
-    def digest(self) -> bytes:
-        """SHA-256 of everything but the store."""
-        digest = hashlib.sha256()
-        for piece in self.pieces:
-            digest.update(piece)
-        return digest.digest()
-
-    def filled(self, store: bytes) -> bytes:
-        return b"".join((*self.pieces, store))
 
 
 def layout(data: bytes, store_size: int) -> Layout:
@@ -66,7 +44,7 @@ def layout(data: bytes, store_size: int) -> Layout:
     place = sum(tag < TAG for tag in tags)
     entries.insert(place, struct.pack(order + "HHII", TAG, _UNDEFINED, store_size, start))
     return Layout(
-        pieces=(
+        head=(
             data[:4] + struct.pack(order + "I", directory),
             memoryview(data)[8:],
             bytes(directory - len(data)) + struct.pack(order + "H", count + 1),

@@ -84,6 +84,37 @@ def motion_photo() -> bytes:
     return saved(picture(), "JPEG", xmp=note, exif=exif()) + film
 
 
+def gain_map(*order: str) -> bytes:
+    """A picture with another one behind it that MPF points at, its first segments in that order."""
+    data, second = photo("JPEG"), photo("JPEG", seed=1)
+    jfif, rest = data[2:20], data[20:]
+    tags = exif()
+    note = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    segments = {
+        "jfif": jfif,
+        "exif": b"\xff\xe1" + struct.pack(">H", 2 + len(tags)) + tags,
+        "xmp": b"\xff\xe1" + struct.pack(">H", 2 + len(note)) + note,
+        "mpf": b"",
+    }
+
+    def mpf(offset: int, size: int) -> bytes:
+        entries = struct.pack(">IIIHH", 0x030000, size, 0, 0, 0)
+        entries += struct.pack(">IIIHH", 0, len(second), offset, 0, 0)
+        ifd = struct.pack(">H", 3) + b"\xb0\0\0\7\0\0\0\4" + b"0100"
+        ifd += struct.pack(">HHII", 0xB001, 4, 1, 2) + struct.pack(">HHII", 0xB002, 7, 32, 50) + bytes(4)
+        body = b"MPF\0MM\0*\0\0\0\x08" + ifd + entries
+        return b"\xff\xe2" + struct.pack(">H", 2 + len(body)) + body
+
+    if "mpf" in order:
+        segments["mpf"] = mpf(0, 0)
+        front = b"".join(segments[name] for name in order)
+        header = 2 + sum(len(segments[name]) for name in order[: order.index("mpf")]) + 8
+        size = 2 + len(front) + len(rest)
+        segments["mpf"] = mpf(size - header, size)
+        return data[:2] + b"".join(segments[name] for name in order) + rest + second
+    return data[:2] + b"".join(segments[name] for name in order) + rest
+
+
 def jpeg_xt() -> bytes:
     """Boxes of another standard in the segments that C2PA uses too."""
     data = photo("JPEG")
@@ -200,6 +231,10 @@ PHOTOS: dict[str, Callable[[], bytes]] = {
     "two_pictures.jpg": mpo,
     "motion.jpg": motion_photo,
     "xt.jpg": jpeg_xt,
+    "late_jfif.jpg": lambda: gain_map("exif", "jfif"),
+    "gain_map.jpg": lambda: gain_map("xmp", "mpf", "jfif"),
+    "gain_map_first.jpg": lambda: gain_map("jfif", "mpf", "xmp"),
+    "many_jfif.jpg": lambda: gain_map("jfif", "exif", "mpf", "jfif", "jfif"),
     "plain.png": lambda: photo("PNG"),
     "animated.png": apng,
     "palette.png": lambda: saved(picture(0, "P"), "PNG", transparency=3) + b"behind the end",

@@ -222,6 +222,12 @@ def test_positions_that_cannot_be_moved_are_a_refusal_with_the_reason(make: obje
         make_room(data, 13_000)
 
 
+@pytest.mark.parametrize("name", ["plain.webp", "plain.wav", "film.avi"])
+def test_what_lies_behind_a_riff_file_is_not_dropped_in_silence(pki: TestPki, name: str) -> None:
+    with pytest.raises(PhotoWouldChange, match="what lies behind"):
+        signed_or_refused(MADE[name]() + b"ID3 and more", name, pki)
+
+
 def test_a_raw_file_of_canon_is_not_taken_for_a_film() -> None:
     data = box(b"ftyp", b"crx \0\0\0\1crx isom") + box(b"mdat", bytes(40))
     with pytest.raises(UnsupportedMedia, match="raw file"):

@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 
 from authn.config import Settings
 from authn.confining import confined_examiner
-from authn.homes import held
-from signer.device import LOG_KEY_FILE, SIGNER_ROOTS_FILE, TSA_ROOTS_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +84,10 @@ def open_logs(
     """The logs whose receipts count beside this home's own and those of its devices' services, and the
     witnesses: given one by one, or by a policy. Raises ``Unavailable`` for what cannot be read."""
     from authn.errors import NoteError, Unavailable
+    from authn.homes import held
     from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
     from authn.tlog.policy import read_policy
+    from signer.device import LOG_KEY_FILE
 
     own = settings.home / "pki" / LOG_VKEY
     try:
@@ -110,8 +110,10 @@ def open_roots(
 ) -> TrustRoots:
     """Given files in place of the configured ones, this home's own and those that services gave the devices
     of this home; revocation lists beside the configured ones. Raises ``Unavailable``."""
+    from authn.homes import held
     from authn.pki.authority import own_roots
     from authn.provenance.roots import TrustRoots, load_crls, load_roots
+    from signer.device import SIGNER_ROOTS_FILE, TSA_ROOTS_FILE
     from signer.usages import parse_usages
 
     own = own_roots(settings.home)

@@ -8,14 +8,18 @@ it beside the photo.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Protocol
 
-from authn.errors import CaptureRefused
+from authn.access import Kind, Principal
+from authn.devices import RegistryView
+from authn.errors import AccessDenied, CaptureRefused
 from authn.evidence import Axis, Outcome
 from authn.media import Media
 from authn.provenance.logs import CaptureDigests
+from authn.store.captures import Capture, TakenCaptures
 from authn.tlog.entry import EntryKind, new_entry
 from authn.tlog.log import Log
 from authn.tlog.receipt import Receipt
@@ -34,10 +38,12 @@ REQUIRED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The outcome of every axis, and what would be logged; no digests where no signature can be read."""
+    """The outcome of every axis, and what would be logged; no digests where no signature can be read.
+    ``counter`` is the number that the device gave the capture."""
 
     outcomes: Mapping[Axis, Outcome]
     digests: CaptureDigests | None
+    counter: int | None = None
 
 
 class Judges(Protocol):
@@ -48,23 +54,39 @@ class Judges(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """``log_key`` is the vkey that the receipt verifies with; a device compares it with the one it knows."""
+    """``log_key`` is the vkey that the receipt verifies with; a device compares it with the one it knows.
+    ``others``: entries of other captures of the device that bear the same number, ``counter``."""
 
     receipt: Receipt
     log_key: str
+    counter: int | None = None
+    others: tuple[int, ...] = ()
 
 
 class Captures:
-    """Accepts uploads of registered devices and logs them."""
+    """Accepts uploads of registered devices and logs them, each once."""
 
-    def __init__(self, judges: Judges, log: Log, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        judges: Judges,
+        log: Log,
+        registry: RegistryView,
+        taken: TakenCaptures,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._judges = judges
         self._log = log
+        self._registry = registry
+        self._taken = taken
         self._clock = clock
 
-    def take(self, media: Media) -> Taken:
-        """Raises ``CaptureRefused`` naming the first axis that is not established, ``LogHalted``, and what
-        the examiner raises. Sending the same capture again logs it again: nothing is lost by a retry."""
+    def take(self, media: Media, by: Principal) -> Taken:
+        """A device hands in its own captures; others need the scope for it, which the caller has checked.
+
+        Raises ``CaptureRefused`` naming the first axis that is not established, ``AccessDenied`` for another
+        device's capture, ``LogHalted``, and what the examiner raises. The same capture again gets the same
+        entry: nothing is lost by a retry, and nothing is logged twice.
+        """
         judged = self._judges.judged(media)
         for axis in REQUIRED:
             outcome = judged.outcomes[axis]
@@ -72,6 +94,23 @@ class Captures:
                 raise CaptureRefused(f"{axis.value} is {outcome.value}, so the capture is not logged")
         if judged.digests is None:
             raise CaptureRefused("there is no readable signature that could be logged")
-        entry = new_entry(EntryKind.RECEIPT, asdict(judged.digests))
-        (receipt,) = self._log.append((entry,))
-        return Taken(receipt=receipt, log_key=str(self._log.verifier))
+        device = self._registry.device_by_key(judged.digests.key_sha256)
+        if device is None:
+            raise CaptureRefused("the capture is signed by no device of this service")
+        if by.kind is Kind.DEVICE and by.id != device.device_id:
+            raise AccessDenied("a device hands in its own captures; this one is another device's")
+        return self._logged(judged.digests, judged.counter, device.device_id)
+
+    def _logged(self, digests: CaptureDigests, counter: int | None, device_id: str) -> Taken:
+        fresh = new_entry(EntryKind.RECEIPT, asdict(digests))
+        capture = Capture(
+            record_sha256=sha256(fresh.record).hexdigest(),
+            claim_sha256=digests.claim_sha256,
+            device_id=device_id,
+            counter=counter,
+        )
+        known = self._taken.remember(capture, fresh.salt, self._clock())
+        (receipt,) = self._log.append((replace(fresh, salt=known.salt),))
+        self._taken.placed(capture.record_sha256, receipt.index)
+        key = str(self._log.verifier)
+        return Taken(receipt=receipt, log_key=key, counter=counter, others=known.others)

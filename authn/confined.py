@@ -25,6 +25,7 @@ from authn.errors import AuthnError, ExaminationFailed, ReceiptRefused, Unavaila
 from authn.illustrate import illustrate
 from authn.inside import Plan
 from authn.media import Media, MediaLimits, measured, unparsed
+from authn.provenance.counted import counter_of
 from authn.provenance.logs import CaptureDigests, capture_digests
 from authn.provenance.own import read_own
 from authn.report.model import Report
@@ -61,6 +62,7 @@ class Examined:
     preview_jpeg: bytes | None
     maps: Maps = ()
     digests: CaptureDigests | None = None  # what would be logged of it, where that is asked for
+    counter: int | None = None  # which number its device gave it, where that is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,19 +359,20 @@ class _Examination:
     def __call__(self, request: _Request) -> Examined:
         media = measured(request.media, self.limits)
         report = self.examiner.examine(media, as_of=request.as_of, receipt=request.receipt)
-        digests = digests_of(media) if request.capture else None
+        digests, counter = capture_of(media) if request.capture else (None, None)
         if not request.preview:
-            return Examined(report=report, preview_jpeg=None, digests=digests)
+            return Examined(report=report, preview_jpeg=None, digests=digests, counter=counter)
         shown = illustrate(self.examiner, media, report)
         return Examined(report=report, preview_jpeg=shown.preview_jpeg, maps=shown.maps, digests=digests)
 
 
-def digests_of(media: Media) -> CaptureDigests | None:
-    """None where there is no readable signature."""
+def capture_of(media: Media) -> tuple[CaptureDigests | None, int | None]:
+    """What would be logged of a capture, and its number; None where there is no readable signature."""
+    own = read_own(media)
     try:
-        return capture_digests(read_own(media))
+        return capture_digests(own), counter_of(own)
     except ReceiptRefused:
-        return None
+        return None, None
 
 
 def _open_examination(build: Opens, limits: MediaLimits, registry: RegistryView | None) -> _Examination:

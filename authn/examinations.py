@@ -93,7 +93,7 @@ class Examinations:
         nothing is kept."""
         examined = self._examiners[False].examine(media, capture=True)
         outcomes = {a.axis: a.outcome for a in examined.report.cryptographic.axes}
-        return Judged(outcomes=outcomes, digests=examined.digests)
+        return Judged(outcomes=outcomes, digests=examined.digests, counter=examined.counter)
 
     @property
     def holds(self) -> Holds:

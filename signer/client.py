@@ -31,6 +31,7 @@ from signer.http_signature import RequestSigner, target_uri
 DEFAULT_TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 1 << 20
 MIN_CHALLENGE_BYTES = 16
+MAX_OTHERS = 20
 MAX_TIMESTAMP_BYTES = 64 << 10
 _CHUNK_BYTES = 16 << 10
 _USER_AGENT = "assay-signer"
@@ -65,10 +66,12 @@ class EnrolmentChallenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
-    """``receipt`` is a C2SP tlog-proof, ``log_key`` the vkey it should verify with."""
+    """``receipt`` is a C2SP tlog-proof, ``log_key`` the vkey it should verify with. ``counter_also_in``:
+    entries of other captures of the device that bear the same number."""
 
     receipt: str
     log_key: str
+    counter_also_in: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +152,10 @@ class Client:
             raise ServiceRefused(f"the service answered {answer.status}: {_problem(answer.body)}")
         try:
             document = json.loads(answer.body)
-            return Uploaded(receipt=str(document["receipt"]), log_key=str(document["log_key"]))
-        except (ValueError, KeyError, TypeError, RecursionError) as e:
+            others = tuple(int(index) for index in document.get("counter_also_in", ())[:MAX_OTHERS])
+            receipt, log_key = str(document["receipt"]), str(document["log_key"])
+            return Uploaded(receipt=receipt, log_key=log_key, counter_also_in=others)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise ServiceRefused("the service's answer holds no receipt") from e
 
     def checkpoint(self, url: str) -> str:

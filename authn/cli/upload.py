@@ -46,13 +46,20 @@ def upload(
     code = 0
     for photo in photos:
         try:
-            _one(photo, client, session.identity.folder / LOG_KEY_FILE)
+            others = _one(photo, client, session.identity.folder / LOG_KEY_FILE)
             say(f"logged {photo}")
+            if others:
+                entries = ", ".join(map(str, others))
+                say(
+                    f"note: {photo}: other captures of this device bear the same number (entries {entries}): "
+                    "was its folder restored from a copy, or is its key used elsewhere?",
+                    err=True,
+                )
         except ServiceUnavailable as e:
             say(f"not logged: {photo}: {e.detail} [{e.code}]", err=True)
             code = 4
         except OSError as e:
-            # It may be in the log by now; sending it again only logs it again.
+            # It may be in the log by now; sent again, it is found there.
             say(f"no receipt kept: {photo}: {e.strerror}; send it again", err=True)
             code = 4
         except (SignerError, AuthnError) as e:
@@ -61,11 +68,13 @@ def upload(
     ctx.exit(code)
 
 
-def _one(photo: Path, client: Client, key_file: Path) -> None:
+def _one(photo: Path, client: Client, key_file: Path) -> tuple[int, ...]:
+    """The entries of other captures of the same number."""
     data = read_media_file(photo).data
     answer = client.upload(data, media_type_of(data, photo.name))
     _verify(data, photo.name, answer, key_file)
     write_durably(photo.with_name(photo.name + RECEIPT_SUFFIX), answer.receipt.encode(), mode=0o644)
+    return answer.counter_also_in
 
 
 def _verify(data: bytes, name: str, answer: Uploaded, key_file: Path) -> None:

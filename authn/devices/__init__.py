@@ -40,7 +40,8 @@ class RevokedCertificate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRecord:
     """A registered key as the registry knows it. ``invalid_since`` may lie before ``revoked_at``; without an
-    ``attestation_fmt`` nobody vouched for the key."""
+    ``attestation_fmt`` nobody vouched for the key. ``repeated_counters``: numbers that several captures of
+    the device bear."""
 
     device_id: str
     name: str
@@ -53,6 +54,7 @@ class DeviceRecord:
     invalid_since: datetime | None = None
     revocation_reason: str | None = None
     revoked_certificates: tuple[RevokedCertificate, ...] = ()
+    repeated_counters: tuple[int, ...] = ()
 
 
 class RegistryView(Protocol):

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, Select, insert, or_, select, update
 from authn.devices import DeviceRecord, RevokedCertificate
 from authn.devices.attestation.attested import Attested
 from authn.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
+from authn.store.captures import repeated_counters
 from authn.store.engine import open_engine, reading, writing
 from authn.store.schema import attestations, certificates, devices, revocations
 from authn.tlog.entry import LogEntry
@@ -246,8 +247,16 @@ def _find(connection: Connection, name_or_id: str) -> DeviceRecord:
 
 def _records(connection: Connection, query: Select[tuple[Any, ...]]) -> tuple[DeviceRecord, ...]:
     rows = connection.execute(query).mappings().all()
-    revoked = _revoked_certificates(connection, None if len(rows) > 1 else [r["device_id"] for r in rows])
-    return tuple(DeviceRecord(**r, revoked_certificates=revoked.get(r["device_id"], ())) for r in rows)
+    asked = None if len(rows) > 1 else [r["device_id"] for r in rows]
+    revoked, repeated = _revoked_certificates(connection, asked), repeated_counters(connection, asked)
+    return tuple(
+        DeviceRecord(
+            **r,
+            revoked_certificates=revoked.get(r["device_id"], ()),
+            repeated_counters=repeated.get(r["device_id"], ()),
+        )
+        for r in rows
+    )
 
 
 def _revoked_certificates(

@@ -31,6 +31,7 @@ def record_json(record: DeviceRecord) -> dict[str, Json]:
         "attestation_fmt": record.attestation_fmt,
         "revocation_reason": record.revocation_reason,
         **{name: instant(t) if t else None for name, t in times.items()},
+        "repeated_counters": list(record.repeated_counters),
         "revoked_certificates": [
             {"serial": c.serial, "invalid_since": instant(c.invalid_since), "reason": c.reason}
             for c in record.revoked_certificates
@@ -45,6 +46,9 @@ def record_of(found: Mapping[str, object]) -> DeviceRecord:
     revoked = found.get("revoked_certificates", ())  # version 0.1.0 wrote none
     if not isinstance(revoked, list | tuple):
         raise TypeError("revoked_certificates is no list")
+    repeated = found.get("repeated_counters", ())
+    if not isinstance(repeated, list | tuple) or not all(type(n) is int for n in repeated):
+        raise TypeError("repeated_counters is no list of numbers")
     certificates = tuple(
         RevokedCertificate(
             serial=str(c["serial"]),
@@ -53,4 +57,5 @@ def record_of(found: Mapping[str, object]) -> DeviceRecord:
         )
         for c in revoked
     )
-    return DeviceRecord(**{**found, **times, "revoked_certificates": certificates})  # type: ignore[arg-type]
+    parts = {"revoked_certificates": certificates, "repeated_counters": tuple(repeated)}
+    return DeviceRecord(**{**found, **times, **parts})  # type: ignore[arg-type]

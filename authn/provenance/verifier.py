@@ -11,7 +11,8 @@
  7. integrity axis: hard binding and assertion digests by both engines and by us, as far as we compute them
     (``authn.provenance.binding``), claim signature by us
  8. for 5 to 7, compare all who examined: a disagreement is a finding and never ends as established
- 9. device axis: look the leaf's key up in the registry view; its status at the proven time
+ 9. device axis: look the leaf's key up in the registry view; its status at the proven time, and whether
+    another capture bears the same number
 10. revocation axis: registry and revocation lists against the proven time, and what engines found stapled
 11. history axis: actions and ingredients, and what was recorded about them
 12. the signer's claims, as claims, and whom identity assertions name (``identity``)
@@ -35,6 +36,7 @@ from authn.media import Media
 from authn.pki.chains import has_only_usages_of, is_pss_signed
 from authn.provenance import axes
 from authn.provenance.binding import own_answer
+from authn.provenance.counted import with_repetition
 from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.freshness import lower_bound
 from authn.provenance.history import asserted_claims, claim_version, history_axis
@@ -85,7 +87,7 @@ def verify_media(
     readings = (*answers, own_answer(media, own))
     integrity = axes.integrity_axis(own.signature_holds, own.failure, readings, abstentions)  # 7
     key = own.certificates[0] if own.certificates and own.signature_holds else None
-    device = axes.device_axis(key, registry, stamps.proven, as_of)  # 9
+    device = with_repetition(axes.device_axis(key, registry, stamps.proven, as_of), own, registry)  # 9
     known = Known(certificates=own.certificates, roots=roots.signer, crls=roots.crls, registry=registry)
     judged = Judged(proven=stamps.proven, as_of=as_of)
     revocation = revocation_axis(known if key else None, judged, answers)  # 10

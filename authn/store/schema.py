@@ -254,6 +254,21 @@ log_queue = Table(
     Column("record", LargeBinary, nullable=False),
 )
 
+# Captures that were taken in (authn.store.captures); the salt is that of their entry in the log.
+captures = Table(
+    "captures",
+    metadata,
+    Column("record_sha256", String(64), primary_key=True),
+    Column("claim_sha256", String(64), nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("device_id", String(64), ForeignKey("devices.device_id"), nullable=False),
+    Column("counter", BigInteger),
+    Column("taken_at", Instant, nullable=False),
+    Column("idx", _Position),
+    Index("ix_captures_device_id_counter", "device_id", "counter"),
+    Index("ix_captures_idx", "idx"),
+)
+
 # What the log was last told at a start (authn.announced).
 log_announced = Table(
     "log_announced",

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from authn.errors import LogInconsistent, NotFound, Unavailable
 from authn.store.engine import reading, writing
 from authn.store.schema import (
+    captures,
     log_checkpoint,
     log_cosignature,
     log_entry,
@@ -319,6 +320,7 @@ def enqueue(connection: Connection, entry: LogEntry) -> None:
 def destroy_salt(engine: Engine, index: int) -> None:
     """From now on nobody can tell what this leaf is about. Raises ``NotFound``, ``Unavailable``."""
     with writing(engine) as connection:
+        connection.execute(delete(captures).where(captures.c.idx == index))
         if not connection.execute(delete(log_opening).where(log_opening.c.idx == index)).rowcount:
             raise NotFound("there is no such entry, or its salt was destroyed")
 

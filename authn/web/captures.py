@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from authn.captures import Captures
+from authn.store.captures import TakenCaptures
 from authn.web.api import services
 from authn.web.uploads import read_media
 
@@ -15,8 +16,16 @@ captures = Blueprint("captures", __name__, url_prefix="/v1")
 
 @captures.post("/captures")
 def take() -> Response:
-    """Verify a signed and stamped capture of a registered device, log it, and answer with the receipt."""
-    media = read_media(request, services().settings)
-    taken = Captures(services().examinations, services().log, services().clock).take(media)
-    body = {"receipt": taken.receipt.text(), "index": taken.receipt.index, "log_key": taken.log_key}
+    """Verify a signed, stamped capture of the device that sends it, log it, and answer with the receipt."""
+    media, found = read_media(request, services().settings), services()
+    taken = Captures(
+        found.examinations, found.log, found.registry, TakenCaptures(found.engine), found.clock
+    ).take(media, g.principal)
+    body = {
+        "receipt": taken.receipt.text(),
+        "index": taken.receipt.index,
+        "log_key": taken.log_key,
+        "counter": taken.counter,
+        "counter_also_in": list(taken.others),
+    }
     return Response(json.dumps(body), status=201, content_type="application/json")

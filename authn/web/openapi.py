@@ -204,6 +204,11 @@ def _captures() -> Object:
             "receipt": {"type": "string", "description": "C2SP tlog-proof; verify it offline and keep it."},
             "index": {"type": "integer"},
             "log_key": {"type": "string", "description": "vkey of the log (C2SP signed-note)."},
+            "counter": {"type": ["integer", "null"], "description": "The device's number for the capture."},
+            "counter_also_in": {
+                **array({"type": "integer"}),
+                "description": "Entries of other captures of the device that bear that number.",
+            },
         },
     }
     take = _operation(
@@ -347,7 +352,9 @@ def _operation(
         problems = tuple(sorted({*problems, "401", "403", "429"}))
         rule = ROUTES[GUARDED[operation_id]]
         scopes: list[Json] = [rule.scope] if isinstance(rule, Needs) else []
-        members["security"] = [{}, {"bearer": scopes}]  # the empty one: by default nothing is asked for
+        always = isinstance(rule, Needs) and rule.always
+        nothing: list[Json] = [] if always else [{}]  # by default nothing is asked for
+        members["security"] = [*nothing, {"bearer": scopes}]
     failures: Object = {status: ref("responses/Problem") for status in problems}
     return {
         "operationId": operation_id,

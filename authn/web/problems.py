@@ -26,6 +26,7 @@ HTTP_CODES = {
     408: "assay.request.timeout",
     413: "assay.request.tooLarge",
     415: "assay.request.unsupportedType",
+    431: "assay.request.headerTooLarge",
 }
 OTHER_HTTP_CODE = "assay.request.refused"
 RETRY_AFTER_S = 5

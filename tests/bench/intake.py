@@ -18,13 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from c2pa import Context, Reader
+from sqlalchemy import Engine, insert
 
+from authn.access import Kind, Principal
 from authn.captures import Captures, Judged
-from authn.confined import digests_of
+from authn.confined import capture_of
 from authn.examine import Examiner
 from authn.media import Media, media_of
 from authn.provenance.roots import roots_pem
-from authn.store.engine import open_engine
+from authn.store.captures import TakenCaptures
+from authn.store.engine import open_engine, writing
+from authn.store.schema import devices
 from authn.tlog.log import open_log
 from authn.wiring import utc_now
 from tests.bench.sign_verify import photo
@@ -32,6 +36,7 @@ from tests.doubles.pki import TestPki
 from tests.doubles.signed import Registered, examiner_for, signed_photo, stamped_photo
 
 CAPTURES = 240
+MACHINE = Principal(kind=Kind.MACHINE, id="bench", scopes=frozenset({"captures:create"}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +47,8 @@ class InProcess:
 
     def judged(self, media: Media) -> Judged:
         outcomes = {a.axis: a.outcome for a in self.examiner.examine(media).cryptographic.axes}
-        return Judged(outcomes=outcomes, digests=digests_of(media))
+        digests, counter = capture_of(media)
+        return Judged(outcomes=outcomes, digests=digests, counter=counter)
 
 
 def captures_of(pki: TestPki, count: int) -> tuple[list[Media], Registered]:
@@ -64,13 +70,23 @@ def bare_reads_per_second(media: list[Media], pki: TestPki) -> float:
 def intake(media: list[Media], captures: Captures, threads: int) -> tuple[float, list[float]]:
     def one(item: Media) -> float:
         start = time.perf_counter()
-        captures.take(item)
+        captures.take(item, MACHINE)
         return time.perf_counter() - start
 
     start = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         took = list(pool.map(one, media))
     return len(media) / (time.perf_counter() - start), took
+
+
+def enrol(engine: Engine, registry: Registered, one: Media) -> None:
+    """The row that captures of the registered device refer to."""
+    digests, _ = capture_of(one)
+    device = registry.device_by_key(digests.key_sha256) if digests else None
+    assert device is not None
+    names = ("device_id", "name", "spki_sha256", "enrolled_at", "assurance_level")
+    with writing(engine) as connection:
+        connection.execute(insert(devices).values({name: getattr(device, name) for name in names}))
 
 
 def main() -> None:
@@ -80,8 +96,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/assay.db")
         log = open_log(engine, Path(folder) / "log.key.pem", "bench.local/log")
-        captures = Captures(InProcess(examiner=examiner_for(pki, registry=registry)), log, utc_now)
-        captures.take(media[0])
+        enrol(engine, registry, media[0])
+        judges = InProcess(examiner=examiner_for(pki, registry=registry))
+        captures = Captures(judges, log, registry, TakenCaptures(engine), utc_now)
+        captures.take(media[0], MACHINE)
         bare = bare_reads_per_second(media, pki)
         rate, took = intake(media, captures, threads)
         log.close()

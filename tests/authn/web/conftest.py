@@ -21,8 +21,11 @@ from authn.store.engine import reading
 from authn.store.schema import certificates, devices, verifications
 from authn.web import create_app
 from authn.wiring import open_services
+from tests.databases import postgresql
 from tests.doubles.examiners import open_scripted
 from tests.doubles.reports import AS_OF
+
+__all__ = ["postgresql"]
 
 TOKEN = "correct-horse-battery-staple"
 

@@ -106,7 +106,6 @@ def test_links_from_other_sites_still_lead_here(client: FlaskClient) -> None:
         ("/v1/verifications", "asof=2026-01-02T03:04:05Z", "asof"),
         ("/v1/verifications", "as_of=2026-01-02T03:04:05Z&Preview=true", "Preview"),
         ("/v1/verifications", "heuristics=true&heuristics=false", "heuristics"),
-        ("/v1/captures", "as_of=2026-01-02T03:04:05Z", "as_of"),
         ("/reports", "heuristics=false", "heuristics"),
         ("/tsa", "policy=1", "policy"),
         ("/v1/devices", "dry_run=true", "dry_run"),
@@ -133,7 +132,6 @@ def test_nor_is_one_passed_over_where_something_is_read(client: FlaskClient, pat
         ("/v1/verifications", {"as-of": "2026-01-02T03:04:05Z"}, "as-of"),
         ("/v1/verifications", {"heuristics": ["true", "false"]}, "heuristics"),
         ("/v1/verifications", {"photo": (io.BytesIO(JPEG), "b.jpg")}, "photo"),
-        ("/v1/captures", {"as_of": "2026-01-02T03:04:05Z"}, "as_of"),
         ("/reports", {"heuristics": "false"}, "heuristics"),
     ],
 )
@@ -185,7 +183,7 @@ def old(name: str, data: bytes) -> str:
         ("Digest", "sha-256=%"),
     ],
 )
-@pytest.mark.parametrize("path", ["/v1/verifications", "/reports", "/v1/captures"])
+@pytest.mark.parametrize("path", ["/v1/verifications", "/reports"])
 def test_content_that_is_not_what_its_digest_says_is_refused(
     client: FlaskClient, services: Services, path: str, field: str, value: str
 ) -> None:

@@ -11,6 +11,7 @@ from signer.isoboxes import Box, boxes
 from signer.unharmed.parts import Part
 
 _TYPES = {b"Exif": "EXIF", b"mime": "XMP or other text"}
+_MAX_EXTENTS = 200_000  # an extent of no fields takes no bytes: the table's length is no bound
 _ROLES = {b"thmb": "thumbnail", b"auxl": "alpha, depth or other auxiliary picture"}
 
 
@@ -44,13 +45,18 @@ class _Fields:
     def items(self) -> Iterator[tuple[int, int, int, tuple[tuple[int, int, int], ...]]]:
         """Id, construction method, data reference and extents (index, position, length) of each."""
         wide = 4 if self._version == 2 else 2
+        left = _MAX_EXTENTS
         for _ in range(self._take(wide)):
             item = self._take(wide)
             method = self._take(2) & 15 if self._version else 0
             external = self._take(2)
             base = self._take(self._base)
             extents = []
-            for _ in range(self._take(2)):
+            count = self._take(2)
+            left -= count
+            if left < 0:
+                raise ValueError("its table of items names too many places")
+            for _ in range(count):
                 index, offset, length = map(self._take, (self._index, self._offset, self._length))
                 extents.append((index, base + offset, length))
             yield item, method, external, tuple(extents)

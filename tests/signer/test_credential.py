@@ -8,11 +8,15 @@ import signal
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import refuse_signed, sign_media, verify_binding
 from signer.errors import AlreadySigned, ManifestMalformed, SigningFailed, UnreadableMedia
+from signer.formats import media_type_of
 from signer.keys import create_key
+from tests.doubles import makers
 from tests.doubles.keys import ScriptedKey
 from tests.doubles.photos import photo
 from tests.doubles.pki import Issued, TestPki, new_key, now
@@ -73,32 +77,58 @@ def test_another_root_makes_the_same_file_untrusted(device: Issued) -> None:
     assert read_with_encypher(signed, "image/jpeg", stranger).state == "Valid"
 
 
-def test_a_key_that_is_not_the_certificates_fails(device: Issued) -> None:
+# One of each way in which a manifest gets into a file.
+WAYS = pytest.mark.parametrize("name", ["plain.jpg", "gain_map.jpg", "two_pages.tif", "plain.heic"])
+
+
+def sign_made(name: str, key: ec.EllipticCurvePrivateKey, chain: bytes) -> bytes:
+    data = makers.PHOTOS[name]()
+    return sign_media(data, media_type_of(data, name), CLAIM, key, chain)
+
+
+@WAYS
+def test_a_key_that_is_not_the_certificates_fails(device: Issued, name: str) -> None:
     with pytest.raises(SigningFailed):
-        sign_media(photo(), "image/jpeg", CLAIM, new_key(), device.chain_pem)
+        sign_made(name, new_key(), device.chain_pem)
 
 
-def test_an_expired_certificate_fails(pki: TestPki) -> None:
+@WAYS
+def test_an_expired_certificate_fails(pki: TestPki, name: str) -> None:
     device = pki.leaf(not_before=now() - dt.timedelta(days=9), not_after=now() - dt.timedelta(days=1))
     with pytest.raises(SigningFailed):
-        sign(photo(), device)
+        sign_made(name, device.ec_key, device.chain_pem)
 
 
+@WAYS
 @pytest.mark.parametrize("chain", [b"", b"no PEM", "keine Zertifikate: ä".encode()])
-def test_a_chain_that_is_none_fails(device: Issued, chain: bytes) -> None:
+def test_a_chain_that_is_none_fails(device: Issued, chain: bytes, name: str) -> None:
     with pytest.raises(SigningFailed):
-        sign_media(photo(), "image/jpeg", CLAIM, device.ec_key, chain)
+        sign_made(name, device.ec_key, chain)
 
 
-def test_what_the_key_raised_is_what_the_caller_sees(device: Issued) -> None:
+@WAYS
+def test_what_the_key_raised_is_what_the_caller_sees(device: Issued, name: str) -> None:
     key = failing_key(SigningFailed("the token refused to sign: DeviceRemoved"))
     with pytest.raises(SigningFailed, match="DeviceRemoved"):
-        sign_media(photo(), "image/jpeg", CLAIM, key, device.chain_pem)
+        sign_made(name, key, device.chain_pem)
 
 
-def test_an_exception_of_a_foreign_key_is_named_in_the_typed_error(device: Issued) -> None:
+@WAYS
+def test_an_exception_of_a_foreign_key_is_named_in_the_typed_error(device: Issued, name: str) -> None:
     with pytest.raises(SigningFailed, match="cable"):
-        sign_media(photo(), "image/jpeg", CLAIM, failing_key(OSError("cable")), device.chain_pem)
+        sign_made(name, failing_key(OSError("cable")), device.chain_pem)
+
+
+@WAYS
+def test_the_key_is_asked_once_for_each_photo(device: Issued, name: str) -> None:
+    asked = []
+
+    def answer(data: bytes) -> bytes:
+        asked.append(data)
+        return device.ec_key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    sign_made(name, ScriptedKey(device.ec_key, answer), device.chain_pem)
+    assert len(asked) == 1
 
 
 def test_bytes_that_are_no_media_fail(device: Issued) -> None:

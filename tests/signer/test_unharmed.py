@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import struct
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.container import read_manifest
 from signer.embed.bmff import make_room
 from signer.embed.tiff import MAX_PAGES, layout
-from signer.errors import InputRefused, PhotoWouldChange, SignerError, UnsupportedMedia
+from signer.errors import InputRefused, PhotoWouldChange, SignerError, UnreadableMedia, UnsupportedMedia
 from signer.formats import media_type_of
 from signer.unharmed import refuse_harm
 from tests.bench.unharmed import seen_by_others, signed_or_refused, tags_of
@@ -246,6 +247,27 @@ def test_a_tiff_has_as_many_pages_as_both_readers_follow_or_is_refused(pki: Test
         assert reading.state == "Trusted"
     with pytest.raises(UnsupportedMedia, match="1024 pages"):
         signed_or_refused(makers.chained_tiff(MAX_PAGES + 1), "scan.tif", pki)
+
+
+def test_a_table_of_places_that_take_no_bytes_is_refused_at_once() -> None:
+    """65,535 items of 65,535 extents each, in a file of half a megabyte."""
+    item = struct.pack(">HHHH", 1, 0, 0, 0xFFFF)
+    iloc = box(b"iloc", b"\1\0\0\0\0\0" + struct.pack(">H", 0xFFFF) + item * 0xFFFF)
+    data = box(b"ftyp", b"heic\0\0\0\0heic") + box(b"meta", bytes(4), iloc)
+    start = time.process_time()
+    with pytest.raises(UnreadableMedia, match="too many places"):
+        refuse_harm(data, data, "image/heic", "x.heic")
+    make_room(data, 13_000)
+    assert time.process_time() - start < 5
+
+
+def test_directories_that_hang_below_each_other_without_end_are_refused() -> None:
+    out = bytearray(b"II*\0\x08\0\0\0")
+    for _ in range(3000):
+        out += struct.pack("<HHHIII", 1, 330, 4, 1, len(out) + 18, 0)
+    out += struct.pack("<HI", 0, 0)
+    with pytest.raises(UnreadableMedia, match="nested"):
+        refuse_harm(bytes(out), bytes(out), "image/tiff", "x.tif")
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -16,17 +16,17 @@ import re
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from signer.der import SEQUENCE, DerError, first, integer, single
+from signer.der import SEQUENCE, DerError, Element, first, integer, single
 from signer.transcript import transcript
 
 _VERSION = 0xA0
@@ -145,6 +145,15 @@ def read_foreign(der: bytes) -> Certificate:
         raise ValueError(f"the certificate cannot be read: {refused}") from refused
 
 
+def key_of(der: bytes) -> CertificatePublicKeyTypes | None:
+    """The public key of a certificate of which nothing else may be readable; None where it is not either."""
+    try:
+        fields = _fields(der)
+        return cast("CertificatePublicKeyTypes", load_der_public_key(fields[5].raw))
+    except (ValueError, UnsupportedAlgorithm, IndexError):
+        return None
+
+
 def read_certificate(der: bytes, *, least_serial: int = 1) -> x509.Certificate:
     """Raises ``ValueError`` for anything that is no whole X.509 v3 certificate with a positive serial number
     (RFC 5280 section 4.1.2.2) and a public key of a known kind. Some old roots have the serial number 0."""
@@ -216,12 +225,18 @@ def _verified(message: bytes, read: Signed, key: CertificatePublicKeyTypes) -> b
 
 def _names(der: bytes) -> tuple[bytes, bytes]:
     """Issuer and subject, as they were issued. Raises ``DerError``; never for a certificate that was read."""
-    fields = single(der, SEQUENCE).children()[0].children()
-    fields = fields[1:] if fields and fields[0].tag == _VERSION else fields
-    if len(fields) < 5:
-        raise DerError("this is no certificate")
-    _serial, _algorithm, issuer, _validity, subject = fields[:5]
+    _serial, _algorithm, issuer, _validity, subject = _fields(der)[:5]
     return issuer.raw, subject.raw
+
+
+def _fields(der: bytes) -> tuple[Element, ...]:
+    """Of what is signed, without the version. Raises ``DerError`` for fewer than there must be."""
+    to_be_signed, *_ = single(der, SEQUENCE).children() or (None,)
+    fields = to_be_signed.children() if to_be_signed is not None else ()
+    fields = fields[1:] if fields and fields[0].tag == _VERSION else fields
+    if len(fields) < 6:
+        raise DerError("this is no certificate")
+    return fields
 
 
 def _read(der: bytes) -> x509.Certificate:

@@ -1,9 +1,10 @@
 """A certificate in a spelling that pyca can read, for those that were issued in another one.
 
 Certificate authorities write names with an underscore or an ampersand into a PrintableString, Latin-1 into an
-older kind of string, defaults that DER leaves out, and numbers with a zero too many. Nothing of that changes
-what a certificate says, but a strict reader refuses the whole. A transcript says the same in DER. It is for
-reading only: its bytes are not those that were signed (``signer.certificates.Transcribed``).
+older kind of string, times without seconds, defaults that DER leaves out, and numbers with a zero too many.
+Nothing of that changes what a certificate says, but a strict reader refuses the whole. A transcript says the
+same in DER. It is for reading only: its bytes are not those that were signed
+(``signer.certificates.Transcribed``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from signer.der import INTEGER, OID, SEQUENCE, DerError, Element, elements, enco
 
 MAX_DEPTH = 32  # a certificate has about twelve levels
 _BOOLEAN, _OCTETS = 0x01, 0x04
+_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _UTF8, _PRINTABLE, _TELETEX, _IA5, _VISIBLE = 0x0C, 0x13, 0x14, 0x16, 0x1A
 _STRINGS = (_UTF8, _PRINTABLE, _TELETEX, _IA5, _VISIBLE)
 _PRINTABLE_TEXT = re.compile(rb"[A-Za-z0-9 '()+,\-./:=?]*")  # X.680 section 41.4
@@ -43,6 +45,8 @@ def _rewritten(element: Element, bare: bool, depth: int) -> bytes:
         return encoded(element.tag, b"".join(_rewritten(part, bare, depth + 1) for part in parts))
     if element.tag in _STRINGS:
         return _string(element)
+    if element.tag in (_UTC_TIME, _GENERALIZED_TIME):
+        return _time(element)
     return encoded(INTEGER, _minimal(element.body)) if element.tag == INTEGER else element.raw
 
 
@@ -62,6 +66,16 @@ def _string(element: Element) -> bytes:
         return encoded(_UTF8, element.body.decode("latin-1").encode())
     fits = element.tag != _PRINTABLE or _PRINTABLE_TEXT.fullmatch(element.body)
     return element.raw if fits else encoded(_UTF8, element.body)
+
+
+def _time(element: Element) -> bytes:
+    """With seconds and Z, as RFC 5280, 4.1.2.5, has it; older authorities left the seconds out or wrote the
+    zone of UTC as a difference of nothing."""
+    text = re.sub(rb"[+-]0000\Z", b"Z", element.body)
+    digits = 10 if element.tag == _UTC_TIME else 12
+    if re.fullmatch(rb"\d{%d}Z" % digits, text):
+        text = text[:-1] + b"00Z"
+    return encoded(element.tag, text)
 
 
 def _minimal(number: bytes) -> bytes:

@@ -183,7 +183,7 @@ def signer_axis(
             detail="the claim signature does not verify: no key can be said to have made it",
         )
         return SignerResult(axis=AxisEvidence(axis=Axis.SIGNER, outcome=Outcome.REFUTED, findings=(finding,)))
-    if signature_holds is None:
+    if signature_holds is None or not certificates:
         return SignerResult(
             axis=silent(Axis.SIGNER, unknown or "the claim signature could not be located by our own check")
         )

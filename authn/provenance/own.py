@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
 from authn.media import Media
-from signer.certificates import Certificate, read_foreign
+from signer.certificates import Certificate, key_of, read_foreign
 from signer.container import read_manifest
 from signer.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
 from signer.errors import (
@@ -27,7 +29,8 @@ class OwnReading:
     ``malformed``: the store was found, and its structure is broken; ``torn``: so that no reader can know its
     bytes. ``not_looked_through``: no store was seen, and why that does not mean that there is none.
     ``unreadable``: why certificates that the file brings cannot be read; they are missing in
-    ``certificates``, whose first is always the signer's."""
+    ``certificates``, whose first is always the signer's. Of the signer's its key alone may be readable: then
+    the signature is computed, and ``certificates`` is empty."""
 
     store_found: bool
     label: str = ""
@@ -75,7 +78,8 @@ def _beside(sidecar: bytes) -> bytes:
 def _judged(store: bytes, manifest: ManifestBoxes, signature: ClaimSignature) -> OwnReading:
     claim = manifest.claim.of(store)
     certificates, unreadable = _certificates(signature)
-    holds, failure = (None, unreadable[0]) if not certificates else _holds(signature, claim, certificates[0])
+    key = certificates[0].public_key() if certificates else key_of(signature.certificates[0])
+    holds, failure = (None, unreadable[0]) if key is None else _holds(signature, claim, key)
     return OwnReading(
         store_found=True,
         label=manifest.label,
@@ -105,10 +109,12 @@ def _certificates(signature: ClaimSignature) -> tuple[tuple[Certificate, ...], t
     return tuple(found), tuple(unreadable)
 
 
-def _holds(signature: ClaimSignature, claim: bytes, signer: Certificate) -> tuple[bool | None, str]:
+def _holds(
+    signature: ClaimSignature, claim: bytes, key: CertificatePublicKeyTypes
+) -> tuple[bool | None, str]:
     """Whether the signer's key made the signature, and why not."""
     try:
-        verify_claim_signature(signature, claim, signer.public_key())
+        verify_claim_signature(signature, claim, key)
     except SignatureUnsupported as e:
         return None, e.detail
     except SigningFailed as e:

@@ -14,6 +14,7 @@ from tests.doubles.pki import Issued
 
 Change = Callable[[Element], bytes | None]
 UTF8, PRINTABLE, TELETEX, INTEGER, BOOLEAN, OCTETS, SEQUENCE = 0x0C, 0x13, 0x14, 0x02, 0x01, 0x04, 0x30
+UTC_TIME = 0x17
 _BASIC_CONSTRAINTS = bytes.fromhex("0603551d13")
 
 
@@ -50,6 +51,14 @@ def stated_as_uncritical(element: Element) -> bytes | None:
 
 def true_as_one(element: Element) -> bytes | None:
     return b"\x01\x01\x01" if element.raw == b"\x01\x01\xff" else None
+
+
+def without_seconds(element: Element) -> bytes | None:
+    return encoded(UTC_TIME, element.body[:-3] + b"Z") if element.tag == UTC_TIME else None
+
+
+def with_zone(element: Element) -> bytes | None:
+    return encoded(UTC_TIME, element.body[:-1] + b"+0000") if element.tag == UTC_TIME else None
 
 
 def numbered(body: bytes) -> Callable[[bytes], bytes]:

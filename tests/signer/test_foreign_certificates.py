@@ -39,6 +39,8 @@ from tests.doubles.spellings import (
     stated_as_uncritical,
     true_as_one,
     unsigned,
+    with_zone,
+    without_seconds,
 )
 
 NOW = datetime.now(UTC)
@@ -55,6 +57,8 @@ SPELT: dict[str, Change] = {
     "cA FALSE spelt out": spelt_default,
     "critical FALSE spelt out": stated_as_uncritical,
     "TRUE as 01": true_as_one,
+    "times without seconds": without_seconds,
+    "times with a zone": with_zone,
 }
 
 

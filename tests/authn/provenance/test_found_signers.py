@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,13 @@ from authn.provenance.roots import TrustRoots, load_roots
 from authn.provenance.verifier import known_limits
 from authn.report.model import Report
 from signer.certificates import Certificate, Transcribed, read_foreign
+from signer.staple import bytes_to_stamp, staple
+from signer.timestamp import parse_response
 from signer.usages import CLAIM_SIGNING, SIGNER_USAGES
-from tests.doubles.pki import Issued, TestPki, issue, name, new_key, pem_of
+from tests.doubles.pki import Issued, TestPki, issue, name, new_key, now, pem_of
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo
 from tests.doubles.spellings import relabelled, respelt
+from tests.doubles.stamps import Stamp, integer
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED
@@ -130,12 +133,78 @@ def test_an_unreadable_authority_leaves_the_signer_open_and_the_bytes_establishe
     assert "cannot be read" in report.cryptographic.axis(Axis.SIGNER).findings[0].detail
 
 
-def test_a_signer_whose_certificate_nobody_can_read_is_not_examined_and_not_accused(suites: Path) -> None:
+def test_a_certificate_that_was_changed_until_nobody_can_read_it_is_refuted_by_its_signature(
+    suites: Path,
+) -> None:
     path = suites / "found/signers/printable_underscore.jpg"
     found = open_media(path)
     broken = replace(
         found, data=found.data.replace(bytes.fromhex("0603551d13"), bytes.fromhex("0603551d1e"), 1)
     )
     own = read_own(broken)
-    assert (own.signature_holds, own.malformed) == (None, False)
+    assert own.malformed is False
+    assert own.signature_holds is False  # the certificates stand under the signature, and one was changed
+    assert "cannot be read by our own check" in own.unreadable[0]
+
+
+def test_where_the_key_alone_can_be_read_the_bytes_are_judged_and_the_signer_is_not() -> None:
+    pki = TestPki()
+    mute = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.30"), b"\x30\x80"), False)
+    leaf = pki.leaf(extra=(mute,))
+    report = examiner_for(pki, registry=Registered()).examine(media(signed_photo(leaf)))
+    assert outcome(report, Axis.CREDENTIAL) is E
+    assert outcome(report, Axis.INTEGRITY) is E
+    for axis in (Axis.SIGNER, Axis.DEVICE):
+        assert outcome(report, axis) is N
+    assert "cannot be read" in report.cryptographic.axis(Axis.SIGNER).findings[0].detail
+
+
+def test_a_signer_whose_key_cannot_be_read_is_not_examined_and_not_accused(suites: Path) -> None:
+    path = suites / "found/signers/printable_underscore.jpg"
+    found = open_media(path)
+    curve, unknown = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d03017f")
+    own = read_own(replace(found, data=found.data.replace(curve, unknown, 1)))
+    assert (own.signature_holds, own.malformed, own.certificates) == (None, False, ())
     assert "cannot be read by our own check" in own.failure
+
+
+def not_strict(signed: bytes, authority: Issued, at: datetime) -> bytes:
+    """``signed`` with a token of SignedData version 1, as a large maker's own authority stamps."""
+    stamp = Stamp(authority=authority, message=bytes_to_stamp(signed, "image/jpeg"), at=at, nonce=7)
+    stamp.signed_data_version = integer(1)
+    return staple(signed, "image/jpeg", parse_response(stamp.response()))
+
+
+def test_a_token_that_is_not_strict_leaves_the_time_open_and_the_rest_as_it_is() -> None:
+    pki = TestPki()
+    data = not_strict(signed_photo(pki.leaf()), pki.tsa_leaf(), now())
+    report = examiner_for(pki).examine(media(data))
+    (finding, *_) = report.cryptographic.axis(Axis.TIME).findings
+    assert (finding.code, finding.outcome) == ("assay.timestamp.notStrict", N)
+    assert "version 1" in finding.detail
+    assert outcome(report, Axis.TIME) is N
+    for axis in (Axis.CREDENTIAL, Axis.INTEGRITY, Axis.SIGNER):
+        assert outcome(report, axis) is E, axis
+
+
+def test_a_signer_that_ended_since_is_not_accused_where_such_a_token_may_be_older() -> None:
+    pki = TestPki()
+    leaf = pki.leaf(not_after=now() + timedelta(days=2))
+    data = not_strict(signed_photo(leaf), pki.tsa_leaf(), now())
+    report = examiner_for(pki).examine(media(data), as_of=datetime.now(UTC) + timedelta(days=3))
+    assert outcome(report, Axis.SIGNER) is N
+    assert outcome(report, Axis.INTEGRITY) is E
+
+
+@pytest.mark.parametrize("broken", ["signature", "imprint"])
+def test_but_one_whose_signature_or_imprint_differs_is_refuted(broken: str) -> None:
+    pki = TestPki()
+    signed = signed_photo(pki.leaf())
+    message = b"another photo" if broken == "imprint" else bytes_to_stamp(signed, "image/jpeg")
+    stamp = Stamp(authority=pki.tsa_leaf(), message=message, at=now(), nonce=7)
+    stamp.signed_data_version = integer(1)
+    token = parse_response(stamp.response())
+    if broken == "signature":
+        token = token[:-1] + bytes([token[-1] ^ 1])
+    report = examiner_for(pki).examine(media(staple(signed, "image/jpeg", token)))
+    assert outcome(report, Axis.TIME) is R

@@ -181,8 +181,14 @@ def situation_of(outcomes: dict[Axis, Outcome]) -> str:
 
 
 def _established(said: dict[Axis, tuple[Outcome, wording.Words]]) -> str:
-    held = [wording.AXIS_TITLES[a].lower() for a, (o, _) in said.items() if o is Outcome.ESTABLISHED]
-    return f"established: {', '.join(held)}" if held else "nothing established"
+    """What is refuted first: no row may read well over a refuted axis."""
+
+    def axes(wanted: Outcome) -> str:
+        return ", ".join(wording.AXIS_TITLES[a].lower() for a, (o, _) in said.items() if o is wanted)
+
+    refuted, held = axes(Outcome.REFUTED), axes(Outcome.ESTABLISHED)
+    shown = f"established: {held}" if held else "nothing established"
+    return f"refuted: {refuted}; {shown}" if refuted else shown
 
 
 def _guess(d: Document) -> str:

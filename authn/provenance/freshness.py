@@ -17,7 +17,7 @@ from authn.errors import NoteError
 from authn.evidence import Finding, Outcome
 from authn.provenance.history import DEVICE_ASSERTION
 from authn.provenance.logs import LogTrust
-from authn.report.model import Json, instant
+from authn.report.model import Json, instant, spoken
 from authn.tlog.checkpoint import parse as parse_checkpoint
 from authn.tlog.cosignature import signed_at
 from authn.tlog.note import verify
@@ -75,7 +75,7 @@ def _bound(at: datetime, origin: str, size: int, witnesses: int) -> LowerBound:
     finding = Finding(
         code="assay.time.checkpoint",
         outcome=Outcome.ESTABLISHED,
-        detail=f"signed after {instant(at)}, when witnesses in your list had seen its checkpoint",
+        detail=f"signed not before {spoken(at)}, when witnesses in your list had seen its checkpoint",
         facts=(("origin", origin), ("size", size), ("witnesses", witnesses), ("not_before", instant(at))),
     )
     return LowerBound(not_before=at, finding=finding)

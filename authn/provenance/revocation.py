@@ -17,7 +17,7 @@ from authn.pki.crl import Crl, CrlRefused, RevokedEntry, covers, look_up
 from authn.provenance.axes import device_facts, revoked_at_time, silent, spki_sha256
 from authn.provenance.engines import EngineAnswer
 from authn.provenance.said import engine_codes
-from authn.report.model import instant
+from authn.report.model import instant, spoken
 from signer.certificates import Certificate, issued_by
 
 REVOKED, NOT_REVOKED = "signingCredential.revoked", "signingCredential.notRevoked"
@@ -77,7 +77,7 @@ def _registry(known: Known, judged: Judged) -> list[Finding]:
     single = next((c for c in device.revoked_certificates if c.serial == serial), None)
     if single is not None and single.invalid_since <= judged.at:
         facts: Facts = (("certificate_serial", serial), ("invalid_since", instant(single.invalid_since)))
-        detail = f"the registry revokes this certificate from {instant(single.invalid_since)} on"
+        detail = f"the registry revokes this certificate from {spoken(single.invalid_since)} on"
         return [_finding(REVOKED, f"{detail}; judged at {judged.basis}", (*facts, ("reason", single.reason)))]
     code = REVOKED if revoked_at_time(device, judged.at) else NOT_REVOKED
     return [_finding(code, _device_detail(device, judged), device_facts(device))]
@@ -88,7 +88,7 @@ def _device_detail(device: DeviceRecord, judged: Judged) -> str:
     if since is None:
         return f"the registry names no revocation; judged at {judged.basis}"
     word = "from" if since <= judged.at else "only later, from"
-    return f"the registry revokes the device {word} {instant(since)} on; judged at {judged.basis}"
+    return f"the registry revokes the device {word} {spoken(since)} on; judged at {judged.basis}"
 
 
 def _lists(known: Known, judged: Judged) -> list[Finding]:
@@ -127,12 +127,12 @@ def _listed(crl: Crl, entry: RevokedEntry | None, judged: Judged, *, is_leaf: bo
         return _finding(NOT_REVOKED, f"the revocation list does not name {whose}", _facts(crl))
     revoked = entry.invalid_since <= judged.at
     word = "from" if revoked else "only later, from"
-    since = instant(entry.invalid_since)
+    since = spoken(entry.invalid_since)
     detail = f"the revocation list revokes {whose} {word} {since} on; judged at {judged.basis}"
     facts: Facts = (
         ("certificate_serial", f"{entry.serial:x}"),
         ("revoked_at", instant(entry.revoked_at)),
-        ("invalid_since", since),
+        ("invalid_since", instant(entry.invalid_since)),
         ("reason", entry.cause),
     )
     return _finding(REVOKED if revoked else NOT_REVOKED, detail, (*facts, *_facts(crl)))

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 
 from c2pa import Builder, C2paSigningAlg, Context, Signer
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -17,25 +18,28 @@ from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from tests.doubles.photos import photo
 from tests.doubles.pki import C2PA_CLAIM_SIGNING, Issued
 
+OTHER_USAGE = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
 HARD_BINDING = {"url": "self#jumbf=c2pa.assertions/c2pa.hash.data", "hash": "AAAA"}
 
 
-def photo_with_identity(leaf: Issued, data: Json, label: str = "cawg.identity") -> bytes:
-    """The claim signature covers the assertion, so the C2PA part of the file is whole."""
+def photo_with_identity(leaf: Issued, data: Json = None, label: str = "cawg.identity") -> bytes:
+    """The claim signature covers the assertion, so the C2PA part of the file is whole. Without ``data`` there
+    is no assertion, and the certificate may be for ``OTHER_USAGE``."""
     claim = CaptureClaim(
         title="photo",
         captured_at=datetime.now(UTC),
         device=DeviceAssertion(device_id="device-0001", counter=1, nonce=bytes(16)),
     )
     definition = json.loads(manifest_definition(claim))
-    definition["assertions"].append({"label": label, "data": data})
+    if data is not None:
+        definition["assertions"].append({"label": label, "data": data})
 
     def sign(message: bytes) -> bytes:
         r, s = decode_dss_signature(leaf.ec_key.sign(message, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
     settings = {
-        "trust": {"trust_config": f"{C2PA_CLAIM_SIGNING.dotted_string}\n"},
+        "trust": {"trust_config": f"{C2PA_CLAIM_SIGNING.dotted_string}\n{OTHER_USAGE.dotted_string}\n"},
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False},
         "builder": {"thumbnail": {"enabled": False}},
     }

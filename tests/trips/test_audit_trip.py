@@ -104,6 +104,10 @@ def test_a_zip_and_the_folder_it_was_made_of_give_the_same_reports(tmp_path: Pat
         ("pixel_flip.jpg", "contradiction", 1),
         ("pixel_flip.jpg", "never", 0),
         ("ok_timestamped.jpg", "refuted", 0),
+        ("ok_timestamped.jpg", "outside_lists", 0),
+        ("signer_under_tsa_root.jpg", "refuted", 0),
+        ("signer_under_tsa_root.jpg", "outside_lists", 1),
+        ("pixel_flip.jpg", "outside_lists,contradiction", 1),
     ],
 )
 def test_the_exit_code_follows_the_policy_that_was_asked_for(

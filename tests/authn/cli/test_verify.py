@@ -96,6 +96,42 @@ def test_a_file_that_cannot_be_examined_is_a_refusal_with_a_reason(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("fail_on", "code"),
+    [
+        ("refuted", 0),
+        ("contradiction", 0),
+        ("never", 0),
+        ("outside_lists", 1),
+        ("contradiction,outside_lists", 1),
+        (" refuted , outside_lists", 1),
+        ("outside_list", 2),
+        ("never,refuted", 2),
+        ("", 2),
+        ("refuted,,", 2),
+    ],
+)
+def test_a_signer_outside_the_lists_fails_only_where_that_is_asked_for(
+    folder: Path, tmp_path: Path, fail_on: str, code: int
+) -> None:
+    others = TestPki("Others")
+    (tmp_path / "signer.pem").write_bytes(pem_of(*others.device_roots))
+    (tmp_path / "tsa.pem").write_bytes(pem_of(*others.tsa_roots))
+    photo = str(folder / "signed.jpg")
+    done = verify(tmp_path, "--json", "--no-heuristics", "--fail-on", fail_on, photo)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    if code < 2:
+        axes = json.loads(done.stdout)["cryptographic"]["axes"]
+        assert (axes["signer"]["outcome"], axes["time"]["outcome"]) == ("outside_lists",) * 2
+
+
+@pytest.mark.parametrize("fail_on", ["refuted", "outside_lists", "contradiction,outside_lists"])
+def test_a_refuted_file_fails_whatever_else_is_asked_for(folder: Path, fail_on: str) -> None:
+    done = verify(folder, "--fail-on", fail_on, "--no-heuristics", str(folder / "changed.jpg"))
+    assert done.returncode == 1
+
+
 def test_fail_on_never_exits_zero_on_a_refuted_file(folder: Path) -> None:
     assert (
         verify(folder, "--fail-on", "never", "--no-heuristics", str(folder / "changed.jpg")).returncode == 0

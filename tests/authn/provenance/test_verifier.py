@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 from authn.evidence import Axis, Outcome
@@ -15,6 +16,7 @@ from authn.report.cards import moment
 from authn.report.html import render_report
 from authn.report.model import Report, report_json
 from authn.report.text import render_text
+from tests.doubles.identities import OTHER_USAGE, photo_with_identity
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki, new_key, now
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo
@@ -172,6 +174,26 @@ def test_a_revoked_device_without_a_proven_time_is_judged_at_the_as_of_time(pki:
     registry = Registered(leaf, revoked_at=datetime.now(UTC) - timedelta(minutes=1))
     report = examiner_for(pki, registry=registry).examine(media(signed_photo(leaf)))
     assert outcome(report, Axis.REVOCATION) is R
+
+
+@pytest.mark.parametrize("wrong", ["another usage", "for time-stamps", "ran out"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_whatever_is_wrong_with_the_signer_says_nothing_of_changed_bytes(
+    pki: TestPki, wrong: str, listed: bool
+) -> None:
+    knobs: dict[str, object] = {
+        "another usage": {"ekus": (OTHER_USAGE,)},
+        "for time-stamps": {"ekus": (ExtendedKeyUsageOID.TIME_STAMPING,)},
+        "ran out": {"not_after": now() + timedelta(days=2)},
+    }[wrong]
+    leaf = (pki if listed else TestPki("Stranger")).leaf(**knobs)  # type: ignore[arg-type]
+    later = datetime.now(UTC) + timedelta(days=3 if wrong == "ran out" else 0)
+    report = examiner_for(pki).examine(media(photo_with_identity(leaf)), as_of=later)
+    assert outcome(report, Axis.SIGNER) is R
+    assert outcome(report, Axis.INTEGRITY) is not R
+    changed = next(s for s in report.statements if s.id == "assay.statement.changedSinceSigned")
+    assert changed.value is not True
+    assert report.statements[0].id == "assay.statement.refuted.signer"
 
 
 def test_the_registry_is_asked_by_key_and_not_by_name(pki: TestPki) -> None:

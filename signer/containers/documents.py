@@ -14,12 +14,15 @@ from xml.sax.xmlreader import AttributesImpl
 from defusedxml.common import DefusedXmlException
 from defusedxml.expatreader import create_parser
 
-from signer.containers.places import Budget, Place, from_base64
+from signer.containers.places import MAX_PARTS, Budget, Place, from_base64
 from signer.errors import ContainerUnreadable
 
-_FED_BYTES = 64 * 1024
+_MAX_SVG_BYTES = 64 * 1024 * 1024
 _SVG_PATH = ["svg", "metadata", "c2pa:manifest"]
+_SVG_NAMES = tuple(_SVG_PATH[-1].encode(coding) for coding in ("ascii", "utf-16-le", "utf-16-be"))
 _MAX_ASSOCIATED_FILES = 1000
+_MAX_PDF_READS = 1_000_000
+_PDF_TAIL_BYTES = 2048
 # pypdf documents its own errors only; on bytes that are no PDF these come as well.
 _NO_PDF = (
     ValueError,
@@ -37,21 +40,30 @@ _NO_PDF = (
 
 def svg(data: bytes, budget: Budget) -> Iterator[Place]:
     """``svg/metadata/c2pa:manifest``, in base64 (C2PA 2.x, A.3). The names are taken as the engines take
-    them, prefix and all."""
+    them, prefix and all, so a drawing in which the element's name stands nowhere was looked through."""
+    if not any(name in data for name in _SVG_NAMES):
+        return
+    if len(data) > _MAX_SVG_BYTES:
+        raise ContainerUnreadable(f"an SVG of more than {_MAX_SVG_BYTES} bytes is not parsed")
     found = _ManifestTexts(budget)
     # Most SVGs name an external DTD, and Illustrator declares entities: neither is a fault. SAX opens nothing
     # external unless it is asked to, and expat bounds what entities may grow to.
     parser = create_parser(forbid_entities=False, forbid_external=False)
     parser.setContentHandler(found)
+    broken: Exception | None = None
     try:
-        for at in range(0, len(data), _FED_BYTES):
-            parser.feed(data[at : at + _FED_BYTES])
-            yield from found.taken()
+        parser.feed(data)  # in one piece: expat begins a token anew with every piece
         parser.close()
     except (SAXException, DefusedXmlException, ValueError, LookupError) as e:
-        yield from found.taken()
-        raise ContainerUnreadable("the SVG is no XML that can be read to its end") from e
-    yield from found.taken()
+        broken = e
+    except ContainerUnreadable as e:
+        broken = e
+    for text in found.texts:
+        yield Place(content=from_base64(text.encode("ascii", "replace")))
+    if isinstance(broken, ContainerUnreadable):
+        raise broken
+    if broken:
+        raise ContainerUnreadable("the SVG is no XML that can be read to its end") from broken
 
 
 class _ManifestTexts(ContentHandler):
@@ -62,13 +74,7 @@ class _ManifestTexts(ContentHandler):
         self._budget = budget
         self._path: list[str] = []
         self._text: list[str] | None = None
-        self._texts: list[str] = []
-
-    def taken(self) -> Iterator[Place]:
-        """Places that were closed since the last call."""
-        texts, self._texts = self._texts, []
-        for text in texts:
-            yield Place(content=from_base64(text.encode("ascii", "replace")))
+        self.texts: list[str] = []
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802 SAX's name
         self._budget.spend()
@@ -78,7 +84,7 @@ class _ManifestTexts(ContentHandler):
 
     def endElement(self, name: str) -> None:  # noqa: N802
         if self._text is not None and len(self._path) == len(_SVG_PATH):
-            self._texts.append("".join(self._text))
+            self.texts.append("".join(self._text))
             self._text = None
         self._path.pop()
 
@@ -88,14 +94,34 @@ class _ManifestTexts(ContentHandler):
             self._text.append(content)
 
 
+class _Counted(io.BytesIO):
+    """pypdf reads tokens byte by byte; an honest table of 100,000 objects needs a tenth of these reads."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._budget = Budget(_MAX_PDF_READS)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._budget.spend()
+        return super().read(size)
+
+
 def pdf(data: bytes, budget: Budget) -> Iterator[Place]:
-    """An embedded file that the catalogue associates as ``C2PA_Manifest`` (C2PA 2.x, A.4)."""
+    """An embedded file that the catalogue associates as ``C2PA_Manifest`` (C2PA 2.x, A.4).
+
+    Strictly: without its table a document would be searched for objects, which costs a second a megabyte,
+    and so would the search for the end of one without an end.
+    """
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
+    before, place, _ = data[-_PDF_TAIL_BYTES:].rpartition(b"startxref")
+    if not place or not before.strip():  # pypdf would look back through all white space for more
+        raise ContainerUnreadable("the PDF does not end with the place of its table")
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it quotes the file, which a stranger wrote
     try:
-        catalogue: Any = PdfReader(io.BytesIO(data), strict=False).trailer["/Root"]
+        reader = PdfReader(_Counted(data), strict=True, xref_stream_maximum_entries=MAX_PARTS)
+        catalogue: Any = reader.trailer["/Root"]
         for reference in catalogue.get("/AF", [])[:_MAX_ASSOCIATED_FILES]:
             budget.spend()
             associated: Any = reference.get_object()

@@ -25,6 +25,7 @@ def jpeg(data: bytes, budget: Budget) -> Iterator[Place]:
     try:
         for marker, body in _jpeg_segments(data, budget):
             if marker == 0xEB:
+                budget.spend(9)  # putting pieces together costs more than passing them over
                 _add_piece(data, body, pieces)
     except ContainerUnreadable as e:
         broken = e  # what came before it counts

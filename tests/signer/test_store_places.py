@@ -139,12 +139,14 @@ LAUGHS = b"<!DOCTYPE svg [<!ENTITY a0 'ha'>" + b"".join(
     f"<!ENTITY a{i} '{f'&a{i - 1};' * 10}'>".encode() for i in range(1, 10)
 )
 HOSTILE_DRAWINGS = {
-    "no XML": b"<svg <<<",
-    "a billion laughs": drawing(b"<metadata>&a9;</metadata>", doctype=LAUGHS + b"]>"),
+    "no XML": b"<svg <<<" + manifest(BASE64),
+    "a billion laughs": drawing(manifest(b"&a9;"), doctype=LAUGHS + b"]>"),
     "placeholder": drawing(manifest(b"here be a manifest")),
-    "countless elements": drawing(b"<a/>" * (MAX_PARTS + 1)),
-    "no end": drawing(b"<a>" * (MAX_PARTS + 1)),
-    "an unknown encoding": b'<?xml version="1.0" encoding="klingon"?><svg/>',
+    "countless elements": drawing(b"<a/>" * (MAX_PARTS + 1) + manifest(BASE64)),
+    "no end": drawing(b"<a>" * (MAX_PARTS + 1) + manifest(BASE64)),
+    "an unknown encoding": b'<?xml version="1.0" encoding="klingon"?><svg>' + manifest(BASE64),
+    "one endless attribute": b"<svg c2pa:manifest='" + b"a" * 30_000_000,
+    "longer than any drawing": drawing(manifest(BASE64) + b" " * 65 * 1024 * 1024),
 }
 
 
@@ -154,6 +156,11 @@ def test_a_hostile_drawing_costs_little_and_is_not_looked_through(data: bytes) -
     with pytest.raises(ContainerUnreadable):
         read_manifest(data, "image/svg+xml")
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("data", [b"<svg <<<", b"<svg " + b"a" * 10_000_000], ids=["no XML", "endless"])
+def test_a_drawing_that_names_no_manifest_has_none_however_broken_it_is(data: bytes) -> None:
+    assert read_manifest(data, "image/svg+xml") is None
 
 
 def test_a_drawing_opens_no_file(tmp_path: Path) -> None:
@@ -187,6 +194,9 @@ def document(*contents: bytes, relationship: str = "/C2PA_Manifest", deflated: b
     return out.getvalue()
 
 
+ENDING = b"\nstartxref\n9\n%%EOF"
+
+
 @pytest.mark.parametrize("deflated", [False, True])
 def test_a_store_that_a_document_associates_is_found(deflated: bool) -> None:
     assert read_manifest(document(STORE, deflated=deflated), "application/pdf") == STORE
@@ -203,13 +213,27 @@ def test_two_manifests_of_a_document_are_two_stores() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"%PDF-1.7\n" + bytes(100), unsigned()["application/pdf"][:300], document(b"hello"),
-     b"%PDF-1.7\n1 0 obj" + b"[" * 100_000, document(STORE)[:200]],
-    ids=["zeros", "cut", "no store in the place", "deep", "cut before the store"],
+    [
+        b"%PDF-1.7\n" + bytes(100),
+        unsigned()["application/pdf"][:300],
+        document(b"hello"),
+        b"%PDF-1.7\n1 0 obj" + b"[" * 100_000 + ENDING,
+        document(STORE)[:200],
+        b"%PDF-1.7\n" + b" " * 20_000_000 + ENDING,
+        b"%PDF-1.7\n" + b"\n" * 20_000_000 + ENDING,
+        b"%PDF-1.7\n" + b"1" * 20_000_000 + ENDING,
+        b"%PDF-1.7\n" + b"1 0 obj\n<<>>\nendobj\n" * 500_000 + ENDING,
+    ],
+    ids=[
+        "zeros", "cut", "no store in the place", "deep", "cut before the store", "endless spaces",
+        "endless lines", "an endless number", "countless objects",
+    ],
 )  # fmt: skip
-def test_a_document_that_cannot_be_read_is_said_so(data: bytes) -> None:
+def test_a_document_that_cannot_be_read_is_said_so_and_costs_little(data: bytes) -> None:
+    began = time.process_time()
     with pytest.raises(ContainerUnreadable):
         read_manifest(data, "application/pdf")
+    assert time.process_time() - began < 5
 
 
 def gif_extension(name: bytes, body: bytes) -> bytes:

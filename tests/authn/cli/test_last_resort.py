@@ -59,6 +59,7 @@ def test_the_whole_of_a_defect_is_shown_to_who_asks(failing: Shell) -> None:
 
 def test_a_value_that_is_no_text_is_wrong_usage(shell: Shell) -> None:
     no_text = os.fsdecode(b"caf\xe9")
+    assert shell("access", "key", "create", "ci", "--scope", "devices:read").code == 0  # makes the registry
     for arguments in (("device", "show", no_text), ("access", "key", "revoke", no_text)):
         ended = shell(*arguments)
         assert (ended.code, len(ended.err.splitlines())) == (WRONG, 1), ended.err
@@ -122,7 +123,7 @@ def test_a_disk_that_is_full_is_no_finding_and_hides_no_code(tmp_path: Path) -> 
     try:
         assert run("config", "show", home=tmp_path, stdout=full) == CANNOT_RUN
         assert run("verify", "missing.jpg", "--as-of", "never", home=tmp_path, stderr=full) == WRONG
-        assert run("device", "show", "nobody", home=tmp_path / "a", stderr=full) == 3
+        assert run("device", "renew", "nobody", home=tmp_path / "a", stderr=full) == 3
     finally:
         os.close(full)
 

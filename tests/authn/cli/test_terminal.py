@@ -37,17 +37,31 @@ def harmless(ended: Ended) -> Ended:
     return ended
 
 
+# One of each kind that a terminal takes differently, for commands that take their time.
+SOME = ("link", "right to left", "line", "no text")
+
+
 @pytest.fixture(params=HOSTILE.values(), ids=HOSTILE.keys())
 def named(request: pytest.FixtureRequest, shell: Shell) -> Path:
     """A photo with such a name, in a folder that has it too."""
-    folder = shell.cwd / Path(request.param).stem.replace("/", "_")
+    return photo_named(str(request.param), shell)
+
+
+@pytest.fixture(params=[HOSTILE[kind] for kind in SOME], ids=SOME)
+def some_named(request: pytest.FixtureRequest, shell: Shell) -> Path:
+    return photo_named(str(request.param), shell)
+
+
+def photo_named(name: str, shell: Shell) -> Path:
+    folder = shell.cwd / Path(name).stem.replace("/", "_")
     folder.mkdir()
-    file = folder / str(request.param).replace("/", "_")
+    file = folder / name.replace("/", "_")
     file.write_bytes(photo())
     return file
 
 
-def test_commands_about_photos(shell: Shell, named: Path) -> None:
+def test_commands_about_photos(shell: Shell, some_named: Path) -> None:
+    named = some_named
     assert harmless(shell("device", "enrol", "cam")).code == 0
     assert harmless(shell("sign", named.with_name("missing\x1b[1m"), named)).code == 3
     assert harmless(shell("sign", named)).code == 3  # is signed already
@@ -62,7 +76,8 @@ def test_commands_about_photos(shell: Shell, named: Path) -> None:
     assert (watched.code, other.read_bytes() != photo(seed=2)) == (0, True)
 
 
-def test_commands_that_write_beside_a_photo(shell: Shell, named: Path) -> None:
+def test_commands_that_write_beside_a_photo(shell: Shell, some_named: Path) -> None:
+    named = some_named
     page = named.with_suffix(".html")
     assert harmless(shell("verify", "--no-heuristics", "--html", page, named)).code == 0
     assert harmless(shell("bundle", "--no-heuristics", named)).code == 0

@@ -15,6 +15,7 @@ import pytest
 from authn.demo.service import fetch, running_service
 from signer.freshness import newest_checkpoint
 from tests.conftest import ROOT
+from tests.doubles import makers
 from tests.doubles.photos import photo
 
 pytestmark = pytest.mark.slow
@@ -123,6 +124,23 @@ def test_what_is_not_established_is_refused_and_not_logged(service: tuple[str, P
     assert "credential is absent" in done.stderr
     assert not (folder / "plain.jpg.tlog-proof").exists()
     assert fetch(f"{address}/log/checkpoint") == before
+
+
+def test_files_that_cannot_be_logged_cost_themselves_and_never_the_run(
+    service: tuple[str, Path], camera: Path
+) -> None:
+    _, folder = service
+    (folder / "good.tif").write_bytes(makers.PHOTOS["two_pages.tif"]())
+    assert assay(camera, "sign", str(folder / "good.tif")).returncode == 0
+    bad = {"text.jpg": b"no photo", "cut.jpg": photo()[:-300], "unsigned.png": photo("PNG"), "none.tif": b""}
+    for name, content in bad.items():
+        (folder / name).write_bytes(content)
+    done = assay(camera, "upload", *(str(folder / name) for name in (*bad, "absent.jpg", "good.tif")))
+    assert done.returncode == 3
+    assert done.stdout == f"logged {folder / 'good.tif'}\n"
+    refused = [Path(line.split(": ")[1]).name for line in done.stderr.splitlines()]
+    assert refused == [*bad, "absent.jpg"]
+    assert "Traceback" not in done.stderr
 
 
 def test_a_receipt_that_cannot_be_kept_is_said_in_one_sentence(

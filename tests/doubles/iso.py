@@ -70,9 +70,11 @@ def rebuilt_heif(
     idat: tuple[bytes, ...] = (),
     split: bool = False,
     meta_last: bool = False,
+    mdat_length: str = "short",
 ) -> bytes:
     """The same items under another table. ``base``: None for the start of ``mdat``, -1 for each item's own
-    start; ``idat``: kinds of items that lie there; ``split``: every item in two extents."""
+    start; ``idat``: kinds of items that lie there; ``split``: every item in two extents;
+    ``mdat_length``: short, wide (64 bits) or open (to the end of the file)."""
     if not version and idat:
         raise ValueError("version 0 of iloc knows the file only")
     items = items_of(data)
@@ -81,6 +83,11 @@ def rebuilt_heif(
     inside = [i for i in items if i.kind in idat]
     outside = [i for i in items if i.kind not in idat]
     mdat = box(b"mdat", *(i.content for i in outside))
+    if mdat_length == "wide":
+        mdat = struct.pack(">I4sQ", 1, b"mdat", len(mdat) + 8) + mdat[8:]
+    elif mdat_length == "open":
+        mdat = bytes(4) + mdat[4:]
+    header = 16 if mdat_length == "wide" else 8
 
     def table(mdat_body: int) -> bytes:
         wide = "I" if version == 2 else "H"
@@ -108,6 +115,6 @@ def rebuilt_heif(
         return box(b"meta", meta[:4], *kept, box(b"iloc", table(mdat_body)), *held)
 
     if meta_last:
-        return ftyp + mdat + whole_meta(len(ftyp) + 8)
+        return ftyp + mdat + whole_meta(len(ftyp) + header)
     size = len(whole_meta(0 if base != -1 else 1 << 20))
-    return ftyp + whole_meta(len(ftyp) + size + 8) + mdat
+    return ftyp + whole_meta(len(ftyp) + size + header) + mdat

@@ -220,6 +220,8 @@ def _heif_layouts() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "idat_exif.heic", lambda: rebuilt_heif(heif(exif=exif(), xmp=XMP), idat=(b"Exif", b"mime"))
     yield "idat_all.heic", lambda: rebuilt_heif(heif(2, exif=exif()), idat=(b"hvc1", b"Exif"))
     yield "two_extents.heic", lambda: rebuilt_heif(heif(2, exif=exif()), split=True)
+    yield "mdat_wide.heic", lambda: rebuilt_heif(heif(2, exif=exif()), mdat_length="wide")
+    yield "mdat_open.heic", lambda: rebuilt_heif(heif(2, exif=exif()), base_size=8, mdat_length="open")
     yield "meta_last.heic", lambda: rebuilt_heif(heif(2, exif=exif()), meta_last=True)
 
 

@@ -95,6 +95,7 @@ class Confined(Generic[Q, A]):
         warm: Callable[[Any], None] | None = None,
         readable: tuple[Path, ...] = (),
         registry: RegistryView | None = None,
+        talks: bool = True,
     ) -> None:
         self._plan = Plan(
             build=build,
@@ -104,6 +105,7 @@ class Confined(Generic[Q, A]):
             memory_bytes=memory_bytes,
             readable=readable,
             has_registry=registry is not None,
+            talks=talks,
         )
         self._registry = registry
         self._timeout_s = timeout_s
@@ -212,6 +214,7 @@ class ConfinedExaminer:
         readable: tuple[Path, ...] = (),
         registry: RegistryView | None = None,
         size: int = 1,
+        talks: bool = True,
     ) -> None:
         self._all = tuple(
             Confined(
@@ -224,6 +227,7 @@ class ConfinedExaminer:
                 warm=_warm,
                 readable=readable,
                 registry=registry,
+                talks=talks,
             )
             for _ in range(size)
         )

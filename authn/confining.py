@@ -6,6 +6,7 @@ stay behind, and so does the registry: the process asks for single keys over its
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def confined_examiner(settings: Settings, registry: RegistryView, heuristics: bool) -> ConfinedExaminer:
     """For the service: so many workers as the settings say, each of which starts when it is first used."""
     build = partial(_open, settings=without_secrets(settings), heuristics=heuristics)
-    return confine(settings, build, registry=registry, size=settings.examiners)
+    return confine(settings, build, registry=registry, size=settings.examiners, talks=True)
 
 
 def confine(
@@ -32,8 +33,10 @@ def confine(
     *,
     registry: RegistryView | None = None,
     size: int = 1,
+    talks: bool | None = None,
 ) -> ConfinedExaminer:
-    """``build`` must be picklable; what it holds is sent to the process, so it holds no secret."""
+    """``build`` must be picklable; what it holds is sent to the process, so it holds no secret. Unless told,
+    the process talks on stderr only where somebody looks for a defect."""
     from authn.confined import ConfinedExaminer
     from authn.media import MediaLimits
 
@@ -45,7 +48,13 @@ def confine(
         readable=readable_paths(settings),
         registry=registry,
         size=size,
+        talks=is_debugged() if talks is None else talks,
     )
+
+
+def is_debugged() -> bool:
+    """Whether a person asked for tracebacks."""
+    return bool(os.environ.get("ASSAY_DEBUG"))
 
 
 def without_secrets(settings: Settings) -> Settings:

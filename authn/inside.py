@@ -29,6 +29,7 @@ from authn.sandbox.process import (
     limit_from_the_start,
     limit_memory,
     limit_writing,
+    silence,
 )
 
 EXIT_OUT_OF_MEMORY = 82
@@ -39,7 +40,8 @@ Build = Callable[[RegistryView | None], Callable[[Any], Any]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What the caller sends along. ``warm`` gets the function when no file can be opened any more that is
-    not the program's or ``readable``; the types are those of questions and answers."""
+    not the program's or ``readable``; the types are those of questions and answers. ``talks``: whether what
+    libraries and defects write to stderr is seen: a service's log wants it, a person's terminal does not."""
 
     build: Build
     warm: Callable[[Any], None] | None
@@ -48,6 +50,7 @@ class Plan:
     memory_bytes: int
     readable: tuple[Path, ...]
     has_registry: bool
+    talks: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,8 @@ def serve(pipe: Connection, packed: bytes) -> None:
     limit_from_the_start()
     line = Line(pipe)
     plan: Plan = pickle.loads(packed)  # noqa: S301 our own caller made it, before any file was looked at
+    if not plan.talks:
+        silence()
     with contextlib.suppress(EOFError, BrokenPipeError):  # the caller is gone
         try:
             function, holds = _made(plan, line)

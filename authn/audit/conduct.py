@@ -66,6 +66,7 @@ class Order:
     timeout_s: float = 60.0
     memory_bytes: int = 4 * 2**30
     readable: tuple[Path, ...] = ()
+    talks: bool = True
     page: bool = True
     refresh: bool = False
 
@@ -110,6 +111,7 @@ def conduct(order: Order, *, clock: Callable[[], datetime], progress: Progress) 
         build=order.build,
         registry=load_devices(work.folder),
         readable=order.readable,
+        talks=order.talks,
         source=order.source,
         as_of=work.as_of,
         limits=order.limits,

@@ -61,6 +61,7 @@ class Job:
     memory_bytes: int = 4 * 2**30
     registry: RegistryView | None = None
     readable: tuple[Path, ...] = ()
+    talks: bool = True
 
 
 def run(
@@ -131,6 +132,7 @@ def _open_worker(job: Job) -> Looks:
         warm=_ItemExaminer.warm,
         readable=(job.source, *job.readable),
         registry=job.registry,
+        talks=job.talks,
     )
 
 

@@ -17,7 +17,7 @@ from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Instant
 from authn.cli.out import is_terminal, redraw, say, say_json
 from authn.config import Settings, load_settings
-from authn.confining import readable_paths, without_secrets
+from authn.confining import is_debugged, readable_paths, without_secrets
 from authn.devices import DeviceRecord
 from authn.evidence import Outcome
 from authn.media import MediaLimits
@@ -112,6 +112,7 @@ def audit(
         question=Question(source=str(source), facts=facts, limit=limit),
         build=partial(_open_examiner, without_secrets(settings), signer_roots, tsa_roots, heuristics),
         readable=readable_paths(settings),
+        talks=is_debugged(),
         devices=partial(_devices, settings),
         limits=MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels),
         as_of=as_of,

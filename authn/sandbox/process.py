@@ -53,6 +53,13 @@ def cut_descriptors(kept: Iterable[int]) -> None:
     os.close(nowhere)
 
 
+def silence() -> None:
+    """Stderr leads nowhere either: what a file makes a library say would reach somebody's terminal."""
+    nowhere = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 def _replace(nowhere: int, fd: int) -> None:
     try:
         os.fstat(fd)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +18,8 @@ import pytest
 
 from authn.confined import Confined
 from authn.confinement import Hold
+from authn.devices import RegistryView
+from tests.conftest import ROOT
 from tests.doubles.prisoner import DONE, open_prisoner
 
 BUDGET = 512 * 2**20
@@ -174,3 +178,28 @@ def test_it_has_no_capability_but_to_read_even_where_the_caller_is_root(prisoner
     """An audit by root reads what belongs to others; Landlock says which of it."""
     assert hold(prisoner, "capabilities").active
     assert int(prisoner.ask("see_capabilities"), 16) & ~(1 << 2) == 0
+
+
+@pytest.mark.parametrize("talks", [True, False])
+def test_what_it_says_on_stderr_reaches_a_log_and_no_terminal(talks: bool) -> None:
+    """A file makes libraries say things, and code that it brought along says more."""
+    program = (
+        "from tests.authn.sandbox.test_held import open_talker; from authn.confined import Confined\n"
+        f"with Confined(open_talker, question=str, answer=str, timeout_s=20, memory_bytes=2**29, talks={talks})"
+        " as c: print(c.ask('said'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+    )
+    assert done.stdout == "said\n", "nor does it write to the caller's stdout"
+    assert done.stderr == ("to stderr" if talks else "")
+
+
+def open_talker(_registry: RegistryView | None) -> Callable[[str], str]:
+    return _talk
+
+
+def _talk(question: str) -> str:
+    os.write(2, b"to stderr")
+    os.write(1, b"to stdout")
+    return question

@@ -185,8 +185,8 @@ def test_what_it_says_on_stderr_reaches_a_log_and_no_terminal(talks: bool) -> No
     """A file makes libraries say things, and code that it brought along says more."""
     program = (
         "from tests.authn.sandbox.test_held import open_talker; from authn.confined import Confined\n"
-        f"with Confined(open_talker, question=str, answer=str, timeout_s=20, memory_bytes=2**29, talks={talks})"
-        " as c: print(c.ask('said'))"
+        "with Confined(open_talker, question=str, answer=str, timeout_s=20, memory_bytes=2**29,"
+        f" talks={talks}) as c: print(c.ask('said'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True

@@ -50,6 +50,7 @@ def find_path(
     readable = [c for c in intermediates if isinstance(c, x509.Certificate)]
     known = [c for c in roots if isinstance(c, x509.Certificate)]
     needs_walk = len(readable) + len(known) < len(intermediates) + len(roots)
+    needs_walk |= any(c.serial_number < 0 for c in (leaf, *intermediates, *roots))  # pyca refuses the path
     if isinstance(leaf, x509.Certificate):
         try:
             return verify_path(leaf, readable, known, at=at, usages=usages, nested=nested)

@@ -196,8 +196,11 @@ def signer_axis(
         chain = _views(path, roots)
     except UntrustedChain as e:
         own, finding = _refused(e, certificates, roots, time_open=time_open)
-        if own is Outcome.OUTSIDE_LISTS and unknown:
-            own, finding = Outcome.NOT_EXAMINED, silent(Axis.SIGNER, unknown).findings[0]
+        # A path that is refused for want of a certificate, or by us alone for its form, accuses nobody.
+        heard = {engine_outcome(a, Axis.SIGNER) for a in answers}
+        alone = e.code == UntrustedChain.code and heard == {Outcome.ESTABLISHED}
+        if (own is Outcome.OUTSIDE_LISTS and unknown) or alone:
+            own, finding = Outcome.NOT_EXAMINED, silent(Axis.SIGNER, unknown or e.detail).findings[0]
         if isinstance(e, CredentialExpired):
             clock = Abstention(engine="c2pa-rs", axis=Axis.SIGNER, reason="", by_clock=True)
             abstentions = (*abstentions, clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,17 +19,25 @@ from authn.provenance.own import OwnReading, read_own
 from authn.provenance.roots import TrustRoots, load_roots
 from authn.provenance.verifier import known_limits
 from authn.report.model import Report
+from signer.accepted import ignore_accepted
 from signer.certificates import Certificate, Transcribed, read_foreign
 from signer.staple import bytes_to_stamp, staple
 from signer.timestamp import parse_response
 from signer.usages import CLAIM_SIGNING, SIGNER_USAGES
-from tests.doubles.pki import Issued, TestPki, issue, name, new_key, now, pem_of
+from tests.doubles.pki import DEVICE_EKUS, Issued, TestPki, issue, name, new_key, now, pem_of
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo
-from tests.doubles.spellings import relabelled, respelt
+from tests.doubles.spellings import numbered, relabelled, respelt, signed
 from tests.doubles.stamps import Stamp, integer
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED
+
+
+@pytest.fixture(autouse=True)
+def as_in_the_product() -> Iterator[None]:
+    with warnings.catch_warnings():
+        ignore_accepted()
+        yield
 
 
 def examined(path: Path, roots: TrustRoots) -> Report:
@@ -168,11 +178,45 @@ def test_a_signer_whose_key_cannot_be_read_is_not_examined_and_not_accused(suite
     assert "cannot be read by our own check" in own.failure
 
 
-def not_strict(signed: bytes, authority: Issued, at: datetime) -> bytes:
-    """``signed`` with a token of SignedData version 1, as a large maker's own authority stamps."""
-    stamp = Stamp(authority=authority, message=bytes_to_stamp(signed, "image/jpeg"), at=at, nonce=7)
+@pytest.mark.parametrize("number", [b"\0", b"\x80", b"\x7f" * 21], ids=["zero", "negative", "21 bytes"])
+@pytest.mark.parametrize("whose", ["root", "leaf"])
+def test_a_serial_number_that_nobody_should_give_accuses_nobody(number: bytes, whose: str) -> None:
+    key, leaf_key = new_key(), new_key()
+    plain = issue(name("Root"), key.public_key(), issuer=None, issuer_key=key, ca=True)
+    above = Issued(certificate=plain, key=key)
+    leaf = issue(name("leaf"), leaf_key.public_key(), issuer=above, ekus=DEVICE_EKUS)
+    serials = {"root": b"\x05", "leaf": b"\x06", whose: number}
+    odd_root = read_foreign(signed(numbered(serials["root"])(plain.tbs_certificate_bytes), above))
+    odd_leaf = read_foreign(signed(numbered(serials["leaf"])(leaf.tbs_certificate_bytes), above))
+    chain = odd_leaf.public_bytes(Encoding.PEM) + odd_root.public_bytes(Encoding.PEM)
+    data = signed_photo(Issued(certificate=leaf, key=leaf_key), chain_pem=chain)
+    roots = TrustRoots(signer=(odd_root,))
+    report = examiner_for(TestPki(), roots=roots).examine(media(data))
+    for axis in (Axis.CREDENTIAL, Axis.INTEGRITY, Axis.SIGNER):
+        assert outcome(report, axis) is E, (axis, report.cryptographic.axis(axis).findings)
+
+
+def test_a_path_that_we_alone_refuse_for_its_form_is_open_and_names_the_reason() -> None:
+    """An authority whose basic constraints are not marked critical, which RFC 5280 asks of authorities."""
+    pki = TestPki()
+    key = new_key()
+    lax = (x509.BasicConstraints(ca=True, path_length=0), False)
+    certificate = issue(
+        name("Lax"), key.public_key(), issuer=pki.root, ca=True, basic_constraints=False, extra=(lax,)
+    )
+    leaf = pki.leaf(issuer=Issued(certificate=certificate, key=key))
+    report = examiner_for(pki).examine(media(signed_photo(leaf)))
+    axis = report.cryptographic.axis(Axis.SIGNER)
+    assert [e.state for e in report.cryptographic.engines] == ["Trusted", "Trusted"]
+    assert (axis.outcome, axis.findings[0].outcome) == (N, N)
+    assert "basicConstraints" in axis.findings[0].detail
+
+
+def not_strict(photo: bytes, authority: Issued, at: datetime) -> bytes:
+    """``photo`` with a token of SignedData version 1, as a large maker's own authority stamps."""
+    stamp = Stamp(authority=authority, message=bytes_to_stamp(photo, "image/jpeg"), at=at, nonce=7)
     stamp.signed_data_version = integer(1)
-    return staple(signed, "image/jpeg", parse_response(stamp.response()))
+    return staple(photo, "image/jpeg", parse_response(stamp.response()))
 
 
 def test_a_token_that_is_not_strict_leaves_the_time_open_and_the_rest_as_it_is() -> None:
@@ -199,12 +243,12 @@ def test_a_signer_that_ended_since_is_not_accused_where_such_a_token_may_be_olde
 @pytest.mark.parametrize("broken", ["signature", "imprint"])
 def test_but_one_whose_signature_or_imprint_differs_is_refuted(broken: str) -> None:
     pki = TestPki()
-    signed = signed_photo(pki.leaf())
-    message = b"another photo" if broken == "imprint" else bytes_to_stamp(signed, "image/jpeg")
+    photo = signed_photo(pki.leaf())
+    message = b"another photo" if broken == "imprint" else bytes_to_stamp(photo, "image/jpeg")
     stamp = Stamp(authority=pki.tsa_leaf(), message=message, at=now(), nonce=7)
     stamp.signed_data_version = integer(1)
     token = parse_response(stamp.response())
     if broken == "signature":
         token = token[:-1] + bytes([token[-1] ^ 1])
-    report = examiner_for(pki).examine(media(staple(signed, "image/jpeg", token)))
+    report = examiner_for(pki).examine(media(staple(photo, "image/jpeg", token)))
     assert outcome(report, Axis.TIME) is R

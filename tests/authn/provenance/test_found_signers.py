@@ -209,7 +209,7 @@ def test_a_path_that_we_alone_refuse_for_its_form_is_open_and_names_the_reason()
     axis = report.cryptographic.axis(Axis.SIGNER)
     assert [e.state for e in report.cryptographic.engines] == ["Trusted", "Trusted"]
     assert (axis.outcome, axis.findings[0].outcome) == (N, N)
-    assert "basicConstraints" in axis.findings[0].detail
+    assert "criticality" in axis.findings[0].detail
 
 
 def not_strict(photo: bytes, authority: Issued, at: datetime) -> bytes:

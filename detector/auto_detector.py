@@ -49,7 +49,7 @@ from detector.gan.sources import PhotoIndex
 from detector.gan.store import Fitted, open_family
 from detector.infer import Detector, raw_logit
 from detector.lofo import FamilyPictures, LeftOut, leave_one_out
-from detector.metrics import Estimate
+from detector.metrics import Estimate, Groups
 from detector.networks.traces import TraceNet
 from detector.plots import plot_run
 from detector.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
@@ -144,11 +144,12 @@ class AutoDetector:
         path = self._auto.run / "left_out.json"
 
         def work() -> str:
-            real = self._auto.real(self._index)
+            real = {s: self._auto.tiles(self._index, s) for s in (Split.TRAIN, Split.TEST)}
             try:
                 rows = leave_one_out(
-                    self._family_pictures(), real[Split.TRAIN], real[Split.TEST], self._small_options(),
-                    self._auto.run / "left_out", report=self._report,
+                    self._family_pictures(real[Split.TEST].groups), real[Split.TRAIN].images,
+                    real[Split.TEST].images, self._small_options(), self._auto.run / "left_out",
+                    report=self._report, photos=real[Split.TEST].groups,
                 )  # fmt: skip
             except CorpusError as e:
                 write_whole(path, b"[]\n")
@@ -205,16 +206,19 @@ class AutoDetector:
                 out.append(Small(family=s.family, fake=s.of(split), twins=twins))
         return out
 
-    def _family_pictures(self) -> list[FamilyPictures]:
+    def _family_pictures(self, photos: Groups) -> list[FamilyPictures]:
+        """``photos`` of the real test tiles."""
         out = []
         for s in self._samples:
-            for kind, twins in ((s.drawn, None), (s.rebuilt, s.twins[Split.TRAIN])):
+            of = None if photos is None else photos[s.twins[Split.TEST]]
+            for kind, twins, made_of in ((s.drawn, None, None), (s.rebuilt, s.twins[Split.TRAIN], of)):
                 if len(kind[Split.TRAIN]) and len(kind[Split.TEST]):
                     out.append(
                         FamilyPictures(
-                            family=s.family, train=kind[Split.TRAIN], test=kind[Split.TEST], twins=twins
+                            family=s.family, train=kind[Split.TRAIN], test=kind[Split.TEST], twins=twins,
+                            test_photos=made_of,
                         )
-                    )
+                    )  # fmt: skip
         return out
 
     def _options(self) -> TrainingOptions:

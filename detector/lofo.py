@@ -22,7 +22,9 @@ from detector.augment import codec_match, draw_codec
 from detector.calibration import fit
 from detector.errors import CalibrationError, CorpusError
 from detector.files import write_whole
-from detector.metrics import Estimate, auc, bootstrap, cllr, true_positives
+from detector.generators.family import RECONSTRUCTING
+from detector.generators.spec import ImageSource, chosen_of
+from detector.metrics import Estimate, Groups, auc, bootstrap, cllr, halves, true_positives
 from detector.networks.traces import TraceNet, fake_score
 from detector.training import TrainingOptions, train
 from detector.training_set import TrainingSet, pictures_digest
@@ -30,7 +32,6 @@ from detector.training_set import TrainingSet, pictures_digest
 if TYPE_CHECKING:
     from detector.card import FamilyLeftOut
 
-RECONSTRUCTING = ("recon", "cyclegan", "dip")  # what they draw of their own is nothing or noise
 BOTH = ("vae",)
 _ALIGNED_SHARE = 4.0
 
@@ -42,12 +43,14 @@ Report = Callable[[str, int, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyPictures:
     """uint8 (n, side, side, 3). ``twins`` numbers the real training picture each training fake was made
-    from, for families that reconstruct; None for families that only sample."""
+    from, for families that reconstruct; None for families that only sample. ``test_photos`` numbers the
+    photo that each test fake was made from, as the real test pictures number theirs."""
 
     family: str
     train: Pictures
     test: Pictures
     twins: NDArray[np.int64] | None = None
+    test_photos: Groups = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +74,11 @@ def leave_one_out(
     run: Path,
     *,
     report: Report,
+    photos: Groups = None,
 ) -> tuple[LeftOut, ...]:
     """Train and test once per family; finished families are read from ``run``. Several entries of one name
-    are one family. Raises ``CorpusError`` for fewer than three families."""
+    are one family. ``photos`` numbers the photo of each real test picture: calibration and test share none,
+    and intervals resample photos. Raises ``CorpusError`` for fewer than three families."""
     names = list(dict.fromkeys(f.family for f in families))
     if len(names) < 3:
         raise CorpusError("leaving one family out needs at least three")
@@ -88,7 +93,7 @@ def leave_one_out(
                 report(f"training without {name}", done, total)
 
             net = train(data, options, run / f"without-{name}", progress=progress)
-            row = _tested(net, name, families, real_test, options.seed)
+            row = _tested(net, name, families, real_test, photos, options.seed)
             write_whole(path, (json.dumps(asdict(row), indent=1) + "\n").encode())
         rows.append(_parse(path))
         report("families left out", n + 1, len(names))
@@ -137,7 +142,12 @@ def scores_of(net: TraceNet, pictures: Pictures, seed: int) -> Array:
 
 
 def _tested(
-    net: TraceNet, left_out: str, families: Sequence[FamilyPictures], real_test: Pictures, seed: int
+    net: TraceNet,
+    left_out: str,
+    families: Sequence[FamilyPictures],
+    real_test: Pictures,
+    photos: Groups,
+    seed: int,
 ) -> LeftOut:
     real = scores_of(net, real_test, seed)
     fakes = {
@@ -145,22 +155,38 @@ def _tested(
         for name in dict.fromkeys(f.family for f in families)
     }
     own = fakes.pop(left_out)
+    groups = (photos, _photos_of([f for f in families if f.family == left_out]))
     return LeftOut(
         family=left_out,
-        auc=bootstrap(auc, real, own, rounds=300),
-        true_positives=bootstrap(true_positives, real, own, rounds=300),
+        auc=bootstrap(auc, real, own, rounds=300, groups=groups),
+        true_positives=bootstrap(true_positives, real, own, rounds=300, groups=groups),
         others=tuple((n, auc(real, s)) for n, s in fakes.items()),
-        cllr=_cost(real, list(fakes.values()), own),
+        cllr=cost(real, photos, list(fakes.values()), own, seed),
     )
 
 
-def _cost(real: Array, others: Sequence[Array], own: Array) -> float | None:
-    """None where the others give no calibration."""
+def _photos_of(parts: Sequence[FamilyPictures]) -> Groups:
+    """Of all test fakes of a family; what was drawn, and not made from a photo, stands for itself."""
+    if all(p.test_photos is None for p in parts):
+        return None
+    made = [p.test_photos for p in parts if p.test_photos is not None]
+    free = 1 + max(int(m.max()) for m in made if len(m))
+    out = []
+    for part in parts:
+        out.append(np.arange(free, free + len(part.test)) if part.test_photos is None else part.test_photos)
+        free += len(part.test)
+    return np.concatenate(out)
+
+
+def cost(real: Array, photos: Groups, others: Sequence[Array], own: Array, seed: int) -> float | None:
+    """Of ratios calibrated on half of the real photos and the others, on the other half and the family that
+    was left out. None where the others give no calibration, or the photos no two halves."""
+    first, second = halves(len(real), photos, np.random.default_rng([seed, 23]))
     try:
-        calibration = fit(real[::2, None], [s[:, None] for s in others], rounds=2)
+        calibration = fit(real[first, None], [s[:, None] for s in others], rounds=2)
+        return cllr(calibration.llr(real[second]), calibration.llr(own))
     except CalibrationError:
         return None
-    return cllr(calibration.llr(real[1::2]), calibration.llr(own))
 
 
 def _parse(path: Path) -> LeftOut:
@@ -193,7 +219,7 @@ def card_rows(run: Path) -> tuple[FamilyLeftOut, ...]:
 def zoo_pictures(
     runs: Sequence[Path],
     real_train: Pictures,
-    real_test: Pictures,
+    real_test: ImageSource,
     *,
     train: int,
     test: int,
@@ -215,10 +241,11 @@ def zoo_pictures(
         if name in RECONSTRUCTING + BOTH:
             rng = np.random.default_rng([seed, n])
             twins = rng.choice(len(real_train), min(train, len(real_train)), replace=False)
-            others = rng.choice(len(real_test), min(test, len(real_test)), replace=False)
+            places = rng.choice(len(real_test.images), min(test, len(real_test.images)), replace=False)
+            others = chosen_of(real_test, places)
             made = FamilyPictures(
                 family=name, train=fitted.reconstruct(real_train[twins]),
-                test=fitted.reconstruct(real_test[others]), twins=twins,
+                test=fitted.reconstruct(others.images), twins=twins, test_photos=others.groups,
             )  # fmt: skip
             out.append(made)
         if name not in RECONSTRUCTING:
@@ -255,7 +282,9 @@ def lofo_run(
         seed=seed, epochs=4, steps_per_epoch=max(1, steps // 4), pairs_per_batch=32, crop_side=side,
         width=24, min_scale=1.0, max_scale=1.0,
     )  # fmt: skip
-    rows = leave_one_out(families, real_train, real_test, options, run, report=report)
+    rows = leave_one_out(
+        families, real_train, real_test.images, options, run, report=report, photos=real_test.groups
+    )
     write_whole(run / "lofo.json", (json.dumps([asdict(r) for r in rows], indent=1) + "\n").encode())
     plot_left_out(run, rows)
     return rows
@@ -263,7 +292,7 @@ def lofo_run(
 
 def _real_pictures(
     data: str, corpus: Path | None, side: int, seed: int, report: Report
-) -> tuple[Pictures, Pictures]:
+) -> tuple[Pictures, ImageSource]:
     """Training and test pictures; of a corpus with an index by its own splits."""
     from detector.corpus import Split, load_index
     from detector.gan.sources import open_source
@@ -276,10 +305,10 @@ def _real_pictures(
         items = load_index(Path(data))
         return training_tiles(Path(data), items, seed).images, held_out_tiles(Path(data), items, seed)
     parts = [
-        open_source(data, side, seed=seed, split=split, corpus=corpus, report=report).images
+        open_source(data, side, seed=seed, split=split, corpus=corpus, report=report)
         for split in (Split.TRAIN, Split.TEST)
     ]
-    return parts[0], parts[1]
+    return parts[0].images, parts[1]
 
 
 def rows_text(rows: Sequence[LeftOut]) -> str:

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from detector.errors import CalibrationError
 
 Array = NDArray[np.float64]
+# Which photo each picture was cut from, or None where every picture stands for itself. Tiles of one photo are
+# alike; whoever takes them for independent finds differences where there are none.
+Groups = NDArray[np.int64] | None
+APART: tuple[Groups, Groups] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +88,53 @@ def pool_adjacent_violators(values: Array, weights: Array) -> Array:
 
 
 def bootstrap(
-    measure: Callable[[Array, Array], float], real: Array, fake: Array, *, seed: int = 0, rounds: int = 1000
+    measure: Callable[[Array, Array], float],
+    real: Array,
+    fake: Array,
+    *,
+    seed: int = 0,
+    rounds: int = 1000,
+    groups: tuple[Groups, Groups] = APART,
 ) -> Estimate:
-    """95 % percentile interval over resamples of both classes."""
+    """95 % percentile interval over resamples of both classes; ``groups`` are drawn whole."""
     rng = np.random.default_rng(seed)
-    values = [measure(rng.choice(real, len(real)), rng.choice(fake, len(fake))) for _ in range(rounds)]
+    draws = [resampler(x, g) for x, g in zip((real, fake), groups, strict=True)]
+    values = [measure(draws[0](rng), draws[1](rng)) for _ in range(rounds)]
     low, high = np.quantile(values, [0.025, 0.975])
     return Estimate(value=measure(real, fake), low=float(low), high=float(high), n=len(real) + len(fake))
+
+
+def resampler(x: Array, groups: Groups) -> Callable[[np.random.Generator], Array]:
+    """Draws as many items, or as many groups, as there are, each as often as chance has it."""
+    if groups is None:
+        return lambda rng: rng.choice(x, len(x))
+    members = members_of(groups)
+
+    def draw(rng: np.random.Generator) -> Array:
+        chosen = rng.integers(len(members), size=len(members))
+        out: Array = x[np.concatenate([members[i] for i in chosen])]
+        return out
+
+    return draw
+
+
+def members_of(groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """The places of each group's items, groups ascending."""
+    order = np.argsort(groups, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+
+
+def halves(n: int, groups: Groups, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Two halves by chance, of items or of whole groups: no group stands in both."""
+    if groups is None:
+        order = rng.permutation(n)
+        return order[: n // 2], order[n // 2 :]
+    members = members_of(groups)
+    chosen = [members[i] for i in rng.permutation(len(members))]
+    sizes = np.cumsum([len(m) for m in chosen])
+    # Where the first half is nearest to half of the items, and neither half is empty.
+    cut = 1 + int(np.argmin(np.abs(sizes[:-1] - n / 2))) if len(chosen) > 1 else 1
+    return np.concatenate(chosen[:cut]), np.concatenate([*chosen[cut:], np.array([], np.intp)])
 
 
 def proportion(hits: int, n: int) -> Estimate:

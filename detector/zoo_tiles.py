@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detector.corpus import Item, Split, pictures
 from detector.errors import CorpusError
@@ -19,8 +18,8 @@ from detector.gan.fit import fit
 from detector.gan.sources import draw_tiles
 from detector.gan.store import Fitted, card_of, open_family, save_family
 from detector.generators import family_row, make_family
+from detector.generators.family import RECONSTRUCTING
 from detector.generators.spec import Budget, ImageSource
-from detector.lofo import RECONSTRUCTING
 from detector.pixels import Pixels
 
 SIDE = 32
@@ -51,24 +50,30 @@ def fitted_tiles(
 def training_tiles(root: Path, items: Sequence[Item], seed: int) -> ImageSource:
     """Tiles of 32 pixels of the real training photos."""
     mine = [i for i in items if i.split is Split.TRAIN]
-    return ImageSource(name="training tiles", images=_real_tiles(root, mine, _TILES_PER_PHOTO, seed))
+    return _real_tiles("training tiles", root, mine, _TILES_PER_PHOTO, seed)
 
 
-def held_out_tiles(root: Path, items: Sequence[Item], seed: int) -> NDArray[np.uint8]:
+def held_out_tiles(root: Path, items: Sequence[Item], seed: int) -> ImageSource:
     """Tiles of real photos of the other splits, evaluation-only sets included; as many of each photo."""
-    return _real_tiles(root, [i for i in items if i.split is not Split.TRAIN], _HELD_OUT_PER_PHOTO, seed + 1)
+    others = [i for i in items if i.split is not Split.TRAIN]
+    return _real_tiles("held-out tiles", root, others, _HELD_OUT_PER_PHOTO, seed + 1)
 
 
-def _real_tiles(root: Path, items: Sequence[Item], per_photo: int, seed: int) -> NDArray[np.uint8]:
+def _real_tiles(name: str, root: Path, items: Sequence[Item], per_photo: int, seed: int) -> ImageSource:
+    """``groups`` numbers what the index calls one unit: near copies and crops of one photo."""
     rng = np.random.default_rng([seed, 5])
+    units: dict[str, int] = {}
     tiles: list[Pixels] = []
+    groups: list[int] = []
     for item in sorted(items, key=lambda i: i.path):
         if not item.fake:
             for picture in pictures(root, item):
-                tiles += draw_tiles(picture, SIDE, per_photo, rng)
+                found = list(draw_tiles(picture, SIDE, per_photo, rng))
+                tiles += found
+                groups += [units.setdefault(item.unit, len(units))] * len(found)
     if not tiles:
         raise CorpusError("no photo is large enough for a tile")
-    return np.stack(tiles)
+    return ImageSource(name=name, images=np.stack(tiles), groups=np.array(groups, np.int64))
 
 
 def _fitted(name: str, source: ImageSource, folder: Path, seconds: float, seed: int) -> Fitted:

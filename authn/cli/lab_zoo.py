@@ -90,7 +90,8 @@ def fit(
 def sample(run: Path, count: int, seed: int, label: int | None, out: Path) -> None:
     """Draw pictures from a fitted generator; the same seed draws the same pictures."""
     from detector.gan.export import save_pictures
-    from detector.gan.runs import about_run, sample_run
+    from detector.gan.making import sample_run
+    from detector.gan.runs import about_run
     from detector.gan.store import open_family
 
     if out.suffix != ".npz":
@@ -111,7 +112,7 @@ def sample(run: Path, count: int, seed: int, label: int | None, out: Path) -> No
 @_label
 def sheet(run: Path, out: Path | None, columns: int, rows: int, seed: int, label: int | None) -> None:
     """Draw one picture that shows many samples."""
-    from detector.gan.runs import sample_run
+    from detector.gan.making import sample_run
     from detector.gan.sheet import write_sheet
     from detector.gan.store import open_family
 

@@ -28,8 +28,8 @@ from detector.gan.quality import (
     two_sample_auc,
 )
 from detector.gan.spectrum import SpectrumDistance, profile_db, ring_powers, spectrum_distance
-from detector.generators.spec import ImageSource
-from detector.metrics import Array, Estimate
+from detector.generators.spec import ImageSource, chosen_of
+from detector.metrics import Array, Estimate, Groups
 
 SCHEMA = "assay.generator-quality/1"
 _LISTED_COPIES = 20
@@ -84,18 +84,23 @@ def assess(
     report: Report,
     accept_bias: bool = False,
     device: str = "cpu",
+    photos: NDArray[np.int64] | None = None,
 ) -> Quality:
-    """Compare samples with real pictures of the same side. Raises ``NotApplicable`` when sides or channels
-    differ."""
+    """Compare samples with real pictures of the same side; ``photos`` numbers what each sample was made from,
+    where it was made from a photo. Raises ``NotApplicable`` when sides or channels differ."""
     if not samples.shape[1:] == train.images.shape[1:] == held_out.images.shape[1:]:
         raise NotApplicable("generated and real pictures differ in size or channels")
     n = len(samples)
     rng = np.random.default_rng([seed, 7])
     chosen = _subset(len(held_out.images), n, rng)
-    held = held_out.images[chosen]
-    held_labels = None if held_out.labels is None else held_out.labels[chosen]
+    held_source = chosen_of(held_out, chosen)
+    held, held_labels = held_source.images, held_source.labels
     places = _subset(len(train.images), _MAX_NEIGHBOURS_AMONG, rng)
     trained = train.images[places]
+    groups = _Photos(
+        held=held_source.groups, fake=photos,
+        like=None if train.groups is None else train.groups[places][: len(held)],
+    )  # fmt: skip
     rows: list[Measure] = []
     copies: list[ListedCopy] = []
     for extractor, reason in _extractors(device):
@@ -108,18 +113,36 @@ def assess(
             _features(extractor, pictures, what, report)
             for pictures, what in ((samples, "generated"), (held, "held-out"), (among, "training"))
         ]
-        rows += _in_space(extractor.name, sets, accept_bias=accept_bias, seed=seed)
+        rows += _in_space(extractor.name, sets, groups, accept_bias=accept_bias, seed=seed)
         if held_labels is not None:
             rows.append(_coverage_row(extractor.name, sets, held_labels))
-        memory, listed = _memory(extractor.name, sets, places, len(train.images), seed)
+        memory, listed = _memory(extractor.name, sets, groups, places, len(train.images), seed)
         rows += memory
         copies += listed
-    spectrum, profiles = _spectra(samples, held, trained[: len(held)], seed)
+    spectrum, profiles = _spectra(samples, held, trained[: len(held)], groups, seed)
     copies.sort(key=lambda c: c.ratio)
     return Quality(
         measures=(*rows, *spectrum), near_copies=tuple(copies[:_LISTED_COPIES]), spectra=profiles,
         n_generated=n, n_train=len(train.images), n_held_out=len(held),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Photos:
+    """Which photo each picture was cut from: of the held-out set, of the samples, and of the training
+    pictures that stand in their place in the reference."""
+
+    held: Groups
+    fake: Groups
+    like: Groups
+
+    @property
+    def measured(self) -> tuple[Groups, Groups]:
+        return self.held, self.fake
+
+    @property
+    def reference(self) -> tuple[Groups, Groups]:
+        return self.held, self.like
 
 
 _NAMES = ("KID", "FD", "precision", "recall", "two-sample AUC", "nearer to training", "near copies")
@@ -139,25 +162,27 @@ def _features(extractor: Extractor, pictures: NDArray[np.uint8], what: str, repo
     return extractor.of(pictures, lambda done, total: report(f"{extractor.name}, {what}", done, total))
 
 
-def _in_space(space: str, sets: Sequence[Array], *, accept_bias: bool, seed: int) -> list[Measure]:
+def _in_space(
+    space: str, sets: Sequence[Array], photos: _Photos, *, accept_bias: bool, seed: int
+) -> list[Measure]:
     fake, held, train = sets
     like = train[: len(held)]
+
+    def row(name: str, measure: Callable[..., Estimate], **options: int) -> Measure:
+        try:
+            found = measure(held, fake, groups=photos.measured, **options)
+            reference = measure(held, like, groups=photos.reference, **options)
+        except NotApplicable as e:
+            return Measure(name=name, space=space, not_examined=e.detail)
+        return _estimated(name, space, found, reference.value)
+
     return [
-        _row("KID", space, lambda a, b: kid(a, b, seed=seed), held, fake, like),
+        row("KID", kid, seed=seed),
         _frechet_row(space, held, fake, like, accept_bias),
-        _row("precision", space, precision, held, fake, like),
-        _row("recall", space, recall, held, fake, like),
-        _row("two-sample AUC", space, lambda a, b: two_sample_auc(a, b, seed=seed), held, fake, like),
+        row("precision", precision),
+        row("recall", recall),
+        row("two-sample AUC", two_sample_auc, seed=seed),
     ]
-
-
-def _row(
-    name: str, space: str, measure: Callable[[Array, Array], Estimate], real: Array, fake: Array, like: Array
-) -> Measure:
-    try:
-        return _estimated(name, space, measure(real, fake), measure(real, like).value)
-    except NotApplicable as e:
-        return Measure(name=name, space=space, not_examined=e.detail)
 
 
 def _estimated(name: str, space: str, found: Estimate, reference: float | None = None) -> Measure:
@@ -187,11 +212,11 @@ def _coverage_row(space: str, sets: Sequence[Array], labels: NDArray[np.int64]) 
 
 
 def _memory(
-    space: str, sets: Sequence[Array], places: NDArray[np.int64], n_train: int, seed: int
+    space: str, sets: Sequence[Array], photos: _Photos, places: NDArray[np.int64], n_train: int, seed: int
 ) -> tuple[list[Measure], list[ListedCopy]]:
     fake, held, train = sets
     try:
-        found = memorisation(train, held, fake, seed=seed)
+        found = memorisation(train, held, fake, seed=seed, groups=photos.measured)
     except NotApplicable as e:
         return [Measure(name=n, space=space, not_examined=e.detail) for n in _NAMES[-2:]], []
     remark = f"among {len(train)} of {n_train} training pictures"
@@ -210,12 +235,14 @@ def _memory(
 
 
 def _spectra(
-    fake: NDArray[np.uint8], held: NDArray[np.uint8], like: NDArray[np.uint8], seed: int
+    fake: NDArray[np.uint8], held: NDArray[np.uint8], like: NDArray[np.uint8], photos: _Photos, seed: int
 ) -> tuple[list[Measure], tuple[tuple[float, ...], tuple[float, ...]]]:
     try:
         real_powers, fake_powers = ring_powers(held), ring_powers(fake)
-        found = spectrum_distance(real_powers, fake_powers, seed=seed)
-        reference: SpectrumDistance = spectrum_distance(real_powers, ring_powers(like), seed=seed)
+        found = spectrum_distance(real_powers, fake_powers, seed=seed, groups=photos.measured)
+        reference: SpectrumDistance = spectrum_distance(
+            real_powers, ring_powers(like), seed=seed, groups=photos.reference
+        )
     except NotApplicable as e:
         names = ("spectrum distance, dB", "high frequencies, dB")
         return [Measure(name=n, space="luminance", not_examined=e.detail) for n in names], ((), ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,10 @@ import numpy as np
 from detector.corpus import Split
 from detector.errors import CorpusError
 from detector.files import TORN_ARCHIVE
-from detector.gan.runs import Data, Report
+from detector.gan.making import Report
+from detector.gan.runs import Data
 from detector.gan.sources import open_named, tiles_of
-from detector.generators.spec import ImageSource
+from detector.generators.spec import ImageSource, joined_groups
 
 HELD_OUT = (Split.CALIBRATION, Split.TEST)
 
@@ -36,22 +36,18 @@ def _opened(data: Data, side: int, splits: Sequence[Split], seed: int, report: R
     index = data.index(report)
     if index is None:
         return open_named(data.name, side, split=Split.TEST, corpus=data.corpus)
-    parts, first, reason = [], 0, ""
+    parts, reason = [], ""
     for split in splits:
         try:
-            part = tiles_of(index, side, seed=seed, split=split, report=report)
+            parts.append(tiles_of(index, side, seed=seed, split=split, report=report))
         except CorpusError as e:
             reason = e.detail
-            continue
-        assert part.groups is not None
-        parts.append(replace(part, groups=part.groups + first))
-        first += int(part.groups.max()) + 1
     if not parts:
         raise CorpusError(f"there is no picture to ask about: {reason}")
     return ImageSource(
         name=f"{index.folder.name}/held out" if tuple(splits) == HELD_OUT else index.folder.name,
         images=np.concatenate([p.images for p in parts]),
-        groups=np.concatenate([p.groups for p in parts if p.groups is not None]),
+        groups=joined_groups(parts),
     )
 
 

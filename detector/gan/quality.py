@@ -4,6 +4,10 @@
 and 50,000 pictures. The measures and their papers: KID, Binkowski et al. 2018; Frechet distance, Heusel et
 al. 2017; precision and recall, Kynkaanniemi et al. 2019; classifier two-sample test, Lopez-Paz and Oquab
 2017; copying, Meehan et al. 2020 and, for single pictures, the ratio of Carlini et al. 2023.
+
+Pictures that were cut from one photo are alike, so they are split, paired and resampled as one: ``groups``
+names the photo of each picture, real and fake. Without it, two sets of real tiles are "told apart" by their
+photos.
 """
 
 from __future__ import annotations
@@ -14,7 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import NotApplicable
-from detector.metrics import Array, Estimate, auc, bootstrap, proportion
+from detector.metrics import (
+    APART,
+    Array,
+    Estimate,
+    Groups,
+    auc,
+    bootstrap,
+    halves,
+    proportion,
+    resampler,
+)
 
 MIN_FRECHET = 10_000
 NEIGHBOURS = 3
@@ -23,30 +37,53 @@ _RATIO_NEIGHBOURS = 50
 _COMPONENTS = 64
 _RIDGE = 1.0
 _CHUNK = 1024
+_ROUNDS = 500
 
 
-def kid(real: Array, fake: Array, *, seed: int = 0, rounds: int = 500) -> Estimate:
+def kid(
+    real: Array,
+    fake: Array,
+    *,
+    seed: int = 0,
+    rounds: int = 500,
+    groups: tuple[Groups, Groups] = APART,
+) -> Estimate:
     """Kernel distance: unbiased squared MMD with the kernel (x.y/d + 1)^3; may be negative near zero.
 
-    The interval resamples pictures; pairs of one picture with its own repetition are left out, since they
-    would count as perfect likeness. Raises ``NotApplicable`` below two pictures a side.
+    The interval resamples photos; pairs within one photo are left out, since their likeness is that of the
+    photo and not of the set, and so are those of a picture with its own repetition. Raises ``NotApplicable``
+    below two photos a side.
     """
-    _need(real, fake, 2)
-    within_real, within_fake, across = _kernel(real, real), _kernel(fake, fake), _kernel(real, fake)
+    _need(real, fake, 2, groups)
+    within_real = _by_photo(_kernel(real, real), groups[0], groups[0])
+    within_fake = _by_photo(_kernel(fake, fake), groups[1], groups[1])
+    across = _by_photo(_kernel(real, fake), *groups)
     np.fill_diagonal(within_real, 0)
     np.fill_diagonal(within_fake, 0)
-    rng = np.random.default_rng(seed)
-    a, b = (rng.multinomial(n, np.full(n, 1 / n), size=rounds).astype(float) for n in (len(real), len(fake)))
-    drawn = (
-        _pair_mean(within_real, a) + _pair_mean(within_fake, b)
-        - 2 * ((a @ across) * b).sum(1) / (len(real) * len(fake))
-    )  # fmt: skip
-    value = (
-        within_real.sum() / (len(real) * (len(real) - 1))
-        + within_fake.sum() / (len(fake) * (len(fake) - 1))
-        - 2 * across.mean()
+    sizes_a, sizes_b = (
+        np.ones(len(x)) if g is None else np.unique(g, return_counts=True)[1].astype(float)
+        for x, g in zip((real, fake), groups, strict=True)
     )
-    return _estimate(float(value), drawn, len(real) + len(fake))
+
+    def distances(a: Array, b: Array) -> Array:
+        between = ((a @ across) * b).sum(1) / ((a @ sizes_a) * (b @ sizes_b))
+        out: Array = _pair_mean(within_real, sizes_a, a) + _pair_mean(within_fake, sizes_b, b) - 2 * between
+        return out
+
+    rng = np.random.default_rng(seed)
+    a, b = (rng.multinomial(n, np.full(n, 1 / n), size=rounds).astype(float) for n in across.shape)
+    value = float(distances(np.ones((1, len(sizes_a))), np.ones((1, len(sizes_b))))[0])
+    return _estimate(value, distances(a, b), len(real) + len(fake))
+
+
+def _by_photo(kernel: Array, rows: Groups, columns: Groups) -> Array:
+    """Sums of the kernel over the pictures of each photo."""
+    for axis, groups in enumerate((rows, columns)):
+        if groups is not None:
+            order = np.argsort(groups, kind="stable")
+            starts = np.unique(groups[order], return_index=True)[1]
+            kernel = np.add.reduceat(np.take(kernel, order, axis), starts, axis)
+    return kernel
 
 
 def _kernel(x: Array, y: Array) -> Array:
@@ -54,10 +91,10 @@ def _kernel(x: Array, y: Array) -> Array:
     return out
 
 
-def _pair_mean(kernel: Array, counts: Array) -> Array:
-    """Mean over pairs of different pictures, each as often as it was drawn; the diagonal is zero. Not a
-    number for a draw that holds one picture only."""
-    pairs = counts.sum(1) ** 2 - (counts**2).sum(1)
+def _pair_mean(kernel: Array, sizes: Array, counts: Array) -> Array:
+    """Mean over pairs from different photos of so many pictures, each photo as often as it was drawn; the
+    diagonal is zero. Not a number for a draw that holds one photo only."""
+    pairs = (counts @ sizes) ** 2 - (counts**2) @ (sizes**2)
     pairs[pairs == 0] = np.nan
     out: Array = ((counts @ kernel) * counts).sum(1) / pairs
     return out
@@ -93,24 +130,43 @@ def _root(symmetric: Array) -> Array:
     return out
 
 
-def precision(real: Array, fake: Array, *, k: int = NEIGHBOURS) -> Estimate:
+def precision(
+    real: Array, fake: Array, *, k: int = NEIGHBOURS, groups: tuple[Groups, Groups] = APART
+) -> Estimate:
     """Share of generated pictures inside the real manifold: nearer to some real picture than that one's
-    k-th real neighbour."""
-    return _covered(real, fake, k)
+    k-th real neighbour from another photo."""
+    return _covered(real, fake, k, groups)
 
 
-def recall(real: Array, fake: Array, *, k: int = NEIGHBOURS) -> Estimate:
+def recall(
+    real: Array, fake: Array, *, k: int = NEIGHBOURS, groups: tuple[Groups, Groups] = APART
+) -> Estimate:
     """Share of real pictures inside the generated manifold."""
-    return _covered(fake, real, k)
+    return _covered(fake, real, k, groups[::-1])
 
 
-def _covered(manifold: Array, points: Array, k: int) -> Estimate:
-    _need(manifold, points, k + 1)
-    radius = nearest(manifold, manifold, k + 1)[0][:, k]  # the nearest is the picture itself
-    hits = 0
+def _covered(manifold: Array, points: Array, k: int, groups: tuple[Groups, Groups]) -> Estimate:
+    _need(manifold, points, k + 1, (groups[0], None))
+    radius = _radii(manifold, k, groups[0])
+    hits = np.empty(len(points))
     for at in range(0, len(points), _CHUNK):
-        hits += int((_distances(points[at : at + _CHUNK], manifold) <= radius).any(1).sum())
-    return proportion(hits, len(points))
+        hits[at : at + _CHUNK] = (_distances(points[at : at + _CHUNK], manifold) <= radius).any(1)
+    if groups[1] is None:
+        return proportion(int(hits.sum()), len(points))
+    draw, rng = resampler(hits, groups[1]), np.random.default_rng(0)
+    return _estimate(float(hits.mean()), np.array([draw(rng).mean() for _ in range(_ROUNDS)]), len(hits))
+
+
+def _radii(manifold: Array, k: int, groups: Groups) -> Array:
+    """Each picture's distance to its k-th neighbour, itself and others of its photo not counted."""
+    if groups is None:
+        return nearest(manifold, manifold, k + 1)[0][:, k]  # the nearest is the picture itself
+    out = np.empty(len(manifold))
+    for at in range(0, len(manifold), _CHUNK):
+        d = _distances(manifold[at : at + _CHUNK], manifold)
+        d[groups[at : at + _CHUNK, None] == groups[None]] = np.inf
+        out[at : at + _CHUNK] = np.partition(d, k - 1, axis=1)[:, k - 1]
+    return out
 
 
 def nearest(points: Array, among: Array, k: int) -> tuple[Array, NDArray[np.int64]]:
@@ -130,21 +186,30 @@ def _distances(x: Array, y: Array) -> Array:
     return out
 
 
-def two_sample_auc(real: Array, fake: Array, *, seed: int = 0, rounds: int = 500) -> Estimate:
+def two_sample_auc(
+    real: Array,
+    fake: Array,
+    *,
+    seed: int = 0,
+    rounds: int = 500,
+    groups: tuple[Groups, Groups] = APART,
+) -> Estimate:
     """AUC on held-out halves of a logistic regression that learned on the other halves: 0.5 when the sets
-    cannot be told apart. Never mirrored. Raises ``NotApplicable`` below 20 pictures a side."""
+    cannot be told apart. No photo has tiles in both halves. Never mirrored. Raises ``NotApplicable`` below 20
+    pictures or 4 photos a side."""
     _need(real, fake, 20)
+    _need(real, fake, 4, groups)
     rng = np.random.default_rng(seed)
-    halves = []
-    for x in (real, fake):
-        order = rng.permutation(len(x))
-        halves.append((x[order[: len(x) // 2]], x[order[len(x) // 2 :]]))
-    (real_a, real_b), (fake_a, fake_b) = halves
+    parts = [halves(len(x), g, rng) for x, g in zip((real, fake), groups, strict=True)]
+    (real_a, real_b), (fake_a, fake_b) = (
+        (x[first], x[second]) for x, (first, second) in zip((real, fake), parts, strict=True)
+    )
+    held = tuple(None if g is None else g[part[1]] for g, part in zip(groups, parts, strict=True))
     project = _projection(np.concatenate([real_a, fake_a]))
     labels = np.concatenate([np.zeros(len(real_a)), np.ones(len(fake_a))])
     weights = fit_logistic(np.concatenate([project(real_a), project(fake_a)]), labels)
     scores = [project(x) @ weights[1:] + weights[0] for x in (real_b, fake_b)]
-    return bootstrap(auc, scores[0], scores[1], seed=seed, rounds=rounds)
+    return bootstrap(auc, scores[0], scores[1], seed=seed, rounds=rounds, groups=(held[0], held[1]))
 
 
 class _projection:  # noqa: N801  used as a function
@@ -202,14 +267,22 @@ class Memorisation:
     examined: int
 
 
-def memorisation(train: Array, held_out: Array, fake: Array, *, seed: int = 0) -> Memorisation:
-    """Nearest neighbours of generated and of held-out real pictures among the training pictures."""
+def memorisation(
+    train: Array,
+    held_out: Array,
+    fake: Array,
+    *,
+    seed: int = 0,
+    groups: tuple[Groups, Groups] = APART,
+) -> Memorisation:
+    """Nearest neighbours of generated and of held-out real pictures among the training pictures; ``groups``
+    of the held-out and the generated ones."""
     _need(held_out, fake, 2)
     _need(train, train, 2)
     copies, fake_distances = _near_copies(fake, train)
     natural, real_distances = _near_copies(held_out, train)
     return Memorisation(
-        nearer=bootstrap(auc, -real_distances, -fake_distances, seed=seed, rounds=500),
+        nearer=bootstrap(auc, -real_distances, -fake_distances, seed=seed, rounds=_ROUNDS, groups=groups),
         near_copies=copies,
         held_out_near_copies=len(natural),
         examined=len(fake),
@@ -243,8 +316,11 @@ def _estimate(value: float, drawn: Array, n: int) -> Estimate:
     return Estimate(value=value, low=float(low), high=float(high), n=n)
 
 
-def _need(a: Array, b: Array, least: int) -> None:
+def _need(a: Array, b: Array, least: int, groups: tuple[Groups, Groups] = APART) -> None:
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise NotApplicable("the two sets have features of different kinds")
     if min(len(a), len(b)) < least:
         raise NotApplicable(f"{min(len(a), len(b))} pictures; at least {least} a side are needed")
+    photos = [len(np.unique(g)) for g in groups if g is not None]
+    if photos and min(photos) < least:
+        raise NotApplicable(f"pictures of {min(photos)} photos; at least {least} photos a side are needed")

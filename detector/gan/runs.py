@@ -8,9 +8,7 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,38 +16,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from detector.corpus import Split
 from detector.errors import CorpusError, NotApplicable
 from detector.gan.assess import Quality, assess, write_quality
-from detector.gan.checkpoint import read_log, write_whole
+from detector.gan.checkpoint import read_log
 from detector.gan.clusters import clustered
 from detector.gan.export import export_pictures
-from detector.gan.features import pixel_extractor
-from detector.gan.fit import Progress, fit
-from detector.gan.pictures import as_bytes
-from detector.gan.quality import kid
+from detector.gan.fit import fit
+from detector.gan.making import Report, beside_originals, gives_back, made_by, sample_run, silent
 from detector.gan.sheet import plot_losses, plot_progress, plot_spectra, read_points, write_sheet
 from detector.gan.sources import NAMED, PhotoIndex, index_photos, open_named, tiles_of
-from detector.gan.spectrum import profile_db, ring_powers, spectrum_distance
+from detector.gan.spectrum import profile_db, ring_powers
 from detector.gan.store import Fitted, GeneratorCard, card_of, digest_of, open_family, save_family
+from detector.gan.watching import SPECTRUM_PICTURES, Watch
 from detector.generators import family_row, make_family, parse_settings
 from detector.generators.biggan import keep_labels
 from detector.generators.cyclegan import unpaired
-from detector.generators.family import Family
-from detector.generators.spec import Budget, CycleganSpec, ImageSource
+from detector.generators.spec import Budget, CycleganSpec, ImageSource, chosen_of, joined_groups
+from detector.metrics import halves
 
-Report = Callable[[str, int, int], None]
 SHEET_COLUMNS, SHEET_ROWS = 12, 6
-_WATCHED = 128  # pictures
-_POINTS = 12
-_WATCH_SHARE = 0.05  # of the CPU time that watching may take
-_SPECTRUM_PICTURES = 512
-
-
-def _silent(_what: str, _done: int, _total: int) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +131,9 @@ def held_out_source(
 def held_out_of(index: PhotoIndex, parts: Sequence[ImageSource]) -> ImageSource:
     """Tiles of calibration and test photos as one source."""
     return ImageSource(
-        name=f"{index.folder.name}/held out", images=np.concatenate([p.images for p in parts]), mirrors=True
-    )
+        name=f"{index.folder.name}/held out", images=np.concatenate([p.images for p in parts]),
+        groups=joined_groups(parts), mirrors=True,
+    )  # fmt: skip
 
 
 def fit_run(
@@ -158,7 +146,7 @@ def fit_run(
     device: str = "cpu",
     index: PhotoIndex | None = None,
     tiles: ImageSource | None = None,
-    report: Report = _silent,
+    report: Report = silent,
 ) -> GeneratorCard:
     """Fit or go on, save, draw the plots. A run that used its budget up is only drawn again. ``index`` and
     the ``tiles`` of its training photos are made where they are not given. Raises ``DetectorError``."""
@@ -171,7 +159,7 @@ def fit_run(
         labels_kept=wanted.labels_kept,
     )  # fmt: skip
     family = make_family(wanted.family, seed=seed, **_overrides(wanted, data, source, side))
-    watch = _Watch(family, source, run, report)
+    watch = Watch(family, source, run, report)
     result = fit(family, source, budget, seed=seed, run=run, device=device, report=watch)
     card = replace(card_of(family.spec, source, budget, result), labels_kept=wanted.labels_kept)
     card = save_family(family, run, card)
@@ -207,66 +195,18 @@ def _overrides(wanted: Wanted, data: Data, source: ImageSource, side: int) -> di
     return {k: v for k, v in given.items() if v is not None} | parse_settings(wanted.family, wanted.settings)
 
 
-class _Watch:
-    """Reports progress, and now and then measures what the weights of the moment draw: cheap measures, a few
-    pictures, a bounded share of the time. What is drawn here has a chance of its own, so that watching
-    changes no weight."""
-
-    def __init__(self, family: Family, source: ImageSource, run: Path, report: Report) -> None:
-        self._family, self._path, self._report = family, run / "watch.jsonl", report
-        rng = np.random.default_rng(0)
-        some = source.images[rng.permutation(len(source.images))[:_SPECTRUM_PICTURES]]
-        self._extract = pixel_extractor().of
-        self._powers = ring_powers(some) if source.images.shape[1] >= 8 else None
-        self._pixels = self._extract(some, lambda _d, _t: None)
-        self._points = read_points(self._path)
-        self._spent = 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        losses = " ".join(f"{k} {v:.3g}" for k, v in list(progress.losses.items())[:3])
-        self._report(f"{self._family.spec.family} {losses}", round(1000 * progress.part), 1000)
-        due = progress.part * _POINTS >= len(self._points) + 1
-        if due and self._powers is not None and self._spent <= _WATCH_SHARE * progress.cpu_seconds:
-            self._measure(progress)
-
-    @torch.no_grad()
-    def _measure(self, progress: Progress) -> None:
-        began = time.process_time()
-        self._family.eval()
-        try:
-            drawn = as_bytes(self._family.draw(_WATCHED, torch.Generator().manual_seed(0), None))
-        except NotApplicable:
-            self._powers = None  # it draws nothing of its own: there is nothing to watch
-            return
-        finally:
-            self._family.train()
-        assert self._powers is not None
-        spectrum = spectrum_distance(self._powers, ring_powers(drawn), rounds=2)
-        distance = kid(self._pixels, self._extract(drawn, lambda _d, _t: None), rounds=2)
-        point = {
-            "steps": float(progress.steps),
-            "cpu_seconds": progress.cpu_seconds,
-            "spectrum_db": round(spectrum.rms_db.value, 4),
-            "high_db": round(spectrum.high_db.value, 4),
-            "kid_pixels": round(distance.value, 6),
-        }
-        # Written whole: points after the checkpoint that a killed run went back to are left out.
-        self._points = [*(p for p in self._points if p["steps"] < point["steps"]), point]
-        write_whole(self._path, "".join(json.dumps(p) + "\n" for p in self._points).encode())
-        self._spent += time.process_time() - began
-
-
 def draw_plots(fitted: Fitted, source: ImageSource, run: Path) -> None:
     """Loss, samples, spectra and quality against time beside the weights."""
     name = fitted.spec.family
     plot_losses(read_log(run), run / "loss.png", title=f"{name} on {source.name}")
-    samples = made_by(fitted, SHEET_COLUMNS * SHEET_ROWS, 0, source)
-    write_sheet(samples, run / "sheet.png", columns=SHEET_COLUMNS)
+    made = made_by(fitted, SHEET_COLUMNS * SHEET_ROWS // (2 if gives_back(fitted) else 1), 0, source)
+    samples = made.images
+    write_sheet(beside_originals(made), run / "sheet.png", columns=SHEET_COLUMNS)
     plot_progress(read_points(run / "watch.jsonl"), run / "progress.png", title=f"{name} while it was fitted")
     if source.images.shape[1] < 8:
         return
     rng = np.random.default_rng(0)
-    real = source.images[rng.permutation(len(source.images))[:_SPECTRUM_PICTURES]]
+    real = source.images[rng.permutation(len(source.images))[:SPECTRUM_PICTURES]]
     profiles = {"real": profile_db(ring_powers(real)), name: profile_db(ring_powers(samples))}
     plot_spectra(profiles, run / "spectra.png", title=f"{name} on {source.name}: {len(samples)} samples")
 
@@ -281,7 +221,7 @@ def assess_run(
     device: str = "cpu",
     index: PhotoIndex | None = None,
     tiles: tuple[ImageSource, ImageSource] | None = None,
-    report: Report = _silent,
+    report: Report = silent,
 ) -> Quality:
     """Judge a finished run against the pictures it was fitted on and those it was not; writes
     ``quality.json`` and ``spectra.png``. ``tiles``: of training photos and of held-out ones, where they were
@@ -292,9 +232,14 @@ def assess_run(
     before = tiles or (None, None)
     train = fitted_on(card, data, index, tiles=before[0], report=report)
     held_out = before[1] or held_out_source(data, index, side, seed=card.seed, report=report)
-    samples = made_by(fitted, count, seed, held_out, report=report)
+    given = held_out
+    if gives_back(fitted):  # what it makes of some photos is compared with others
+        rng = np.random.default_rng([seed, 19])
+        given, held_out = (chosen_of(held_out, h) for h in halves(len(held_out.images), held_out.groups, rng))
+    made = made_by(fitted, count, seed, given, report=report)
     quality = assess(
-        samples, train, held_out, seed=seed, report=report, accept_bias=accept_bias, device=device
+        made.images, train, held_out, seed=seed, report=report, accept_bias=accept_bias, device=device,
+        photos=made.groups,
     )  # fmt: skip
     write_quality(quality, {**about_run(fitted), "seed": seed}, run / "quality.json")
     if quality.spectra[0]:
@@ -325,38 +270,8 @@ def fitted_on(
     return source
 
 
-def made_by(
-    fitted: Fitted, count: int, seed: int, real: ImageSource, *, report: Report = _silent
-) -> NDArray[np.uint8]:
-    """Samples; from a family that draws nothing of its own, ``real`` pictures passed through it: given back,
-    or each made to look like the other class."""
-    try:
-        return sample_run(fitted, count, seed, report=report)
-    except NotApplicable:
-        chosen = np.random.default_rng(seed).permutation(len(real.images))[:count]
-    images = real.images[chosen]
-    if not fitted.family.balanced or real.labels is None:
-        return fitted.reconstruct(images)
-    labels, out = real.labels[chosen], np.empty_like(images)
-    for of in np.unique(labels):
-        out[labels == of] = fitted.translate(images[labels == of], 1 - int(of))
-    return out
-
-
-def sample_run(
-    fitted: Fitted, count: int, seed: int, *, report: Report = _silent, label: int | None = None
-) -> NDArray[np.uint8]:
-    """Raises ``CorpusError`` for a class that the family does not know and ``NotApplicable`` for a family
-    that only passes pictures through itself."""
-    labels = None if label is None else np.full(count, label, np.int64)
-    report(f"sampling {fitted.spec.family}", 0, count)
-    drawn = fitted.sample(count, seed, labels)
-    report(f"sampling {fitted.spec.family}", count, count)
-    return drawn
-
-
 def export_run(
-    run: Path, folder: Path, *, count: int, seed: int, data: Data | None, report: Report = _silent
+    run: Path, folder: Path, *, count: int, seed: int, data: Data | None, report: Report = silent
 ) -> list[tuple[Path, str]]:
     """``generated/`` with samples and, with ``data``, ``real/`` with the pictures of the fit: folders and the
     digests of their manifests. Raises ``CorpusError``."""

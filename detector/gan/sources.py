@@ -294,9 +294,10 @@ def _root(unit: list[int], i: int) -> int:
 def tiles_of(
     index: PhotoIndex, side: int, *, seed: int, split: Split, report: Report = _silent
 ) -> ImageSource:
-    """Tiles of the photos of one split; ``groups`` numbers the photo. Photos that are too small or flat give
-    none. Raises ``CorpusError`` when nothing is left."""
+    """Tiles of the photos of one split; ``groups`` numbers the photo, near copies as one. Photos that are too
+    small or flat give none. Raises ``CorpusError`` when nothing is left."""
     photos = index.of(split)
+    units = {unit: n for n, unit in enumerate(dict.fromkeys(p.unit for p in photos))}
     images, groups = [], []
     least, most = _TILES_PER_PHOTO
     wanted = min(most, max(least, -(-_WANTED_TILES // max(1, len(photos)))))
@@ -304,7 +305,7 @@ def tiles_of(
         rng = np.random.default_rng([seed, int(photo.sha256[:16], 16)])
         tiles = list(draw_tiles(read_photo(index.folder, photo), side, wanted, rng))
         images += tiles
-        groups += [n] * len(tiles)
+        groups += [units[photo.unit]] * len(tiles)
         report(f"cutting {split.value} tiles", n + 1, len(photos))
     if not images:
         raise CorpusError(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import NotApplicable
-from detector.metrics import Array, Estimate
+from detector.metrics import APART, Array, Estimate, Groups, resampler
 
 _ROUNDING = 1.0 / 12  # variance that rounding to whole grey levels adds to every pixel
 
@@ -51,12 +51,20 @@ def profile_db(powers: Array) -> Array:
     return out
 
 
-def spectrum_distance(real: Array, fake: Array, *, seed: int = 0, rounds: int = 200) -> SpectrumDistance:
-    """From ring powers of two sets of pictures of one side; intervals by resampling pictures."""
+def spectrum_distance(
+    real: Array,
+    fake: Array,
+    *,
+    seed: int = 0,
+    rounds: int = 200,
+    groups: tuple[Groups, Groups] = APART,
+) -> SpectrumDistance:
+    """From ring powers of two sets of pictures of one side; intervals by resampling photos."""
     if real.shape[1] != fake.shape[1]:
         raise NotApplicable("spectra of pictures of different sizes cannot be compared")
     rng = np.random.default_rng(seed)
-    values = np.array([_distances(_resample(real, rng), _resample(fake, rng)) for _ in range(rounds)])
+    draws = [resampler(x, g) for x, g in zip((real, fake), groups, strict=True)]
+    values = np.array([_distances(draws[0](rng), draws[1](rng)) for _ in range(rounds)])
     low, high = np.quantile(values, [0.025, 0.975], axis=0)
     n = len(real) + len(fake)
     rms, upper = (
@@ -69,8 +77,3 @@ def spectrum_distance(real: Array, fake: Array, *, seed: int = 0, rounds: int = 
 def _distances(real: Array, fake: Array) -> tuple[float, float]:
     difference = profile_db(fake) - profile_db(real)
     return float(np.sqrt((difference**2).mean())), float(difference[-(len(difference) // 3) :].mean())
-
-
-def _resample(powers: Array, rng: np.random.Generator) -> Array:
-    out: Array = powers[rng.integers(len(powers), size=len(powers))]
-    return out

@@ -21,7 +21,7 @@ from detector.gan.adversarial import Losses, descend, frozen
 from detector.gan.blocks import Enlarge, adam
 from detector.gan.losses import least_squares_discriminator, least_squares_generator
 from detector.generators.family import Recordable
-from detector.generators.spec import CycleganSpec, ImageSource, Spec
+from detector.generators.spec import CycleganSpec, ImageSource, Spec, joined_groups
 
 _CYCLE = 10.0
 
@@ -193,5 +193,6 @@ def unpaired(a: ImageSource, b: ImageSource) -> ImageSource:
         images=np.concatenate([a.images, b.images]),
         labels=np.repeat(np.array([0, 1], np.int64), [len(a.images), len(b.images)]),
         class_names=(a.name, b.name),
+        groups=joined_groups((a, b)),
         mirrors=a.mirrors and b.mirrors,
     )

@@ -20,6 +20,9 @@ from detector.generators.spec import Budget, ImageSource, Spec
 
 __all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Recordable", "Spec", "Translating"]
 
+# Families that are for passing pictures through themselves: what they draw of their own is nothing or noise.
+RECONSTRUCTING = ("recon", "cyclegan", "dip")
+
 
 class Family(nn.Module, ABC):
     """One family. ``rng`` is a CPU generator: whatever is drawn is drawn there and moved, so that a seed

@@ -3,7 +3,8 @@ the zoo at no cost."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,30 @@ class ImageSource:
             raise CorpusError(f"{self.name} holds {self.images.dtype}, not uint8 pictures")
         if self.labels is not None and len(self.labels) != len(self.images):
             raise CorpusError(f"{self.name} has {len(self.images)} pictures and {len(self.labels)} labels")
+        if self.groups is not None and len(self.groups) != len(self.images):
+            raise CorpusError(f"{self.name} has {len(self.images)} pictures of {len(self.groups)} photos")
+
+
+def chosen_of(source: ImageSource, places: NDArray[np.intp]) -> ImageSource:
+    """Some pictures of a source, with their labels and photos; the digest is not theirs."""
+    return replace(
+        source, images=source.images[places], digest="",
+        labels=None if source.labels is None else source.labels[places],
+        groups=None if source.groups is None else source.groups[places],
+    )  # fmt: skip
+
+
+def joined_groups(parts: Sequence[ImageSource]) -> NDArray[np.int64] | None:
+    """Numbers of the photos when the parts become one source: no two parts share a photo. None where no part
+    was cut from photos."""
+    if all(p.groups is None for p in parts):
+        return None
+    out, first = [], 0
+    for part in parts:
+        own = np.arange(len(part.images)) if part.groups is None else part.groups
+        out.append(own + first)
+        first += int(own.max()) + 1
+    return np.concatenate(out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from PIL import Image
 from authn.cli import cli
 from detector.errors import CorpusError, DetectorError, NotApplicable
 from detector.gan.export import pixels_digest
-from detector.gan.runs import made_by
+from detector.gan.making import made_by
 from detector.gan.store import open_family
 from detector.generators.spec import ImageSource
 from tests.detector.gan.test_sources import scene
@@ -162,7 +162,7 @@ def test_the_pictures_that_judge_a_translation_are_each_turned_into_the_other_ki
     noise = np.random.default_rng(0).integers(0, 60, (12, 16, 16, 3))
     images = (noise + np.where(labels, 180, 0)[:, None, None, None]).astype(np.uint8)
     real = ImageSource(name="two", images=images, labels=labels)
-    made = made_by(open_family(translating), 12, 0, real)
+    made = made_by(open_family(translating), 12, 0, real).images
     of = labels[np.random.default_rng(0).permutation(12)]
     assert made[of == 0].mean() > made[of == 1].mean() + 40
 

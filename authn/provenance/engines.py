@@ -222,7 +222,7 @@ def _result_codes(results: Mapping[str, Json]) -> Iterable[EngineCode]:
 
 def _recorded_codes(store: Mapping[str, Json]) -> Iterable[EngineCode]:
     """What claim generators wrote down about ingredients, in every manifest of the store."""
-    for manifest in _map(store.get("manifests")).values():
+    for _label, manifest in sorted(_map(store.get("manifests")).items()):  # an engine has them in any order
         for item in _list(_map(manifest).get("ingredients")):
             ingredient = _map(item)
             title = str(ingredient.get("title", ""))[:MAX_DETAIL]

@@ -45,7 +45,7 @@ def asserted_claims(answer: EngineAnswer) -> tuple[AssertedClaim, ...]:
     found: list[AssertedClaim] = []
     active = str(answer.store.get("active_manifest", ""))
     manifests = _map(answer.store.get("manifests"))
-    for label in sorted(manifests, key=lambda name: name != active):
+    for label in sorted(manifests, key=lambda name: (name != active, name)):  # in any order there
         found.extend(_manifest_claims(label, _map(manifests[label])))
     return tuple(found[:MAX_CLAIMS])
 

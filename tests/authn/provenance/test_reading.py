@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from authn.evidence import Axis, AxisEvidence, Outcome
 from authn.provenance.axes import integrity_axis
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
-from authn.provenance.history import history_axis
+from authn.provenance.history import asserted_claims, history_axis
 from authn.provenance.reading import Abstention, disagreement, engine_outcome
 from authn.provenance.said import with_structure
+from authn.report.model import Json
 
 GOOD = ("assertion.dataHash.match", "claimSignature.validated", "signingCredential.trusted")
 E, R, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.NOT_EXAMINED
@@ -146,3 +148,17 @@ def test_an_untrusted_signer_is_outside_the_lists_and_one_that_may_not_sign_is_r
     )
     both = ["signingCredential.untrusted", "signingCredential.invalid"]
     assert engine_outcome(answer(failure=both), Axis.SIGNER) is R
+
+
+def test_the_order_in_which_an_engine_lists_manifests_changes_no_report() -> None:
+    """c2pa-rs lists them in another order at each reading."""
+    manifests: dict[str, Json] = {
+        name: {"title": f"{name}.jpg"} for name in ("urn:c", "urn:a", "urn:d", "urn:b")
+    }
+    backwards = dict(reversed(manifests.items()))
+    first, second = (
+        asserted_claims(replace(answer(), store={"active_manifest": "urn:c", "manifests": listed}))
+        for listed in (manifests, backwards)
+    )
+    assert first == second
+    assert [c.manifest for c in first] == ["urn:c", "urn:a", "urn:b", "urn:d"]

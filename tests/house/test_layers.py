@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.doubles.photos import photo
 
 HEAVY = ("torch", "flask", "numpy", "cv2", "sqlalchemy", "matplotlib", "PIL")
 
@@ -50,6 +51,28 @@ def test_asking_a_command_for_help_loads_no_torch(command: str) -> None:
         "try:\n    main()\nexcept SystemExit as e:\n    assert not e.code, e.code\n"
     )
     assert "torch" not in _loaded(run, command, "--help")
+
+
+def test_the_web_process_loads_no_decoder_to_answer_an_upload(tmp_path: Path) -> None:
+    """Header, pixels, preview: all of that happens in a process of its own."""
+    uploaded = tmp_path / "photo.jpg"
+    uploaded.write_bytes(photo(width=320, height=240))
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from authn.config import load_settings; from authn.wiring import open_services\n"
+        "from authn.web import create_app\n"
+        "home, data = Path(sys.argv[2]), Path(sys.argv[3]).read_bytes()\n"
+        "services = open_services(load_settings(environ={}, home=home, examiners=1, heuristics=False))\n"
+        "client = create_app(services).test_client()\n"
+        "answer = client.post('/v1/verifications', data=data, content_type='image/jpeg')\n"
+        "assert answer.status_code == 200, answer.data\n"
+        "page = client.post('/reports', data={'file': (open(sys.argv[3], 'rb'), 'photo.jpg')})\n"
+        "assert page.status_code < 400, page.data\n"
+        "assert client.get(page.headers['Location']).status_code == 200\n"
+        "services.close()"
+    )
+    loaded = _loaded(program, str(tmp_path / "home"), str(uploaded))
+    assert loaded & {"PIL", "cv2", "numpy", "torch", "onnxruntime", "pillow_heif"} == set()
 
 
 def test_nothing_is_read_from_the_environment_at_import(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from PIL import Image, ImageChops, PngImagePlugin, UnidentifiedImageError
 
 from authn.errors import UnreadableMedia
+from detector.decoding import decoding
+from detector.errors import DetectorError
 
 SOI, SOS, EOI, APP0, APP1, APP14, APP15, COM = 0xD8, 0xDA, 0xD9, 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 JPEG_QUALITY = 90
@@ -169,12 +171,13 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _decoded(data: bytes) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "TIFF"))
-        image.load()
-    except UnidentifiedImageError as e:  # its own sentence names an address in memory
-        raise UnreadableMedia("the picture is none of the kinds shown here: JPEG, PNG, WebP, TIFF") from e
-    except (OSError, ValueError, SyntaxError) as e:
-        raise UnreadableMedia(f"the picture cannot be decoded: {e}") from e
+        with decoding("the picture"):
+            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "TIFF"))
+            image.load()
+    except DetectorError as e:
+        if isinstance(e.__cause__, UnidentifiedImageError):
+            raise UnreadableMedia("the picture is none of the kinds shown here: JPEG, PNG, WebP, TIFF") from e
+        raise UnreadableMedia(e.detail) from e
     return image
 
 

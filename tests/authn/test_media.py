@@ -162,3 +162,10 @@ def test_what_has_no_size_is_shown_to_no_decoder(data: bytes) -> None:
 def test_whatever_a_decoder_raises_is_one_typed_refusal(kind: type[Exception]) -> None:
     with pytest.raises(PixelsUnreadable, match=kind.__name__), decoding("the picture"):
         raise kind("as libavif does")
+
+
+def test_a_decoders_words_do_not_stand_in_a_report(suites: Path) -> None:
+    """Pillow's name an address in memory, which is another one every time."""
+    with pytest.raises(PixelsUnreadable) as raised, decoding("the picture"):
+        Image.open(io.BytesIO(b"no picture"))
+    assert raised.value.detail == "the picture cannot be decoded (UnidentifiedImageError)"

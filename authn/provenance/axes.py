@@ -268,10 +268,11 @@ def integrity_axis(
 ) -> AxisEvidence:
     """Step 7. Only a computed digest or signature that differs refutes, whoever computed it. An opinion about
     structure leaves the axis open: nobody compared the bytes."""
-    differs = any(is_mismatch(c) for a in answers for c in integrity_failures(a))
+    whole = signature_holds is True
+    differs = any(is_mismatch(c, whole=whole) for a in answers for c in integrity_failures(a))
     views = {a.engine: engine_outcome(a, Axis.INTEGRITY) for a in answers}
     refuted_by_us = "claimSignature.mismatch" if signature_holds is False else ""
-    findings = [*engine_codes(answers, Axis.INTEGRITY, refuted_by_us, abstentions)]
+    findings = [*engine_codes(answers, Axis.INTEGRITY, refuted_by_us, abstentions, whole=whole)]
     if signature_holds is False:
         findings.insert(0, Finding(code="claimSignature.mismatch", outcome=Outcome.REFUTED, detail=failure))
     elif signature_holds is None:

@@ -30,6 +30,10 @@ _GIVES_UP = frozenset(
 )
 
 
+# Of a range that a hard binding leaves out, and of a part of it that is not allowed.
+_NOT_COMPUTED = ("exclusion", "inithash must not be present")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abstention:
     """A known limit of one engine that explains its answer on one axis (docs/decisions/0004).
@@ -83,23 +87,30 @@ def integrity_failures(answer: EngineAnswer) -> tuple[EngineCode, ...]:
     return tuple(c for c in found if not (gave_up and c.code == "claimSignature.mismatch"))
 
 
-def is_mismatch(code: EngineCode) -> bool:
-    """A digest or a signature was computed, and it differs."""
-    return code.code in c2pa_codes.MISMATCH or code.code in BINDING_MATCH
+def is_mismatch(code: EngineCode, *, whole: bool = True) -> bool:
+    """A digest or a signature was computed, and it differs. Both engines also say so where they compute none,
+    because of what the binding leaves out. That is about its form, where ``whole``: our own check finds the
+    claim as it was signed; else something was put in beside it, for all that anybody knows."""
+    listed = code.code in c2pa_codes.MISMATCH or code.code in BINDING_MATCH
+    return listed and not (whole and any(words in code.detail.lower() for words in _NOT_COMPUTED))
+
+
+def _is_structure(code: EngineCode) -> bool:
+    return not is_mismatch(code) and code.code not in c2pa_codes.COULD_NOT
 
 
 def structure_refused(answers: Sequence[EngineAnswer]) -> tuple[str, ...]:
     """What is wrong with the manifest store, where each engine that read it finds something; else empty."""
-    each = [{c.code for c in integrity_failures(a)} & c2pa_codes.STRUCTURE for a in answers]
+    each = [{c.code for c in integrity_failures(a) if _is_structure(c)} for a in answers]
     return tuple(sorted(set().union(*each))) if each and all(each) else ()
 
 
-def code_outcome(code: EngineCode) -> Outcome:
-    """How one failure code stands to the question of its axis."""
+def code_outcome(code: EngineCode, *, whole: bool = True) -> Outcome:
+    """How one failure code stands to the question of its axis; ``whole`` as in ``is_mismatch``."""
     if code.code in (UNTRUSTED, f"{_TIME_PREFIX}untrusted"):
         return Outcome.OUTSIDE_LISTS
     unknown = code.code == "signingCredential.ocsp.unknown"  # the responder has never heard of it
-    if unknown or (axis_of(code) is Axis.INTEGRITY and not is_mismatch(code)):
+    if unknown or (axis_of(code) is Axis.INTEGRITY and not is_mismatch(code, whole=whole)):
         return Outcome.NOT_EXAMINED
     return Outcome.REFUTED
 

@@ -10,19 +10,27 @@ from authn.provenance.reading import Abstention, axis_of, code_outcome, is_priva
 
 
 def engine_codes(
-    answers: Sequence[EngineAnswer], axis: Axis, but: str, abstentions: tuple[Abstention, ...] = ()
+    answers: Sequence[EngineAnswer],
+    axis: Axis,
+    but: str,
+    abstentions: tuple[Abstention, ...] = (),
+    *,
+    whole: bool = True,
 ) -> tuple[Finding, ...]:
-    """Failure codes of the engines that are heard on this axis, verbatim, each code once."""
+    """Failure codes of the engines that are heard on this axis, verbatim, each code once, from an engine that
+    refutes by it if there is one. ``whole`` as in ``is_mismatch``."""
     excused = {a.engine for a in abstentions if a.axis is axis}
     found: dict[str, tuple[EngineAnswer, EngineCode]] = {}
     for answer in (a for a in answers if a.engine not in excused):
         for code in answer.failures():
-            if axis_of(code) is axis and code.code != but:
-                found.setdefault(code.code, (answer, code))
+            if axis_of(code) is not axis or code.code == but:
+                continue
+            if code.code not in found or code_outcome(code, whole=whole) is Outcome.REFUTED:
+                found[code.code] = (answer, code)
     return tuple(
         Finding(
             code=name,
-            outcome=code_outcome(code),
+            outcome=code_outcome(code, whole=whole),
             detail=f"{answer.engine}: {code.detail or name}",
             facts=(("engine", answer.engine),),
         )

@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from authn.errors import SettingsError
 from authn.evidence import Axis, CryptographicEvidence, Outcome
-from authn.report.doubts import ID_PREFIX, Axes, alone, beside, doubts
+from authn.report.doubts import ID_PREFIX, PART_PREFIX, Axes, alone, beside, doubts
 from authn.report.model import Statement, spoken
 from authn.report.visible import visible
 from authn.report.wording import WITHHELD
@@ -180,7 +180,7 @@ def _identifier(given: object) -> str:
     """A reader that looks a sentence up by its id must not get the policy's in the place of a refutation."""
     if not isinstance(given, str) or not _ID.fullmatch(given):
         raise ValueError(f"{given!r} is no id of a statement")
-    if given.startswith(ID_PREFIX) or given == IN_SHORT_ID:
+    if given.startswith((ID_PREFIX, PART_PREFIX)) or given == IN_SHORT_ID:
         raise ValueError(f"the id {given} is not the policy's to give")
     return given
 

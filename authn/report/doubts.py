@@ -13,8 +13,8 @@ from authn.evidence import Axis, AxisEvidence, Outcome
 from authn.report import wording
 
 _UNCHANGED_OUTSIDE = (Outcome.ESTABLISHED, Outcome.OUTSIDE_LISTS)
-ID = "assay.statement.refuted"
-ID_PREFIX = f"{ID}."
+ID, PART_ID = "assay.statement.refuted", "assay.statement.notReliedOn"
+ID_PREFIX, PART_PREFIX = f"{ID}.", f"{PART_ID}."
 # What weighs most is said first.
 _ORDER = (
     Axis.INTEGRITY,
@@ -33,21 +33,23 @@ Axes = Mapping[Axis, AxisEvidence]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """An axis that is refuted, or established while one of its findings is."""
+    """An axis that is refuted, or (not ``whole``) one that is established while one of its findings is."""
 
     axis: Axis
     sentence: str
+    whole: bool
 
     @property
     def id(self) -> str:
-        return ID_PREFIX + self.axis.value
+        return (ID_PREFIX if self.whole else PART_PREFIX) + self.axis.value
 
 
 def doubts(axes: Axes) -> tuple[Doubt, ...]:
-    """The heaviest first; none of them ever left out."""
+    """What is refuted as a whole before what is in part, the heaviest first; none of them ever left out."""
+    order = sorted(_ORDER, key=lambda axis: axes[axis].outcome is not Outcome.REFUTED)
     return tuple(
-        Doubt(axis=axis, sentence=sentence)
-        for axis in _ORDER
+        Doubt(axis=axis, sentence=sentence, whole=axes[axis].outcome is Outcome.REFUTED)
+        for axis in order
         if (sentence := _sentence(axis, axes[axis])) is not None
     )
 
@@ -60,14 +62,17 @@ def _sentence(axis: Axis, found: AxisEvidence) -> str | None:
     if found.outcome is Outcome.ESTABLISHED:
         for finding in found.findings:
             if finding.outcome is Outcome.REFUTED:
-                return wording.PART_REFUTED.format(axis=title, detail=finding.detail.rstrip("."))
+                return wording.NOT_RELIED_ON.format(axis=title, detail=finding.detail.rstrip("."))
     return None
 
 
 def beside(found: tuple[Doubt, ...]) -> str:
     """What every other sentence begins with while these stand."""
-    names = ", ".join(wording.AXIS_TITLES[d.axis].lower() for d in found)
-    return wording.REFUTED_BESIDE.format(axes=names)
+    said = []
+    for whole, form in ((True, wording.REFUTED_BESIDE), (False, wording.NOT_RELIED_ON_BESIDE)):
+        if names := [wording.AXIS_TITLES[d.axis].lower() for d in found if d.whole is whole]:
+            said.append(form.format(axes=", ".join(names)))
+    return " ".join(said)
 
 
 def alone(axes: Axes) -> str:

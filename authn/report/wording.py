@@ -348,8 +348,9 @@ ATTESTATION = "Attestation"
 NOT_ATTESTED = "none: nobody but the device says where its key is"
 # Sentences that no policy can change. They stand first, one for each axis that is refuted (decision 0015).
 AXIS_REFUTED = "{axis} refuted: {answer}."
-PART_REFUTED = "{axis} refuted in part: {detail}."
+NOT_RELIED_ON = "{axis} not to be relied on: {detail}."
 REFUTED_BESIDE = "Refuted: {axes}."
+NOT_RELIED_ON_BESIDE = "Not to be relied on: {axes}."
 WITHHELD = "What else holds is said axis by axis, not in one sentence."
 # Where no other sentence holds.
 ABSENT_ALONE = "{answer}. That proves nothing about it."

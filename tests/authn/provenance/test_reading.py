@@ -93,6 +93,25 @@ def test_a_signature_that_a_reader_did_not_compute_is_no_mismatch(given_up: str,
     assert integrity(gave_up, gave_up, holds=False) is R
 
 
+@pytest.mark.parametrize(
+    "why",
+    [
+        "data hash exclusion does not match the manifest location in the asset",
+        "data-hash exclusion length 7520 does not equal the 7717-byte total of the C2PA APP11 segments",
+        "asset hash error: BMFF inithash must not be present for non-fragmented media",
+    ],
+)
+def test_a_binding_that_leaves_out_too_much_was_not_compared_with_anything(why: str) -> None:
+    code = EngineCode(code="assertion.dataHash.mismatch", kind="failure", scope=Scope.ACTIVE, detail=why)
+    refusing = replace(answer("one", success=()), codes=(code,))
+    assert integrity(refusing, answer("two")) is N
+    assert integrity(refusing, refusing) is N
+    assert integrity(refusing, refusing, holds=None) is R
+    assert with_structure(PRESENT, (refusing, refusing)).outcome is R
+    computed = replace(refusing, codes=(replace(code, detail="Hashes do not match"),))
+    assert integrity(refusing, computed) is R
+
+
 def test_a_match_that_is_a_failure_is_a_mismatch() -> None:
     assert integrity(answer("one", failure=["assertion.dataHash.match"]), answer("two")) is R
 

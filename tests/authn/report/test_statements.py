@@ -16,7 +16,7 @@ from authn.provenance.axes import version_refused
 from authn.report import wording
 from authn.report.cards import headline
 from authn.report.conclude import IN_SHORT_ID, Policy, conclude, default_policy, parse_policy
-from authn.report.doubts import ID_PREFIX
+from authn.report.doubts import ID_PREFIX, PART_PREFIX
 from authn.report.html import render_report
 from authn.report.model import Statement, report_json
 from authn.report.text import render_text
@@ -46,23 +46,39 @@ def every_combination(states: dict[Axis, list[AxisEvidence]]) -> Iterator[Crypto
         yield CryptographicEvidence(axes=axes)
 
 
+def titles(axes: list[Axis]) -> set[str]:
+    return {wording.AXIS_TITLES[a].lower() for a in axes}
+
+
+def named_in(text: str) -> tuple[set[str], set[str]]:
+    """The axes that a sentence begins with as refuted, and as not to be relied on."""
+    found = []
+    for form in ("Refuted: ", "Not to be relied on: "):
+        names = ""
+        if text.startswith(form):
+            names, _, text = text.removeprefix(form).partition(".")
+            text = text.strip()
+        found.append({*names.split(", ")} - {""})
+    return found[0], found[1]
+
+
 def hidden(evidence: CryptographicEvidence, policy: Policy, warnings: set[str]) -> str:
     """What is wrong with the sentences about this evidence; empty where nothing is. ``warnings`` are the
     statements that can be true of a refuted axis."""
     refuted = [a.axis for a in evidence.axes if a.outcome is R]
     partly = [a.axis for a in evidence.axes if a.outcome is E and a.findings[-1].outcome is R]
-    doubted = {ID_PREFIX + axis.value for axis in (*refuted, *partly)}
+    doubted = {ID_PREFIX + a.value for a in refuted} | {PART_PREFIX + a.value for a in partly}
     statements = conclude(evidence, policy, AS_OF)
     first, rest = statements[: len(doubted)], statements[len(doubted) :]
     if {s.id for s in first} != doubted or not all(s.value for s in first):
         return "a refutation is not among the first sentences"
-    names = [wording.AXIS_TITLES[a].lower() for a in (*refuted, *partly)]
+    if any(s.id.startswith(PART_PREFIX) for s in first[: len(refuted)]):
+        return "what is refuted in part stands before what is refuted"
     for statement in rest if doubted else ():
-        head = statement.text.partition(".")[0]
-        if not head.startswith("Refuted: ") or {*head[9:].split(", ")} != {*names}:
-            return f"{statement.id} does not name {names}: {statement.text}"
+        if named_in(statement.text) != (titles(refuted), titles(partly)):
+            return f"{statement.id} does not name {refuted} and {partly}: {statement.text}"
         if statement.value and statement.id not in warnings:
-            return f"{statement.id} is true beside {names}"
+            return f"{statement.id} is true beside {refuted} and {partly}"
     if not any(s.value for s in statements):
         return "no sentence is true"
     return ""
@@ -99,7 +115,7 @@ def said(axes: dict[Axis, AxisEvidence]) -> tuple[Statement, ...]:
 def test_a_version_1_claim_supports_no_statement_and_says_why() -> None:
     credential = axis_evidence(Axis.CREDENTIAL, E, version_refused(1))
     first, *rest = said({Axis.CREDENTIAL: credential})
-    assert first.text.startswith("Credential refuted in part: claim version 1 is below")
+    assert first.text.startswith("Credential not to be relied on: claim version 1 is below")
     assert not any(s.value for s in rest)
 
 
@@ -182,6 +198,7 @@ def test_the_example_that_the_refused_ones_differ_from_is_a_policy() -> None:
     "text",
     [
         policy_text(ID_PREFIX + "revocation"),
+        policy_text(PART_PREFIX + "credential"),
         policy_text(IN_SHORT_ID),
         policy_text("no dots"),
         policy_text(true=""),
@@ -192,8 +209,8 @@ def test_the_example_that_the_refused_ones_differ_from_is_a_policy() -> None:
         policy_text(false="not before {not_after}"),
         policy_text() + policy_text().partition("\n[[")[1][1:] + policy_text().partition("\n[[")[2],
     ],
-    ids=["a refutation's id", "in short", "no id", "empty", "blank", "too long", "invisible", "unknown word",
-         "a word that is not filled", "one id twice"],
+    ids=["a refutation's id", "a doubt's id", "in short", "no id", "empty", "blank", "too long", "invisible",
+         "unknown word", "a word that is not filled", "one id twice"],
 )  # fmt: skip
 def test_a_policy_that_could_hide_something_is_refused(text: str) -> None:
     with pytest.raises(SettingsError):

@@ -93,7 +93,8 @@ def open_logs(
     try:
         known = (*((own,) if own.exists() else ()), *held(settings, LOG_KEY_FILE))
         published = dict.fromkeys(path.read_text(encoding="ascii").strip() for path in known)
-        logs, witnesses = parse_log_keys((*published, *log_keys)), parse_witness_keys(witness_keys)
+        logs = parse_log_keys((*published, *log_keys))
+        witnesses = parse_witness_keys(witness_keys, logs)
         if policy_file is not None:
             return LogTrust.of_policy(read_policy(policy_file), logs)
         return LogTrust(logs=logs, witnesses=witnesses, quorum=quorum)

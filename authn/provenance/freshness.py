@@ -20,7 +20,7 @@ from authn.provenance.logs import LogTrust
 from authn.report.model import Json, instant, spoken
 from authn.tlog.checkpoint import parse as parse_checkpoint
 from authn.tlog.cosignature import signed_at
-from authn.tlog.note import verify
+from authn.tlog.note import each_key_once, verify
 
 _FAR_FUTURE = 253_402_300_799  # the last second that a datetime can hold
 
@@ -57,7 +57,8 @@ def lower_bound(store: Mapping[str, Json], trust: LogTrust) -> LowerBound:
     if not any(log.key_id in by_key and log.name == tree.origin for log in trust.logs):
         why = "the checkpoint is of no log in your list"
         return _open("assay.time.checkpointNotExamined", Outcome.NOT_EXAMINED, why)
-    times = {w.name: signed_at(by_key[w.key_id].signature) for w in trust.witnesses if w.key_id in by_key}
+    signed = each_key_once((w for w in trust.witnesses if w.key_id in by_key), trust.logs)
+    times = {w.name: signed_at(by_key[w.key_id].signature) for w in signed}
     known = {name: t for name, t in times.items() if t is not None and t <= _FAR_FUTURE}
     at = next((t for t in sorted(known.values(), reverse=True) if _enough_since(t, known, trust)), None)
     if at is None:

@@ -170,10 +170,12 @@ def parse_log_keys(texts: Sequence[str]) -> tuple[Verifier, ...]:
     return tuple(parse_vkey(text) for text in texts)
 
 
-def parse_witness_keys(texts: Sequence[str]) -> tuple[Verifier, ...]:
-    """vkeys of witnesses (C2SP tlog-cosignature). Raises ``NoteError``, also for one key under two names,
-    which would count for two."""
-    keys = tuple(parse_witness_key(text) for text in texts)
-    if len({key.public for key in keys}) != len({(key.name, key.public) for key in keys}):
+def parse_witness_keys(texts: Sequence[str], logs: Sequence[Verifier] = ()) -> tuple[Verifier, ...]:
+    """vkeys of witnesses (C2SP tlog-cosignature) of these logs. Raises ``NoteError``, also for one key under
+    two names, which would count for two, and for a log's own key, which vouches for nobody."""
+    keys = tuple(dict.fromkeys(parse_witness_key(text) for text in texts))
+    if len({key.public for key in keys}) != len(keys):
         raise NoteError("one key stands for two witnesses")
+    if {log.public for log in logs} & {key.public for key in keys}:
+        raise NoteError("a log's own key stands as its witness")
     return keys

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -67,6 +67,8 @@ class Verifier(Protocol):
     def name(self) -> str: ...
     @property
     def key_id(self) -> bytes: ...
+    @property
+    def public(self) -> bytes: ...
     def accepts(self, text: str, signature: bytes) -> bool: ...
 
 
@@ -195,6 +197,18 @@ def verify(note: str, verifiers: Sequence[Verifier]) -> VerifiedNote:
     if not valid:
         raise NoteError("nobody who is known has signed this")
     return VerifiedNote(text=parsed.text, signatures=tuple(valid.values()))
+
+
+def each_key_once(witnesses: Iterable[Verifier], logs: Iterable[Verifier]) -> tuple[Verifier, ...]:
+    """Those of some witnesses that count: a key counts once whatever it is called, and the key of a log is
+    nobody else's, so that it vouches for no log."""
+    seen = {log.public for log in logs}
+    found = []
+    for witness in sorted(witnesses, key=lambda w: w.name):
+        if witness.public not in seen:
+            seen.add(witness.public)
+            found.append(witness)
+    return tuple(found)
 
 
 def _signature(line: str) -> Signature:

@@ -119,6 +119,8 @@ class _Reading:
     def policy(self) -> WitnessPolicy:
         if self._quorum is None:
             raise NoteError("the policy names no quorum")
+        if {log.public for log in self._logs} & {w.key.public for w in self._witnesses}:
+            raise NoteError("a log's own key stands as its witness")
         return WitnessPolicy(
             logs=tuple(self._logs),
             witnesses=tuple(self._witnesses),

@@ -16,7 +16,7 @@ from authn.errors import NoteError, ReceiptRefused
 from authn.tlog.checkpoint import parse as parse_checkpoint
 from authn.tlog.entry import SALT_BYTES, TAGGED_VERSION, VERSION, canonical, leaf_bytes
 from authn.tlog.merkle import HASH_BYTES, leaf_hash
-from authn.tlog.note import Verifier, verify
+from authn.tlog.note import Verifier, each_key_once, verify
 from authn.tlog.proof import MAX_HASHES, Proof, proves_inclusion
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -138,7 +138,9 @@ def verify_receipt(
         index=receipt.index,
         size=checkpoint.size,
         root=checkpoint.root,
-        witnessed_by=tuple(sorted(w.name for w in witnesses if (w.name, w.key_id) in signers)),
+        witnessed_by=tuple(
+            w.name for w in each_key_once((w for w in witnesses if (w.name, w.key_id) in signers), (log_key,))
+        ),
     )
 
 

@@ -30,6 +30,7 @@ from tests.doubles.signed import media, signed_photo, stamped_photo
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 A, B, PQ = witness("a.example/w"), witness("b.example/w"), witness("pq.example/w", post_quantum=True)
+OWN = replace(A, name="log.test/w", key=KEY.key).verifier
 KEYS = f"{KEY.verifier}\n{A.verifier}\n{B.verifier}\n"
 OUTCOMES = {badge: outcome for outcome, badge in BADGES.items()}
 
@@ -295,8 +296,10 @@ def test_another_photo_s_receipt_is_refuted_and_the_drawing_misses_the_root(give
         (f"log {KEY.verifier}\nquorum w\n", "line 2 of the keys: this is no line of a policy"),
         (f"{SigningKey.load('other.example', bytes(32)).verifier}", "signed by no log in your list"),
         (f"{KEYS}{replace(A, name='a.example/second').verifier}\n", "one key stands for two witnesses"),
+        (f"{KEYS}{OWN}\n", "own key stands as its witness"),
+        (f"log {KEY.verifier}\nwitness own {OWN}\nquorum own\n", "own key stands as its witness"),
     ],
-    ids=["none", "nonsense", "damaged", "policy", "another-log", "one-key-twice"],
+    ids=["none", "nonsense", "damaged", "policy", "another-log", "one-key-twice", "own", "own-in-policy"],
 )
 def test_keys_that_do_not_serve_are_named(given: Given, keys: str, said: str) -> None:
     result = given.check(receipt_of(given.stamped), given.stamped, keys)

@@ -154,12 +154,21 @@ async function parseTrust(text, quorum) {
   const witnesses = keys.filter((key) => key.algorithm !== ED25519);
   const twice = (key) => witnesses.some((other) => other.name !== key.name && equal(other.key, key.key));
   if (witnesses.some(twice)) throw new Unread("one key stands for two witnesses");
+  const logs = keys.filter((key) => key.algorithm === ED25519);
+  checkApart(logs, witnesses);
   return {
-    logs: keys.filter((key) => key.algorithm === ED25519),
+    logs,
     witnesses,
     asked: witnesses.length > 0,
     enough: (names) => new Set(names).size >= quorum,
   };
+}
+
+// The operator of a log is no witness of it, whatever the key is called.
+function checkApart(logs, witnesses) {
+  if (witnesses.some((witness) => logs.some((log) => equal(log.key, witness.key)))) {
+    throw new Unread("a log's own key stands as its witness");
+  }
 }
 
 async function inLine(at, read) {
@@ -176,6 +185,7 @@ async function policyOf(used) {
   const labels = new Set();
   const grouped = new Set();
   for (const { words, at } of used) await inLine(at, () => policyLine(words, policy, labels, grouped));
+  checkApart(policy.logs, policy.witnesses);
   const enough = (names) => {
     const met = new Set(policy.witnesses.filter((key) => names.includes(key.name)).map((key) => key.label));
     for (const { label, members, threshold } of policy.groups) {

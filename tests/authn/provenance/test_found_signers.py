@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from authn.errors import MediaError
 from authn.evidence import Axis, Outcome
 from authn.media import open_media
 from authn.provenance.engines import EngineAnswer, EngineState
@@ -52,6 +53,26 @@ def brought_along(path: Path) -> tuple[Certificate, ...]:
 
 def outcome(report: Report, axis: Axis) -> Outcome:
     return report.cryptographic.axis(axis).outcome
+
+
+def test_no_public_file_that_both_engines_call_intact_is_refuted(suites: Path) -> None:
+    roots = TrustRoots(
+        signer=load_roots([suites / "c2pa/roots/test_roots.pem", suites / "found/signers/root.pem"]),
+        tsa=load_roots([suites / "c2pa/roots/digicert_tsa_root.pem"]),
+    )
+    examiner = examiner_for(TestPki(), roots=roots)
+    files = [f for part in ("c2pa", "found") for f in sorted((suites / part).rglob("*")) if f.is_file()]
+    intact = []
+    for path in files:
+        try:
+            report = examiner.examine(open_media(path), as_of=AS_OF)
+        except MediaError:  # lists, tables and bombs lie there too
+            continue
+        if {e.state for e in report.cryptographic.engines} <= {"Trusted", "Valid"}:
+            intact.append(path.name)
+            for axis in (Axis.CREDENTIAL, Axis.INTEGRITY):
+                assert outcome(report, axis) is E, (path.name, report.cryptographic.axis(axis).findings)
+    assert len(intact) >= 38
 
 
 def test_a_printable_string_with_an_underscore_accuses_nobody(suites: Path) -> None:

@@ -120,8 +120,9 @@ def test_a_list_as_google_serves_it_is_read(tmp_path: Path) -> None:
 def test_what_is_no_such_list_is_not_taken_for_an_empty_one(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "status.json"
     file.write_bytes(text)
+    os.utime(file, (NOW.timestamp(), NOW.timestamp()))
     with pytest.raises(Unavailable, match="not Google's list"):
-        read_status((file,), now=datetime.now(UTC), hours=1)
+        read_status((file,), now=NOW, hours=1)
 
 
 def test_a_list_counts_until_it_is_too_old_and_all_lists_count_together(tmp_path: Path) -> None:

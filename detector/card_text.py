@@ -186,8 +186,31 @@ def _left_out(card: ModelCard) -> str:
             *rows,
             f"| mean | {mean:.3f} (worst {min(areas):.3f}) | {hits:.3f} | | | | |",
             "",
+            *([predicts_nothing(card), ""] if card.network == "traces" else []),
         ]
     )
+
+
+_VIEWS_BESIDE = {"as_stored": "as stored", "matched": "after `codec_match`"}
+
+
+def predicts_nothing(card: ModelCard) -> str:
+    """What a table of small generators of our own says about real ones, beside the real ones that were
+    measured and never trained or calibrated on."""
+    known = {s.name for s in card.sets if s.train or s.calibration}
+    results = card.evaluation.results if card.evaluation else ()
+    real: dict[str, list[str]] = {}
+    for r in results:
+        if r.fake and r.auc is not None and r.name not in known and r.view in _VIEWS_BESIDE:
+            real.setdefault(r.name, []).append(f"{r.auc.value:.2f} {_VIEWS_BESIDE[r.view]}")
+    lines = [
+        "**This table does not predict real generators.** Its families are small networks of our own, fitted",
+        "in minutes on tiles of the same photos. Chance is 0.5.",
+    ]
+    if real:
+        lines.append("The AUC of real ones that this detector never met:")
+        lines.append("; ".join(f"{name} {', '.join(values)}" for name, values in real.items()) + ".")
+    return "\n".join(lines)
 
 
 def _calibration(card: ModelCard) -> str:

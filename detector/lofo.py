@@ -311,8 +311,28 @@ def _real_pictures(
     return parts[0].images, parts[1]
 
 
-def rows_text(rows: Sequence[LeftOut]) -> str:
-    """A table for people."""
+LEAST_STEPS, LEAST_FAKES, LEAST_TESTED = 500, 100, 100
+
+
+def cautions(rows: Sequence[LeftOut], *, steps: int, fakes: int) -> tuple[str, ...]:
+    """Why the numbers of a run should not be read as results, one sentence each."""
+    found = []
+    if steps < LEAST_STEPS:
+        found.append(
+            f"detectors of {steps} steps have hardly learned; below {LEAST_STEPS} an AUC says nothing "
+            "about the family"
+        )
+    if fakes < LEAST_FAKES:
+        found.append(f"{fakes} pictures per family are few to learn from; {LEAST_FAKES} or more are needed")
+    if rows and (fewest := min(r.auc.n for r in rows)) < LEAST_TESTED:
+        found.append(f"{fewest} test pictures are few: read the intervals, not the values")
+    if below := [r.family for r in rows if r.auc.high < 0.5]:
+        found.append(f"an AUC below 0.5 is a reversed shortcut, not a finding: {', '.join(below)}")
+    return tuple(found)
+
+
+def rows_text(rows: Sequence[LeftOut], warnings: Sequence[str] = ()) -> str:
+    """A table for people, and what must be known before it is read."""
     lines = [f"{'left out':12} {'AUC':>20}   {'found at 1 % false alarms':>26}"]
     for r in rows:
         area, found = r.auc, r.true_positives
@@ -322,4 +342,6 @@ def rows_text(rows: Sequence[LeftOut]) -> str:
         )
     areas = [r.auc.value for r in rows]
     lines.append(f"{'mean':12} {np.mean(areas):.3f}, worst {min(areas):.3f}; n={rows[0].auc.n} each")
+    lines.append("small generators of our own: this does not predict real ones")
+    lines += [f"warning: {w}" for w in warnings]
     return "\n".join(lines) + "\n"

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from detector.lofo import LeftOut
 
 
+MIN_CURVE = 10
+_REAL_STYLE: dict[str, Any] = {"color": "0.75", "histtype": "stepfilled"}
+_FAKE_STYLE: dict[str, Any] = {"color": "tab:red", "histtype": "step", "linewidth": 1.6}
+
+
 def plot_run(
     run: Path, log: Sequence[EpochResult], card: ModelCard, scores: Sequence[PictureScore]
 ) -> tuple[Path, ...]:
@@ -57,25 +62,39 @@ def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
 
 
 def _histogram(run: Path, card: ModelCard, scores: Sequence[PictureScore]) -> Path:
+    """One small plot per generated set, each over the same real pictures, so that every set can be read."""
     from matplotlib import pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(9.5, 4.8), layout="constrained")
-    groups = {"real (all sources)": logits(scores, fake=False)} | {
-        n: logits(scores, fake=True, name=n) for n in dict.fromkeys(s.set_name for s in scores if s.fake)
-    }
-    everything = np.concatenate([*groups.values(), [0.0]])
+    real = logits(scores, fake=False)
+    sets = {n: logits(scores, fake=True, name=n) for n in dict.fromkeys(s.set_name for s in scores if s.fake)}
+    everything = np.concatenate([real, *sets.values(), [0.0]])
     bins = np.linspace(everything.min(), everything.max() + 1e-6, 33).tolist()
-    # Shares, not densities: of a set with two pictures a density would be a tower above all others.
-    for (name, values), style in zip(groups.items(), _styles(len(groups)), strict=True):
-        share = np.full(len(values), 1 / max(1, len(values)))
-        label = f"{name} (n={len(values)})"
-        axis.hist(values, bins=bins, weights=share, histtype="step", linewidth=1.6, label=label, **style)
+    columns = min(4, max(1, len(sets)))
+    rows = max(1, -(-len(sets) // columns))
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(1 + 2.6 * columns, 0.9 + 1.8 * rows), sharex=True, sharey=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
     point = card.operating_point
-    for x in (point.supports_logit, point.against_logit):
-        axis.axvline(x, color="black", linestyle=":")
-    axis.set_xlabel("raw logit of test pictures after codec_match (dotted: operating points)")
-    axis.set_ylabel("share of the set")
-    figure.legend(fontsize=8, loc="outside right upper")
+    # A set of a few pictures is a tower; it is cut off, so that the others can be read.
+    highest = float(np.histogram(real, bins)[0].max()) / max(1, len(real))
+    for axis, (name, values) in zip(
+        grid.flat, list(sets.items()) or [("no generated set", real[:0])], strict=False
+    ):
+        # Shares, not densities: of a set with two pictures a density would be a tower above all others.
+        for scored, style in ((real, _REAL_STYLE), (values, _FAKE_STYLE)):
+            axis.hist(scored, bins=bins, weights=np.full(len(scored), 1 / max(1, len(scored))), **style)
+        for x in (point.supports_logit, point.against_logit):
+            axis.axvline(x, color="black", linestyle=":", linewidth=0.9)
+        if len(values) >= MIN_CURVE:
+            highest = max(highest, float(np.histogram(values, bins)[0].max()) / len(values))
+        axis.set_title(f"{name} (n={len(values)})", fontsize=9)
+        axis.tick_params(labelsize=8)
+    grid[0, 0].set_ylim(0, 1.1 * highest or 1)
+    for axis in grid.flat[max(1, len(sets)) :]:
+        axis.set_axis_off()
+    figure.supxlabel("raw logit of test pictures after codec_match (dotted: operating points)", fontsize=9)
+    figure.supylabel(f"share of the set (grey: real, n={len(real)})", fontsize=9)
     return _save(figure, run / "scores.png")
 
 
@@ -96,8 +115,11 @@ def _roc(run: Path, scores: Sequence[PictureScore]) -> Path:
     names = list(dict.fromkeys(s.set_name for s in scores if s.fake))
     for name, style in zip(names, _styles(len(names) + 1)[1:], strict=True):
         fake = logits(scores, fake=True, name=name)
-        if len(real) and len(fake):
+        if min(len(real), len(fake)) >= MIN_CURVE:
             axis.plot(*roc(real, fake), label=f"{name} (n={len(fake)})", **style)
+        else:  # a curve of a few pictures is a staircase that looks like a measurement
+            few = min(len(real), len(fake))
+            axis.plot([], [], label=f"{name}: no curve of {few} pictures", color="white")
     axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     axis.set_xlabel("false-positive rate")
     axis.set_ylabel("true-positive rate")

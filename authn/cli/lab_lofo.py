@@ -25,10 +25,10 @@ def lofo(
     data: str, corpus: Path | None, zoo: Path, run: Path, fakes: int, steps: int, side: int, seed: int
 ) -> None:
     """Leave each family of generators out once; print what is found of it."""
-    from detector.lofo import lofo_run, rows_text
+    from detector.lofo import cautions, lofo_run, rows_text
 
     with Progress() as report:
         rows = lofo_run(
             data, corpus, zoo, run, fakes=fakes, steps=steps, side=side, seed=seed, report=report
         )  # fmt: skip
-    say_block(rows_text(rows))
+    say_block(rows_text(rows, cautions(rows, steps=steps, fakes=fakes)))

@@ -68,6 +68,7 @@ def fit(
 ) -> None:  # fmt: skip
     """Fit a FAMILY of generators on real pictures; plots and logs lie beside the weights."""
     from detector.gan.runs import Wanted, budget_of, choose_device, fit_run
+    from detector.generators.family import UNLEARNED
 
     chosen = choose_device(device)
     if steps is None and seconds is None:
@@ -79,6 +80,11 @@ def fit(
             report=report,
         )  # fmt: skip
     say(f"{card.spec.family} {card.weights_sha256} after {card.steps} steps in {run}")
+    if card.spec.family in UNLEARNED:
+        say(
+            f"{card.spec.family} learns nothing from a set: the fit changed no weight, and more steps change "
+            "none; it is fitted to each picture anew when one is passed through it"
+        )
 
 
 @click.command()
@@ -112,13 +118,18 @@ def sample(run: Path, count: int, seed: int, label: int | None, out: Path) -> No
 @_label
 def sheet(run: Path, out: Path | None, columns: int, rows: int, seed: int, label: int | None) -> None:
     """Draw one picture that shows many samples."""
-    from detector.gan.making import sample_run
+    from detector.gan.making import gives_back, sample_run
     from detector.gan.sheet import write_sheet
     from detector.gan.store import open_family
 
-    path = out or run / "sheet.png"
+    path, fitted = out or run / "sheet.png", open_family(run)
+    if gives_back(fitted):
+        raise BadRequest(
+            f"{fitted.spec.family} gives pictures back; what it draws of its own is noise. Its sheet, "
+            "originals beside what it made of them, was left by lab fit"
+        )
     with Progress() as report:
-        images = sample_run(open_family(run), columns * rows, seed, label=label, report=report)
+        images = sample_run(fitted, columns * rows, seed, label=label, report=report)
     write_sheet(images, path, columns=columns)
     say(path)
 

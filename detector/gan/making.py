@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.gan.store import Fitted
-from detector.generators.family import RECONSTRUCTING
+from detector.generators.family import RECONSTRUCTING, UNLEARNED
 from detector.generators.spec import ImageSource, chosen_of
 
 Report = Callable[[str, int, int], None]
+MOST_UNLEARNED = 24  # pictures of a family that is fitted to each of them, for seconds
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -36,7 +37,9 @@ def gives_back(fitted: Fitted) -> bool:
 
 def made_by(fitted: Fitted, count: int, seed: int, real: ImageSource, *, report: Report = silent) -> Made:
     """Samples; from a family that gives back, ``real`` pictures passed through it: as they are, or each made
-    to look like the other class."""
+    to look like the other class. Fewer than ``count`` where every picture takes seconds."""
+    if fitted.spec.family in UNLEARNED:
+        count = min(count, MOST_UNLEARNED)
     if not gives_back(fitted):
         return Made(images=sample_run(fitted, count, seed, report=report))
     chosen = chosen_of(real, np.random.default_rng(seed).permutation(len(real.images))[:count])

@@ -33,6 +33,7 @@ from detector.gan.watching import SPECTRUM_PICTURES, Watch
 from detector.generators import family_row, make_family, parse_settings
 from detector.generators.biggan import keep_labels
 from detector.generators.cyclegan import unpaired
+from detector.generators.family import UNLEARNED
 from detector.generators.spec import Budget, CycleganSpec, ImageSource, chosen_of, joined_groups
 from detector.metrics import halves
 
@@ -199,7 +200,10 @@ def draw_plots(fitted: Fitted, source: ImageSource, run: Path) -> None:
     """Loss, samples, spectra and quality against time beside the weights."""
     name = fitted.spec.family
     plot_losses(read_log(run), run / "loss.png", title=f"{name} on {source.name}")
-    made = made_by(fitted, SHEET_COLUMNS * SHEET_ROWS // (2 if gives_back(fitted) else 1), 0, source)
+    pictures = SHEET_COLUMNS * SHEET_ROWS // (2 if gives_back(fitted) else 1)
+    if name in UNLEARNED:
+        pictures = SHEET_COLUMNS // 2  # one row
+    made = made_by(fitted, pictures, 0, source)
     samples = made.images
     write_sheet(beside_originals(made), run / "sheet.png", columns=SHEET_COLUMNS)
     plot_progress(read_points(run / "watch.jsonl"), run / "progress.png", title=f"{name} while it was fitted")

@@ -22,6 +22,7 @@ __all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Recordab
 
 # Families that are for passing pictures through themselves: what they draw of their own is nothing or noise.
 RECONSTRUCTING = ("recon", "cyclegan", "dip")
+UNLEARNED = ("dip",)  # a fit changes no weight: every picture is fitted by itself, when it is passed through
 
 
 class Family(nn.Module, ABC):

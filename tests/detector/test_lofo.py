@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from detector.errors import CorpusError
-from detector.lofo import FamilyPictures, leave_one_out, rows_text, training_set
-from detector.metrics import true_positives
+from detector.lofo import FamilyPictures, cautions, leave_one_out, rows_text, training_set
+from detector.metrics import Estimate, true_positives
 from detector.plots import plot_left_out
 from detector.training import TrainingOptions
 from tests.detector.made import photo_like
@@ -95,7 +97,35 @@ def test_true_positives_are_counted_above_the_false_alarms():
     assert true_positives(real, np.array([98.5, 99.5, 200.0, 3.0])) == 0.5
 
 
+def test_what_a_short_run_prints_is_no_result_and_says_so(rows):
+    _, found = rows
+    short = cautions(found, steps=4, fakes=6)
+    assert len(short) >= 3
+    assert any("4 steps" in c for c in short)
+    assert any("6 pictures per family" in c for c in short)
+    assert any("test pictures are few" in c for c in short)
+    text = rows_text(found, short)
+    assert text.count("warning: ") == len(short)
+    many = [replace(r, auc=Estimate(value=0.7, low=0.6, high=0.8, n=4000)) for r in found]
+    assert cautions(many, steps=3000, fakes=3000) == ()
+    turned = [replace(many[0], auc=Estimate(value=0.04, low=0.01, high=0.1, n=4000)), *many[1:]]
+    assert "reversed shortcut" in cautions(turned, steps=3000, fakes=3000)[0]
+    assert "does not predict real ones" in text
+
+
+def test_calibration_and_intervals_of_a_left_out_family_go_by_photo(tmp_path):
+    """Eight tiles of each of five photos, exactly alike: resampled by photo, five items and not forty."""
+    same = np.repeat(pictures(20, 5), 8, axis=0)
+    photos = np.repeat(np.arange(5), 8)
+
+    def widths(run, of):
+        found = leave_one_out(FAMILIES, pictures(0), same, QUICK, run, report=lambda *_: None, photos=of)
+        return [r.auc.high - r.auc.low for r in found]
+
+    assert np.mean(widths(tmp_path / "a", photos)) > np.mean(widths(tmp_path / "b", None))
+
+
 def test_the_rows_are_printed_and_drawn(rows, tmp_path):
     text = rows_text(rows[1])
-    assert text.splitlines()[-1].startswith("mean")
+    assert text.splitlines()[-2].startswith("mean")
     assert plot_left_out(tmp_path, rows[1]).stat().st_size > 5_000

@@ -217,6 +217,16 @@ def test_the_card_is_measured_and_its_page_is_the_generated_one(card):
     assert page.read_text(encoding="utf-8") == card_markdown(card)
 
 
+def test_the_table_of_left_out_families_says_that_it_does_not_predict_real_generators(card):
+    page = card_markdown(card)
+    if card.network != "traces":
+        return
+    beside = page[page.index("## Generators left out") : page.index("## Known limits")]
+    assert "does not predict real generators" in beside
+    assert "stylegan1 0.40 as stored" in beside
+    assert "stylegan2 0.53 as stored" in beside
+
+
 def test_nothing_was_trained_on_without_a_licence(card):
     assert all(s.licence for s in card.sets if s.train or s.calibration)
 

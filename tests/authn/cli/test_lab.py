@@ -17,8 +17,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from authn.cli import cli
+from authn.errors import BadRequest
+from detector.corpus import Split
 from detector.errors import CorpusError, DetectorError, ModelUnavailable
 from detector.gan.export import pixels_digest
+from detector.gan.sources import open_source
 from tests.conftest import ROOT
 from tests.detector.gan.test_sources import scene
 from tests.detector.made import encoded
@@ -111,6 +114,23 @@ def test_a_sheet_is_one_picture(run: Path, tmp_path: Path) -> None:
     done("sheet", run, "--columns", 4, "--rows", 3, "--out", tmp_path / "s.png")
     with Image.open(tmp_path / "s.png") as image:
         assert image.size == (4 * 66 + 2, 3 * 66 + 2)
+
+
+def test_a_family_that_gives_back_has_a_sheet_of_pairs_and_none_of_noise(
+    photos: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "recon"
+    done("fit", "recon", "--data", photos, "--out", run, "--side", 16, "--steps", 4, "--device", "cpu")
+    with Image.open(run / "sheet.png") as image:
+        shown = np.asarray(image)
+    places = [2 + 66 * n for n in range(12)]
+    first = [shown[2:66:4, x : x + 64 : 4] for x in places]
+    tiles = open_source(str(photos), 16, seed=0, split=Split.TRAIN).images
+    known = [any((tile == t).all() for t in tiles) for tile in first]
+    assert known == [True, False] * 6, "each original, then what was made of it"
+    refused = assay("sheet", run)
+    assert isinstance(refused.exception, BadRequest)
+    assert "gives pictures back" in str(refused.exception)
 
 
 def test_quality_is_a_table_that_never_says_fid(run: Path, photos: Path) -> None:

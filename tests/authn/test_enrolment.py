@@ -34,7 +34,7 @@ from tests.conftest import ROOT
 from tests.doubles.requests import csr_of
 from tests.doubles.tokens import MODULE, SoftToken, configure_softhsm
 
-NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture

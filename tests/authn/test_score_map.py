@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from authn.codec import decode, dump, encode, load
 from authn.confined import Examined
 from authn.errors import Unavailable
 from authn.evidence import NotExamined
 from authn.media import media_of
 from authn.report.preview import make_preview, orientation_of
 from authn.score_map import MAX_MAPS, MAX_PLACES, MAX_TEXT_CHARS, ScoreMap, Spot, maps_text, parse_maps
-from authn.worker import _loads
 from tests.doubles.places import score_map
 from tests.doubles.reports import signed_report
 
@@ -32,7 +31,9 @@ def test_what_was_kept_is_read_again_as_it_was() -> None:
 
 def test_a_map_comes_out_of_the_confined_process_whole() -> None:
     examined = Examined(report=signed_report(), preview_jpeg=b"\xff\xd8", maps=(score_map(), REASON))
-    assert _loads(pickle.dumps(examined)) == examined
+    blobs: list[bytes] = []
+    text = dump(encode(Examined, examined, blobs))
+    assert decode(Examined, load(text), blobs) == examined
 
 
 def entry(**changed: Any) -> str:

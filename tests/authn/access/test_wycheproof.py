@@ -89,7 +89,7 @@ def test_p256_signatures_in_der_are_judged_as_their_authors_do(suites: Path) -> 
     token = ParsedToken(
         info=info, certificates=(), issuer=b"", certificate_serial=1, digest_algorithm="sha256",
         signature_algorithm=bytes.fromhex("2a8648ce3d040302"), signed_attributes=b"", ess_digests=(),
-        signature=b"",
+        signature=b"", deviations=(),
     )  # fmt: skip
     wrong, seen = [], 0
     for group, test in vectors(suites, "ecdsa_secp256r1_sha256"):

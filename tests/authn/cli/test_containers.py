@@ -23,7 +23,7 @@ def test_a_damaged_file_exits_1_and_an_untouched_one_0(name: str, suites: Path, 
 
 
 def verify(file: Path, suites: Path, home: Path) -> int:
-    roots = ("--signer-roots", str(suites / "found/signers/root.pem"))
+    roots = ("--signer-roots", str(suites / "found/signers/root.pem"), "--as-of", "2026-11-30T00:00:00Z")
     return subprocess.run(
         [sys.executable, "-m", "authn", "verify", "--no-heuristics", *roots, str(file)],
         capture_output=True, cwd=ROOT, timeout=120, check=False,

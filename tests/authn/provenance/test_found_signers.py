@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.errors import MediaError
-from authn.evidence import Axis, Outcome
+from authn.evidence import Axis, EngineView, Outcome
 from authn.media import open_media
 from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.own import OwnReading, read_own
@@ -31,6 +31,7 @@ from tests.doubles.spellings import numbered, relabelled, respelt, signed
 from tests.doubles.stamps import Stamp, integer
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
+AT_THE_CLOCK = {"signingCredential.expired", "signingCredential.untrusted", "claimSignature.outsideValidity"}
 E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED
 
 
@@ -55,6 +56,12 @@ def outcome(report: Report, axis: Axis) -> Outcome:
     return report.cryptographic.axis(axis).outcome
 
 
+def intact_but_for_the_day(engine: EngineView) -> bool:
+    """c2pa-rs judges validity at the clock: what it says of that is another thing in five years."""
+    failures = {c for c in engine.codes if not c.startswith("timeStamp.")}
+    return engine.state in ("Trusted", "Valid") or (engine.state == "Invalid" and failures <= AT_THE_CLOCK)
+
+
 def test_no_public_file_that_both_engines_call_intact_is_refuted(suites: Path) -> None:
     roots = TrustRoots(
         signer=load_roots([suites / "c2pa/roots/test_roots.pem", suites / "found/signers/root.pem"]),
@@ -68,7 +75,7 @@ def test_no_public_file_that_both_engines_call_intact_is_refuted(suites: Path) -
             report = examiner.examine(open_media(path), as_of=AS_OF)
         except MediaError:  # lists, tables and bombs lie there too
             continue
-        if {e.state for e in report.cryptographic.engines} <= {"Trusted", "Valid"}:
+        if all(map(intact_but_for_the_day, report.cryptographic.engines)):
             intact.append(path.name)
             for axis in (Axis.CREDENTIAL, Axis.INTEGRITY):
                 assert outcome(report, axis) is E, (path.name, report.cryptographic.axis(axis).findings)

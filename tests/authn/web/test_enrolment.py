@@ -61,9 +61,16 @@ MAKER = Maker(now=NOW)
 AT_ONCE = 6
 
 
+def google_revokes(folder: Path, entries: dict[str, Any]) -> None:
+    """As of the clock of this test, which need not be the file system's."""
+    file, now = folder / "status.json", datetime.now(UTC).timestamp()
+    file.write_text(json.dumps({"entries": entries}))
+    os.utime(file, (now, now))
+
+
 def settings_of(folder: Path, url: str, **others: object) -> Any:
     (folder / "roots.pem").write_bytes(MAKER.root().public_bytes(Encoding.PEM))
-    (folder / "status.json").write_text('{"entries": {}}')
+    google_revokes(folder, {})
     found: dict[str, object] = {
         "home": folder / "home",
         "database_url": url,
@@ -536,7 +543,7 @@ def test_no_other_door_takes_a_request_that_was_made_for_another_service(
 def test_a_key_that_google_has_revoked_is_refused(opened: Callable[..., Services], tmp_path: Path) -> None:
     services = opened()
     entries = {f"{MAKER.batch_serial:x}": {"status": "REVOKED", "reason": "KEY_COMPROMISE"}}
-    (tmp_path / "status.json").write_text(json.dumps({"entries": entries}))
+    google_revokes(tmp_path, entries)
     client = create_app(services).test_client()
     answer = enrol(client, request_of(new_key(), challenge_of(client)))
     assert (answer.status_code, answer.get_json()["code"]) == (403, ATTESTATION)
@@ -564,7 +571,7 @@ def test_a_key_that_leaked_after_its_devices_enrolled_is_found_again(
 
     assert recheck() == (0, [])
     entries = {f"{MAKER.batch_serial:x}": {"status": "REVOKED"}}
-    (tmp_path / "status.json").write_text(json.dumps({"entries": entries}))
+    google_revokes(tmp_path, entries)
     code, lines = recheck()
     assert code == 1
     assert [line.partition(":")[0] for line in lines] == ["phone", "phone-2"]

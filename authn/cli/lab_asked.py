@@ -10,6 +10,7 @@ import click
 from authn.cli.lab_options import FILE, data_of, data_options, run_argument, seed_option
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
+from authn.cli.target import refuse_taken
 from authn.errors import BadRequest
 
 _GIVEN = "DIR|FILE.npz|cifar10|mnist"
@@ -37,6 +38,8 @@ def translate(run: Path, data: str, corpus: Path | None, to: int, count: int, se
 
     if out.suffix != ".npz":
         raise BadRequest("--out names a .npz file")
+    if not out.exists():  # what was made before is its own
+        refuse_taken(out.with_suffix(".png"))
     with Progress() as report:
         digest, made = translate_run(
             run, data_of(data, corpus), out, to=to, count=count, seed=seed, report=report

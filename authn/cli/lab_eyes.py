@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from authn.cli.out import say, say_block
+from authn.cli.target import refuse_taken
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _models = click.option(
@@ -17,7 +18,9 @@ _models = click.option(
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path, dir_okay=False))
 @_models
-@click.option("--to", "out", type=click.Path(path_type=Path, dir_okay=False), help="PNG to draw the eyes to.")
+@click.option(
+    "--to", "out", type=click.Path(path_type=Path, dir_okay=False), help="New PNG to draw the eyes to."
+)
 def eyes(photo: Path, models: Path, out: Path | None) -> None:
     """Compare the eyes of each face of a photo, and draw what was measured."""
     from authn.media import open_media
@@ -26,6 +29,8 @@ def eyes(photo: Path, models: Path, out: Path | None) -> None:
     from detector.forensics.symmetry import examine_faces
     from detector.forensics.symmetry_overlay import draw, png_of
 
+    if out is not None:
+        refuse_taken(out)
     media = open_media(photo)
     pixels = decode_upright(media.data, media.media_type)
     found = examine_faces(pixels, open_faces((models,)))

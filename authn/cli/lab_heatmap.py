@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from authn.cli.out import say
+from authn.cli.target import refuse_taken
 from authn.errors import BadRequest
 from authn.media import media_of
 
 
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="PNG file.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A new PNG file.")
 @click.option("--model", "model_id", default="traces-1", show_default=True, help="Detector id.")
 def heatmap(photo: Path, out: Path, model_id: str) -> None:
     """Draw the score of every square of a PHOTO over it. A place to look at, no measure of its own."""
@@ -23,6 +24,7 @@ def heatmap(photo: Path, out: Path, model_id: str) -> None:
 
     if out.suffix.lower() != ".png":
         raise BadRequest("--out names a .png file")
+    refuse_taken(out)
     try:
         data = photo.read_bytes()
     except OSError as e:

@@ -10,6 +10,7 @@ from authn.cli.lab_auto import auto
 from authn.cli.lab_options import FILE, FOLDER, data_of, data_options, run_argument, seed_option
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
+from authn.cli.target import refuse_taken
 from authn.errors import BadRequest
 
 _device = click.option(
@@ -111,7 +112,7 @@ def sample(run: Path, count: int, seed: int, label: int | None, out: Path) -> No
 
 @click.command()
 @run_argument
-@click.option("--out", type=FILE, help="PNG file; default: sheet.png in the run.")
+@click.option("--out", type=FILE, help="A new PNG file; default: sheet.png in the run.")
 @click.option("--columns", default=12, show_default=True, type=click.IntRange(1, 100))
 @click.option("--rows", default=6, show_default=True, type=click.IntRange(1, 100))
 @seed_option
@@ -122,6 +123,8 @@ def sheet(run: Path, out: Path | None, columns: int, rows: int, seed: int, label
     from detector.gan.sheet import write_sheet
     from detector.gan.store import open_family
 
+    if out is not None:
+        refuse_taken(out)
     path, fitted = out or run / "sheet.png", open_family(run)
     if gives_back(fitted):
         raise BadRequest(

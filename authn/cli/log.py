@@ -10,6 +10,7 @@ import click
 
 from authn.cli.monitor import monitor
 from authn.cli.out import hand_over, say
+from authn.cli.target import Kind, refuse_other
 from authn.config import Settings, load_settings
 from authn.homes import require_authorities
 
@@ -68,6 +69,8 @@ def receipt(config_file: str | None, index: int, cose: bool, out: Path | None) -
     from authn.wiring import utc_now
     from signer.durable import write_durably
 
+    if out is not None:
+        refuse_other(out, Kind.RECEIPT)
     with closing(_log(load_settings(config_file))) as opened:
         content = opened.cose_receipt(index, utc_now()) if cose else opened.receipt(index).text().encode()
     if out is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from authn.cli.out import hand_over, say
+from authn.cli.target import Kind, refuse_other
 from authn.config import load_settings
 from authn.homes import refuse_device_home, require_authorities
 
@@ -22,8 +23,8 @@ def pki() -> None:
 def crl(config_file: str | None, out: Path | None) -> None:
     """Write the current signed revocation list (DER).
 
-    It is made anew where the last one is ten minutes old or something was revoked since. An existing file is
-    replaced.
+    It is made anew where the last one is ten minutes old or something was revoked since. An existing list
+    is replaced; any other file is left and the call refused.
     """
     from authn.pki.authority import open_authority
     from authn.wiring import open_revocations, utc_now
@@ -31,6 +32,8 @@ def crl(config_file: str | None, out: Path | None) -> None:
 
     settings = load_settings(config_file)
     refuse_device_home(settings)
+    if out is not None:
+        refuse_other(out, Kind.CRL)
     published = open_revocations(settings).current_crl(open_authority(settings).issuer, utc_now())
     if out is None:
         hand_over(published.der)

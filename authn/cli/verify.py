@@ -14,6 +14,7 @@ from authn.cli.beside import with_manifest
 from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Given, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
+from authn.cli.target import Kind, refuse_other
 from authn.config import load_settings
 from authn.errors import AuthnError, BadRequest, ExaminationFailed, MediaError
 from authn.media import Media, MediaLimits, unparsed_file
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PAGE",
-    help="Also write the report of the one FILE as one HTML page, with a small picture of it.",
+    help="Also write the report of the one FILE as one HTML page, with a small picture of it. An older page "
+    "is replaced; any other file is left and the call refused.",
 )
 @trust_options
 @click.option(
@@ -91,6 +93,8 @@ def verify(
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
     if not files or ((receipt_file or manifest_file or page) and len(files) > 1):
         raise click.UsageError("give FILE..., and with --receipt, --manifest or --html exactly one FILE")
+    if page is not None:
+        refuse_other(page, Kind.PAGE)
     limits = MediaLimits(max_bytes=settings.max_media_bytes)
     code = 0
     with given.confined(settings, registry_if_any(settings)) as examiner:

@@ -54,6 +54,15 @@ def manifest_spans(data: bytes, media_type: str) -> tuple[Span, ...]:
     return found.spans if found else ()
 
 
+def in_places(data: bytes, media_type: str) -> Iterator[bytes]:
+    """What lies in each place for a manifest store, be it one or not, as far as the container can be read."""
+    finder = _FINDERS.get(media_type)
+    if finder is not None:
+        with contextlib.suppress(ContainerUnreadable, struct.error, IndexError):
+            for place in finder(data, Budget()):
+                yield place.of(data)
+
+
 def supports(media_type: str) -> bool:
     return media_type in _FINDERS
 

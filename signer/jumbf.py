@@ -80,6 +80,31 @@ def names_store(head: bytes) -> bool:
     return marked and (named or head[description + 17 : description + 22] == b"c2pa\0")
 
 
+def torn_boxes(store: bytes) -> str:
+    """Why the boxes of this store do not lie whole in each other, or nothing. Labels and contents are not
+    looked at; zeros behind the store's own box are padding."""
+    try:
+        _whole(store, 0, _end_of_first(store), 0, [0])
+    except (ManifestMalformed, ManifestUnsupported) as e:
+        return e.detail
+    return ""
+
+
+def _end_of_first(store: bytes) -> int:
+    """Where its first box ends, if nothing but padding follows."""
+    length = int.from_bytes(store[:4], "big")
+    padded = 8 <= length <= len(store) and not store[length:].strip(b"\0")
+    return length if padded else len(store)
+
+
+def _whole(data: bytes, start: int, end: int, depth: int, count: list[int]) -> None:
+    if depth > MAX_DEPTH:
+        raise ManifestUnsupported(f"boxes are nested more than {MAX_DEPTH} deep")
+    for kind, body in _boxes(data, start, end, count):
+        if kind == b"jumb":
+            _whole(data, body.start, body.end, depth + 1, count)
+
+
 def _manifest(box: Superbox) -> ManifestBoxes:
     by_label = {child.label: child for child in box.children}
     if len(by_label) != len(box.children):

@@ -19,7 +19,7 @@ import c2pa
 from encypher_c2pa import verify_bytes as encypher_verify  # type: ignore[attr-defined]
 from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # type: ignore[attr-defined]
 
-from authn.provenance.costs import too_costly
+from authn.provenance.costs import endless, too_costly
 from authn.provenance.roots import TrustRoots, roots_pem
 from authn.report.model import Json, instant
 from signer.uninterrupted import uninterrupted
@@ -109,7 +109,7 @@ class C2paRs:
     def read(
         self, data: bytes, media_type: str, as_of: datetime, sidecar: bytes | None = None
     ) -> EngineAnswer:
-        costly = too_costly(data, media_type)
+        costly = too_costly(data, media_type) or endless(data, media_type, sidecar)
         if costly is not None:
             return self._answer(EngineState.UNREADABLE, detail=costly)
         try:
@@ -187,7 +187,7 @@ class Encypher:
                 engine=self.name,
                 version=self.version,
                 state=EngineState.UNREADABLE,
-                detail=str(e)[:MAX_DETAIL],
+                detail=str(e)[:MAX_DETAIL] or "it gives no reason",
             )
         codes = tuple(_codes_of(cast("Mapping[str, Json]", result["validation_results"]), Scope.ACTIVE))
         return EngineAnswer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 from authn.errors import AuthnError
 from authn.evidence import Axis, Outcome
 from authn.media import media_of, open_media
-from authn.provenance.costs import MAX_BOXES, MAX_PARTS, too_costly
+from authn.provenance.costs import MAX_BOXES, MAX_PARTS, endless, too_costly
 from authn.provenance.engines import C2paRs, Encypher, EngineState
 from authn.provenance.logs import LogTrust
 from authn.provenance.roots import TrustRoots
 from authn.provenance.verifier import verify_media
+from signer.container import read_manifest
 from tests.detector.made import encoded, photo_like
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -79,3 +81,56 @@ def test_no_file_of_the_suites_is_too_costly(suites: Path):
         read += 1
         assert too_costly(media.data, media.media_type) is None, path.name
     assert read > 50
+
+
+STORE = within(b"jumb", within(b"jumd", bytes.fromhex("6332706100110010800000aa00389b71") + b"\x03c2pa\0"))
+BROKEN_OFF = b"\0\0\0\x0ajs"  # a box of ten bytes of which six are there: c2pa-rs 0.91 never comes back
+
+
+def longer(store: bytes, by: int) -> bytes:
+    return struct.pack(">I", len(store) + by) + store[4:]
+
+
+ENDLESS = {
+    "within the store": longer(STORE, 6) + BROKEN_OFF,
+    "the store is said to go on": longer(STORE, 10) + BROKEN_OFF,
+    "behind the store": STORE + BROKEN_OFF,
+    "within a manifest": within(b"jumb", STORE[8:] + longer(STORE, 6) + BROKEN_OFF),
+    "of another kind than C2PA": (longer(STORE, 6) + BROKEN_OFF).replace(b"c2pa", b"json"),
+}
+
+
+def in_png(content: bytes) -> bytes:
+    png = encoded(photo_like(16, 16), "PNG")
+    return png[:33] + struct.pack(">I", len(content)) + b"caBX" + content + b"\0\0\0\0" + png[33:]
+
+
+def in_webp(content: bytes) -> bytes:
+    chunks = encoded(photo_like(16, 16), "WEBP")[8:] + b"C2PA" + struct.pack("<I", len(content)) + content
+    return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+
+
+def in_svg(content: bytes) -> bytes:
+    coded = base64.b64encode(content).decode()
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg"><metadata><c2pa:manifest xmlns:c2pa="http://c2pa.org/manifest">'
+        f"{coded}</c2pa:manifest></metadata></svg>"
+    ).encode()
+
+
+@pytest.mark.parametrize("store", ENDLESS.values(), ids=list(ENDLESS))
+def test_an_engine_is_not_given_a_store_that_it_would_walk_without_end(store):
+    for data, media_type in ((in_png(store), "image/png"), (in_webp(store), "image/webp")):
+        answer = C2paRs(TrustRoots()).read(data, media_type, NOW)
+        assert (answer.state, "not given to the engine" in answer.detail) == (EngineState.UNREADABLE, True)
+    assert "not given" in C2paRs(TrustRoots()).read(in_svg(store), "image/svg+xml", NOW).detail
+    photo = encoded(photo_like(16, 16), "JPEG")
+    assert "not given" in C2paRs(TrustRoots()).read(photo, "image/jpeg", NOW, sidecar=store).detail
+
+
+def test_a_store_with_padding_behind_it_is_read_by_the_engines(suites: Path):
+    data = (suites / "found/signers/printable_underscore.jpg").read_bytes()
+    store = read_manifest(data, "image/jpeg")
+    assert store is not None
+    for padding in (b"", b"\0" * 5, b"\0" * 300):
+        assert endless(data, "image/jpeg", store + padding) is None

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ from numpy.typing import NDArray
 from detector.auto_material import require_enough
 from detector.corpus import Split
 from detector.errors import CorpusError, FitFailed, NotApplicable
-from detector.files import TORN_ARCHIVE
-from detector.gan.checkpoint import write_whole
+from detector.files import TORN_ARCHIVE, write_arrays, write_whole
 from detector.gan.runs import (
     Data,
     Wanted,
@@ -266,16 +264,13 @@ def _part(trial: Callable[[], Pictures], seconds: float) -> float:
 
 
 def save_samples(samples: Samples, path: Path) -> None:
-    arrays: dict[str, Any] = {
+    """Raises ``CorpusError``."""
+    arrays = {
         f"{kind}_{split.value}": getattr(samples, kind)[split]
         for kind in ("drawn", "rebuilt", "twins")
         for split in Split
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as f:
-        np.savez(f, **arrays)
-    temporary.replace(path)
+    write_arrays(path, arrays)
 
 
 def load_samples(family: str, path: Path) -> Samples:

@@ -44,7 +44,7 @@ from detector.evaluate import (
     summarise,
     write_scores,
 )
-from detector.gan.checkpoint import write_whole
+from detector.files import write_json, write_whole
 from detector.gan.sources import PhotoIndex
 from detector.gan.store import Fitted, open_family
 from detector.infer import Detector, raw_logit
@@ -154,7 +154,7 @@ class AutoDetector:
             except CorpusError as e:
                 write_whole(path, b"[]\n")
                 return f"not examined: {e.detail}"
-            write_whole(path, (json.dumps([asdict(r) for r in rows], indent=1) + "\n").encode())
+            write_json(path, [asdict(r) for r in rows])
             return f"{len(rows)} families left out in turn"
 
         self._auto.stages.do("leave one out", work, files=["left_out.json"], after=self._zoo_stages())

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from detector.augment import Encoding, resize, through
 from detector.corpus import Item, Split, corpus_digest, pictures
 from detector.errors import CorpusError
-from detector.files import TORN_ARCHIVE
+from detector.files import TORN_ARCHIVE, write_arrays
 from detector.generators.recon import UPSAMPLERS, Taef2, reconstruct, train_autoencoder
 from detector.generators.upscalers import Upscaler, open_upscaler
 from detector.pixels import Pixels
@@ -67,10 +66,8 @@ def prepare(
     built = _cached(cache, key)
     if built is None:
         built = replace(_build(root, mine, seed, upscalers, report), digest=key)
-        temporary = cache.with_suffix(".part.npz")
-        arrays: dict[str, Any] = {n: np.array(getattr(built, n)) for n in TrainingSet.__slots__}
-        np.savez(temporary, key=np.array(key), **arrays)
-        temporary.replace(cache)
+        arrays = {n: np.array(getattr(built, n)) for n in TrainingSet.__slots__}
+        write_arrays(cache, {"key": np.array(key), **arrays})
     return with_tiles(built, tiles, seed)
 
 

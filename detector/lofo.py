@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from detector.augment import codec_match, draw_codec
 from detector.calibration import fit
 from detector.errors import CalibrationError, CorpusError
-from detector.files import write_whole
+from detector.files import write_json
 from detector.generators.family import RECONSTRUCTING
 from detector.generators.spec import ImageSource, chosen_of
 from detector.metrics import Estimate, Groups, auc, bootstrap, cllr, halves, true_positives
@@ -94,7 +94,7 @@ def leave_one_out(
 
             net = train(data, options, run / f"without-{name}", progress=progress)
             row = _tested(net, name, families, real_test, photos, options.seed)
-            write_whole(path, (json.dumps(asdict(row), indent=1) + "\n").encode())
+            write_json(path, asdict(row))
         rows.append(_parse(path))
         report("families left out", n + 1, len(names))
     return tuple(rows)
@@ -285,7 +285,7 @@ def lofo_run(
     rows = leave_one_out(
         families, real_train, real_test.images, options, run, report=report, photos=real_test.groups
     )
-    write_whole(run / "lofo.json", (json.dumps([asdict(r) for r in rows], indent=1) + "\n").encode())
+    write_json(run / "lofo.json", [asdict(r) for r in rows])
     plot_left_out(run, rows)
     return rows
 

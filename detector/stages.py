@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import CorpusError
+from detector.files import write_json
 
 SCHEMA = "assay.stages/1"
 
@@ -102,14 +102,7 @@ class Stages:
 
     def _write(self) -> None:
         stages = {n: asdict(r) for n, r in self._records.items()}
-        text = json.dumps({"schema": SCHEMA, "identity": self._identity, "stages": stages}, indent=1) + "\n"
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
-        try:
-            self._run.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError as e:
-            raise CorpusError(f"{self._run} cannot be written: {e.strerror}") from e
+        write_json(self._path, {"schema": SCHEMA, "identity": self._identity, "stages": stages})
 
 
 def digest_of_file(path: Path) -> str:

@@ -4,7 +4,6 @@ file, and nothing imports torch before it is needed."""
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from detector.card import ModelCard
 from detector.errors import ModelUnavailable
+from detector.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -84,16 +84,11 @@ def _network(card: ModelCard) -> TraceNet:
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> str:
-    """Write atomically; returns the SHA-256 of the file."""
+    """Returns the SHA-256 of the file. Raises ``CorpusError``."""
     from safetensors.torch import save
 
     data = save({k: v.detach().contiguous() for k, v in tensors.items()})
-    temporary = path.with_suffix(path.suffix + ".part")
-    with temporary.open("wb") as f:
-        f.write(data)
-        f.flush()
-        os.fsync(f.fileno())
-    temporary.replace(path)
+    write_whole(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from detector.errors import CorpusError
-from detector.files import write_whole as write_whole
+from detector.files import write_whole
 
 FORMAT = "assay-fit-1"
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from detector.errors import CorpusError
+from detector.files import new_folder, write_arrays
 
 SCHEMA = "assay.pictures/1"
 MANIFEST = "manifest.json"
@@ -43,9 +42,7 @@ def export_pictures(
     from. Raises ``CorpusError`` when the folder exists or cannot be written."""
     if folder.exists():
         raise CorpusError(f"{folder} exists; export into a folder that does not")
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        partial.mkdir(parents=True)
+    with new_folder(folder) as partial:
         rows = []
         for n, picture in enumerate(images):
             name, data = f"{n:06d}.png", png_bytes(picture)
@@ -55,11 +52,6 @@ def export_pictures(
         head = {"schema": SCHEMA, **about, "pictures": len(images), "pixels_sha256": pixels_digest(images)}
         text = json.dumps({**head, "files": rows}, indent=1) + "\n"
         (partial / MANIFEST).write_text(text, encoding="utf-8")
-        partial.replace(folder)
-    except OSError as e:
-        raise CorpusError(f"pictures cannot be written to {folder}: {e.strerror}") from e
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -81,15 +73,5 @@ def save_pictures(
     ``originals``; returns the digest of the pixels. Raises ``CorpusError``."""
     arrays = {"images": images, "about": np.array(json.dumps(about))}
     arrays |= {} if originals is None else {"originals": originals}
-    temporary = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as f:
-            np.savez(f, **arrays)  # type: ignore[arg-type]  # the names are none of its own
-        temporary.replace(path)
-    except OSError as e:
-        raise CorpusError(f"{path} cannot be written: {e.strerror}") from e
-    finally:
-        if temporary.is_file():
-            temporary.unlink()
+    write_arrays(path, arrays)
     return pixels_digest(images)

@@ -97,6 +97,7 @@ def test_the_wheel_holds_every_tracked_file_of_the_packages_and_nothing_else(ins
     with zipfile.ZipFile(installed.wheel) as z:
         names = {n for n in z.namelist() if not n.split("/")[0].endswith(".dist-info")}
     assert tracked - names == set()
+    assert {f"{package}/py.typed" for package in PACKAGES} <= names, "or nobody's type checker reads ours"
     assert {n.split("/")[0] for n in names} == set(PACKAGES)
 
 

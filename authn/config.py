@@ -76,7 +76,7 @@ SETTINGS = (
     Setting(name="max_media_bytes", type=int, default=MAX_MEDIA_BYTES, minimum=1024, maximum=2**32,
             help="Largest file that is examined, in bytes."),
     Setting(name="max_pixels", type=int, default=MAX_PIXELS, minimum=1, maximum=2**31,
-            help="Largest picture that is examined, by its header, in pixels."),
+            help="Largest picture that is decoded, by its header; no signature is refused for more."),
     Setting(name="max_request_seconds", type=int, default=60, minimum=1, maximum=3600,
             help="Time one examination may take, in seconds."),
     Setting(name="worker_memory_bytes", type=int, default=4 * 2**30, minimum=256 * 2**20, maximum=2**40,

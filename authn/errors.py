@@ -2,7 +2,7 @@
 
 AuthnError                               500  4
 ├── MediaError                           422  3
-│   ├── MediaTooLarge                    413  3   bytes or pixels over the limit
+│   ├── MediaTooLarge                    413  3   bytes over the limit
 │   ├── UnsupportedMedia                 415  3   not a kind of media that is examined
 │   └── UnreadableMedia                  422  3   empty, truncated, a link, no permission
 ├── CredentialMalformed                  422  1   inside a report: a refuted finding

@@ -36,7 +36,7 @@ from authn.provenance.roots import TrustRoots, roots_digest
 from authn.provenance.sidecars import one_store, told
 from authn.provenance.verifier import verify_media
 from authn.report.conclude import Policy, conclude
-from authn.report.model import Contradiction, Report, Run, Subject, ToolView
+from authn.report.model import PIXELS, Contradiction, Report, Run, Subject, ToolView
 from authn.score_map import Maps, has_a_place
 from authn.sources import HeuristicSource, Locates
 from authn.sources.learned import settled
@@ -106,7 +106,7 @@ class Examiner:
             contradictions=contradictions(proof, source_types(answers[0]), guesses),
             statements=conclude(proof, self._policy, judged_at),
             limits=LIMITS,
-            not_examined=(*_silent_axes(proof), *failed, *_abstentions(guesses)),
+            not_examined=(*_silent_axes(proof), *_closed(media), *failed, *_abstentions(guesses)),
             run=Run(
                 report_id=str(uuid.uuid4()),
                 generated_at=now,
@@ -126,7 +126,7 @@ class Examiner:
         found: list[HeuristicEvidence] = []
         failed = []
         for source in self._sources:
-            answer = _fenced(source.name, media, source.examine)
+            answer = _fenced(source.name, media, source.examine, pixels=source.reads_pixels)
             if isinstance(answer, NotExamined):
                 failed.append(answer)
             else:
@@ -138,7 +138,7 @@ class Examiner:
         cannot be made is its reason. Changes nothing in the report."""
         pointing = {g.detector for g in report.heuristic if has_a_place(g)}
         return tuple(
-            _fenced(source.name, media, source.where)
+            _fenced(source.name, media, source.where, pixels=True)
             for source in self._sources
             if source.name in pointing and isinstance(source, Locates)
         )
@@ -155,8 +155,10 @@ class Examiner:
         )
 
 
-def _fenced(name: str, media: Media, ask: Callable[[Media], T]) -> T | NotExamined:
+def _fenced(name: str, media: Media, ask: Callable[[Media], T], *, pixels: bool) -> T | NotExamined:
     """What a source answers, or why it does not."""
+    if pixels and media.not_decoded:
+        return NotExamined(what=name, why=media.not_decoded)
     try:
         return ask(media)
     except (DetectorError, AuthnError) as e:
@@ -191,10 +193,12 @@ def contradictions(
 
 
 def _refuse_unreadable(media: Media, proof: CryptographicEvidence) -> None:
-    """Nobody saw a manifest, nobody could look the file through, and no size means no pixels."""
+    """Nobody saw a manifest, nobody could look the file through, and there are no pixels, or nobody could
+    read how many."""
     finding = proof.axis(Axis.CREDENTIAL).findings[0]
     seen = proof.axis(Axis.INTEGRITY).findings[0].code != NO_MANIFEST
-    if finding.code == "assay.credential.unreadable" and not seen and media.width is None:
+    pixels = media.width is not None or media.not_decoded
+    if finding.code == "assay.credential.unreadable" and not seen and not pixels:
         raise UnreadableMedia(f"{media.name}: {finding.detail}")
 
 
@@ -204,6 +208,11 @@ def _silent_axes(proof: CryptographicEvidence) -> tuple[NotExamined, ...]:
         for a in proof.axes
         if a.outcome is Outcome.NOT_EXAMINED
     )
+
+
+def _closed(media: Media) -> tuple[NotExamined, ...]:
+    """One entry for whoever would have shown or judged pixels: a preview and maps have no other place."""
+    return (NotExamined(what=PIXELS, why=media.not_decoded),) if media.not_decoded else ()
 
 
 def _abstentions(guesses: Sequence[HeuristicEvidence]) -> tuple[NotExamined, ...]:

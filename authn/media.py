@@ -1,7 +1,8 @@
 """Bytes that are about to be examined: limits and format sniffing before any decoder.
 
-Decides whether a file may be looked at at all. Pillow reads headers only; nothing here decodes pixels,
-because an 874 kB PNG can cost a decoder gigabytes. The bytes decide the type, never the name.
+Decides whether a file may be looked at at all, and whether a decoder may get it. Pillow reads headers only;
+nothing here decodes pixels, because an 874 kB PNG can cost a decoder gigabytes. Too many bytes are a refusal,
+too many pixels are not: cryptographic evidence needs none. The bytes decide the type, never the name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import io
 import os
 import stat
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -22,13 +24,8 @@ MAX_PIXELS = 128_000_000
 MAX_SIDECAR_BYTES = 64 * 1024 * 1024
 LEAST_BYTES = 64  # the description of a manifest store alone is longer
 
-_PILLOW_FORMATS = {
-    "image/webp": ("WEBP",),
-    "image/tiff": ("TIFF",),
-    "image/gif": ("GIF",),
-    "image/avif": ("AVIF",),
-}
-_WITH_HEADER = frozenset((*_PILLOW_FORMATS, "image/jpeg", "image/png"))
+_BY_PILLOW = frozenset(("image/webp", "image/tiff", "image/gif", "image/avif"))
+_WITH_HEADER = frozenset((*_BY_PILLOW, "image/jpeg", "image/png"))
 _SUFFIXES = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
     ".tif": "image/tiff", ".tiff": "image/tiff", ".dng": "image/tiff", ".gif": "image/gif",
@@ -55,7 +52,8 @@ class MediaLimits:
 class Media:
     """A whole file in memory. Engines get these bytes, so that an I/O fault can never look like tampering.
 
-    ``sidecar``: a manifest store that came beside the file; it counts where the file embeds none."""
+    ``sidecar``: a manifest store that came beside the file; it counts where the file embeds none.
+    ``not_decoded``: why no decoder may get it, where none may."""
 
     data: bytes
     sha256: str
@@ -65,6 +63,7 @@ class Media:
     width: int | None = None
     height: int | None = None
     sidecar: bytes | None = None
+    not_decoded: str = ""
 
 
 def open_media(path: Path, limits: MediaLimits | None = None) -> Media:
@@ -144,15 +143,26 @@ def media_suffixes() -> tuple[str, ...]:
 
 
 def measured(media: Media, limits: MediaLimits | None = None) -> Media:
-    """With the size that its header declares. Runs a header parser, so strangers' files are measured in the
-    confined process. Raises ``UnreadableMedia``, ``MediaTooLarge`` for more pixels than the limit."""
-    limits, name = limits or MediaLimits(), media.name
-    width, height = _header_size(media.data, media.media_type, name)
+    """With the size that its header declares, and closed to decoders where that is over the limit. Runs a
+    header parser, so strangers' files are measured in the confined process. Raises ``UnreadableMedia``."""
+    most = (limits or MediaLimits()).max_pixels
+    try:
+        width, height = _header_size(media.data, media.media_type, most)
+    except _BeyondPillow as e:
+        return replace(media, not_decoded=str(e))
     if width is None and len(media.data) < LEAST_BYTES and media.media_type in _WITH_HEADER:
-        raise UnreadableMedia(f"{name} is cut: {len(media.data)} bytes hold neither a picture nor a manifest")
-    if width is not None and height is not None and width * height > limits.max_pixels:
-        raise MediaTooLarge(f"{name} declares {width} x {height} pixels; the limit is {limits.max_pixels}")
-    return replace(media, width=width, height=height)
+        held = f"{len(media.data)} bytes hold neither a picture nor a manifest"
+        raise UnreadableMedia(f"{media.name} is cut: {held}")
+    why = f"it declares {width} x {height} pixels; the limit is {most}" if _over(width, height, most) else ""
+    return replace(media, width=width, height=height, not_decoded=why)
+
+
+class _BeyondPillow(Exception):
+    """The header declares so many pixels that Pillow does not say how many."""
+
+
+def _over(width: int | None, height: int | None, most: int) -> bool:
+    return width is not None and height is not None and width * height > most
 
 
 def claimed_type(name: str) -> str | None:
@@ -205,7 +215,7 @@ def _sniff_bmff(data: bytes) -> str:
     return next((_BMFF_BRANDS[b] for b in brands if b in _BMFF_BRANDS), "video/mp4")
 
 
-def _header_size(data: bytes, media_type: str, name: str) -> tuple[int | None, int | None]:
+def _header_size(data: bytes, media_type: str, most: int) -> tuple[int | None, int | None]:
     """None where nobody could read it: cryptographic evidence needs no pixel, and nothing is decoded then."""
     if media_type == "image/heic":
         return _ispe_size(data)
@@ -215,19 +225,31 @@ def _header_size(data: bytes, media_type: str, name: str) -> tuple[int | None, i
         from detector.forensics.jpeg import jpeg_size  # not where media are only received
 
         return jpeg_size(data) or (None, None)
-    formats = _PILLOW_FORMATS.get(media_type)
-    if formats is None:
-        return None, None
-    from PIL import Image
+    if media_type == "image/avif" and _over(*_ispe_size(data), most):
+        return _ispe_size(data)  # libavif refuses such a file without a word about its size
+    return _pillow_size(data, media_type) if media_type in _BY_PILLOW else (None, None)
+
+
+def _pillow_size(data: bytes, media_type: str) -> tuple[int | None, int | None]:
+    """By the reader of the format itself: ``Image.open`` would keep a size over Pillow's own limit to itself.
+    Raises ``_BeyondPillow`` where that reader does so too."""
+    from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageFile, TiffImagePlugin, WebPImagePlugin
 
     from detector.decoding import decoding
     from detector.errors import NotApplicable, PixelsUnreadable
 
+    reader: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+        "image/webp": WebPImagePlugin.WebPImageFile,
+        "image/tiff": TiffImagePlugin.TiffImageFile,
+        "image/gif": GifImagePlugin.GifImageFile,
+        "image/avif": AvifImagePlugin.AvifImageFile,
+    }
     try:
-        with decoding(f"the {media_type} header"), Image.open(io.BytesIO(data), formats=formats) as image:
+        with decoding(f"the {media_type} header"), reader[media_type](io.BytesIO(data)) as image:
             return image.size
     except NotApplicable as e:
-        raise MediaTooLarge(f"{name} declares more pixels than any limit allows") from e
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise _BeyondPillow(f"it declares more than {most} pixels, and no limit allows that many") from e
     except PixelsUnreadable:
         return None, None
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from authn.report import cards, drawings, places, wording
 from authn.report.cards import MAX_ROWS, Document
+from authn.report.model import PIXELS
 from authn.report.places import shown_places
 from authn.report.text import render_document
 from authn.report.visible import visible
@@ -65,6 +66,7 @@ def render_report(
                 (visible(c["text"]), tuple(cards.place(p, report) for p in c["between"]))
                 for c in report["contradictions"][:MAX_ROWS]
             ),
+            no_preview=_no_preview(report),
             not_examined=tuple(
                 (visible(n["what"], 120), visible(n["why"])) for n in report["not_examined"][:MAX_ROWS]
             ),
@@ -77,6 +79,11 @@ def render_report(
             policy=content_security_policy(),
         )
     )
+
+
+def _no_preview(report: Document) -> str:
+    why = next((n["why"] for n in report["not_examined"] if n["what"] == PIXELS), "")
+    return wording.NOT_DECODED.format(why=visible(why)) if why else wording.NO_PREVIEW
 
 
 def _claims(report: Document) -> tuple[tuple[str, str, str], ...]:

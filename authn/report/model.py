@@ -24,6 +24,7 @@ from authn.evidence import (
 )
 
 SCHEMA_ID = "urn:assay:report:2"
+PIXELS = "pixels"  # in not_examined: no decoder gets the picture, so there is no preview and no map either
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 

@@ -48,13 +48,14 @@ def make_preview(
 ) -> bytes | None:
     """A JPEG whose longer side has at most ``max_side`` pixels, upright, without metadata.
 
-    None where the file is no picture that Pillow decodes, is damaged, or has more pixels than the limits.
+    None where the file is no picture that Pillow decodes, may not be decoded, is damaged, or has more pixels
+    than the limits.
     """
     formats = _FORMATS.get(media.media_type)
     if formats is None:
         return None
-    if media.width is None:
-        return None  # nobody could read its size, so no limit of pixels was applied
+    if media.width is None or media.not_decoded:
+        return None  # where nobody could read its size, no limit of pixels was applied
     try:
         data = affordable(media.data, media.media_type)
         with decoding("the picture"), Image.open(io.BytesIO(data), formats=formats) as image:

@@ -25,6 +25,8 @@ PROOF_COLUMN = "Cryptographic evidence"
 PROOF_COLUMN_IS = "What signatures prove, and to whom"
 GUESS_COLUMN = "Heuristic evidence"
 GUESS_COLUMN_IS = "What pixels and metadata hint at"
+NO_PREVIEW = "No preview: this file was not decoded to a picture"
+NOT_DECODED = "No preview, not examined: {why}"
 NEVER_ADDED = (
     "The two columns are different kinds of evidence. They are never added up, and there is no score."
 )

@@ -17,6 +17,11 @@ class HeuristicSource(Protocol):
         """Stable name of the source, as it stands in ``not_examined`` when it fails."""
         ...
 
+    @property
+    def reads_pixels(self) -> bool:
+        """Whether it decodes a picture; it is not asked then about one that no decoder may get."""
+        ...
+
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``DetectorError`` or ``AuthnError`` when it cannot run; a failure is never a score."""
         ...

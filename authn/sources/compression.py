@@ -38,6 +38,10 @@ class CompressionSource:
     def name(self) -> str:
         return "compression"
 
+    @property
+    def reads_pixels(self) -> bool:
+        return False
+
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``DetectorError`` for a JPEG whose tables cannot be read."""
         if media.media_type != "image/jpeg":

@@ -57,6 +57,10 @@ class LearnedSource:
     def name(self) -> str:
         return self._model_id
 
+    @property
+    def reads_pixels(self) -> bool:
+        return True
+
     def _open(self) -> Scorer:
         return open_detector(self._model_id)
 

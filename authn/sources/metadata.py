@@ -62,6 +62,10 @@ class MetadataSource:
     def name(self) -> str:
         return "metadata"
 
+    @property
+    def reads_pixels(self) -> bool:
+        return False
+
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``NotApplicable`` and ``PixelsUnreadable`` for files whose metadata cannot be walked."""
         blocks = read_blocks(media)

@@ -30,6 +30,10 @@ class SymmetrySource:
     def name(self) -> str:
         return "symmetry"
 
+    @property
+    def reads_pixels(self) -> bool:
+        return True
+
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``ModelUnavailable`` and ``PixelsUnreadable``."""
         if self._models is None:

@@ -26,7 +26,6 @@ from authn.errors import (
     AuthnError,
     ExaminationFailed,
     ExaminationTimedOut,
-    MediaTooLarge,
     Unavailable,
     UnreadableMedia,
 )
@@ -415,19 +414,20 @@ def test_the_report_says_what_held_the_process_and_the_process_cannot(examiner: 
     assert [h.name for h in confinement or ()][:2] == ["no_new_privs", "capabilities"]
 
 
-def test_a_header_is_read_in_the_process_and_its_refusal_comes_back() -> None:
-    """Not here: a parser of headers is a parser."""
+def test_a_header_is_read_in_the_process_and_what_it_says_comes_back() -> None:
+    """Not here: a parser of headers is a parser. Over the limit there is a report without a picture."""
     limits = MediaLimits(max_pixels=10)
     wide = Image.new("L", (100, 1))
     out = io.BytesIO()
     wide.save(out, "TIFF")
     with ConfinedExaminer(open_scripted, timeout_s=20, memory_bytes=BUDGET, limits=limits) as examiner:
-        with pytest.raises(MediaTooLarge, match="100 x 1 pixels"):
-            examiner.examine(unparsed(out.getvalue(), "wide.tif"))
+        large = examiner.examine(unparsed(out.getvalue(), "wide.tif"), preview=True)
+        small = examiner.examine(unparsed(GIF, "fine.gif"), preview=True)
         with pytest.raises(UnreadableMedia, match="is cut"):
             examiner.examine(unparsed(b"II*\0" + bytes(20), "cut.tif"))
-        report = examiner.examine(unparsed(GIF, "fine.gif")).report
-    assert (report.subject.width, report.subject.height) == (1, 1)
+    assert (large.report.subject.width, large.report.subject.height, large.preview_jpeg) == (100, 1, None)
+    assert (small.report.subject.width, small.report.subject.height) == (1, 1)
+    assert small.preview_jpeg is not None
 
 
 @pytest.mark.parametrize("name", ["spin", "hang"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,12 +19,16 @@ from authn.evidence import (
     Outcome,
     Question,
 )
+from authn.illustrate import illustrate
 from authn.media import Media
 from authn.report.conclude import conclude, default_policy, parse_policy
+from authn.report.html import render_report
 from authn.report.model import refusal_json, report_json
+from authn.report.text import render_document
 from authn.score_map import ScoreMap
 from detector.errors import ModelUnavailable, NotApplicable
 from tests.conftest import ROOT
+from tests.doubles.oversized import OVERSIZED
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
 from tests.doubles.places import score_map
@@ -55,6 +59,7 @@ class Says:
 
     answer: HeuristicEvidence | Exception
     name: str = "test"
+    reads_pixels: bool = True
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         if isinstance(self.answer, Exception):
@@ -69,6 +74,7 @@ class Shows:
     outcome: HeuristicOutcome
     places: ScoreMap | Exception
     name: str = "assay-small"
+    reads_pixels: bool = True
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         return (replace(guess(self.outcome), kind="learned", detector=self.name),)
@@ -124,6 +130,54 @@ def test_every_report_and_refusal_is_as_the_published_schema_says(pki: TestPki) 
 def test_the_packaged_schema_is_the_documented_one() -> None:
     packaged = Path(ROOT / "authn/report/report.schema.json").read_bytes()
     assert packaged == (ROOT / "docs/formats/report.schema.json").read_bytes()
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """A source that writes down whom it was shown."""
+
+    name: str
+    reads_pixels: bool
+    shown: list[str] = field(default_factory=list)
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        self.shown.append(media.name)
+        return (replace(guess(HeuristicOutcome.SUPPORTS), kind="learned", detector=self.name),)
+
+    def where(self, media: Media) -> ScoreMap:
+        self.shown.append(f"where of {media.name}")
+        return score_map()
+
+
+@pytest.mark.parametrize("name", OVERSIZED)
+def test_a_picture_over_the_limit_is_shown_to_nobody_who_decodes(pki: TestPki, name: str) -> None:
+    eyes, reader = Counts(name="eyes", reads_pixels=True), Counts(name="reader", reads_pixels=False)
+    examiner, photo = examiner_for(pki, sources=(eyes, reader)), media(OVERSIZED[name](), name)
+    report = examiner.examine(photo)
+    assert (eyes.shown, reader.shown) == ([], [name])
+    assert report.not_examined[-2:] == (
+        NotExamined(what="pixels", why=photo.not_decoded),
+        NotExamined(what="eyes", why=photo.not_decoded),
+    )
+    pointed = replace(report, heuristic=(replace(report.heuristic[0], detector="eyes"),))
+    assert examiner.maps(photo, pointed) == (NotExamined(what="eyes", why=photo.not_decoded),)
+    assert eyes.shown == []
+    shown = illustrate(examiner, photo, report)
+    assert (shown.preview_jpeg, shown.maps) == (None, ())
+    told = report_json(report)
+    jsonschema.validate(told, SCHEMA)
+    assert {"what": "pixels", "why": photo.not_decoded} in told["not_examined"]
+    assert f"No preview, not examined: {photo.not_decoded}" in render_report(told)
+    assert f"pixels: {photo.not_decoded}" in " ".join(render_document(told).split())
+
+
+@pytest.mark.parametrize("name", ["wide.webp", "wide.heic", "wide.avif"])
+def test_where_no_reader_reads_the_file_either_it_is_still_reported(pki: TestPki, name: str) -> None:
+    """Its pixels are declared, so it is no unreadable file; only nobody looks at them."""
+    cut = OVERSIZED[name]()
+    report = examiner_for(pki).examine(media(cut[: len(cut) // 2], name))
+    assert report.cryptographic.axis(Axis.CREDENTIAL).outcome is Outcome.NOT_EXAMINED
+    assert [n.what for n in report.not_examined][-1] == "pixels"
 
 
 @pytest.mark.parametrize("failure", [ModelUnavailable("no such model"), RuntimeError("a bug")])

@@ -26,6 +26,7 @@ from authn.errors import Unavailable
 from authn.media import MediaLimits
 from tests.conftest import ROOT
 from tests.doubles.examiners import open_scripted, open_unavailable
+from tests.doubles.media import png_bomb
 
 AS_OF = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 BUDGET = 512 * 2**20
@@ -122,6 +123,13 @@ def test_what_cannot_be_read_is_a_row_with_the_reason(tmp_path: Path) -> None:
         "big.jpg": "assay.media.tooLarge",
         "link.jpg": "assay.media.unreadable",
     }
+
+
+def test_a_picture_of_too_many_pixels_is_a_row_with_a_report(tmp_path: Path) -> None:
+    source = photos(tmp_path / "in", "a.gif")
+    (source / "bomb.png").write_bytes(png_bomb())
+    rows = audited(job_for(source), tmp_path / "run")
+    assert rows["bomb.png"]["subject"]["width"] == 50_000
 
 
 def test_a_file_that_changed_after_planning_is_not_reported_as_planned(tmp_path: Path) -> None:

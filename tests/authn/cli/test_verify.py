@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from tests.conftest import ROOT
-from tests.doubles.media import png_bomb
+from tests.doubles.oversized import whole_png
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki, pem_of
 from tests.doubles.signed import signed_photo, stamped_photo
@@ -31,7 +31,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "plain.jpg").write_bytes(photo())
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "note.txt").write_text("not media")
-    (folder / "bomb.png").write_bytes(png_bomb())
+    large = stamped_photo(
+        signed_photo(pki.leaf(), data=whole_png(), media_type="image/png"),
+        pki.tsa_leaf(),
+        media_type="image/png",
+    )
+    (folder / "large.png").write_bytes(large)
     (folder / "signer.pem").write_bytes(pem_of(*pki.device_roots))
     (folder / "tsa.pem").write_bytes(pem_of(*pki.tsa_roots))
     return folder
@@ -84,7 +89,6 @@ def test_exit_code_and_outcome_of_each_kind(
         ("empty.jpg", "assay.media.unreadable"),
         ("missing.jpg", "assay.media.unreadable"),
         ("note.txt", "assay.media.unsupported"),
-        ("bomb.png", "assay.media.tooLarge"),
     ],
 )
 def test_a_file_that_cannot_be_examined_is_a_refusal_with_a_reason(
@@ -94,6 +98,22 @@ def test_a_file_that_cannot_be_examined_is_a_refusal_with_a_reason(
     assert done.returncode == 3
     assert json.loads(done.stdout)["error"]["code"] == error
     assert "Traceback" not in done.stderr
+
+
+def test_a_signed_picture_of_too_many_pixels_gets_its_evidence_in_every_form(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Four hundred megapixels in a file of some kilobytes, by the whole command with its real sources."""
+    page = tmp_path / "report.html"
+    done = verify(folder, "--json", "--html", str(page), str(folder / "large.png"))
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert [row["cryptographic"]["axes"][a]["outcome"] for a in ("integrity", "time")] == ["established"] * 2
+    why = "it declares 20000 x 20000 pixels; the limit is 128000000"
+    assert {n["what"] for n in row["not_examined"] if n["why"] == why} == {"pixels", "symmetry", "traces-1"}
+    assert f"No preview, not examined: {why}" in page.read_text(encoding="utf-8")
+    text = verify(folder, "--no-heuristics", str(folder / "large.png"))
+    assert f"pixels: {why}" in " ".join(text.stdout.split())
 
 
 @pytest.mark.parametrize(

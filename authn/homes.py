@@ -54,10 +54,12 @@ def require_authorities(settings: Settings) -> None:
         raise Unavailable(f"{_what_it_is(settings)}, so it has neither authorities nor a log")
 
 
-def refuse_device_home(settings: Settings) -> None:
+def refuse_device_home(
+    settings: Settings, instead: str = "this is for the home of a service; ASSAY_HOME names another"
+) -> None:
     """For what makes a service's parts on first use. Raises ``Unavailable`` where only devices live."""
     if devices_of(settings) and not (has_registry(settings) or has_authorities(settings)):
-        raise Unavailable(f"{_what_it_is(settings)}; this is for the home of a service")
+        raise Unavailable(f"{_what_it_is(settings)}; {instead}")
 
 
 def _what_it_is(settings: Settings) -> str:

@@ -13,7 +13,7 @@ from authn.cli.out import say, say_json
 from authn.config import Settings, load_settings
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.errors import BadRequest
-from authn.homes import devices_of, has_registry, require_registry
+from authn.homes import devices_of, has_registry, refuse_device_home, require_registry
 from authn.instants import parse_instant
 from authn.pki.crl import Cause
 from authn.wiring import utc_now
@@ -46,6 +46,8 @@ def enrol(
     from authn.devices.enrolment import enrol_device
 
     settings = load_settings(config_file, service_url=service_url, enrolment_token=token)
+    if not settings.service_url:
+        refuse_device_home(settings, "name its service with --service, or another home with ASSAY_HOME")
     levels: list[int] = []
     done = enrol_device(settings, name, key_uri=key_uri, now=utc_now(), tell_level=levels.append)
     say(f"enrolled {done.name} as {done.device_id}")

@@ -6,6 +6,7 @@ import click
 
 from authn.cli.out import say
 from authn.config import is_loopback, load_settings
+from authn.homes import refuse_device_home
 
 
 @click.command()
@@ -19,6 +20,7 @@ def serve(config_file: str | None, host: str | None, port: int | None, workers: 
     from authn.web.server import serve as run
 
     settings = load_settings(config_file, host=host, port=port, workers=workers)
+    refuse_device_home(settings)
     if not is_loopback(settings.host):
         say("note: others can reach this address, and the service speaks no TLS itself", err=True)
     if not kernel_clock_is_synchronised():

@@ -158,6 +158,27 @@ def test_what_makes_a_service_s_home_does_not_make_one_among_devices(
     assert tree(there.home / "of-a-device") == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("serve", "--port", "0"), "ASSAY_HOME names another"),
+        (("device", "enrol", "near"), "name its service with --service"),
+        (("device", "enrol", "cam"), "name its service with --service"),
+    ],
+    ids=["serve", "enrol", "enrol-again"],
+)
+def test_no_service_begins_in_a_home_of_devices(there: Shell, arguments: tuple[str, ...], hint: str) -> None:
+    """Its registry would know none of them, and each of their photos would be no registered device's."""
+    device_home(there.home)
+    before = state(there)
+    refused = there(*arguments)
+    assert (refused.code, refused.out) == (4, "")
+    assert "is the home of a device (cam) and of no service" in refused.err
+    assert hint in refused.err
+    assert state(there) == before
+    assert "cam" in there("device", "list").out
+
+
 @pytest.mark.parametrize("home", ["empty", "device", "service"])
 def test_the_wrong_kind_of_thing_is_refused_in_every_home(there: Shell, home: str) -> None:
     if home == "device":

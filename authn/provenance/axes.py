@@ -22,6 +22,7 @@ from authn.provenance.engines import EngineAnswer
 from authn.provenance.reach import reaches
 from authn.provenance.reading import (
     BINDING_MATCH,
+    OWN,
     Abstention,
     disagreement,
     engine_outcome,
@@ -29,7 +30,7 @@ from authn.provenance.reading import (
     is_mismatch,
     speaking,
 )
-from authn.provenance.said import engine_codes, private_codes
+from authn.provenance.said import bound_in_part, engine_codes, private_codes
 from authn.report.model import instant, spoken
 from signer.certificates import Certificate
 from signer.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
@@ -37,7 +38,6 @@ from signer.errors import TimestampError, TimestampUntrusted
 from signer.timestamp import VerifiedTimestamp, parse_response, verify_token
 from signer.usages import SIGNER_USAGES
 
-OWN = "assay"
 NO_MANIFEST = "assay.credential.none"
 
 
@@ -282,6 +282,9 @@ def integrity_axis(
     findings += disagreement(Axis.INTEGRITY, views, abstentions)
     if signature_holds is False or differs:
         outcome = Outcome.REFUTED
+    elif signature_holds and (less := bound_in_part(answers)) is not None:
+        outcome = Outcome.NOT_EXAMINED
+        findings.insert(0, less)
     elif signature_holds and _agreed(views):
         outcome = Outcome.ESTABLISHED
         findings.append(_unchanged(answers))
@@ -303,11 +306,12 @@ def _agreed(views: dict[str, Outcome]) -> bool:
 def _unchanged(answers: Sequence[EngineAnswer]) -> Finding:
     computed = [a for a in answers if engine_outcome(a, Axis.INTEGRITY) is Outcome.ESTABLISHED]
     binding = next(c.code for c in computed[0].codes if c.code in BINDING_MATCH and c.kind == "success")
-    who = [a.engine for a in computed if a.engine != OWN]
+    names = [a.engine for a in computed]
+    who = [*(n for n in names if n != OWN), *(["our own check"] if OWN in names else [])]
     return Finding(
         code=binding,
         outcome=Outcome.ESTABLISHED,
-        detail=f"the bytes are those that were signed: {', '.join(who)} and our own check agree",
+        detail=f"the bytes are those that were signed: {', '.join(who[:-1])} and {who[-1]} agree",
     )
 
 

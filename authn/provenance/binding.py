@@ -3,7 +3,8 @@
 A third reading beside the two engines, written from the specification and given in their form, so that it is
 counted as theirs are. It covers hashed URIs and the hard bindings ``c2pa.hash.data`` and ``c2pa.hash.boxes``
 (JPEG, PNG). What it does not cover it leaves open with its reason: it never refutes for a form that it does
-not know, only for a digest that was computed and differs. Pure.
+not know, only for a digest that was computed and differs. Of every form, ISO media included, it says where
+the binding leaves out more than the store: then no match shows that the file is unchanged. Pure.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from authn import __version__
 from authn.media import Media
 from authn.provenance.box_map import STORE, NoMap, Part, box_map
 from authn.provenance.engines import MAX_DETAIL, EngineAnswer, EngineCode, EngineState, Scope
+from authn.provenance.left_out import bmff_left_out
 from authn.provenance.own import OwnReading
+from authn.provenance.reading import LEAVES_OUT, OWN
 from signer.container import manifest_spans
 from signer.errors import InputRefused, ManifestMalformed
-from signer.jumbf import ManifestBoxes, Span, Superbox
+from signer.jumbf import ManifestBoxes, Span, Superbox, manifests
 
-OWN = "assay"
 MAX_RANGES = 64
 # What an exclusion may leave out beside the store itself: the headers of the segments or chunks around it.
 _AROUND = 32
@@ -32,6 +34,10 @@ _ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
 
 class Open(Exception):
     """This cannot be examined here; ``str()`` says why."""
+
+
+class LeavesOut(Open):
+    """The signer bound less than the file, so that others may change the rest; ``str()`` says what."""
 
 
 class Differs(Exception):
@@ -51,13 +57,16 @@ def own_answer(media: Media, own: OwnReading) -> EngineAnswer:
         claim = _map(_loads(own.claim), "claim")
         found = _assertions(claim, own.manifest, own.store)
         codes.append(_code("assertion.hashedURI.match", "success", f"{len(found)} assertions"))
-        binding = _hard_binding(found)
+        binding = _hard_binding(found, own.store)
         content = _map(_loads(_content(binding, own.store)), binding.label)
         spans = manifest_spans(media.data, media.media_type)
         code = bound(binding.label, content, str(claim.get("alg", "")), media, spans)
         codes.append(_code(code, "success", binding.label))
     except Differs as e:
         codes.append(_code(e.code, "failure", str(e)))
+    except LeavesOut as e:
+        codes.append(_code(LEAVES_OUT, "informational", str(e)))
+        return _answer(EngineState.READ, tuple(codes), str(e))
     except (Open, InputRefused, ManifestMalformed) as e:
         return _answer(EngineState.READ, tuple(codes), str(e))
     return _answer(EngineState.READ, tuple(codes), "")
@@ -105,12 +114,25 @@ def _label(url: object, manifest: str) -> str:
     return label
 
 
-def _hard_binding(bound: Sequence[Superbox]) -> Superbox:
+def _hard_binding(bound: Sequence[Superbox], store: bytes) -> Superbox:
     """The only one. Raises ``Open``."""
     found = [b for b in bound if b.label.startswith("c2pa.hash.") and "collection" not in b.label]
+    if not found:
+        _refuse_left_out(store)
     if len(found) != 1:
         raise Open(f"the claim names {len(found)} hard bindings")
     return found[0]
+
+
+def _refuse_left_out(store: bytes) -> None:
+    """An update has no binding of its own; the engines then judge by that of an earlier manifest. Raises
+    ``LeavesOut`` where one of these leaves boxes out."""
+    for manifest in manifests(store):
+        for box in manifest.assertions:
+            if box.label.startswith("c2pa.hash.bmff"):
+                what = bmff_left_out(_map(_loads(_content(box, store)), box.label))
+                if what:
+                    raise LeavesOut(f"the hard binding of an earlier manifest leaves out {what}")
 
 
 def bound(
@@ -127,6 +149,8 @@ def bound(
     if kind == "boxes":
         _check_boxes(content, used, media, store)
         return "assertion.boxesHash.match"
+    if kind == "bmff" and (what := bmff_left_out(content)):
+        raise LeavesOut(f"the hard binding leaves out {what}")
     raise Open(f"the hard binding {label} is not computed here")
 
 
@@ -141,7 +165,7 @@ def _kept(content: Mapping[object, object], data: bytes, store: Sequence[Span]) 
         if not isinstance(start, int) or not isinstance(length, int) or start < at or length < 0:
             raise Open("the ranges that the hard binding leaves out are not in order")
         if start + length > len(data) or not _is_around(Span(start=start, end=start + length), store):
-            raise Open("the hard binding leaves out more than the manifest store")
+            raise LeavesOut("the hard binding leaves out more than the manifest store")
         kept.append(Span(start=at, end=start))
         at = start + length
     return [*kept, Span(start=at, end=len(data))]
@@ -173,7 +197,7 @@ def _check_boxes(
         if names == [STORE]:
             continue
         if STORE in names or box.get("excluded"):
-            raise Open("a box besides the manifest store is left out")
+            raise LeavesOut("the hard binding leaves out more than the manifest store")
         used = _algorithm(box.get("alg") or algorithm)
         if not _fits(box.get("hash"), used, (_whole(media.data, named),)):
             raise Differs("assertion.boxesHash.mismatch", f"box {names[0]} is not the one that was signed")

@@ -22,6 +22,13 @@ BINDING_MATCH = frozenset(
         "assertion.collectionHash.match",
     }
 )
+OWN = "assay"  # our own check, where it answers in the form of an engine
+# Our own word for a binding that leaves out more than the store, and C2PA's two. Its third, of ISO media, is
+# also said of boxes without content, which every signer leaves out (``authn.provenance.left_out``).
+LEAVES_OUT = "assay.integrity.leavesOut"
+_LEAVES_OUT = frozenset(
+    {LEAVES_OUT, *(f"assertion.{kind}Hash.additionalExclusionsPresent" for kind in ("data", "boxes"))}
+)
 _TIME_PREFIX = "timeStamp."
 UNTRUSTED = "signingCredential.untrusted"
 # A reader that refuses the certificate may give up there, and call a signature wrong that it did not compute
@@ -85,6 +92,15 @@ def integrity_failures(answer: EngineAnswer) -> tuple[EngineCode, ...]:
     )
     gave_up = any(c.code in _GIVES_UP for c in answer.failures())
     return tuple(c for c in found if not (gave_up and c.code == "claimSignature.mismatch"))
+
+
+def left_out(answers: Sequence[EngineAnswer]) -> EngineCode | None:
+    """Where any reader finds that the signer bound less than the file. It is allowed, so that no engine calls
+    it a failure; but whoever changes what was left out changes no digest. An engine also says so of a range
+    without bytes; where our own check computed the digest, there was nothing."""
+    if any(a.engine == OWN and engine_outcome(a, Axis.INTEGRITY) is Outcome.ESTABLISHED for a in answers):
+        return None
+    return next((c for a in answers for c in a.codes if c.code in _LEAVES_OUT), None)
 
 
 def is_mismatch(code: EngineCode, *, whole: bool = True) -> bool:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from authn.evidence import Axis, AxisEvidence, Finding, Outcome
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState
-from authn.provenance.reading import Abstention, axis_of, code_outcome, is_private, structure_refused
+from authn.provenance.reading import (
+    LEAVES_OUT,
+    Abstention,
+    axis_of,
+    code_outcome,
+    is_private,
+    left_out,
+    structure_refused,
+)
 
 
 def engine_codes(
@@ -36,6 +44,15 @@ def engine_codes(
         )
         for name, (answer, code) in found.items()
     )
+
+
+def bound_in_part(answers: Sequence[EngineAnswer]) -> Finding | None:
+    """Where the signer left content out of the binding: what fits then is not the file."""
+    said = left_out(answers)
+    if said is None:
+        return None
+    detail = f"the signer did not bind the whole file ({said.detail or said.code}); the rest may have changed"
+    return Finding(code=LEAVES_OUT, outcome=Outcome.NOT_EXAMINED, detail=detail)
 
 
 def private_codes(answers: Sequence[EngineAnswer]) -> tuple[Finding, ...]:

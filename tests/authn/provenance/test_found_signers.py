@@ -77,7 +77,9 @@ def test_no_public_file_that_both_engines_call_intact_is_refuted(suites: Path) -
             continue
         if all(map(intact_but_for_the_day, report.cryptographic.engines)):
             intact.append(path.name)
-            for axis in (Axis.CREDENTIAL, Axis.INTEGRITY):
+            # the one film whose tables of positions are not bound (test_bound_in_part)
+            axes = (Axis.CREDENTIAL, *([Axis.INTEGRITY] if path.name != "video1.mp4" else []))
+            for axis in axes:
                 assert outcome(report, axis) is E, (path.name, report.cryptographic.axis(axis).findings)
     assert len(intact) >= 38
 

@@ -45,8 +45,8 @@ DIFFERENCES: dict[str, tuple[dict[Axis, Outcome], str]] = {
         "the C2PA signer is trusted; the untrusted CAWG identity is a claim and counts on no axis",
     ),
     "video1.mp4": (
-        {Axis.SIGNER: E},
-        "the active signer is trusted; its ingredient's untrusted signer is a finding of history",
+        {Axis.SIGNER: E, Axis.INTEGRITY: N},
+        "the active signer is trusted, its ingredient's is not (history); tables of positions are not bound",
     ),
     "leaf_as_ca.jpg": ({Axis.SIGNER: R}, "signatures lead to the listed root, and one of them was a leaf's"),
     "pathlen.jpg": (

@@ -22,6 +22,7 @@ from authn.errors import MediaTooLarge, UnreadableMedia, UnsupportedMedia
 MAX_MEDIA_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 128_000_000
 MAX_SIDECAR_BYTES = 64 * 1024 * 1024
+SIDECAR_SUFFIX = ".c2pa"  # of a manifest store beside a file
 LEAST_BYTES = 64  # the description of a manifest store alone is longer
 
 _BY_PILLOW = frozenset(("image/webp", "image/tiff", "image/gif", "image/avif"))

@@ -188,6 +188,7 @@ def _page(work: RunFolder, inputs: int, counted: Tally, results_sha256: str, now
         ),
         skipped=tuple(_without_report(read_rows(results))),
         others=tuple(row["subject"]["name"] for row in read_rows(results) if _is_other(row)),
+        beside=counted.beside,
         results_sha256=results_sha256,
     )
     return render_summary((row for row in read_rows(results) if "error" not in row), view)
@@ -216,6 +217,7 @@ def _summary_json(
         "reported": counted.reported,
         "not_examined": counted.not_reported,
         "not_media": counted.not_media,
+        "receipts_and_stores_not_read": counted.beside,
         "with_a_refuted_axis": counted.refuted,
         "with_an_axis_outside_lists": counted.outside_lists,
         "with_a_contradiction": counted.contradictory,

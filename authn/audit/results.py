@@ -21,7 +21,8 @@ from typing import Any, Self
 
 from authn.errors import AuditError, UnsupportedMedia
 from authn.evidence import HeuristicOutcome, Outcome
-from authn.media import claimed_type
+from authn.media import SIDECAR_SUFFIX, claimed_type
+from authn.tlog.receipt import RECEIPT_SUFFIX
 
 RESULTS_FILE = "results.jsonl"
 SYNC_EVERY_ROWS = 64
@@ -36,6 +37,7 @@ class Tally:
     reported: int
     not_reported: int
     not_media: int  # of those: what neither says nor is a kind of media
+    beside: int  # of those: receipts and manifest stores, which verify takes in and an audit does not
     refuted: int  # reports with at least one refuted axis
     outside_lists: int  # reports with at least one axis outside the reader's lists
     contradictory: int  # reports with at least one contradiction
@@ -117,7 +119,7 @@ def row_line(row: Row) -> str:
 
 def tally(rows: Iterable[Row]) -> Tally:
     """Count the rows once, in whatever order they come."""
-    reported = not_reported = not_media = refuted = outside = contradictory = 0
+    reported = not_reported = not_media = beside = refuted = outside = contradictory = 0
     axes: dict[str, Counter[str]] = {}
     detectors: dict[str, Counter[str]] = {}
     digests: list[bytes] = []
@@ -126,6 +128,7 @@ def tally(rows: Iterable[Row]) -> Tally:
         if "error" in row:
             not_reported += 1
             not_media += is_not_media(row)
+            beside += is_not_media(row) and _lies_beside(row)
             continue
         reported += 1
         outcomes = {name: axis["outcome"] for name, axis in row["cryptographic"]["axes"].items()}
@@ -141,6 +144,7 @@ def tally(rows: Iterable[Row]) -> Tally:
         reported=reported,
         not_reported=not_reported,
         not_media=not_media,
+        beside=beside,
         refuted=refuted,
         outside_lists=outside,
         contradictory=contradictory,
@@ -155,6 +159,11 @@ def is_not_media(row: Row) -> bool:
     named as media and holds none is another matter."""
     unsupported: bool = row["error"]["code"] == UnsupportedMedia.code
     return unsupported and claimed_type(row["subject"]["name"]) is None
+
+
+def _lies_beside(row: Row) -> bool:
+    name: str = row["subject"]["name"]
+    return name.endswith((RECEIPT_SUFFIX, SIDECAR_SUFFIX))
 
 
 def file_sha256(path: Path) -> str:

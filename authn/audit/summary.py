@@ -39,7 +39,8 @@ SITUATIONS = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """What the audit knows about itself; ``skipped`` are (name, code, reason) of files without
-    a report, ``others`` the names of those that are no media."""
+    a report, ``others`` the names of those that are no media, ``beside`` how many of
+    those are receipts or manifest stores."""
 
     started_at: datetime
     finished_at: datetime
@@ -47,6 +48,7 @@ class RunView:
     counts: tuple[tuple[str, int], ...] = ()
     skipped: tuple[tuple[str, str, str], ...] = ()
     others: tuple[str, ...] = ()
+    beside: int = 0
     results_sha256: str | None = None
 
 
@@ -93,6 +95,7 @@ def render_summary(rows: Iterable[dict[str, Any]], run: RunView) -> str:
             skipped=tuple((visible(n, 160), visible(c, 80), visible(d, 300)) for n, c, d in gathered.skipped),
             others=tuple(visible(name, 160) for name in run.others[:MAX_OTHERS_LISTED]),
             others_count=len(run.others),
+            beside=run.beside,
             axis_rows=_axis_rows(gathered.axes),
             outcomes=tuple(wording.BADGES[o] for o in Outcome),
             detector_rows=_detector_rows(gathered.detectors),

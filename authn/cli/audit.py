@@ -93,7 +93,8 @@ def audit(
     """Report on every file of SOURCE, a folder, a zip or a tar.
 
     An interrupted audit goes on when the same command is run again. What was added to SOURCE meanwhile is
-    said; --refresh takes it in and keeps the reports of unchanged files.
+    said; --refresh takes it in and keeps the reports of unchanged files. Each file is examined alone:
+    receipts and manifest stores that lie beside files are counted and not read; `assay verify` takes them in.
 
     Exits 0; 1 where --fail-on applies; 3 when some input has no report; 4 when it cannot run; 130 when
     interrupted.
@@ -243,6 +244,11 @@ def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
     for detector, outcomes in counted.detectors:
         shown = ", ".join(f"{count} {outcome}" for outcome, count in outcomes if count)
         say(f"  {detector}: {shown}")
+    if counted.beside:
+        say(
+            f"receipts or manifest stores beside files, which were not read: {counted.beside}; "
+            "assay verify takes them in"
+        )
     say(f"{counted.contradictory} reports with a contradiction")
     say(f"in {finished.run.folder}{os.sep}{'summary.html' if page else 'results.jsonl'}")
 

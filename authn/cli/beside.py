@@ -6,9 +6,7 @@ from pathlib import Path
 
 from authn.cli.out import say
 from authn.errors import UnreadableMedia
-from authn.media import MAX_SIDECAR_BYTES, Media, media_suffixes, with_sidecar
-
-SIDECAR_SUFFIX = ".c2pa"
+from authn.media import MAX_SIDECAR_BYTES, SIDECAR_SUFFIX, Media, media_suffixes, with_sidecar
 
 
 def with_manifest(media: Media, file: Path, given: Path | None) -> Media:

@@ -100,3 +100,12 @@ def test_the_content_digest_ignores_order_and_run_and_nothing_else() -> None:
     changed = report_json(replace(one, limits=(*one.limits, "another")))
     assert tally([changed, rows[1]]).content_sha256 != digest
     assert tally(rows[:1]).content_sha256 != digest
+
+
+def test_receipts_and_manifest_stores_beside_files_are_counted_apart() -> None:
+    """They are what `assay verify` takes in and an audit does not; a photo of such a name is none of them."""
+    names = ("a.jpg.tlog-proof", "a.c2pa", "notes.txt", "b.jpg", "sub.zip/a.c2pa", "c.tlog-proof.txt")
+    rows = [refusal_json(name, "assay.media.unsupported", "no media") for name in names]
+    rows.append(refusal_json("torn.c2pa", "assay.media.unreadable", "it is empty"))
+    found = tally(rows)
+    assert (found.not_reported, found.not_media, found.beside) == (7, 5, 3)

@@ -202,3 +202,13 @@ def test_memory_grows_with_the_rows_of_the_page_and_not_with_the_reports() -> No
     tracemalloc.stop()
     assert text.count("<tr class=") == 3000
     assert peak < 12_000 * 3000
+
+
+def test_what_lies_beside_the_files_and_heuristics_that_did_not_run_are_not_passed_over() -> None:
+    quiet = report_json(signed_report())
+    quiet["not_examined"], quiet["heuristic"]["detectors"] = [], []
+    page = page_of([named("a.jpg", quiet)], replace(RUN, beside=3))
+    coverage = section(page, "What was not examined", "All files")
+    assert "3 files: receipts and manifest stores , each file is examined alone" in coverage
+    assert "1 file: heuristics , none was run" in coverage
+    assert "No part of any report" not in page.text

@@ -17,7 +17,7 @@ from PIL import Image
 
 from detector.errors import NotApplicable, PixelsUnreadable
 from detector.forensics.jpeg import bare_jpeg, parse_jpeg
-from detector.forensics.png import png_chunks
+from detector.forensics.png import bare_png
 
 UNDECODABLE = (
     OSError,  # UnidentifiedImageError among them
@@ -56,14 +56,14 @@ def decoding(what: str) -> Iterator[None]:
 
 def affordable(data: bytes, media_type: str) -> bytes:
     """The picture as it may be given to Pillow. It joins the metadata segments of a JPEG one by one, and each
-    join copies all before it, so a JPEG comes without them. Raises ``NotApplicable`` where a decoder would be
-    kept busy by something else than pixels, ``PixelsUnreadable`` for what is no JPEG."""
+    join copies all before it, so a JPEG comes without them; a PNG comes without texts to inflate. Raises
+    ``NotApplicable`` where a decoder would be kept busy by something else than pixels, ``PixelsUnreadable``
+    for what is no JPEG."""
     if media_type == "image/jpeg":
         costly = parse_jpeg(data).too_costly
         if costly is not None:
             raise NotApplicable(costly)
         return bare_jpeg(data)
     if media_type == "image/png":
-        for _ in png_chunks(data):
-            pass
+        return bare_png(data)
     return data

@@ -20,7 +20,7 @@ from PIL import Image
 from detector.decoding import affordable, decoding
 from detector.errors import DetectorError, NotApplicable, PixelsUnreadable
 from detector.forensics.jpeg import JpegStructure, parse_jpeg
-from detector.forensics.png import png_chunks
+from detector.forensics.png import bare_png, png_chunks
 
 Pixels = NDArray[np.uint8]  # height x width x 3, RGB
 
@@ -53,6 +53,8 @@ def decode(data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Pix
         raise NotApplicable(f"{width} x {height} pixels; the limit is {max_pixels}")
     if layout.trouble is not None and not _decodes_whole(data, media_type):
         raise PixelsUnreadable(layout.trouble)
+    if media_type == "image/png":
+        data = bare_png(data)
     cv2 = open_cv2()
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from detector.errors import DetectorError, NotApplicable, PixelsUnreadable
-from detector.forensics.png import MAX_CHUNKS
+from detector.forensics.png import MAX_CHUNKS, bare_png
 from detector.pixels import decode
 from tests.detector.made import encoded, exif_block, jpeg_with, photo_like, png_chunk, png_with
 
@@ -46,6 +47,20 @@ def test_a_truncated_picture_is_refused_instead_of_filled_with_grey(media_type):
 )
 def test_a_picture_that_is_whole_is_decoded_however_odd_the_file(data, media_type):
     assert decode(data, media_type).shape[2] == 3
+
+
+def test_no_decoder_is_given_the_texts_of_a_png_to_inflate():
+    text = (b"zTXt", b"Comment\0\0" + zlib.compress(b"\0" * 2**23, 9))
+    texts = (*[text] * 3, (b"tEXt", b"a\0b"), (b"iTXt", b"a\0\1\0\0\0" + text[1][9:]))
+    data, plain = png_with(*texts, (b"gAMA", b"\0\0\xb1\x8f")), png_with((b"gAMA", b"\0\0\xb1\x8f"))
+    assert bare_png(data) == plain == bare_png(plain)
+    assert bare_png(data[:-20]) == plain[:-20]  # what is cut is handed on as it is
+    assert np.array_equal(decode(data, "image/png"), decode(plain, "image/png"))
+
+    busy = png_with(*[text] * 150)  # 1.2 GB of text
+    before = time.process_time()
+    decode(busy, "image/png")
+    assert time.process_time() - before < 1
 
 
 def test_an_animated_png_is_not_applicable_and_one_of_a_single_frame_is():

@@ -59,9 +59,41 @@ def verify_path(
         .build_client_verifier()
     )
     try:
-        return tuple(verifier.verify(leaf, list(intermediates)).chain)
+        path = tuple(verifier.verify(leaf, list(intermediates)).chain)
     except (VerificationError, ValueError) as e:
         raise PathRefused(str(e)[:500]) from e
+    _check_names(path)
+    return path
+
+
+def _check_names(path: Sequence[x509.Certificate]) -> None:
+    """pyca passes over constraints on names of directories where they are not marked critical, against RFC
+    5280, 4.2.1.10, and signers have no other names. Raises ``PathRefused``."""
+    for place, issuer in enumerate(path):
+        for extension in issuer.extensions:
+            if isinstance(extension.value, x509.NameConstraints):
+                for below in path[:place]:
+                    if not _permits(extension.value, below.subject):
+                        raise PathRefused("an issuer is restricted to other names")
+
+
+def _permits(constraints: x509.NameConstraints, name: x509.Name) -> bool:
+    whole = _folded(name)
+    permitted, excluded = (
+        [_folded(base.value) for base in bases or () if isinstance(base, x509.DirectoryName)]
+        for bases in (constraints.permitted_subtrees, constraints.excluded_subtrees)
+    )
+    if any(whole[: len(base)] == base for base in excluded):
+        return False
+    return not permitted or any(whole[: len(base)] == base for base in permitted)
+
+
+def _folded(name: x509.Name) -> list[frozenset[tuple[str, str]]]:
+    """As names are compared: without regard to case and to how much white space there is (RFC 5280, 7.1)."""
+    return [
+        frozenset((a.oid.dotted_string, " ".join(str(a.value).casefold().split())) for a in rdn)
+        for rdn in name.rdns
+    ]
 
 
 def may_issue_for(

@@ -201,3 +201,38 @@ def test_the_most_particular_reason_is_named(pki: TestPki) -> None:
     with pytest.raises(UntrustedChain) as refused:
         verify_signer_path(valid.certificate, valid.intermediates, pki.device_roots, at=NOW)
     assert refused.value.code == "signingCredential.untrusted"
+
+
+OTHER = x509.DirectoryName(name("somebody else"))
+OURS = x509.DirectoryName(x509.Name(name("any").rdns[:1]))
+SHOUTED = x509.DirectoryName(x509.Name(name("any", "ASSAY  TESTS").rdns[:1]))
+
+
+@pytest.mark.parametrize(
+    ("permitted", "excluded", "allowed"),
+    [
+        ([OTHER], None, False),
+        (None, [OURS], False),
+        (None, [SHOUTED], False),
+        ([OURS], [OURS], False),
+        ([OURS], None, True),
+        ([OTHER, SHOUTED], None, True),
+        (None, [OTHER], True),
+        ([x509.DNSName("example.org")], None, True),
+    ],
+)
+def test_an_authority_for_certain_names_vouches_for_no_others_though_the_constraint_is_not_critical(
+    pki: TestPki,
+    permitted: list[x509.GeneralName] | None,
+    excluded: list[x509.GeneralName] | None,
+    allowed: bool,
+) -> None:
+    key = new_key()
+    constraints = x509.NameConstraints(permitted, excluded)
+    above = issue(name("Narrow CA"), key.public_key(), issuer=pki.root, ca=True, extra=[(constraints, False)])
+    leaf = pki.leaf(issuer=Issued(certificate=above, key=key))
+    if allowed:
+        assert len(verify_signer_path(leaf.certificate, [above], pki.device_roots, at=now())) == 3
+    else:
+        with pytest.raises(UntrustedChain, match="other names"):
+            verify_signer_path(leaf.certificate, [above], pki.device_roots, at=now())

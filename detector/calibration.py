@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import CalibrationError
+from detector.logistic import fit_logistic
 from detector.score import Ratio
 
 MIN_ITEMS = 20  # per class
@@ -109,20 +110,13 @@ def fit(real: Array, fakes: Sequence[Array], *, seed: int = 0, rounds: int = 300
 
 
 def logistic(real: Array, fakes: Sequence[Array], *, ridge: float = 1e-3) -> tuple[float, float]:
-    """Slope and intercept of a logistic regression by Newton steps, both classes and within the second every
+    """Slope and intercept of a logistic regression, both classes and within the second every
     array weighing the same; the small ridge keeps perfectly separated scores finite."""
     x = np.concatenate([real, *fakes])
     y = np.concatenate([np.zeros(len(real)), *(np.ones(len(f)) for f in fakes)])
     shares = [0.5, *(0.5 / len(fakes) for _ in fakes)]
     w = np.concatenate([np.full(len(s), p / len(s)) for s, p in zip([real, *fakes], shares, strict=True)])
-    design = np.stack([x, np.ones_like(x)], 1)
-    theta = np.zeros(2)
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(design @ theta, -30, 30)))
-        gradient = design.T @ (w * (p - y)) + ridge * theta * np.array([1.0, 0.0])
-        curvature = (design * (w * p * (1 - p))[:, None]).T @ design + ridge * np.diag([1.0, 1e-6])
-        step = np.linalg.solve(curvature, gradient)
-        theta -= np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-10:
-            break
-    return float(theta[0]), float(theta[1])
+    middle = w @ x  # from there the way is short, wherever the scores lie
+    design = np.stack([x - middle, np.ones_like(x)], 1)
+    slope, intercept = fit_logistic(design, y, np.array([ridge, 0.0]), w)
+    return float(slope), float(intercept - slope * middle)

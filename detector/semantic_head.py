@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import CalibrationError
+from detector.logistic import fit_logistic
 
 Array = NDArray[np.float64]
 RIDGE = 3e-2
@@ -49,7 +50,7 @@ class Embedded:
 
 
 def fit_head(sets: Sequence[Embedded], *, ridge: float = RIDGE) -> Head:
-    """Logistic regression by Newton steps; every set of a class weighs the same, and both classes do. Raises
+    """Logistic regression; every set of a class weighs the same, and both classes do. Raises
     ``CalibrationError`` for fewer than one set of a class."""
     if {s.fake for s in sets} != {True, False}:
         raise CalibrationError("the head needs photos and generated pictures")
@@ -64,7 +65,8 @@ def fit_head(sets: Sequence[Embedded], *, ridge: float = RIDGE) -> Head:
     )
     mean = w @ x
     scale = np.sqrt(w @ (x - mean) ** 2) + 1e-6
-    weight = _newton(np.column_stack([(x - mean) / scale, np.ones(len(x))]), y, w, ridge)
+    penalty = np.append(np.full(x.shape[1], 2 * ridge), 0.0)
+    weight = fit_logistic(np.column_stack([(x - mean) / scale, np.ones(len(x))]), y, penalty, w)
     return Head(
         mean=_stored(mean),
         scale=_stored(scale),
@@ -76,22 +78,6 @@ def fit_head(sets: Sequence[Embedded], *, ridge: float = RIDGE) -> Head:
 def _stored(x: Array) -> Array:
     """The values that a file keeps, so that a loaded head scores as the fitted one did."""
     return x.astype(np.float32).astype(np.float64)
-
-
-def _newton(design: Array, y: Array, w: Array, ridge: float) -> Array:
-    """Minimises weighted cross-entropy plus ``ridge`` times the squared weights (not the bias)."""
-    penalty = np.full(design.shape[1], 2 * ridge)
-    penalty[-1] = 0.0
-    theta = np.zeros(design.shape[1])
-    for _ in range(40):
-        p = 1 / (1 + np.exp(-np.clip(design @ theta, -30, 30)))
-        gradient = design.T @ (w * (p - y)) + penalty * theta
-        curvature = (design * (w * p * (1 - p))[:, None]).T @ design + np.diag(penalty + 1e-9)
-        step = np.linalg.solve(curvature, gradient)
-        theta -= step * min(1.0, 4.0 / (np.abs(step).max() + 1e-12))
-        if np.abs(step).max() < 1e-8:
-            break
-    return theta
 
 
 def left_out_scores(sets: Sequence[Embedded], *, ridge: float = RIDGE) -> dict[str, Array]:

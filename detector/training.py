@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
+from detector.average import Average
 from detector.errors import CorpusError
 from detector.files import write_whole
 from detector.networks.traces import Heads, TraceNet, fake_score
+from detector.tensors import load_optimiser, named, optimiser_tensors, under
 from detector.training_set import CODECS, Batch, TrainingSet, batch_of
 from detector.weights import save_tensors
 
@@ -86,6 +88,7 @@ def train(
     _claim_run(run, options, data)
     learner = _learner(data, options)
     first = _resume(run, learner)
+    average = Average(learner.net, options.averaging, into=learner.average)
     total = options.epochs * options.steps_per_epoch
     with _one_thread():
         for epoch in range(first, options.epochs):
@@ -96,7 +99,7 @@ def train(
             for step in range(options.steps_per_epoch):
                 done = epoch * options.steps_per_epoch + step
                 loss, hit = _step(learner, batch_of(data, options, rng), options, done / total)
-                _follow(learner, done, options.averaging)
+                average.update(done)
                 losses.append(loss)
                 hits.append(hit)
                 progress(done + 1, total)
@@ -174,18 +177,6 @@ def total_loss(heads: Heads, batch: Batch, options: TrainingOptions) -> Tensor:
     return loss + options.adversary_weight * adversaries
 
 
-@torch.no_grad()
-def _follow(learner: _Learner, step: int, decay: float) -> None:
-    """Running average of weights and statistics; short at first, so that it forgets the beginning."""
-    decay = min(decay, (1 + step) / (10 + step))
-    new = learner.net.state_dict()
-    for name, value in learner.average.state_dict().items():
-        if value.dtype.is_floating_point:
-            value.lerp_(new[name], 1 - decay)
-        else:
-            value.copy_(new[name])
-
-
 def _claim_run(run: Path, options: TrainingOptions, data: TrainingSet) -> None:
     path = run / "options.json"
     text = json.dumps(asdict(options) | {"training_set": data.digest}, indent=1) + "\n"
@@ -196,10 +187,8 @@ def _claim_run(run: Path, options: TrainingOptions, data: TrainingSet) -> None:
 
 def _checkpoint(run: Path, learner: _Learner, result: EpochResult) -> None:
     """Tensors first, then the line of the log: an epoch counts when its line is there."""
-    state = learner.optimiser.state_dict()["state"]
-    tensors = {f"opt.{i}.{k}": v for i, s in state.items() for k, v in s.items()}
-    tensors |= {f"net.{k}": v for k, v in learner.net.state_dict().items()}
-    tensors |= {f"avg.{k}": v for k, v in learner.average.state_dict().items()}
+    tensors = named("opt.", optimiser_tensors(learner.optimiser))
+    tensors |= named("net.", learner.net.state_dict()) | named("avg.", learner.average.state_dict())
     save_tensors(tensors, run / f"epoch-{result.epoch:03d}.safetensors")
     with (run / "log.jsonl").open("a", encoding="utf-8") as f:
         f.write(json.dumps(asdict(result)) + "\n")
@@ -229,20 +218,9 @@ def _resume(run: Path, learner: _Learner) -> int:
     path = run / f"epoch-{log[-1].epoch:03d}.safetensors"
     try:
         tensors = load_file(path)
-        learner.net.load_state_dict(dict(_under("net.", tensors)))
-        learner.average.load_state_dict(dict(_under("avg.", tensors)))
+        learner.net.load_state_dict(under("net.", tensors))
+        learner.average.load_state_dict(under("avg.", tensors))
     except (OSError, SafetensorError, RuntimeError) as e:
         raise CorpusError(f"{path.name} cannot be read; remove {run.name} and train again") from e
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under("opt.", tensors):
-        number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = value
-    groups = learner.optimiser.state_dict()["param_groups"]
-    learner.optimiser.load_state_dict({"state": state, "param_groups": groups})
+    load_optimiser(learner.optimiser, under("opt.", tensors))
     return log[-1].epoch + 1
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    for name, value in tensors.items():
-        if name.startswith(prefix):
-            yield name[len(prefix) :], value

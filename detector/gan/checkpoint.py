@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from detector.errors import CorpusError
 from detector.files import write_whole
+from detector.tensors import load_optimiser, named, optimiser_tensors, under
 
 FORMAT = "assay-fit-1"
 
@@ -53,11 +54,9 @@ def save_checkpoint(
     average: dict[str, Tensor],
     optimisers: tuple[torch.optim.Optimizer, ...],
 ) -> None:
-    tensors = {f"net.{k}": v for k, v in family.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.items()}
+    tensors = named("net.", family.state_dict()) | named("average.", average)
     for n, optimiser in enumerate(optimisers):
-        for i, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"opt.{n}.{i}.{k}": v for k, v in state.items() if v is not None}
+        tensors |= named(f"opt.{n}.", optimiser_tensors(optimiser))
     # Cloned, because a format that shares no memory between tensors refuses tied weights.
     data = save(
         {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
@@ -83,12 +82,12 @@ def load_checkpoint(
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118  it is no dict
         if meta.get("format") != FORMAT:
             raise CorpusError(f"{path.name} in {run.name} is not a checkpoint of this version")
-        family.load_state_dict(_under("net.", tensors))
-        stored = _under("average.", tensors)
+        family.load_state_dict(under("net.", tensors))
+        stored = under("average.", tensors)
         for key, value in average.items():
             value.copy_(stored[key])
         for n, optimiser in enumerate(optimisers):
-            _load_optimiser(optimiser, _under(f"opt.{n}.", tensors))
+            load_optimiser(optimiser, under(f"opt.{n}.", tensors))
         return Position(
             steps=int(meta["steps"]),
             images=int(meta["images"]),
@@ -97,18 +96,6 @@ def load_checkpoint(
         )
     except (SafetensorError, OSError, RuntimeError, KeyError, ValueError) as e:
         raise CorpusError(f"{path.name} in {run.name} cannot be used; remove {run.name} and fit again") from e
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 class Log:

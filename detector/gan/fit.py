@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from detector.average import Average
 from detector.errors import CorpusError, FitFailed
-from detector.gan.average import Average
 from detector.gan.checkpoint import Log, Position, claim, load_checkpoint, read_log, save_checkpoint
 from detector.gan.device import Precision, fastest_precision, open_device, recorded_step, settled
 from detector.gan.pictures import Batches

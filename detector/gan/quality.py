@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import NotApplicable
+from detector.logistic import fit_logistic
 from detector.metrics import (
     APART,
     Array,
@@ -207,7 +208,9 @@ def two_sample_auc(
     held = tuple(None if g is None else g[part[1]] for g, part in zip(groups, parts, strict=True))
     project = _projection(np.concatenate([real_a, fake_a]))
     labels = np.concatenate([np.zeros(len(real_a)), np.ones(len(fake_a))])
-    weights = fit_logistic(np.concatenate([project(real_a), project(fake_a)]), labels)
+    learned = np.concatenate([project(real_a), project(fake_a)])
+    penalty = np.append(0.0, np.full(learned.shape[1], _RIDGE))
+    weights = fit_logistic(np.column_stack([np.ones(len(learned)), learned]), labels, penalty)
     scores = [project(x) @ weights[1:] + weights[0] for x in (real_b, fake_b)]
     return bootstrap(auc, scores[0], scores[1], seed=seed, rounds=rounds, groups=(held[0], held[1]))
 
@@ -224,24 +227,6 @@ class _projection:  # noqa: N801  used as a function
     def __call__(self, x: Array) -> Array:
         out: Array = (x - self._mean) @ self._rows.T
         return out
-
-
-def fit_logistic(x: Array, labels: Array, *, ridge: float = _RIDGE, steps: int = 50) -> Array:
-    """Intercept and weights by Newton's method; the ridge spares the intercept and keeps separable classes
-    finite."""
-    design = np.column_stack([np.ones(len(x)), x])
-    penalty = ridge * np.eye(design.shape[1])
-    penalty[0, 0] = 0
-    weights = np.zeros(design.shape[1])
-    for _ in range(steps):
-        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (p - labels) + penalty @ weights
-        curvature = (design * (p * (1 - p))[:, None]).T @ design + penalty
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(len(weights)), gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-8:
-            break
-    return weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

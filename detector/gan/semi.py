@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
+from detector.average import Average
 from detector.errors import CorpusError, NotApplicable
-from detector.gan.average import Average
 from detector.gan.blocks import Enlarge, adam, pyramid
 from detector.gan.losses import feature_matching, minimax_discriminator, realness
 from detector.gan.pictures import as_floats

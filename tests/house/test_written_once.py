@@ -33,9 +33,31 @@ def renames(node: ast.AST) -> bool:
     return of_os or (len(node.args) == 1 and not node.keywords)
 
 
+def follows(node: ast.AST) -> bool:
+    """A function that moves some values towards others and walks through a module's."""
+    walks = ("state_dict", "parameters", "named_parameters", "buffers")
+    moves = ("lerp", "lerp_", "mul_")
+    return isinstance(node, ast.FunctionDef) and all(
+        any(calls(n, *names) for n in ast.walk(node)) for names in (walks, moves)
+    )
+
+
 MECHANISMS: dict[str, tuple[str, Callable[[ast.AST], bool]]] = {
     "a file or folder that gets its name when it is whole": ("detector/files.py", renames),
     "an archive of arrays": ("detector/files.py", lambda n: calls(n, "savez", "savez_compressed")),
+    "a step of Newton's method": ("detector/logistic.py", lambda n: calls(n, "solve", "lstsq", "minimize")),
+    "an average of weights": (
+        "detector/average.py",
+        lambda n: calls(n, "_foreach_lerp_", "AveragedModel", "get_ema_multi_avg_fn") or follows(n),
+    ),
+    "the state of an optimiser by name": (
+        "detector/tensors.py",
+        lambda n: isinstance(n, ast.Constant) and n.value == "param_groups",
+    ),
+    "the type of a picture by its first bytes": (
+        "detector/gan/sources.py",
+        lambda n: isinstance(n, ast.Constant) and n.value == b"\xff\xd8\xff",
+    ),
 }
 
 
@@ -61,6 +83,19 @@ def test_the_laboratory_writes_it_once(what: str) -> None:
         ("a file or folder that gets its name when it is whole", "path.with_suffix('.x').rename(path)"),
         ("a file or folder that gets its name when it is whole", "shutil.move(a, b)"),
         ("an archive of arrays", "numpy.savez_compressed(path, a=a)"),
+        ("a step of Newton's method", "theta -= np.linalg.solve(curvature, gradient)"),
+        ("a step of Newton's method", "found = scipy.optimize.minimize(loss, theta)"),
+        ("an average of weights", "mean = torch.optim.swa_utils.AveragedModel(net)"),
+        (
+            "an average of weights",
+            "def ema(net, mean):\n for k, v in mean.state_dict().items():\n  v.lerp_(net[k], 0.1)",
+        ),
+        (
+            "an average of weights",
+            "def ema(net, mean):\n for a, b in zip(mean.parameters(), net):\n  a.mul_(0.9).add_(b)",
+        ),
+        ("the state of an optimiser by name", "o.load_state_dict({'state': s, 'param_groups': g})"),
+        ("the type of a picture by its first bytes", "data[:3] == b'\\xff\\xd8\\xff'"),
     ],
 )
 def test_a_copy_is_found(what: str, copy: str) -> None:

@@ -10,7 +10,6 @@ import pytest
 from detector.errors import NotApplicable
 from detector.gan.quality import (
     class_coverage,
-    fit_logistic,
     frechet_distance,
     kid,
     memorisation,
@@ -122,14 +121,6 @@ def test_the_classifier_test_agrees_with_the_best_possible_classifier() -> None:
     """N(0, 1) against N(1, 1): the AUC of the optimal score is Phi(1 / sqrt 2) = 0.760."""
     found = two_sample_auc(normal(2000, 1, 3), normal(2000, 1, 4, 1.0))
     assert found.low <= 0.760 <= found.high
-
-
-def test_the_logistic_regression_ends_where_its_gradient_is_zero() -> None:
-    x, labels = normal(200, 3, 0), (np.random.default_rng(1).random(200) < 0.4).astype(float)
-    w = fit_logistic(x, labels, ridge=2.0)
-    residual = 1 / (1 + np.exp(-(w[0] + x @ w[1:]))) - labels
-    assert residual.sum() == pytest.approx(0, abs=1e-5)
-    assert x.T @ residual + 2.0 * w[1:] == pytest.approx(0, abs=1e-5)
 
 
 def test_nearest_agrees_with_looking_at_every_distance() -> None:

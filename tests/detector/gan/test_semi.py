@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from detector.average import Average
 from detector.corpus import Split
 from detector.errors import CorpusError
 from detector.gan import losses
-from detector.gan.average import Average
 from detector.gan.semi import Semi, SemiSpec, few_labels
 from detector.gan.semi_run import Draw, fit_semi, mean_error, wrong_of
 from detector.gan.sources import open_named

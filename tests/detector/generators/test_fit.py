@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from detector.average import Average
 from detector.errors import CorpusError, FitFailed
-from detector.gan.average import Average
 from detector.gan.checkpoint import read_log
 from detector.gan.device import fastest_precision
 from detector.gan.fit import FitResult, fit, step_rng

@@ -61,7 +61,7 @@ def verify_path(
     try:
         path = tuple(verifier.verify(leaf, list(intermediates)).chain)
     except (VerificationError, ValueError) as e:
-        raise PathRefused(str(e)[:500]) from e
+        raise PathRefused(_plainly(e)) from e
     _check_names(path)
     return path
 
@@ -94,6 +94,14 @@ def _folded(name: x509.Name) -> list[frozenset[tuple[str, str]]]:
         frozenset((a.oid.dotted_string, " ".join(str(a.value).casefold().split())) for a in rdn)
         for rdn in name.rdns
     ]
+
+
+def _plainly(error: Exception) -> str:
+    """pyca's words, but where it fails no certificate and merely finds none that leads on."""
+    text = str(error)[:500]
+    if "no interior errors" in text:
+        return "an issuer is not among the certificates given"
+    return text.replace("candidates exhausted: ", "").removeprefix("validation failed: ")
 
 
 def may_issue_for(

@@ -16,7 +16,7 @@ from authn.cli.given import Given, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
 from authn.cli.target import Kind, refuse_other
 from authn.config import load_settings
-from authn.errors import AuthnError, BadRequest, ExaminationFailed, MediaError
+from authn.errors import AuthnError, BadRequest, ExaminationFailed, MediaError, UnsupportedMedia
 from authn.media import Media, MediaLimits, unparsed_file
 from authn.report.model import Report, refusal_json, report_json
 from authn.report.text import render_text
@@ -160,7 +160,11 @@ def _write_page(page: Path, examined: Examined) -> None:
 def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:
     if as_json:
         say_json(refusal_json(file.name, error.code, error.detail))
-    say(f"assay: {error.detail} [{error.code}]", err=True)
+    from authn.audit.inputs import BUNDLE_NAME
+
+    bundled = isinstance(error, UnsupportedMedia) and file.name.endswith(BUNDLE_NAME)
+    hint = "; assay verify --bundle repeats the report of an evidence bundle" if bundled else ""
+    say(f"assay: {error.detail}{hint} [{error.code}]", err=True)
 
 
 def _fails(report: Report, fail_on: frozenset[str]) -> bool:

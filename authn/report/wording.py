@@ -163,8 +163,8 @@ AXIS_WORDS = {
         not_proven="A log proves that the record existed by then, not that what it says is true.",
     ),
     (Axis.LOG, Outcome.REFUTED): Words(
-        answer="The log contradicts its receipt",
-        not_proven="It does not say whether the log or the receipt is wrong.",
+        answer="The receipt does not hold for this file",
+        not_proven="It does not say which is the wrong one: the receipt, the file or the log.",
     ),
     (Axis.LOG, Outcome.OUTSIDE_LISTS): Words(
         answer="A receipt from a log outside your lists",

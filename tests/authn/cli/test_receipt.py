@@ -203,3 +203,10 @@ def test_show_prints_what_a_receipt_says_and_that_nothing_was_checked(case: Case
     assert "entry:    5 of 11 in the log log.test/receipts" in done.stdout
     assert "a.example/w" in done.stdout
     assert "Nothing of this was checked" in done.stderr
+
+
+def test_another_file_s_receipt_accuses_no_log(case: Case) -> None:
+    done = case.run("verify", case.receipt(), str(case.folder / "b.jpg"), *LOG)
+    assert done.exit_code == 1
+    assert "The receipt does not hold for this file [Refuted]" in done.output
+    assert "log contradicts" not in done.output

@@ -240,3 +240,11 @@ def test_a_page_that_cannot_be_written_is_wrong_usage(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.html"))
+
+
+def test_a_bundle_that_is_given_as_a_photo_is_told_apart(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg.assay.zip").write_bytes(b"PK\x03\x04" + bytes(40))
+    done = verify(folder, str(tmp_path / "a.jpg.assay.zip"))
+    assert done.returncode == 3
+    assert "assay verify --bundle repeats the report of an evidence bundle" in done.stderr
+    assert "--bundle" not in verify(folder, str(folder / "note.txt")).stderr

@@ -236,3 +236,16 @@ def test_an_authority_for_certain_names_vouches_for_no_others_though_the_constra
     else:
         with pytest.raises(UntrustedChain, match="other names"):
             verify_signer_path(leaf.certificate, [above], pki.device_roots, at=now())
+
+
+@pytest.mark.parametrize("missing", ["the root", "the issuing authority"])
+def test_a_path_that_leads_on_to_nobody_says_so_in_words(pki: TestPki, missing: str) -> None:
+    leaf = pki.leaf()
+    roots = pki.tsa_roots if missing == "the root" else pki.device_roots
+    below = leaf.intermediates if missing == "the root" else ()
+    with pytest.raises(UntrustedChain) as refused:
+        verify_signer_path(leaf.certificate, below, roots, at=NOW)
+    assert str(refused.value).endswith("an issuer is not among the certificates given")
+    with pytest.raises(UntrustedChain) as refused:  # another authority of the same name
+        verify_signer_path(leaf.certificate, leaf.intermediates, TestPki().device_roots, at=NOW)
+    assert str(refused.value).endswith("none of the signer roots: signature does not match")

@@ -23,6 +23,7 @@ SignerError
 │   ├── TimestampInvalid      a signature or digest in it was computed and differs, or it contradicts itself
 │   ├── TimestampOutsideValidity  the authority's certificate was not valid at genTime
 │   ├── TimestampUntrusted    its certificate chains to none of the given roots
+│   │   └── TimestampUnfit      signatures do lead to one, and a certificate on the way breaks a rule
 │   ├── TimestampRejected     the authority answered with a rejection
 │   └── TimestampUnavailable  the authority could not be reached; try again
 ├── SpoolError              the spool cannot be read or written
@@ -138,6 +139,17 @@ class TimestampOutsideValidity(TimestampError):
 
 class TimestampUntrusted(TimestampError):
     code = "timeStamp.untrusted"
+
+
+class TimestampUnfit(TimestampUntrusted):
+    """``on_path``: a verifier of whole paths said so; some of its rules are beyond what standards ask for."""
+
+    code = "timeStamp.credentialInvalid"
+    refutes = True
+
+    def __init__(self, detail: str, *, on_path: bool = False) -> None:
+        super().__init__(detail)
+        self.on_path = on_path
 
 
 class TimestampRejected(TimestampError):

@@ -40,10 +40,12 @@ from signer.errors import (
     TimestampMismatch,
     TimestampOutsideValidity,
     TimestampRejected,
+    TimestampUnfit,
     TimestampUnsupported,
     TimestampUntrusted,
 )
 from signer.path import PathRefused
+from signer.reach import reaches
 from signer.tst import ParsedToken, not_strict, take_apart
 from signer.walk import find_path
 
@@ -116,7 +118,7 @@ def verify_token(
         certificate = _signer(parsed)
         _check_names(parsed, certificate)
         _check_signature(parsed, certificate)
-        deviations = (*parsed.deviations, *_deviations(parsed, certificate))
+        deviations = (*parsed.deviations, *_deviations(parsed, certificate, roots))
     except ValueError as e:  # pyca reads some fields of a certificate only when they are asked for
         raise TimestampMalformed("a certificate of the token cannot be read") from e
     _check_path(certificate, parsed, roots)
@@ -173,14 +175,18 @@ def _check_signature(parsed: ParsedToken, certificate: Certificate) -> None:
         raise TimestampInvalid("the signature of the token does not verify") from e
 
 
-def _deviations(parsed: ParsedToken, certificate: Certificate) -> tuple[str, ...]:
-    """What honest authorities get wrong. Raises ``TimestampUntrusted`` for one that must not stamp."""
+def _deviations(
+    parsed: ParsedToken, certificate: Certificate, roots: Sequence[Certificate]
+) -> tuple[str, ...]:
+    """What honest authorities get wrong. Raises ``TimestampUnfit`` for one under a root that must not stamp,
+    ``TimestampUntrusted`` for any other that must not."""
+    kind = TimestampUnfit if _is_under(roots, certificate, parsed) else TimestampUntrusted
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     except (x509.ExtensionNotFound, ValueError) as e:
-        raise TimestampUntrusted("the authority's certificate has no extended key usage") from e
+        raise kind("the authority's certificate has no extended key usage") from e
     if ExtendedKeyUsageOID.TIME_STAMPING not in usage.value:
-        raise TimestampUntrusted("the authority's certificate is not for time-stamping")
+        raise kind("the authority's certificate is not for time-stamping")
     name = parsed.info.tsa_name
     found = {
         "the tsa name is not the subject of the signer's certificate": name is not None
@@ -198,4 +204,13 @@ def _check_path(certificate: Certificate, parsed: ParsedToken, roots: Sequence[C
     try:
         find_path(certificate, others, roots, at=parsed.info.gen_time, usages=_USAGES)
     except PathRefused as e:
+        if _is_under(roots, certificate, parsed):
+            said = f"the path from the authority's certificate to a root breaks a rule: {e}"
+            raise TimestampUnfit(said, on_path=True) from e
         raise TimestampUntrusted(f"the authority's certificate chains to none of the roots: {e}") from e
+
+
+def _is_under(roots: Sequence[Certificate], certificate: Certificate, parsed: ParsedToken) -> bool:
+    """Whether signatures lead to a root that was valid. A certificate that is listed itself is under none."""
+    others = [c for c in parsed.certificates if c != certificate]
+    return certificate not in roots and reaches((certificate, *others), roots, parsed.info.gen_time)

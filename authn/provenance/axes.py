@@ -19,7 +19,6 @@ from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from authn.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
 from authn.pki.chains import verify_signer_path
 from authn.provenance.engines import EngineAnswer
-from authn.provenance.reach import reaches
 from authn.provenance.reading import (
     BINDING_MATCH,
     OWN,
@@ -31,11 +30,12 @@ from authn.provenance.reading import (
     speaking,
 )
 from authn.provenance.said import bound_in_part, engine_codes, private_codes
+from authn.provenance.stamps import read_tokens
 from authn.report.model import instant, spoken
 from signer.certificates import Certificate
-from signer.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
-from signer.errors import TimestampError, TimestampUntrusted
-from signer.timestamp import VerifiedTimestamp, parse_response, verify_token
+from signer.cose import ClaimSignature
+from signer.reach import reaches
+from signer.timestamp import VerifiedTimestamp
 from signer.usages import SIGNER_USAGES
 
 NO_MANIFEST = "assay.credential.none"
@@ -86,7 +86,8 @@ def time_axis(
         return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=Outcome.ABSENT, findings=(finding,)))
     if not roots:
         return TimeResult(axis=silent(Axis.TIME, "no time-stamping roots were given"), open=True)
-    verified, refused = _tokens(signature, claim, roots)
+    heard = {a.engine: engine_outcome(a, Axis.TIME) for a in answers}
+    verified, refused = read_tokens(signature, claim, roots, trusted=Outcome.ESTABLISHED in heard.values())
     if not verified:
         said = {f.outcome for f in refused}
         order = (Outcome.REFUTED, Outcome.NOT_EXAMINED, Outcome.OUTSIDE_LISTS)
@@ -97,7 +98,7 @@ def time_axis(
     latest = _no_later_than(stamp)
     if stamp.gen_time > as_of:
         return TimeResult(axis=silent(Axis.TIME, "the time-stamp is later than the as-of time"))
-    views = {a.engine: engine_outcome(a, Axis.TIME) for a in answers} | {OWN: Outcome.ESTABLISHED}
+    views = heard | {OWN: Outcome.ESTABLISHED}
     excused = (*abstentions, *_fraction_not_read(stamp, answers))
     differing = disagreement(Axis.TIME, views, excused)
     agreed = set(speaking(Axis.TIME, views, excused).values()) == {Outcome.ESTABLISHED}
@@ -106,26 +107,6 @@ def time_axis(
     if not agreed:
         return TimeResult(axis=axis, open=True)
     return TimeResult(axis=axis, proven=stamp.gen_time, not_after=latest)
-
-
-def _tokens(
-    signature: ClaimSignature, claim: bytes, roots: Sequence[Certificate]
-) -> tuple[list[VerifiedTimestamp], tuple[Finding, ...]]:
-    verified, refused = [], []
-    attempts = [(t, stamped_message_v2(signature), False) for t in signature.tokens_v2]
-    attempts += [(r, stamped_message_v1(signature, claim), True) for r in signature.responses_v1]
-    for blob, message, is_response in attempts:
-        try:
-            verified.append(verify_token(parse_response(blob) if is_response else blob, message, roots))
-        except TimestampError as e:
-            refused.append(Finding(code=e.code, outcome=_token_outcome(e), detail=e.detail))
-    return verified, tuple(refused)
-
-
-def _token_outcome(error: TimestampError) -> Outcome:
-    if isinstance(error, TimestampUntrusted):
-        return Outcome.OUTSIDE_LISTS
-    return Outcome.REFUTED if error.refutes else Outcome.NOT_EXAMINED
 
 
 def _no_later_than(stamp: VerifiedTimestamp) -> datetime:
@@ -195,7 +176,7 @@ def signer_axis(
         own, finding = Outcome.ESTABLISHED, _trusted(path, at)
         chain = _views(path, roots)
     except UntrustedChain as e:
-        own, finding = _refused(e, certificates, roots, time_open=time_open)
+        own, finding = _refused(e, certificates, roots, at, time_open=time_open)
         # A path that is refused for want of a certificate, or by us alone for its form, accuses nobody.
         heard = {engine_outcome(a, Axis.SIGNER) for a in answers}
         alone = e.code == UntrustedChain.code and heard == {Outcome.ESTABLISHED}
@@ -221,6 +202,7 @@ def _refused(
     error: UntrustedChain,
     certificates: Sequence[Certificate],
     roots: Sequence[Certificate],
+    at: datetime,
     *,
     time_open: bool,
 ) -> tuple[Outcome, Finding]:
@@ -230,7 +212,8 @@ def _refused(
     own, code, detail = Outcome.REFUTED, error.code, error.detail
     if isinstance(error, CredentialExpired) and time_open:
         own, detail = Outcome.NOT_EXAMINED, f"{detail}; whether that was so when it signed is not known"
-    if (own is not Outcome.REFUTED or code == UntrustedChain.code) and not reaches(certificates, roots):
+    then = at if own is Outcome.REFUTED else None
+    if (then is None or code == UntrustedChain.code) and not reaches(certificates, roots, then):
         own, code = Outcome.OUTSIDE_LISTS, UntrustedChain.code
     elif code == UntrustedChain.code:
         code = CredentialInvalid.code

@@ -190,6 +190,15 @@ class TestPki:
         intermediates = () if above is self.tsa_root else (above.certificate, *above.intermediates)
         return Issued(certificate=certificate, key=key, intermediates=intermediates)
 
+    def tsa_authority(self, issuer: Issued | None = None, **knobs: object) -> Issued:
+        """One under ``tsa_root`` (or ``issuer``) that may issue others; ``knobs`` go to ``issue``."""
+        key, above = new_key(), issuer or self.tsa_root
+        knobs = {"ca": True, "not_before": now() - dt.timedelta(days=300), **knobs}
+        subject = name("Time Issuing CA" if above is self.tsa_root else "Time Issuing CA below")
+        certificate = issue(subject, key.public_key(), issuer=above, **knobs)  # type: ignore[arg-type]
+        rest = () if above is self.tsa_root else above.chain
+        return Issued(certificate=certificate, key=key, intermediates=rest)
+
     def _authority(
         self,
         common_name: str,

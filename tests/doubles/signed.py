@@ -52,7 +52,9 @@ def stamped_photo(
     media_type: str = "image/jpeg",
 ) -> bytes:
     """``signed`` with a token that this authority issued at that clock."""
-    stamper = TimestampAuthority(authority.certificate, authority.ec_key, clock=clock)
+    stamper = TimestampAuthority(
+        authority.certificate, authority.ec_key, authority.intermediates, clock=clock
+    )
     request = build_request(bytes_to_stamp(signed, media_type), nonce=7)
     return staple(signed, media_type, parse_response(stamper.respond(request)))
 

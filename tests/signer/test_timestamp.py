@@ -22,6 +22,7 @@ from signer.errors import (
     TimestampMismatch,
     TimestampNotStrict,
     TimestampRejected,
+    TimestampUnfit,
     TimestampUntrusted,
 )
 from signer.timestamp import build_request, parse_response, verify_token
@@ -107,7 +108,8 @@ def test_a_token_is_called_not_strict_only_where_everything_else_holds(pki: Test
 def test_only_a_check_that_was_done_and_failed_refutes() -> None:
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
     refuting = {k.__name__ for k in kinds if issubclass(k, TimestampError) and k.refutes}
-    assert refuting == {"TimestampMismatch", "TimestampInvalid", "TimestampOutsideValidity"}
+    unfit = "TimestampUnfit"
+    assert refuting == {"TimestampMismatch", "TimestampInvalid", "TimestampOutsideValidity", unfit}
 
 
 @pytest.mark.parametrize(
@@ -115,9 +117,22 @@ def test_only_a_check_that_was_done_and_failed_refutes() -> None:
     [{"ekus": (ExtendedKeyUsageOID.EMAIL_PROTECTION,)}, {"ca": True}],
     ids=["other usage", "a CA"],
 )
-def test_a_certificate_that_must_not_stamp_is_untrusted(pki: TestPki, knobs: dict[str, object]) -> None:
-    with pytest.raises(TimestampUntrusted):
-        verify_token(token_of(pki.tsa_leaf(**knobs)), MESSAGE, pki.tsa_roots)  # type: ignore[arg-type]
+def test_a_certificate_that_must_not_stamp_is_unfit_under_a_root_and_else_untrusted(
+    pki: TestPki, knobs: dict[str, object]
+) -> None:
+    token = token_of(pki.tsa_leaf(**knobs))  # type: ignore[arg-type]
+    with pytest.raises(TimestampUnfit):
+        verify_token(token, MESSAGE, pki.tsa_roots)
+    with pytest.raises(TimestampUntrusted) as raised:
+        verify_token(token, MESSAGE, TestPki("Other").tsa_roots)
+    assert not raised.value.refutes
+
+
+def test_a_certificate_that_is_listed_itself_is_under_no_root(pki: TestPki) -> None:
+    leaf = pki.tsa_leaf(ekus=(ExtendedKeyUsageOID.EMAIL_PROTECTION,))
+    with pytest.raises(TimestampUntrusted) as raised:
+        verify_token(token_of(leaf), MESSAGE, (leaf.certificate,))
+    assert not raised.value.refutes
 
 
 def test_an_authority_whose_name_is_no_printable_string_stamps_as_others_do(pki: TestPki) -> None:

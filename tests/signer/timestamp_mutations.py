@@ -20,6 +20,7 @@ from signer.errors import (
     TimestampMismatch,
     TimestampNotStrict,
     TimestampOutsideValidity,
+    TimestampUnfit,
     TimestampUnsupported,
     TimestampUntrusted,
 )
@@ -30,7 +31,7 @@ from tests.doubles.stamps import Stamp, generalized, octets, oid, seq, tlv
 MESSAGE, NONCE = b"the bytes under the stamp", 2**63 + 5
 MALFORMED, MISMATCH, UNTRUSTED = TimestampMalformed, TimestampMismatch, TimestampUntrusted
 INVALID, OUTSIDE, NOT_STRICT = TimestampInvalid, TimestampOutsideValidity, TimestampNotStrict
-UNSUPPORTED = TimestampUnsupported
+UNSUPPORTED, UNFIT = TimestampUnsupported, TimestampUnfit
 LEGAL = None  # must be accepted
 Change = Callable[["Lab", Stamp], None]
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
+from cryptography.x509 import Certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
@@ -18,7 +19,7 @@ from authn.report.model import Report, report_json
 from authn.report.text import render_text
 from tests.doubles.identities import OTHER_USAGE, photo_with_identity
 from tests.doubles.photos import photo
-from tests.doubles.pki import TestPki, new_key, now
+from tests.doubles.pki import Issued, TestPki, issue, new_key, now
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo
 
 E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED
@@ -130,6 +131,70 @@ def test_a_time_stamp_of_an_authority_in_no_list_is_outside_the_lists(pki: TestP
     assert codes(report, Axis.TIME)[0] == "timeStamp.untrusted"
     assert outcome(report, Axis.TIME) is OUT
     assert outcome(report, Axis.SIGNER) is E
+
+
+def _broken_paths(pki: TestPki) -> dict[str, Issued]:
+    """Authorities whose signatures lead to the root, each with one rule broken on the way."""
+    ended = {"not_after": now() - timedelta(days=10)}
+    return {
+        "a leaf that issues": pki.tsa_leaf(issuer=pki.tsa_leaf("another")),
+        "an issuer that may not issue": pki.tsa_leaf(issuer=pki.tsa_authority(usages=("digital_signature",))),
+        "an issuer that had run out": pki.tsa_leaf(issuer=pki.tsa_authority(**ended)),
+        "one issuer too many": pki.tsa_leaf(issuer=pki.tsa_authority(pki.tsa_authority(path_length=0))),
+        "a certificate for mail": pki.tsa_leaf(ekus=(ExtendedKeyUsageOID.EMAIL_PROTECTION,)),
+        "a certificate for nothing": pki.tsa_leaf(ekus=()),
+        "an authority that stamps": pki.tsa_leaf(ca=True),
+    }
+
+
+BROKEN_PATHS = tuple(_broken_paths(TestPki()))
+
+
+@pytest.mark.parametrize("which", BROKEN_PATHS)
+def test_a_time_stamp_whose_path_to_a_listed_root_breaks_a_rule_is_refuted(pki: TestPki, which: str) -> None:
+    data = stamped_photo(signed_photo(pki.leaf()), _broken_paths(pki)[which])
+    report = examiner_for(pki).examine(media(data))
+    assert codes(report, Axis.TIME)[0] == "timeStamp.credentialInvalid"
+    assert outcome(report, Axis.TIME) is R
+    assert outcome(report, Axis.SIGNER) is not R
+    roots = TrustRoots(signer=pki.device_roots, tsa=TestPki("Rogue").tsa_roots)
+    elsewhere = examiner_for(pki, roots=roots).examine(media(data))
+    assert codes(elsewhere, Axis.TIME)[0] == "timeStamp.untrusted"
+    assert outcome(elsewhere, Axis.TIME) is OUT
+
+
+@pytest.mark.parametrize("knobs", [{"not_before": 1}, {"not_after": -1}], ids=["not yet", "no more"])
+def test_a_listed_root_that_was_not_valid_then_is_about_the_list(pki: TestPki, knobs: dict[str, int]) -> None:
+    """A maker's public photo of 2022 carries a token under a root whose listed certificate is younger."""
+    limits = {which: now() + timedelta(hours=hours) for which, hours in knobs.items()}
+    roots = TrustRoots(signer=pki.device_roots, tsa=(reissued(pki.tsa_root, **limits),))
+    data = stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf())
+    report = examiner_for(pki, roots=roots).examine(media(data))
+    assert outcome(report, Axis.TIME) is not R
+    assert "timeStamp.credentialInvalid" not in codes(report, Axis.TIME)
+    of_signers = TrustRoots(signer=(reissued(pki.root, **limits),), tsa=pki.tsa_roots)
+    report = examiner_for(pki, roots=of_signers).examine(media(data))
+    assert outcome(report, Axis.SIGNER) is not R
+
+
+def reissued(root: Issued, **limits: datetime) -> Certificate:
+    """The same name and key as a root has, for another time."""
+    subject, key = root.certificate.subject, root.key
+    return issue(subject, key.public_key(), issuer=None, issuer_key=key, ca=True, **limits)
+
+
+def test_a_time_stamp_through_an_authority_below_the_root_is_established(pki: TestPki) -> None:
+    data = stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf(issuer=pki.tsa_authority()))
+    assert outcome(examiner_for(pki).examine(media(data)), Axis.TIME) is E
+
+
+def test_a_path_that_the_engines_trust_and_only_we_refuse_is_not_examined(pki: TestPki) -> None:
+    """That an issuer's own usage narrows what it issues is a rule of the web, not of RFC 5280."""
+    mail = pki.tsa_authority(ekus=(ExtendedKeyUsageOID.EMAIL_PROTECTION,))
+    data = stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf(issuer=mail))
+    report = examiner_for(pki).examine(media(data))
+    assert outcome(report, Axis.TIME) is N
+    assert "breaks a rule" in report.cryptographic.axis(Axis.TIME).findings[0].detail
 
 
 def test_a_time_stamp_of_another_photo_is_refuted(pki: TestPki) -> None:

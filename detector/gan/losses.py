@@ -23,13 +23,9 @@ def minimax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def minimax_generator(fake: Tensor) -> Tensor:
-    """E log(1 - D(G(z))): Goodfellow et al. 2014, equation 1. Its slope vanishes when D is sure."""
-    return -F.softplus(fake).mean()
-
-
 def non_saturating_generator(fake: Tensor) -> Tensor:
-    """-E log D(G(z)): Goodfellow et al. 2014, end of section 3."""
+    """-E log D(G(z)): Goodfellow et al. 2014, end of section 3. The generator's part of equation 1 is not
+    here: its slope vanishes when D is sure."""
     return F.softplus(-fake).mean()
 
 

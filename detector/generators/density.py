@@ -25,11 +25,6 @@ def step_nats(x: Tensor) -> float:
     return x[0].numel() * math.log(STEP)
 
 
-def bits_per_dimension(log_prob: Tensor, x: Tensor) -> Tensor:
-    """Nats per picture to bits per colour value, smaller is better."""
-    return -log_prob / (x[0].numel() * math.log(2))
-
-
 def log_normal(x: Tensor, mean: Tensor | float = 0.0, log_sigma: Tensor | float = 0.0) -> Tensor:
     """log N(x; mean, sigma^2 I), summed over all but the first dimension."""
     s = torch.as_tensor(log_sigma, dtype=x.dtype, device=x.device)

@@ -23,7 +23,6 @@ from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own 
 from detector.errors import CorpusError
 from detector.pixels import Pixels
 
-UPSCALERS = ("realesrgan-x4plus", "realesrgan-x4plus-anime", "realesr-animevideov3-x4")
 MAX_INPUT_PIXELS = 512 * 512  # the widest layer of the RRDB network needs 4 KiB a pixel, several at a time
 
 _MAGIC = "7767517"

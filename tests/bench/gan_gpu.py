@@ -37,7 +37,6 @@ from detector.gan.clusters import clustered
 from detector.gan.device import fastest_precision, open_device, recorded_step, settled
 from detector.gan.features import mobilenet_extractor, pixel_extractor
 from detector.gan.fit import fit, step_rng
-from detector.gan.flops import flops_per_picture
 from detector.gan.pictures import Batches
 from detector.gan.quality import kid
 from detector.gan.sources import open_source
@@ -45,6 +44,7 @@ from detector.gan.store import Fitted
 from detector.generators import make_family
 from detector.generators.family import Family
 from detector.generators.spec import Budget, ImageSource
+from tests.bench.flops import flops_per_picture
 
 # Channels in multiples of 64, large batches, every penalty on the whole batch: what a GPU has room for.
 RECIPES: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from detector.gan.flops import flops_per_picture
+from tests.bench.flops import flops_per_picture
 from tests.bench.gan_gpu import RECIPES, main
 from tests.detector.gan.test_sources import scene
 from tests.detector.made import encoded

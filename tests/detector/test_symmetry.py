@@ -20,7 +20,7 @@ from detector.forensics.symmetry_measure import measure_symmetry
 from detector.forensics.symmetry_overlay import draw, png_of
 from tests.detector.made import photo_like
 
-BLUE, BROWN, GREY = (70, 100, 140), (110, 70, 40), (90, 90, 90)
+BLUE, BROWN = (70, 100, 140), (110, 70, 40)
 SIDE = 240
 
 

@@ -129,9 +129,10 @@ def iptc(*sets: tuple[int, int, str]) -> bytes:
 
 DC = 'xmlns:dc="http://purl.org/dc/elements/1.1/"'
 DATES = {exif.DATE_ORIGINAL: "2024:01:01 10:00:00"}
+ARTIST = 0x13B
 WRITTEN_BY_PEOPLE = {
     "exif description": lambda t: with_exif({exif.IMAGE_DESCRIPTION: t}),
-    "exif artist": lambda t: with_exif({exif.ARTIST: t}),
+    "exif artist": lambda t: with_exif({ARTIST: t}),
     "exif copyright": lambda t: with_exif({0x8298: t}),
     "exif user comment": lambda t: with_exif({}, {exif.USER_COMMENT: b"ASCII\0\0\0" + t.encode()}),
     "exif user comment, unicode": lambda t: with_exif(
@@ -166,7 +167,7 @@ WRITTEN_BY_PEOPLE = {
         f"png {k}": lambda t, k=k: png_with(text(k, t)) for k in ("parameters", "prompt", "workflow", "dream")
     },
     "webp description": lambda t: encoded(
-        photo_like(16, 16), "WEBP", exif=exif_block({exif.IMAGE_DESCRIPTION: t, exif.ARTIST: t})
+        photo_like(16, 16), "WEBP", exif=exif_block({exif.IMAGE_DESCRIPTION: t, ARTIST: t})
     ),
 }
 

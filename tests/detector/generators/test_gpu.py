@@ -9,10 +9,10 @@ from torch import nn
 
 from detector.errors import NotApplicable
 from detector.gan.device import _Recorded, recorded_step
-from detector.gan.flops import flops_per_picture
 from detector.generators import FAMILIES, make_family
 from detector.generators.family import Family, Recordable
 from detector.generators.spec import Spec
+from tests.bench.flops import flops_per_picture
 
 PLAIN = ["dbm", "dip"]  # chains that remember, and one network for each picture
 RECORDABLE = sorted(set(FAMILIES) - set(PLAIN))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from detector.gan.flops import flops_per_picture
 from detector.gan.minimised import Minimised
 from detector.generators import make_family
 from detector.generators.family import Recordable
+from tests.bench.flops import flops_per_picture
 from tests.detector.generators.made import sixteen
 
 ONE_LOSS = ["flowmatch", "pixelcnn", "realnvp", "recon", "vae"]

@@ -29,6 +29,7 @@ from detector.errors import CorpusError
 from detector.files import write_whole
 from detector.networks.traces import Heads, TraceNet, fake_score
 from detector.tensors import load_optimiser, named, optimiser_tensors, under
+from detector.threads import one_thread
 from detector.training_set import CODECS, Batch, TrainingSet, batch_of
 from detector.weights import save_tensors
 
@@ -90,7 +91,7 @@ def train(
     first = _resume(run, learner)
     average = Average(learner.net, options.averaging, into=learner.average)
     total = options.epochs * options.steps_per_epoch
-    with _one_thread():
+    with one_thread():
         for epoch in range(first, options.epochs):
             # A generator per epoch: a resumed run draws what an uninterrupted one would have drawn.
             rng = np.random.default_rng([options.seed, epoch])
@@ -120,17 +121,6 @@ def _learner(data: TrainingSet, options: TrainingOptions) -> _Learner:
     nets[1].load_state_dict(nets[0].state_dict())
     optimiser = torch.optim.AdamW(nets[0].parameters(), options.learning_rate, weight_decay=1e-2)
     return _Learner(net=nets[0], average=nets[1].eval(), optimiser=optimiser)
-
-
-class _one_thread:  # noqa: N801  used as a context manager
-    """More threads give other sums in another order, and the process may have other work."""
-
-    def __enter__(self) -> None:
-        self._before = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *_error: object) -> None:
-        torch.set_num_threads(self._before)
 
 
 def _step(

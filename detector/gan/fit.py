@@ -30,6 +30,7 @@ from detector.gan.pictures import Batches
 from detector.gan.store import digest_of
 from detector.generators.family import Family
 from detector.generators.spec import Budget, ImageSource
+from detector.threads import one_thread
 
 WINDOW_STEPS = 50  # losses are averaged over so many steps before they are read
 CHECKPOINT_SECONDS = 30.0
@@ -88,7 +89,7 @@ def fit(
     precision = precision or fastest_precision(place)
     if run is not None:
         claim(run, _identity(family, source, seed, place, precision))
-    with _one_thread(place), torch.random.fork_rng(devices=[]), _Signals() as signals:
+    with one_thread(), torch.random.fork_rng(devices=[]), _Signals() as signals:
         try:
             return _Fit(family, source, budget, seed, run, place, precision, report).go(signals)
         except torch.OutOfMemoryError as e:
@@ -282,14 +283,3 @@ class _Signals:
             signal.signal(number, handler)
         if self.arrived is not None:
             signal.raise_signal(self.arrived)
-
-
-@contextmanager
-def _one_thread(place: torch.device) -> Iterator[None]:
-    """More threads than one share no work of this size, and would change the order of sums."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from detector.generators import make_family, parse_spec
 from detector.generators.density import step_noise
 from detector.generators.family import Aligned, Family, Likelihood, Translating
 from detector.generators.spec import Budget, ImageSource, Spec
+from detector.threads import one_thread
 
 if TYPE_CHECKING:
     from detector.gan.fit import FitResult
@@ -174,7 +175,7 @@ class Fitted:
             size = min(CHUNK, n - at)
             rng = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, i]).generate_state(1)[0]))
             chunk = None if wanted is None else wanted[at : at + size]
-            with _quiet():
+            with one_thread(), torch.no_grad():
                 out.append(as_bytes(self.family.draw(size, rng, chunk)))
         return np.concatenate(out)
 
@@ -192,7 +193,7 @@ class Fitted:
         family = self.family
         if not isinstance(family, Aligned):
             raise NotApplicable(f"{self.spec.family} draws pictures and cannot pass one through itself")
-        with _quiet():
+        with one_thread(), torch.no_grad():
             return np.concatenate([as_bytes(family.reconstruct(x)) for x in self._chunks(images)])
 
     def translate(self, images: NDArray[np.uint8], to: int) -> NDArray[np.uint8]:
@@ -200,7 +201,7 @@ class Fitted:
         family = self.family
         if not isinstance(family, Translating):
             raise NotApplicable(f"{self.spec.family} does not translate pictures")
-        with _quiet():
+        with one_thread(), torch.no_grad():
             return np.concatenate([as_bytes(family.translate(x, to)) for x in self._chunks(images)])
 
     def log_prob(
@@ -211,7 +212,7 @@ class Fitted:
         family = self.family
         if not isinstance(family, Likelihood):
             raise NotApplicable(f"{self.spec.family} does not know how likely a picture is")
-        with _quiet():
+        with one_thread(), torch.no_grad():
             stepped = (
                 x if noise is None else x + step_noise(x.shape, noise).to(x) for x in self._chunks(images)
             )
@@ -224,16 +225,3 @@ class Fitted:
         device = self.family.progress.device
         for at in range(0, len(whole), CHUNK):
             yield as_floats(whole[at : at + CHUNK]).to(device)
-
-
-class _quiet:  # noqa: N801  used as a context manager
-    """No gradients, and one thread, because sums over threads come in another order."""
-
-    def __enter__(self) -> None:
-        self._threads, self._mode = torch.get_num_threads(), torch.no_grad()
-        torch.set_num_threads(1)
-        self._mode.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._mode.__exit__(*error)
-        torch.set_num_threads(self._threads)

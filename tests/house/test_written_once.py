@@ -54,6 +54,7 @@ MECHANISMS: dict[str, tuple[str, Callable[[ast.AST], bool]]] = {
         "detector/tensors.py",
         lambda n: isinstance(n, ast.Constant) and n.value == "param_groups",
     ),
+    "one thread for a while": ("detector/threads.py", lambda n: calls(n, "get_num_threads")),
     "the type of a picture by its first bytes": (
         "detector/gan/sources.py",
         lambda n: isinstance(n, ast.Constant) and n.value == b"\xff\xd8\xff",
@@ -95,6 +96,7 @@ def test_the_laboratory_writes_it_once(what: str) -> None:
             "def ema(net, mean):\n for a, b in zip(mean.parameters(), net):\n  a.mul_(0.9).add_(b)",
         ),
         ("the state of an optimiser by name", "o.load_state_dict({'state': s, 'param_groups': g})"),
+        ("one thread for a while", "before = torch.get_num_threads()"),
         ("the type of a picture by its first bytes", "data[:3] == b'\\xff\\xd8\\xff'"),
     ],
 )

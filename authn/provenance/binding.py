@@ -27,8 +27,11 @@ from signer.errors import InputRefused, ManifestMalformed
 from signer.jumbf import ManifestBoxes, Span, Superbox, manifests
 
 MAX_RANGES = 64
-# What an exclusion may leave out beside the store itself: the headers of the segments or chunks around it.
-_AROUND = 32
+# What an exclusion may leave out beside the store itself: before it the headers of the segment or chunk that
+# it lies in, behind it their checksum or padding; and what stands between two pieces of it.
+_AROUND = {"image/jpeg": (12, 0), "image/png": (8, 4)}
+_AROUND_ELSEWHERE = (32, 4)
+_BETWEEN = 28
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
 
 
@@ -142,7 +145,7 @@ def bound(
     kind = label.split("__")[0].removeprefix("c2pa.hash.").split(".v")[0]
     used = _algorithm(content.get("alg") or algorithm or "sha256")
     if kind == "data":
-        ranges = _kept(content, media.data, store)
+        ranges = _kept(content, media, store)
         if not _fits(content.get("hash"), used, (memoryview(media.data)[s.start : s.end] for s in ranges)):
             raise Differs("assertion.dataHash.mismatch", "the file's bytes are not those that were signed")
         return "assertion.dataHash.match"
@@ -154,30 +157,34 @@ def bound(
     raise Open(f"the hard binding {label} is not computed here")
 
 
-def _kept(content: Mapping[object, object], data: bytes, store: Sequence[Span]) -> list[Span]:
+def _kept(content: Mapping[object, object], media: Media, store: Sequence[Span]) -> list[Span]:
     """The ranges under the digest: all but exclusions, which must leave out the store and nothing else."""
     exclusions = _list(content.get("exclusions"), "exclusions")
     if len(exclusions) > MAX_RANGES:
         raise Open(f"the hard binding leaves out more than {MAX_RANGES} ranges")
-    kept, at = [], 0
+    data, kept, at = media.data, [], 0
+    around = _AROUND.get(media.media_type, _AROUND_ELSEWHERE)
     for item in exclusions:
         start, length = (_map(item, "an exclusion").get(key) for key in ("start", "length"))
         if not isinstance(start, int) or not isinstance(length, int) or start < at or length < 0:
             raise Open("the ranges that the hard binding leaves out are not in order")
-        if start + length > len(data) or not _is_around(Span(start=start, end=start + length), store):
+        if start + length > len(data) or not _is_around(Span(start=start, end=start + length), store, around):
             raise LeavesOut("the hard binding leaves out more than the manifest store")
         kept.append(Span(start=at, end=start))
         at = start + length
     return [*kept, Span(start=at, end=len(data))]
 
 
-def _is_around(left_out: Span, store: Sequence[Span]) -> bool:
-    """Whether every byte of the range lies in the store, or in the few around one of its pieces."""
+def _is_around(left_out: Span, store: Sequence[Span], around: tuple[int, int]) -> bool:
+    """Whether every byte of the range lies in the store, between its pieces, or in the few around it. A range
+    without bytes leaves nothing out."""
+    before, behind = around
     at = left_out.start
-    for span in sorted(store, key=lambda s: s.start):
-        if span.start - _AROUND <= at <= span.end + _AROUND:
-            at = span.end + _AROUND
-    return left_out.end <= at
+    for i, span in enumerate(pieces := sorted(store, key=lambda s: s.start)):
+        before_it = _BETWEEN if i and span.start - pieces[i - 1].end <= _BETWEEN else before
+        if span.start - before_it <= at <= span.end + behind:
+            at = span.end + behind
+    return left_out.end <= max(at, left_out.start)
 
 
 def _check_boxes(

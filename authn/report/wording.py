@@ -191,6 +191,11 @@ POLICY_CODE = "assay.policy.claimVersion"
 # Used only where the axis is not established, so that no code can make an answer sound stronger.
 REFINED_WORDS = (
     (
+        Axis.INTEGRITY,
+        "assay.integrity.leavesOut",
+        Words(answer="Only part of the file was signed", not_proven="What was left out may have changed."),
+    ),
+    (
         Axis.SIGNER,
         "claimSignature.mismatch",
         Words(

@@ -32,11 +32,15 @@ _SETTINGS = {
 Binding = Mapping[str, object]
 
 
-def jpeg_but(leaf: Issued, data: bytes, *ranges: tuple[bytes, int]) -> bytes:
-    """A digest over all but the store and each range: so many bytes behind the last place of these."""
+def jpeg_but(
+    leaf: Issued, data: bytes, *ranges: tuple[bytes, int], before: int = 0, behind: int = 0
+) -> bytes:
+    """A digest over all but the store, so many bytes directly before and behind it, and each range: so many
+    bytes behind the last place of these."""
 
     def binding(file: bytes, at: int, end: int) -> Binding:
         out = sorted([(at, end - at), *((file.rindex(mark) + len(mark), size) for mark, size in ranges)])
+        out = [(at - before, before)] * bool(before) + out[:1] + [(end, behind)] * bool(behind) + out[1:]
         digest, last = hashlib.sha256(), 0
         for start, length in out:
             digest.update(file[last:start])

@@ -68,6 +68,15 @@ def test_a_binding_that_leaves_out_content_establishes_nothing_though_both_engin
     assert not any("have not changed" in s.text for s in report.statements if s.value)
 
 
+@pytest.mark.parametrize(("before", "behind"), [(0, 1), (0, 4), (0, 20), (0, 40), (13, 0), (18, 0), (18, 30)])
+def test_the_bytes_beside_the_store_are_content_too(pki: TestPki, before: int, behind: int) -> None:
+    """Directly behind it begin the tables that the picture is decoded by."""
+    data = jpeg_but(pki.leaf(), photo(), before=before, behind=behind)
+    assert engines_establish(data, "image/jpeg")
+    axis = examined(pki, data, "a.jpg").cryptographic.axis(Axis.INTEGRITY)
+    assert (axis.outcome, axis.findings[0].code) == (N, LEAVES_OUT)
+
+
 def test_pixels_that_were_left_out_can_be_changed_by_anybody_and_the_report_does_not_deny_it(
     pki: TestPki,
 ) -> None:

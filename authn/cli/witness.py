@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authn.cli.given import read_log_keys
 from authn.cli.out import say, say_block
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from authn.tlog.cosignature import Cosigner
-    from authn.tlog.witness import Witness
+    from authn.tlog.witness import KnownLog, Witness
 
 KEY, NAME, DATABASE = "witness.key.pem", "witness.name", "witness.db"
 
@@ -43,6 +44,7 @@ def init(home: Path, name: str, post_quantum: bool) -> None:
 
     from authn.errors import NoteError
     from authn.tlog.note import check_name
+    from authn.tlog.witness import Witness
     from signer.durable import create_durably
 
     try:
@@ -54,6 +56,7 @@ def init(home: Path, name: str, post_quantum: bool) -> None:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_durably(home / NAME, f"{name}\n".encode())
+        Witness(home / DATABASE, (), ())
         create_durably(home / KEY, pem)
     except FileExistsError as e:
         raise click.UsageError(f"{home} holds a witness already") from e
@@ -93,10 +96,8 @@ def serve(home: Path, listen: str, logs: tuple[str, ...]) -> None:
 @home_option
 def evidence(home: Path) -> None:
     """Print what logs signed and cannot both be true; exit code 1 when there is a split view."""
-    from authn.tlog.witness import Witness
-
     _cosigner(home)  # a folder without a witness gets no database
-    kept = Witness(home / DATABASE, (), ()).evidence()
+    kept = _remembering(home, ()).evidence()
     for item in kept:
         what = "two roots for one size" if item.split_view else "not shown to continue"
         say(f"# {item.origin}: {what}")
@@ -106,9 +107,27 @@ def evidence(home: Path) -> None:
 
 
 def _open(home: Path, logs: tuple[str, ...]) -> Witness:
+    from authn.errors import NoteError, Unavailable
+    from authn.tlog.witness import parse_log
+
+    try:
+        known = [parse_log(text) for text in logs]
+    except NoteError as e:
+        raise Unavailable(f"the key of a log cannot be read: {e.detail}") from e
+    return _remembering(home, known, _cosigner(home))
+
+
+def _remembering(home: Path, logs: Sequence[KnownLog], *signers: Cosigner) -> Witness:
+    """A key whose memory was lost would sign what contradicts what it signed before."""
+    from authn.errors import Unavailable
     from authn.tlog.witness import Witness
 
-    return Witness(home / DATABASE, read_log_keys(logs), (_cosigner(home),))
+    if not (home / DATABASE).is_file():
+        raise Unavailable(
+            f"{home / DATABASE} is missing, so nobody knows what this witness has signed; "
+            "its key may sign no more: `assay witness init` makes another witness"
+        )
+    return Witness(home / DATABASE, logs, signers)
 
 
 def _cosigner(home: Path) -> Cosigner:

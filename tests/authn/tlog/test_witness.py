@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
@@ -198,8 +199,7 @@ def test_of_two_that_continue_from_one_size_at_once_one_wins(witness: Witness) -
 
 
 @contextmanager
-def served(home: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    log = str(HISTORY.key.verifier)
+def served(home: Path, log: str = str(HISTORY.key.verifier)) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     command = (sys.executable, "-m", "authn", "witness", "serve", "--home", str(home))
     process = subprocess.Popen(
         (*command, "--listen", "127.0.0.1:0", "--log", log),
@@ -263,3 +263,27 @@ def test_a_witness_that_is_killed_at_any_moment_never_signs_a_second_history(tmp
                     promised = size
             killer.join()
     assert promised > 0
+
+
+@pytest.mark.parametrize("command", [("serve", "--log", str(HISTORY.key.verifier)), ("evidence",)])
+def test_a_witness_that_lost_its_memory_signs_no_more(tmp_path: Path, command: tuple[str, ...]):
+    home = tmp_path / "w"
+    run = partial(subprocess.run, capture_output=True, text=True, timeout=60, check=False)
+    assay = (sys.executable, "-m", "authn", "witness")
+    assert run([*assay, "init", "--home", str(home), "--name", "w.example/k"]).returncode == 0
+    assert run([*assay, "evidence", "--home", str(home)]).returncode == 0
+    for path in home.glob("witness.db*"):
+        path.unlink()
+    found = run([*assay, command[0], "--home", str(home), *command[1:]])
+    assert (found.returncode, "nobody knows what this witness has signed" in found.stderr) == (4, True)
+    assert not (home / "witness.db").exists()
+
+
+def test_the_command_takes_logs_that_are_not_called_as_their_key(tmp_path: Path):
+    home = tmp_path / "w"
+    init = (sys.executable, "-m", "authn", "witness", "init", "--home", str(home), "--name", "w.example/k")
+    subprocess.run(init, capture_output=True, timeout=60, check=True)
+    with served(home, f"{HISTORY.key.verifier} some database tree") as (url, _):
+        assert post(url, HISTORY.request(0, 1))[0] == 404
+        other = HISTORY.request(0, 1).replace(ORIGIN.encode() + b"\n", b"some database tree\n", 1)
+        assert post(url, other)[0] == 403  # known, and not signed as such

@@ -152,7 +152,7 @@ def test_a_folder_without_held_out_photos_is_one_sentence(index: PhotoIndex, tmp
 
 def test_only_families_of_any_size_make_fakes_of_regions() -> None:
     fitted = [Fitted(make_family(n, side=16, width=8)) for n in ("vae", "cyclegan", "dcgan")]
-    makers = zoo_makers(fitted)
+    makers = zoo_makers(fitted, slowest=60)
     assert list(makers) == ["cyclegan"]
     assert makers["cyclegan"](scene(256, 256, 0)).shape == (256, 256, 3)
 

@@ -19,14 +19,23 @@ MAX_TEXT = 300
 DEVICE_ASSERTION = "org.assay.device"
 
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_NOBODY_S = Finding(
+    code="assay.history.notExamined",
+    outcome=Outcome.NOT_EXAMINED,
+    detail="the claim signature does not verify: nobody can be said to have written this history",
+)
 # Statements about who signed an ingredient, not about whether it was changed.
 _UNSETTLED = frozenset(
     {"signingCredential.untrusted", "signingCredential.expired", "timeStamp.untrusted"} | c2pa_codes.COULD_NOT
 )
 
 
-def history_axis(answer: EngineAnswer, others: tuple[EngineAnswer, ...]) -> AxisEvidence:
-    """Established: actions are well-formed and nothing recorded about an ingredient speaks against it."""
+def history_axis(
+    answer: EngineAnswer, others: tuple[EngineAnswer, ...], signature_holds: bool | None = True
+) -> AxisEvidence:
+    """Established: actions are well-formed and nothing recorded about an ingredient speaks against it.
+
+    Where the claim signature is refuted, nobody can be said to have written any of it."""
     if answer.state is not EngineState.READ:
         return AxisEvidence(axis=Axis.HISTORY, outcome=Outcome.NOT_EXAMINED, findings=(_not_read(answer),))
     findings = tuple(_failures(answer, others))
@@ -35,6 +44,8 @@ def history_axis(answer: EngineAnswer, others: tuple[EngineAnswer, ...]) -> Axis
         outcome = Outcome.REFUTED
     elif findings:
         outcome = Outcome.NOT_EXAMINED
+    elif signature_holds is False:
+        outcome, findings = Outcome.NOT_EXAMINED, (_NOBODY_S,)
     else:
         outcome, findings = Outcome.ESTABLISHED, (_nothing_against(answer),)
     return AxisEvidence(axis=Axis.HISTORY, outcome=outcome, findings=findings)

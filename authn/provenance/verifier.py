@@ -91,7 +91,7 @@ def verify_media(
     known = Known(certificates=own.certificates, roots=roots.signer, crls=roots.crls, registry=registry)
     judged = Judged(proven=stamps.proven, as_of=as_of)
     revocation = revocation_axis(known if key else None, judged, answers)  # 10
-    history = history_axis(answers[0], tuple(answers[1:]))  # 11
+    history = history_axis(answers[0], tuple(answers[1:]), own.signature_holds)  # 11
     log = log_axis(own, receipt, logs)  # 13
     time, not_before = _with_lower_bound(stamps, integrity, answers[0], logs)  # 14
     return CryptographicEvidence(

@@ -78,6 +78,13 @@ def test_a_code_that_c2pa_does_not_list_is_shown_and_counts_on_no_axis(code: str
     assert with_structure(PRESENT, answers) is PRESENT
 
 
+def test_a_history_whose_claim_signature_is_refuted_is_nobody_s() -> None:
+    answers = (answer("one"), answer("two"))
+    found = {h: history_axis(answers[0], answers[1:], h) for h in (True, None, False)}
+    assert {h: axis.outcome for h, axis in found.items()} == {True: E, None: E, False: N}
+    assert found[False].findings[0].code == "assay.history.notExamined"
+
+
 def test_a_code_of_its_own_in_place_of_an_answer_establishes_nothing() -> None:
     silent = answer("two", success=(), failure=["com.adobe.prerelease"])
     assert integrity(answer("one"), silent) is N

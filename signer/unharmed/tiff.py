@@ -21,6 +21,7 @@ _NAMES = {273: "strip", 324: "tile", 513: "JPEG", 288: "free space"}
 _MAX_ENTRIES = 500_000
 _MAX_DEPTH = 8
 _MAX_OVERLAP = 16  # how often the strips of all pages together may cover the file
+_MAX_POSITIONS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class _Walk:
         self._seen: dict[int, int] = {}
         self._left = _MAX_ENTRIES
         self._bytes_left = _MAX_OVERLAP * len(data)
+        # Each takes two bytes of the file at least, unless tables of positions lie upon each other.
+        self._positions_left = min(_MAX_POSITIONS, len(data))
 
     def parts(self) -> list[Part]:
         found = [Part(name="the header", start=0, end=4)]
@@ -103,5 +106,8 @@ class _Walk:
             yield Part(name=f"{name}, {_NAMES[places.tag]} {i + 1}", start=start, end=end)
 
     def _numbers(self, entry: _Entry) -> tuple[int, ...]:
+        self._positions_left -= entry.count
+        if self._positions_left < 0:
+            raise ValueError("its tables of positions lie upon each other, or are too many")
         form = f"{self._order}{entry.count}{_LETTERS[entry.kind]}"
         return struct.unpack_from(form, self._data, entry.start)

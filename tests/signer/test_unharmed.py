@@ -269,7 +269,7 @@ def test_directories_that_hang_below_each_other_without_end_are_refused() -> Non
 
 @pytest.mark.parametrize("tag", [273, 324, 330])
 def test_one_table_of_positions_for_many_pages_is_refused_before_it_is_read_for_each(tag: int) -> None:
-    """50 pages share 2,000 positions of strips, tiles or directories; into a photo a thousand times as many fit."""
+    """50 pages share 2,000 positions; into a photo a thousand times as many fit."""
     pages, positions = 50, 2000
     table = 8 + pages * 30
     out = bytearray(b"II*\0\x08\0\0\0")

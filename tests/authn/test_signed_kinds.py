@@ -85,7 +85,7 @@ def test_files_that_were_signed_and_then_not_verified_are(
 SOURCES = (LearnedSource(), SymmetrySource(), MetadataSource(), CompressionSource())
 
 
-@pytest.mark.parametrize("name", OVERSIZED.keys() - {"wide.gif"})  # GIF is not signed here
+@pytest.mark.parametrize("name", sorted(OVERSIZED.keys() - {"wide.gif"}))  # GIF is not signed here
 def test_a_signed_picture_over_the_limit_of_pixels_is_established_and_not_decoded(
     camera: Camera, tmp_path: Path, name: str
 ) -> None:

@@ -97,16 +97,17 @@ def test_a_body_that_proves_nothing_enrols_nobody(
     assert rows(services)[:2] == (0, 0)
 
 
-def versions() -> list[bytes]:
+def of_version(version: int) -> bytes:
     der = base64.b64decode(body())
     at = der.index(b"\x02\x01\x00")  # the version, which PKCS#10 has as 0
-    return [der[: at + 2] + bytes([version]) + der[at + 3 :] for version in (1, 2, 3, 29, 0x7F, 0x80, 0xFF)]
+    return der[: at + 2] + bytes([version]) + der[at + 3 :]
 
 
-@pytest.mark.parametrize("der", versions(), ids=lambda d: d[:12].hex())
+@pytest.mark.parametrize("version", [1, 2, 3, 29, 0x7F, 0x80, 0xFF])
 def test_a_request_of_another_version_is_refused_in_words(
-    client: FlaskClient, services: Services, der: bytes
+    client: FlaskClient, services: Services, version: int
 ) -> None:
+    der = of_version(version)
     for path in (ENROL, RENEW):
         for data in (base64.b64encode(der), der):
             answer = client.post(path, data=data, headers={**KIND, **BASIC})

@@ -115,7 +115,8 @@ def test_the_exit_code_follows_the_policy_that_was_asked_for(
 ) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / name).write_bytes((attacks / name).read_bytes())
-    done = audit(tmp_path, "photos", "--no-heuristics", "--no-html", "--fail-on", fail_on, *roots(attacks))
+    options = ("--no-heuristics", "--no-html", "--as-of", "2026-11-24T00:00:00Z", "--fail-on", fail_on)
+    done = audit(tmp_path, "photos", *options, *roots(attacks))
     assert done.returncode == code, done.stderr
 
 

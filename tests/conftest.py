@@ -14,8 +14,8 @@ from tests.doubles.swtpm import SoftTpm, leave_clean, running_swtpm
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Werkzeug's test client writes forms of more than 500 kB into a temporary file and never closes it: the warning
-# failed whichever test the collector ran in. In memory there is nothing to close.
+# The test client of werkzeug writes forms of more than 500 kB into a temporary file and never closes it: the
+# warning failed whichever test the collector ran in. In memory there is nothing to close.
 stream_encode_multipart.__defaults__ = (False, *stream_encode_multipart.__defaults__[1:])
 
 

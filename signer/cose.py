@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from signer.cbor import NotCbor, read_cbor
 from signer.errors import ManifestMalformed, ManifestUnsupported, SignatureUnsupported, SigningFailed
 
 COSE_SIGN1_TAG = 18
@@ -192,8 +193,8 @@ def _mapping(value: object, what: str) -> Mapping[object, object]:
 
 def _loads(cbor: bytes) -> object:
     try:
-        return cbor2.loads(cbor)
-    except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError, MemoryError) as e:
+        return read_cbor(cbor)
+    except NotCbor as e:
         raise ManifestMalformed("the claim signature is no CBOR") from e
 
 

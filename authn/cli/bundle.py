@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from authn.cli.beside import with_manifest
-from authn.cli.given import Given, read_receipt, trust_options
+from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say
 from authn.config import Settings, load_settings
 from authn.media import Media, MediaLimits, unparsed_file
@@ -19,20 +19,7 @@ from signer.durable import write_new
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write; default: FILE.assay.zip.")
 @click.option("--without-media", is_flag=True, help="Leave the media out; their digest is in it.")
-@click.option(
-    "--receipt",
-    "receipt_file",
-    type=click.Path(path_type=Path),
-    metavar="RECEIPT",
-    help="Receipt of a log about FILE; FILE.tlog-proof is taken by itself.",
-)
-@click.option(
-    "--manifest",
-    "manifest_file",
-    type=click.Path(path_type=Path),
-    metavar="STORE",
-    help="Manifest store of FILE, kept outside it; FILE's name with .c2pa is taken by itself.",
-)
+@beside_options("FILE")
 @trust_options
 @click.pass_context
 def bundle(

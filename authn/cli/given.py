@@ -148,6 +148,23 @@ def log_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def beside_options(which: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What may lie beside a file: ``receipt_file`` and ``manifest_file``. ``which`` file, in words."""
+
+    def options(command: Callable[..., None]) -> Callable[..., None]:
+        for option in (
+            click.option("--manifest", "manifest_file", type=click.Path(path_type=Path), metavar="STORE",
+                         help=f"Manifest store of {which}, kept outside it; FILE's name with .c2pa is taken "
+                         "by itself."),
+            click.option("--receipt", "receipt_file", type=click.Path(path_type=Path), metavar="RECEIPT",
+                         help=f"Receipt of a log about {which}; FILE.tlog-proof is taken by itself."),
+        ):  # fmt: skip
+            command = option(command)
+        return command
+
+    return options
+
+
 def trust_options(command: Callable[..., None]) -> Callable[..., None]:
     """What ``verify`` and ``bundle`` have in common."""
     for option in (

@@ -12,7 +12,7 @@ import click
 
 from authn.cli.beside import with_manifest
 from authn.cli.fail_on import CONTRADICTION, FailOn
-from authn.cli.given import Given, read_receipt, trust_options
+from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
 from authn.cli.target import Kind, refuse_other
 from authn.config import load_settings
@@ -44,20 +44,7 @@ if TYPE_CHECKING:
     show_default=True,
     help=FailOn.HELP,
 )
-@click.option(
-    "--receipt",
-    "receipt_file",
-    type=click.Path(path_type=Path),
-    metavar="RECEIPT",
-    help="Receipt of a log about the one FILE; FILE.tlog-proof is taken by itself.",
-)
-@click.option(
-    "--manifest",
-    "manifest_file",
-    type=click.Path(path_type=Path),
-    metavar="STORE",
-    help="Manifest store of the one FILE, kept outside it; FILE's name with .c2pa is taken by itself.",
-)
+@beside_options("the one FILE")
 @click.option(
     "--bundle",
     "bundle_file",

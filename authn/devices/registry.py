@@ -96,16 +96,10 @@ def parse_reason(reason: str) -> str:
 
 
 class Registry:
-    """Implements ``RegistryView``. Every method raises ``Unavailable`` when the database cannot be used.
-
-    It can be pickled: the copy opens the same database for itself.
-    """
+    """Implements ``RegistryView``. Every method raises ``Unavailable`` when the database cannot be used."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-
-    def __reduce__(self) -> tuple[Callable[[str], Registry], tuple[str]]:
-        return open_registry, (self._engine.url.render_as_string(hide_password=False),)
 
     def enrol(
         self,

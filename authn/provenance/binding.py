@@ -13,8 +13,6 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 
-import cbor2
-
 from authn import __version__
 from authn.media import Media
 from authn.provenance.box_map import STORE, NoMap, Part, box_map
@@ -22,6 +20,7 @@ from authn.provenance.engines import MAX_DETAIL, EngineAnswer, EngineCode, Engin
 from authn.provenance.left_out import bmff_left_out
 from authn.provenance.own import OwnReading
 from authn.provenance.reading import LEAVES_OUT, OWN
+from signer.cbor import NotCbor, read_cbor
 from signer.container import manifest_spans
 from signer.errors import InputRefused, ManifestMalformed
 from signer.jumbf import ManifestBoxes, Span, Superbox, manifests
@@ -239,8 +238,8 @@ def _algorithm(name: object) -> str:
 
 def _loads(cbor: bytes) -> object:
     try:
-        return cbor2.loads(cbor)
-    except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError, MemoryError) as e:
+        return read_cbor(cbor)
+    except NotCbor as e:
         raise Open("the claim or its hard binding is no CBOR") from e
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import cbor2
-
 from authn.devices import RegistryView
 from authn.evidence import AxisEvidence, Finding, Outcome
 from authn.provenance.axes import spki_sha256
 from authn.provenance.own import OwnReading
+from signer.cbor import read_cbor
 from signer.claim import DEVICE_ASSERTION
 
 MAX_COUNTER = 1 << 53
@@ -29,8 +28,8 @@ def counter_of(own: OwnReading) -> int | None:
         return None
     content = found[0].content.of(own.store)
     try:
-        data = json.loads(content) if found[0].content_type == b"json" else cbor2.loads(content)
-    except (ValueError, TypeError, cbor2.CBORDecodeError, RecursionError, OverflowError):
+        data = json.loads(content) if found[0].content_type == b"json" else read_cbor(content)
+    except (ValueError, RecursionError):
         return None
     counter = data.get("counter") if isinstance(data, dict) else None
     return counter if type(counter) is int and 0 < counter < MAX_COUNTER else None

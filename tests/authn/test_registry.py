@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -203,11 +202,6 @@ def test_an_id_wins_over_a_device_that_took_it_as_its_name(intake: Intake, regis
     device = intake.enrol("camera", csr_of(), NOW).device
     intake.enrol(device.device_id, csr_of(), NOW)
     assert registry.find(device.device_id).name == "camera"
-
-
-def test_a_copy_for_another_process_sees_the_same_devices(intake: Intake, registry: Registry) -> None:
-    intake.enrol("camera", csr_of(), NOW)
-    assert pickle.loads(pickle.dumps(registry)).list() == registry.list()
 
 
 def test_the_enrolment_token_is_made_once_and_private(tmp_path: Path) -> None:

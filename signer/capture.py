@@ -16,7 +16,6 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from signer.claim import CaptureClaim, DeviceAssertion
-from signer.container import read_manifest
 from signer.credential import refuse_signed, sign_media
 from signer.device import DeviceIdentity, next_counter
 from signer.errors import AlreadySigned, ContainerUnreadable, InputRefused, ManifestMalformed, SigningFailed
@@ -24,6 +23,7 @@ from signer.formats import media_type_of
 from signer.freshness import newest_checkpoint, nonce_of
 from signer.keys import open_key
 from signer.mediafile import create_media_file, held_media_file, replace_media_file
+from signer.proof.container import read_manifest
 from signer.spool import Entry, Spool, new_entry
 from signer.unharmed import refuse_harm
 

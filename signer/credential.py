@@ -30,8 +30,8 @@ from signer.embed import jpeg, tiff
 from signer.embed.bmff import make_room
 from signer.embed.layout import Layout
 from signer.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
+from signer.proof.usages import SIGNER_USAGES, usage_config
 from signer.uninterrupted import uninterrupted
-from signer.usages import SIGNER_USAGES, usage_config
 
 # Read from "trust.trust_config" only; without it the engine refuses the C2PA claim-signing key usage.
 _KEY_USAGES = usage_config(SIGNER_USAGES)

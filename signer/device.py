@@ -14,9 +14,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.certificates import Certificate, read_pem
 from signer.durable import write_durably
 from signer.errors import DeviceUnusable
+from signer.proof.certificates import Certificate, read_pem
 
 RECORD_VERSION = 1
 SIGNER_ROOTS_FILE, TSA_ROOTS_FILE, LOG_KEY_FILE = "signer-roots.pem", "tsa-roots.pem", "log.vkey"

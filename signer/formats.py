@@ -1,8 +1,8 @@
 """What kind of media the bytes are, and whether they are all there: before anything is signed.
 
-Only containers in which the time-stamp can be stapled afterwards are signed (signer/container.py). The bytes
-decide, never the name, with one exception: camera raw formats look like TIFF, and rewriting them would break
-the maker's notes, which hold absolute offsets.
+Only containers in which the time-stamp can be stapled afterwards are signed (signer/proof/container.py). The
+bytes decide, never the name, with one exception: camera raw formats look like TIFF, and rewriting them would
+break the maker's notes, which hold absolute offsets.
 """
 
 from __future__ import annotations

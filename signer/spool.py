@@ -34,7 +34,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from signer.certificates import Certificate
 from signer.credential import verify_binding
 from signer.durable import sync_folder, write_new
 from signer.errors import (
@@ -50,8 +49,9 @@ from signer.errors import (
     UnreadableMedia,
 )
 from signer.mediafile import MediaFile, read_media_file, replace_media_file
+from signer.proof.certificates import Certificate
+from signer.proof.timestamp import build_request, parse_response, verify_token
 from signer.staple import bytes_to_stamp, has_token, staple
-from signer.timestamp import build_request, parse_response, verify_token
 from signer.unharmed import refuse_harm
 
 Fetch = Callable[[bytes], bytes]

@@ -7,10 +7,10 @@ token takes its place later, the length of the file and every byte under the har
 
 from __future__ import annotations
 
-from signer.container import read_manifest, replace_manifest
-from signer.cose import parse_claim_signature, stamped_message_v2, with_token
 from signer.errors import ManifestMalformed
-from signer.jumbf import active_manifest
+from signer.proof.container import read_manifest, replace_manifest
+from signer.proof.cose import parse_claim_signature, stamped_message_v2, with_token
+from signer.proof.jumbf import active_manifest
 
 
 def bytes_to_stamp(data: bytes, media_type: str) -> bytes:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import IO
 
 from authn.audit.entry import PIECE_BYTES, Entry, Inputs, bounded, left_out, shown, too_large
-from authn.errors import MediaTooLarge, UnreadableMedia
-from authn.media import MediaLimits
+from authn.core.errors import MediaTooLarge, UnreadableMedia
+from authn.core.media import MediaLimits
 
 # Photos hardly compress: an archive that unpacks to far more than its own size is no archive of photos.
 MAX_EXPANSION = 20

@@ -37,10 +37,10 @@ from authn.audit.results import (
     tally,
 )
 from authn.audit.run import Job, run
-from authn.confined import Opens
+from authn.core.media import MediaLimits
+from authn.core.report import Json, instant
 from authn.devices import DeviceRecord
-from authn.media import MediaLimits
-from authn.report.model import Json, instant
+from authn.examine.confined import Opens
 
 SUMMARY_FILE = "summary.json"
 PAGE_FILE = "summary.html"

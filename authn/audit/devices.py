@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from authn.audit.plan import replace_file
+from authn.core.errors import AuditError
 from authn.devices import DeviceRecord
 from authn.devices.snapshot import RegistryCopy, record_json, record_of
-from authn.errors import AuditError
 
 DEVICES_FILE = "devices.jsonl"
 

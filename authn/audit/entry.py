@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from authn.errors import MediaTooLarge, UnreadableMedia
-from authn.media import MediaLimits
+from authn.core.errors import MediaTooLarge, UnreadableMedia
+from authn.core.media import MediaLimits
 
 PIECE_BYTES = 1024 * 1024
 

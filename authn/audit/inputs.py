@@ -17,8 +17,8 @@ from typing import IO
 
 from authn.audit.archives import ARCHIVE_FAULTS, TarInputs, ZipInputs, open_archive
 from authn.audit.entry import PIECE_BYTES, Entry, Inputs, Skipped, bounded, left_out, shown, too_large
-from authn.errors import AuditError, UnreadableMedia
-from authn.media import MediaLimits
+from authn.core.errors import AuditError, UnreadableMedia
+from authn.core.media import MediaLimits
 
 __all__ = ["Entry", "Inputs", "Skipped", "TarInputs", "ZipInputs", "open_inputs", "shown"]
 

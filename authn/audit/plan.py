@@ -18,9 +18,9 @@ from datetime import datetime
 from pathlib import Path
 
 from authn.audit.inputs import Entry, Inputs, Skipped
-from authn.errors import AuditError
-from authn.instants import utc_of
-from authn.report.model import instant
+from authn.core.errors import AuditError
+from authn.core.instants import utc_of
+from authn.core.report import instant
 
 RUN_FILE = "run.json"
 PLAN_FILE = "plan.jsonl"

@@ -17,7 +17,7 @@ from pathlib import Path
 from authn.audit.entry import Entry
 from authn.audit.inputs import WITHIN
 from authn.audit.results import RESULTS_FILE, read_rows, row_line
-from authn.errors import AuditError
+from authn.core.errors import AuditError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from authn.errors import AuditError, UnsupportedMedia
-from authn.evidence import HeuristicOutcome, Outcome
-from authn.media import SIDECAR_SUFFIX, claimed_type
-from authn.tlog.receipt import RECEIPT_SUFFIX
+from authn.core.errors import AuditError, UnsupportedMedia
+from authn.core.evidence import HeuristicOutcome, Outcome
+from authn.core.media import SIDECAR_SUFFIX, claimed_type
+from authn.tlog.format.receipt import RECEIPT_SUFFIX
 
 RESULTS_FILE = "results.jsonl"
 SYNC_EVERY_ROWS = 64

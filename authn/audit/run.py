@@ -16,13 +16,13 @@ from pathlib import Path
 
 from authn.audit.inputs import Entry, Inputs, open_inputs
 from authn.audit.results import RESULTS_FILE, ResultsWriter, Row, read_rows, row_line
-from authn.confined import Confined, Examines, Opens, warm_up
-from authn.confinement import Holds
+from authn.core.confinement import Holds
+from authn.core.errors import AuthnError, ExaminationFailed, MediaError, UnreadableMedia
+from authn.core.media import Media, MediaLimits, claimed_type, media_of
+from authn.core.report import Report, refusal_json, report_json
 from authn.devices import RegistryView
-from authn.errors import AuthnError, ExaminationFailed, MediaError, UnreadableMedia
-from authn.line import Refusal
-from authn.media import Media, MediaLimits, claimed_type, media_of
-from authn.report.model import Report, refusal_json, report_json
+from authn.examine.confined import Confined, Examines, Opens, warm_up
+from authn.examine.line import Refusal
 
 # One answer carries a row per name; this bounds it when millions of paths hold the same bytes.
 MAX_NAMES_PER_EXAMINATION = 500

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
+from authn.core.evidence import Axis, HeuristicOutcome, Outcome, Question
+from authn.core.report import instant
+from authn.core.visible import visible
 from authn.report import wording
 from authn.report.cards import Document, moment, outcome_of
 from authn.report.html import content_security_policy, environment
-from authn.report.model import instant
-from authn.report.visible import visible
 
 MAX_REASONS_LISTED = 40
 MAX_OTHERS_LISTED = 400

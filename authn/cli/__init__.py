@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 import click
 
 from authn.cli.out import say, say_block, say_usage
-from authn.errors import AuthnError, BadRequest, Unavailable
-from detector.errors import DetectorError
+from authn.core.errors import AuthnError, BadRequest, Unavailable
+from detector.core.errors import DetectorError
 from signer.accepted import ignore_accepted
 from signer.errors import InputRefused, SignerError
 
@@ -43,7 +43,7 @@ COMMANDS = {
     "demo": ("authn.cli.demo", "demo", "Show the whole job on one photo."),
     "doctor": ("authn.cli.doctor", "doctor", "Say what this machine lacks and how to mend it."),
     "config": ("authn.cli.config", "config", "Show settings and where each comes from."),
-    "lab": ("authn.cli.lab", "lab", "Train, evaluate and document detectors."),
+    "lab": ("authn.cli.lab.detectors", "lab", "Train, evaluate and document detectors."),
 }
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authn.access.scopes import SCOPES, parse_scopes
 from authn.cli.out import say, say_json
-from authn.config import load_settings
-from authn.homes import refuse_device_home, require_registry
-from authn.report.model import instant
-from authn.report.visible import visible
-from authn.wiring import utc_now
+from authn.core.config import load_settings
+from authn.core.homes import refuse_device_home, require_registry
+from authn.core.report import instant
+from authn.core.visible import visible
+from authn.service.access.scopes import SCOPES, parse_scopes
+from authn.service.wiring import utc_now
 
 if TYPE_CHECKING:
-    from authn.access.keys import ApiKey, ApiKeys
+    from authn.service.access.keys import ApiKey, ApiKeys
 
 DAYS = 365
 
@@ -82,7 +82,7 @@ def log_(config_file: str | None, as_json: bool, holds: str | None) -> None:
     The last row's SEQ:SHA256 comes on stderr: keep it somewhere else, and later ask with --holds whether the
     log still begins as it did. Exit code 4 where it does not continue itself, 1 where it lacks that row.
     """
-    from authn.access.journal import START, Journal
+    from authn.service.access.journal import START, Journal
     from authn.store.engine import open_engine
 
     settings = load_settings(config_file)
@@ -115,7 +115,7 @@ def _kept_keys(config_file: str | None) -> ApiKeys:
 
 
 def _keys(config_file: str | None) -> ApiKeys:
-    from authn.access.keys import ApiKeys
+    from authn.service.access.keys import ApiKeys
     from authn.store.engine import open_engine
 
     return ApiKeys(open_engine(load_settings(config_file).database))

@@ -16,17 +16,17 @@ import click
 from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Instant
 from authn.cli.out import is_terminal, redraw, say, say_json
-from authn.config import Settings, load_settings
-from authn.confining import is_debugged, readable_paths, without_secrets
+from authn.core.config import Settings, load_settings
+from authn.core.evidence import Outcome
+from authn.core.media import MediaLimits
 from authn.devices import DeviceRecord
-from authn.evidence import Outcome
-from authn.media import MediaLimits
-from authn.wiring import utc_now
+from authn.examine.confining import is_debugged, readable_paths, without_secrets
+from authn.service.wiring import utc_now
 
 if TYPE_CHECKING:
     from authn.audit.conduct import Finished
-    from authn.confined import Examines
     from authn.devices import RegistryView
+    from authn.examine.confined import Examines
 
 RUNS_FOLDER = Path("runs")
 POLICY_FINDING, PARTIAL = 1, 3
@@ -140,7 +140,7 @@ def _open_examiner(
     registry: RegistryView | None,
 ) -> Examines:
     """Runs in each worker."""
-    from authn.wiring import open_examiner
+    from authn.service.wiring import open_examiner
 
     return open_examiner(
         settings,
@@ -152,7 +152,7 @@ def _open_examiner(
 
 
 def _devices(settings: Settings) -> Iterable[DeviceRecord] | None:
-    from authn.wiring import registry_if_any
+    from authn.service.wiring import registry_if_any
 
     registry = registry_if_any(settings)
     return None if registry is None else registry.list()
@@ -165,9 +165,9 @@ def _facts(
 
     The examiner itself is asked, with a probe, which roots, policy and engines its reports name.
     """
-    from authn.confined import PROBE, PROBE_NAME
-    from authn.media import media_of
-    from authn.provenance.roots import load_crls
+    from authn.core.media import media_of
+    from authn.examine.confined import PROBE, PROBE_NAME
+    from authn.pki.roots import load_crls
 
     examiner = _open_examiner(settings, signer_roots, tsa_roots, False, None)
     tool = examiner.examine(media_of(PROBE, PROBE_NAME)).tool
@@ -184,8 +184,8 @@ def _facts(
 
 
 def _detector(settings: Settings) -> str:
-    from detector.errors import ModelUnavailable
-    from detector.registry import DEFAULT_MODEL, open_card
+    from detector.core.errors import ModelUnavailable
+    from detector.models.registry import DEFAULT_MODEL, open_card
 
     name = settings.detector or DEFAULT_MODEL
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from authn.cli.out import say
-from authn.errors import UnreadableMedia
-from authn.media import MAX_SIDECAR_BYTES, SIDECAR_SUFFIX, Media, media_suffixes, with_sidecar
+from authn.core.errors import UnreadableMedia
+from authn.core.media import MAX_SIDECAR_BYTES, SIDECAR_SUFFIX, Media, media_suffixes, with_sidecar
 
 
 def with_manifest(media: Media, file: Path, given: Path | None) -> Media:

@@ -10,8 +10,8 @@ import click
 from authn.cli.beside import with_manifest
 from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say
-from authn.config import Settings, load_settings
-from authn.media import Media, MediaLimits, unparsed_file
+from authn.core.config import Settings, load_settings
+from authn.core.media import Media, MediaLimits, unparsed_file
 from signer.durable import write_new
 
 
@@ -53,9 +53,9 @@ def bundle(
 def _bundle(
     settings: Settings, given: Given, media: Media, receipt: str | None, *, with_media: bool
 ) -> bytes:
-    from authn.bundle import Basis, device_of, write_bundle
-    from authn.report.conclude import default_policy
-    from authn.wiring import registry_if_any
+    from authn.examine.bundle import Basis, device_of, write_bundle
+    from authn.examine.statements import default_policy
+    from authn.service.wiring import registry_if_any
 
     registry = registry_if_any(settings)
     basis = Basis(

@@ -14,10 +14,9 @@ import click
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from authn.cli.out import say
-from authn.config import Settings, load_settings
-from authn.errors import AuthnError, SettingsError
+from authn.core.config import Settings, load_settings
+from authn.core.errors import AuthnError, SettingsError
 from signer.capture import SignedCapture, sign_file
-from signer.certificates import Certificate, read_pem
 from signer.client import Client
 from signer.device import DeviceIdentity, choose_identity
 from signer.errors import (
@@ -32,6 +31,7 @@ from signer.errors import (
 from signer.freshness import remember_checkpoint
 from signer.http_signature import RequestSigner
 from signer.keys import open_key
+from signer.proof.certificates import Certificate, read_pem
 from signer.spool import Fetch, Spool, StampRun
 
 Roots = tuple[Certificate, ...]

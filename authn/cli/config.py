@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from authn.cli.out import say, say_json
-from authn.config import SETTINGS, load_settings
+from authn.core.config import SETTINGS, load_settings
 
 
 @click.group()

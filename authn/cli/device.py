@@ -10,17 +10,17 @@ import click
 
 from authn.cli.held import list_held, show_held
 from authn.cli.out import say, say_json
-from authn.config import Settings, load_settings
+from authn.core.config import Settings, load_settings
+from authn.core.errors import BadRequest
+from authn.core.homes import devices_of, has_registry, refuse_device_home, require_registry
+from authn.core.instants import parse_instant
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
-from authn.errors import BadRequest
-from authn.homes import devices_of, has_registry, refuse_device_home, require_registry
-from authn.instants import parse_instant
 from authn.pki.crl import Cause
-from authn.wiring import utc_now
+from authn.service.wiring import utc_now
 
 if TYPE_CHECKING:
     from authn.devices.registry import Registry
-    from authn.pki.revocation import Revocations
+    from authn.devices.revocation import Revocations
 
 
 @click.group()
@@ -43,7 +43,7 @@ def enrol(
     key (assurance level 0). A token (pkcs11:) or a TPM (tpm2:) does not give its key
     away, and a TPM says so to a service that takes its word (docs/formats/tpm.md).
     """
-    from authn.devices.enrolment import enrol_device
+    from authn.home.enrolment import enrol_device
 
     settings = load_settings(config_file, service_url=service_url, enrolment_token=token)
     if not settings.service_url:
@@ -62,7 +62,7 @@ def enrol(
 @click.pass_obj
 def renew(config_file: str | None, name: str, token: str | None) -> None:
     """Get a new certificate for the same key."""
-    from authn.devices.enrolment import renew_device
+    from authn.home.enrolment import renew_device
 
     settings = load_settings(config_file, enrolment_token=token)
     done = renew_device(settings, name, now=utc_now())
@@ -189,7 +189,7 @@ def _serial_of(settings: Settings, name: str, serial: str) -> int:
 
 
 def _revocations(settings: Settings) -> Revocations:
-    from authn.wiring import open_revocations
+    from authn.service.wiring import open_revocations
 
     require_registry(settings)
     return open_revocations(settings)

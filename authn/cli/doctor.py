@@ -7,9 +7,9 @@ import sys
 import click
 
 from authn.cli.out import say, say_json
-from authn.config import load_settings
-from authn.doctor import Check, State, examine_machine
-from authn.wiring import utc_now
+from authn.core.config import load_settings
+from authn.doctor.checks import Check, State, examine_machine
+from authn.service.wiring import utc_now
 
 WORDS = {State.OK: "good", State.NOTE: "note", State.PROBLEM: "PROBLEM"}
 CANNOT_RUN = 4
@@ -33,7 +33,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 def _confinement() -> tuple[Check, ...]:
     """What is missing for trying it is named by the checks before."""
     try:
-        from authn.confinement_check import check_confinement
+        from authn.doctor.confinement import check_confinement
     except ImportError as e:
         return (Check(subject="confinement", state=State.NOTE, says=f"it cannot be tried: {e}"),)
     return tuple(check_confinement())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from authn.evidence import Outcome
+from authn.core.evidence import Outcome
 
 NEVER, CONTRADICTION = "never", "contradiction"
 _FAILS = (Outcome.REFUTED.value, Outcome.OUTSIDE_LISTS.value, CONTRADICTION)

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authn.config import Settings
-from authn.errors import NoteError, Unavailable, UnreadableMedia
-from authn.instants import utc_of
-from authn.tlog.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
+from authn.core.config import Settings
+from authn.core.errors import NoteError, Unavailable, UnreadableMedia
+from authn.core.instants import utc_of
+from authn.tlog.format.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
 
 if TYPE_CHECKING:
-    from authn.confined import ConfinedExaminer
     from authn.devices import RegistryView
-    from authn.examine import Examiner
+    from authn.examine.confined import ConfinedExaminer
+    from authn.examine.examiner import Examiner
+    from authn.pki.roots import TrustRoots
     from authn.provenance.logs import LogTrust
-    from authn.provenance.roots import TrustRoots
-    from authn.tlog.note import Verifier
+    from authn.tlog.format.note import Verifier
 
 
 class Instant(click.ParamType[datetime]):
-    """A time as ``authn.instants`` reads it."""
+    """A time as ``authn.core.instants`` reads it."""
 
     name = "RFC3339"
 
@@ -56,7 +56,7 @@ class Given:
     def confined(self, settings: Settings, registry: RegistryView | None) -> ConfinedExaminer:
         """An examiner in a process of its own, which starts at the first file. Raises ``Unavailable`` for a
         file or key that cannot be read, as the methods below; so does the first examination."""
-        from authn.confining import confine, without_secrets
+        from authn.examine.confining import confine, without_secrets
 
         self.logs(settings)  # a contradiction between options is told before any process starts
         build = partial(_open_examiner, given=self, settings=without_secrets(settings))
@@ -66,7 +66,7 @@ class Given:
         return settings.heuristics and not self.no_heuristics
 
     def roots(self, settings: Settings) -> TrustRoots:
-        from authn.wiring import open_roots
+        from authn.service.wiring import open_roots
 
         return open_roots(
             settings,
@@ -81,7 +81,7 @@ class Given:
 
 def _open_examiner(registry: RegistryView | None, *, given: Given, settings: Settings) -> Examiner:
     """Runs in the confined process."""
-    from authn.wiring import open_examiner
+    from authn.service.wiring import open_examiner
 
     return open_examiner(
         settings,
@@ -102,7 +102,7 @@ def given_logs(
     log_policy: Path | None,
 ) -> LogTrust:
     """The values of ``log_options``. Raises ``Unavailable``; click's usage error where they contradict."""
-    from authn.wiring import open_logs
+    from authn.service.wiring import open_logs
 
     if log_policy is not None and (witness_keys or quorum != 1):
         raise click.UsageError(

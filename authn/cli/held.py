@@ -5,9 +5,9 @@ from __future__ import annotations
 from cryptography import x509
 
 from authn.cli.out import say, say_json
-from authn.config import Settings
-from authn.errors import Unavailable
-from authn.homes import devices_of
+from authn.core.config import Settings
+from authn.core.errors import Unavailable
+from authn.core.homes import devices_of
 from signer.device import DeviceIdentity, open_identity
 
 

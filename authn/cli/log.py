@@ -11,13 +11,13 @@ import click
 from authn.cli.monitor import monitor
 from authn.cli.out import hand_over, say
 from authn.cli.target import Kind, refuse_other
-from authn.config import Settings, load_settings
-from authn.homes import require_authorities
+from authn.core.config import Settings, load_settings
+from authn.core.homes import require_authorities
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from authn.tlog.log import Log
+    from authn.tlog.log.log import Log
 
 
 @click.group()
@@ -43,7 +43,7 @@ def show(config_file: str | None) -> None:
 def check(config_file: str | None) -> None:
     """Derive the whole log again from what is stored; exit code 4 where something contradicts itself."""
     from authn.store.engine import open_engine
-    from authn.tlog.check import check_log
+    from authn.tlog.log.check import check_log
 
     settings = load_settings(config_file)
     require_authorities(settings)
@@ -66,7 +66,7 @@ def receipt(config_file: str | None, index: int, cose: bool, out: Path | None) -
 
     A receipt holds the salt: it tells whoever has the record, or guesses it, what the entry is about.
     """
-    from authn.wiring import utc_now
+    from authn.service.wiring import utc_now
     from signer.durable import write_durably
 
     if out is not None:
@@ -98,12 +98,12 @@ def gather(context: click.Context, policy_file: Path) -> None:
     a larger log, or another history, halts the log (exit code 4): file log.halted beside the log's key says
     why, and nothing more is signed until that was understood and the file removed.
     """
-    from authn.errors import SplitView
+    from authn.core.errors import SplitView
     from authn.store.engine import open_engine
-    from authn.tlog.gather import evidence
-    from authn.tlog.gather import gather as ask
-    from authn.tlog.policy import read_policy
-    from authn.tlog.store import add_cosignature
+    from authn.tlog.format.policy import read_policy
+    from authn.tlog.log.feeder import evidence
+    from authn.tlog.log.feeder import gather as ask
+    from authn.tlog.log.store import add_cosignature
 
     settings = load_settings(context.obj)
     policy = read_policy(policy_file)
@@ -127,7 +127,7 @@ def gather(context: click.Context, policy_file: Path) -> None:
 
 def _log(settings: Settings, engine: Engine | None = None) -> Log:
     """Raises ``Unavailable`` where no service lives."""
-    from authn.wiring import open_transparency_log
+    from authn.service.wiring import open_transparency_log
 
     require_authorities(settings)
     return open_transparency_log(settings, engine)

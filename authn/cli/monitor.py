@@ -13,9 +13,9 @@ from authn.cli.given import read_log_keys
 from authn.cli.out import say, say_json
 
 if TYPE_CHECKING:
-    from authn.tlog.monitor import Look, Monitor, Sighting
-    from authn.tlog.note import Verifier
-    from authn.tlog.policy import WitnessPolicy
+    from authn.tlog.format.note import Verifier
+    from authn.tlog.format.policy import WitnessPolicy
+    from authn.tlog.monitor.monitor import Look, Monitor, Sighting
 
 EXIT_FOUND = 1
 EXIT_NOT_EXAMINED = 4
@@ -83,7 +83,7 @@ def monitor(
     long, or nothing but old signatures of theirs (--once); 4 the log cannot be read (--once); 5 the log
     contradicts itself, and the evidence is kept.
     """
-    from authn.errors import LogContradiction
+    from authn.core.errors import LogContradiction
 
     opened = _open(url, log_keys, policy_file, folder, watched, device_ids)
     out = _Out(as_json=as_json)
@@ -108,11 +108,11 @@ def _open(
     watched: tuple[Path, ...],
     device_ids: tuple[str, ...],
 ) -> Monitor:
-    from authn.tlog.monitor import Monitor
-    from authn.tlog.monitor_state import StateFolder
-    from authn.tlog.owned import read_owned
-    from authn.tlog.policy import read_policy
-    from authn.tlog.remote import RemoteLog
+    from authn.tlog.format.policy import read_policy
+    from authn.tlog.monitor.monitor import Monitor
+    from authn.tlog.monitor.remote import RemoteLog
+    from authn.tlog.monitor.state import StateFolder
+    from authn.tlog.monitor.watch_list import read_owned
 
     policy: WitnessPolicy | None = None if policy_file is None else read_policy(policy_file)
     logs: tuple[Verifier, ...] = (*read_log_keys(log_keys), *(policy.logs if policy else ()))
@@ -149,7 +149,7 @@ class _Desk:
 
     def look(self) -> int:
         """The exit code that this look alone deserves. Raises ``LogContradiction``."""
-        from authn.errors import NoteError, Unavailable
+        from authn.core.errors import NoteError, Unavailable
 
         try:
             look = self._settled()

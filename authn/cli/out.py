@@ -14,7 +14,7 @@ from typing import TextIO
 
 import click
 
-from authn.report.visible import visible, visible_block
+from authn.core.visible import visible, visible_block
 
 MAX_LINE_CHARACTERS = 4000
 MAX_BLOCK_CHARACTERS = 4_000_000

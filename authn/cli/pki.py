@@ -8,8 +8,8 @@ import click
 
 from authn.cli.out import hand_over, say
 from authn.cli.target import Kind, refuse_other
-from authn.config import load_settings
-from authn.homes import refuse_device_home, require_authorities
+from authn.core.config import load_settings
+from authn.core.homes import refuse_device_home, require_authorities
 
 
 @click.group()
@@ -27,7 +27,7 @@ def crl(config_file: str | None, out: Path | None) -> None:
     is replaced; any other file is left and the call refused.
     """
     from authn.pki.authority import open_authority
-    from authn.wiring import open_revocations, utc_now
+    from authn.service.wiring import open_revocations, utc_now
     from signer.durable import write_new
 
     settings = load_settings(config_file)
@@ -57,7 +57,7 @@ def renew(config_file: str | None) -> None:
     issues below the old certificate. Nothing that was issued before has to change.
     """
     from authn.pki.authority import renew_issuing
-    from authn.wiring import utc_now
+    from authn.service.wiring import utc_now
 
     settings = load_settings(config_file)
     require_authorities(settings)
@@ -69,7 +69,7 @@ def renew(config_file: str | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def show(file: Path) -> None:
     """Show a revocation list (PEM or DER), without judging who signed it."""
-    from authn.provenance.roots import load_crls
+    from authn.pki.roots import load_crls
 
     (found,) = load_crls((file,))
     say(f"issuer       {found.parsed.issuer.rfc4514_string()}")

@@ -13,16 +13,16 @@ import click
 from authn.cli.given import given_logs, log_options, read_log_keys, read_receipt
 from authn.cli.out import hand_over, say, say_json
 from authn.cli.refresh import refresh
-from authn.config import Settings, load_settings
-from authn.errors import ReceiptRefused, Unavailable, UnreadableMedia
-from authn.evidence import AxisEvidence, Outcome
-from authn.tlog.receipt import RECEIPT_SUFFIX, parse_receipt
+from authn.core.config import Settings, load_settings
+from authn.core.errors import ReceiptRefused, Unavailable, UnreadableMedia
+from authn.core.evidence import AxisEvidence, Outcome
+from authn.tlog.format.receipt import RECEIPT_SUFFIX, parse_receipt
 from signer.device import LOG_KEY_FILE
 
 if TYPE_CHECKING:
     from authn.provenance.logs import LogTrust
-    from authn.tlog.entry import EntryKind, Value
-    from authn.tlog.note import Verifier
+    from authn.tlog.format.entry import EntryKind, Value
+    from authn.tlog.format.note import Verifier
 
 MAX_RECORD_BYTES = 1 << 20
 
@@ -89,7 +89,7 @@ def page(
     Without options it has the key of this home's log, if there is one. Keep it with photos and receipts.
     """
     from authn.report.receipt_page import render_receipt_page
-    from authn.tlog.policy import policy_text
+    from authn.tlog.format.policy import policy_text
 
     trust = given_logs(load_settings(config_file), log_keys, witness_keys, quorum, log_policy)
     keys = "".join(f"{key}\n" for key in (*trust.logs, *trust.witnesses))
@@ -102,9 +102,9 @@ def page(
 @click.argument("receipt_file", type=click.Path(path_type=Path), metavar="RECEIPT")
 def show(receipt_file: Path) -> None:
     """Print what RECEIPT says, checking nothing of it but its form."""
-    from authn.report.visible import visible
-    from authn.tlog.checkpoint import parse as parse_checkpoint
-    from authn.tlog.note import parse as parse_note
+    from authn.core.visible import visible
+    from authn.tlog.format.checkpoint import parse as parse_checkpoint
+    from authn.tlog.format.note import parse as parse_note
 
     try:
         parsed = parse_receipt(_text(receipt_file))
@@ -121,10 +121,10 @@ def show(receipt_file: Path) -> None:
 
 
 def _examined(settings: Settings, text: str, about: Path, trust: LogTrust) -> AxisEvidence:
-    from authn.media import MediaLimits, open_media
+    from authn.core.media import MediaLimits, open_media
     from authn.provenance.logs import log_axis, record_axis
     from authn.provenance.own import read_own
-    from authn.tlog.entry import EntryKind
+    from authn.tlog.format.entry import EntryKind
 
     kind = _kind(text)
     if kind is None or kind is EntryKind.RECEIPT:
@@ -150,7 +150,7 @@ def _keys_beside(receipt_file: Path) -> tuple[Verifier, ...]:
 
 def _kind(text: str) -> EntryKind | None:
     """None for what is no receipt, or is of a kind that is not known here: the axis says so."""
-    from authn.tlog.entry import EntryKind
+    from authn.tlog.format.entry import EntryKind
 
     try:
         return EntryKind(parse_receipt(text).kind)
@@ -159,7 +159,7 @@ def _kind(text: str) -> EntryKind | None:
 
 
 def _record(file: Path) -> Mapping[str, Value]:
-    from authn.tlog.entry import canonical
+    from authn.tlog.format.entry import canonical
 
     try:
         with file.open("rb") as f:
@@ -185,9 +185,9 @@ def _beside(file: Path) -> Path:
 
 
 def _show(receipt_file: Path, about: Path, axis: AxisEvidence, *, as_json: bool) -> None:
-    from authn.report.model import axis_json
+    from authn.core.report import axis_json
+    from authn.core.visible import visible
     from authn.report.receipt_wording import RECEIPT_IS_ABOUT
-    from authn.report.visible import visible
     from authn.report.wording import BADGES, axis_words
 
     if as_json:

@@ -9,13 +9,13 @@ import click
 
 from authn.cli.given import given_logs, log_options, read_receipt
 from authn.cli.out import say
-from authn.config import load_settings
-from authn.errors import ReceiptRefused, Unavailable
+from authn.core.config import load_settings
+from authn.core.errors import ReceiptRefused, Unavailable
 
 if TYPE_CHECKING:
     from authn.provenance.logs import LogTrust
-    from authn.tlog.receipt import Inclusion, Receipt, VerifiedReceipt
-    from authn.tlog.remote import RemoteLog
+    from authn.tlog.format.receipt import Inclusion, Receipt, VerifiedReceipt
+    from authn.tlog.monitor.remote import RemoteLog
 
 
 @click.command()
@@ -41,7 +41,7 @@ def refresh(
     Exits 0 when every receipt was renewed or is good already; 1 when one was refused, or too few witnesses
     have signed yet; 4 when the log cannot be reached.
     """
-    from authn.tlog.remote import RemoteLog
+    from authn.tlog.monitor.remote import RemoteLog
 
     trust = given_logs(load_settings(ctx.obj), log_keys, witness_keys, quorum, log_policy)
     if not trust.logs:
@@ -58,7 +58,7 @@ def refresh(
 
 def _one(path: Path, log: RemoteLog, trust: LogTrust) -> int:
     """Raises ``ReceiptRefused``, ``Unavailable``."""
-    from authn.tlog.receipt import parse_receipt
+    from authn.tlog.format.receipt import parse_receipt
     from signer.durable import write_durably
 
     held = parse_receipt(read_receipt(path, path) or "")
@@ -83,7 +83,7 @@ def _one(path: Path, log: RemoteLog, trust: LogTrust) -> int:
 def _verified(proof: Receipt | Inclusion, leaf: bytes, trust: LogTrust) -> VerifiedReceipt:
     """By one of the logs of the list. That both the old and the new one prove this leaf at this place makes
     the new one a receipt of what the old one was about."""
-    from authn.tlog.receipt import verify_receipt
+    from authn.tlog.format.receipt import verify_receipt
 
     refused = ReceiptRefused("the receipt is of no log in your list")
     for key in trust.logs:

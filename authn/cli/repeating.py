@@ -6,24 +6,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authn.bundle import Bundle, canonical_report, differences, read_bundle
 from authn.cli.out import hand_over, say, say_block
-from authn.config import Settings
+from authn.core.config import Settings
+from authn.core.errors import BundleError, UnreadableMedia
+from authn.core.media import Media, MediaLimits, unparsed, unparsed_file, with_sidecar
 from authn.devices.snapshot import RegistryCopy
-from authn.errors import BundleError, UnreadableMedia
-from authn.media import Media, MediaLimits, unparsed, unparsed_file, with_sidecar
+from authn.examine.bundle import Bundle, canonical_report, differences, read_bundle
 from authn.report.text import render_text
 
 if TYPE_CHECKING:
     from authn.devices import RegistryView
-    from authn.examine import Examiner
+    from authn.examine.examiner import Examiner
 
 MAX_SHOWN = 20
 
 
 def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as_json: bool) -> int:
     """Exit code: 0 where the report is repeated byte for byte, 1 where it differs. Raises ``BundleError``."""
-    from authn.confining import confine, without_secrets
+    from authn.examine.confining import confine, without_secrets
 
     data = _read(file, settings.max_media_bytes)
     bundle = read_bundle(data, settings.max_media_bytes)
@@ -47,7 +47,7 @@ def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as
 
 def _open_examiner(registry: RegistryView | None, *, data: bytes, settings: Settings) -> Examiner:
     """Runs in the confined process, which reads the bundle for itself: certificates travel as bytes only."""
-    from authn.wiring import examiner_over
+    from authn.service.wiring import examiner_over
 
     basis = read_bundle(data, settings.max_media_bytes).basis
     return examiner_over(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from authn.cli.out import say
-from authn.config import is_loopback, load_settings
-from authn.homes import refuse_device_home
+from authn.core.config import is_loopback, load_settings
+from authn.core.homes import refuse_device_home
 
 
 @click.command()
@@ -16,7 +16,7 @@ from authn.homes import refuse_device_home
 @click.pass_obj
 def serve(config_file: str | None, host: str | None, port: int | None, workers: int | None) -> None:
     """Run the HTTP service until Ctrl-C or SIGTERM."""
-    from authn.clock import kernel_clock_is_synchronised
+    from authn.pki.clock import kernel_clock_is_synchronised
     from authn.web.server import serve as run
 
     settings = load_settings(config_file, host=host, port=port, workers=workers)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 
-from authn.errors import BadRequest
-from authn.tlog.receipt import HEADER
+from authn.core.errors import BadRequest
+from authn.tlog.format.receipt import HEADER
 
 _HEAD_BYTES = 64
 

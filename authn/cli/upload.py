@@ -8,13 +8,13 @@ import click
 
 from authn.cli.capturing import open_session, request_signer
 from authn.cli.out import say
-from authn.errors import AuthnError, NoteError, ReceiptRefused
-from authn.evidence import Outcome
-from authn.homes import own_address
-from authn.media import media_of
+from authn.core.errors import AuthnError, NoteError, ReceiptRefused
+from authn.core.evidence import Outcome
+from authn.core.homes import own_address
+from authn.core.media import media_of
 from authn.provenance.logs import LogTrust, log_axis, parse_log_keys
 from authn.provenance.own import read_own
-from authn.tlog.receipt import RECEIPT_SUFFIX
+from authn.tlog.format.receipt import RECEIPT_SUFFIX
 from signer.client import Client, Uploaded
 from signer.device import LOG_KEY_FILE
 from signer.durable import write_durably

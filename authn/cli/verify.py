@@ -15,14 +15,14 @@ from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
 from authn.cli.target import Kind, refuse_other
-from authn.config import load_settings
-from authn.errors import AuthnError, BadRequest, ExaminationFailed, MediaError, UnsupportedMedia
-from authn.media import Media, MediaLimits, unparsed_file
-from authn.report.model import Report, refusal_json, report_json
+from authn.core.config import load_settings
+from authn.core.errors import AuthnError, BadRequest, ExaminationFailed, MediaError, UnsupportedMedia
+from authn.core.media import Media, MediaLimits, unparsed_file
+from authn.core.report import Report, refusal_json, report_json
 from authn.report.text import render_text
 
 if TYPE_CHECKING:
-    from authn.confined import ConfinedExaminer, Examined
+    from authn.examine.confined import ConfinedExaminer, Examined
 
 
 @click.command()
@@ -69,7 +69,7 @@ def verify(
 
     Exits 0; 1 where --fail-on applies; 3 where a file cannot be examined; 4 where nothing can run.
     """
-    from authn.wiring import registry_if_any
+    from authn.service.wiring import registry_if_any
 
     settings, given = load_settings(ctx.obj), Given(**options)
     if bundle_file is not None:
@@ -132,8 +132,8 @@ def _one(
 
 
 def _write_page(page: Path, examined: Examined) -> None:
+    from authn.core.score_map import maps_text
     from authn.report.html import render_report
-    from authn.score_map import maps_text
     from signer.durable import write_durably
 
     maps = maps_text(examined.maps)

@@ -14,8 +14,8 @@ from authn.cli.out import say, say_block
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authn.tlog.cosignature import Cosigner
-    from authn.tlog.witness import KnownLog, Witness
+    from authn.tlog.format.cosignature import Cosigner
+    from authn.tlog.witness.witness import KnownLog, Witness
 
 KEY, NAME, DATABASE = "witness.key.pem", "witness.name", "witness.db"
 
@@ -42,9 +42,9 @@ def init(home: Path, name: str, post_quantum: bool) -> None:
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    from authn.errors import NoteError
-    from authn.tlog.note import check_name
-    from authn.tlog.witness import Witness
+    from authn.core.errors import NoteError
+    from authn.tlog.format.note import check_name
+    from authn.tlog.witness.witness import Witness
     from signer.durable import create_durably
 
     try:
@@ -107,8 +107,8 @@ def evidence(home: Path) -> None:
 
 
 def _open(home: Path, logs: tuple[str, ...]) -> Witness:
-    from authn.errors import NoteError, Unavailable
-    from authn.tlog.witness import parse_log
+    from authn.core.errors import NoteError, Unavailable
+    from authn.tlog.witness.witness import parse_log
 
     try:
         known = [parse_log(text) for text in logs]
@@ -119,8 +119,8 @@ def _open(home: Path, logs: tuple[str, ...]) -> Witness:
 
 def _remembering(home: Path, logs: Sequence[KnownLog], *signers: Cosigner) -> Witness:
     """A key whose memory was lost would sign what contradicts what it signed before."""
-    from authn.errors import Unavailable
-    from authn.tlog.witness import Witness
+    from authn.core.errors import Unavailable
+    from authn.tlog.witness.witness import Witness
 
     if not (home / DATABASE).is_file():
         raise Unavailable(
@@ -136,8 +136,8 @@ def _cosigner(home: Path) -> Cosigner:
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    from authn.errors import Unavailable
-    from authn.tlog.cosignature import Cosigner
+    from authn.core.errors import Unavailable
+    from authn.tlog.format.cosignature import Cosigner
 
     try:
         name = (home / NAME).read_text(encoding="utf-8").strip()

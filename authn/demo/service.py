@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from authn.errors import Unavailable
+from authn.core.errors import Unavailable
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 25.0

@@ -18,12 +18,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from authn.config import load_settings
+from authn.core.config import load_settings
+from authn.core.errors import SettingsError, Unavailable
+from authn.core.media import media_of, open_media
 from authn.demo.service import environment, running_service, verify_over_http
 from authn.demo.variants import Variant, as_jpeg, mark_jpeg, variants
-from authn.devices.enrolment import enrol_device
-from authn.errors import SettingsError, Unavailable
-from authn.media import media_of, open_media
+from authn.home.enrolment import enrol_device
 from authn.report.html import render_report
 from authn.report.preview import make_preview
 from signer.capture import sign_file

@@ -17,7 +17,7 @@ from hmac import compare_digest
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from authn.errors import ChallengeRefused
+from authn.core.errors import ChallengeRefused
 from authn.store.engine import reading, writing
 from authn.store.schema import enrolment_challenges
 

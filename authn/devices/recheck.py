@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from authn.devices.attestation.android_key import FMT as ANDROID_KEY
 from authn.devices.attestation.attested import base64_chain
 from authn.devices.registry import AttestationRecord, Registry
-from signer.certificates import read_certificate
+from signer.proof.certificates import read_certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The registry of devices in the database: a device is a name, a key, and a status over time.
 
 Decides which enrolments and revocations are possible. Leaves proof of possession and certificates to
-``authn.intake``. A device keeps its one key for life; another key is another device.
+``authn.service.intake``. A device keeps its one key for life; another key is another device.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, Engine, Select, insert, or_, select, update
 
+from authn.core.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
 from authn.devices import DeviceRecord, RevokedCertificate
 from authn.devices.attestation.attested import Attested
-from authn.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
 from authn.store.captures import repeated_counters
 from authn.store.engine import open_engine, reading, writing
 from authn.store.schema import attestations, certificates, devices, revocations
-from authn.tlog.entry import LogEntry
-from authn.tlog.records import certificate_issued, revoked
-from authn.tlog.store import enqueue
+from authn.tlog.format.entry import LogEntry
+from authn.tlog.format.records import certificate_issued, revoked
+from authn.tlog.log.store import enqueue
 
 # It is also a folder's name on the device and the common name of the certificate (at most 64, RFC 5280).
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from authn.core.instants import utc_of
+from authn.core.report import Json, instant
 from authn.devices import DeviceRecord, RevokedCertificate
-from authn.instants import utc_of
-from authn.report.model import Json, instant
 
 TIMES = ("enrolled_at", "attested_at", "revoked_at", "invalid_since")
 

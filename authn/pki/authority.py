@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from authn.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
-from authn.config import Settings
-from authn.errors import Unavailable
+from authn.core.config import Settings
+from authn.core.errors import Unavailable
 from authn.pki import profile
+from authn.pki.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
 from authn.pki.profile import Issuer, StatusAddresses, status_addresses
 from signer.digest import sha256_of
 from signer.durable import sync_folder, write_durably, write_new
@@ -36,7 +36,7 @@ from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
 
 if TYPE_CHECKING:
-    from authn.tsa import TimestampAuthority
+    from authn.pki.tsa import TimestampAuthority
 
 DEVICE_ROOT, DEVICE_ISSUING, TSA_ROOT, TSA = "device-root", "device-issuing", "tsa-root", "tsa"
 ROOT_YEARS = 10
@@ -92,7 +92,7 @@ class Authority:
 
     def timestamp_authority(self) -> TimestampAuthority:
         """The RFC 3161 authority on this home's stamping key."""
-        from authn.tsa import TimestampAuthority
+        from authn.pki.tsa import TimestampAuthority
 
         return TimestampAuthority(
             self.stamper.certificate,

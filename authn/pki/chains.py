@@ -1,8 +1,8 @@
 """Which certificates may sign claims, and whether one chains to the signer roots at a time.
 
 Two checks share the work: pyca/cryptography wherever it supports the algorithms and reads the certificates
-of the path (``signer.path``), our own walk only where it does not (RSASSA-PSS and Ed25519 keys, which C2PA
-allows and WebPKI does not; ``signer.walk``). Pure: certificates, roots and the time come in.
+of the path (``signer.proof.path``), our own walk only where it does not (RSASSA-PSS and Ed25519 keys, which
+C2PA allows and WebPKI does not; ``signer.proof.walk``). Pure: certificates, roots and the time come in.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
-from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
-from signer.certificates import Certificate
-from signer.path import PathRefused
-from signer.usages import NEVER_SIGNERS, SIGNER_USAGES
-from signer.walk import find_path, walk_path
+from authn.core.errors import CredentialExpired, CredentialInvalid, UntrustedChain
+from signer.proof.certificates import Certificate
+from signer.proof.path import PathRefused
+from signer.proof.usages import NEVER_SIGNERS, SIGNER_USAGES
+from signer.proof.walk import find_path, walk_path
 
 _BEYOND_WEBPKI = frozenset({PublicKeyAlgorithmOID.RSASSA_PSS, PublicKeyAlgorithmOID.ED25519})
 

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from authn.pki.profile import Issuer
-from signer.certificates import Certificate, signature_holds
-from signer.transcript import transcript
+from signer.proof.certificates import Certificate, signature_holds
+from signer.proof.transcript import transcript
 
 MAX_CRL_BYTES = 64 * 1024 * 1024
 EXPIRED_CERTIFICATES_ON_CRL = x509.ObjectIdentifier("2.5.29.60")  # X.509, 9.5.2.9

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AttributeOID, AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from authn.errors import EnrolmentRefused, RequestUnreadable, Unavailable
-from signer.usages import CLAIM_SIGNING
+from authn.core.errors import EnrolmentRefused, RequestUnreadable, Unavailable
+from signer.proof.usages import CLAIM_SIGNING
 
 # Other readers' default lists lack C2PA's own purpose and document signing; without e-mail protection they
 # call every one of our signatures invalid, and not only unknown (docs/decisions/0013).

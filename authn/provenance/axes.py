@@ -14,9 +14,10 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from authn.core.errors import CredentialExpired, CredentialInvalid, UntrustedChain
+from authn.core.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
+from authn.core.report import instant, spoken
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, RegistryView
-from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
-from authn.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
 from authn.pki.chains import verify_signer_path
 from authn.provenance.engines import EngineAnswer
 from authn.provenance.reading import (
@@ -31,12 +32,11 @@ from authn.provenance.reading import (
 )
 from authn.provenance.said import bound_in_part, engine_codes, private_codes
 from authn.provenance.stamps import read_tokens
-from authn.report.model import instant, spoken
-from signer.certificates import Certificate
-from signer.cose import ClaimSignature
-from signer.reach import reaches
-from signer.timestamp import VerifiedTimestamp
-from signer.usages import SIGNER_USAGES
+from signer.proof.certificates import Certificate
+from signer.proof.cose import ClaimSignature
+from signer.proof.reach import reaches
+from signer.proof.timestamp import VerifiedTimestamp
+from signer.proof.usages import SIGNER_USAGES
 
 NO_MANIFEST = "assay.credential.none"
 

@@ -14,16 +14,16 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 
 from authn import __version__
-from authn.media import Media
+from authn.core.media import Media
 from authn.provenance.box_map import STORE, NoMap, Part, box_map
 from authn.provenance.engines import MAX_DETAIL, EngineAnswer, EngineCode, EngineState, Scope
 from authn.provenance.left_out import bmff_left_out
 from authn.provenance.own import OwnReading
 from authn.provenance.reading import LEAVES_OUT, OWN
-from signer.cbor import NotCbor, read_cbor
-from signer.container import manifest_spans
 from signer.errors import InputRefused, ManifestMalformed
-from signer.jumbf import ManifestBoxes, Span, Superbox, manifests
+from signer.proof.cbor import NotCbor, read_cbor
+from signer.proof.container import manifest_spans
+from signer.proof.jumbf import ManifestBoxes, Span, Superbox, manifests
 
 MAX_RANGES = 64
 # What an exclusion may leave out beside the store itself: before it the headers of the segment or chunk that

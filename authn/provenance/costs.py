@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import struct
 
-from signer.container import has_more_parts, in_places
-from signer.jumbf import torn_boxes
+from signer.proof.container import has_more_parts, in_places
+from signer.proof.jumbf import torn_boxes
 
 # Twice the boxes of an hour of film in fragments of two seconds; 1.4 s of CPU.
 MAX_BOXES = 20_000

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from authn.core.evidence import AxisEvidence, Finding, Outcome
 from authn.devices import RegistryView
-from authn.evidence import AxisEvidence, Finding, Outcome
 from authn.provenance.axes import spki_sha256
 from authn.provenance.own import OwnReading
-from signer.cbor import read_cbor
 from signer.claim import DEVICE_ASSERTION
+from signer.proof.cbor import read_cbor
 
 MAX_COUNTER = 1 << 53
 

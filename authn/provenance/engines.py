@@ -19,11 +19,11 @@ import c2pa
 from encypher_c2pa import verify_bytes as encypher_verify  # type: ignore[attr-defined]
 from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # type: ignore[attr-defined]
 
+from authn.core.report import Json, instant
+from authn.pki.roots import TrustRoots, roots_pem
 from authn.provenance.costs import endless, too_costly
-from authn.provenance.roots import TrustRoots, roots_pem
-from authn.report.model import Json, instant
+from signer.proof.usages import usage_config
 from signer.uninterrupted import uninterrupted
-from signer.usages import usage_config
 
 MAX_DETAIL = 300
 

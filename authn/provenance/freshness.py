@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from authn.errors import NoteError
-from authn.evidence import Finding, Outcome
+from authn.core.errors import NoteError
+from authn.core.evidence import Finding, Outcome
+from authn.core.report import Json, instant, spoken
 from authn.provenance.history import DEVICE_ASSERTION
 from authn.provenance.logs import LogTrust
-from authn.report.model import Json, instant, spoken
-from authn.tlog.checkpoint import parse as parse_checkpoint
-from authn.tlog.cosignature import signed_at
-from authn.tlog.note import each_key_once, verify
+from authn.tlog.format.checkpoint import parse as parse_checkpoint
+from authn.tlog.format.cosignature import signed_at
+from authn.tlog.format.note import each_key_once, verify
 
 _FAR_FUTURE = 253_402_300_799  # the last second that a datetime can hold
 

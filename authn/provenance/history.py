@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from authn.evidence import AssertedClaim, Axis, AxisEvidence, Finding, Outcome
+from authn.core.evidence import AssertedClaim, Axis, AxisEvidence, Finding, Outcome
+from authn.core.report import Json
 from authn.provenance import c2pa_codes
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 from authn.provenance.reading import axis_of
-from authn.report.model import Json
 
 MAX_CLAIMS = 64
 MAX_TEXT = 300

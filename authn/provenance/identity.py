@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from authn.evidence import IdentityFinding, IdentityReading, IdentityView
+from authn.core.evidence import IdentityFinding, IdentityReading, IdentityView
+from authn.core.report import Json
 from authn.provenance.c2pa_codes import IDENTITY_PREFIX
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
-from authn.report.model import Json
 
 LABEL = "cawg.identity"
 MAX_IDENTITIES = 16

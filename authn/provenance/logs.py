@@ -12,16 +12,16 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from authn.errors import NoteError, ReceiptRefused
-from authn.evidence import Axis, AxisEvidence, Finding, Outcome
+from authn.core.errors import NoteError, ReceiptRefused
+from authn.core.evidence import Axis, AxisEvidence, Finding, Outcome
 from authn.provenance.own import OwnReading
-from authn.tlog.checkpoint import parse as parse_checkpoint
-from authn.tlog.cosignature import parse_witness_key
-from authn.tlog.entry import EntryKind, Value, canonical
-from authn.tlog.note import Verifier, parse_vkey
-from authn.tlog.note import parse as parse_note
-from authn.tlog.policy import WitnessPolicy
-from authn.tlog.receipt import VerifiedReceipt, parse_receipt, verify_receipt
+from authn.tlog.format.checkpoint import parse as parse_checkpoint
+from authn.tlog.format.cosignature import parse_witness_key
+from authn.tlog.format.entry import EntryKind, Value, canonical
+from authn.tlog.format.note import Verifier, parse_vkey
+from authn.tlog.format.note import parse as parse_note
+from authn.tlog.format.policy import WitnessPolicy
+from authn.tlog.format.receipt import VerifiedReceipt, parse_receipt, verify_receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

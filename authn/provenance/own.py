@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-from authn.media import Media
-from signer.certificates import Certificate, key_of, read_foreign
-from signer.container import read_manifest
-from signer.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
+from authn.core.media import Media
 from signer.errors import (
     InputRefused,
     ManifestMalformed,
@@ -18,7 +15,10 @@ from signer.errors import (
     SigningFailed,
     UnsupportedMedia,
 )
-from signer.jumbf import ManifestBoxes, active_manifest, names_store
+from signer.proof.certificates import Certificate, key_of, read_foreign
+from signer.proof.container import read_manifest
+from signer.proof.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
+from signer.proof.jumbf import ManifestBoxes, active_manifest, names_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

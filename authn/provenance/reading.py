@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from authn.evidence import Axis, Finding, Outcome
+from authn.core.evidence import Axis, Finding, Outcome
 from authn.provenance import c2pa_codes
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState
 

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from authn.core.evidence import Axis, AxisEvidence, Facts, Finding, Outcome
+from authn.core.report import instant, spoken
 from authn.devices import DeviceRecord, RegistryView
-from authn.evidence import Axis, AxisEvidence, Facts, Finding, Outcome
 from authn.pki.crl import Crl, CrlRefused, RevokedEntry, covers, look_up
 from authn.provenance.axes import device_facts, revoked_at_time, silent, spki_sha256
 from authn.provenance.engines import EngineAnswer
 from authn.provenance.said import engine_codes
-from authn.report.model import instant, spoken
-from signer.certificates import Certificate, issued_by
+from signer.proof.certificates import Certificate, issued_by
 
 REVOKED, NOT_REVOKED = "signingCredential.revoked", "signingCredential.notRevoked"
 

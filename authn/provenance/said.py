@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from authn.evidence import Axis, AxisEvidence, Finding, Outcome
+from authn.core.evidence import Axis, AxisEvidence, Finding, Outcome
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState
 from authn.provenance.reading import (
     LEAVES_OUT,

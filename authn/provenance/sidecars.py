@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from authn.evidence import Axis, AxisEvidence, CryptographicEvidence, Finding, Outcome
-from authn.media import Media
-from signer.container import read_manifest
+from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, Finding, Outcome
+from authn.core.media import Media
 from signer.errors import InputRefused, ManifestMalformed
+from signer.proof.container import read_manifest
 
 _USED = Finding(
     code="assay.credential.sidecar",

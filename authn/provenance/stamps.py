@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from authn.evidence import Axis, Finding, Outcome
-from signer.certificates import Certificate
-from signer.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
+from authn.core.evidence import Axis, Finding, Outcome
 from signer.errors import TimestampError, TimestampUnfit, TimestampUntrusted
-from signer.timestamp import VerifiedTimestamp, parse_response, verify_token
+from signer.proof.certificates import Certificate
+from signer.proof.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
+from signer.proof.timestamp import VerifiedTimestamp, parse_response, verify_token
 
 
 def read_tokens(

@@ -1,10 +1,10 @@
 """From bytes to cryptographic evidence. The whole procedure; every block below bears its number.
 
- 1. locate the manifest store in the bytes ourselves (``signer.container``); two stores are refused, and so is
-    to add up readers that look at different manifests
+ 1. locate the manifest store in the bytes ourselves (``signer.proof.container``); two stores are refused, and
+    so is to add up readers that look at different manifests
  2. read the file with both engines, network off
  3. credential axis: is there one, can it be read, does policy accept its claim version
- 4. take the claim signature apart and verify it with the leaf's key (``signer.cose``)
+ 4. take the claim signature apart and verify it with the leaf's key (``signer.proof.cose``)
  5. time axis: verify every time-stamp token against the time-stamping roots only; proven time = genTime
  6. signer axis: the leaf's kind, validity and path against the signer roots only, at the proven time, or at
     the as-of time where no time is proven
@@ -20,7 +20,8 @@
 14. the lower end of the time: the witnessed checkpoint that the capture commits to (``freshness``)
 
 It decides on bytes, roots, registry view and times; it opens no file and no socket and reads no clock.
-Its callers must still: cap and sniff the bytes (``authn.media``), choose the roots, say which time is meant.
+Its callers must still: cap and sniff the bytes (``authn.core.media``), choose the roots, say which time is
+meant.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from datetime import datetime
 
 from cryptography import x509
 
+from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
+from authn.core.media import Media
 from authn.devices import RegistryView
-from authn.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
-from authn.media import Media
 from authn.pki.chains import has_only_usages_of, is_pss_signed
+from authn.pki.roots import TrustRoots
 from authn.provenance import axes
 from authn.provenance.binding import own_answer
 from authn.provenance.counted import with_repetition
@@ -45,9 +47,8 @@ from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import OwnReading, read_own
 from authn.provenance.reading import Abstention, engine_outcome
 from authn.provenance.revocation import Judged, Known, revocation_axis
-from authn.provenance.roots import TrustRoots
 from authn.provenance.said import with_structure
-from signer.usages import SIGNER_USAGES
+from signer.proof.usages import SIGNER_USAGES
 
 # c2pa-rs judges validity at the clock, and calls such a signer untrusted too: a report would change with the
 # reader's calendar. Validity is judged by us and by the other engine, at the time that is asked about.
@@ -65,7 +66,7 @@ def verify_media(
     logs: LogTrust,
     receipt: str | None,
 ) -> CryptographicEvidence:
-    """``answers``: step 2, one per engine, c2pa-rs first (``authn.examine``)."""
+    """``answers``: step 2, one per engine, c2pa-rs first (``authn.examine.examiner``)."""
     own = _of_one_manifest(read_own(media), answers)  # 1, 4
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
         return _without_manifest(own, answers, receipt, logs)

@@ -13,11 +13,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from authn.evidence import Axis, AxisEvidence, Finding, HeuristicOutcome, IdentityFinding, Outcome, Question
+from authn.core.evidence import (
+    Axis,
+    AxisEvidence,
+    Finding,
+    HeuristicOutcome,
+    IdentityFinding,
+    Outcome,
+    Question,
+)
+from authn.core.report import spoken
+from authn.core.visible import visible, visible_block
 from authn.report import wording
 from authn.report.doubts import Axes, alone, doubts
-from authn.report.model import spoken
-from authn.report.visible import visible, visible_block
 
 MAX_FINDINGS = 60
 MAX_RAW_CHARS = 20_000

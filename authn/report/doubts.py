@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from authn.evidence import Axis, AxisEvidence, Outcome
+from authn.core.evidence import Axis, AxisEvidence, Outcome
 from authn.report import wording
 
 _UNCHANGED_OUTSIDE = (Outcome.ESTABLISHED, Outcome.OUTSIDE_LISTS)

@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from authn.evidence import Question
+from authn.core.evidence import Question
+from authn.core.visible import visible
 from authn.report.cards import MAX_ROWS, Document, common_name, instant_of, moment, period
 from authn.report.likelihood import ratio_sentence, stability_sentence
-from authn.report.visible import visible
 
 _ROLES = {
     "signer": "Signing certificate",

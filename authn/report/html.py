@@ -14,12 +14,12 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from authn.core.report import PIXELS
+from authn.core.visible import visible
 from authn.report import cards, drawings, places, wording
 from authn.report.cards import MAX_ROWS, Document
-from authn.report.model import PIXELS
 from authn.report.places import shown_places
 from authn.report.text import render_document
-from authn.report.visible import visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def render_report(
     links: Links | None = None,
 ) -> str:
     """HTML of one report, from its JSON form; ``preview_jpeg`` is embedded, and ``maps`` (their stored form,
-    ``authn.score_map``) are drawn over it."""
+    ``authn.core.score_map``) are drawn over it."""
     proof, guess = cards.proof_cards(report), cards.guess_cards(report)
     detectors = report["heuristic"]["detectors"]
     return (

@@ -6,7 +6,7 @@ wide interval can never sound strong.
 
 from __future__ import annotations
 
-from authn.evidence import Question
+from authn.core.evidence import Question
 from authn.report.wording import QUESTION_TITLES
 
 # ENFSI guideline for evaluative reporting (2015), table of verbal equivalents; the bounds are log10.

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from authn.errors import Unavailable
-from authn.evidence import HeuristicOutcome, NotExamined
+from authn.core.errors import Unavailable
+from authn.core.evidence import HeuristicOutcome, NotExamined
+from authn.core.score_map import ScoreMap, Spot, parse_maps
+from authn.core.visible import visible
 from authn.report.cards import MAX_ROWS, Document
-from authn.report.visible import visible
-from authn.score_map import ScoreMap, Spot, parse_maps
 
 TITLE = "Where the score comes from"
 IS_A_GUESS = (
@@ -72,7 +72,7 @@ class Shown:
 def shown_places(report: Document, maps: str | None, *, preview: bool) -> tuple[Shown | None, ...]:
     """One for each detector of the report, in its order; None for a source that has no score to place.
 
-    ``maps`` is what was kept beside the report (``authn.score_map``).
+    ``maps`` is what was kept beside the report (``authn.core.score_map``).
     """
     detectors = report["heuristic"]["detectors"][:MAX_ROWS]
     return tuple(_shown(d, maps, preview) if d["kind"] == "learned" else None for d in detectors)

@@ -9,12 +9,12 @@ import io
 
 from PIL import Image
 
-from authn.media import Media
-from detector.decoding import affordable, decoding
-from detector.errors import DetectorError
+from authn.core.media import Media
+from detector.core.errors import DetectorError
 from detector.forensics.camera_measure import exif_of
-from detector.forensics.exif import ORIENTATION
-from detector.forensics.jpeg import parse_jpeg
+from detector.pixels.affordable import affordable, decoding
+from detector.pixels.exif import ORIENTATION
+from detector.pixels.jpeg import parse_jpeg
 
 MAX_SIDE_PIXELS = 640
 MAX_PIXELS = 40_000_000

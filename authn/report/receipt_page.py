@@ -13,7 +13,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from authn.evidence import Axis, Outcome
+from authn.core.evidence import Axis, Outcome
 from authn.report import receipt_wording, wording
 from authn.report.html import content_security_policy, environment
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from authn.evidence import Question
+from authn.core.evidence import Question
+from authn.core.report import Report, report_json
+from authn.core.visible import visible, wrapped
 from authn.report import wording
 from authn.report.cards import (
     MAX_ROWS,
@@ -25,8 +27,6 @@ from authn.report.cards import (
     subject_line,
 )
 from authn.report.likelihood import ratio_sentence, stability_sentence
-from authn.report.model import Report, report_json
-from authn.report.visible import visible, wrapped
 
 WIDTH = 92
 _LABEL = 13

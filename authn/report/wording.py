@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from authn.evidence import Axis, HeuristicOutcome, IdentityFinding, Outcome, Question
+from authn.core.evidence import Axis, HeuristicOutcome, IdentityFinding, Outcome, Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

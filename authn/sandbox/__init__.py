@@ -13,7 +13,7 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from authn.confinement import Hold
+from authn.core.confinement import Hold
 from authn.sandbox.kernel import PR_SET_NO_NEW_PRIVS, libc, reason
 from authn.sandbox.landlock import Unsupported, restrict_files
 from authn.sandbox.paths import program_paths

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from authn.evidence import HeuristicEvidence
-from authn.media import Media
-from authn.score_map import ScoreMap
+from authn.core.evidence import HeuristicEvidence
+from authn.core.media import Media
+from authn.core.score_map import ScoreMap
 
 
 class HeuristicSource(Protocol):

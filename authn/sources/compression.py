@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from authn.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
-from authn.media import Media
+from authn.core.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from authn.core.media import Media
 from authn.sources.markers import shown
-from detector.forensics import exif
 from detector.forensics.camera_measure import exif_of
 from detector.forensics.compression import (
     MIN_SAMPLES,
@@ -25,7 +24,8 @@ from detector.forensics.compression import (
     examine_compression,
     known_cameras,
 )
-from detector.forensics.jpeg import parse_jpeg
+from detector.pixels import exif
+from detector.pixels.jpeg import parse_jpeg
 
 VERSION = "2"
 

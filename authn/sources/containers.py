@@ -12,12 +12,12 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
-from authn.media import Media
-from detector.errors import NotApplicable
-from detector.forensics import exif
-from detector.forensics.exif import ExifTags, parse_exif
-from detector.forensics.jpeg import parse_jpeg
-from detector.forensics.png import png_chunks
+from authn.core.media import Media
+from detector.core.errors import NotApplicable
+from detector.pixels import exif
+from detector.pixels.exif import ExifTags, parse_exif
+from detector.pixels.jpeg import parse_jpeg
+from detector.pixels.png import png_chunks
 
 MAX_PARTS = 65_536  # chunks and resources of one file; the largest honest PNG has fewer
 MAX_TEXT_CHUNKS = 256

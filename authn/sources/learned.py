@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from authn.evidence import HeuristicEvidence, HeuristicOutcome, LikelihoodRatio, Question, Stability
-from authn.media import Media
-from authn.score_map import ScoreMap, Spot
-from detector.card import ModelCard
-from detector.errors import NotApplicable
-from detector.infer import open_detector
-from detector.registry import DEFAULT_MODEL, SEMANTIC_MODEL
-from detector.score import Answer, Score
-from detector.where import Place, Places
+from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, LikelihoodRatio, Question, Stability
+from authn.core.media import Media
+from authn.core.score_map import ScoreMap, Spot
+from detector.core.errors import NotApplicable
+from detector.models.card import ModelCard
+from detector.models.inference import open_detector
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
+from detector.models.score import Answer, Score
+from detector.models.where import Place, Places
 
 VERSION = "1"
 
@@ -116,7 +116,7 @@ class SemanticSource(LearnedSource):
         self._encoder = encoder
 
     def _open(self) -> Scorer:
-        from detector.semantic import open_semantic
+        from detector.models.semantic import open_semantic
 
         return open_semantic(self._model_id, self._encoder)
 

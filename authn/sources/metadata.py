@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from authn.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
-from authn.media import Media
+from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from authn.core.media import Media
 from authn.sources import xmp
 from authn.sources.containers import Blocks, read_blocks
 from authn.sources.markers import (
@@ -30,9 +30,9 @@ from authn.sources.markers import (
     shown,
     source_type,
 )
-from detector.errors import NotApplicable
-from detector.forensics import exif
-from detector.forensics.exif import ExifTags
+from detector.core.errors import NotApplicable
+from detector.pixels import exif
+from detector.pixels.exif import ExifTags
 
 VERSION = "1"
 MAX_FINDINGS = 32

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from authn.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
-from authn.media import Media
-from detector.errors import NotApplicable
+from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from authn.core.media import Media
+from detector.core.errors import NotApplicable
 from detector.forensics.faces import MODELS_SHA256, FaceModels, decode_upright, open_faces
 from detector.forensics.symmetry import SUPPORTS_COLOUR, FaceSymmetry, Unfit, examine_faces
 

@@ -12,7 +12,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from authn.sources.containers import MAX_XMP_BYTES
-from detector.errors import NotApplicable
+from detector.core.errors import NotApplicable
 
 MAX_NODES = 20_000
 MAX_VALUE = 2_000

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from authn.errors import Unavailable
+from authn.core.errors import Unavailable
 
 BUSY_TIMEOUT_S = 20
 # secure_delete: a report that was deleted leaves no readable bytes in the file.

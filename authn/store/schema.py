@@ -145,7 +145,7 @@ verifications = Table(
     Index("ix_verifications_expires_at", "expires_at"),
 )
 
-# Keys of machines (authn.access.keys): of the secret only its hash.
+# Keys of machines (authn.service.access.keys): of the secret only its hash.
 api_keys = Table(
     "api_keys",
     metadata,
@@ -159,7 +159,7 @@ api_keys = Table(
     Column("used_at", Instant),
 )
 
-# Decisions about access (authn.access.journal): each row's hash is over the one before and its own record.
+# Decisions about access (authn.service.access.journal): each row's hash is over the one before and its own.
 access_log = Table(
     "access_log",
     metadata,
@@ -190,7 +190,7 @@ rate_buckets = Table(
 # SQLite keeps the row itself under the key only where the column is called INTEGER.
 _Position = BigInteger().with_variant(Integer(), "sqlite")
 
-# The tree of the transparency log (authn.tlog.store). Triggers keep it from being rewritten.
+# The tree of the transparency log (authn.tlog.log.store). Triggers keep it from being rewritten.
 log_state = Table(
     "log_state",
     metadata,
@@ -269,7 +269,7 @@ captures = Table(
     Index("ix_captures_idx", "idx"),
 )
 
-# What the log was last told at a start (authn.announced).
+# What the log was last told at a start (authn.service.start_entries).
 log_announced = Table(
     "log_announced",
     metadata,

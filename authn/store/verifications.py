@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, delete, insert, select
 
-from authn.errors import NotFound
+from authn.core.errors import NotFound
 from authn.store.engine import reading, writing
 from authn.store.schema import verifications
 
@@ -15,7 +15,7 @@ from authn.store.schema import verifications
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVerification:
     """``report`` is the report's JSON text exactly as it was answered; ``maps`` are those of
-    ``authn.score_map``, None where the report is from before there were any."""
+    ``authn.core.score_map``, None where the report is from before there were any."""
 
     id: str
     created_at: datetime

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
-from authn.config import Settings, is_loopback
-from authn.services import Services
+from authn.core.config import Settings, is_loopback
+from authn.service.services import Services
 from authn.web import access, problems, screening
 from authn.web.api import api
 from authn.web.captures import captures

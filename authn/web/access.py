@@ -1,4 +1,4 @@
-"""The gate before every view: who asks, may they, how often. Rules: ``authn.access.scopes.ROUTES``."""
+"""The gate before every view: who asks, may they, how often; by ``authn.service.access.scopes``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
-from authn.access import Principal
-from authn.access.journal import GRANTED, Journal
-from authn.access.keys import PREFIX, ApiKeys
-from authn.access.oidc import open_issuer
-from authn.access.rates import PERIOD, Rates
-from authn.access.requests import DeviceRequests, SignedRequest, verify_content
-from authn.access.scopes import ROUTES, Public, decide
-from authn.errors import AccessDenied, CredentialsRefused
-from authn.services import Services
+from authn.core.errors import AccessDenied, CredentialsRefused
+from authn.service.access import Principal
+from authn.service.access.journal import GRANTED, Journal
+from authn.service.access.keys import PREFIX, ApiKeys
+from authn.service.access.oidc import open_issuer
+from authn.service.access.rates import PERIOD, Rates
+from authn.service.access.requests import DeviceRequests, SignedRequest, verify_content
+from authn.service.access.scopes import ROUTES, Public, decide
+from authn.service.services import Services
 
 CHALLENGE = 'Bearer realm="assay"'
 CHALLENGES = {  # RFC 6750, 3.1; without credentials no error is named

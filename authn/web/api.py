@@ -11,15 +11,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, current_app, request, url_for
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
+from authn.core.errors import BadRequest
+from authn.core.report import Json, instant
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.devices.registry import AttestationRecord, CertificateRecord, EnrolledDevice
-from authn.errors import BadRequest
-from authn.intake import verify_token
-from authn.report.model import Json, instant
-from authn.services import Services
+from authn.service.intake import verify_token
+from authn.service.services import Services
 from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media
-from signer.certificates import Certificate
 from signer.digest import sha256_of
+from signer.proof.certificates import Certificate
 
 QUESTIONS = ("as_of", "heuristics", "preview")
 

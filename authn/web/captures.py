@@ -6,7 +6,7 @@ import json
 
 from flask import Blueprint, Response, g, request
 
-from authn.captures import Captures
+from authn.service.captures import Captures
 from authn.store.captures import TakenCaptures
 from authn.web.api import services
 from authn.web.uploads import read_media

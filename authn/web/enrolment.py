@@ -6,9 +6,9 @@ import json
 
 from flask import Blueprint, Response, request
 
-from authn.enrolments import Enrolling
-from authn.errors import BadRequest
-from authn.report.model import instant
+from authn.core.errors import BadRequest
+from authn.core.report import instant
+from authn.service.enrolments import Enrolling
 from authn.web.api import enrolled_response, require_token, services
 from authn.web.uploads import read_object, string_fields
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from authn.core.errors import BadRequest, EnrolmentRefused
 from authn.devices import DeviceRecord
-from authn.errors import BadRequest, EnrolmentRefused
-from authn.intake import verify_token
 from authn.pki.profile import LEAF_SKEW, MAX_CSR_BYTES, common_name_of, parse_csr
+from authn.service.intake import verify_token
 from authn.web.api import services
 from authn.web.problems import HTTP_CODES, refusal
 from signer.digest import sha256_of

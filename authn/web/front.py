@@ -34,7 +34,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.exceptions import NotImplemented as NotKnown
 
-from authn.errors import AuthnError, MediaTooLarge, Unavailable
+from authn.core.errors import AuthnError, MediaTooLarge, Unavailable
 from authn.web.lanes import Held, Lane, Limits
 from authn.web.screening import REFUSAL
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from authn.errors import NotFound
-from authn.tlog.log import Log
-from authn.tlog.merkle import HASH_BYTES
-from authn.tlog.tiles import MAX_LEVEL, WIDTH, TilePath, entry_bundle, parse_tile_path
+from authn.core.errors import NotFound
+from authn.tlog.format.merkle import HASH_BYTES
+from authn.tlog.format.tiles import MAX_LEVEL, WIDTH, TilePath, entry_bundle, parse_tile_path
+from authn.tlog.log.log import Log
 from authn.web.api import services
 
 FOREVER = "public, max-age=31536000, immutable"

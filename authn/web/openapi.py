@@ -9,8 +9,8 @@ from importlib.resources import files
 
 from flask import Blueprint, Response
 
-from authn.access.scopes import ROUTES, Needs
-from authn.report.model import Json
+from authn.core.report import Json
+from authn.service.access.scopes import ROUTES, Needs
 from authn.web.est import REQUEST_TYPE as EST_REQUEST_TYPE
 from authn.web.log import COSE_TYPE
 from authn.web.openapi_schemas import Object, array, ref, schemas, shape
@@ -19,7 +19,7 @@ from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
 
 openapi = Blueprint("openapi", __name__)
 
-# operation -> the router's name for it, where authn.access.scopes asks for a scope; a test compares
+# operation -> the router's name for it, where authn.service.access.scopes asks for a scope; a test compares
 GUARDED = {
     "createVerification": "api.verify",
     "getVerification": "api.verification",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authn.report.model import Json
+from authn.core.report import Json
 
 Object = dict[str, Json]
 

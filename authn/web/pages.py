@@ -12,7 +12,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from authn.instants import parse_utc_field
+from authn.core.instants import parse_utc_field
 from authn.report.cards import size
 from authn.report.html import Links, content_security_policy, render_report
 from authn.report.receipt_page import receipt_page_policy, render_receipt_page

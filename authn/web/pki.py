@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from authn.errors import BadRequest
-from authn.pki.ocsp import MAX_REQUEST_BYTES
+from authn.core.errors import BadRequest
+from authn.devices.ocsp import MAX_REQUEST_BYTES
 from authn.web.api import services
 
 OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE = "application/ocsp-request", "application/ocsp-response"

@@ -13,9 +13,9 @@ from typing import cast
 from flask import Flask, Response, current_app, request, url_for
 from werkzeug.exceptions import HTTPException
 
-from authn.errors import AuthnError
+from authn.core.errors import AuthnError
+from authn.core.visible import visible
 from authn.report.html import content_security_policy
-from authn.report.visible import visible
 from authn.web.rendering import page, templates, wants_page
 
 HTTP_CODES = {

@@ -19,7 +19,7 @@ from flask import Flask, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
-from authn.errors import AuthnError, BadRequest, CrossSite
+from authn.core.errors import AuthnError, BadRequest, CrossSite
 
 REFUSAL = "assay.refusal"  # in the environment of a request that the front did not take in: what to raise
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

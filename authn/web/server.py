@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from authn.config import Settings
-from authn.errors import Unavailable
-from authn.report.visible import visible
-from authn.services import Services
-from authn.wiring import check_services, open_services
+from authn.core.config import Settings
+from authn.core.errors import Unavailable
+from authn.core.visible import visible
+from authn.service.services import Services
+from authn.service.wiring import check_services, open_services
 
 if TYPE_CHECKING:
     from authn.web.lanes import Limits

@@ -19,10 +19,10 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest as HTTPBadRequest
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from authn.config import Settings
-from authn.errors import BadRequest, MediaTooLarge, UnreadableMedia, UnsupportedMedia
-from authn.instants import parse_instant
-from authn.media import Media, MediaLimits, unparsed, with_sidecar
+from authn.core.config import Settings
+from authn.core.errors import BadRequest, MediaTooLarge, UnreadableMedia, UnsupportedMedia
+from authn.core.instants import parse_instant
+from authn.core.media import Media, MediaLimits, unparsed, with_sidecar
 from authn.web.screening import only
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024

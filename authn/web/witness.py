@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 from gunicorn.app.base import BaseApplication
 
-from authn.errors import Unavailable
-from authn.report.visible import visible
-from authn.tlog.witness import MAX_BODY_BYTES, Answer, Witness
+from authn.core.errors import Unavailable
+from authn.core.visible import visible
+from authn.tlog.witness.witness import MAX_BODY_BYTES, Answer, Witness
 from authn.web.screening import raise_refusal
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from detector.corpus import index_rows
-from detector.errors import CorpusError, PixelsUnreadable
-from detector.forensics import exif
+from detector.core.errors import CorpusError, PixelsUnreadable
+from detector.data.corpus import index_rows
 from detector.forensics.compression import Compression, camera_key, examine_compression
-from detector.forensics.jpeg import JpegStructure, parse_jpeg
+from detector.pixels import exif
+from detector.pixels.jpeg import JpegStructure, parse_jpeg
 
 _DESKTOP = re.compile(r"camedia|photo ?desk|photoshop|lab system|gimp|picasa|scanner", re.IGNORECASE)
 

@@ -16,8 +16,8 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
-from detector.errors import DetectorError
-from detector.forensics.jpeg import JpegStructure, Table
+from detector.core.errors import DetectorError
+from detector.pixels.jpeg import JpegStructure, Table
 
 # Of a camera's files, how many have tables that none of k others has: of 22 of a Nikon D70, 48 % at k = 1,
 # 25 % at 5, 19 % at 20. And if none of 20 files has software's tables, up to 14 % of the camera's may still

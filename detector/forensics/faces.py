@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.errors import ModelUnavailable
+from detector.core.errors import ModelUnavailable
 from detector.forensics.camera_measure import exif_of
-from detector.forensics.exif import ORIENTATION
-from detector.forensics.jpeg import parse_jpeg
-from detector.pixels import Pixels, decode, open_cv2
+from detector.pixels.decode import Pixels, decode, open_cv2
+from detector.pixels.exif import ORIENTATION
+from detector.pixels.jpeg import parse_jpeg
 
 MODEL_FILES = {
     "face_detection_full_range.tflite": "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",

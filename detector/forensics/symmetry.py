@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.forensics.faces import Eye, Face, FaceModels, Points
-from detector.pixels import Pixels, open_cv2
+from detector.pixels.decode import Pixels, open_cv2
 
 # The irises' difference in a*b* from which on the source answers. Set on the calibration half of the faces in
 # docs/cards/symmetry.md: above every real face there, as it was and saved again as JPEG (decision 0008).

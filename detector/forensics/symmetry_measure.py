@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.augment import Encoding, through
-from detector.calibration import fit
-from detector.errors import CalibrationError, CorpusError
+from detector.core.errors import CalibrationError, CorpusError
+from detector.core.metrics import Estimate, auc, bootstrap, cllr, proportion
 from detector.forensics.faces import FaceModels
 from detector.forensics.symmetry import (
     MAX_LIGHT_COLOUR,
@@ -29,8 +28,9 @@ from detector.forensics.symmetry import (
     examine_faces,
     unexplained,
 )
-from detector.metrics import Estimate, auc, bootstrap, cllr, proportion
-from detector.pixels import Pixels, decode
+from detector.models.calibration import fit
+from detector.pixels.augment import Encoding, through
+from detector.pixels.decode import Pixels, decode
 
 REAL, GENERATED = "train/faces256_ffhq", "fakes_train/stylegan1_faces"
 VIEWS = {"as it is": None, "JPEG 75": Encoding(media_type="image/jpeg", quality=75)}

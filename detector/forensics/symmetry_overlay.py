@@ -8,7 +8,7 @@ import numpy as np
 
 from detector.forensics.faces import Eye
 from detector.forensics.symmetry import RING, EyeMeasure, FaceSymmetry
-from detector.pixels import Pixels, open_cv2
+from detector.pixels.decode import Pixels, open_cv2
 
 _SIDE = 256
 _REACH = 2.4  # radii from the centre of the iris to the edge of its crop

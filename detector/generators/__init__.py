@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from detector.errors import CorpusError, ModelUnavailable
+from detector.core.errors import CorpusError, ModelUnavailable
 from detector.generators.spec import (
     BigganSpec,
     CycleganSpec,

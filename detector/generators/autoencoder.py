@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.gan.adversarial import Losses, descend, frozen
-from detector.gan.blocks import Enlarge, adam
-from detector.gan.losses import hinge_discriminator, hinge_generator
+from detector.generators.adversarial import Losses, descend, frozen
+from detector.generators.blocks import Enlarge, adam
 from detector.generators.family import Recordable
+from detector.generators.losses import hinge_discriminator, hinge_generator
 from detector.generators.spec import ReconSpec, Spec
 
 _MEMORY = 0.05  # weight of the newest batch in the statistics of the latents

@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 from torch.nn.utils.parametrizations import spectral_norm
 
-from detector.errors import CorpusError
-from detector.gan.adversarial import Adversarial, Draws, Losses
-from detector.gan.blocks import adam, doubled, pyramid
-from detector.gan.losses import hinge_discriminator, hinge_generator
+from detector.core.errors import CorpusError
+from detector.generators.adversarial import Adversarial, Draws, Losses
+from detector.generators.blocks import adam, doubled, pyramid
+from detector.generators.losses import hinge_discriminator, hinge_generator
 from detector.generators.spec import BigganSpec, ImageSource, Spec
 
 _EMBEDDED = 32

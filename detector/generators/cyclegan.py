@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.errors import CorpusError, NotApplicable
-from detector.gan.adversarial import Losses, descend, frozen
-from detector.gan.blocks import Enlarge, adam
-from detector.gan.losses import least_squares_discriminator, least_squares_generator
+from detector.core.errors import CorpusError, NotApplicable
+from detector.generators.adversarial import Losses, descend, frozen
+from detector.generators.blocks import Enlarge, adam
 from detector.generators.family import Recordable
+from detector.generators.losses import least_squares_discriminator, least_squares_generator
 from detector.generators.spec import CycleganSpec, ImageSource, Spec, joined_groups
 
 _CYCLE = 10.0

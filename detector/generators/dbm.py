@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.gan.adversarial import Losses
+from detector.generators.adversarial import Losses
 from detector.generators.family import Family
 from detector.generators.spec import DbmSpec, Spec
 

@@ -15,9 +15,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from detector.gan.adversarial import Adversarial, Draws, Losses
-from detector.gan.blocks import adam, normal_weights, pyramid
-from detector.gan.losses import minimax_discriminator, non_saturating_generator
+from detector.generators.adversarial import Adversarial, Draws, Losses
+from detector.generators.blocks import adam, normal_weights, pyramid
+from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import GanSpec, Spec
 
 

@@ -15,8 +15,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from detector.gan.adversarial import Losses
-from detector.gan.blocks import Enlarge, adam, pyramid
+from detector.generators.adversarial import Losses
+from detector.generators.blocks import Enlarge, adam, pyramid
 from detector.generators.family import Family
 from detector.generators.spec import DipSpec, Spec
 

@@ -2,7 +2,7 @@
 
 A family is a module that holds all its networks (the generator, and whatever it is trained against), takes
 one training step and draws pictures. Everything else, that is budgets, interruption, averaging of weights,
-files, logs, is the same for all and stands in ``detector.gan``. Inside, pictures are float tensors
+files, logs, is the same for all and stands in ``detector.zoo``. Inside, pictures are float tensors
 (n, channels, side, side) in -1..1; at the edge they are uint8 (n, side, side, channels).
 """
 
@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from detector.errors import CorpusError
+from detector.core.errors import CorpusError
 from detector.generators.spec import Budget, ImageSource, Spec
 
 __all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Recordable", "Spec", "Translating"]

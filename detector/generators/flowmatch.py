@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.gan.adversarial import Draws, Losses
-from detector.gan.blocks import adam, doubled
-from detector.gan.minimised import Minimised
+from detector.generators.adversarial import Draws, Losses
+from detector.generators.blocks import adam, doubled
+from detector.generators.minimised import Minimised
 from detector.generators.spec import FlowmatchSpec, Spec
 
 _TIME_WAVES = 32

@@ -12,9 +12,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from detector.gan.adversarial import Adversarial, Draws, Losses
-from detector.gan.blocks import adam, variance_kept
-from detector.gan.losses import minimax_discriminator, non_saturating_generator
+from detector.generators.adversarial import Adversarial, Draws, Losses
+from detector.generators.blocks import adam, variance_kept
+from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import GanSpec, Spec
 
 _PIECES = 3

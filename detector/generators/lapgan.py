@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.gan.adversarial import Draws, Losses, descend, frozen
-from detector.gan.blocks import adam, doubled, pyramid, variance_kept
-from detector.gan.losses import minimax_discriminator, non_saturating_generator
+from detector.generators.adversarial import Draws, Losses, descend, frozen
+from detector.generators.blocks import adam, doubled, pyramid, variance_kept
 from detector.generators.family import Recordable
+from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import GanSpec, Spec
 
 _COARSEST = 6

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.errors import CorpusError
-from detector.gan.adversarial import Draws, Losses
-from detector.gan.blocks import adam
-from detector.gan.minimised import Minimised
+from detector.core.errors import CorpusError
+from detector.generators.adversarial import Draws, Losses
+from detector.generators.blocks import adam
+from detector.generators.minimised import Minimised
 from detector.generators.spec import Spec
 
 _REACH = 3  # of the first layer, to each side; later layers reach 1

@@ -2,12 +2,12 @@
 NeurIPS 2024, arXiv 2501.05441.
 
 The loss is the paper's: relativistic pairing with the zero-centred penalties R1 on reals and R2 on fakes
-(``detector.gan.losses``), which together converge locally without any trick. So is the plan of the networks:
-residual stages without normalisation, weights scaled by depth so that the branches start silent, bilinear
-resampling between stages, a learned 4x4 basis that the latent scales, no tanh. Two things are made for a CPU:
-plain 3x3 convolutions in place of grouped ones, which run at a tenth of their speed there, and penalties
-taken on part of each batch, which leaves their expectation as it is. Its trace: no checkerboard, smooth
-spectra, too little high frequency for as long as it is young.
+(``detector.generators.losses``), which together converge locally without any trick. So is the plan of the
+networks: residual stages without normalisation, weights scaled by depth so that the branches start silent,
+bilinear resampling between stages, a learned 4x4 basis that the latent scales, no tanh. Two things are made
+for a CPU: plain 3x3 convolutions in place of grouped ones, which run at a tenth of their speed there, and
+penalties taken on part of each batch, which leaves their expectation as it is. Its trace: no checkerboard,
+smooth spectra, too little high frequency for as long as it is young.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.gan.adversarial import Adversarial, Draws, Losses
-from detector.gan.blocks import adam, doubled, pyramid, variance_kept
-from detector.gan.losses import (
+from detector.generators.adversarial import Adversarial, Draws, Losses
+from detector.generators.blocks import adam, doubled, pyramid, variance_kept
+from detector.generators.losses import (
     logits_and_slopes,
     relativistic_discriminator,
     relativistic_generator,

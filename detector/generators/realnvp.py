@@ -21,12 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.gan.adversarial import Draws, Losses, descend, frozen
-from detector.gan.blocks import adam
-from detector.gan.losses import minimax_discriminator, non_saturating_generator
+from detector.generators.adversarial import Draws, Losses, descend, frozen
+from detector.generators.blocks import adam
 from detector.generators.dcgan import Discriminator
 from detector.generators.density import STEP, log_normal, step_nats, step_noise
 from detector.generators.family import Recordable
+from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import RealnvpSpec, Spec
 
 _MARGIN = 0.05

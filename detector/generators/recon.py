@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.errors import CorpusError
-from detector.pixels import Pixels
+from detector.core.errors import CorpusError
+from detector.pixels.decode import Pixels
 
 UPSAMPLERS = ("nearest", "bilinear", "transposed", "shuffle")
 _TRAIN_SIDE = 48

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.errors import CorpusError
+from detector.core.errors import CorpusError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

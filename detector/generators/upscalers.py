@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.errors import CorpusError
-from detector.pixels import Pixels
+from detector.core.errors import CorpusError
+from detector.pixels.decode import Pixels
 
 MAX_INPUT_PIXELS = 512 * 512  # the widest layer of the RRDB network needs 4 KiB a pixel, several at a time
 

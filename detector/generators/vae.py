@@ -14,10 +14,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from detector.gan.adversarial import Draws, Losses
-from detector.gan.blocks import Enlarge, adam, pyramid
-from detector.gan.minimised import Minimised
+from detector.generators.adversarial import Draws, Losses
+from detector.generators.blocks import Enlarge, adam, pyramid
 from detector.generators.density import log_normal, step_nats, step_noise
+from detector.generators.minimised import Minimised
 from detector.generators.spec import Spec
 
 _STEP_OF_SIGMA = 20.0

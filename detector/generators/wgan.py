@@ -16,9 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.gan.adversarial import Adversarial, Draws, Losses
-from detector.gan.blocks import adam, pyramid
-from detector.gan.losses import between, hinge_generator, logits_and_slopes, one_centred, wasserstein_critic
+from detector.generators.adversarial import Adversarial, Draws, Losses
+from detector.generators.blocks import adam, pyramid
+from detector.generators.losses import (
+    between,
+    hinge_generator,
+    logits_and_slopes,
+    one_centred,
+    wasserstein_critic,
+)
 from detector.generators.spec import Spec, WganSpec
 
 

@@ -19,11 +19,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_der_x509_certificate
 
-from signer.der import DerError, first
 from signer.errors import KeyUnavailable
 from signer.keys.tpm2_context import tpm_context
 from signer.keys.tpm2_handles import ONE_AT_A_TIME, opened_key, public_area
 from signer.keys.tpm2_uri import TpmKey
+from signer.proof.der import DerError, first
 
 FMT, NO_EVIDENCE = "tpm2", "none"
 # By the TCG's names; elliptic curves first, because a TPM takes seconds to make an RSA key again.

@@ -21,17 +21,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from detector.augment import Encoding, encode, resize
-from detector.calibration import MIN_ITEMS
-from detector.corpus import Split, load_index, pictures
-from detector.errors import NotApplicable
-from detector.evaluate import VIEWS, Scoring, view_of
-from detector.infer import open_detector
-from detector.metrics import auc, bootstrap, cllr
-from detector.pixels import Pixels
-from detector.registry import SEMANTIC_MODEL
-from detector.score import Answer
-from detector.semantic import encoder_input, open_encoder, open_semantic
+from detector.core.errors import NotApplicable
+from detector.core.metrics import auc, bootstrap, cllr
+from detector.data.corpus import Split, load_index, pictures
+from detector.lab.evaluation import VIEWS, Scoring, view_of
+from detector.models.calibration import MIN_ITEMS
+from detector.models.inference import open_detector
+from detector.models.registry import SEMANTIC_MODEL
+from detector.models.score import Answer
+from detector.models.semantic import encoder_input, open_encoder, open_semantic
+from detector.pixels.augment import Encoding, encode, resize
+from detector.pixels.decode import Pixels
 from tests.programs import installed_encoder
 
 CLEAR = np.log(10) / 2  # natural log of the ratio from which on an answer counts

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from detector.errors import NotApplicable
+from detector.core.errors import NotApplicable
 from detector.generators import make_family
 from detector.generators.family import Recordable
 from detector.generators.spec import Spec

@@ -31,19 +31,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from detector.corpus import Split
-from detector.errors import CorpusError, DetectorError, FitFailed, ModelUnavailable, NotApplicable
-from detector.gan.clusters import clustered
-from detector.gan.device import fastest_precision, open_device, recorded_step, settled
-from detector.gan.features import mobilenet_extractor, pixel_extractor
-from detector.gan.fit import fit, step_rng
-from detector.gan.pictures import Batches
-from detector.gan.quality import kid
-from detector.gan.sources import open_source
-from detector.gan.store import Fitted
+from detector.core.errors import CorpusError, DetectorError, FitFailed, ModelUnavailable, NotApplicable
+from detector.data.corpus import Split
 from detector.generators import make_family
 from detector.generators.family import Family
 from detector.generators.spec import Budget, ImageSource
+from detector.zoo.clusters import clustered
+from detector.zoo.device import fastest_precision, open_device, recorded_step, settled
+from detector.zoo.features import mobilenet_extractor, pixel_extractor
+from detector.zoo.fit import fit, step_rng
+from detector.zoo.pictures import Batches
+from detector.zoo.quality import kid
+from detector.zoo.sources import open_source
+from detector.zoo.store import Fitted
 from tests.bench.flops import flops_per_picture
 
 # Channels in multiples of 64, large batches, every penalty on the whole batch: what a GPU has room for.

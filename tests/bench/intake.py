@@ -20,17 +20,17 @@ from pathlib import Path
 from c2pa import Context, Reader
 from sqlalchemy import Engine, insert
 
-from authn.access import Kind, Principal
-from authn.captures import Captures, Judged
-from authn.confined import capture_of
-from authn.examine import Examiner
-from authn.media import Media, media_of
-from authn.provenance.roots import roots_pem
+from authn.core.media import Media, media_of
+from authn.examine.confined import capture_of
+from authn.examine.examiner import Examiner
+from authn.pki.roots import roots_pem
+from authn.service.access import Kind, Principal
+from authn.service.captures import Captures, Judged
+from authn.service.wiring import utc_now
 from authn.store.captures import TakenCaptures
 from authn.store.engine import open_engine, writing
 from authn.store.schema import devices
-from authn.tlog.log import open_log
-from authn.wiring import utc_now
+from authn.tlog.log.log import open_log
 from tests.bench.sign_verify import photo
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import Registered, examiner_for, signed_photo, stamped_photo
@@ -41,7 +41,7 @@ MACHINE = Principal(kind=Kind.MACHINE, id="bench", scopes=frozenset({"captures:c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InProcess:
-    """``authn.captures.Judges`` without a process of its own."""
+    """``authn.service.captures.Judges`` without a process of its own."""
 
     examiner: Examiner
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from authn.store.engine import open_engine
-from authn.tlog.check import check_log
+from authn.tlog.log.check import check_log
 from tests.doubles import postgres
 from tests.doubles.logs import KEY, entry, open_log
 

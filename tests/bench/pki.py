@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from authn.devices.ocsp import Responder
+from authn.devices.revocation import Status
 from authn.pki.chains import verify_signer_path
 from authn.pki.crl import Cause, RevokedEntry, build_crl, look_up, read_crl
-from authn.pki.ocsp import Responder
 from authn.pki.profile import Issuer, device_certificate, status_addresses
-from authn.pki.revocation import Status
 from tests.doubles.pki import TestPki
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from authn.media import media_of
+from authn.core.media import media_of
+from authn.core.score_map import maps_text
 from authn.report.places import draw
-from authn.score_map import maps_text
 from authn.sources.learned import LearnedSource
-from detector.corpus import Split, load_index, read_item
-from detector.errors import DetectorError
-from detector.infer import open_detector
+from detector.core.errors import DetectorError
+from detector.data.corpus import Split, load_index, read_item
+from detector.models.inference import open_detector
 
 PER_SET = 25
 SIZES = ((1024, 1024), (4000, 3000), (8000, 6000))

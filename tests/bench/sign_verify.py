@@ -29,17 +29,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from PIL import Image
 
-from authn.evidence import Axis, Outcome
-from authn.examine import Examiner
-from authn.media import media_of
+from authn.core.evidence import Axis, Outcome
+from authn.core.media import media_of
+from authn.examine.examiner import Examiner
+from authn.examine.statements import default_policy
+from authn.pki.roots import TrustRoots, roots_pem
+from authn.pki.tsa import TimestampAuthority
 from authn.provenance.engines import C2paRs, Encypher
-from authn.provenance.roots import TrustRoots, roots_pem
-from authn.report.conclude import default_policy
-from authn.tsa import TimestampAuthority
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.credential import sign_media
+from signer.proof.timestamp import build_request, parse_response
 from signer.staple import bytes_to_stamp, staple
-from signer.timestamp import build_request, parse_response
 from tests.doubles.pki import Issued, TestPki
 
 SIZES = {"1 MP": (1152, 864), "12 MP": (4000, 3000)}

@@ -9,8 +9,8 @@ import torch
 
 from tests.bench.flops import flops_per_picture
 from tests.bench.gan_gpu import RECIPES, main
-from tests.detector.gan.test_sources import scene
 from tests.detector.made import encoded
+from tests.detector.zoo.test_sources import scene
 
 
 def test_the_benchmark_measures_and_compares_both_ways_of_a_step(tmp_path, capsys):

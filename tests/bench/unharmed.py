@@ -29,10 +29,10 @@ import pillow_heif
 from PIL import Image, ImageSequence
 
 from signer.claim import CaptureClaim, DeviceAssertion
-from signer.container import read_manifest
 from signer.credential import refuse_signed, sign_media
 from signer.errors import SignerError
 from signer.formats import media_type_of
+from signer.proof.container import read_manifest
 from signer.unharmed import refuse_harm
 from tests.doubles.pki import TestPki
 from tests.doubles.readers import read_with_c2pa, read_with_encypher

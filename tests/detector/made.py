@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from detector.pixels import Pixels
+from detector.pixels.decode import Pixels
 
 
 def photo_like(height: int, width: int, seed: int = 0) -> Pixels:

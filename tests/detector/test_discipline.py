@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.augment import Encoding, codec_match, draw_codec, through
-from detector.corpus import Split, load_index, pictures
-from detector.fakes import Collector, add_whole, random_regions
-from detector.infer import read
-from detector.metrics import auc
-from detector.training import TrainingOptions, train
+from detector.core.metrics import auc
+from detector.data.corpus import Split, load_index, pictures
+from detector.lab.fakes import Collector, add_whole, random_regions
+from detector.lab.training import TrainingOptions, train
+from detector.models.inference import read
+from detector.pixels.augment import Encoding, codec_match, draw_codec, through
 
 OPTIONS = TrainingOptions(
     epochs=1, steps_per_epoch=110, pairs_per_batch=10, crop_side=64, width=16, reversal=0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from authn.tsa import TimestampAuthority
+from authn.pki.tsa import TimestampAuthority
 from signer.device import DeviceIdentity, save_identity
 from signer.keys import create_key
 from signer.keys.software import file_key_uri

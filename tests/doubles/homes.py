@@ -14,18 +14,18 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from authn.access.keys import ApiKeys
-from authn.config import Settings, load_settings
-from authn.confined import Examined, capture_of
+from authn.core.config import Settings, load_settings
+from authn.core.media import Media, measured
 from authn.devices import RegistryView
-from authn.media import Media, measured
-from authn.services import Services
+from authn.examine.confined import Examined, capture_of
+from authn.service.access.keys import ApiKeys
+from authn.service.services import Services
+from authn.service.wiring import open_examiner, open_services
 from authn.web import create_app
-from authn.wiring import open_examiner, open_services
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import sign_media
+from signer.proof.timestamp import build_request, parse_response
 from signer.staple import bytes_to_stamp, staple
-from signer.timestamp import build_request, parse_response
 from tests.doubles.photos import photo
 from tests.doubles.requests import csr_of
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from authn.core.report import Json
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
-from authn.report.model import Json
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from tests.doubles.photos import photo
 from tests.doubles.pki import C2PA_CLAIM_SIGNING, Issued

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.entry import EntryKind, LogEntry, new_entry
-from authn.tlog.note import SigningKey, sign
-from authn.tlog.sequencer import Sequencer, SignCheckpoint
-from authn.tlog.store import Queued, SqlStorage, Storage, Transaction
-from authn.tlog.watermark import Watermark
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.entry import EntryKind, LogEntry, new_entry
+from authn.tlog.format.note import SigningKey, sign
+from authn.tlog.log.sequencer import Sequencer, SignCheckpoint
+from authn.tlog.log.store import Queued, SqlStorage, Storage, Transaction
+from authn.tlog.log.watermark import Watermark
 
 ORIGIN = "log.test/receipts"
 KEY = SigningKey.load(ORIGIN, bytes(range(32)))  # the same in every process of a test

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from authn.evidence import HeuristicOutcome
-from authn.report.model import Report
-from authn.score_map import ScoreMap, Spot
+from authn.core.evidence import HeuristicOutcome
+from authn.core.report import Report
+from authn.core.score_map import ScoreMap, Spot
 from tests.doubles.reports import LEARNED, contradicting_report
 
 POINT = 1.5

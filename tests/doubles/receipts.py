@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from authn.provenance.logs import capture_record
 from authn.provenance.own import read_own
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.cosignature import Cosigner
-from authn.tlog.entry import EntryKind, LogEntry, Value, new_entry
-from authn.tlog.merkle import Frontier, leaf_hash, node_hash
-from authn.tlog.note import SigningKey, sign
-from authn.tlog.proof import inclusion_proof
-from authn.tlog.receipt import Receipt
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.cosignature import Cosigner
+from authn.tlog.format.entry import EntryKind, LogEntry, Value, new_entry
+from authn.tlog.format.merkle import Frontier, leaf_hash, node_hash
+from authn.tlog.format.note import SigningKey, sign
+from authn.tlog.format.proof import inclusion_proof
+from authn.tlog.format.receipt import Receipt
 from tests.doubles.logs import KEY, entry
 from tests.doubles.signed import media
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
-from authn.evidence import (
+from authn.core.evidence import (
     AssertedClaim,
     Axis,
     AxisEvidence,
@@ -23,7 +22,8 @@ from authn.evidence import (
     Question,
     Stability,
 )
-from authn.report.model import Contradiction, Report, Run, Statement, Subject, ToolView
+from authn.core.report import Contradiction, Report, Run, Statement, Subject, ToolView
+from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 
 SIGNED_AT = datetime(2026, 11, 20, 14, 3, 22, tzinfo=UTC)
 AS_OF = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.cosignature import Cosigner
-from authn.tlog.note import SigningKey, sign
-from authn.tlog.tiles import LEVEL_BITS, WIDTH, entry_bundle, parse_tile_path, tile_width
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.cosignature import Cosigner
+from authn.tlog.format.note import SigningKey, sign
+from authn.tlog.format.tiles import LEVEL_BITS, WIDTH, entry_bundle, parse_tile_path, tile_width
 from tests.authn.tlog.trees import Grown
 from tests.doubles.http_server import Answer, Asked, serving
 from tests.doubles.logs import KEY

@@ -11,19 +11,19 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from authn.core.media import Media, media_of
 from authn.devices import DeviceRecord
-from authn.examine import Examiner
-from authn.media import Media, media_of
+from authn.examine.examiner import Examiner
+from authn.examine.statements import default_policy
+from authn.pki.roots import TrustRoots
+from authn.pki.tsa import TimestampAuthority
 from authn.provenance.axes import spki_sha256
 from authn.provenance.engines import C2paRs, Encypher
-from authn.provenance.roots import TrustRoots
-from authn.report.conclude import default_policy
 from authn.sources import HeuristicSource
-from authn.tsa import TimestampAuthority
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.credential import sign_media
+from signer.proof.timestamp import build_request, parse_response
 from signer.staple import bytes_to_stamp, staple
-from signer.timestamp import build_request, parse_response
 from tests.doubles.photos import photo
 from tests.doubles.pki import Issued, TestPki
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signer.der import Element, elements, encoded, single
+from signer.proof.der import Element, elements, encoded, single
 from tests.doubles.pki import Issued
 
 Change = Callable[[Element], bytes | None]

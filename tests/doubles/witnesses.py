@@ -15,9 +15,9 @@ from wsgiref.types import WSGIApplication
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.serving import make_server
 
-from authn.tlog.cosignature import Cosigner
-from authn.tlog.note import VerifyingKey
-from authn.tlog.witness import Witness
+from authn.tlog.format.cosignature import Cosigner
+from authn.tlog.format.note import VerifyingKey
+from authn.tlog.witness.witness import Witness
 from authn.web.witness import create_witness_app
 
 ASSAY = (sys.executable, "-c", "from authn.cli import main; main()")

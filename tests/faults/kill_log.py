@@ -27,11 +27,11 @@ from sqlalchemy import Engine, select
 
 from authn.store.engine import open_engine, reading
 from authn.store.schema import log_checkpoint, log_entry
-from authn.tlog.check import check_log
-from authn.tlog.merkle import leaf_hash
-from authn.tlog.receipt import parse_receipt, verify_receipt
-from authn.tlog.sequencer import Sequencer
-from authn.tlog.watermark import MARK_FILE, Watermark
+from authn.tlog.format.merkle import leaf_hash
+from authn.tlog.format.receipt import parse_receipt, verify_receipt
+from authn.tlog.log.check import check_log
+from authn.tlog.log.sequencer import Sequencer
+from authn.tlog.log.watermark import MARK_FILE, Watermark
 from tests.doubles import postgres
 from tests.doubles.logs import (
     KEY,

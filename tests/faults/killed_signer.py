@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from authn.tsa import TimestampAuthority
+from authn.pki.tsa import TimestampAuthority
 from signer.capture import sign_file
 from signer.device import choose_identity
 from signer.errors import AlreadySigned, UnreadableMedia

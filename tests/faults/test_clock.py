@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from authn.clock import SteadyClock
-from authn.errors import Unavailable
-from authn.evidence import Axis, Outcome
+from authn.core.errors import Unavailable
+from authn.core.evidence import Axis, Outcome
+from authn.pki.clock import SteadyClock
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import read_own
-from authn.tlog.check import check_log
+from authn.tlog.log.check import check_log
 from authn.web import create_app
 from signer.capture import sign_file
 from signer.errors import TimestampRejected
-from signer.timestamp import parse_response
+from signer.proof.timestamp import parse_response
 from tests.doubles.devices import Camera, enrolled_camera
 from tests.doubles.homes import Home, open_home, receipt_text, signed_by
 from tests.doubles.photos import photo

@@ -13,12 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
-from authn.evidence import Outcome
+from authn.core.evidence import Outcome
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import read_own
 from authn.store.engine import reading
 from authn.store.schema import certificates, devices, verifications
-from authn.tlog.check import check_log
+from authn.tlog.log.check import check_log
 from authn.web import create_app
 from tests.doubles.homes import Home, open_home, receipt_text, signed_by
 from tests.doubles.postgres import Server, mortal_server, new_database

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event, text
 
-from authn.errors import LogHalted, Unavailable
+from authn.core.errors import LogHalted, Unavailable
 from authn.store.engine import open_engine, writing
-from authn.tlog.check import check_log
-from authn.tlog.receipt import verify_receipt
-from authn.tlog.sequencer import Sequencer
-from authn.tlog.store import SqlStorage, enqueue
+from authn.tlog.format.receipt import verify_receipt
+from authn.tlog.log.check import check_log
+from authn.tlog.log.sequencer import Sequencer
+from authn.tlog.log.store import SqlStorage, enqueue
 from tests.doubles.logs import KEY, ORIGIN, STEPS, FaultyStorage, entry, open_log, signing
 
 

@@ -23,9 +23,9 @@ from signer.errors import (
     TimestampRejected,
     TimestampUnavailable,
 )
+from signer.proof.timestamp import build_request
 from signer.spool import Entry, Spool, new_entry
 from signer.staple import bytes_to_stamp, has_token
-from signer.timestamp import build_request
 from tests.doubles.devices import Camera, enrolled_camera
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki, now

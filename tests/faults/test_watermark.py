@@ -12,17 +12,17 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
 from authn.cli import cli
-from authn.config import load_settings
-from authn.errors import LogHalted, LogInconsistent, Unavailable
+from authn.core.config import load_settings
+from authn.core.errors import LogHalted, LogInconsistent, Unavailable
+from authn.service.wiring import check_services
 from authn.store.engine import open_engine, writing
-from authn.tlog import log as tlog
-from authn.tlog.check import check_log
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.log import Log
-from authn.tlog.sequencer import Sequencer
-from authn.tlog.store import SqlStorage
-from authn.tlog.watermark import MARK_FILE, Watermark
-from authn.wiring import check_services
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.log import log as tlog
+from authn.tlog.log.check import check_log
+from authn.tlog.log.log import Log
+from authn.tlog.log.sequencer import Sequencer
+from authn.tlog.log.store import SqlStorage
+from authn.tlog.log.watermark import MARK_FILE, Watermark
 from tests.doubles.logs import KEY, ORIGIN, FaultyStorage, FaultyWatermark, entry, open_log, signing
 
 NAME = "log.test/receipts"

@@ -21,16 +21,16 @@ from pathlib import Path
 SLOW_S = 10
 MAX_BYTES = 64 * 1024
 CORPORA = Path("fuzz")
-INSTRUMENTED = ["authn.media", "authn.provenance", "authn.sources", "detector.forensics", "signer"]
+INSTRUMENTED = ["authn.core.media", "authn.provenance", "authn.sources", "detector.forensics", "signer"]
 
 Target = Callable[[bytes], None]
 
 
 def _containers() -> Target:
     """The finder of the kind that the bytes are, else of one that they choose."""
-    from authn.media import sniff
-    from signer.container import read_manifest, supports
+    from authn.core.media import sniff
     from signer.errors import InputRefused, ManifestMalformed
+    from signer.proof.container import read_manifest, supports
     from tests.doubles.containers import unsigned
 
     kinds = [k for k in unsigned() if supports(k)]
@@ -44,9 +44,9 @@ def _containers() -> Target:
 
 
 def _stores() -> Target:
-    from signer.cose import parse_claim_signature
     from signer.errors import ManifestMalformed
-    from signer.jumbf import manifests
+    from signer.proof.cose import parse_claim_signature
+    from signer.proof.jumbf import manifests
 
     def run(data: bytes) -> None:
         with suppress(ManifestMalformed):
@@ -57,8 +57,8 @@ def _stores() -> Target:
 
 
 def _signatures() -> Target:
-    from signer.cose import parse_claim_signature
     from signer.errors import ManifestMalformed
+    from signer.proof.cose import parse_claim_signature
 
     def run(data: bytes) -> None:
         with suppress(ManifestMalformed):
@@ -69,7 +69,7 @@ def _signatures() -> Target:
 
 def _tokens() -> Target:
     from signer.errors import TimestampError
-    from signer.timestamp import parse_response, verify_token
+    from signer.proof.timestamp import parse_response, verify_token
     from tests.doubles.pki import TestPki
 
     roots = TestPki().tsa_roots
@@ -84,8 +84,8 @@ def _tokens() -> Target:
 
 
 def _media() -> Target:
-    from authn.errors import MediaError
-    from authn.media import media_of
+    from authn.core.errors import MediaError
+    from authn.core.media import media_of
     from authn.report.preview import make_preview, orientation_of
 
     def run(data: bytes) -> None:
@@ -98,10 +98,10 @@ def _media() -> Target:
 
 
 def _blocks() -> Target:
-    from authn.errors import MediaError
-    from authn.media import media_of
+    from authn.core.errors import MediaError
+    from authn.core.media import media_of
     from authn.sources.containers import read_blocks
-    from detector.errors import DetectorError
+    from detector.core.errors import DetectorError
 
     def run(data: bytes) -> None:
         with suppress(MediaError, DetectorError):
@@ -112,8 +112,8 @@ def _blocks() -> Target:
 
 def _own() -> Target:
     """Our own way from the file to the claim signature, the certificates and the digests."""
-    from authn.errors import MediaError
-    from authn.media import media_of
+    from authn.core.errors import MediaError
+    from authn.core.media import media_of
     from authn.provenance.own import read_own
 
     def run(data: bytes) -> None:
@@ -157,9 +157,9 @@ TARGETS: dict[str, Callable[[], Target]] = {
 
 def seeds(target: str, suites: Path | None) -> Iterator[bytes]:
     """Signed and unsigned files of every kind, or the part of them that the target reads."""
-    from signer.container import read_manifest
-    from signer.cose import parse_claim_signature
-    from signer.jumbf import manifests
+    from signer.proof.container import read_manifest
+    from signer.proof.cose import parse_claim_signature
+    from signer.proof.jumbf import manifests
     from tests.doubles.containers import unsigned
     from tests.doubles.pki import TestPki
     from tests.doubles.signed import signed_photo, stamped_photo

@@ -17,10 +17,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from authn.errors import MediaError
-from authn.evidence import Axis, Outcome
-from authn.examine import Examiner
-from authn.media import media_of
+from authn.core.errors import MediaError
+from authn.core.evidence import Axis, Outcome
+from authn.core.media import media_of
+from authn.examine.examiner import Examiner
 from tests.doubles.containers import app11, box, id3_frame, id3_tag, jumbf, pages, unsigned, with_segments
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki

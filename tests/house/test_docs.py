@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from authn.config import SETTINGS
+from authn.core.config import SETTINGS
 from tests.conftest import ROOT
 from tests.house.cli_doc import commands
 from tests.house.source import modules
@@ -88,7 +88,7 @@ def test_every_code_of_ours_is_documented() -> None:
 
 def test_every_documented_code_of_ours_exists() -> None:
     page = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
-    policies = (ROOT / "authn" / "report" / "policies").glob("*.toml")
+    policies = (ROOT / "authn" / "examine" / "policies").glob("*.toml")
     source = "".join(p.read_text(encoding="utf-8") for p in (*modules(), *policies))
     documented = set(re.findall(r"`(assay\.[a-z][A-Za-z]*(?:\.[a-z][A-Za-z]*)+)`", page))
     assert sorted(c for c in documented if c not in source) == []

@@ -26,7 +26,7 @@ def test_the_layers_hold() -> None:
     [
         ("import signer", HEAVY),
         ("import signer.capture, signer.client, signer.spool", ("torch", "flask", "numpy", "cv2")),
-        ("import detector, detector.registry", ("torch", "flask", "cv2", "matplotlib")),
+        ("import detector, detector.models.registry", ("torch", "flask", "cv2", "matplotlib")),
         ("import authn", HEAVY),
         ("import authn.cli", HEAVY),
         ("import authn.cli.sign", ("torch", "flask", "cv2", "matplotlib")),
@@ -34,9 +34,9 @@ def test_the_layers_hold() -> None:
         ("import authn.cli.audit", ("torch", "flask", "cv2", "matplotlib")),
         ("import authn.cli.demo", ("torch", "flask", "cv2", "matplotlib")),
         ("import authn.cli.serve", ("torch",)),
-        ("import authn.confined", ("torch", "flask", "cv2")),
-        ("import authn.examine", ("torch", "flask", "cv2")),
-        ("import authn.wiring", ("torch", "flask", "cv2")),
+        ("import authn.examine.confined", ("torch", "flask", "cv2")),
+        ("import authn.examine.examiner", ("torch", "flask", "cv2")),
+        ("import authn.service.wiring", ("torch", "flask", "cv2")),
     ],
 )
 def test_what_an_import_brings_along(program: str, unwanted: tuple[str, ...]) -> None:
@@ -59,7 +59,7 @@ def test_the_web_process_loads_no_decoder_to_answer_an_upload(tmp_path: Path) ->
     uploaded.write_bytes(photo(width=320, height=240))
     program = (
         "import sys; from pathlib import Path\n"
-        "from authn.config import load_settings; from authn.wiring import open_services\n"
+        "from authn.core.config import load_settings; from authn.service.wiring import open_services\n"
         "from authn.web import create_app\n"
         "home, data = Path(sys.argv[2]), Path(sys.argv[3]).read_bytes()\n"
         "services = open_services(load_settings(environ={}, home=home, examiners=1, heuristics=False))\n"
@@ -78,7 +78,11 @@ def test_the_web_process_loads_no_decoder_to_answer_an_upload(tmp_path: Path) ->
 def test_nothing_is_read_from_the_environment_at_import(tmp_path: Path) -> None:
     """A wrong setting is an error of the command that needs it, not of importing the package."""
     done = subprocess.run(
-        [sys.executable, "-c", "import authn.cli, authn.config, authn.wiring, authn.examine"],
+        [
+            sys.executable,
+            "-c",
+            "import authn.cli, authn.core.config, authn.service.wiring, authn.examine.examiner",
+        ],
         cwd=ROOT,
         env={**os.environ, "ASSAY_PORT": "no number", "ASSAY_HOME": "/dev/null/x", "HOME": str(tmp_path)},
         capture_output=True,

@@ -43,20 +43,23 @@ def follows(node: ast.AST) -> bool:
 
 
 MECHANISMS: dict[str, tuple[str, Callable[[ast.AST], bool]]] = {
-    "a file or folder that gets its name when it is whole": ("detector/files.py", renames),
-    "an archive of arrays": ("detector/files.py", lambda n: calls(n, "savez", "savez_compressed")),
-    "a step of Newton's method": ("detector/logistic.py", lambda n: calls(n, "solve", "lstsq", "minimize")),
+    "a file or folder that gets its name when it is whole": ("detector/core/files.py", renames),
+    "an archive of arrays": ("detector/core/files.py", lambda n: calls(n, "savez", "savez_compressed")),
+    "a step of Newton's method": (
+        "detector/core/logistic.py",
+        lambda n: calls(n, "solve", "lstsq", "minimize"),
+    ),
     "an average of weights": (
-        "detector/average.py",
+        "detector/core/average.py",
         lambda n: calls(n, "_foreach_lerp_", "AveragedModel", "get_ema_multi_avg_fn") or follows(n),
     ),
     "the state of an optimiser by name": (
-        "detector/tensors.py",
+        "detector/core/tensors.py",
         lambda n: isinstance(n, ast.Constant) and n.value == "param_groups",
     ),
-    "one thread for a while": ("detector/threads.py", lambda n: calls(n, "get_num_threads")),
+    "one thread for a while": ("detector/core/threads.py", lambda n: calls(n, "get_num_threads")),
     "the type of a picture by its first bytes": (
-        "detector/gan/sources.py",
+        "detector/zoo/sources.py",
         lambda n: isinstance(n, ast.Constant) and n.value == b"\xff\xd8\xff",
     ),
 }

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from signer.container import supports
 from signer.errors import InputRefused, UnreadableMedia, UnsupportedMedia
 from signer.formats import media_type_of
+from signer.proof.container import supports
 from tests.doubles.photos import photo, sound
 
 WHOLE = {

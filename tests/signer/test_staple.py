@@ -6,10 +6,10 @@ import contextlib
 
 import pytest
 
-from signer.container import manifest_spans, read_manifest, replace_manifest
-from signer.cose import parse_claim_signature, verify_claim_signature, with_token
 from signer.errors import ContainerUnreadable, ManifestMalformed, SigningFailed, UnsupportedMedia
-from signer.jumbf import active_manifest, manifests
+from signer.proof.container import manifest_spans, read_manifest, replace_manifest
+from signer.proof.cose import parse_claim_signature, verify_claim_signature, with_token
+from signer.proof.jumbf import active_manifest, manifests
 from signer.staple import bytes_to_stamp, has_token
 from tests.doubles.photos import photo, sound
 from tests.doubles.pki import TestPki

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from authn.evidence import Axis, Outcome
-from authn.examine import Examiner
-from authn.media import open_media
+from authn.core.evidence import Axis, Outcome
+from authn.core.media import open_media
+from authn.examine.examiner import Examiner
+from authn.examine.statements import default_policy
+from authn.pki.roots import TrustRoots, load_roots
 from authn.provenance.engines import C2paRs, Encypher
-from authn.provenance.roots import TrustRoots, load_roots
-from authn.report.conclude import default_policy
 from tests.conftest import ROOT
 
 RELEASES = sorted((ROOT / "tests" / "vectors").glob("signed_by_*"))

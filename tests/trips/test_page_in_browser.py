@@ -20,13 +20,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from authn.audit.summary import RunView, render_summary
-from authn.config import load_settings
-from authn.devices.enrolment import enrol_device
-from authn.media import media_of
+from authn.core.config import load_settings
+from authn.core.media import media_of
+from authn.core.report import report_json
+from authn.core.score_map import maps_text
+from authn.home.enrolment import enrol_device
 from authn.report.html import render_report
-from authn.report.model import report_json
 from authn.report.preview import make_preview
-from authn.score_map import maps_text
 from signer.capture import sign_file
 from signer.client import Client
 from signer.spool import Spool

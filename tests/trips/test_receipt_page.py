@@ -13,13 +13,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from authn.evidence import AxisEvidence, Outcome
+from authn.core.evidence import AxisEvidence, Outcome
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import read_own
 from authn.report.receipt_page import render_receipt_page
 from authn.report.wording import AXIS_WORDS, BADGES
-from authn.tlog.entry import EntryKind
-from authn.tlog.note import SigningKey
+from authn.tlog.format.entry import EntryKind
+from authn.tlog.format.note import SigningKey
 from tests.doubles.browsers import PHONE, chromium, sideways, visiting
 from tests.doubles.logs import KEY
 from tests.doubles.photos import photo
@@ -227,7 +227,7 @@ def mutations(receipt: str, other_key: SigningKey) -> Iterator[tuple[str, str]]:
 
 
 def receipt_resigned(receipt: str, key: SigningKey) -> str:
-    from authn.tlog.note import sign
+    from authn.tlog.format.note import sign
 
     head, _, note = receipt.partition("\n\n")
     return f"{head}\n\n{sign(note.rpartition(chr(10) * 2)[0] + chr(10), (key,))}"

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from authn.config import load_settings
+from authn.core.config import load_settings
 from authn.pki.authority import open_authority
-from authn.wiring import open_transparency_log
+from authn.service.wiring import open_transparency_log
 from tests.conftest import ROOT
 from tests.doubles.photos import photo
 from tests.doubles.witnesses import ASSAY, policy_text, witness_process

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation.android_key import verify_android_key
 from authn.devices.attestation.attested import Asked, Attested, Format, Prepared, Terms, members
 from authn.devices.attestation.tpm import prepare_tpm, verify_tpm
 from authn.devices.attestation.webauthn_formats import verify_apple, verify_packed
-from authn.errors import AttestationRefused
 
 NONE = "none"
 FORMATS: Mapping[str, Format] = {

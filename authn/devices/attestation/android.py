@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation.android_parse import (
     ApplicationId,
     Authorizations,
@@ -32,8 +33,7 @@ from authn.devices.attestation.android_parse import (
     read_key_description,
 )
 from authn.devices.attestation.android_roots import google_root_keys
-from authn.errors import AttestationRefused
-from signer.certificates import read_certificate
+from signer.proof.certificates import read_certificate
 
 EXTENSION = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.1.17")
 REMOTE_AUTHORITY = (

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from authn.errors import AttestationRefused
-from signer.der import DerError, Element, elements, single
+from authn.core.errors import AttestationRefused
+from signer.proof.der import DerError, Element, elements, single
 
 VERSIONS = (1, 2, 3, 4, 100, 200, 300, 400, 500)
 MAX_BYTES = 16_384

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from authn.errors import Unavailable
+from authn.core.errors import Unavailable
 
 MAX_BYTES = 64 << 20
 SERIAL = re.compile(r"[0-9a-f]{1,64}")

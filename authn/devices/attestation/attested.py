@@ -16,7 +16,7 @@ from typing import Protocol
 
 from cryptography import x509
 
-from authn.errors import AttestationRefused
+from authn.core.errors import AttestationRefused
 
 Fact = str | int | bool | None
 MAX_CERTIFICATES = 8

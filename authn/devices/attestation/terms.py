@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from authn.config import Settings
+from authn.core.config import Settings
+from authn.core.errors import Unavailable
 from authn.devices.attestation.android_key import FMT as ANDROID_KEY
 from authn.devices.attestation.android_roots import google_root_keys
 from authn.devices.attestation.android_status import read_status
 from authn.devices.attestation.apple_root import apple_webauthn_root
 from authn.devices.attestation.attested import AndroidTerms, Terms, WebAuthnTerms
-from authn.errors import Unavailable
-from authn.provenance.roots import load_plain_roots
+from authn.pki.roots import load_plain_roots
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation.attested import (
     Asked,
     Attested,
@@ -41,7 +42,6 @@ from authn.devices.attestation.tpm_parse import (
     parse_public,
     parse_signature,
 )
-from authn.errors import AttestationRefused
 
 FMT = "tpm2"
 LEVEL = 3

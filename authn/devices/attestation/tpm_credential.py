@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
-from authn.errors import AttestationRefused
+from authn.core.errors import AttestationRefused
 
 IDENTITY = b"IDENTITY\0"
 EndorsementKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey

@@ -20,9 +20,9 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation.attested import Fact
-from authn.errors import AttestationRefused
-from signer.certificates import read_certificate
+from signer.proof.certificates import read_certificate
 
 EK_CERTIFICATE = x509.ObjectIdentifier("2.23.133.8.1")
 MANUFACTURER = x509.ObjectIdentifier("2.23.133.2.1")

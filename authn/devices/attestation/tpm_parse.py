@@ -12,7 +12,7 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from authn.errors import AttestationRefused
+from authn.core.errors import AttestationRefused
 
 ALG_SHA256, ALG_NULL, ALG_ECDSA, ALG_ECC = 0x000B, 0x0010, 0x0018, 0x0023  # 6.3
 CURVE_P256 = 0x0003  # 6.4

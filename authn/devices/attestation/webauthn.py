@@ -15,9 +15,9 @@ from hmac import compare_digest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation import cbor
 from authn.devices.attestation.attested import Asked, base64url, members
-from authn.errors import AttestationRefused
 
 MAX_OBJECT_BYTES = 128 * 1024
 MAX_CLIENT_DATA_BYTES = 8 * 1024

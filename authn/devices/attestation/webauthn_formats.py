@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation import cbor
 from authn.devices.attestation.attested import (
     MAX_CERTIFICATE_BYTES,
@@ -29,9 +30,8 @@ from authn.devices.attestation.attested import (
     Fact,
 )
 from authn.devices.attestation.webauthn import ES256, AttestationObject, read_attestation
-from authn.errors import AttestationRefused
-from signer.certificates import read_certificate
-from signer.der import DerError, single
+from signer.proof.certificates import read_certificate
+from signer.proof.der import DerError, single
 
 AAGUID_EXTENSION = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
 APPLE_NONCE = x509.ObjectIdentifier("1.2.840.113635.100.8.2")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from authn.audit.devices import DEVICES_FILE, load_devices, save_devices
+from authn.core.errors import AuditError
 from authn.devices import DeviceRecord
 from authn.devices.snapshot import record_json
-from authn.errors import AuditError
 
 ENROLLED = DeviceRecord(
     device_id="d1",

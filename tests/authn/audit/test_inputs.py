@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from authn.audit.inputs import Entry, Inputs, TarInputs, ZipInputs, open_inputs
-from authn.errors import AuditError, UnreadableMedia
-from authn.media import MediaLimits
+from authn.core.errors import AuditError, UnreadableMedia
+from authn.core.media import MediaLimits
 
 LIMITS = MediaLimits(max_bytes=10_000)
 

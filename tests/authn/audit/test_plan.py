@@ -10,8 +10,8 @@ import pytest
 
 from authn.audit.inputs import open_inputs
 from authn.audit.plan import Question, RunFolder, open_run, plan
-from authn.errors import AuditError
-from authn.media import MediaLimits
+from authn.core.errors import AuditError
+from authn.core.media import MediaLimits
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 LATER = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)

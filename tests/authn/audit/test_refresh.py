@@ -12,10 +12,10 @@ import pytest
 
 from authn.audit.conduct import Finished, Order, conduct
 from authn.audit.plan import Question
-from authn.confined import Examines
+from authn.core.errors import AuditError
+from authn.core.media import MediaLimits
 from authn.devices.snapshot import RegistryCopy
-from authn.errors import AuditError
-from authn.media import MediaLimits
+from authn.examine.confined import Examines
 from tests.doubles.examiners import open_scripted
 from tests.doubles.photos import photo
 

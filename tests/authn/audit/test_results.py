@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from authn.audit.results import ResultsWriter, Row, read_rows, row_line, tally
-from authn.errors import AuditError
-from authn.report.model import refusal_json, report_json
+from authn.core.errors import AuditError
+from authn.core.report import refusal_json, report_json
 from tests.doubles.reports import altered_report, contradicting_report, signed_report, unsigned_report
 
 

@@ -22,8 +22,8 @@ from authn.audit.inputs import Entry, open_inputs
 from authn.audit.plan import Question, open_run, plan
 from authn.audit.results import RESULTS_FILE, Row, read_rows, tally
 from authn.audit.run import Job, run
-from authn.errors import Unavailable
-from authn.media import MediaLimits
+from authn.core.errors import Unavailable
+from authn.core.media import MediaLimits
 from tests.conftest import ROOT
 from tests.doubles.examiners import open_scripted, open_unavailable
 from tests.doubles.media import png_bomb

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from authn.audit.summary import SITUATIONS, RunView, gather, render_summary
-from authn.evidence import Axis, Outcome
+from authn.core.evidence import Axis, Outcome
+from authn.core.report import refusal_json, report_json
 from authn.report import wording
-from authn.report.model import refusal_json, report_json
 from tests.authn.report.test_html import ACTIVE, Outline, shape
 from tests.authn.report.test_visible import attack_strings, harmless
 from tests.doubles.reports import (

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from authn.access.keys import ApiKeys
-from authn.access.scopes import SCOPES
 from authn.cli import cli
-from authn.errors import BadRequest, CredentialsRefused, NotFound
+from authn.core.errors import BadRequest, CredentialsRefused, NotFound
+from authn.service.access.keys import ApiKeys
+from authn.service.access.scopes import SCOPES
 from authn.store.engine import open_engine
 
 

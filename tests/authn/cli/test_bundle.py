@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from authn.bundle import read_bundle
-from authn.errors import BundleError
+from authn.core.errors import BundleError
+from authn.examine.bundle import read_bundle
 from tests.conftest import ROOT
 from tests.doubles.logs import KEY
 from tests.doubles.photos import photo

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from authn.config import load_settings
-from authn.errors import Unavailable
+from authn.core.config import load_settings
+from authn.core.errors import Unavailable
 from authn.pki.authority import open_authority, renew_issuing
-from authn.wiring import open_roots
+from authn.service.wiring import open_roots
 from signer.device import save_identity
 from signer.keys import create_key
 from signer.keys.software import file_key_uri

@@ -17,14 +17,14 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from authn.cli import cli
-from authn.errors import BadRequest
-from detector.corpus import Split
-from detector.errors import CorpusError, DetectorError, ModelUnavailable
-from detector.gan.export import pixels_digest
-from detector.gan.sources import open_source
+from authn.core.errors import BadRequest
+from detector.core.errors import CorpusError, DetectorError, ModelUnavailable
+from detector.data.corpus import Split
+from detector.zoo.export import pixels_digest
+from detector.zoo.sources import open_source
 from tests.conftest import ROOT
-from tests.detector.gan.test_sources import scene
 from tests.detector.made import encoded
+from tests.detector.zoo.test_sources import scene
 
 
 def assay(*arguments: object) -> Result:

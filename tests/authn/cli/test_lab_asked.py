@@ -12,13 +12,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from authn.cli import cli
-from detector.errors import CorpusError, DetectorError, NotApplicable
-from detector.gan.export import pixels_digest
-from detector.gan.making import made_by
-from detector.gan.store import open_family
+from detector.core.errors import CorpusError, DetectorError, NotApplicable
 from detector.generators.spec import ImageSource
-from tests.detector.gan.test_sources import scene
+from detector.zoo.export import pixels_digest
+from detector.zoo.making import made_by
+from detector.zoo.store import open_family
 from tests.detector.made import encoded
+from tests.detector.zoo.test_sources import scene
 
 TINY = ("--steps", 2, "--device", "cpu", "--set", "width=8", "--set", "batch=8")
 

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
-from authn.cli.lab_group import LabGroup
-from authn.errors import AuthnError, BadRequest, Unavailable
-from detector.errors import CorpusError, DetectorError
+from authn.cli.lab.group import LabGroup
+from authn.core.errors import AuthnError, BadRequest, Unavailable
+from detector.core.errors import CorpusError, DetectorError
 from tests.conftest import ROOT
 
 WEIGHTS = ROOT / "detector" / "weights_files"

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
-from detector.errors import CorpusError
+from detector.core.errors import CorpusError
 
 
 def semi(corpus: Path, run: Path, *more: object) -> Result:

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
-from authn.errors import AuthnError, Unavailable
-from authn.tlog.cosignature import Cosigner
-from authn.tlog.entry import EntryKind
+from authn.core.errors import AuthnError, Unavailable
+from authn.tlog.format.cosignature import Cosigner
+from authn.tlog.format.entry import EntryKind
 from tests.doubles.logs import KEY
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki

@@ -11,7 +11,7 @@ from PIL import Image
 
 from authn.cli import cli
 from authn.cli.target import Kind, refuse_other
-from authn.errors import BadRequest
+from authn.core.errors import BadRequest
 from tests.doubles.photos import photo
 
 OTHERS = {

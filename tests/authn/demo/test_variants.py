@@ -8,8 +8,8 @@ from importlib.resources import files
 import pytest
 from PIL import Image, ImageChops
 
+from authn.core.errors import UnreadableMedia
 from authn.demo import variants as made
-from authn.errors import UnreadableMedia
 
 PHOTO = files("matplotlib").joinpath("mpl-data", "sample_data", "grace_hopper.jpg").read_bytes()
 

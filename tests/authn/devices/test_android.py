@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.oid import NameOID
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation.android import (
     EXTENSION,
     AndroidAttestation,
@@ -32,7 +33,6 @@ from authn.devices.attestation.android_parse import (
     read_key_description,
 )
 from authn.devices.attestation.android_roots import google_root_keys
-from authn.errors import AttestationRefused
 
 SOFTWARE_ROOT = {"marlin/sdk29/TEE_EC_NONE", "marlin/sdk29/TEE_RSA_NONE"}
 LOCKED = "caiman/sdk36/SB_EC_RKP"

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from authn.core.errors import AttestationRefused, Unavailable
 from authn.devices.attestation import verify_attestation
 from authn.devices.attestation.android import read_chain_pem
 from authn.devices.attestation.android_roots import google_root_keys
 from authn.devices.attestation.android_status import parse_status, read_status
 from authn.devices.attestation.attested import AndroidTerms, Asked, Attested, Terms
-from authn.errors import AttestationRefused, Unavailable
 from tests.authn.devices.test_android import LOCKED, chain, created_at, expected, folder, names
 
 __all__ = ["folder"]  # a fixture

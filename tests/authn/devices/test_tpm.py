@@ -16,11 +16,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation import prepare_attestation, verify_attestation
 from authn.devices.attestation.attested import Terms
 from authn.devices.attestation.tpm import prepare_tpm
 from authn.devices.attestation.tpm_parse import parse_certify_info, parse_public, parse_signature
-from authn.errors import AttestationRefused
 from tests.doubles.pki import TestPki, new_key
 from tests.doubles.tpm_statements import (
     ATTESTATION_KEY_ATTRIBUTES,

@@ -16,12 +16,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation import prepare_attestation, verify_attestation
 from authn.devices.attestation.attested import Asked, Attested, Prepared, Terms
 from authn.devices.attestation.tpm_credential import EndorsementKey, make_credential
 from authn.devices.attestation.tpm_parse import parse_public
-from authn.errors import AttestationRefused
-from authn.provenance.roots import load_roots
+from authn.pki.roots import load_roots
 from signer.errors import KeyUnavailable
 from signer.keys import create_key, tpm2_attest
 from signer.keys.attesting import AttestingKey

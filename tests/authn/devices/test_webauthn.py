@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from authn.core.errors import AttestationRefused
 from authn.devices.attestation import verify_attestation
 from authn.devices.attestation.apple_root import apple_webauthn_root
 from authn.devices.attestation.attested import Asked, Attested, Terms, WebAuthnTerms
 from authn.devices.attestation.terms import origin_of
-from authn.errors import AttestationRefused
 from tests.conftest import ROOT
 from tests.doubles.webauthn import (
     AT,

@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from authn.errors import CredentialExpired, CredentialInvalid, UntrustedChain
+from authn.core.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from authn.pki.chains import needs_own_walk, verify_signer_path
-from signer.path import PathRefused, verify_path
-from signer.usages import SIGNER_USAGES
-from signer.walk import walk_path
+from signer.proof.path import PathRefused, verify_path
+from signer.proof.usages import SIGNER_USAGES
+from signer.proof.walk import walk_path
 from tests.doubles.pki import Issued, TestPki, issue, name, new_key, now
 
 NOW = datetime.now(UTC)

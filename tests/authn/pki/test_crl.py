@@ -24,7 +24,7 @@ from authn.pki.crl import (
     read_crl,
 )
 from authn.pki.profile import Issuer
-from signer.certificates import read_foreign
+from signer.proof.certificates import read_foreign
 from tests.doubles.pki import Issued, TestPki, issue, name, new_key
 from tests.doubles.spellings import relabelled, respelt, respelt_list
 from tests.programs import require_program

@@ -26,9 +26,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authn.pki.crl import CrlRefused, covers, look_up, read_crl
 from signer.accepted import ignore_accepted
-from signer.certificates import Certificate, read_certificate, read_foreign
-from signer.path import PathRefused, verify_path
-from signer.walk import find_path, walk_path
+from signer.proof.certificates import Certificate, read_certificate, read_foreign
+from signer.proof.path import PathRefused, verify_path
+from signer.proof.walk import find_path, walk_path
 
 LIMIT_S = 6
 EXPECTED = Path(__file__).with_name("limbo_expected.toml")

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from authn.devices.ocsp import MAX_REQUEST_BYTES, Responder
+from authn.devices.revocation import Status
 from authn.pki.crl import Cause, RevokedEntry
-from authn.pki.ocsp import MAX_REQUEST_BYTES, Responder
 from authn.pki.profile import Issuer
-from authn.pki.revocation import Status
 from tests.doubles.pki import TestPki
 
 NOW = datetime.now(UTC).replace(microsecond=0)

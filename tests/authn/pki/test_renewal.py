@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.cli import cli
-from authn.config import Settings, load_settings
-from authn.errors import Unavailable
+from authn.core.config import Settings, load_settings
+from authn.core.errors import Unavailable
 from authn.pki.authority import open_authority, renew_issuing
 from authn.pki.chains import verify_signer_path
 from authn.pki.crl import build_crl

@@ -19,15 +19,15 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from authn.cli import cli
-from authn.config import load_settings
+from authn.core.config import load_settings
+from authn.core.errors import BadRequest, NotFound, RegistryError, Unavailable
+from authn.core.evidence import Axis, AxisEvidence, Outcome
 from authn.devices.registry import Registry
-from authn.errors import BadRequest, NotFound, RegistryError, Unavailable
-from authn.evidence import Axis, AxisEvidence, Outcome
-from authn.intake import Intake
+from authn.devices.revocation import KEPT_LISTS, Revocations, Revoked
 from authn.pki.authority import Authority, open_authority
 from authn.pki.crl import Cause, build_crl, read_crl
-from authn.pki.revocation import KEPT_LISTS, Revocations, Revoked
-from authn.provenance.roots import TrustRoots, load_crls
+from authn.pki.roots import TrustRoots, load_crls
+from authn.service.intake import Intake
 from authn.store.engine import open_engine, reading
 from authn.store.schema import crls
 from signer.digest import sha256_of

@@ -12,17 +12,17 @@ from pathlib import Path
 import cbor2
 import pytest
 
-from authn.evidence import Axis, AxisEvidence, Outcome
-from authn.media import Media, media_of, open_media
+from authn.core.evidence import Axis, AxisEvidence, Outcome
+from authn.core.media import Media, media_of, open_media
+from authn.pki.roots import TrustRoots
 from authn.provenance.binding import Differs, Open, bound, own_answer
 from authn.provenance.box_map import STORE, NoMap, box_map
 from authn.provenance.engines import C2paRs, Encypher, EngineState
 from authn.provenance.logs import LogTrust
 from authn.provenance.own import read_own
 from authn.provenance.reading import engine_outcome
-from authn.provenance.roots import TrustRoots
 from authn.provenance.verifier import verify_media
-from signer.container import manifest_spans
+from signer.proof.container import manifest_spans
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import examiner_for, media, signed_photo

@@ -9,13 +9,13 @@ from pathlib import Path
 import cbor2
 import pytest
 
-from authn.evidence import Axis, Outcome
-from authn.media import media_of
+from authn.core.evidence import Axis, Outcome
+from authn.core.media import media_of
+from authn.core.report import Report
+from authn.pki.roots import TrustRoots
 from authn.provenance.engines import C2paRs, Encypher
 from authn.provenance.left_out import bmff_left_out
 from authn.provenance.reading import LEAVES_OUT, engine_outcome
-from authn.provenance.roots import TrustRoots
-from authn.report.model import Report
 from tests.doubles.bound import STORE_UUID, film_but, jpeg_but, jpeg_by_boxes
 from tests.doubles.makers import film
 from tests.doubles.photos import photo

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from authn.errors import AuthnError
-from authn.evidence import Axis, Outcome
-from authn.media import media_of, open_media
+from authn.core.errors import AuthnError
+from authn.core.evidence import Axis, Outcome
+from authn.core.media import media_of, open_media
+from authn.pki.roots import TrustRoots
 from authn.provenance.costs import MAX_BOXES, MAX_PARTS, endless, too_costly
 from authn.provenance.engines import C2paRs, Encypher, EngineState
 from authn.provenance.logs import LogTrust
-from authn.provenance.roots import TrustRoots
 from authn.provenance.verifier import verify_media
-from signer.container import read_manifest
+from signer.proof.container import read_manifest
 from tests.detector.made import encoded, photo_like
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from authn.evidence import Axis, CryptographicEvidence, Outcome
-from authn.examine import Examiner
-from authn.media import media_of, open_media, sniff
+from authn.core.evidence import Axis, CryptographicEvidence, Outcome
+from authn.core.media import media_of, open_media, sniff
+from authn.examine.examiner import Examiner
+from authn.examine.statements import default_policy
+from authn.pki.roots import TrustRoots, load_roots
 from authn.provenance.engines import C2paRs, Encypher
-from authn.provenance.roots import TrustRoots, load_roots
-from authn.report.conclude import default_policy
 from tests.doubles.containers import unsigned
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import examiner_for, signed_photo

@@ -12,19 +12,19 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from authn.errors import MediaError
-from authn.evidence import Axis, EngineView, Outcome
-from authn.media import open_media
+from authn.core.errors import MediaError
+from authn.core.evidence import Axis, EngineView, Outcome
+from authn.core.media import open_media
+from authn.core.report import Report
+from authn.pki.roots import TrustRoots, load_roots
 from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.own import OwnReading, read_own
-from authn.provenance.roots import TrustRoots, load_roots
 from authn.provenance.verifier import known_limits
-from authn.report.model import Report
 from signer.accepted import ignore_accepted
-from signer.certificates import Certificate, Transcribed, read_foreign
+from signer.proof.certificates import Certificate, Transcribed, read_foreign
+from signer.proof.timestamp import parse_response
+from signer.proof.usages import CLAIM_SIGNING, SIGNER_USAGES
 from signer.staple import bytes_to_stamp, staple
-from signer.timestamp import parse_response
-from signer.usages import CLAIM_SIGNING, SIGNER_USAGES
 from tests.doubles.pki import DEVICE_EKUS, Issued, TestPki, issue, name, new_key, now, pem_of
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo
 from tests.doubles.spellings import numbered, relabelled, respelt, signed

@@ -8,17 +8,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
-from authn.evidence import Axis, Outcome
-from authn.examine import Examiner
+from authn.core.evidence import Axis, Outcome
+from authn.core.report import Report
+from authn.examine.examiner import Examiner
+from authn.examine.statements import default_policy
+from authn.pki.roots import TrustRoots
 from authn.provenance.engines import C2paRs, Encypher
 from authn.provenance.logs import LogTrust
-from authn.provenance.roots import TrustRoots
-from authn.report.conclude import default_policy
-from authn.report.model import Report
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.cosignature import Cosigner
-from authn.tlog.note import SigningKey, sign
-from authn.tlog.policy import parse_policy
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.cosignature import Cosigner
+from authn.tlog.format.note import SigningKey, sign
+from authn.tlog.format.policy import parse_policy
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import sign_media
 from signer.freshness import nonce_of

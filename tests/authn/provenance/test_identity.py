@@ -9,18 +9,18 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from authn.evidence import Axis, IdentityFinding, IdentityView, Outcome
-from authn.examine import Examiner
-from authn.media import open_media
+from authn.core.evidence import Axis, IdentityFinding, IdentityView, Outcome
+from authn.core.media import open_media
+from authn.core.report import Json, Report, report_json
+from authn.core.visible import visible
+from authn.examine.examiner import Examiner
+from authn.examine.statements import default_policy
+from authn.pki.roots import TrustRoots, load_roots
 from authn.provenance.engines import C2paRs, Encypher
 from authn.provenance.identity import MAX_IDENTITIES, identities
-from authn.provenance.roots import TrustRoots, load_roots
 from authn.report import wording
-from authn.report.conclude import default_policy
 from authn.report.html import render_report
-from authn.report.model import Json, Report, report_json
 from authn.report.text import render_text
-from authn.report.visible import visible
 from tests.conftest import ROOT
 from tests.doubles.identities import HARD_BINDING, aggregated, answer_with, photo_with_identity
 from tests.doubles.pki import TestPki

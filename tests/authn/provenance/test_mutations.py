@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from authn.errors import MediaError
-from authn.evidence import Axis, Outcome
-from authn.examine import Examiner
-from signer.container import manifest_spans, read_manifest
-from signer.jumbf import active_manifest
+from authn.core.errors import MediaError
+from authn.core.evidence import Axis, Outcome
+from authn.examine.examiner import Examiner
+from signer.proof.container import manifest_spans, read_manifest
+from signer.proof.jumbf import active_manifest
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import examiner_for, media, signed_photo, stamped_photo
 

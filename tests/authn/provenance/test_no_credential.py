@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from authn.errors import UnreadableMedia
-from authn.evidence import Axis, Outcome
-from authn.examine import Examiner
-from authn.media import media_of, open_media
+from authn.core.errors import UnreadableMedia
+from authn.core.evidence import Axis, Outcome
+from authn.core.media import media_of, open_media
+from authn.examine.examiner import Examiner
 from tests.doubles.containers import app11, box, pages, tag, tiff, with_segments
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from authn.evidence import Axis, AxisEvidence, Outcome
+from authn.core.evidence import Axis, AxisEvidence, Outcome
+from authn.core.report import Json
 from authn.provenance.axes import integrity_axis
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 from authn.provenance.history import asserted_claims, history_axis
 from authn.provenance.reading import Abstention, disagreement, engine_outcome
 from authn.provenance.said import with_structure
-from authn.report.model import Json
 
 GOOD = ("assertion.dataHash.match", "claimSignature.validated", "signingCredential.trusted")
 E, R, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.NOT_EXAMINED

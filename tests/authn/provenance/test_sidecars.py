@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from authn.errors import MediaTooLarge, UnreadableMedia
-from authn.evidence import Axis, CryptographicEvidence, Outcome
-from authn.examine import Examiner
-from authn.media import MAX_SIDECAR_BYTES, media_of, with_sidecar
+from authn.core.errors import MediaTooLarge, UnreadableMedia
+from authn.core.evidence import Axis, CryptographicEvidence, Outcome
+from authn.core.media import MAX_SIDECAR_BYTES, media_of, with_sidecar
+from authn.examine.examiner import Examiner
+from authn.pki.roots import TrustRoots
 from authn.provenance.engines import C2paRs, Encypher
 from authn.provenance.logs import LogTrust
-from authn.provenance.roots import TrustRoots
 from authn.provenance.verifier import verify_media
 from tests.doubles.containers import unsigned
 from tests.doubles.photos import photo

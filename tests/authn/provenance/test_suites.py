@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from authn.errors import MediaError
-from authn.evidence import Axis, CryptographicEvidence, Outcome
-from authn.examine import Examiner
-from authn.media import open_media
+from authn.core.errors import MediaError
+from authn.core.evidence import Axis, CryptographicEvidence, Outcome
+from authn.core.media import open_media
+from authn.core.report import Report
+from authn.examine.examiner import Examiner
+from authn.examine.statements import default_policy
+from authn.pki.roots import TrustRoots, load_roots
 from authn.provenance.engines import C2paRs, Encypher
-from authn.provenance.roots import TrustRoots, load_roots
-from authn.report.conclude import default_policy
-from authn.report.model import Report
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED

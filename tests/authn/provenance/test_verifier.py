@@ -9,13 +9,13 @@ import pytest
 from cryptography.x509 import Certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from authn.core.evidence import Axis, Outcome
+from authn.core.report import Report, report_json
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
-from authn.evidence import Axis, Outcome
-from authn.provenance.roots import TrustRoots
+from authn.pki.roots import TrustRoots
 from authn.report import wording
 from authn.report.cards import moment
 from authn.report.html import render_report
-from authn.report.model import Report, report_json
 from authn.report.text import render_text
 from tests.doubles.identities import OTHER_USAGE, photo_with_identity
 from tests.doubles.photos import photo
@@ -198,9 +198,9 @@ def test_a_path_that_the_engines_trust_and_only_we_refuse_is_not_examined(pki: T
 
 
 def test_a_time_stamp_of_another_photo_is_refuted(pki: TestPki) -> None:
-    from signer.container import read_manifest
-    from signer.cose import parse_claim_signature
-    from signer.jumbf import active_manifest
+    from signer.proof.container import read_manifest
+    from signer.proof.cose import parse_claim_signature
+    from signer.proof.jumbf import active_manifest
     from signer.staple import staple
 
     leaf, authority = pki.leaf(), pki.tsa_leaf()
@@ -293,7 +293,7 @@ def test_every_form_of_a_report_shows_the_level_of_the_key_and_what_it_leaves_op
 
 
 def test_two_manifest_stores_in_one_file_are_refuted(pki: TestPki) -> None:
-    from signer.container import manifest_spans
+    from signer.proof.container import manifest_spans
 
     data = signed_photo(pki.leaf())
     span = manifest_spans(data, "image/jpeg")[0]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from authn.core.evidence import Axis, HeuristicOutcome, Outcome
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
-from authn.evidence import Axis, HeuristicOutcome, Outcome
 from authn.report import wording
 from tests.conftest import ROOT
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from authn.core.report import Report, report_json
 from authn.report.drawings import chain_of, ratio_strip, stability_strip, timeline_of
-from authn.report.model import Report, report_json
 from tests.doubles.reports import LEARNED, SIGNED_AT, signed_report, unsigned_report, untrusted_report
 
 INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from authn.evidence import HeuristicOutcome
+from authn.core.evidence import HeuristicOutcome
+from authn.core.report import Report, report_json
 from authn.report import wording
 from authn.report.html import Links, content_security_policy, render_report, stylesheet
-from authn.report.model import Report, report_json
 from tests.authn.report.test_visible import attack_strings, harmless
 from tests.doubles.reports import (
     SAMPLES,

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from authn.evidence import HeuristicOutcome, NotExamined
+from authn.core.evidence import HeuristicOutcome, NotExamined
+from authn.core.report import report_json
+from authn.core.score_map import maps_text
 from authn.report import places
 from authn.report.html import render_report
-from authn.report.model import report_json
 from authn.report.places import IS_A_GUESS, NO_DRAWING, draw, shown_places
-from authn.score_map import maps_text
 from tests.authn.report.test_html import ACTIVE, Outline
 from tests.authn.report.test_visible import harmless
 from tests.doubles.places import learned_report, score_map

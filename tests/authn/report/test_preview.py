@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image, PngImagePlugin
 
-from authn.media import media_of
+from authn.core.media import media_of
 from authn.report.preview import make_preview
 
 ORIENTATION = 0x0112

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from authn.evidence import Axis, CryptographicEvidence
+from authn.core.evidence import Axis, CryptographicEvidence
+from authn.core.report import report_json
+from authn.core.visible import columns
 from authn.report import wording
-from authn.report.model import report_json
 from authn.report.text import WIDTH, render_document, render_text
-from authn.report.visible import columns
 from tests.authn.report.test_visible import attack_strings, harmless
 from tests.doubles.reports import (
     ABSENT,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authn.report.visible import columns, visible, visible_block, wrapped
+from authn.core.visible import columns, visible, visible_block, wrapped
 
 
 def attack_strings(suites: Path) -> list[str]:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from authn.evidence import Axis, HeuristicOutcome, Outcome, Question
+from authn.core.evidence import Axis, HeuristicOutcome, Outcome, Question
 from authn.report import wording
 from authn.report.likelihood import ratio_sentence, verbal_support
 from authn.report.wording import Words, axis_words, heuristic_words

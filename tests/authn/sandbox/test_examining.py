@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from authn.config import load_settings
-from authn.confining import confined_examiner
-from authn.errors import AuthnError
-from authn.media import Media, measured, unparsed
-from authn.report.model import Json, Report, report_json
-from authn.wiring import open_examiner
+from authn.core.config import load_settings
+from authn.core.errors import AuthnError
+from authn.core.media import Media, measured, unparsed
+from authn.core.report import Json, Report, report_json
+from authn.examine.confining import confined_examiner
+from authn.service.wiring import open_examiner
 from tests.doubles.photos import photo, sound
 
 AT = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)

@@ -28,7 +28,7 @@ PROGRAM = """
 import json, sys
 from functools import partial
 from pathlib import Path
-from authn.confined import Confined
+from authn.examine.confined import Confined
 from tests.authn.sandbox.test_lacking import forbid
 from tests.doubles.prisoner import open_prisoner
 forbid(json.loads(sys.argv[1]))

@@ -7,12 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from authn.errors import AuthnError
-from authn.evidence import HeuristicOutcome, Question
-from authn.media import Media, media_of
+from authn.core.errors import AuthnError
+from authn.core.evidence import HeuristicOutcome, Question
+from authn.core.media import Media, media_of
 from authn.sources.compression import CompressionSource
-from detector.errors import DetectorError
-from detector.forensics import exif
+from detector.core.errors import DetectorError
 from detector.forensics.compression import (
     MIN_SAMPLES,
     Comparison,
@@ -22,7 +21,8 @@ from detector.forensics.compression import (
     known_cameras,
     standard_table,
 )
-from detector.forensics.jpeg import parse_jpeg
+from detector.pixels import exif
+from detector.pixels.jpeg import parse_jpeg
 from tests.detector.made import encoded, exif_block, jpeg_with, jpegs, photo_like
 
 D70 = {exif.MAKE: "NIKON CORPORATION", exif.MODEL: "NIKON D70"}

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authn.errors import AuthnError
-from authn.evidence import HeuristicOutcome
-from authn.media import media_of
+from authn.core.errors import AuthnError
+from authn.core.evidence import HeuristicOutcome
+from authn.core.media import media_of
 from authn.sources.compression import CompressionSource
 from authn.sources.learned import LearnedSource
 from authn.sources.metadata import MetadataSource
-from detector.errors import DetectorError
+from detector.core.errors import DetectorError
 from tests.detector.made import jpegs
 
 SOURCES = (MetadataSource(), CompressionSource(), LearnedSource())

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 import pytest
 
-from authn.evidence import HeuristicOutcome
-from authn.media import media_of
+from authn.core.evidence import HeuristicOutcome
+from authn.core.media import media_of
 from authn.report.preview import make_preview, orientation_of
 from authn.sources.compression import CompressionSource
 from authn.sources.containers import (
@@ -30,9 +30,9 @@ from authn.sources.containers import (
 from authn.sources.learned import LearnedSource
 from authn.sources.markers import generator_of_text, generator_record
 from authn.sources.metadata import MetadataSource
-from detector.decoding import affordable
-from detector.forensics.exif import MAX_VALUES, parse_exif
-from detector.forensics.jpeg import MAX_SCANS, MAX_SEGMENTS, parse_jpeg
+from detector.pixels.affordable import affordable
+from detector.pixels.exif import MAX_VALUES, parse_exif
+from detector.pixels.jpeg import MAX_SCANS, MAX_SEGMENTS, parse_jpeg
 from tests.detector.made import encoded, exif_block, jpeg_with, photo_like, png_chunk, png_with
 
 FACTOR, AT_MOST, RUNS = 4, 9, 3

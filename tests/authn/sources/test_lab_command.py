@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from authn.cli.lab import lab
-from authn.errors import BadRequest
-from detector.card_text import card_markdown
-from detector.errors import CorpusError, ModelUnavailable
-from detector.registry import DEFAULT_MODEL, model_files, open_card
+from authn.cli.lab.detectors import lab
+from authn.core.errors import BadRequest
+from detector.core.errors import CorpusError, ModelUnavailable
+from detector.lab.card_text import card_markdown
+from detector.models.registry import DEFAULT_MODEL, model_files, open_card
 
 
 def run(*args: str):

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authn.config import load_settings
-from authn.errors import AuthnError
-from authn.evidence import HeuristicEvidence, HeuristicOutcome, Question
-from authn.media import media_of
-from authn.score_map import maps_text, parse_maps
+from authn.core.config import load_settings
+from authn.core.errors import AuthnError
+from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
+from authn.core.media import media_of
+from authn.core.score_map import maps_text, parse_maps
+from authn.service.wiring import _sources
 from authn.sources.learned import LearnedSource, SemanticSource, settled
-from authn.wiring import _sources
-from detector.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
-from detector.registry import DEFAULT_MODEL, SEMANTIC_MODEL, open_card
+from detector.core.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL, open_card
 from tests.detector.made import encoded, photo_like
 
 SOURCE = LearnedSource()

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authn.errors import AuthnError
-from authn.evidence import HeuristicOutcome, Outcome, Question
-from authn.media import Media, media_of
+from authn.core.errors import AuthnError
+from authn.core.evidence import HeuristicOutcome, Outcome, Question
+from authn.core.media import Media, media_of
 from authn.sources.containers import MAX_INFLATED_BYTES, MAX_TEXT_CHUNKS
 from authn.sources.markers import MAX_SHOWN, shown
 from authn.sources.metadata import MAX_FINDINGS, MetadataSource
-from detector.errors import DetectorError
-from detector.forensics import exif
+from detector.core.errors import DetectorError
+from detector.pixels import exif
 from tests.detector.made import encoded, exif_block, jpeg_with, jpegs, photo_like, png_chunk, png_with
 
 A1111 = "a cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512"

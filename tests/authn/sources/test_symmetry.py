@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from authn.evidence import HeuristicEvidence, HeuristicOutcome, Question
-from authn.media import media_of
+from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
+from authn.core.media import media_of
 from authn.sources.symmetry import SymmetrySource
-from detector.errors import DetectorError, ModelUnavailable, PixelsUnreadable
+from detector.core.errors import DetectorError, ModelUnavailable, PixelsUnreadable
 from detector.forensics.faces import open_faces
 from detector.forensics.symmetry import SUPPORTS_COLOUR
 from detector.forensics.symmetry_measure import REAL, measure_symmetry

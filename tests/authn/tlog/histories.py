@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.note import SigningKey, sign
-from authn.tlog.proof import Proof, consistency_proof
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.note import SigningKey, sign
+from authn.tlog.format.proof import Proof, consistency_proof
 from tests.authn.tlog.trees import Grown
 
 ORIGIN = "log.example/receipts"

@@ -10,11 +10,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
-from authn.errors import NoteError
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.checkpoint import parse as parse_checkpoint
-from authn.tlog.cosignature import Cosigner, parse_witness_key, signed_at
-from authn.tlog.note import SigningKey, parse_vkey, sign, verify
+from authn.core.errors import NoteError
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.checkpoint import parse as parse_checkpoint
+from authn.tlog.format.cosignature import Cosigner, parse_witness_key, signed_at
+from authn.tlog.format.note import SigningKey, parse_vkey, sign, verify
 
 TEXT = Checkpoint("log.example", 7, bytes(range(32))).text()
 LOG = SigningKey.generate("log.example")

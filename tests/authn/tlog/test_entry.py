@@ -9,18 +9,10 @@ from sqlalchemy import Engine, insert
 
 from authn.store.engine import writing
 from authn.store.schema import log_queue
-from authn.tlog.check import check_log
-from authn.tlog.entry import (
-    EntryKind,
-    LogEntry,
-    canonical,
-    leaf_bytes,
-    new_entry,
-    parse_leaf,
-    tag,
-)
-from authn.tlog.receipt import parse_receipt, verify_receipt
-from authn.tlog.store import LogReader
+from authn.tlog.format.entry import EntryKind, LogEntry, canonical, leaf_bytes, new_entry, parse_leaf, tag
+from authn.tlog.format.receipt import parse_receipt, verify_receipt
+from authn.tlog.log.check import check_log
+from authn.tlog.log.store import LogReader
 from tests.doubles.logs import KEY, open_log
 
 RECORD = {"certificate_sha256": "aa" * 32, "device_id": "d1", "spki_sha256": "bb" * 32, "serial": "7"}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from authn.tlog.exchange import exchange
+from authn.core.exchange import exchange
 
 PATIENCE_S = 0.5
 

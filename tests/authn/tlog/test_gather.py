@@ -12,12 +12,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.serving import make_server
 
-from authn.errors import SplitView
-from authn.tlog.cosignature import Cosigner
-from authn.tlog.gather import MAX_ANSWER_BYTES, Gathered, WitnessAnswer, exchange_capped, gather
-from authn.tlog.note import verify
-from authn.tlog.policy import WitnessPolicy, parse_policy
-from authn.tlog.witness import SIZE, Answer, Witness
+from authn.core.errors import SplitView
+from authn.tlog.format.cosignature import Cosigner
+from authn.tlog.format.note import verify
+from authn.tlog.format.policy import WitnessPolicy, parse_policy
+from authn.tlog.log.feeder import MAX_ANSWER_BYTES, Gathered, WitnessAnswer, exchange_capped, gather
+from authn.tlog.witness.witness import SIZE, Answer, Witness
 from authn.web.witness import create_witness_app
 from tests.authn.tlog.histories import History
 
@@ -199,7 +199,7 @@ def _fresh_answer(size: int) -> WitnessAnswer:
 
 
 def _cosigned_note(size: int) -> str:
-    from authn.tlog.note import sign
+    from authn.tlog.format.note import sign
 
     note = HISTORY.note(size)
     text = verify(note, (HISTORY.key.verifier,)).text

@@ -13,21 +13,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.serving import make_server
 
 from authn.cli import cli
-from authn.config import load_settings
-from authn.errors import LogHalted, SplitView
+from authn.core.config import load_settings
+from authn.core.errors import LogHalted, SplitView
 from authn.pki.authority import open_authority
-from authn.tlog.cosignature import Cosigner
-from authn.tlog.entry import EntryKind, LogEntry, new_entry
-from authn.tlog.receipt import verify_receipt
-from authn.tlog.witness import Witness
+from authn.service.wiring import open_transparency_log
+from authn.tlog.format.cosignature import Cosigner
+from authn.tlog.format.entry import EntryKind, LogEntry, new_entry
+from authn.tlog.format.receipt import verify_receipt
+from authn.tlog.witness.witness import Witness
 from authn.web.witness import create_witness_app
-from authn.wiring import open_transparency_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from authn.tlog.log import Log
+    from authn.tlog.log.log import Log
 
 W = Cosigner(name="w.example/a", key=Ed25519PrivateKey.generate(), clock=lambda: 1_795_000_000)
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from authn.errors import NoteError
-from authn.evidence import Outcome
+from authn.core.errors import NoteError
+from authn.core.evidence import Outcome
 from authn.provenance.logs import LogTrust, parse_witness_keys, record_axis
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.cosignature import Cosigner, WitnessKey
-from authn.tlog.entry import EntryKind, canonical, new_entry
-from authn.tlog.merkle import leaf_hash
-from authn.tlog.note import SigningKey, sign
-from authn.tlog.policy import parse_policy
-from authn.tlog.receipt import Receipt, parse_receipt, verify_receipt
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.cosignature import Cosigner, WitnessKey
+from authn.tlog.format.entry import EntryKind, canonical, new_entry
+from authn.tlog.format.merkle import leaf_hash
+from authn.tlog.format.note import SigningKey, sign
+from authn.tlog.format.policy import parse_policy
+from authn.tlog.format.receipt import Receipt, parse_receipt, verify_receipt
 
 LOG = SigningKey.generate("log.example")
 RECORD = {"number": 1}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authn.tlog.merkle import EMPTY_ROOT, Frontier, frontier_nodes, leaf_hash
+from authn.tlog.format.merkle import EMPTY_ROOT, Frontier, frontier_nodes, leaf_hash
 from tests.authn.tlog import naive
 from tests.authn.tlog.trees import Grown
 

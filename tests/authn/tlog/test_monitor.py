@@ -17,12 +17,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
-from authn.errors import LogContradiction, Unavailable
-from authn.tlog.checkpoint import parse as parse_checkpoint
-from authn.tlog.entry import EntryKind, new_entry
-from authn.tlog.monitor_state import FILE, LOCK
-from authn.tlog.note import SigningKey, verify
-from authn.tlog.records import certificate_issued
+from authn.core.errors import LogContradiction, Unavailable
+from authn.tlog.format.checkpoint import parse as parse_checkpoint
+from authn.tlog.format.entry import EntryKind, new_entry
+from authn.tlog.format.note import SigningKey, verify
+from authn.tlog.format.records import certificate_issued
+from authn.tlog.monitor.state import FILE, LOCK
 from tests.conftest import ROOT
 from tests.doubles.http_server import Answer
 from tests.doubles.logs import KEY, entry

@@ -6,10 +6,10 @@ import base64
 
 import pytest
 
-from authn.errors import NoteError
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.checkpoint import parse as parse_checkpoint
-from authn.tlog.note import SigningKey, key_id, parse, parse_vkey, sign, verify
+from authn.core.errors import NoteError
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.checkpoint import parse as parse_checkpoint
+from authn.tlog.format.note import SigningKey, key_id, parse, parse_vkey, sign, verify
 
 A, B = SigningKey.generate("a.example/log"), SigningKey.generate("b.example")
 TEXT = "first line\n\nafter an empty one\n"

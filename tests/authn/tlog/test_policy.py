@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from authn.errors import NoteError
-from authn.tlog.cosignature import Cosigner
-from authn.tlog.note import SigningKey
-from authn.tlog.policy import parse_policy, policy_text
+from authn.core.errors import NoteError
+from authn.tlog.format.cosignature import Cosigner
+from authn.tlog.format.note import SigningKey
+from authn.tlog.format.policy import parse_policy, policy_text
 
 LOG = SigningKey.generate("log.example").verifier
 A, B, C = (

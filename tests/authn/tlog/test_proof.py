@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authn.tlog.merkle import EMPTY_ROOT, leaf_hash
-from authn.tlog.proof import consistency_proof, inclusion_proof, proves_consistency, proves_inclusion
+from authn.tlog.format.merkle import EMPTY_ROOT, leaf_hash
+from authn.tlog.format.proof import consistency_proof, inclusion_proof, proves_consistency, proves_inclusion
 from tests.authn.tlog import naive
 from tests.authn.tlog.trees import Grown
 

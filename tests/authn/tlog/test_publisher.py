@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from authn.errors import LogHalted, SplitView
+from authn.core.errors import LogHalted, SplitView
 from authn.store.engine import open_engine
-from authn.tlog.check import check_log
-from authn.tlog.cosignature import Cosigner, signed_at
-from authn.tlog.gather import NoCosignature, WitnessAnswer, exchange_capped
-from authn.tlog.log import Log, open_log
-from authn.tlog.note import verify
-from authn.tlog.policy import WitnessPolicy, parse_policy
-from authn.tlog.publisher import MAX_WAIT_S, SHOW_AGAIN_S, Publisher
-from authn.tlog.receipt import verify_receipt
+from authn.tlog.format.cosignature import Cosigner, signed_at
+from authn.tlog.format.note import verify
+from authn.tlog.format.policy import WitnessPolicy, parse_policy
+from authn.tlog.format.receipt import verify_receipt
+from authn.tlog.log.check import check_log
+from authn.tlog.log.feeder import NoCosignature, WitnessAnswer, exchange_capped
+from authn.tlog.log.log import Log, open_log
+from authn.tlog.log.publisher import MAX_WAIT_S, SHOW_AGAIN_S, Publisher
 from tests.doubles.logs import ORIGIN, entry
 from tests.doubles.witnesses import cosigner, policy_text, witness_process, witnessing
 

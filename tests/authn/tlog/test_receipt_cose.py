@@ -8,13 +8,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from scitt_cose.receipt import verify_receipt  # type: ignore[import-untyped]
 
-from authn.errors import ReceiptRefused
-from authn.tlog.checkpoint import Checkpoint
-from authn.tlog.entry import EntryKind, new_entry
-from authn.tlog.note import SigningKey, sign
-from authn.tlog.proof import inclusion_proof
-from authn.tlog.receipt import Receipt
-from authn.tlog.receipt_cose import cose_receipt
+from authn.core.errors import ReceiptRefused
+from authn.tlog.format.checkpoint import Checkpoint
+from authn.tlog.format.entry import EntryKind, new_entry
+from authn.tlog.format.note import SigningKey, sign
+from authn.tlog.format.proof import inclusion_proof
+from authn.tlog.format.receipt import Receipt
+from authn.tlog.format.receipt_cose import cose_receipt
 from tests.authn.tlog.trees import Grown
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

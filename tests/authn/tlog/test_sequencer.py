@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, text
 
-from authn.errors import LogHalted, LogInconsistent, ReceiptRefused, Unavailable
+from authn.core.errors import LogHalted, LogInconsistent, ReceiptRefused, Unavailable
 from authn.store.engine import open_engine, writing
-from authn.tlog.check import check_log
-from authn.tlog.entry import EntryKind, canonical, new_entry
-from authn.tlog.merkle import EMPTY_ROOT
-from authn.tlog.note import SigningKey
-from authn.tlog.proof import proves_consistency
-from authn.tlog.receipt import Receipt, parse_receipt, verify_receipt
-from authn.tlog.sequencer import Sequencer
-from authn.tlog.store import LogReader, SqlStorage, destroy_salt, enqueue
+from authn.tlog.format.entry import EntryKind, canonical, new_entry
+from authn.tlog.format.merkle import EMPTY_ROOT
+from authn.tlog.format.note import SigningKey
+from authn.tlog.format.proof import proves_consistency
+from authn.tlog.format.receipt import Receipt, parse_receipt, verify_receipt
+from authn.tlog.log.check import check_log
+from authn.tlog.log.sequencer import Sequencer
+from authn.tlog.log.store import LogReader, SqlStorage, destroy_salt, enqueue
 from tests.doubles.logs import KEY, ORIGIN, FaultyStorage, entry, open_log, signing
 
 

@@ -7,12 +7,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-from authn.errors import NotFound, Unavailable
+from authn.core.errors import NotFound, Unavailable
 from authn.store.engine import open_engine, writing
 from authn.store.schema import metadata
-from authn.tlog.check import check_log
-from authn.tlog.receipt import verify_receipt
-from authn.tlog.store import LogReader, add_cosignature, destroy_salt
+from authn.tlog.format.receipt import verify_receipt
+from authn.tlog.log.check import check_log
+from authn.tlog.log.store import LogReader, add_cosignature, destroy_salt
 from tests.doubles.logs import KEY, entry, open_log
 from tests.doubles.postgres import new_database
 

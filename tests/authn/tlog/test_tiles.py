@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authn.tlog.merkle import Frontier, leaf_hash
-from authn.tlog.proof import inclusion_proof, proves_inclusion
-from authn.tlog.tiles import (
+from authn.tlog.format.merkle import Frontier, leaf_hash
+from authn.tlog.format.proof import inclusion_proof, proves_inclusion
+from authn.tlog.format.tiles import (
     TileMissing,
     TilePath,
     TileReader,

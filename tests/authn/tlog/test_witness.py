@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from authn.errors import NoteError
-from authn.tlog.checkpoint import parse as parse_checkpoint
-from authn.tlog.cosignature import Cosigner, WitnessKey, parse_witness_key
-from authn.tlog.note import SigningKey, verify
-from authn.tlog.witness import MAX_BODY_BYTES, MAX_UNPROVEN, Witness, parse_log
+from authn.core.errors import NoteError
+from authn.tlog.format.checkpoint import parse as parse_checkpoint
+from authn.tlog.format.cosignature import Cosigner, WitnessKey, parse_witness_key
+from authn.tlog.format.note import SigningKey, verify
+from authn.tlog.witness.witness import MAX_BODY_BYTES, MAX_UNPROVEN, Witness, parse_log
 from authn.web.witness import create_witness_app
 from tests.authn.tlog.histories import ORIGIN, History, body
 

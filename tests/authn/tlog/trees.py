@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from authn.tlog.merkle import Frontier, leaf_hash
+from authn.tlog.format.merkle import Frontier, leaf_hash
 
 
 class Grown:

@@ -10,17 +10,17 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from authn.config import load_settings
-from authn.confined import Examined
-from authn.confinement import Holds
+from authn.core.config import load_settings
+from authn.core.confinement import Holds
+from authn.core.media import Media, measured
+from authn.core.score_map import Maps
 from authn.devices import RegistryView
-from authn.media import Media, measured
-from authn.score_map import Maps
-from authn.services import Services
+from authn.examine.confined import Examined
+from authn.service.services import Services
+from authn.service.wiring import open_services
 from authn.store.engine import reading
 from authn.store.schema import certificates, devices, verifications
 from authn.web import create_app
-from authn.wiring import open_services
 from tests.databases import postgresql
 from tests.doubles.examiners import open_scripted
 from tests.doubles.reports import AS_OF

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
-from authn.access.keys import ApiKeys
-from authn.access.scopes import ROUTES, SCOPES, Needs, Public
-from authn.services import Services
+from authn.service.access.keys import ApiKeys
+from authn.service.access.scopes import ROUTES, SCOPES, Needs, Public
+from authn.service.services import Services
 from authn.web import create_app
 from authn.web.openapi import GUARDED, openapi_document
 from signer.client import Client
@@ -56,7 +56,7 @@ def signed(method: str, path: str, content: bytes | None, content_type: str | No
 
 def test_every_route_has_a_rule_and_every_rule_a_route(services: Services) -> None:
     routed = {rule.endpoint for rule in create_app(services).url_map.iter_rules()}
-    assert routed - set(ROUTES) == set(), "add these to authn.access.scopes.ROUTES"
+    assert routed - set(ROUTES) == set(), "add these to authn.service.access.scopes.ROUTES"
     assert set(ROUTES) - routed == set()
     assert all(rule.reason for rule in ROUTES.values() if isinstance(rule, Public))
     assert {rule.scope for rule in ROUTES.values() if isinstance(rule, Needs)} <= set(SCOPES)

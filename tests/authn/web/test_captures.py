@@ -16,16 +16,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Engine, func, select
 from werkzeug.test import TestResponse
 
-from authn.access.keys import ApiKeys
+from authn.core.evidence import Axis, Outcome
 from authn.devices.snapshot import record_json, record_of
-from authn.evidence import Axis, Outcome
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import read_own
+from authn.service.access.keys import ApiKeys
 from authn.store.captures import Capture, TakenCaptures
 from authn.store.engine import reading
 from authn.store.schema import captures
-from authn.tlog.check import check_log
-from authn.tlog.store import destroy_salt
+from authn.tlog.log.check import check_log
+from authn.tlog.log.store import destroy_salt
 from authn.web import create_app
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import sign_media

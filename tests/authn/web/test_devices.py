@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
 
-from authn.services import Services
+from authn.service.services import Services
 from authn.web import create_app
 from tests.authn.web.conftest import TOKEN, rows
 from tests.doubles.requests import csr_of, stolen_csr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from authn import errors
+from authn.core import errors
 from authn.web.openapi import openapi_document
 from authn.web.problems import HTTP_CODES
 from tests.conftest import ROOT

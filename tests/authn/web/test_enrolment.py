@@ -25,16 +25,16 @@ from sqlalchemy import func, select
 from werkzeug.serving import make_server
 
 from authn.cli import cli
-from authn.config import load_settings
+from authn.core.config import load_settings
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 from authn.devices.challenges import LIFETIME, decode
-from authn.devices.enrolment import enrol_device
 from authn.devices.snapshot import record_json, record_of
-from authn.services import Services
+from authn.home.enrolment import enrol_device
+from authn.service.services import Services
+from authn.service.wiring import open_services
 from authn.store.engine import reading
 from authn.store.schema import attestations, certificates, devices, log_opening
 from authn.web import create_app
-from authn.wiring import open_services
 from signer.errors import ServiceRefused
 from tests.authn.web.conftest import TOKEN, InlineExaminer
 from tests.databases import database_url, postgresql  # noqa: F401 - fixtures
@@ -689,7 +689,7 @@ def test_a_device_enrols_over_http_and_a_key_that_can_attest_does(
 ) -> None:
     if attesting:
         phone_key = PhoneKey(new_key())
-        monkeypatch.setattr("authn.devices.enrolment.open_key", lambda _uri: phone_key)
+        monkeypatch.setattr("authn.home.enrolment.open_key", lambda _uri: phone_key)
     device = load_settings(environ={}, home=tmp_path / "device", service_url=url, enrolment_token=TOKEN)
     told: list[int] = []
     identity = enrol_device(device, "phone", now=NOW, tell_level=told.append)
@@ -721,7 +721,7 @@ def test_a_device_says_whom_it_talks_to_and_is_enrolled_nowhere_else(
 def test_this_home_takes_the_same_evidence_as_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("authn.devices.enrolment.open_key", lambda _uri: PhoneKey(new_key()))
+    monkeypatch.setattr("authn.home.enrolment.open_key", lambda _uri: PhoneKey(new_key()))
     told: list[int] = []
     enrol_device(settings_of(tmp_path, ""), "phone", now=datetime.now(UTC), tell_level=told.append)
     assert told == [4]

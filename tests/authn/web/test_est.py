@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
-from authn.services import Services
+from authn.service.services import Services
 from authn.web import create_app
 from tests.authn.web.conftest import TOKEN, rows
 from tests.doubles.requests import csr_of, stolen_csr

@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 import pytest
 from flask import Flask, Response, request
 
-from authn.services import Services
+from authn.service.services import Services
 from authn.web import create_app, front
 from authn.web.front import Parser
 from authn.web.lanes import Held, Limits

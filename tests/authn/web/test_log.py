@@ -10,14 +10,14 @@ from flask.testing import FlaskClient
 from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey, VkeySet
 
-from authn.services import Services
-from authn.tlog.check import check_log
-from authn.tlog.checkpoint import parse
-from authn.tlog.entry import EntryKind, canonical, new_entry
-from authn.tlog.merkle import Frontier, leaf_hash
-from authn.tlog.note import verify
-from authn.tlog.receipt import verify_receipt
-from authn.tlog.tiles import parse_entry_bundle
+from authn.service.services import Services
+from authn.tlog.format.checkpoint import parse
+from authn.tlog.format.entry import EntryKind, canonical, new_entry
+from authn.tlog.format.merkle import Frontier, leaf_hash
+from authn.tlog.format.note import verify
+from authn.tlog.format.receipt import verify_receipt
+from authn.tlog.format.tiles import parse_entry_bundle
+from authn.tlog.log.check import check_log
 from tests.doubles.requests import csr_of
 
 

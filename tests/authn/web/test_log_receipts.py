@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 from scitt_cose.receipt import verify_receipt as scitt_verify
 
 from authn.cli import cli
-from authn.errors import LogHalted
-from authn.services import Services
-from authn.tlog.policy import parse_policy
-from authn.tlog.publisher import Publisher
-from authn.tlog.receipt import parse_inclusion, parse_receipt, verify_receipt
+from authn.core.errors import LogHalted
+from authn.service.services import Services
+from authn.tlog.format.policy import parse_policy
+from authn.tlog.format.receipt import parse_inclusion, parse_receipt, verify_receipt
+from authn.tlog.log.publisher import Publisher
 from authn.web import create_app
 from tests.doubles.logs import entry
 from tests.doubles.witnesses import cosigner, listening, policy_text, witnessing

@@ -17,9 +17,9 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AttributeOID, NameOID
 from flask.testing import FlaskClient
 
-from authn.access.keys import ApiKeys
-from authn.services import Services
-from signer.timestamp import build_request
+from authn.service.access.keys import ApiKeys
+from authn.service.services import Services
+from signer.proof.timestamp import build_request
 from tests.authn.web.conftest import TOKEN
 from tests.doubles.media import tiny_jpeg
 

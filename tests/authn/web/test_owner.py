@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
-from authn.config import load_settings
-from authn.devices.enrolment import enrol_device, renew_device
-from authn.services import Services
+from authn.core.config import load_settings
+from authn.home.enrolment import enrol_device, renew_device
+from authn.service.services import Services
 from authn.store.engine import writing
-from authn.tlog.records import certificate_issued
-from authn.tlog.store import enqueue
+from authn.tlog.format.records import certificate_issued
+from authn.tlog.log.store import enqueue
 from authn.web import create_app
 from signer.keys import open_key
 from tests.authn.web.conftest import TOKEN

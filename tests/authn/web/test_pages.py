@@ -16,7 +16,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from authn.report.places import IS_A_GUESS
-from authn.services import Services
+from authn.service.services import Services
 from authn.store.engine import writing
 from authn.store.schema import verifications
 from authn.web.pages import parse_utc

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from flask.testing import FlaskClient
 
-from authn.config import load_settings
-from authn.devices.enrolment import enrol_device
+from authn.core.config import load_settings
+from authn.home.enrolment import enrol_device
 from authn.pki.crl import look_up, read_crl
-from authn.services import Services
+from authn.service.services import Services
 from signer.capture import sign_file
 from signer.client import Client
 from signer.device import DeviceIdentity

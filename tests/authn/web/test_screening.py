@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from authn.services import Services
+from authn.service.services import Services
 from authn.web import create_app
 from tests.authn.web.conftest import InlineExaminer, rows
 from tests.doubles.media import tiny_jpeg

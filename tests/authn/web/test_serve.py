@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import jsonschema
 import pytest
 
-from authn.config import load_settings
-from authn.devices.enrolment import enrol_device
+from authn.core.config import load_settings
+from authn.home.enrolment import enrol_device
 from signer.capture import sign_file
 from signer.client import Client
 from signer.device import DeviceIdentity

@@ -11,14 +11,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from authn.config import load_settings
-from authn.confinement import Hold
-from authn.errors import Unavailable
-from authn.services import Services
+from authn.core.config import load_settings
+from authn.core.confinement import Hold
+from authn.core.errors import Unavailable
+from authn.service.services import Services
 from authn.web import create_app, trusted_hosts
 from authn.web.openapi import openapi_document
 from authn.web.tsa import MAX_QUERY_BYTES
-from signer.timestamp import build_request, parse_response, verify_token
+from signer.proof.timestamp import build_request, parse_response, verify_token
 from tests.authn.web.conftest import InlineExaminer
 
 QUERY = "application/timestamp-query"
@@ -89,7 +89,7 @@ class BrokenExaminer(InlineExaminer):
 
 
 def test_an_examiner_that_cannot_start_is_named_without_its_paths(services: Services) -> None:
-    from authn.examinations import Examinations
+    from authn.service.examinations import Examinations
 
     broken = Examinations(
         with_heuristics=BrokenExaminer(),

@@ -15,21 +15,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
-from authn.config import Settings, load_settings
+from authn.core.config import Settings, load_settings
+from authn.core.errors import SettingsError
+from authn.core.evidence import Axis, Outcome
 from authn.devices import ASSURANCE_LEVELS
 from authn.devices.challenges import decode
-from authn.devices.enrolment import enrol_device, make_csr, renew_device
-from authn.errors import SettingsError
-from authn.evidence import Axis, Outcome
-from authn.services import Services
+from authn.home.enrolment import enrol_device, make_csr, renew_device
+from authn.service.services import Services
+from authn.service.wiring import open_services
 from authn.web import create_app
-from authn.wiring import open_services
 from signer.client import Client
 from signer.errors import ServiceRefused, TimestampRejected
 from signer.http_signature import RequestSigner
 from signer.keys import create_key, open_key
 from signer.keys.attesting import AttestingKey
-from signer.timestamp import build_request, parse_response
+from signer.proof.timestamp import build_request, parse_response
 from tests.authn.web.conftest import TOKEN, InlineExaminer
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo

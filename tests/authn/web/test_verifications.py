@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask.testing import FlaskClient
 
-from authn.services import Services
+from authn.service.services import Services
 from authn.web import create_app
 from tests.authn.web.conftest import InlineExaminer, rows
 from tests.doubles.media import png_bomb, tiny_jpeg

@@ -9,15 +9,15 @@ import pytest
 from click.testing import CliRunner
 
 from authn.cli import cli
-from authn.config import Settings, load_settings
-from authn.errors import LogHalted, SettingsError, Unavailable
+from authn.core.config import Settings, load_settings
+from authn.core.errors import LogHalted, SettingsError, Unavailable
 from authn.pki.authority import open_authority
-from authn.tlog.note import SigningKey, VerifyingKey, verify
-from authn.tlog.receipt import verify_receipt
-from authn.tlog.witness import Witness
+from authn.service.wiring import check_services, open_services, open_transparency_log
+from authn.tlog.format.note import SigningKey, VerifyingKey, verify
+from authn.tlog.format.receipt import verify_receipt
+from authn.tlog.witness.witness import Witness
 from authn.web import create_app
 from authn.web.witness import create_witness_app
-from authn.wiring import check_services, open_services, open_transparency_log
 from tests.authn.web.conftest import InlineExaminer
 from tests.doubles.logs import entry
 from tests.doubles.witnesses import cosigner, listening, policy_text

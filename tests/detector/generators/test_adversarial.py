@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from detector.errors import CorpusError, NotApplicable
-from detector.gan.blocks import pyramid
-from detector.gan.fit import fit
-from detector.gan.pictures import as_bytes, as_floats
-from detector.gan.store import Fitted
+from detector.core.errors import CorpusError, NotApplicable
 from detector.generators import make_family
 from detector.generators.biggan import Discriminator, keep_labels, non_orthogonality
+from detector.generators.blocks import pyramid
 from detector.generators.cyclegan import unpaired
 from detector.generators.spec import Budget, ImageSource
+from detector.zoo.fit import fit
+from detector.zoo.pictures import as_bytes, as_floats
+from detector.zoo.store import Fitted
 from tests.detector.generators.made import sixteen
 
 SIDE = 16
@@ -111,7 +111,7 @@ def test_the_generators_step_leaves_no_gradient_in_the_discriminator():
     family.train_step(family.optimisers(), torch.rand(4, 3, 8, 8), None, torch.Generator())
     before = [p.grad.clone() for p in family.discriminator.parameters()]
     fake = family.fake(family.draws(4, torch.Generator()))
-    from detector.gan.adversarial import frozen
+    from detector.generators.adversarial import frozen
 
     with frozen(family.discriminator):
         family.judge(fake).sum().backward()

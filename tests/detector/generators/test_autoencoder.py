@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.errors import CorpusError
+from detector.core.errors import CorpusError
 from detector.generators.autoencoder import Recon
 from detector.generators.family import Aligned
 from detector.generators.spec import ReconSpec

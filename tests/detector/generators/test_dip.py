@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.errors import CorpusError
+from detector.core.errors import CorpusError
 from detector.generators.dip import Dip
 from detector.generators.spec import DipSpec
 from tests.detector.generators.made import sixteen, train

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from detector.errors import CorpusError, ModelUnavailable, NotApplicable
-from detector.gan.fit import fit
-from detector.gan.store import Fitted, GeneratorCard, card_of, dump_card, open_family, parse_card, save_family
+from detector.core.errors import CorpusError, ModelUnavailable, NotApplicable
 from detector.generators import FAMILIES, family_row, make_family
 from detector.generators.family import Aligned, Family, Likelihood
 from detector.generators.spec import Budget, ImageSource
+from detector.zoo.fit import fit
+from detector.zoo.store import Fitted, GeneratorCard, card_of, dump_card, open_family, parse_card, save_family
 from tests.conftest import ROOT
 
 SIDE = 16

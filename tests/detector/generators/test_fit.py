@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from detector.average import Average
-from detector.errors import CorpusError, FitFailed
-from detector.gan.checkpoint import read_log
-from detector.gan.device import fastest_precision
-from detector.gan.fit import FitResult, fit, step_rng
+from detector.core.average import Average
+from detector.core.errors import CorpusError, FitFailed
 from detector.generators import make_family
 from detector.generators.family import Family
 from detector.generators.spec import Budget, ImageSource
+from detector.zoo.checkpoint import read_log
+from detector.zoo.device import fastest_precision
+from detector.zoo.fit import FitResult, fit, step_rng
 from tests.conftest import ROOT
 
 STEPS = Budget(steps=6)
@@ -75,7 +75,7 @@ def test_a_finished_fit_is_not_done_again(tmp_path):
 
 PROGRAM = """
 import sys, time, pathlib
-import detector.gan.fit as f
+import detector.zoo.fit as f
 from tests.detector.generators.test_fit import small, source, weights_of
 from detector.generators.spec import Budget
 f.WINDOW_STEPS, f.CHECKPOINT_SECONDS = 5, 0.0
@@ -229,7 +229,7 @@ def test_the_precision_of_a_machine_is_always_the_same():
 
 
 def test_mirrored_pictures_are_drawn_only_from_a_source_that_allows_it():
-    from detector.gan.pictures import Batches
+    from detector.zoo.pictures import Batches
 
     images = np.zeros((1, 8, 8, 1), np.uint8)
     images[0, :, 0] = 255

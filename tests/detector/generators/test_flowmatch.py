@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.errors import CorpusError
+from detector.core.errors import CorpusError
 from detector.generators.flowmatch import Flowmatch
 from detector.generators.spec import FlowmatchSpec
 from tests.detector.generators.made import sixteen, train

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from detector.gan import losses
+from detector.generators import losses
 
 REAL, FAKE = torch.tensor([0.0, 2.0]), torch.tensor([-1.0, 0.5])
 

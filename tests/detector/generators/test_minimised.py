@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from detector.gan.minimised import Minimised
 from detector.generators import make_family
 from detector.generators.family import Recordable
+from detector.generators.minimised import Minimised
 from tests.bench.flops import flops_per_picture
 from tests.detector.generators.made import sixteen
 

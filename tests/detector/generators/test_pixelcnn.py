@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.errors import CorpusError
+from detector.core.errors import CorpusError
 from detector.generators.pixelcnn import Pixelcnn, PixelNet
 from detector.generators.spec import Spec
 from tests.detector.generators.made import sixteen, train

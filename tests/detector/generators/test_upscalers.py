@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from detector.errors import CorpusError
+from detector.core.errors import CorpusError
 from detector.generators.upscalers import MAX_INPUT_PIXELS, open_upscaler
 from tests.detector.made import photo_like
 

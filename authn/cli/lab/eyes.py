@@ -1,0 +1,58 @@
+"""``assay lab eyes`` and ``eyes-card``: what the comparison of two eyes sees, and what it is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from authn.cli.out import say, say_block
+from authn.cli.target import refuse_taken
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_models = click.option(
+    "--models", type=_FOLDER, required=True, help="Folder of the face models (setting face_models)."
+)
+
+
+@click.command()
+@click.argument("photo", type=click.Path(path_type=Path, dir_okay=False))
+@_models
+@click.option(
+    "--to", "out", type=click.Path(path_type=Path, dir_okay=False), help="New PNG to draw the eyes to."
+)
+def eyes(photo: Path, models: Path, out: Path | None) -> None:
+    """Compare the eyes of each face of a photo, and draw what was measured."""
+    from authn.core.media import open_media
+    from detector.core.files import write_whole
+    from detector.forensics.faces import decode_upright, open_faces
+    from detector.forensics.symmetry import examine_faces
+    from detector.forensics.symmetry_overlay import draw, png_of
+
+    if out is not None:
+        refuse_taken(out)
+    media = open_media(photo)
+    pixels = decode_upright(media.data, media.media_type)
+    found = examine_faces(pixels, open_faces((models,)))
+    if not found:
+        say("no face is large enough")
+        return
+    for n, face in enumerate(found, 1):
+        why = "; ".join(u.value for u in face.unfit) or f"irises differ by {face.colour:.1f} in a*b*"
+        say(f"face {n}, {face.face.width:.0f} pixels wide: {why}")
+    if out is not None:
+        write_whole(out, png_of([draw(pixels, face) for face in found]))
+
+
+@click.command("eyes-card")
+@click.option("--data", type=_FOLDER, required=True, help="Corpus folder with INDEX.csv.")
+@_models
+def eyes_card(data: Path, models: Path) -> None:
+    """Measure the comparison of eyes on the corpus; print the tables of its card as Markdown."""
+    from detector.forensics.faces import open_faces
+    from detector.forensics.symmetry_measure import measure_symmetry, symmetry_tables
+
+    say_block(symmetry_tables(measure_symmetry(data, open_faces((models,)))))
+
+
+EYES = (eyes, eyes_card)

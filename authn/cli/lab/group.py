@@ -1,0 +1,29 @@
+"""The group ``assay lab``: what the laboratory cannot do for want of a right, a disk or memory is one
+sentence here too, for every command."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import click
+
+from authn.core.errors import Unavailable
+
+
+class LabGroup(click.Group):
+    """Commands that read what people give them and write long runs: an operating system may refuse both at
+    any moment."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as e:
+            if e.errno == errno.EPIPE:  # whoever read the output left; click answers that
+                raise
+            what = e.filename if isinstance(e.filename, str) else "a file"
+            raise Unavailable(f"{what} cannot be used: {e.strerror or e}") from e
+        except (MemoryError, RuntimeError) as e:
+            if isinstance(e, RuntimeError) and "allocate memory" not in str(e):  # how torch says it
+                raise
+            raise Unavailable("there is not enough memory for this; ask for fewer or smaller pictures") from e

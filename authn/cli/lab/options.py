@@ -1,0 +1,43 @@
+"""What several commands of ``assay lab`` take: a run folder, real pictures, chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from detector.zoo.runs import Data
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+run_argument = click.argument("run", type=FOLDER)
+seed_option = click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Decides all chance."
+)
+
+
+def data_options(
+    *,
+    required: bool,
+    metavar: str = "DIR|cifar10|mnist",
+    help_text: str = "Real pictures: any folder of photos, or a named set.",
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Where the real pictures are."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        command = click.option(
+            "--corpus", type=FOLDER, envvar="ASSAY_DATA", show_envvar=True,
+            help="Folder that holds cifar10 and mnist.",
+        )(command)  # fmt: skip
+        return click.option("--data", required=required, metavar=metavar, help=help_text)(command)
+
+    return add
+
+
+def data_of(name: str, corpus: Path | None, other: str | None = None) -> Data:
+    from detector.zoo.runs import Data
+
+    return Data(name=name, corpus=corpus, other=other)

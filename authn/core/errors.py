@@ -1,0 +1,246 @@
+"""Everything that can go wrong in the application; the columns are HTTP status and CLI exit.
+
+AuthnError                               500  4
+├── MediaError                           422  3
+│   ├── MediaTooLarge                    413  3   bytes over the limit
+│   ├── UnsupportedMedia                 415  3   not a kind of media that is examined
+│   └── UnreadableMedia                  422  3   empty, truncated, a link, no permission
+├── CredentialMalformed                  422  1   inside a report: a refuted finding
+├── UntrustedChain                       422  1   the path does not end in a given root at that time
+│   ├── CredentialInvalid                422  1   not a kind of certificate that may sign claims
+│   └── CredentialExpired                422  1   not valid at the time the signature is judged at
+├── SettingsError                        400  2   unknown key, wrong type, contradiction
+├── RegistryError                        409  3
+│   ├── UnknownDevice                    404  3
+│   ├── DeviceExists                     409  3
+│   └── EnrolmentRefused                 403  3   no proof of possession, wrong key type, bad token
+│       ├── RequestUnreadable            400  3   no PKCS#10 request at all
+│       ├── AttestationRefused           403  3   the maker does not vouch for the key as asked
+│       └── ChallengeRefused             403  3   not ours, used before, expired, or for another token
+├── CaptureRefused                       422  1   an upload that is not established throughout
+├── AccessDenied                         403  3   the one who asks may not do this
+│   ├── CrossSite                        403  3   a page of another site made a browser ask
+│   ├── CredentialsMissing               401  3   who asks does not say who it is
+│   ├── CredentialsRefused               401  3   malformed, wrong, expired, revoked or used before
+│   └── TooManyRequests                  429  3
+├── BundleError                          422  3   no bundle, or one whose parts do not match its list
+├── ReceiptRefused                       422  1   not a receipt, or it does not prove what it should
+│   └── NoteError                        422  1   no signed note or checkpoint, or a signature does not hold
+├── LogContradiction                     409  5   a log that is watched has signed what cannot both be true
+├── BadRequest                           400  2
+├── NotFound                             404  3
+├── AuditError                           409  4   the run folder belongs to another configuration
+└── Unavailable                          503  4   database, roots, model or clock missing
+    ├── JournalBroken                    503  4   the log of access decisions contradicts itself
+    ├── LogHalted                        503  4   the log's state is in doubt: it signs nothing more
+    │   ├── LogInconsistent              503  4   ... because what is stored contradicts itself
+    │   └── SplitView                    503  4   ... because a witness has signed something else
+    └── ExaminationFailed                503  4   the confined worker died; no result, not a finding
+        └── ExaminationTimedOut          503  4   ... or was stopped at its time limit
+"""
+
+from __future__ import annotations
+
+
+class AuthnError(Exception):
+    """Root. ``code`` is a stable dotted string (docs/codes.md); ``str()`` is one sentence for a person."""
+
+    code = "assay.failed"
+    http_status = 500
+    exit_code = 4
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class MediaError(AuthnError):
+    code = "assay.media.refused"
+    http_status = 422
+    exit_code = 3
+
+
+class MediaTooLarge(MediaError):
+    code = "assay.media.tooLarge"
+    http_status = 413
+
+
+class UnsupportedMedia(MediaError):
+    code = "assay.media.unsupported"
+    http_status = 415
+
+
+class UnreadableMedia(MediaError):
+    code = "assay.media.unreadable"
+
+
+class CredentialMalformed(AuthnError):
+    code = "assay.credential.malformed"
+    http_status = 422
+    exit_code = 1
+
+
+class UntrustedChain(AuthnError):
+    code = "signingCredential.untrusted"
+    http_status = 422
+    exit_code = 1
+
+
+class CredentialInvalid(UntrustedChain):
+    code = "signingCredential.invalid"
+
+
+class CredentialExpired(UntrustedChain):
+    code = "signingCredential.expired"
+
+
+class SettingsError(AuthnError):
+    code = "assay.settings.invalid"
+    http_status = 400
+    exit_code = 2
+
+
+class RegistryError(AuthnError):
+    code = "assay.device.refused"
+    http_status = 409
+    exit_code = 3
+
+
+class UnknownDevice(RegistryError):
+    code = "assay.device.unknown"
+    http_status = 404
+
+
+class DeviceExists(RegistryError):
+    code = "assay.device.exists"
+
+
+class EnrolmentRefused(RegistryError):
+    code = "assay.device.enrolmentRefused"
+    http_status = 403
+
+
+class RequestUnreadable(EnrolmentRefused):
+    code = "assay.device.requestUnreadable"
+    http_status = 400
+
+
+class AttestationRefused(EnrolmentRefused):
+    code = "assay.device.attestationRefused"
+
+
+class ChallengeRefused(EnrolmentRefused):
+    code = "assay.device.challengeRefused"
+
+
+class CaptureRefused(AuthnError):
+    code = "assay.capture.refused"
+    http_status = 422
+    exit_code = 1
+
+
+class AccessDenied(AuthnError):
+    code = "assay.access.denied"
+    http_status = 403
+    exit_code = 3
+
+
+class CrossSite(AccessDenied):
+    code = "assay.request.crossSite"
+
+
+class CredentialsMissing(AccessDenied):
+    code = "assay.request.unauthenticated"
+    http_status = 401
+
+
+class CredentialsRefused(AccessDenied):
+    code = "assay.access.credentialsRefused"
+    http_status = 401
+
+
+class TooManyRequests(AccessDenied):
+    code = "assay.access.tooManyRequests"
+    http_status = 429
+
+
+class BundleError(AuthnError):
+    code = "assay.bundle.malformed"
+    http_status = 422
+    exit_code = 3
+
+
+class ReceiptRefused(AuthnError):
+    code = "assay.receipt.refused"
+    http_status = 422
+    exit_code = 1
+
+
+class NoteError(ReceiptRefused):
+    code = "assay.note.refused"
+
+
+class LogContradiction(AuthnError):
+    """``kind``: fork, shrink or unproven (``authn.tlog.monitor.contradictions``);
+    ``evidence``: the file of it."""
+
+    code = "assay.log.contradiction"
+    http_status = 409
+    exit_code = 5
+
+    def __init__(self, detail: str, *, kind: str, evidence: str) -> None:
+        super().__init__(f"{detail}; the evidence is in {evidence}")
+        self.kind = kind
+        self.evidence = evidence
+
+
+class BadRequest(AuthnError):
+    code = "assay.request.bad"
+    http_status = 400
+    exit_code = 2
+
+
+class NotFound(AuthnError):
+    code = "assay.request.notFound"
+    http_status = 404
+    exit_code = 3
+
+
+class AuditError(AuthnError):
+    code = "assay.audit.refused"
+    http_status = 409
+
+
+class Unavailable(AuthnError):
+    code = "assay.unavailable"
+    http_status = 503
+
+
+class JournalBroken(Unavailable):
+    code = "assay.access.logBroken"
+
+
+class LogHalted(Unavailable):
+    code = "assay.log.halted"
+
+
+class LogInconsistent(LogHalted):
+    code = "assay.log.inconsistent"
+
+
+class SplitView(LogHalted):
+    """``held``: the note that the witness has signed, where it showed it."""
+
+    code = "assay.log.splitView"
+
+    def __init__(self, detail: str, held: str = "") -> None:
+        super().__init__(detail)
+        self.held = held
+
+
+class ExaminationFailed(Unavailable):
+    code = "assay.examination.failed"
+
+
+class ExaminationTimedOut(ExaminationFailed):
+    code = "assay.examination.timedOut"

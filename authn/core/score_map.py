@@ -1,0 +1,154 @@
+"""Where a learned detector's score comes from, as values that travel from the worker to the page.
+
+A map is no evidence. It is kept beside the small preview, never in the report, and drawn only over an answer
+that the report already holds (docs/decisions/0010).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from authn.core.errors import Unavailable
+from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, NotExamined
+
+MAX_PLACES = 200
+MAX_MAPS = 8
+MAX_TEXT_CHARS = 200_000
+_MAX_SIDE = 1 << 20
+_MAX_LOGIT = 1e4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A square of ``side`` pixels from (x, y), with what the network says of it alone (log-odds)."""
+
+    x: int
+    y: int
+    side: int
+    logit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreMap:
+    """In pixels of the picture. The score is the mean over ``windows``; ``squares`` were asked one by one.
+
+    ``smooth`` more squares held too little texture; ``point`` is the score from which the detector answers.
+    """
+
+    detector: str
+    model_sha256: str
+    width: int
+    height: int
+    point: float
+    smooth: int
+    windows: tuple[Spot, ...]
+    squares: tuple[Spot, ...]
+
+    def upright(self, orientation: int) -> ScoreMap:
+        """The same places after the picture was turned as its EXIF orientation (1 to 8) asks for."""
+        across = orientation in (5, 6, 7, 8)
+        return replace(
+            self,
+            width=self.height if across else self.width,
+            height=self.width if across else self.height,
+            windows=tuple(self._turned(s, orientation) for s in self.windows),
+            squares=tuple(self._turned(s, orientation) for s in self.squares),
+        )
+
+    def _turned(self, spot: Spot, orientation: int) -> Spot:
+        right, below = self.width - spot.x - spot.side, self.height - spot.y - spot.side
+        x = {2: right, 3: right, 5: spot.y, 6: below, 7: below, 8: spot.y}.get(orientation, spot.x)
+        y = {3: below, 4: below, 5: spot.x, 6: spot.x, 7: right, 8: right}.get(orientation, spot.y)
+        return replace(spot, x=x, y=y)
+
+
+Maps = tuple[ScoreMap | NotExamined, ...]
+
+
+def has_a_place(guess: HeuristicEvidence) -> bool:
+    """Only an answer that points to something: the other ones hold nothing that could be shown."""
+    return guess.kind == "learned" and guess.outcome is HeuristicOutcome.SUPPORTS
+
+
+def maps_text(maps: Sequence[ScoreMap | NotExamined]) -> str:
+    """As JSON, for keeping beside a report."""
+    entries = [_entry(m) for m in maps]
+    return json.dumps(entries, separators=(",", ":"))
+
+
+def _entry(entry: ScoreMap | NotExamined) -> dict[str, Any]:
+    if isinstance(entry, NotExamined):
+        return {"detector": entry.what, "reason": entry.why}
+    rows = {"windows": _rows(entry.windows), "squares": _rows(entry.squares)}
+    return {**asdict(entry), **rows}
+
+
+def _rows(spots: tuple[Spot, ...]) -> list[list[float]]:
+    return [[s.x, s.y, s.side, round(s.logit, 3)] for s in spots]
+
+
+def parse_maps(text: str) -> Maps:
+    """Strict: a confined worker computed this. Raises ``Unavailable`` for anything that is not a map."""
+    try:
+        return _entries(text)
+    except (ValueError, TypeError, KeyError, RecursionError) as e:
+        raise Unavailable("what was kept of it cannot be read") from e
+
+
+def _entries(text: str) -> Maps:
+    if len(text) > MAX_TEXT_CHARS:
+        raise ValueError("too long")
+    entries = json.loads(text)
+    if not isinstance(entries, list) or len(entries) > MAX_MAPS:
+        raise ValueError("not a short list")
+    return tuple(_parsed(e) for e in entries)
+
+
+def _parsed(entry: dict[str, Any]) -> ScoreMap | NotExamined:
+    detector = _text(entry["detector"])
+    if "reason" in entry:
+        return NotExamined(what=detector, why=_text(entry["reason"]))
+    width, height = _whole(entry["width"], 1, _MAX_SIDE), _whole(entry["height"], 1, _MAX_SIDE)
+    return ScoreMap(
+        detector=detector,
+        model_sha256=_text(entry["model_sha256"]),
+        width=width,
+        height=height,
+        point=_logit(entry["point"]),
+        smooth=_whole(entry["smooth"], 0, _MAX_SIDE),
+        windows=_spots(entry["windows"], width, height),
+        squares=_spots(entry["squares"], width, height),
+    )
+
+
+def _spots(rows: Any, width: int, height: int) -> tuple[Spot, ...]:
+    if not isinstance(rows, list) or len(rows) > MAX_PLACES:
+        raise ValueError("not a short list of places")
+    spots = []
+    for x, y, side, logit in rows:
+        side = _whole(side, 1, min(width, height))
+        x, y = _whole(x, 0, width - side), _whole(y, 0, height - side)
+        spots.append(Spot(x=x, y=y, side=side, logit=_logit(logit)))
+    return tuple(spots)
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError("not a number of pixels in the picture")
+    return value
+
+
+def _logit(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > _MAX_LOGIT:
+        raise ValueError("not a score")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

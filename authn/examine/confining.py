@@ -1,0 +1,74 @@
+"""Settings into confined examiners: what is sent along to their processes, and what they may read there.
+
+Every examination of somebody's file goes through here: the service's, and that of the command line. Secrets
+stay behind, and so does the registry: the process asks for single keys over its pipe.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from authn.core.config import SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from authn.devices import RegistryView
+    from authn.examine.confined import ConfinedExaminer
+    from authn.examine.examiner import Examiner
+
+
+def confined_examiner(settings: Settings, registry: RegistryView, heuristics: bool) -> ConfinedExaminer:
+    """For the service: so many workers as the settings say, each of which starts when it is first used."""
+    build = partial(_open, settings=without_secrets(settings), heuristics=heuristics)
+    return confine(settings, build, registry=registry, size=settings.examiners, talks=True)
+
+
+def confine(
+    settings: Settings,
+    build: Callable[[RegistryView | None], Examiner],
+    *,
+    registry: RegistryView | None = None,
+    size: int = 1,
+    talks: bool | None = None,
+) -> ConfinedExaminer:
+    """``build`` must be picklable; what it holds is sent to the process, so it holds no secret. Unless told,
+    the process talks on stderr only where somebody looks for a defect."""
+    from authn.core.media import MediaLimits
+    from authn.examine.confined import ConfinedExaminer
+
+    return ConfinedExaminer(
+        build,
+        timeout_s=settings.max_request_seconds,
+        memory_bytes=settings.worker_memory_bytes,
+        limits=MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels),
+        readable=readable_paths(settings),
+        registry=registry,
+        size=size,
+        talks=is_debugged() if talks is None else talks,
+    )
+
+
+def is_debugged() -> bool:
+    """Whether a person asked for tracebacks."""
+    return bool(os.environ.get("ASSAY_DEBUG"))
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """For a process that strangers' files are opened in. The database's address may hold a password."""
+    blank = {row.name: "" for row in SETTINGS if row.secret}
+    return replace(settings, database_url="", **blank)  # type: ignore[arg-type]
+
+
+def readable_paths(settings: Settings) -> tuple[Path, ...]:
+    """What sources load late, at the first picture that they apply to: models, which are no secret."""
+    return (*settings.semantic_encoder, *settings.face_models)
+
+
+def _open(registry: RegistryView | None, *, settings: Settings, heuristics: bool) -> Examiner:
+    from authn.service.wiring import open_examiner
+
+    return open_examiner(settings, registry=registry, heuristics=heuristics)

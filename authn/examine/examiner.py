@@ -1,0 +1,231 @@
+"""Sources in, report out. The one path for the command line, the service and the audit.
+
+A source that fails stays in its place: what it should have found becomes "not examined" with its reason, the
+rest of the report stands. Proof and guess meet here side by side; contradictions between them are named and
+decide nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from authn import __version__
+from authn.core.errors import AuthnError, UnreadableMedia
+from authn.core.evidence import (
+    Axis,
+    CryptographicEvidence,
+    HeuristicEvidence,
+    HeuristicOutcome,
+    NotExamined,
+    Outcome,
+    Question,
+)
+from authn.core.media import Media
+from authn.core.report import PIXELS, Contradiction, Report, Run, Subject, ToolView
+from authn.core.score_map import Maps, has_a_place
+from authn.devices import RegistryView
+from authn.examine.statements import Policy, conclude
+from authn.pki.roots import TrustRoots, roots_digest
+from authn.provenance.axes import NO_MANIFEST
+from authn.provenance.engines import Engine, EngineAnswer
+from authn.provenance.history import source_types
+from authn.provenance.logs import LogTrust
+from authn.provenance.sidecars import one_store, told
+from authn.provenance.verifier import verify_media
+from authn.sources import HeuristicSource, Locates
+from authn.sources.learned import settled
+from detector.core.errors import DetectorError
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CAMERA_SOURCES = frozenset({"digitalCapture", "computationalCapture"})
+MAX_READERS = 8  # threads start when they are needed; more callers than this wait for each other
+LIMITS = (
+    "A valid signature says who held a key, not that the scene was not staged or filmed from a screen.",
+    "The absence of a credential, of markers or of detector findings proves nothing.",
+    "Heuristic findings can warn or abstain; they never add trust and are not proof.",
+)
+
+
+class Examiner:
+    """Holds engines and models; not to be shared across a fork. ``clock`` gives UTC."""
+
+    def __init__(
+        self,
+        *,
+        roots: TrustRoots,
+        engines: Sequence[Engine],
+        policy: Policy,
+        sources: Sequence[HeuristicSource] = (),
+        registry: RegistryView | None = None,
+        logs: LogTrust | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._roots = roots
+        self._engines = tuple(engines)
+        self._policy = policy
+        self._sources = tuple(sources)
+        self._registry = registry
+        self._logs = logs or LogTrust()
+        self._clock = clock
+        # Both engines release the interpreter lock, so the others can read while the last one does.
+        self._threads = ThreadPoolExecutor(MAX_READERS, thread_name_prefix="engine")
+
+    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
+        """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""
+        started, now = time.perf_counter(), self._clock()
+        judged_at = as_of or now
+        read = one_store(media)
+        answers = self._answers(read, judged_at)
+        proof = verify_media(
+            read,
+            answers=answers,
+            roots=self._roots,
+            registry=self._registry,
+            as_of=judged_at,
+            logs=self._logs,
+            receipt=receipt,
+        )
+        proof = told(proof, media, read)
+        _refuse_unreadable(media, proof)
+        guesses, failed = self._guesses(media)
+        return Report(
+            subject=_subject(media),
+            evaluated_as_of=judged_at,
+            tool=self._tool(guesses),
+            cryptographic=proof,
+            heuristic=guesses,
+            contradictions=contradictions(proof, source_types(answers[0]), guesses),
+            statements=conclude(proof, self._policy, judged_at),
+            limits=LIMITS,
+            not_examined=(*_silent_axes(proof), *_closed(media), *failed, *_abstentions(guesses)),
+            run=Run(
+                report_id=str(uuid.uuid4()),
+                generated_at=now,
+                elapsed_ms=(time.perf_counter() - started) * 1e3,
+            ),
+        )
+
+    def _answers(self, media: Media, as_of: datetime) -> tuple[EngineAnswer, ...]:
+        """Step 2 of the verifier's procedure: every engine reads the file, side by side."""
+        *others, last = self._engines
+        asked = (media.data, media.media_type, as_of, media.sidecar)
+        waiting = [self._threads.submit(e.read, *asked) for e in others]
+        answer = last.read(*asked)
+        return (*(w.result() for w in waiting), answer)
+
+    def _guesses(self, media: Media) -> tuple[tuple[HeuristicEvidence, ...], tuple[NotExamined, ...]]:
+        found: list[HeuristicEvidence] = []
+        failed = []
+        for source in self._sources:
+            answer = _fenced(source.name, media, source.examine, pixels=source.reads_pixels)
+            if isinstance(answer, NotExamined):
+                failed.append(answer)
+            else:
+                found.extend(answer)
+        return settled(found), tuple(failed)
+
+    def maps(self, media: Media, report: Report) -> Maps:
+        """Where the scores of ``report`` come from, for the detectors that point to something; a map that
+        cannot be made is its reason. Changes nothing in the report."""
+        pointing = {g.detector for g in report.heuristic if has_a_place(g)}
+        return tuple(
+            _fenced(source.name, media, source.where, pixels=True)
+            for source in self._sources
+            if source.name in pointing and isinstance(source, Locates)
+        )
+
+    def _tool(self, guesses: tuple[HeuristicEvidence, ...]) -> ToolView:
+        return ToolView(
+            version=__version__,
+            engines=tuple((e.name, e.version) for e in self._engines),
+            models=tuple(dict.fromkeys((g.detector, g.model_sha256) for g in guesses if g.model_sha256)),
+            signer_roots_sha256=roots_digest(self._roots.signer),
+            tsa_roots_sha256=roots_digest(self._roots.tsa),
+            policy=f"{self._policy.name} {self._policy.version}",
+            policy_sha256=self._policy.sha256,
+        )
+
+
+def _fenced(name: str, media: Media, ask: Callable[[Media], T], *, pixels: bool) -> T | NotExamined:
+    """What a source answers, or why it does not."""
+    if pixels and media.not_decoded:
+        return NotExamined(what=name, why=media.not_decoded)
+    try:
+        return ask(media)
+    except (DetectorError, AuthnError) as e:
+        return NotExamined(what=name, why=e.detail)
+    except Exception as e:  # noqa: BLE001 - one source's failure must not cost the others' evidence
+        _log.exception("source %s failed on %s", name, media.sha256)
+        return NotExamined(what=name, why=f"the source failed ({type(e).__name__})")
+
+
+def contradictions(
+    proof: CryptographicEvidence, claimed: Sequence[str], guesses: Sequence[HeuristicEvidence]
+) -> tuple[Contradiction, ...]:
+    """A signed claim of capture beside a guess that says otherwise. It changes neither."""
+    intact = proof.axis(Axis.INTEGRITY).outcome is Outcome.ESTABLISHED
+    captured = [s for s in claimed if s in CAMERA_SOURCES]
+    if not intact or not captured:
+        return ()
+    words = {
+        Question.SYNTHETIC: "was generated",
+        Question.EDITED: "was edited",
+        Question.RECAPTURED: "is a picture of a screen or print",
+        Question.WRONG_SENSOR: "comes from another sensor",
+    }
+    return tuple(
+        Contradiction(
+            between=("/cryptographic/claims", f"/heuristic/detectors/{i}"),
+            text=f"The signer claims {captured[0]}; {g.detector} finds signs that it {words[g.question]}.",
+        )
+        for i, g in enumerate(guesses)
+        if g.outcome is HeuristicOutcome.SUPPORTS
+    )
+
+
+def _refuse_unreadable(media: Media, proof: CryptographicEvidence) -> None:
+    """Nobody saw a manifest, nobody could look the file through, and there are no pixels, or nobody could
+    read how many."""
+    finding = proof.axis(Axis.CREDENTIAL).findings[0]
+    seen = proof.axis(Axis.INTEGRITY).findings[0].code != NO_MANIFEST
+    pixels = media.width is not None or media.not_decoded
+    if finding.code == "assay.credential.unreadable" and not seen and not pixels:
+        raise UnreadableMedia(f"{media.name}: {finding.detail}")
+
+
+def _silent_axes(proof: CryptographicEvidence) -> tuple[NotExamined, ...]:
+    return tuple(
+        NotExamined(what=a.axis.value, why=a.findings[0].detail)
+        for a in proof.axes
+        if a.outcome is Outcome.NOT_EXAMINED
+    )
+
+
+def _closed(media: Media) -> tuple[NotExamined, ...]:
+    """One entry for whoever would have shown or judged pixels: a preview and maps have no other place."""
+    return (NotExamined(what=PIXELS, why=media.not_decoded),) if media.not_decoded else ()
+
+
+def _abstentions(guesses: Sequence[HeuristicEvidence]) -> tuple[NotExamined, ...]:
+    return tuple(NotExamined(what=g.detector, why=g.reason) for g in guesses if not g.applicable)
+
+
+def _subject(media: Media) -> Subject:
+    return Subject(
+        sha256=media.sha256,
+        bytes=len(media.data),
+        media_type=media.media_type,
+        media_type_claimed=media.claimed_type,
+        width=media.width,
+        height=media.height,
+        name=media.name,
+    )

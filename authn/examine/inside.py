@@ -1,0 +1,137 @@
+"""The confined process's own end: what it gives up before the first file, and its answers.
+
+The order matters. Build with what the caller may read (roots, lists); then close the files, while there is
+one thread; then load models, which lie in folders that stay open; then close the system calls, for all
+threads. Only then a file that a stranger sent is looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from authn.core.confinement import Hold, Holds
+from authn.core.errors import AuthnError
+from authn.devices import DeviceRecord, RegistryView
+from authn.examine.codec import MAX_BLOB_BYTES
+from authn.examine.line import ANSWER, ASK, DEVICE, READY, REFUSED, Line, Refusal, error_of
+from authn.sandbox import hold_calls, hold_files, hold_privileges
+from authn.sandbox.process import (
+    cut_descriptors,
+    forget_environment,
+    limit_from_the_start,
+    limit_memory,
+    limit_writing,
+    silence,
+)
+
+EXIT_OUT_OF_MEMORY = 82
+
+Build = Callable[[RegistryView | None], Callable[[Any], Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the caller sends along. ``warm`` gets the function when no file can be opened any more that is
+    not the program's or ``readable``; the types are those of questions and answers. ``talks``: whether what
+    libraries and defects write to stderr is seen: a service's log wants it, a person's terminal does not."""
+
+    build: Build
+    warm: Callable[[Any], None] | None
+    question: type
+    answer: type
+    memory_bytes: int
+    readable: tuple[Path, ...]
+    has_registry: bool
+    talks: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """What holds the process, told before it has seen any file."""
+
+    holds: Holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAsked:
+    spki_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFound:
+    record: DeviceRecord | None
+
+
+class RegistryOfCaller:
+    """A ``RegistryView`` without a database: the caller looks the key up."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
+        """Raises the ``AuthnError`` that the caller met."""
+        self._line.send(DEVICE, DeviceAsked, DeviceAsked(spki_sha256=spki_sha256))
+        reply = self._line.receive()
+        if reply.kind == REFUSED:
+            raise error_of(reply.read(Refusal))
+        return reply.read(DeviceFound).record
+
+
+def serve(pipe: Connection, packed: bytes) -> None:
+    """The process's whole life. An error that is not ours ends it: the traceback goes to stderr, the caller
+    gets ``ExaminationFailed``, and the next call gets a fresh process."""
+    # Ctrl-C reaches the whole terminal; the caller decides. Until here the signal was blocked by the caller.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    forget_environment()
+    cut_descriptors((pipe.fileno(),))
+    limit_from_the_start()
+    line = Line(pipe)
+    plan: Plan = pickle.loads(packed)  # noqa: S301 our own caller made it, before any file was looked at
+    if not plan.talks:
+        silence()
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the caller is gone
+        try:
+            function, holds = _made(plan, line)
+        except AuthnError as e:
+            line.refuse(e)
+            return
+        line.send(READY, Ready, Ready(holds=holds))
+        while (message := line.receive(most_frames=MAX_BLOB_BYTES)).kind == ASK:
+            _answer(line, plan, function, message.read(plan.question))
+            del message
+
+
+def _made(plan: Plan, line: Line) -> tuple[Callable[[Any], Any], Holds]:
+    """The function, when everything that can hold this process does."""
+    import detector  # noqa: F401 found now: later the folder that it lies in cannot be searched
+    import signer  # noqa: F401
+
+    privileges = hold_privileges()
+    function = plan.build(RegistryOfCaller(line) if plan.has_registry else None)
+    files = hold_files(plan.readable)
+    if plan.warm is not None:
+        plan.warm(function)
+    limit = limit_memory(plan.memory_bytes)
+    limits = Hold(name="limits", active=True, detail=f"{limit} bytes of addresses; time, files and cores too")
+    calls = hold_calls()
+    if not files.active and not calls.active:
+        limit_writing()
+    return function, (*privileges, files, calls, limits)
+
+
+def _answer(line: Line, plan: Plan, function: Callable[[Any], Any], question: object) -> None:
+    try:
+        line.send(ANSWER, plan.answer, function(question))
+    except AuthnError as e:
+        line.refuse(e)
+    except MemoryError:
+        # After a failed allocation native libraries may hold half-built state: end, do not carry on.
+        os._exit(EXIT_OUT_OF_MEMORY)

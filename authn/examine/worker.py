@@ -1,0 +1,193 @@
+"""The caller's end of a confined process: one process, one pipe, one question at a time.
+
+The process is spawned, never forked: a forked child would inherit C2PA contexts and torch's threads, which do
+not survive a fork. What it sends is data of one known type, checked value by value: a decoder that was taken
+over can make its answer wrong, and nothing else. What the process may do is in ``authn.examine.inside``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING
+
+from authn.core.confinement import Holds
+from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, Unavailable
+from authn.devices import RegistryView
+from authn.examine.codec import NotOfSchema
+from authn.examine.inside import EXIT_OUT_OF_MEMORY, DeviceAsked, DeviceFound, Plan, Ready, serve
+from authn.examine.line import ANSWER, ASK, DEVICE, END, READY, REFUSED, Line, Message, Refusal, error_of
+from authn.sandbox.process import LIFETIME_CPU_S, allow_cpu, cpu_used_s
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+CLOSE_TIMEOUT_S = 5.0
+MAX_LOOKUPS = 16  # of one question: a report needs two
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Worker:
+    """``registry`` answers what the process asks about keys: it can open no database itself."""
+
+    def __init__(self, plan: Plan, registry: RegistryView | None) -> None:
+        """Start it; ``await_ready`` comes next. Raises ``Unavailable``."""
+        self.ready = False
+        self.holds: Holds = ()
+        self._plan = plan
+        self._registry = registry
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._line = Line(self._pipe)
+        self._process: SpawnProcess = context.Process(
+            target=serve, args=(theirs, pickle.dumps(plan)), name="assay-confined", daemon=True
+        )
+        # The tracker unblocks what it blocks when it starts, so it starts before.
+        resource_tracker.ensure_running()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        except OSError as e:
+            raise Unavailable(f"no worker process can be started: {e.strerror}") from e
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            theirs.close()
+
+    def await_ready(self, start_timeout_s: float) -> None:
+        """Raises the ``AuthnError`` of the builder, or ``Unavailable``; then the worker is gone."""
+        refusal: AuthnError | None = None
+        with self._deadline(start_timeout_s) as expired, contextlib.suppress(EOFError, OSError, NotOfSchema):
+            reply = self._served()
+            if reply.kind == READY:
+                self.holds = reply.read(Ready).holds
+                self.ready = True
+                return
+            refusal = error_of(reply.read(Refusal))
+        self._bury()
+        if refusal is not None:
+            raise refusal
+        if expired.is_set():
+            raise Unavailable(f"the examiner was not ready after {start_timeout_s:g} s")
+        raise Unavailable(f"the examiner could not be built: its process {self._epitaph()}")
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    @property
+    def worn(self) -> bool:
+        """Whether the CPU time that is left to it for its whole life may be too little for a question."""
+        with contextlib.suppress(OSError, ValueError):
+            return cpu_used_s(self._process.pid or 0) > LIFETIME_CPU_S / 2
+        return False
+
+    def ask(self, question: object, timeout_s: float) -> object:
+        """The answer, of the planned type. Afterwards the worker is either idle or dead. Raises the
+        ``AuthnError`` of the function, ``ExaminationTimedOut``, ``ExaminationFailed``."""
+        answer: object = None
+        refusal: AuthnError | None = None
+        strange: NotOfSchema | None = None
+        answered = False
+        with self._deadline(timeout_s) as expired, contextlib.suppress(EOFError, OSError):
+            self._allow_cpu(timeout_s)
+            self._line.send(ASK, self._plan.question, question)
+            try:
+                answer, refusal = self._understood(self._served())
+                answered = True
+            except NotOfSchema as e:
+                strange = e
+                self.kill()
+        if answered and not expired.is_set():
+            if refusal is not None:
+                raise refusal
+            return answer
+        self._bury()
+        if expired.is_set() or self._process.exitcode == -signal.SIGXCPU:
+            raise ExaminationTimedOut(f"the examination took longer than {timeout_s:g} s and was stopped")
+        if strange is not None:
+            raise ExaminationFailed("the worker's answer is not a report") from strange
+        raise ExaminationFailed(f"the examination ended without a result: its process {self._epitaph()}")
+
+    def _understood(self, message: Message) -> tuple[object, AuthnError | None]:
+        """Answer or error. Raises ``NotOfSchema`` for what is neither."""
+        if message.kind == REFUSED:
+            return None, error_of(message.read(Refusal))
+        if message.kind != ANSWER:
+            raise NotOfSchema("not an answer")
+        answer: object = message.read(self._plan.answer)
+        return answer, None
+
+    def _served(self) -> Message:
+        """What the process says, when its questions about devices are answered."""
+        for _ in range(MAX_LOOKUPS + 1):
+            message = self._line.receive()
+            if message.kind != DEVICE:
+                return message
+            self._look_up(message.read(DeviceAsked))
+        raise NotOfSchema("it asks about more devices than any report needs")
+
+    def _look_up(self, asked: DeviceAsked) -> None:
+        if self._registry is None or not _SHA256.fullmatch(asked.spki_sha256):
+            raise NotOfSchema("not a question about a key")
+        try:
+            record = self._registry.device_by_key(asked.spki_sha256)
+        except AuthnError as e:
+            self._line.refuse(e)
+        else:
+            self._line.send(DEVICE, DeviceFound, DeviceFound(record=record))
+
+    def _allow_cpu(self, timeout_s: float) -> None:
+        with contextlib.suppress(OSError):  # the deadline holds all the same
+            allow_cpu(self._process.pid or 0, timeout_s * (os.cpu_count() or 1))
+
+    @contextlib.contextmanager
+    def _deadline(self, timeout_s: float) -> Iterator[threading.Event]:
+        """Kill the worker when the block takes longer. A timer covers sending, waiting and receiving alike;
+        polling the pipe would not notice a worker that stops in the middle of an answer."""
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self.kill()
+
+        timer = threading.Timer(timeout_s, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield expired
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ValueError, ProcessLookupError):  # closed or gone already
+            self._process.kill()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._line.send(END)
+        self._process.join(CLOSE_TIMEOUT_S)
+        self._bury()
+
+    def _bury(self) -> None:
+        """Reap the process, so that none stays behind as a zombie."""
+        # A worker that closed its pipe is about to exit; its own exit code says more than our SIGKILL.
+        self._process.join(1.0)
+        self.kill()
+        self._process.join()
+        self._pipe.close()
+
+    def _epitaph(self) -> str:
+        code = self._process.exitcode
+        if code == EXIT_OUT_OF_MEMORY:
+            return "needed more memory than it may have"
+        if code is not None and code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"stopped with exit status {code}"

@@ -1,0 +1,1 @@
+"""What a service process holds, and who may do what with it."""

@@ -1,0 +1,40 @@
+"""How many requests a caller may make: token buckets in the database, where all processes count together."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from authn.core.errors import TooManyRequests
+from authn.store.engine import writing
+from authn.store.schema import rate_buckets
+
+PERIOD = timedelta(minutes=1)
+
+
+class Rates:
+    """A bucket holds what one minute allows, and fills at that speed. Not limited with ``per_minute`` 0."""
+
+    def __init__(self, engine: Engine, per_minute: int) -> None:
+        self._engine = engine
+        self._per_minute = per_minute
+
+    def take(self, caller: str, now: datetime) -> None:
+        """One request of this caller. Raises ``TooManyRequests``, and ``Unavailable`` without a database."""
+        if not self._per_minute:
+            return
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        with writing(self._engine) as connection:
+            # A bucket that nobody used for a minute is full, and full is what a new one is too.
+            connection.execute(delete(rate_buckets).where(rate_buckets.c.filled_at < now - PERIOD))
+            full = {"caller": caller, "tokens": float(self._per_minute), "filled_at": now}
+            connection.execute(dialect.insert(rate_buckets).values(full).on_conflict_do_nothing())
+            mine = rate_buckets.c.caller == caller
+            row = connection.execute(select(rate_buckets).where(mine).with_for_update()).mappings().one()
+            passed = max(timedelta(0), now - row["filled_at"]) / PERIOD
+            tokens = min(row["tokens"] + passed * self._per_minute, self._per_minute)
+            if tokens < 1:
+                raise TooManyRequests(f"more than {self._per_minute} requests in a minute; wait a little")
+            connection.execute(rate_buckets.update().where(mine).values(tokens=tokens - 1, filled_at=now))

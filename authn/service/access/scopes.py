@@ -1,0 +1,103 @@
+"""What may be asked for, and where a scope is needed: one table, and what is not in it is refused.
+
+A test compares the table with the router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from authn.core.errors import AccessDenied, BadRequest, CredentialsMissing
+from authn.service.access import Principal
+
+# scope -> what it lets one do
+SCOPES = {
+    "verifications:create": "examine files",
+    "verifications:read": "read reports whose address is known",
+    "verifications:delete": "delete reports whose address is known",
+    "devices:read": "see the registry of devices",
+    "timestamps:create": "have digests time-stamped",
+    "captures:create": "register captures",
+}
+DEVICE_SCOPES = frozenset({"captures:create", "timestamps:create"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """Open to everybody under every setting, for this reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """A scope is needed where ``access = required``; with ``always`` under every setting."""
+
+    scope: str
+    always: bool = False
+
+
+Rule = Public | Needs
+
+_RELYING_PARTIES = Public(reason="whoever checks a signature has to be able to read this")
+_OWN_PROOF = Public(reason="the view asks for the enrolment token, or for a proof of possession")
+_ASSETS = Public(reason="style and scripts of the pages")
+_MONITORS = Public(reason="a log that not everybody can read proves nothing")
+
+# endpoint of the router -> rule
+ROUTES: Mapping[str, Rule] = {
+    "static": _ASSETS,
+    "api.enrol": _OWN_PROOF,
+    "enrolment.ask": _OWN_PROOF,
+    "enrolment.enrol": _OWN_PROOF,
+    "api.devices": Needs(scope="devices:read"),
+    "api.device": Needs(scope="devices:read"),
+    "api.verify": Needs(scope="verifications:create"),
+    "api.verification": Needs(scope="verifications:read"),
+    "api.forget": Needs(scope="verifications:delete"),
+    "captures.take": Needs(scope="captures:create", always=True),
+    "tsa.stamp": Needs(scope="timestamps:create"),
+    "pki.crl": _RELYING_PARTIES,
+    "pki.issuing": _RELYING_PARTIES,
+    "pki.ask": _RELYING_PARTIES,
+    "pki.ask_by_address": _RELYING_PARTIES,
+    "est.authorities": _RELYING_PARTIES,
+    "est.enrol": _OWN_PROOF,
+    "est.renew": _OWN_PROOF,
+    "log.checkpoint": _MONITORS,
+    "log.witnessed": _MONITORS,
+    "log.receipt": _MONITORS,
+    "log.tile": _MONITORS,
+    "log.entries": _MONITORS,
+    "health.alive": Public(reason="probes carry no credentials; the answer holds nothing"),
+    "health.ready": Public(reason="probes carry no credentials; the answer names parts, not data"),
+    "openapi.document": Public(reason="the description is the same everywhere"),
+    "pages.home": Needs(scope="verifications:create"),
+    "pages.examine": Needs(scope="verifications:create"),
+    "pages.receipt": Public(reason="whoever holds a receipt has to be able to check it"),
+    "pages.report": Needs(scope="verifications:read"),
+    "pages.report_document": Needs(scope="verifications:read"),
+}
+
+
+def parse_scopes(texts: tuple[str, ...]) -> frozenset[str]:
+    """Raises ``BadRequest`` for none and for one that does not exist."""
+    if unknown := set(texts) - set(SCOPES):
+        raise BadRequest(f"unknown scope {min(unknown)[:40]!r}; known are {', '.join(SCOPES)}")
+    if not texts:
+        raise BadRequest(f"name a scope; known are {', '.join(SCOPES)}")
+    return frozenset(texts)
+
+
+def decide(rule: Rule | None, principal: Principal | None, *, required: bool) -> None:
+    """Returns where the request may go on. Raises ``CredentialsMissing``, or ``AccessDenied``, also for an
+    endpoint without a rule."""
+    if rule is None:
+        raise AccessDenied("nobody may do this: no rule allows it")
+    if isinstance(rule, Public) or (principal is None and not required and not rule.always):
+        return
+    if principal is None:
+        raise CredentialsMissing(f"this needs credentials with the scope {rule.scope}")
+    if rule.scope not in principal.scopes and (required or rule.always):
+        raise AccessDenied(f"these credentials do not have the scope {rule.scope}")

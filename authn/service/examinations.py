@@ -1,0 +1,134 @@
+"""Media that strangers send: examined in a confined process, and the report kept for a while.
+
+Which sources run is decided by ``authn.examine.examiner``; this module decides in which process, and what is
+kept: the report and, when asked for, a small picture and the places in it that a score comes from. The media
+themselves are never stored.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from authn.core.confinement import Holds
+from authn.core.errors import AuthnError
+from authn.core.media import Media
+from authn.core.report import Report, report_json
+from authn.core.score_map import maps_text
+from authn.examine.confined import Examined
+from authn.service.captures import Judged
+from authn.store.verifications import StoredVerification, Verifications
+
+ID_BYTES = 16  # whoever knows an id may read the report, so it must not be guessable
+
+
+class WarmExaminer(Protocol):
+    """``authn.examine.confined.ConfinedExaminer``, as far as it is used here."""
+
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def holds(self) -> Holds: ...
+    def warm(self) -> None: ...
+    def examine(
+        self,
+        media: Media,
+        as_of: datetime | None = None,
+        preview: bool = False,
+        *,
+        capture: bool = False,
+    ) -> Examined: ...
+    def close(self) -> None: ...
+
+
+class Examinations:
+    """Two sets of confined examiners, of which one usually sleeps: with heuristic sources, and without."""
+
+    def __init__(
+        self,
+        *,
+        with_heuristics: WarmExaminer,
+        without_heuristics: WarmExaminer,
+        heuristics: bool,
+        store: Verifications,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._examiners = {True: with_heuristics, False: without_heuristics}
+        self._default = heuristics
+        self._store = store
+        self._clock = clock
+        self._warming: threading.Thread | None = None
+        self._failure: str | None = None
+        self._lock = threading.Lock()
+
+    def examine(
+        self,
+        media: Media,
+        *,
+        as_of: datetime | None = None,
+        heuristics: bool | None = None,
+        preview: bool = False,
+    ) -> StoredVerification:
+        """Examine and keep. Raises what the confined examiner raises; then nothing is kept."""
+        examiner = self._examiners[self._default if heuristics is None else heuristics]
+        examined = examiner.examine(media, as_of=as_of, preview=preview)
+        id_ = secrets.token_hex(ID_BYTES)
+        report = replace(examined.report, run=replace(examined.report.run, report_id=id_))
+        return self._store.save(
+            id_=id_,
+            subject_sha256=media.sha256,
+            report=report_text(report),
+            preview_jpeg=examined.preview_jpeg,
+            maps=maps_text(examined.maps) if preview else None,
+            now=self._clock(),
+        )
+
+    def judged(self, media: Media) -> Judged:
+        """The outcome of every axis, cryptographic evidence alone, and what would be logged of a capture;
+        nothing is kept."""
+        examined = self._examiners[False].examine(media, capture=True)
+        outcomes = {a.axis: a.outcome for a in examined.report.cryptographic.axes}
+        return Judged(outcomes=outcomes, digests=examined.digests, counter=examined.counter)
+
+    @property
+    def holds(self) -> Holds:
+        """What holds the processes that strangers' files are opened in; nothing before the first."""
+        return self._examiners[self._default].holds
+
+    def start_warming(self) -> None:
+        """Build the usual examiner in the background: importing its models takes seconds."""
+        with self._lock:
+            if self._warming is None or not self._warming.is_alive():
+                self._warming = threading.Thread(target=self._warm, name="assay-warming", daemon=True)
+                self._warming.start()
+
+    def why_not_ready(self) -> str | None:
+        """None when an upload would be examined at once. Never waits; starts an examiner that has ended."""
+        if self._examiners[self._default].ready:
+            return None
+        if self._failure is None:
+            self.start_warming()
+        return self._failure or "the examiner is starting"
+
+    def close(self) -> None:
+        """End the confined processes and wait for them."""
+        for examiner in self._examiners.values():
+            examiner.close()
+        if self._warming is not None:
+            self._warming.join()
+
+    def _warm(self) -> None:
+        try:
+            self._examiners[self._default].warm()
+        except AuthnError as e:
+            self._failure = f"the examiner cannot start [{e.code}]"
+
+
+def report_text(report: Report) -> str:
+    """The report as JSON text. ASCII, because a hostile manifest may hold what UTF-8 cannot carry."""
+    return json.dumps(report_json(report), allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,83 @@
+"""What a service process holds: built by ``authn.service.wiring.open_services``, passed to ``create_app``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Engine, select
+
+from authn.core.config import Settings
+from authn.core.errors import Unavailable
+from authn.devices.ocsp import Responder
+from authn.devices.registry import Registry
+from authn.devices.revocation import Revocations
+from authn.pki.authority import Authority
+from authn.service.enrolments import Enrolments
+from authn.service.examinations import Examinations
+from authn.service.intake import Intake
+from authn.store.engine import reading
+from authn.store.verifications import Verifications
+from authn.tlog.log.log import Log
+from authn.tlog.log.publisher import Publisher
+from signer.proof.certificates import Certificate
+
+
+class Stamper(Protocol):
+    """``authn.pki.tsa.TimestampAuthority``: DER in, DER out; a rejection is an answer too."""
+
+    def respond(self, request: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    settings: Settings
+    engine: Engine
+    authority: Authority
+    registry: Registry
+    intake: Intake
+    enrolments: Enrolments
+    tsa: Stamper
+    log: Log
+    publisher: Publisher | None
+    tsa_roots: tuple[Certificate, ...]
+    revocations: Revocations
+    responder: Responder
+    verifications: Verifications
+    examinations: Examinations
+    clock: Callable[[], datetime]
+    enrolment_token: str = field(repr=False)
+
+    def why_not_ready(self) -> tuple[str, ...]:
+        """One sentence for each part that cannot do its work now; empty when all can."""
+        now = self.clock()
+        reasons = []
+        try:
+            with reading(self.engine) as connection:
+                connection.execute(select(1))
+        except Unavailable as e:
+            reasons.append(e.detail)
+        if not now < self.authority.issuing.not_valid_after_utc:
+            reasons.append("the issuing authority's certificate has ended")
+        if not now < self.authority.stamper.certificate.not_valid_after_utc:
+            reasons.append("the time-stamp authority's certificate has ended")
+        if not self.authority.clock_synchronised():
+            reasons.append("the clock is not synchronised, so nothing is time-stamped")
+        if why := self.authority.clock.why_not():
+            reasons.append(why)
+        if why := self.enrolments.why_not_ready(now):
+            reasons.append(why)
+        if self.log.halted:
+            reasons.append(self.log.halted)
+        examiner = self.examinations.why_not_ready()
+        return (*reasons, examiner) if examiner else tuple(reasons)
+
+    def close(self) -> None:
+        """End the confined processes and the thread that asks witnesses; wait for them."""
+        if self.publisher is not None:
+            self.publisher.close()
+        self.examinations.close()
+        self.log.close()
+        self.engine.dispose()

@@ -1,0 +1,1 @@
+"""The one writer of a log, its storage, and the asking of witnesses."""

@@ -1,0 +1,1 @@
+"""Watching somebody's log, and one's own devices in it."""

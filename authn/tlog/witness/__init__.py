@@ -1,0 +1,1 @@
+"""Witnessing the logs of others."""

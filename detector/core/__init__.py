@@ -1,0 +1,1 @@
+"""What every room stands on: errors, files, figures with intervals, one logistic fit, one average."""

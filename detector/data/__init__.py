@@ -1,0 +1,1 @@
+"""Pictures with their origin: the index of a corpus, licences, splits."""

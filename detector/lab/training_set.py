@@ -1,0 +1,194 @@
+"""The pictures that a network is trained on, in memory, and how a batch is drawn from them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from detector.core.errors import CorpusError
+from detector.pixels.augment import CodecDraw, Encoding, codec_match, draw_codec
+from detector.pixels.decode import Pixels
+
+CODECS = 6  # kept as it is, four ranges of JPEG quality, WebP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSet:
+    """Regions of one side: ``real`` and ``fake`` are uint8 (n, side, side, 3).
+
+    ``source`` numbers the source of a real region. ``family`` numbers the family of a fake; ``twin`` is the
+    real region that it was made from, or -1. Fakes without a twin stand beside regions of which ``single``
+    is true; ``share`` says how often each family is drawn.
+    """
+
+    real: NDArray[np.uint8]
+    source: NDArray[np.int64]
+    single: NDArray[np.bool_]
+    fake: NDArray[np.uint8]
+    family: NDArray[np.int64]
+    twin: NDArray[np.int64]
+    families: tuple[str, ...]
+    sources: tuple[str, ...]
+    share: tuple[float, ...]
+    digest: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not len(self.real) or not len(self.fake):
+            raise CorpusError("the training set needs real and generated regions")
+        if (self.twin < 0).any() and not self.single.any():
+            raise CorpusError("fakes without a twin need real regions to stand beside")
+        if len(self.share) != len(self.families) or not any(self.present):
+            raise CorpusError("the training set needs a share for every family")
+
+    @property
+    def present(self) -> tuple[bool, ...]:
+        """Which families have a fake and a share."""
+        there = set(np.unique(self.family).tolist())
+        return tuple(k in there and self.share[k] > 0 for k in range(len(self.families)))
+
+
+def pictures_digest(*arrays: NDArray[np.generic]) -> str:
+    """SHA-256 over the bytes of all arrays."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+class ViewOptions(Protocol):
+    """What ``batch_of`` reads of the training options."""
+
+    @property
+    def pairs_per_batch(self) -> int: ...
+    @property
+    def crop_side(self) -> int: ...
+    @property
+    def min_scale(self) -> float: ...
+    @property
+    def max_scale(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """In the order (view, real or fake, pair). ``family`` is 0 for reals; ``source`` is -1 for fakes;
+    ``aligned`` (pairs,) marks the pairs of twins."""
+
+    pixels: Tensor
+    family: Tensor
+    source: Tensor
+    codec: Tensor
+    quality: Tensor
+    aligned: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    draw: CodecDraw
+    at: tuple[float, float]
+    within: tuple[float, float]
+    mirrored: bool
+    side: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    real: int
+    fake: int
+    aligned: bool
+
+
+def batch_of(data: TrainingSet, options: ViewOptions, rng: np.random.Generator) -> Batch:
+    """One batch; two views of as many reals as fakes."""
+    pairs = [_draw_pair(data, rng) for _ in range(options.pairs_per_batch)]
+    pixels: list[Pixels] = []
+    codec: list[int] = []
+    quality: list[float] = []
+    for degraded in (False, True):
+        views = [_draw_view(options, degraded, rng) for _ in pairs]
+        for side, regions in enumerate((data.real, data.fake)):
+            for n, pair in enumerate(pairs):
+                view = views[n] if side == 0 or pair.aligned else _draw_view(options, degraded, rng)
+                pixels.append(_see(regions[pair.fake if side else pair.real], view))
+                codec.append(codec_class(view.draw))
+                quality.append(_quality(view.draw))
+    families = [0] * len(pairs) + [1 + int(data.family[p.fake]) for p in pairs]
+    sources = [int(data.source[p.real]) for p in pairs] + [-1] * len(pairs)
+    return Batch(
+        pixels=torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float(),
+        family=torch.tensor(families * 2),
+        source=torch.tensor(sources * 2),
+        codec=torch.tensor(codec),
+        quality=torch.tensor(quality),
+        aligned=torch.tensor([p.aligned for p in pairs]),
+    )
+
+
+def _draw_pair(data: TrainingSet, rng: np.random.Generator) -> _Pair:
+    shares = np.array(data.share) * np.array(data.present)
+    family = int(rng.choice(len(shares), p=shares / shares.sum()))
+    fake = int(rng.choice(np.flatnonzero(data.family == family)))
+    twin = int(data.twin[fake])
+    if twin >= 0:
+        return _Pair(real=twin, fake=fake, aligned=True)
+    # Every source of real photos equally often, whatever its size.
+    source = rng.choice(np.unique(data.source[data.single]))
+    real = int(rng.choice(np.flatnonzero((data.source == source) & data.single)))
+    return _Pair(real=real, fake=fake, aligned=False)
+
+
+def _draw_view(options: ViewOptions, degraded: bool, rng: np.random.Generator) -> _View:
+    if degraded:
+        draw = draw_codec(rng, min_scale=options.min_scale, max_scale=options.max_scale)
+    else:
+        draw = _nearly_clean(rng)
+    return _View(
+        draw=draw,
+        at=(float(rng.random()), float(rng.random())),
+        within=(float(rng.random()), float(rng.random())),
+        mirrored=bool(rng.random() < 0.5),
+        side=options.crop_side,
+    )
+
+
+def _nearly_clean(rng: np.random.Generator) -> CodecDraw:
+    last = Encoding(
+        media_type="image/jpeg", quality=int(rng.integers(85, 99)), full_chroma=bool(rng.random() < 0.5)
+    )
+    return CodecDraw(
+        history=None, scale=1.0, kernel="area", blur_sigma=0.0, noise_sigma=0.0, noise_seed=0,
+        last=last if rng.random() < 0.6 else None,
+    )  # fmt: skip
+
+
+def codec_class(draw: CodecDraw) -> int:
+    """Which of ``CODECS`` the last lossy encoding belongs to."""
+    encoding = draw.last or draw.history
+    if encoding is None:
+        return 0
+    return 5 if encoding.media_type == "image/webp" else 1 + min(3, (100 - encoding.quality) // 10)
+
+
+def _quality(draw: CodecDraw) -> float:
+    encoding = draw.last or draw.history
+    return 1.0 if encoding is None else encoding.quality / 100
+
+
+def _see(region: Pixels, view: _View) -> Pixels:
+    """The view's part of a region after its encodings. The crop comes last, so that the phase of the block
+    grid is no constant; encoding no more than the crop and a margin saves half of the time."""
+    margin = 24
+    region = _part(region, min(len(region), int(np.ceil(view.side / view.draw.scale)) + margin), view.at)
+    crop = _part(codec_match(region, view.draw), view.side, view.within)
+    return crop[:, ::-1] if view.mirrored else crop
+
+
+def _part(pixels: Pixels, side: int, at: tuple[float, float]) -> Pixels:
+    y, x = round(at[0] * (pixels.shape[0] - side)), round(at[1] * (pixels.shape[1] - side))
+    return pixels[y : y + side, x : x + side]

@@ -1,0 +1,1 @@
+"""A trained detector as it is shipped: card, weights, calibration, score."""

@@ -1,0 +1,182 @@
+"""The model card: everything that must travel with weights, as data. Nobody retypes preprocessing.
+
+The JSON beside the weights is the truth; docs/cards/<model>.md is generated from it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from detector.core.errors import ModelUnavailable
+from detector.core.metrics import Estimate
+from detector.models.calibration import Calibration
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetUse:
+    """One set of pictures and what it was used for; ``pictures`` per split."""
+
+    name: str
+    fake: bool
+    licence: str
+    train: int
+    calibration: int
+    test: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    min_side: int
+    crop_side: int
+    max_crops: int
+    min_texture: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """Raw logits: at or above ``supports_logit`` it may support, at or below ``against_logit`` it may speak
+    against, and both only when the ratio reaches ``min_log10_ratio``. A picture whose shorter side has fewer
+    than ``against_min_side`` pixels is never spoken against."""
+
+    supports_logit: float
+    against_logit: float
+    min_log10_ratio: float
+    calibration_false_positives: float
+    against_min_side: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetResult:
+    """One set seen in one view. ``auc`` of a fake set is against all real test pictures of the view; of a
+    real set it is None. The rates are answers at the operating point, stability included."""
+
+    name: str
+    fake: bool
+    view: str
+    n: int
+    auc: Estimate | None
+    supports: Estimate
+    against: Estimate
+    abstained: int
+    mean_logit: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Measured on pictures that were neither trained nor calibrated on."""
+
+    results: tuple[SetResult, ...]
+    cllr: tuple[tuple[str, float, float], ...]  # set, Cllr, Cllr_min
+    pipeline_auc: Estimate  # real pictures through two encoders: 0.5 when the encoder is not a label
+    aligned_auc: Estimate  # regions of real test photos against fakes made of them
+    by_size: tuple[SetResult, ...] = ()  # as stored; names are ranges of the shorter side
+    by_codec: tuple[SetResult, ...] = ()  # after ``codec_match``; names are its last encodings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyLeftOut:
+    """The recipe without one family of the zoo, tested on that family (``detector.lab.left_out``).
+    ``supports`` and ``against``: shares beyond the shipped operating points, where the scores are comparable
+    with them."""
+
+    family: str
+    auc: Estimate
+    true_positives: Estimate  # at 1 % false positives
+    cllr: float | None = None
+    supports: Estimate | None = None
+    against: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    model_id: str
+    question: str
+    weights_sha256: str
+    families: tuple[str, ...]
+    width: int
+    preprocessing: Preprocessing
+    calibration: Calibration
+    operating_point: OperatingPoint
+    sets: tuple[SetUse, ...]
+    corpus_sha256: str
+    seed: int
+    epochs: int
+    evaluation: Evaluation | None = None
+    network: str = "traces"
+    domain_limit: float | None = None
+    left_out: tuple[FamilyLeftOut, ...] = ()
+    recipe: str = "corpus"  # or "folder": trained and judged on the photos of one folder (detector.lab.auto)
+
+
+def dump_card(card: ModelCard) -> str:
+    """Stable text: the same card gives the same bytes."""
+    return json.dumps({"card_version": CARD_VERSION, **asdict(card)}, indent=1) + "\n"
+
+
+def parse_card(text: str) -> ModelCard:
+    """Raises ``ModelUnavailable`` for anything that is not a card of this version, fields included."""
+    try:
+        raw = json.loads(text)
+        version = raw.pop("card_version")
+        if version != CARD_VERSION:
+            raise ModelUnavailable(f"the card has version {version}; this program reads {CARD_VERSION}")
+        return _card(raw)
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise ModelUnavailable(f"the model card is malformed: {e}") from e
+
+
+def _card(raw: dict[str, Any]) -> ModelCard:
+    c = raw.pop("calibration")
+    evaluation = raw.pop("evaluation")
+    return ModelCard(
+        families=tuple(raw.pop("families")),
+        preprocessing=Preprocessing(**raw.pop("preprocessing")),
+        calibration=Calibration(covariance=tuple(c.pop("covariance")), **c),
+        operating_point=OperatingPoint(**raw.pop("operating_point")),
+        sets=tuple(SetUse(**s) for s in raw.pop("sets")),
+        evaluation=None if evaluation is None else _evaluation(evaluation),
+        left_out=tuple(
+            FamilyLeftOut(
+                family=r["family"],
+                auc=Estimate(**r["auc"]),
+                true_positives=Estimate(**r["true_positives"]),
+                cllr=r["cllr"],
+                supports=_maybe(r.get("supports")),
+                against=_maybe(r.get("against")),
+            )
+            for r in raw.pop("left_out")
+        ),
+        **raw,
+    )
+
+
+def _maybe(raw: dict[str, Any] | None) -> Estimate | None:
+    return None if raw is None else Estimate(**raw)
+
+
+def _evaluation(raw: dict[str, Any]) -> Evaluation:
+    return Evaluation(
+        results=_results(raw["results"]),
+        by_size=_results(raw.get("by_size", ())),
+        by_codec=_results(raw.get("by_codec", ())),
+        cllr=tuple((n, a, b) for n, a, b in raw["cllr"]),
+        pipeline_auc=Estimate(**raw["pipeline_auc"]),
+        aligned_auc=Estimate(**raw["aligned_auc"]),
+    )
+
+
+def _results(raw: list[dict[str, Any]]) -> tuple[SetResult, ...]:
+    return tuple(
+        SetResult(
+            auc=_maybe(r["auc"]),
+            supports=Estimate(**r["supports"]),
+            against=Estimate(**r["against"]),
+            **{k: v for k, v in r.items() if k not in {"auc", "supports", "against"}},
+        )
+        for r in raw
+    )

@@ -1,0 +1,67 @@
+"""Which crops of a picture are looked at, at native resolution; the same for training, evaluation, service.
+
+Resizing would destroy the traces that the network looks for, so a picture is never resized here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core.errors import NotApplicable
+from detector.pixels.decode import Pixels, open_cv2
+
+MIN_SIDE = 128
+CROP_SIDE = 256
+MAX_CROPS = 5
+MIN_TEXTURE = 0.6  # mean absolute Laplacian in grey levels; below it a crop is flat and holds no trace
+_MAX_CANDIDATES = 64
+
+
+def crops_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> NDArray[np.uint8]:
+    """Up to ``max_crops`` square crops (n, side, side, 3), spread from the richest texture to the poorest
+    that is not flat. Raises ``NotApplicable`` for pictures that are too small, monochrome or flat
+    everywhere."""
+    side, places = windows_of(pixels, max_crops=max_crops)
+    crops = np.stack([pixels[y : y + side, x : x + side] for y, x in places])
+    if _monochrome(crops):
+        raise NotApplicable("the picture is monochrome; the detector was calibrated on colour")
+    return crops
+
+
+def windows_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> tuple[int, list[tuple[int, int]]]:
+    """Side and corners (y, x) of what ``crops_of`` cuts. Raises ``NotApplicable`` for pictures that are too
+    small or flat everywhere."""
+    height, width = pixels.shape[:2]
+    side = min(height, width, CROP_SIDE)
+    if side < MIN_SIDE:
+        raise NotApplicable(f"{width} x {height} pixels; the shorter side must have {MIN_SIDE}")
+    places = _candidates(height, width, side)
+    texture = np.array([texture_of(pixels[y : y + side, x : x + side]) for y, x in places])
+    usable = np.flatnonzero(texture >= MIN_TEXTURE)
+    if usable.size == 0:
+        raise NotApplicable("the picture is flat: no crop of it holds enough texture")
+    ranked = usable[np.argsort(-texture[usable], kind="stable")]
+    picked = ranked[np.unique(np.linspace(0, len(ranked) - 1, max_crops).round().astype(int))]
+    return side, [places[i] for i in picked]
+
+
+def texture_of(pixels: Pixels) -> float:
+    """Mean absolute Laplacian of the green channel."""
+    cv2 = open_cv2()
+    return float(np.abs(cv2.Laplacian(np.ascontiguousarray(pixels[:, :, 1]), cv2.CV_16S)).mean())
+
+
+def _candidates(height: int, width: int, side: int) -> list[tuple[int, int]]:
+    """An even grid over the picture, at most ``_MAX_CANDIDATES`` places."""
+    rows, columns = height // side, width // side
+    while rows * columns > _MAX_CANDIDATES:
+        rows, columns = max(1, rows - (rows >= columns)), max(1, columns - (columns > rows))
+    ys = np.linspace(0, height - side, rows).astype(int) if rows > 1 else np.array([(height - side) // 2])
+    xs = np.linspace(0, width - side, columns).astype(int) if columns > 1 else np.array([(width - side) // 2])
+    return [(int(y), int(x)) for y in ys for x in xs]
+
+
+def _monochrome(crops: NDArray[np.uint8]) -> bool:
+    spread = crops.max(axis=3).astype(np.int16) - crops.min(axis=3)
+    return bool((spread > 6).mean() < 0.01)

@@ -1,0 +1,1 @@
+"""Fitting generators, keeping them, drawing from them, judging what they draw."""

@@ -1,0 +1,100 @@
+"""What a page shows beside a report: made from the media by the real network, and no part of the report."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from authn.core.evidence import HeuristicOutcome
+from authn.core.media import Media, media_of
+from authn.core.report import report_json
+from authn.core.score_map import ScoreMap, maps_text
+from authn.examine.examiner import Examiner
+from authn.examine.illustrate import illustrate
+from authn.report.html import render_report
+from authn.report.places import IS_A_GUESS
+from authn.sources.learned import LearnedSource
+from detector.models.inference import Detector, open_detector
+from tests.detector.made import encoded, photo_like
+from tests.detector.models.test_models import certain
+from tests.doubles.pki import TestPki
+from tests.doubles.signed import examiner_for
+
+
+class Certain(LearnedSource):
+    """The shipped detector with an operating point that every picture passes."""
+
+    def _open(self) -> Detector:
+        made: Detector = certain(open_detector())
+        return made
+
+
+@pytest.fixture(scope="module")
+def examiner() -> Examiner:
+    return examiner_for(TestPki(), sources=(Certain(),))
+
+
+def photo(height: int = 300, width: int = 600, orientation: int = 1) -> Media:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return media_of(encoded(photo_like(height, width), quality=92, exif=exif), "photo.jpg")
+
+
+def test_an_answer_of_the_real_network_is_drawn_upright(examiner: Examiner) -> None:
+    media = photo(orientation=6)
+    report = examiner.examine(media)
+    assert report.heuristic[0].outcome is HeuristicOutcome.SUPPORTS
+    shown = illustrate(examiner, media, report)
+    (found,) = shown.maps
+    assert isinstance(found, ScoreMap)
+    size = Image.open(io.BytesIO(shown.preview_jpeg or b"")).size
+    assert (found.width, found.height) == size == (300, 600)
+    text = render_report(report_json(report), shown.preview_jpeg, maps=maps_text(shown.maps))
+    assert IS_A_GUESS in text
+    assert f"{len(found.squares)} of {len(found.squares)} squares get a large disc" in text
+
+
+def test_the_report_is_the_same_with_and_without_a_drawing(examiner: Examiner) -> None:
+    media = photo()
+    before = examiner.examine(media)
+    told = json.dumps(report_json(before))
+    illustrate(examiner, media, before)
+    assert json.dumps(report_json(before)) == told
+    again = examiner.examine(media, as_of=before.evaluated_as_of)
+    assert report_json(replace(again, run=before.run)) == report_json(before)
+
+
+def test_the_same_file_gives_the_same_drawing(examiner: Examiner) -> None:
+    media = photo()
+    report = examiner.examine(media)
+    assert illustrate(examiner, media, report) == illustrate(examiner, media, report)
+
+
+def test_a_picture_too_small_to_say_where_is_told_in_a_line(examiner: Examiner) -> None:
+    media = photo(200, 200)
+    report = examiner.examine(media)
+    shown = illustrate(examiner, media, report)
+    text = render_report(report_json(report), shown.preview_jpeg, maps=maps_text(shown.maps))
+    assert IS_A_GUESS not in text
+    assert "200 x 200 pixels have room for fewer than 4 squares of 128, too few to say where." in text
+
+
+def test_a_picture_that_gets_no_score_gets_no_drawing(examiner: Examiner) -> None:
+    media = media_of(encoded(photo_like(300, 300), "GIF"), "photo.gif")
+    report = examiner.examine(media)
+    shown = illustrate(examiner, media, report)
+    assert shown.preview_jpeg is not None
+    assert shown.maps == ()
+    text = render_report(report_json(report), shown.preview_jpeg, maps=maps_text(shown.maps))
+    assert "No drawing of where the score comes from: there is no score." in text
+
+
+def test_without_a_preview_nothing_is_asked_for(examiner: Examiner) -> None:
+    report = examiner.examine(photo())
+    broken = replace(photo(), data=b"\xff\xd8\xff")
+    shown = illustrate(examiner, broken, report)
+    assert (shown.preview_jpeg, shown.maps) == (None, ())

@@ -1,0 +1,283 @@
+"""From a folder of photos to a detector: what is made from what, and what is never mixed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.core.errors import CorpusError
+from detector.data.corpus import Split, check_no_leak, pictures
+from detector.generators import make_family
+from detector.lab import auto_material
+from detector.lab.auto import (
+    Auto,
+    AutoOptions,
+    Samples,
+    colour_families,
+    draw_samples,
+    dump_index,
+    load_samples,
+    parse_index,
+    save_samples,
+)
+from detector.lab.auto_material import (
+    Small,
+    dump_material,
+    mosaic_pairs,
+    own_makers,
+    parse_material,
+    training_material,
+    write_material,
+    zoo_makers,
+)
+from detector.zoo.sources import PhotoIndex, index_photos
+from detector.zoo.store import Fitted
+from tests.detector.made import encoded
+from tests.detector.zoo.test_sources import scene
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for n in range(14):
+        (folder / f"{n:02d}.jpg").write_bytes(encoded(scene(300, 420, n), "JPEG", quality=90))
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(folder: Path) -> PhotoIndex:
+    return index_photos(folder)
+
+
+def tiles(n: int, seed: int, side: int = 32) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
+
+
+def darker(region: np.ndarray) -> np.ndarray:
+    return (region // 2).astype(np.uint8)
+
+
+MAKERS = {"half": darker, "inverse": lambda r: 255 - r}
+
+
+def test_an_index_survives_its_file_and_a_changed_one_is_refused(folder: Path, index: PhotoIndex) -> None:
+    text = dump_index(index)
+    assert parse_index(folder, text) == index
+    moved = text.replace('"split": "train"', '"split": "test"', 1)
+    for wrong in (moved, "[]", "nothing", text[:50]):
+        with pytest.raises(CorpusError):
+            parse_index(folder, wrong)
+
+
+def test_every_fake_of_a_photo_stands_beside_the_region_it_was_made_from(index: PhotoIndex) -> None:
+    data = training_material(index, MAKERS, [], seed=0, report=silent)
+    assert data.families == tuple(sorted(MAKERS, key=data.families.index))
+    assert sum(data.share) == pytest.approx(1)
+    for fake, family, twin in zip(data.fake, data.family, data.twin, strict=True):
+        assert (MAKERS[data.families[family]](data.real[twin]) == fake).all()
+
+
+def test_small_pictures_stand_in_mosaics_beside_real_mosaics(index: PhotoIndex) -> None:
+    small = Small(family="small", fake=tiles(130, 0), twins=tiles(130, 1))
+    data = training_material(index, MAKERS, [small], seed=0, report=silent)
+    mine = np.flatnonzero(data.family == data.families.index("small"))
+    assert len(mine) == 2, "two times 64 tiles make a mosaic of 256 pixels"
+    assert data.sources == ("photos", "tiles")
+    assert {data.sources[data.source[data.twin[n]]] for n in mine} == {"tiles"}
+    assert dict(zip(data.families, data.share, strict=True)) == pytest.approx(
+        {"half": 0.3, "inverse": 0.3, "small": 0.4}
+    )
+
+
+def test_both_mosaics_of_a_pair_have_one_arrangement() -> None:
+    fake = tiles(64, 0)
+    ((real, made),) = mosaic_pairs(Small(family="s", fake=fake, twins=255 - fake), np.random.default_rng(0))
+    assert (real == 255 - made).all()
+    assert sorted(t.tobytes() for t in fake) == sorted(
+        np.ascontiguousarray(made[y : y + 32, x : x + 32]).tobytes()
+        for y in range(0, 256, 32)
+        for x in range(0, 256, 32)
+    )
+
+
+def small_of(seed: int) -> dict[Split, list[Small]]:
+    return {
+        s: [Small(family="small", fake=tiles(64, seed + k), twins=tiles(64, 50 + k))]
+        for k, s in enumerate(Split)
+    }  # fmt: skip
+
+
+def test_held_out_pictures_come_from_held_out_photos_only(index: PhotoIndex, tmp_path: Path) -> None:
+    found = write_material(tmp_path, index, MAKERS, small_of(0), seed=0, report=silent)
+    check_no_leak(found.items)
+    trained = {p.unit for p in index.of(Split.TRAIN)}
+    assert not trained & {i.unit for i in found.items}
+    assert {i.set_name for i in found.items} == {"photos", "regions", "tiles", "half", "inverse", "small"}
+    for item in found.items:
+        assert pictures(tmp_path, item)[0].shape[2] == 3, "every item can be read below the root"
+    items = {i.path: i for i in found.items}
+    for real, fake in found.pairs:
+        before, after = (pictures(tmp_path, items[p])[0] for p in (real, fake))
+        assert (MAKERS[items[fake].set_name](before) == after).all()
+
+
+def test_held_out_pictures_survive_their_file_and_are_the_same_again(
+    index: PhotoIndex, tmp_path: Path
+) -> None:
+    first, again = (
+        write_material(tmp_path / n, index, MAKERS, small_of(0), seed=0, report=silent)
+        for n in ("a", "b")
+        if (tmp_path / n).mkdir() is None
+    )
+    assert first == again == parse_material(dump_material(first))
+    with pytest.raises(CorpusError, match="no list"):
+        parse_material("{}")
+
+
+def test_a_folder_without_held_out_photos_is_one_sentence(index: PhotoIndex, tmp_path: Path) -> None:
+    train_only = PhotoIndex(folder=index.folder, photos=index.of(Split.TRAIN), skipped=())
+    nothing: dict[Split, list[Small]] = {s: [] for s in Split}
+    with pytest.raises(CorpusError, match="add photos"):
+        write_material(tmp_path, train_only, MAKERS, nothing, seed=0, report=silent)
+
+
+def test_only_families_of_any_size_make_fakes_of_regions() -> None:
+    fitted = [Fitted(make_family(n, side=16, width=8)) for n in ("vae", "cyclegan", "dcgan")]
+    makers = zoo_makers(fitted, slowest=60)
+    assert list(makers) == ["cyclegan"]
+    assert makers["cyclegan"](scene(256, 256, 0)).shape == (256, 256, 3)
+
+
+def test_a_family_that_looks_its_size_up_in_a_table_makes_no_fakes_of_regions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    family = make_family("cyclegan", side=16, width=8)
+    monkeypatch.setattr(family, "reconstruct", lambda x: x[: 1 + [8, 16].index(x.shape[2])])
+    assert zoo_makers([Fitted(family)]) == {}
+
+
+def test_a_family_that_is_too_slow_makes_no_fakes_of_regions() -> None:
+    fitted = [Fitted(make_family("cyclegan", side=16, width=8))]
+    assert zoo_makers(fitted, slowest=0) == {}
+    assert list(zoo_makers(fitted, slowest=60)) == ["cyclegan"]
+
+
+def test_small_autoencoders_of_our_own_are_fitted_on_training_photos(index: PhotoIndex) -> None:
+    makers = own_makers(index, steps=4, seed=0, report=silent)
+    region = scene(256, 256, 0)
+    made = [m(region) for m in makers.values()]
+    assert len({m.tobytes() for m in made}) == len(makers) == 4
+
+
+def test_what_a_family_makes_for_a_split_comes_from_that_split(tmp_path: Path) -> None:
+    real = {s: tiles(30, k, 16) for k, s in enumerate(Split)}
+    fitted = Fitted(make_family("cyclegan", side=16, width=8))
+    made = draw_samples(fitted, real, 0, seconds=30)
+    assert all(not len(made.drawn[s]) for s in Split), "it draws nothing of its own"
+    for s in Split:
+        assert (fitted.reconstruct(real[s][made.twins[s]]) == made.rebuilt[s]).all()
+    save_samples(made, tmp_path / "s.npz")
+    loaded = load_samples("cyclegan", tmp_path / "s.npz")
+    assert all((loaded.of(s) == made.of(s)).all() for s in Split)
+    whole = (tmp_path / "s.npz").read_bytes()
+    for kept in (len(whole) - 1, len(whole) // 2, 200, 30, 3, 0):
+        (tmp_path / "s.npz").write_bytes(whole[:kept])
+        with pytest.raises(CorpusError, match="remove it"):
+            load_samples("cyclegan", tmp_path / "s.npz")
+
+
+def test_the_samples_of_no_two_splits_are_the_same_and_a_slow_family_gives_fewer() -> None:
+    real = {s: tiles(30, k, 16) for k, s in enumerate(Split)}
+    fitted = Fitted(make_family("dcgan", side=16, width=8))
+    made = draw_samples(fitted, real, 0, seconds=60)
+    assert [len(made.drawn[s]) for s in Split] == [1024, 256, 256]
+    every = [p.tobytes() for s in Split for p in made.drawn[s]]
+    assert len(set(every)) == len(every)
+    assert len(draw_samples(fitted, real, 0, seconds=1e-4).drawn[Split.TRAIN]) < 1024
+
+
+def test_samples_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_bytes(b"nothing")
+    with pytest.raises(CorpusError):
+        load_samples("x", tmp_path / "x.npz")
+
+
+def test_the_default_zoo_holds_colour_families_only() -> None:
+    names = colour_families()
+    assert "dcgan" in names
+    assert not {"gan", "dip"} & set(names)
+
+
+@pytest.fixture
+def few_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of these tests is smaller than what a calibration asks for."""
+    monkeypatch.setattr(auto_material, "LEAST", dict.fromkeys(Split, 1))
+
+
+def zoo(folder: Path, run: Path, families: tuple[str, ...] = ("dcgan",)) -> Auto:
+    options = AutoOptions(minutes=0.05, side=16, families=families)
+    return Auto(folder, run, options, silent)
+
+
+def through(auto: Auto) -> tuple[Samples, ...]:
+    index = auto.index()
+    names = auto.zoo(index)
+    samples = auto.samples(index, names)
+    auto.pictures(index, samples)
+    return samples
+
+
+@pytest.mark.usefixtures("few_suffice")
+def test_finished_stages_of_a_zoo_are_kept(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through(zoo(folder, tmp_path))
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and p.name != "state.json"}
+    monkeypatch.setattr("detector.lab.auto.fit_run", _never)
+    monkeypatch.setattr("detector.lab.auto.draw_samples", _never)
+    through(zoo(folder, tmp_path))
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert (
+        json.loads((tmp_path / "state.json").read_text())["stages"]["index"]["note"] == "14 photos, 1 skipped"
+    )
+
+
+def _never(*_arguments: object, **_options: object) -> None:
+    raise AssertionError("a finished stage was done again")
+
+
+@pytest.mark.usefixtures("few_suffice")
+def test_a_family_that_cannot_be_fitted_is_left_out_with_its_reason(folder: Path, tmp_path: Path) -> None:
+    auto = zoo(folder, tmp_path, ("lapgan", "dcgan"))
+    (tmp_path / "zoo" / "lapgan").mkdir(parents=True)
+    (tmp_path / "zoo" / "lapgan" / "fit.json").write_text("another fit")
+    assert auto.zoo(auto.index()) == ("dcgan",)
+    assert auto.stages.records["fit lapgan"].note.startswith("not fitted: ")
+
+
+@pytest.mark.usefixtures("few_suffice")
+def test_a_zoo_without_any_family_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+    auto = zoo(folder, tmp_path)
+    (tmp_path / "zoo" / "dcgan").mkdir(parents=True)
+    (tmp_path / "zoo" / "dcgan" / "fit.json").write_text("another fit")
+    with pytest.raises(CorpusError, match="no family was fitted"):
+        auto.zoo(auto.index())
+
+
+@pytest.mark.usefixtures("few_suffice")
+@pytest.mark.parametrize("change", [{"seed": 1}, {"minutes": 0.06}, {"side": 32}], ids=str)
+def test_a_run_of_other_options_is_refused(folder: Path, tmp_path: Path, change: dict[str, float]) -> None:
+    zoo(folder, tmp_path).index()
+    make: Callable[..., AutoOptions] = AutoOptions
+    options = make(**{"minutes": 0.05, "side": 16, "families": ("dcgan",), **change})
+    with pytest.raises(CorpusError, match="other options"):
+        Auto(folder, tmp_path, options, silent)

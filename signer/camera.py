@@ -6,7 +6,7 @@ virtual camera looks like a real one from here (docs/threat-model.md).
 
 from __future__ import annotations
 
-from signer.errors import CameraError
+from signer.core.errors import CameraError
 
 JPEG_QUALITY = 95
 WARM_UP_FRAMES = 5  # exposure and white balance settle in the first few

@@ -16,9 +16,15 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from signer.claim import CaptureClaim, DeviceAssertion
+from signer.core.errors import (
+    AlreadySigned,
+    ContainerUnreadable,
+    InputRefused,
+    ManifestMalformed,
+    SigningFailed,
+)
 from signer.credential import refuse_signed, sign_media
 from signer.device import DeviceIdentity, next_counter
-from signer.errors import AlreadySigned, ContainerUnreadable, InputRefused, ManifestMalformed, SigningFailed
 from signer.formats import media_type_of
 from signer.freshness import newest_checkpoint, nonce_of
 from signer.keys import open_key

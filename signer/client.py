@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from signer.errors import (
+from signer.core.errors import (
     ServiceRefused,
     ServiceUnavailable,
     SignerError,

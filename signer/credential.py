@@ -26,12 +26,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from signer.claim import CaptureClaim, manifest_definition
+from signer.core.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
+from signer.core.uninterrupted import uninterrupted
 from signer.embed import jpeg, tiff
 from signer.embed.bmff import make_room
 from signer.embed.layout import Layout
-from signer.errors import AlreadySigned, ManifestMalformed, SignerError, SigningFailed, UnreadableMedia
 from signer.proof.usages import SIGNER_USAGES, usage_config
-from signer.uninterrupted import uninterrupted
 
 # Read from "trust.trust_config" only; without it the engine refuses the C2PA claim-signing key usage.
 _KEY_USAGES = usage_config(SIGNER_USAGES)

@@ -14,8 +14,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.durable import write_durably
-from signer.errors import DeviceUnusable
+from signer.core.durable import write_durably
+from signer.core.errors import DeviceUnusable
 from signer.proof.certificates import Certificate, read_pem
 
 RECORD_VERSION = 1

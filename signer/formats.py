@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from pathlib import PurePath
 
-from signer.errors import UnreadableMedia, UnsupportedMedia
+from signer.core.errors import UnreadableMedia, UnsupportedMedia
 
 _RAW_SUFFIXES = frozenset(
     (".3fr", ".arw", ".cr2", ".dcr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".nef", ".nrw", ".pef", ".raw",

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from pathlib import Path
 
-from signer.durable import write_durably
+from signer.core.durable import write_durably
 
 MAX_NOTE_BYTES = 8 * 1024  # one post-quantum cosignature has 3.2 KB; two and some classic ones fit
 NONCE_BYTES = 32

@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.durable import sync_folder, write_new
-from signer.errors import InputRefused, SigningFailed, UnreadableMedia
+from signer.core.durable import sync_folder, write_new
+from signer.core.errors import InputRefused, SigningFailed, UnreadableMedia
 
 # The verifier's default limit: a file that nobody would verify is not worth a signature, and the signing
 # engine holds a file about three times in memory.

@@ -34,9 +34,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from signer.credential import verify_binding
-from signer.durable import sync_folder, write_new
-from signer.errors import (
+from signer.core.durable import sync_folder, write_new
+from signer.core.errors import (
     ContainerUnreadable,
     InputRefused,
     ManifestMalformed,
@@ -48,6 +47,7 @@ from signer.errors import (
     TimestampUnavailable,
     UnreadableMedia,
 )
+from signer.credential import verify_binding
 from signer.mediafile import MediaFile, read_media_file, replace_media_file
 from signer.proof.certificates import Certificate
 from signer.proof.timestamp import build_request, parse_response, verify_token

@@ -7,7 +7,7 @@ token takes its place later, the length of the file and every byte under the har
 
 from __future__ import annotations
 
-from signer.errors import ManifestMalformed
+from signer.core.errors import ManifestMalformed
 from signer.proof.container import read_manifest, replace_manifest
 from signer.proof.cose import parse_claim_signature, stamped_message_v2, with_token
 from signer.proof.jumbf import active_manifest

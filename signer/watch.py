@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.errors import UnreadableMedia
+from signer.core.errors import UnreadableMedia
 
 DEFAULT_INTERVAL_S = 1.0
 DEFAULT_SETTLE_S = 2.0

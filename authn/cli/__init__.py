@@ -20,8 +20,8 @@ import click
 from authn.cli.out import say, say_block, say_usage
 from authn.core.errors import AuthnError, BadRequest, Unavailable
 from detector.core.errors import DetectorError
-from signer.accepted import ignore_accepted
-from signer.errors import InputRefused, SignerError
+from signer.core.accepted import ignore_accepted
+from signer.core.errors import InputRefused, SignerError
 
 # command -> (module, attribute, one line of help shown without importing the module)
 COMMANDS = {

@@ -12,7 +12,7 @@ from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say
 from authn.core.config import Settings, load_settings
 from authn.core.media import Media, MediaLimits, unparsed_file
-from signer.durable import write_new
+from signer.core.durable import write_new
 
 
 @click.command()

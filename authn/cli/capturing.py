@@ -18,8 +18,7 @@ from authn.core.config import Settings, load_settings
 from authn.core.errors import AuthnError, SettingsError
 from signer.capture import SignedCapture, sign_file
 from signer.client import Client
-from signer.device import DeviceIdentity, choose_identity
-from signer.errors import (
+from signer.core.errors import (
     DeviceUnusable,
     KeyRefused,
     KeyUnavailable,
@@ -28,6 +27,7 @@ from signer.errors import (
     TimestampUnavailable,
     UnreadableMedia,
 )
+from signer.device import DeviceIdentity, choose_identity
 from signer.freshness import remember_checkpoint
 from signer.http_signature import RequestSigner
 from signer.keys import open_key

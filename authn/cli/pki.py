@@ -28,7 +28,7 @@ def crl(config_file: str | None, out: Path | None) -> None:
     """
     from authn.pki.authority import open_authority
     from authn.service.wiring import open_revocations, utc_now
-    from signer.durable import write_new
+    from signer.core.durable import write_new
 
     settings = load_settings(config_file)
     refuse_device_home(settings)

@@ -59,7 +59,7 @@ def refresh(
 def _one(path: Path, log: RemoteLog, trust: LogTrust) -> int:
     """Raises ``ReceiptRefused``, ``Unavailable``."""
     from authn.tlog.format.receipt import parse_receipt
-    from signer.durable import write_durably
+    from signer.core.durable import write_durably
 
     held = parse_receipt(read_receipt(path, path) or "")
     leaf, inclusion = log.leaf(held.index), log.inclusion(held.index)

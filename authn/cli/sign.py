@@ -10,7 +10,7 @@ import click
 from authn.cli.capturing import make_out_folder, open_session, print_stamping, sign_one, stamp_waiting
 from authn.cli.out import say, say_json
 from signer.capture import SignedCapture
-from signer.errors import InputRefused, SignerError
+from signer.core.errors import InputRefused, SignerError
 from signer.keys import open_key
 from signer.spool import StampRun
 

@@ -9,7 +9,7 @@ import click
 
 from authn.cli.capturing import CaptureSession, open_session, print_stamping, stamp_waiting
 from authn.cli.out import say
-from signer.errors import SignerError
+from signer.core.errors import SignerError
 from signer.formats import media_type_of
 from signer.mediafile import read_media_file
 from signer.spool import new_entry

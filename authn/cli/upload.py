@@ -16,9 +16,9 @@ from authn.provenance.logs import LogTrust, log_axis, parse_log_keys
 from authn.provenance.own import read_own
 from authn.tlog.format.receipt import RECEIPT_SUFFIX
 from signer.client import Client, Uploaded
+from signer.core.durable import write_durably
+from signer.core.errors import ServiceUnavailable, SignerError
 from signer.device import LOG_KEY_FILE
-from signer.durable import write_durably
-from signer.errors import ServiceUnavailable, SignerError
 from signer.formats import media_type_of
 from signer.mediafile import read_media_file
 

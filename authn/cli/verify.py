@@ -134,7 +134,7 @@ def _one(
 def _write_page(page: Path, examined: Examined) -> None:
     from authn.core.score_map import maps_text
     from authn.report.html import render_report
-    from signer.durable import write_durably
+    from signer.core.durable import write_durably
 
     maps = maps_text(examined.maps)
     text = render_report(report_json(examined.report), examined.preview_jpeg, maps=maps)

@@ -20,7 +20,7 @@ from authn.cli.capturing import (
     stamp_waiting,
 )
 from authn.cli.out import say
-from signer.errors import AlreadySigned, SignerError, SpoolError
+from signer.core.errors import AlreadySigned, SignerError, SpoolError
 from signer.keys import open_key
 from signer.watch import DEFAULT_INTERVAL_S, DEFAULT_SETTLE_S, HotFolder
 from signer.watch import watch as watch_folder

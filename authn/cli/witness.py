@@ -45,7 +45,7 @@ def init(home: Path, name: str, post_quantum: bool) -> None:
     from authn.core.errors import NoteError
     from authn.tlog.format.note import check_name
     from authn.tlog.witness.witness import Witness
-    from signer.durable import create_durably
+    from signer.core.durable import create_durably
 
     try:
         check_name(name)

@@ -33,7 +33,7 @@ from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 from authn.provenance.own import read_own
 from authn.tlog.format.policy import parse_policy as parse_witnesses
 from authn.tlog.format.policy import policy_text
-from signer.errors import InputRefused, ManifestMalformed
+from signer.core.errors import InputRefused, ManifestMalformed
 from signer.proof.certificates import read_pem
 from signer.proof.container import read_manifest
 from signer.proof.usages import SIGNER_USAGES, parse_usages, usage_text

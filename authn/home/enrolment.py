@@ -28,8 +28,8 @@ from authn.devices.registry import parse_name
 from authn.service.enrolments import Enrolling, Enrolments
 from authn.tlog.format.note import parse_vkey
 from signer.client import Client, EnrolmentChallenge
+from signer.core.errors import KeyAbsent, ServiceRefused
 from signer.device import DeviceIdentity, open_identity, save_identity
-from signer.errors import KeyAbsent, ServiceRefused
 from signer.keys import create_key, open_key
 from signer.keys.attesting import AttestingKey
 from signer.keys.software import file_key_uri

@@ -29,9 +29,9 @@ from authn.core.errors import Unavailable
 from authn.pki import profile
 from authn.pki.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
 from authn.pki.profile import Issuer, StatusAddresses, status_addresses
-from signer.digest import sha256_of
-from signer.durable import sync_folder, write_durably, write_new
-from signer.errors import SignerError
+from signer.core.digest import sha256_of
+from signer.core.durable import sync_folder, write_durably, write_new
+from signer.core.errors import SignerError
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
 

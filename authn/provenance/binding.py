@@ -20,7 +20,7 @@ from authn.provenance.engines import MAX_DETAIL, EngineAnswer, EngineCode, Engin
 from authn.provenance.left_out import bmff_left_out
 from authn.provenance.own import OwnReading
 from authn.provenance.reading import LEAVES_OUT, OWN
-from signer.errors import InputRefused, ManifestMalformed
+from signer.core.errors import InputRefused, ManifestMalformed
 from signer.proof.cbor import NotCbor, read_cbor
 from signer.proof.container import manifest_spans
 from signer.proof.jumbf import ManifestBoxes, Span, Superbox, manifests

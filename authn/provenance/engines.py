@@ -22,8 +22,8 @@ from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # t
 from authn.core.report import Json, instant
 from authn.pki.roots import TrustRoots, roots_pem
 from authn.provenance.costs import endless, too_costly
+from signer.core.uninterrupted import uninterrupted
 from signer.proof.usages import usage_config
-from signer.uninterrupted import uninterrupted
 
 MAX_DETAIL = 300
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from authn.core.media import Media
-from signer.errors import (
+from signer.core.errors import (
     InputRefused,
     ManifestMalformed,
     ManifestUnsupported,

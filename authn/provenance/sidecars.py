@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, Finding, Outcome
 from authn.core.media import Media
-from signer.errors import InputRefused, ManifestMalformed
+from signer.core.errors import InputRefused, ManifestMalformed
 from signer.proof.container import read_manifest
 
 _USED = Finding(

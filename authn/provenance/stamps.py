@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from authn.core.evidence import Axis, Finding, Outcome
-from signer.errors import TimestampError, TimestampUnfit, TimestampUntrusted
+from signer.core.errors import TimestampError, TimestampUnfit, TimestampUntrusted
 from signer.proof.certificates import Certificate
 from signer.proof.cose import ClaimSignature, stamped_message_v1, stamped_message_v2
 from signer.proof.timestamp import VerifiedTimestamp, parse_response, verify_token

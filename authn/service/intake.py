@@ -17,8 +17,8 @@ from authn.devices import DeviceRecord
 from authn.devices.registry import EnrolledDevice, Evidence, Registry
 from authn.pki.authority import Authority
 from authn.pki.profile import parse_csr
-from signer.digest import sha256_of
-from signer.durable import create_durably
+from signer.core.digest import sha256_of
+from signer.core.durable import create_durably
 
 TOKEN_BYTES = 32
 TOKEN_FILE = "enrolment-token"  # noqa: S105 a file's name

@@ -213,7 +213,7 @@ def open_transparency_log(settings: Settings, engine: Engine | None = None) -> L
     and as ``authn.tlog.log.log.open_log``."""
     from authn.store.engine import open_engine
     from authn.tlog.log.log import open_log
-    from signer.durable import write_durably
+    from signer.core.durable import write_durably
 
     engine = engine or open_engine(settings.database)
     policy = _witness_policy(settings)

@@ -18,7 +18,7 @@ from authn.devices.registry import AttestationRecord, CertificateRecord, Enrolle
 from authn.service.intake import verify_token
 from authn.service.services import Services
 from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media
-from signer.digest import sha256_of
+from signer.core.digest import sha256_of
 from signer.proof.certificates import Certificate
 
 QUESTIONS = ("as_of", "heuristics", "preview")

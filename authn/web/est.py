@@ -22,7 +22,7 @@ from authn.pki.profile import LEAF_SKEW, MAX_CSR_BYTES, common_name_of, parse_cs
 from authn.service.intake import verify_token
 from authn.web.api import services
 from authn.web.problems import HTTP_CODES, refusal
-from signer.digest import sha256_of
+from signer.core.digest import sha256_of
 
 REQUEST_TYPE = "application/pkcs10"
 CERTIFICATES_TYPE = "application/pkcs7-mime; smime-type=certs-only"

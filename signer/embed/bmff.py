@@ -12,8 +12,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-from signer.errors import UnreadableMedia, UnsupportedMedia
-from signer.isoboxes import Box, boxes, children, end_of_head
+from signer.core.errors import UnreadableMedia, UnsupportedMedia
+from signer.core.isoboxes import Box, boxes, children, end_of_head
 
 _UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _HEAD = _UUID + b"\0\0\0\0" + b"manifest\0" + bytes(8)  # version and flags, purpose, no further boxes

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import struct
 
+from signer.core.errors import AlreadySigned, UnreadableMedia, UnsupportedMedia
 from signer.embed.layout import Layout
-from signer.errors import AlreadySigned, UnreadableMedia, UnsupportedMedia
 
 TAG = 0xCD41
 _UNDEFINED = 7

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from signer.errors import KeyUnavailable
+from signer.core.errors import KeyUnavailable
 
 _BACKENDS = {
     "file": "signer.keys.software",

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable, SigningFailed
+from signer.core.errors import KeyAbsent, KeyRefused, KeyUnavailable, SigningFailed
 from signer.keys.pkcs11_uri import TokenKey, parse_pkcs11_uri
 
 if TYPE_CHECKING:

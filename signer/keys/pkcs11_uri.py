@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_to_bytes
 
-from signer.errors import KeyUnavailable
+from signer.core.errors import KeyUnavailable
 from signer.keys.secret import read_secret
 
 _PATH = ("token", "serial", "object", "id", "type")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from signer.errors import KeyUnavailable
+from signer.core.errors import KeyUnavailable
 
 _MAX_SECRET_BYTES = 4096
 

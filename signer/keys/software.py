@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from signer.durable import create_durably
-from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable
+from signer.core.durable import create_durably
+from signer.core.errors import KeyAbsent, KeyRefused, KeyUnavailable
 from signer.keys.secret import read_secret
 
 _MAX_KEY_BYTES = 65536

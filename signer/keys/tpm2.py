@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
-from signer.durable import create_durably
-from signer.errors import KeyRefused, KeyUnavailable, SignerError, SigningFailed
+from signer.core.durable import create_durably
+from signer.core.errors import KeyRefused, KeyUnavailable, SignerError, SigningFailed
 from signer.keys.tpm2_attest import certify_key, present_tpm
 from signer.keys.tpm2_context import TpmFailure, tpm_context
 from signer.keys.tpm2_handles import (

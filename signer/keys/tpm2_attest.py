@@ -19,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_der_x509_certificate
 
-from signer.errors import KeyUnavailable
+from signer.core.errors import KeyUnavailable
 from signer.keys.tpm2_context import tpm_context
 from signer.keys.tpm2_handles import ONE_AT_A_TIME, opened_key, public_area
 from signer.keys.tpm2_uri import TpmKey

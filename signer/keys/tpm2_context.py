@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from signer.errors import KeyUnavailable
+from signer.core.errors import KeyUnavailable
 
 # TPM 2.0 Part 2 section 6.6.3; the layers above the TPM are in tss2_common.h.
 _RC_AUTH_FAIL, _RC_BAD_AUTH, _RC_HANDLE = 0x08E, 0x0A2, 0x08B

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable
+from signer.core.errors import KeyAbsent, KeyRefused, KeyUnavailable
 from signer.keys.tpm2_context import TpmFailure, tpm_context
 from signer.keys.tpm2_uri import TpmKey
 

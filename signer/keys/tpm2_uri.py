@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from signer.errors import KeyUnavailable
+from signer.core.errors import KeyUnavailable
 from signer.keys.secret import read_secret
 
 DEFAULT_TCTI = "device:/dev/tpmrm0"

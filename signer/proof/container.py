@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from signer.errors import ContainerUnreadable, ManifestMalformed, UnsupportedMedia
+from signer.core.errors import ContainerUnreadable, ManifestMalformed, UnsupportedMedia
 from signer.proof.containers import audio, boxes, documents, pictures
 from signer.proof.containers.places import Budget, Finder, Place
 from signer.proof.jumbf import Span, names_store

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from signer.errors import ManifestMalformed, ManifestUnsupported, SignatureUnsupported, SigningFailed
+from signer.core.errors import ManifestMalformed, ManifestUnsupported, SignatureUnsupported, SigningFailed
 from signer.proof.cbor import NotCbor, read_cbor
 
 COSE_SIGN1_TAG = 18

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from signer.errors import ManifestMalformed, ManifestUnsupported
+from signer.core.errors import ManifestMalformed, ManifestUnsupported
 
 MAX_DEPTH = 12  # a store has four levels; ingredients do not nest boxes
 MAX_BOXES = 50_000

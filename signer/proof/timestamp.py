@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from signer.errors import (
+from signer.core.errors import (
     TimestampInvalid,
     TimestampMalformed,
     TimestampMismatch,

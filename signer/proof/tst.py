@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from signer.errors import TimestampInvalid, TimestampMalformed, TimestampNotStrict, TimestampUnsupported
+from signer.core.errors import TimestampInvalid, TimestampMalformed, TimestampNotStrict, TimestampUnsupported
 from signer.proof.certificates import Certificate, read_foreign
 from signer.proof.der import DerError, Element, algorithm, elements, identifier, integer, single, whole
 

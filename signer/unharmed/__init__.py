@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 
-from signer.errors import PhotoWouldChange, UnreadableMedia
+from signer.core.errors import PhotoWouldChange, UnreadableMedia
 from signer.unharmed import bmff, jpeg, png, riff, tiff
 from signer.unharmed.parts import Part, first_difference
 

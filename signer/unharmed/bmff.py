@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-from signer.isoboxes import Box, boxes, children, end_of_head
+from signer.core.isoboxes import Box, boxes, children, end_of_head
 from signer.unharmed.items import item_parts
 from signer.unharmed.parts import Part
 

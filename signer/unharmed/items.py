@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from signer.isoboxes import Box, boxes
+from signer.core.isoboxes import Box, boxes
 from signer.unharmed.parts import Part
 
 _TYPES = {b"Exif": "EXIF", b"mime": "XMP or other text"}

@@ -29,8 +29,8 @@ import pillow_heif
 from PIL import Image, ImageSequence
 
 from signer.claim import CaptureClaim, DeviceAssertion
+from signer.core.errors import SignerError
 from signer.credential import refuse_signed, sign_media
-from signer.errors import SignerError
 from signer.formats import media_type_of
 from signer.proof.container import read_manifest
 from signer.unharmed import refuse_harm

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from authn.provenance.box_map import STORE, box_map
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
+from signer.core.isoboxes import boxes
 from signer.embed.bmff import make_room
 from signer.embed.jpeg import layout
-from signer.isoboxes import boxes
 from signer.proof.jumbf import Span
 from tests.doubles.pki import Issued
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from authn.pki.tsa import TimestampAuthority
 from signer.capture import sign_file
+from signer.core.errors import AlreadySigned, UnreadableMedia
 from signer.device import choose_identity
-from signer.errors import AlreadySigned, UnreadableMedia
 from signer.keys import open_key
 from signer.spool import Spool
 

@@ -18,7 +18,7 @@ from authn.provenance.own import read_own
 from authn.tlog.log.check import check_log
 from authn.web import create_app
 from signer.capture import sign_file
-from signer.errors import TimestampRejected
+from signer.core.errors import TimestampRejected
 from signer.proof.timestamp import parse_response
 from tests.doubles.devices import Camera, enrolled_camera
 from tests.doubles.homes import Home, open_home, receipt_text, signed_by

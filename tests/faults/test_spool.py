@@ -16,7 +16,7 @@ from types import FrameType
 import pytest
 
 from signer.capture import SignedCapture, sign_file
-from signer.errors import (
+from signer.core.errors import (
     ServiceUnavailable,
     SignerError,
     SpoolError,
@@ -81,7 +81,7 @@ def interrupted_at(line: int, act: Callable[[], None]) -> bool:
 
     def trace(frame: FrameType, event: str, _arg: object) -> Callable[..., object] | None:
         nonlocal seen
-        if not frame.f_code.co_filename.endswith(("signer/spool.py", "signer/durable.py")):
+        if not frame.f_code.co_filename.endswith(("signer/spool.py", "signer/core/durable.py")):
             return None
         if event == "line":
             seen += 1

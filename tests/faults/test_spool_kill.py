@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from signer.capture import sign_file
+from signer.core.errors import AlreadySigned
 from signer.device import next_counter
-from signer.errors import AlreadySigned
 from signer.proof.container import read_manifest
 from signer.staple import has_token
 from tests.conftest import ROOT

@@ -29,7 +29,7 @@ Target = Callable[[bytes], None]
 def _containers() -> Target:
     """The finder of the kind that the bytes are, else of one that they choose."""
     from authn.core.media import sniff
-    from signer.errors import InputRefused, ManifestMalformed
+    from signer.core.errors import InputRefused, ManifestMalformed
     from signer.proof.container import read_manifest, supports
     from tests.doubles.containers import unsigned
 
@@ -44,7 +44,7 @@ def _containers() -> Target:
 
 
 def _stores() -> Target:
-    from signer.errors import ManifestMalformed
+    from signer.core.errors import ManifestMalformed
     from signer.proof.cose import parse_claim_signature
     from signer.proof.jumbf import manifests
 
@@ -57,7 +57,7 @@ def _stores() -> Target:
 
 
 def _signatures() -> Target:
-    from signer.errors import ManifestMalformed
+    from signer.core.errors import ManifestMalformed
     from signer.proof.cose import parse_claim_signature
 
     def run(data: bytes) -> None:
@@ -68,7 +68,7 @@ def _signatures() -> Target:
 
 
 def _tokens() -> Target:
-    from signer.errors import TimestampError
+    from signer.core.errors import TimestampError
     from signer.proof.timestamp import parse_response, verify_token
     from tests.doubles.pki import TestPki
 
@@ -125,9 +125,9 @@ def _own() -> Target:
 
 def _signing() -> Target:
     """What the signing side does with a photo beside the engine: whole, room for the store, unharmed."""
+    from signer.core.errors import SignerError
     from signer.embed.bmff import make_room
     from signer.embed.tiff import layout
-    from signer.errors import SignerError
     from signer.formats import media_type_of
     from signer.unharmed import refuse_harm
 

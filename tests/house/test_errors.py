@@ -10,9 +10,9 @@ import pytest
 
 import authn.core.errors
 import detector.core.errors
-import signer.errors
+import signer.core.errors
 
-TREES = (authn.core.errors, detector.core.errors, signer.errors)
+TREES = (authn.core.errors, detector.core.errors, signer.core.errors)
 # Kinds that only narrow a parent's code for the module that raises and reads them.
 NARROWER = {"authn.pki.chains"}
 CODE = re.compile(r"^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)+$")

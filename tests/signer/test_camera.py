@@ -12,7 +12,7 @@ from PIL import Image, ImageStat
 
 from signer.camera import take_frame
 from signer.capture import sign_frame
-from signer.errors import CameraError
+from signer.core.errors import CameraError
 from tests.conftest import ROOT
 from tests.doubles.devices import Camera
 from tests.doubles.readers import read_with_c2pa
@@ -63,7 +63,7 @@ def test_without_opencv_the_error_says_what_to_do(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "from signer.camera import take_frame\n"
-        "from signer.errors import CameraError\n"
+        "from signer.core.errors import CameraError\n"
         "try: take_frame(0)\n"
         "except CameraError as e: print(e.detail)"
     )

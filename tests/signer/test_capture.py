@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
 from signer.capture import sign_file, sign_frame
-from signer.device import next_counter
-from signer.errors import (
+from signer.core.errors import (
     AlreadySigned,
     DeviceUnusable,
     InputRefused,
@@ -33,6 +32,7 @@ from signer.errors import (
     UnreadableMedia,
     UnsupportedMedia,
 )
+from signer.device import next_counter
 from signer.spool import Spool
 from tests.doubles.devices import Camera
 from tests.doubles.keys import ScriptedKey

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from signer.client import MAX_TIMESTAMP_BYTES, Client
-from signer.errors import (
+from signer.core.errors import (
     KeyUnavailable,
     ServiceRefused,
     ServiceUnavailable,

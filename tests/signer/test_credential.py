@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from signer.claim import CaptureClaim, DeviceAssertion
+from signer.core.errors import AlreadySigned, ManifestMalformed, SigningFailed, UnreadableMedia
 from signer.credential import refuse_signed, sign_media, verify_binding
-from signer.errors import AlreadySigned, ManifestMalformed, SigningFailed, UnreadableMedia
 from signer.formats import media_type_of
 from signer.keys import create_key
 from tests.doubles import makers

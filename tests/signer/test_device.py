@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from signer.core.errors import DeviceUnusable
 from signer.device import choose_identity, enrolled_names, next_counter, open_identity
-from signer.errors import DeviceUnusable
 from signer.proof.certificates import read_foreign
 from tests.conftest import ROOT
 from tests.doubles.devices import Camera, enrolled_camera

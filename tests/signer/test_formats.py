@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.errors import InputRefused, UnreadableMedia, UnsupportedMedia
+from signer.core.errors import InputRefused, UnreadableMedia, UnsupportedMedia
 from signer.formats import media_type_of
 from signer.proof.container import supports
 from tests.doubles.photos import photo, sound

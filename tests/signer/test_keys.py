@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from signer.errors import KeyRefused, KeyUnavailable
+from signer.core.errors import KeyRefused, KeyUnavailable
 from signer.keys import create_key, open_key
 from signer.keys.pkcs11_uri import parse_pkcs11_uri
 from signer.keys.software import file_key_uri

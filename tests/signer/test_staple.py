@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from signer.errors import ContainerUnreadable, ManifestMalformed, SigningFailed, UnsupportedMedia
+from signer.core.errors import ContainerUnreadable, ManifestMalformed, SigningFailed, UnsupportedMedia
 from signer.proof.container import manifest_spans, read_manifest, replace_manifest
 from signer.proof.cose import parse_claim_signature, verify_claim_signature, with_token
 from signer.proof.jumbf import active_manifest, manifests

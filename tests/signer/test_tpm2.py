@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from signer.errors import KeyAbsent, KeyRefused, KeyUnavailable, SigningFailed
+from signer.core.errors import KeyAbsent, KeyRefused, KeyUnavailable, SigningFailed
 from signer.keys import create_key, open_key
 from signer.keys.tpm2_context import tpm_context
 from tests.doubles.pki import name
@@ -288,7 +288,7 @@ def test_an_absent_tpm_is_named(tpm: SoftTpm, tmp_path: Path) -> None:
 def test_the_c_library_writes_nothing_beside_our_sentence(tpm: SoftTpm) -> None:
     program = (
         "from signer.keys import open_key\n"
-        "from signer.errors import KeyUnavailable\n"
+        "from signer.core.errors import KeyUnavailable\n"
         "for tcti in ('swtpm:port=1', 'device:/nothing', 'nonsense'):\n"
         "    try: open_key(f'tpm2:0x81000200?tcti={tcti}')\n"
         "    except KeyUnavailable as e: print(e)\n"

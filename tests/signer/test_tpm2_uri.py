@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.errors import KeyUnavailable
+from signer.core.errors import KeyUnavailable
 from signer.keys import open_key
 from signer.keys.tpm2_uri import DEFAULT_TCTI, parse_tpm2_uri
 
@@ -73,7 +73,7 @@ def test_without_the_library_the_sentence_says_what_to_install(tmp_path: Path) -
     program = (
         "import sys; sys.modules['tpm2_pytss'] = None\n"
         "from signer.keys import open_key\n"
-        "from signer.errors import KeyUnavailable\n"
+        "from signer.core.errors import KeyUnavailable\n"
         "try: open_key('tpm2:0x81000100')\n"
         "except KeyUnavailable as e: print(e)\n"
     )

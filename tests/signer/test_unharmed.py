@@ -17,9 +17,9 @@ from c2pa import Builder, C2paSigningAlg, Context, Signer
 
 from signer.capture import sign_file
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
+from signer.core.errors import InputRefused, PhotoWouldChange, SignerError, UnreadableMedia, UnsupportedMedia
 from signer.embed.bmff import make_room
 from signer.embed.tiff import MAX_PAGES, layout
-from signer.errors import InputRefused, PhotoWouldChange, SignerError, UnreadableMedia, UnsupportedMedia
 from signer.formats import media_type_of
 from signer.proof.container import read_manifest
 from signer.unharmed import refuse_harm

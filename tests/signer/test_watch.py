@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.errors import UnreadableMedia
+from signer.core.errors import UnreadableMedia
 from signer.watch import HotFolder, watch
 
 SETTLE_S = 2.0

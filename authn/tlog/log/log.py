@@ -31,7 +31,7 @@ from authn.tlog.format.receipt_cose import cose_receipt
 from authn.tlog.log.sequencer import Sequencer
 from authn.tlog.log.store import LogReader, SqlStorage, TreeHead, add_cosignature
 from authn.tlog.log.watermark import MARK_FILE, WAY_OUT, Watermark
-from signer.durable import create_durably
+from signer.core.durable import create_durably
 
 HALT_FILE = "log.halted"  # beside the key
 VKEY_FILE = "log.vkey"  # beside the key, from the first start on: what a receipt verifies with

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from authn.core.errors import LogInconsistent, NoteError, Unavailable
 from authn.tlog.format.checkpoint import Checkpoint, parse
-from signer.durable import write_durably
+from signer.core.durable import write_durably
 
 MARK_FILE = "log.signed"  # beside the key
 WAY_OUT = "docs/operating.md, 'A log that was lost', says what to do"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from authn.core.errors import Unavailable
 from authn.tlog.format.merkle import Frontier
-from signer.durable import create_durably, write_durably
+from signer.core.durable import create_durably, write_durably
 
 FILE, LOCK, EVIDENCE = "monitor.json", "monitor.lock", "evidence"
 VERSION = 1

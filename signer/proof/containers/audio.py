@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from signer.errors import ContainerUnreadable
+from signer.core.errors import ContainerUnreadable
 from signer.proof.containers.places import Budget, Place
 from signer.proof.jumbf import Span
 

@@ -14,7 +14,7 @@ from xml.sax.xmlreader import AttributesImpl
 from defusedxml.common import DefusedXmlException
 from defusedxml.expatreader import create_parser
 
-from signer.errors import ContainerUnreadable
+from signer.core.errors import ContainerUnreadable
 from signer.proof.containers.places import MAX_PARTS, Budget, Place, from_base64
 
 _MAX_SVG_BYTES = 64 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from signer.errors import ContainerUnreadable
+from signer.core.errors import ContainerUnreadable
 from signer.proof.containers.places import Budget, Place, place
 from signer.proof.jumbf import Span, names_store
 

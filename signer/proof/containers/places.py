@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from signer.errors import ContainerUnreadable
+from signer.core.errors import ContainerUnreadable
 from signer.proof.jumbf import Span
 
 # Of boxes, chunks, segments, tags, sub-blocks together. The largest honest file that was met needs 70,000.

@@ -25,7 +25,7 @@ from authn.devices import DeviceRecord, RegistryView
 from authn.devices.registry import Registry, open_registry
 from authn.pki.authority import Authority, open_authority
 from authn.service.intake import Intake, open_enrolment_token, verify_token
-from signer.digest import sha256_of
+from signer.core.digest import sha256_of
 from tests.doubles.requests import csr_of
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

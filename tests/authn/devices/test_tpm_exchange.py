@@ -22,7 +22,7 @@ from authn.devices.attestation.attested import Asked, Attested, Prepared, Terms
 from authn.devices.attestation.tpm_credential import EndorsementKey, make_credential
 from authn.devices.attestation.tpm_parse import parse_public
 from authn.pki.roots import load_roots
-from signer.errors import KeyUnavailable
+from signer.core.errors import KeyUnavailable
 from signer.keys import create_key, tpm2_attest
 from signer.keys.attesting import AttestingKey
 from signer.keys.tpm2_context import tpm_context

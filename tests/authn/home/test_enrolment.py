@@ -33,8 +33,8 @@ from authn.core.errors import (
 from authn.devices.registry import open_registry
 from authn.home.enrolment import Certified, _verify_trust, enrol_device, renew_device
 from authn.pki.authority import open_authority
+from signer.core.errors import KeyUnavailable, ServiceRefused, ServiceUnavailable
 from signer.device import next_counter
-from signer.errors import KeyUnavailable, ServiceRefused, ServiceUnavailable
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
 from tests.conftest import ROOT

@@ -197,7 +197,7 @@ def test_a_stamp_verifies_under_the_tsa_root_and_not_under_the_device_root(tmp_p
     token = parse_response(reply)
     stamped = verify_token(token, b"message", authority.tsa_roots, nonce=12345)
     assert abs(stamped.gen_time - datetime.now(UTC)) < timedelta(minutes=1)
-    from signer.errors import TimestampUntrusted
+    from signer.core.errors import TimestampUntrusted
 
     with pytest.raises(TimestampUntrusted):
         verify_token(token, b"message", authority.device_roots, nonce=12345)

@@ -25,7 +25,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authn.pki.crl import CrlRefused, covers, look_up, read_crl
-from signer.accepted import ignore_accepted
+from signer.core.accepted import ignore_accepted
 from signer.proof.certificates import Certificate, read_certificate, read_foreign
 from signer.proof.path import PathRefused, verify_path
 from signer.proof.walk import find_path, walk_path

@@ -30,7 +30,7 @@ from authn.pki.roots import TrustRoots, load_crls
 from authn.service.intake import Intake
 from authn.store.engine import open_engine, reading
 from authn.store.schema import crls
-from signer.digest import sha256_of
+from signer.core.digest import sha256_of
 from tests.doubles.pki import Issued, TestPki
 from tests.doubles.requests import csr_of
 from tests.doubles.signed import examiner_for, media, signed_photo, stamped_photo

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from authn.core.errors import Unavailable
 from authn.pki.clock import SteadyClock
 from authn.pki.tsa import DEFAULT_POLICY, MAX_REQUEST_BYTES, TimestampAuthority
-from signer.errors import TimestampMismatch, TimestampRejected
+from signer.core.errors import TimestampMismatch, TimestampRejected
 from signer.proof.timestamp import build_request, parse_response, verify_token
 from signer.proof.tst import parse_token
 from tests.doubles.pki import Issued, TestPki, new_key, pem_of

@@ -20,7 +20,7 @@ from authn.pki.roots import TrustRoots, load_roots
 from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.own import OwnReading, read_own
 from authn.provenance.verifier import known_limits
-from signer.accepted import ignore_accepted
+from signer.core.accepted import ignore_accepted
 from signer.proof.certificates import Certificate, Transcribed, read_foreign
 from signer.proof.timestamp import parse_response
 from signer.proof.usages import CLAIM_SIGNING, SIGNER_USAGES

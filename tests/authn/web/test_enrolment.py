@@ -35,7 +35,7 @@ from authn.service.wiring import open_services
 from authn.store.engine import reading
 from authn.store.schema import attestations, certificates, devices, log_opening
 from authn.web import create_app
-from signer.errors import ServiceRefused
+from signer.core.errors import ServiceRefused
 from tests.authn.web.conftest import TOKEN, InlineExaminer
 from tests.databases import database_url, postgresql  # noqa: F401 - fixtures
 from tests.doubles.android import (

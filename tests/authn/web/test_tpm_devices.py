@@ -25,7 +25,7 @@ from authn.service.services import Services
 from authn.service.wiring import open_services
 from authn.web import create_app
 from signer.client import Client
-from signer.errors import ServiceRefused, TimestampRejected
+from signer.core.errors import ServiceRefused, TimestampRejected
 from signer.http_signature import RequestSigner
 from signer.keys import create_key, open_key
 from signer.keys.attesting import AttestingKey

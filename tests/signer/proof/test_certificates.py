@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from signer.accepted import ignore_accepted
+from signer.core.accepted import ignore_accepted
 from signer.proof.certificates import read_certificate
 from tests.conftest import ROOT
 from tests.doubles.pki import new_key, now

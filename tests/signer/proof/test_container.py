@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.errors import ContainerUnreadable, ManifestMalformed
+from signer.core.errors import ContainerUnreadable, ManifestMalformed
 from signer.proof.container import read_manifest
 from signer.proof.containers.places import MAX_PARTS
 from tests.doubles.containers import app11, box, jumbf, pages, tag, tiff, with_segments

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from authn.pki.chains import verify_signer_path
-from signer.accepted import ignore_accepted
+from signer.core.accepted import ignore_accepted
 from signer.proof.certificates import (
     Certificate,
     Transcribed,

@@ -15,7 +15,7 @@ import pytest
 from pypdf import PdfWriter
 from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, NameObject, TextStringObject
 
-from signer.errors import ContainerUnreadable, ManifestMalformed, UnsupportedMedia
+from signer.core.errors import ContainerUnreadable, ManifestMalformed, UnsupportedMedia
 from signer.proof.container import read_manifest, replace_manifest
 from signer.proof.containers.places import MAX_PARTS
 from tests.doubles.containers import JXL_SIGNATURE, box, id3_frame, id3_tag, jumbf, unsigned

@@ -14,8 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
 from authn.pki.tsa import TimestampAuthority
-from signer import errors
-from signer.errors import (
+from signer.core import errors
+from signer.core.errors import (
     TimestampError,
     TimestampInvalid,
     TimestampMalformed,

@@ -14,7 +14,7 @@ from functools import cached_property
 from cryptography.hazmat.primitives.asymmetric import rsa
 from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
-from signer.errors import (
+from signer.core.errors import (
     TimestampError,
     TimestampInvalid,
     TimestampMalformed,

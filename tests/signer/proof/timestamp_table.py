@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from signer.errors import TimestampRejected
+from signer.core.errors import TimestampRejected
 from tests.doubles.pki import name
 from tests.doubles.stamps import (
     CONTENT_TYPE,

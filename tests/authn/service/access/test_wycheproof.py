@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from authn.core.errors import CredentialsRefused, Unavailable
 from authn.service.access.oidc import ALGORITHMS, IssuerKeys, verify_jws
 from authn.service.access.requests import verify_signature
-from signer.errors import TimestampError
+from signer.core.errors import TimestampError
 from signer.proof import cose, timestamp
 from signer.proof.cose import ClaimSignature
 from signer.proof.tst import ParsedToken, TstInfo

@@ -113,7 +113,7 @@ class Confined(Generic[Q, A]):
         self._turn = threading.Lock()
         self._worker: Worker | None = None
         self._owner = 0
-        self._closed = False
+        self._closed = threading.Event()
         self.holds: Holds = ()  # what holds the newest worker; nothing before the first
 
     def __enter__(self) -> Self:
@@ -150,7 +150,7 @@ class Confined(Generic[Q, A]):
 
     def close(self) -> None:
         """Let the worker end by itself, so that native threads are joined; kill it when it does not."""
-        self._closed = True
+        self._closed.set()
         worker = self._worker
         if worker is not None and not worker.ready:
             self.abandon()  # nobody needs it any more, and building it may take minutes
@@ -164,7 +164,7 @@ class Confined(Generic[Q, A]):
 
     def abandon(self) -> None:
         """End the worker now, in the middle of a call if need be; the waiting caller gets an error."""
-        self._closed = True
+        self._closed.set()
         worker = self._worker
         if worker is not None and self._owner == os.getpid():
             worker.kill()
@@ -179,7 +179,7 @@ class Confined(Generic[Q, A]):
             self._turn.release()
 
     def _running(self) -> Worker:
-        if self._closed:
+        if self._closed.is_set():
             raise Unavailable("the examiner is closed")
         if self._owner != os.getpid():
             # The caller forked after the worker started: the pipe belongs to the parent.
@@ -191,6 +191,8 @@ class Confined(Generic[Q, A]):
             self._worker = None
         if self._worker is None:
             self._worker = worker = Worker(self._plan, self._registry)
+            if self._closed.is_set():  # ``close`` saw none yet
+                worker.kill()
             worker.await_ready(self._start_timeout_s)
             self.holds = worker.holds
         return self._worker

@@ -74,6 +74,12 @@ class Services:
         examiner = self.examinations.why_not_ready()
         return (*reasons, examiner) if examiner else tuple(reasons)
 
+    def begin(self) -> None:
+        """Build the usual examiner and ask witnesses, both in the background; ``close`` ends it."""
+        self.examinations.start_warming()
+        if self.publisher is not None:
+            self.publisher.start()
+
     def close(self) -> None:
         """End the confined processes and the thread that asks witnesses; wait for them."""
         if self.publisher is not None:

@@ -1,9 +1,9 @@
 """What stands between sockets and views: a thread is given whole requests only (decision 0018).
 
-gunicorn keeps the processes, waitress reads requests into memory in one loop, and this module says how long
-and how large a request may be, which threads serve it, and what happens to those that are neither. Whoever
-sends slowly, or nothing, costs a descriptor. A refusal goes through the application, so that it looks like
-every other one (``authn.web.screening``).
+gunicorn keeps the processes (``authn.web.processes``), waitress reads requests into memory in one loop, and
+this module says how long and how large a request may be, which threads serve it, and what happens to those
+that are neither. Whoever sends slowly, or nothing, costs a descriptor. A refusal goes through the
+application, so that it looks like every other one (``authn.web.screening``).
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import os
 import resource
 import socket
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from gunicorn.workers.base import Worker
-from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
@@ -272,7 +269,7 @@ class Front(TcpWSGIServer):  # type: ignore[misc]
             super().handle_accept()
             if len(self.active_channels) == before:
                 return
-            if before >= _most_connections():
+            if before >= most_connections():
                 self._give_up_one()
 
     def maintenance(self, _now: float) -> None:
@@ -316,7 +313,7 @@ def _adjustments(body_bytes: int) -> Adjustments:
 
 
 @functools.cache
-def _most_connections() -> int:
+def most_connections() -> int:
     """As many as the system allows, which is asked once; the limit is raised to what may be had."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + SPARE_DESCRIPTORS
@@ -325,32 +322,3 @@ def _most_connections() -> int:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
     return max(allowed - SPARE_DESCRIPTORS, 16)
-
-
-class FrontWorker(Worker):  # type: ignore[misc]
-    """A process of gunicorn's that reads its connections through ``Front``. ``app.limits`` says how."""
-
-    def run(self) -> None:
-        limits: Limits = self.app.limits
-        _most_connections()
-        lanes = {name: Lane(count) for name, count in limits.threads.items()}
-        lanes["upload"] = Lane(limits.uploads_at_once, limits.uploads_waiting)
-        channels: dict[int, Any] = {}
-        fronts = [Front(self.wsgi, limits, s.sock, lanes, channels) for s in self.sockets]
-        self._until(channels, fronts, lambda: not self.alive or os.getppid() != self.ppid)
-        end = time.monotonic() + float(self.cfg.graceful_timeout)
-        self._until(channels, fronts, lambda: _stopped(fronts) or time.monotonic() > end)
-
-    def _until(self, channels: dict[int, Any], fronts: list[Front], done: Any) -> None:
-        looked = 0.0
-        while not done():
-            self.notify()
-            wasyncore.loop(timeout=TICK_SECONDS, use_poll=True, map=channels, count=1)
-            if time.monotonic() - looked > TICK_SECONDS:
-                looked = time.monotonic()
-                for front in fronts:
-                    front.look()
-
-
-def _stopped(fronts: list[Front]) -> bool:
-    return min(tuple(front.stop() for front in fronts), default=True)  # each is told

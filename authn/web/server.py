@@ -1,5 +1,5 @@
-"""gunicorn in this process: workers are forked first and open their services afterwards. How they read
-requests, and with how many threads, is ``authn.web.front``'s.
+"""The service in gunicorn's processes: workers are forked first and open their services afterwards. How they
+begin, read and end is ``authn.web.processes``'s, and what they take in ``authn.web.front``'s.
 
 C2PA contexts, threads and confined processes do not survive a fork, so nothing of the kind exists in the
 parent. What can fail is tried in the parent before a port opens, so that it fails with one sentence.
@@ -12,13 +12,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication
 
 from authn.core.config import Settings
 from authn.core.errors import Unavailable
 from authn.core.visible import visible
 from authn.service.services import Services
 from authn.service.wiring import check_services, open_services
+from authn.web.processes import Supervised
 
 if TYPE_CHECKING:
     from authn.web.lanes import Limits
@@ -57,37 +57,29 @@ def _check_port(settings: Settings) -> None:
         raise Unavailable(f"{settings.host} port {settings.port} cannot be listened on: {e.strerror}") from e
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
-    """The settings as gunicorn's, and its hooks; gunicorn's own files and variables are not read."""
+class _Server(Supervised):
+    """The settings as gunicorn's, and its hooks."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._services: Services | None = None
         super().__init__()
 
-    def load_config(self) -> None:
+    def options(self) -> dict[str, object]:
         settings = self._settings
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        options = {
+        return {
             "bind": f"{host}:{settings.port}",
             "workers": settings.workers,
-            "worker_class": "authn.web.front.FrontWorker",
             "timeout": settings.max_request_seconds + GRACE_S,
             "graceful_timeout": GRACE_S,
-            "preload_app": False,
-            "control_socket_disable": True,
-            "loglevel": "warning",
             "proc_name": "assay",
             "when_ready": self._when_ready,
             "worker_exit": self._worker_exit,
         }
-        for name, value in options.items():
-            if name in self.cfg.settings:  # the control socket is younger than the oldest gunicorn we allow
-                self.cfg.set(name, value)
 
     @property
     def limits(self) -> Limits:
-        """For ``FrontWorker``."""
         from authn.web.enrolment import MAX_BODY_BYTES
         from authn.web.lanes import Limits
         from authn.web.uploads import MULTIPART_OVERHEAD_BYTES
@@ -103,15 +95,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
             threads=THREADS,
         )
 
-    def load(self) -> Flask:
-        """Called in each worker after the fork."""
+    def opened(self) -> Flask:
         from authn.web import create_app
 
         self._services = open_services(self._settings)
-        self._services.examinations.start_warming()
-        if self._services.publisher is not None:
-            self._services.publisher.start()
         return create_app(self._services)
+
+    def begin(self) -> None:
+        if self._services is not None:
+            self._services.begin()
 
     def _when_ready(self, arbiter: Any) -> None:
         for listener in arbiter.LISTENERS:

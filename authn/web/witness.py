@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
-from gunicorn.app.base import BaseApplication
 
 from authn.core.errors import Unavailable
 from authn.core.visible import visible
 from authn.tlog.witness.witness import MAX_BODY_BYTES, Answer, Witness
+from authn.web.processes import Supervised
 from authn.web.screening import raise_refusal
 
 if TYPE_CHECKING:
@@ -53,39 +53,36 @@ def serve_witness(open_witness: Callable[[], Witness], host: str, port: int) -> 
         listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as e:
         raise Unavailable(f"{host} port {port} cannot be listened on: {e.strerror}") from e
-    print(visible(f"The witness listens on http://{host}:{listener.getsockname()[1]}/"), flush=True)
-    _Server(open_witness, listener).run()
+    _Server(open_witness, listener, f"http://{host}:{listener.getsockname()[1]}/").run()
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, open_witness: Callable[[], Witness], listener: socket.socket) -> None:
+class _Server(Supervised):
+    def __init__(self, open_witness: Callable[[], Witness], listener: socket.socket, url: str) -> None:
         self._open_witness = open_witness
+        self._url = url
         self._listener = listener
         super().__init__()
 
-    def load_config(self) -> None:
-        options = {
+    def options(self) -> dict[str, object]:
+        return {
             "bind": f"fd://{self._listener.fileno()}",
             "workers": 1,
-            "worker_class": "authn.web.front.FrontWorker",
             "timeout": TIMEOUT_S,
-            "control_socket_disable": True,
-            "loglevel": "warning",
             "proc_name": "assay-witness",
+            "when_ready": self._when_ready,
         }
-        for name, value in options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
 
     @property
     def limits(self) -> Limits:
-        """For ``FrontWorker``."""
         from authn.web.lanes import Limits
 
         return Limits(small_bytes=MAX_BODY_BYTES, request_seconds=TIMEOUT_S, threads=THREADS)
 
-    def load(self) -> Flask:
+    def opened(self) -> Flask:
         return create_witness_app(self._open_witness())
+
+    def _when_ready(self, _arbiter: object) -> None:
+        print(visible(f"The witness listens on {self._url}"), flush=True)
 
 
 def _response(answer: Answer) -> Response:

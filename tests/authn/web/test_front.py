@@ -234,6 +234,6 @@ def test_memory_is_counted_and_given_back() -> None:
 def test_of_too_many_connections_the_one_that_waited_longest_is_given_up(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(front, "_most_connections", lambda: 20)
+    monkeypatch.setattr(front, "most_connections", lambda: 20)
     with fronted(create_app(services), LIMITS) as url, besieged(url, [b""] * 60, renew=False):
         assert max(answers_in(f"{url}/healthz")) < 5

@@ -4,7 +4,14 @@ DetectorError
 ├── PixelsUnreadable      the bytes do not decode to pixels within the limits
 ├── NotApplicable         the question cannot be asked of these pixels (too small, wrong format)
 ├── ModelUnavailable      no such model, missing file, a digest that differs from its card
-├── CorpusError           an index that is missing, wrong or leaks between splits
+├── LabError              work of the laboratory that cannot be done with what it was given
+│   ├── CorpusError       an index, source or array of pictures that is missing, wrong, leaks between splits
+│   │                     or does not fit the family
+│   ├── TooFewPictures    a folder, split or class leaves fewer pictures than the work needs
+│   ├── OptionRefused     a setting or argument out of range, or one that does not fit the others
+│   ├── FolderTaken       a run begun with other options or pictures, or an output that exists
+│   ├── FileFailed        a file or folder that is missing, or that cannot be read or written
+│   └── FileDamaged       a checkpoint, weights, result or index of a run that cannot be read back
 ├── CalibrationError      too few items, or only one class, to calibrate on
 └── FitFailed             the fit of a generator diverged
 """
@@ -34,8 +41,34 @@ class ModelUnavailable(DetectorError):
     code = "assay.detector.modelUnavailable"
 
 
-class CorpusError(DetectorError):
+class LabError(DetectorError):
+    """Raised by its kinds only; caught where one piece of work may fail and the rest goes on."""
+
+    code = "assay.detector.lab"
+
+
+class CorpusError(LabError):
     code = "assay.detector.corpus"
+
+
+class TooFewPictures(LabError):
+    code = "assay.detector.tooFewPictures"
+
+
+class OptionRefused(LabError):
+    code = "assay.detector.optionRefused"
+
+
+class FolderTaken(LabError):
+    code = "assay.detector.folderTaken"
+
+
+class FileFailed(LabError):
+    code = "assay.detector.fileFailed"
+
+
+class FileDamaged(LabError):
+    code = "assay.detector.fileDamaged"
 
 
 class CalibrationError(DetectorError):

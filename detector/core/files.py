@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-from detector.core.errors import CorpusError
+from detector.core.errors import FileFailed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -26,7 +26,7 @@ TORN_ARCHIVE = (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.erro
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Durable and whole, or not at all; the folder is made. Raises ``CorpusError`` and then leaves what was
+    """Durable and whole, or not at all; the folder is made. Raises ``FileFailed`` and then leaves what was
     there before."""
     with _written(path) as f:
         f.write(data)
@@ -48,7 +48,7 @@ def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder to fill, which gets its name when all went well; the files in it reach the disk when the
-    system likes. Raises ``CorpusError``."""
+    system likes. Raises ``FileFailed``."""
     temporary = _beside(folder)
     try:
         temporary.mkdir(parents=True)
@@ -59,7 +59,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as e:
-        raise CorpusError(f"{folder} cannot be written: {e.strerror}") from e
+        raise FileFailed(f"{folder} cannot be written: {e.strerror}") from e
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def _written(path: Path) -> Iterator[IO[bytes]]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as e:
-        raise CorpusError(f"{path} cannot be written: {e.strerror}") from e
+        raise FileFailed(f"{path} cannot be written: {e.strerror}") from e
 
 
 def _beside(path: Path) -> Path:

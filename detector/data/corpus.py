@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, FileFailed
 from detector.pixels.decode import Pixels, decode
 
 SPLIT_SEED = "assay-split-1"
@@ -179,11 +179,12 @@ def check_no_leak(items: Iterable[Item]) -> None:
 
 
 def read_item(root: Path, item: Item) -> bytes:
-    """The bytes of a file, checked against the digest in the index. Raises ``CorpusError``."""
+    """The bytes of a file, checked against the digest in the index. Raises ``FileFailed``
+    for one that cannot be read and ``CorpusError`` for another one."""
     try:
         data = (root / item.path).read_bytes()
     except OSError as e:
-        raise CorpusError(f"{item.path} cannot be read: {e.strerror}") from e
+        raise FileFailed(f"{item.path} cannot be read: {e.strerror}") from e
     if hashlib.sha256(data).hexdigest() != item.sha256:
         raise CorpusError(f"{item.path} is not the file that the index names")
     return data

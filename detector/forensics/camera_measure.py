@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from detector.core.errors import CorpusError, PixelsUnreadable
+from detector.core.errors import FileFailed, PixelsUnreadable
 from detector.data.corpus import index_rows
 from detector.forensics.compression import Compression, camera_key, examine_compression
 from detector.pixels import exif
@@ -36,7 +36,8 @@ def exif_of(jpeg: JpegStructure) -> exif.ExifTags | None:
 
 
 def measure_cameras(root: Path) -> str:
-    """The table as JSON text. Raises ``CorpusError`` for a missing index."""
+    """The table as JSON text. Raises ``CorpusError`` for a missing index and
+    ``FileFailed`` for a missing picture."""
     seen: dict[str, list[Compression]] = {}
     for camera, found in _camera_files(root):
         seen.setdefault(camera, []).append(found)
@@ -59,7 +60,7 @@ def _camera_files(root: Path) -> Iterator[tuple[str, Compression]]:
         try:
             jpeg = parse_jpeg((root / row["path"]).read_bytes())
         except (OSError, PixelsUnreadable) as e:
-            raise CorpusError(f"{row['path']} cannot be read") from e
+            raise FileFailed(f"{row['path']} cannot be read") from e
         camera, found = _camera(row, jpeg), examine_compression(jpeg)
         if camera is not None and not found.adobe and not found.photoshop:
             yield camera, found

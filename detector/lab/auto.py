@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CorpusError, FitFailed, NotApplicable
+from detector.core.errors import CorpusError, FitFailed, LabError, NotApplicable
 from detector.core.files import TORN_ARCHIVE, write_arrays, write_whole
 from detector.data.corpus import Split
 from detector.generators import FAMILIES
@@ -130,7 +130,7 @@ class Auto:
                         seed=self.options.seed, device=self._device, index=index,
                         tiles=self.tiles(index, Split.TRAIN), report=self.report,
                     )  # fmt: skip
-                except (CorpusError, FitFailed, NotApplicable) as e:
+                except (LabError, FitFailed, NotApplicable) as e:
                     return f"not fitted: {e.detail}"
                 return f"{card.steps} steps, {card.images} pictures, {card.cpu_seconds:.0f} CPU seconds"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CalibrationError, CorpusError, NotApplicable
+from detector.core.errors import CalibrationError, CorpusError, LabError, NotApplicable
 from detector.core.files import write_json, write_whole
 from detector.core.metrics import Estimate, Groups
 from detector.data.corpus import Split, pictures
@@ -151,7 +151,7 @@ class AutoDetector:
                     real[Split.TEST].images, self._small_options(), self._auto.run / "left_out",
                     report=self._report, photos=real[Split.TEST].groups,
                 )  # fmt: skip
-            except CorpusError as e:
+            except LabError as e:
                 write_whole(path, b"[]\n")
                 return f"not examined: {e.detail}"
             write_json(path, [asdict(r) for r in rows])

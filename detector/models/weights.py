@@ -84,7 +84,7 @@ def _network(card: ModelCard) -> TraceNet:
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> str:
-    """Returns the SHA-256 of the file. Raises ``CorpusError``."""
+    """Returns the SHA-256 of the file. Raises ``FileFailed``."""
     from safetensors.torch import save
 
     data = save({k: v.detach().contiguous() for k, v in tensors.items()})

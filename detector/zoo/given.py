@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, LabError
 from detector.core.files import TORN_ARCHIVE
 from detector.data.corpus import Split
 from detector.generators.spec import ImageSource, joined_groups
@@ -40,7 +40,7 @@ def _opened(data: Data, side: int, splits: Sequence[Split], seed: int, report: R
     for split in splits:
         try:
             parts.append(tiles_of(index, side, seed=seed, split=split, report=report))
-        except CorpusError as e:
+        except LabError as e:
             reason = e.detail
     if not parts:
         raise CorpusError(f"there is no picture to ask about: {reason}")

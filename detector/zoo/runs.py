@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from detector.core.errors import CorpusError, NotApplicable
+from detector.core.errors import CorpusError, LabError, NotApplicable
 from detector.core.metrics import halves
 from detector.data.corpus import Split
 from detector.generators import family_row, make_family, parse_settings
@@ -122,7 +122,7 @@ def held_out_source(
     for split in (Split.CALIBRATION, Split.TEST):
         try:
             found.append(tiles_of(index, side, seed=seed, split=split, report=report))
-        except CorpusError as e:
+        except LabError as e:
             reason = e.detail
     if not found:
         raise CorpusError(f"no photo was held out: {reason}")

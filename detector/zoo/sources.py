@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CorpusError, NotApplicable, PixelsUnreadable
+from detector.core.errors import CorpusError, LabError, NotApplicable, PixelsUnreadable
 from detector.core.files import TORN_ARCHIVE
 from detector.data.corpus import Split, split_units
 from detector.generators.spec import ImageSource
@@ -195,7 +195,7 @@ def index_photos(folder: Path, *, report: Report = _silent) -> PhotoIndex:
         name = path.relative_to(folder).as_posix()
         try:
             sha256, kind, bits = _examined(path)
-        except (CorpusError, NotApplicable, PixelsUnreadable) as e:
+        except (LabError, NotApplicable, PixelsUnreadable) as e:
             skipped.append(Skipped(path=name, reason=e.detail))
         else:
             if sha256 in found:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from detector.core.errors import CorpusError, ModelUnavailable, NotApplicable
+from detector.core.errors import CorpusError, LabError, ModelUnavailable, NotApplicable
 from detector.core.files import write_whole
 from detector.core.threads import one_thread
 from detector.generators import make_family, parse_spec
@@ -112,7 +112,7 @@ def parse_card(text: str) -> GeneratorCard:
         card = GeneratorCard(
             spec=parse_spec(raw.pop("spec")), budget=Budget(**raw.pop("budget")), **raw
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError, CorpusError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError, LabError) as e:
         raise ModelUnavailable(f"the generator's card is malformed: {e}") from e
     if not isinstance(card.weights_sha256, str) or len(card.weights_sha256) != 64:
         raise ModelUnavailable("the generator's card names no digest of its weights")

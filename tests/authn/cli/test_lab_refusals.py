@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from authn.cli import cli
 from authn.cli.lab.group import LabGroup
 from authn.core.errors import AuthnError, BadRequest, Unavailable
-from detector.core.errors import CorpusError, DetectorError
+from detector.core.errors import CorpusError, DetectorError, FileFailed
 from tests.conftest import ROOT
 
 WEIGHTS = ROOT / "detector" / "weights_files"
@@ -148,4 +148,4 @@ def test_a_heatmap_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> Non
     noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
     Image.fromarray(noise).save(photo)
     found = lab("heatmap", photo, "--out", photo / "map.png")
-    assert "map.png cannot be written" in detail(found, CorpusError)
+    assert "map.png cannot be written" in detail(found, FileFailed)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import CorpusError
+from detector.core.errors import FileFailed
 from detector.core.files import new_folder, write_arrays, write_json, write_whole
 from detector.models.weights import save_tensors
 
@@ -33,7 +33,7 @@ def test_a_disk_that_is_full_leaves_what_was_there_before(write, tmp_path, monke
     write(path, 1)
     before = path.read_bytes()
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CorpusError, match=r"kept cannot be written: No space left"):
+    with pytest.raises(FileFailed, match=r"kept cannot be written: No space left"):
         write(path, 2)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["kept"]
@@ -42,7 +42,7 @@ def test_a_disk_that_is_full_leaves_what_was_there_before(write, tmp_path, monke
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 def test_a_folder_that_cannot_be_made_is_one_sentence(write, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(CorpusError, match="cannot be written"):
+    with pytest.raises(FileFailed, match="cannot be written"):
         write(tmp_path / "file" / "kept", 1)
 
 
@@ -97,7 +97,7 @@ def test_a_folder_that_holds_something_is_not_replaced(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_bytes(b"x")
     with (
-        pytest.raises(CorpusError, match="out cannot be written: Directory not empty"),
+        pytest.raises(FileFailed, match="out cannot be written: Directory not empty"),
         new_folder(tmp_path / "out"),
     ):
         pass

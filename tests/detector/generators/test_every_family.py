@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import CorpusError, ModelUnavailable, NotApplicable
+from detector.core.errors import CorpusError, FileFailed, ModelUnavailable, NotApplicable
 from detector.generators import FAMILIES, family_row, make_family
 from detector.generators.family import Aligned, Family, Likelihood
 from detector.generators.spec import Budget, ImageSource
@@ -172,7 +172,7 @@ def test_a_folder_without_a_generator_is_one_sentence(tmp_path):
 
 def test_a_generator_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(CorpusError, match="cannot be written"):
+    with pytest.raises(FileFailed, match="cannot be written"):
         saved(tmp_path / "file" / "below")
 
 

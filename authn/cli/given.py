@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from authn.core.config import Settings
-from authn.core.errors import NoteError, Unavailable, UnreadableMedia
+from authn.core.errors import FileUnusable, NoteError, UnreadableMedia
 from authn.core.instants import utc_of
 from authn.tlog.format.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
 
@@ -118,7 +118,7 @@ def read_log_keys(texts: tuple[str, ...]) -> tuple[Verifier, ...]:
     try:
         return parse_log_keys(texts)
     except NoteError as e:
-        raise Unavailable(f"the key of a log cannot be read: {e.detail}") from e
+        raise FileUnusable(f"the key of a log cannot be read: {e.detail}") from e
 
 
 def read_receipt(file: Path, given: Path | None) -> str | None:

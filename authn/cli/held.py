@@ -6,7 +6,7 @@ from cryptography import x509
 
 from authn.cli.out import say, say_json
 from authn.core.config import Settings
-from authn.core.errors import Unavailable
+from authn.core.errors import FileUnusable
 from authn.core.homes import devices_of
 from signer.device import DeviceIdentity, open_identity
 
@@ -34,7 +34,7 @@ def show_held(settings: Settings, name: str) -> None:
     try:
         leaf = x509.load_pem_x509_certificates(found.chain_pem)[0]
     except ValueError as e:
-        raise Unavailable(f"{found.folder / 'chain.pem'} holds no certificates") from e
+        raise FileUnusable(f"{found.folder / 'chain.pem'} holds no certificates") from e
     days = f"{leaf.not_valid_before_utc:%Y-%m-%d} to {leaf.not_valid_after_utc:%Y-%m-%d}"
     say(f"{'certificate':18} {leaf.serial_number:x} {days}")
     say("revocations and assurance level are known at the service", err=True)

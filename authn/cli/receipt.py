@@ -14,7 +14,7 @@ from authn.cli.given import given_logs, log_options, read_log_keys, read_receipt
 from authn.cli.out import hand_over, say, say_json
 from authn.cli.refresh import refresh
 from authn.core.config import Settings, load_settings
-from authn.core.errors import ReceiptRefused, Unavailable, UnreadableMedia
+from authn.core.errors import FileUnusable, ReceiptRefused, UnreadableMedia
 from authn.core.evidence import AxisEvidence, Outcome
 from authn.tlog.format.receipt import RECEIPT_SUFFIX, parse_receipt
 from signer.device import LOG_KEY_FILE
@@ -141,7 +141,7 @@ def _keys_beside(receipt_file: Path) -> tuple[Verifier, ...]:
     try:
         text = path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError as e:
-        raise Unavailable(f"the key {path} cannot be read: {e.strerror}") from e
+        raise FileUnusable(f"the key {path} cannot be read: {e.strerror}") from e
     keys = read_log_keys((text,))
     say(f"by the key in {path}, {text}", err=True)
     say("Whoever gave you both can have made both: compare it with the key that the log publishes.", err=True)

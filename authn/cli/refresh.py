@@ -10,7 +10,7 @@ import click
 from authn.cli.given import given_logs, log_options, read_receipt
 from authn.cli.out import say
 from authn.core.config import load_settings
-from authn.core.errors import ReceiptRefused, Unavailable
+from authn.core.errors import FileUnusable, ReceiptRefused, Unavailable
 
 if TYPE_CHECKING:
     from authn.provenance.logs import LogTrust
@@ -75,7 +75,7 @@ def _one(path: Path, log: RemoteLog, trust: LogTrust) -> int:
     try:
         write_durably(path, new.text().encode(), mode=0o644)
     except OSError as e:
-        raise Unavailable(f"it cannot be written: {e.strerror}") from e
+        raise FileUnusable(f"it cannot be written: {e.strerror}") from e
     say(f"renewed {path}: {after.size} entries, {_witnesses(after)}")
     return 0
 

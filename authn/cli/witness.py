@@ -107,23 +107,23 @@ def evidence(home: Path) -> None:
 
 
 def _open(home: Path, logs: tuple[str, ...]) -> Witness:
-    from authn.core.errors import NoteError, Unavailable
+    from authn.core.errors import FileUnusable, NoteError
     from authn.tlog.witness.witness import parse_log
 
     try:
         known = [parse_log(text) for text in logs]
     except NoteError as e:
-        raise Unavailable(f"the key of a log cannot be read: {e.detail}") from e
+        raise FileUnusable(f"the key of a log cannot be read: {e.detail}") from e
     return _remembering(home, known, _cosigner(home))
 
 
 def _remembering(home: Path, logs: Sequence[KnownLog], *signers: Cosigner) -> Witness:
     """A key whose memory was lost would sign what contradicts what it signed before."""
-    from authn.core.errors import Unavailable
+    from authn.core.errors import HomeUnfit
     from authn.tlog.witness.witness import Witness
 
     if not (home / DATABASE).is_file():
-        raise Unavailable(
+        raise HomeUnfit(
             f"{home / DATABASE} is missing, so nobody knows what this witness has signed; "
             "its key may sign no more: `assay witness init` makes another witness"
         )
@@ -136,14 +136,14 @@ def _cosigner(home: Path) -> Cosigner:
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    from authn.core.errors import Unavailable
+    from authn.core.errors import FileUnusable, HomeUnfit
     from authn.tlog.format.cosignature import Cosigner
 
     try:
         name = (home / NAME).read_text(encoding="utf-8").strip()
         key = load_pem_private_key((home / KEY).read_bytes(), None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as e:
-        raise Unavailable(f"{home} holds no witness; assay witness init makes one") from e
+        raise HomeUnfit(f"{home} holds no witness; assay witness init makes one") from e
     if not isinstance(key, Ed25519PrivateKey | MLDSA44PrivateKey):
-        raise Unavailable(f"the key of the witness in {home} is of another kind")
+        raise FileUnusable(f"the key of the witness in {home} is of another kind")
     return Cosigner(name=name, key=key, clock=lambda: int(time.time()))

@@ -30,7 +30,14 @@ AuthnError                               500  4
 ├── BadRequest                           400  2
 ├── NotFound                             404  3
 ├── AuditError                           409  4   the run folder belongs to another configuration
-└── Unavailable                          503  4   database, roots, model or clock missing
+└── Unavailable                          503  4   something that is needed is missing; the kinds say what
+    ├── FileUnusable                     503  4   a file or folder cannot be read, written or understood
+    ├── HomeUnfit                        503  4   a home lacks a part, or its parts do not belong together
+    ├── DatabaseUnusable                 503  4   no answer, or a schema that is not ours
+    ├── Unreachable                      503  4   another machine or service does not answer as it should
+    ├── Busy                             503  4   others are served, or hold the lock: try again
+    ├── SystemLacking                    503  4   this machine gives no process, port, memory or library
+    ├── ClockUnfit                       503  4   the clock went back
     ├── JournalBroken                    503  4   the log of access decisions contradicts itself
     ├── LogHalted                        503  4   the log's state is in doubt: it signs nothing more
     │   ├── LogInconsistent              503  4   ... because what is stored contradicts itself
@@ -212,8 +219,32 @@ class AuditError(AuthnError):
 
 
 class Unavailable(AuthnError):
+    """Raised as one of its kinds. Those without a code of their own bear this one, the only one that a client
+    knows: what lacks is for whoever runs the service, and stands in the sentence."""
+
     code = "assay.unavailable"
     http_status = 503
+
+
+class FileUnusable(Unavailable): ...
+
+
+class HomeUnfit(Unavailable): ...
+
+
+class DatabaseUnusable(Unavailable): ...
+
+
+class Unreachable(Unavailable): ...
+
+
+class Busy(Unavailable): ...
+
+
+class SystemLacking(Unavailable): ...
+
+
+class ClockUnfit(Unavailable): ...
 
 
 class JournalBroken(Unavailable):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from authn.core.config import Settings
-from authn.core.errors import Unavailable
+from authn.core.errors import HomeUnfit
 from signer.device import enrolled_names
 
 
@@ -45,13 +45,13 @@ def own_address(settings: Settings) -> str:
 def require_registry(settings: Settings) -> None:
     """Raises ``Unavailable`` where there is none, which a command that reads must not make."""
     if not has_registry(settings):
-        raise Unavailable(f"{_what_it_is(settings)}, so there is no registry in it")
+        raise HomeUnfit(f"{_what_it_is(settings)}, so there is no registry in it")
 
 
 def require_authorities(settings: Settings) -> None:
     """Raises ``Unavailable``, as ``require_registry``."""
     if not has_authorities(settings):
-        raise Unavailable(f"{_what_it_is(settings)}, so it has neither authorities nor a log")
+        raise HomeUnfit(f"{_what_it_is(settings)}, so it has neither authorities nor a log")
 
 
 def refuse_device_home(
@@ -59,7 +59,7 @@ def refuse_device_home(
 ) -> None:
     """For what makes a service's parts on first use. Raises ``Unavailable`` where only devices live."""
     if devices_of(settings) and not (has_registry(settings) or has_authorities(settings)):
-        raise Unavailable(f"{_what_it_is(settings)}; {instead}")
+        raise HomeUnfit(f"{_what_it_is(settings)}; {instead}")
 
 
 def _what_it_is(settings: Settings) -> str:

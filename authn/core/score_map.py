@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from authn.core.errors import Unavailable
+from authn.core.errors import FileUnusable
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, NotExamined
 
 MAX_PLACES = 200
@@ -96,7 +96,7 @@ def parse_maps(text: str) -> Maps:
     try:
         return _entries(text)
     except (ValueError, TypeError, KeyError, RecursionError) as e:
-        raise Unavailable("what was kept of it cannot be read") from e
+        raise FileUnusable("what was kept of it cannot be read") from e
 
 
 def _entries(text: str) -> Maps:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from authn.core.errors import Unavailable
+from authn.core.errors import Unavailable, Unreachable
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 25.0
@@ -90,9 +90,9 @@ def _answer(request: urllib.request.Request) -> tuple[bytes, str]:
         with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as response:  # noqa: S310 as above
             return response.read(MAX_ANSWER_BYTES), response.headers.get("Location", "")
     except urllib.error.HTTPError as e:
-        raise Unavailable(f"the service answered {e.code}: {_problem(e.read(MAX_ANSWER_BYTES))}") from e
+        raise Unreachable(f"the service answered {e.code}: {_problem(e.read(MAX_ANSWER_BYTES))}") from e
     except (OSError, http.client.HTTPException) as e:
-        raise Unavailable(f"the service does not answer: {e}") from e
+        raise Unreachable(f"the service does not answer: {e}") from e
 
 
 def _problem(body: bytes) -> str:
@@ -117,7 +117,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
         time.sleep(0.1)
     end = " / ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:])
     why = reason if process.poll() is None else f"it ended with exit code {process.returncode}"
-    raise Unavailable(f"the service did not start: {why} ({end or 'its log is empty'})")
+    raise Unreachable(f"the service did not start: {why} ({end or 'its log is empty'})")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

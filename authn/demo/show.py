@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from authn.core.config import load_settings
-from authn.core.errors import SettingsError, Unavailable
+from authn.core.errors import SettingsError, SystemLacking, Unreachable
 from authn.core.media import media_of, open_media
 from authn.demo.service import environment, running_service, verify_over_http
 from authn.demo.variants import Variant, as_jpeg, mark_jpeg, variants
@@ -116,7 +116,7 @@ def _signed(folder: Path, original: bytes, device: DeviceIdentity) -> tuple[byte
     run = spool.stamp_all(lambda request: client.stamp(device.tsa_url, request), device.tsa_roots)
     if len(run.stamped) != len(paths):
         reasons = "; ".join(entry.reason for entry in (*run.waiting, *run.aside))
-        raise Unavailable(f"the time-stamp could not be had: {reasons}")
+        raise Unreachable(f"the time-stamp could not be had: {reasons}")
     return paths[0].read_bytes(), paths[1].read_bytes()
 
 
@@ -147,6 +147,6 @@ def _audit(folder: Path) -> dict[str, Any]:
         check=False,
     )
     if done.returncode != 0:
-        raise Unavailable(f"the audit ended with exit code {done.returncode}: {done.stderr.strip()[-300:]}")
+        raise SystemLacking(f"the audit ended with exit code {done.returncode}: {done.stderr.strip()[-300:]}")
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary

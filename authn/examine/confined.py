@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from authn.core.confinement import Holds
-from authn.core.errors import AuthnError, ExaminationFailed, ReceiptRefused, Unavailable
+from authn.core.errors import AuthnError, Busy, ExaminationFailed, ReceiptRefused, Unavailable
 from authn.core.media import Media, MediaLimits, measured, unparsed
 from authn.core.report import Report
 from authn.core.score_map import Maps, maps_text, parse_maps
@@ -172,7 +172,7 @@ class Confined(Generic[Q, A]):
     @contextlib.contextmanager
     def _my_turn(self) -> Iterator[None]:
         if not self._turn.acquire(timeout=self._timeout_s + self._start_timeout_s):
-            raise Unavailable("the examiner is busy with other files; try again")
+            raise Busy("the examiner is busy with other files; try again")
         try:
             yield
         finally:
@@ -180,7 +180,7 @@ class Confined(Generic[Q, A]):
 
     def _running(self) -> Worker:
         if self._closed.is_set():
-            raise Unavailable("the examiner is closed")
+            raise Busy("the examiner is closed")
         if self._owner != os.getpid():
             # The caller forked after the worker started: the pipe belongs to the parent.
             self._worker, self._owner = None, os.getpid()
@@ -303,7 +303,7 @@ class ConfinedExaminer:
                     lambda: self._idle and self._waiting[0] is ticket, self._patience_s
                 )
                 if not mine:
-                    raise Unavailable("the examiner is busy with other files; try again")
+                    raise Busy("the examiner is busy with other files; try again")
                 one = next((i for i in self._idle if i.ready), self._idle[0])
                 self._idle.remove(one)
             finally:

@@ -19,7 +19,7 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from authn.core.confinement import Holds
-from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, Unavailable
+from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, SystemLacking
 from authn.devices import RegistryView
 from authn.examine.codec import NotOfSchema
 from authn.examine.inside import EXIT_OUT_OF_MEMORY, DeviceAsked, DeviceFound, Plan, Ready, serve
@@ -55,7 +55,7 @@ class Worker:
         try:
             self._process.start()
         except OSError as e:
-            raise Unavailable(f"no worker process can be started: {e.strerror}") from e
+            raise SystemLacking(f"no worker process can be started: {e.strerror}") from e
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
@@ -74,8 +74,8 @@ class Worker:
         if refusal is not None:
             raise refusal
         if expired.is_set():
-            raise Unavailable(f"the examiner was not ready after {start_timeout_s:g} s")
-        raise Unavailable(f"the examiner could not be built: its process {self._epitaph()}")
+            raise SystemLacking(f"the examiner was not ready after {start_timeout_s:g} s")
+        raise SystemLacking(f"the examiner could not be built: its process {self._epitaph()}")
 
     @property
     def alive(self) -> bool:

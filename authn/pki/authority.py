@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from authn.core.config import Settings
-from authn.core.errors import Unavailable
+from authn.core.errors import FileUnusable, HomeUnfit
 from authn.pki import profile
 from authn.pki.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
 from authn.pki.profile import Issuer, StatusAddresses, status_addresses
@@ -114,7 +114,7 @@ def open_authority(settings: Settings, now: datetime | None = None) -> Authority
             _make(folder, now)
     missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
     if missing:
-        raise Unavailable(
+        raise HomeUnfit(
             f"the folder {folder} is incomplete, {', '.join(missing)} is missing: restore it from a backup; "
             "keys are never made anew over old ones"
         )
@@ -145,7 +145,7 @@ def renew_issuing(settings: Settings, now: datetime) -> x509.Certificate:
     folder = settings.home / "pki"
     old = open_authority(settings, now).issuing
     if not all((folder / f"{DEVICE_ROOT}{suffix}").is_file() for suffix in (".key.pem", ".pin")):
-        raise Unavailable(
+        raise HomeUnfit(
             f"the key of the device root is not in {folder}: bring {DEVICE_ROOT}.key.pem and "
             f"{DEVICE_ROOT}.pin back for this, and take them away afterwards"
         )
@@ -160,14 +160,14 @@ def renew_issuing(settings: Settings, now: datetime) -> x509.Certificate:
         start=old.not_valid_before_utc,  # lists say from when on they keep expired certificates
     )
     if new.not_valid_after_utc <= old.not_valid_after_utc or new.subject != old.subject:
-        raise Unavailable(_nothing_gained(new, old, root.certificate))
+        raise HomeUnfit(_nothing_gained(new, old, root.certificate))
     kept = folder / f"{DEVICE_ISSUING}.{old.serial_number:x}.pem"
     try:
         with _locked(settings.home):
             write_durably(kept, old.public_bytes(Encoding.PEM), mode=0o644)
             write_durably(folder / f"{DEVICE_ISSUING}.pem", new.public_bytes(Encoding.PEM), mode=0o644)
     except OSError as e:
-        raise Unavailable(f"the certificate cannot be written in {folder}: {e.strerror}") from e
+        raise FileUnusable(f"the certificate cannot be written in {folder}: {e.strerror}") from e
     return new
 
 
@@ -195,7 +195,7 @@ def _locked(home: Path) -> Iterator[None]:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(home / "pki.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as e:
-        raise Unavailable(f"the home {home} cannot be used: {e.strerror}") from e
+        raise FileUnusable(f"the home {home} cannot be used: {e.strerror}") from e
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
@@ -216,7 +216,7 @@ def _make(folder: Path, now: datetime) -> None:
         new.rename(folder)
         sync_folder(folder.parent)
     except OSError as e:
-        raise Unavailable(f"the authorities cannot be made in {folder.parent}: {e.strerror}") from e
+        raise FileUnusable(f"the authorities cannot be made in {folder.parent}: {e.strerror}") from e
 
 
 def _make_device_tree(folder: Path, now: datetime) -> None:
@@ -257,7 +257,7 @@ def _new_key(folder: Path, role: str) -> ec.EllipticCurvePrivateKey:
     try:
         return create_key(_key_uri(folder, role))
     except SignerError as e:
-        raise Unavailable(f"the key of {role} cannot be made: {e.detail}") from e
+        raise FileUnusable(f"the key of {role} cannot be made: {e.detail}") from e
 
 
 def _open_issuer(folder: Path, role: str) -> Issuer:
@@ -265,9 +265,9 @@ def _open_issuer(folder: Path, role: str) -> Issuer:
     try:
         key = open_key(_key_uri(folder, role))
     except SignerError as e:
-        raise Unavailable(f"the key of {role} cannot be opened: {e.detail}") from e
+        raise FileUnusable(f"the key of {role} cannot be opened: {e.detail}") from e
     if key.public_key() != certificate.public_key():
-        raise Unavailable(f"the key of {role} in {folder} does not belong to its certificate")
+        raise HomeUnfit(f"the key of {role} in {folder} does not belong to its certificate")
     return Issuer(certificate=certificate, key=key)
 
 
@@ -275,18 +275,16 @@ def _verify_below(certificate: x509.Certificate, root: x509.Certificate) -> None
     try:
         certificate.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature) as e:
-        raise Unavailable(
-            f"{certificate.subject.rfc4514_string()} was not issued by the root beside it"
-        ) from e
+        raise HomeUnfit(f"{certificate.subject.rfc4514_string()} was not issued by the root beside it") from e
 
 
 def _read_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except OSError as e:
-        raise Unavailable(f"{path} cannot be read: {e.strerror}") from e
+        raise FileUnusable(f"{path} cannot be read: {e.strerror}") from e
     except ValueError as e:
-        raise Unavailable(f"{path} is not a PEM certificate") from e
+        raise FileUnusable(f"{path} is not a PEM certificate") from e
 
 
 def _write_certificate(folder: Path, role: str, certificate: x509.Certificate) -> None:

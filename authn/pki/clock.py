@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
-from authn.core.errors import Unavailable
+from authn.core.errors import ClockUnfit
 
 TOLERANCE = timedelta(seconds=1)  # as much as a time-stamp's own accuracy
 
@@ -51,7 +51,7 @@ class SteadyClock:
             now = self._clock()
             latest = self._latest or now
             if latest - now > TOLERANCE:
-                raise Unavailable(f"the clock went back, from {latest:%FT%TZ} to {now:%FT%TZ}")
+                raise ClockUnfit(f"the clock went back, from {latest:%FT%TZ} to {now:%FT%TZ}")
             self._latest = max(now, latest)
         return now
 
@@ -59,6 +59,6 @@ class SteadyClock:
         """The sentence for whoever asks whether all is well; None while it is."""
         try:
             self()
-        except Unavailable as e:
+        except ClockUnfit as e:
             return f"{e.detail}; nothing is time-stamped until it was checked"
         return None

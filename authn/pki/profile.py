@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AttributeOID, AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from authn.core.errors import EnrolmentRefused, RequestUnreadable, Unavailable
+from authn.core.errors import EnrolmentRefused, HomeUnfit, RequestUnreadable
 from signer.proof.usages import CLAIM_SIGNING
 
 # Other readers' default lists lack C2PA's own purpose and document signing; without e-mail protection they
@@ -171,7 +171,7 @@ def device_certificate(
     start = max(now - LEAF_SKEW, issuer.certificate.not_valid_before_utc)
     end = min(now + timedelta(days=days), issuer.certificate.not_valid_after_utc)
     if end <= now:
-        raise Unavailable(
+        raise HomeUnfit(
             f"the issuing authority's certificate ended at {issuer.certificate.not_valid_after_utc}"
         )
     subject = _name(DEVICE_ORGANISATION, name, device_id)
@@ -189,7 +189,7 @@ def ocsp_certificate(
     """A leaf that answers for its issuer (RFC 6960, 4.2.2.2) and is itself never asked about."""
     end = min(now + lifetime, issuer.certificate.not_valid_after_utc)
     if end <= now:
-        raise Unavailable(
+        raise HomeUnfit(
             f"the issuing authority's certificate ended at {issuer.certificate.not_valid_after_utc}"
         )
     start = max(now - LEAF_SKEW, issuer.certificate.not_valid_before_utc)

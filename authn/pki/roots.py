@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from authn.core.errors import Unavailable
+from authn.core.errors import FileUnusable
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, read_crl
 from signer.proof.certificates import Certificate, read_pem
 from signer.proof.usages import SIGNER_USAGES
@@ -36,14 +36,14 @@ def load_roots(files: Iterable[Path]) -> tuple[Certificate, ...]:
     for file in files:
         try:
             if file.stat().st_size > MAX_PEM_BYTES:
-                raise Unavailable(f"{file} is too large for a file of root certificates")
+                raise FileUnusable(f"{file} is too large for a file of root certificates")
             listed = read_pem(file.read_bytes())
         except OSError as e:
-            raise Unavailable(f"root certificates cannot be read from {file}: {e.strerror}") from e
+            raise FileUnusable(f"root certificates cannot be read from {file}: {e.strerror}") from e
         except ValueError as e:
-            raise Unavailable(f"{file} holds no usable PEM certificates: {e}") from e
+            raise FileUnusable(f"{file} holds no usable PEM certificates: {e}") from e
         if not listed:
-            raise Unavailable(f"{file} holds no PEM certificate")
+            raise FileUnusable(f"{file} holds no PEM certificate")
         found.update((c.public_bytes(Encoding.DER), c) for c in listed)
     return tuple(found.values())
 
@@ -54,7 +54,7 @@ def load_plain_roots(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
     for root in load_roots(files):
         if not isinstance(root, x509.Certificate):
             named = root.subject.rfc4514_string()
-            raise Unavailable(f"the root {named} is not written as DER has it, and cannot be used here")
+            raise FileUnusable(f"the root {named} is not written as DER has it, and cannot be used here")
         found.append(root)
     return tuple(found)
 
@@ -66,12 +66,12 @@ def load_crls(files: Iterable[Path]) -> tuple[Crl, ...]:
     for file in files:
         try:
             if file.stat().st_size > MAX_CRL_BYTES:
-                raise Unavailable(f"{file} is too large for a revocation list")
+                raise FileUnusable(f"{file} is too large for a revocation list")
             found.append(read_crl(file.read_bytes()))
         except OSError as e:
-            raise Unavailable(f"the revocation list {file} cannot be read: {e.strerror}") from e
+            raise FileUnusable(f"the revocation list {file} cannot be read: {e.strerror}") from e
         except CrlRefused as e:
-            raise Unavailable(f"the revocation list {file} is refused: {e}") from e
+            raise FileUnusable(f"the revocation list {file} is refused: {e}") from e
     return tuple(found)
 
 

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ObjectIdentifier as Oid
 
-from authn.core.errors import Unavailable
+from authn.core.errors import ClockUnfit, HomeUnfit
 
 # An OID without a registry, under the arc of UUIDs (ITU-T X.667): the first 28 bits of the SHA-256 of
 # "urn:assay:tsa-policy:1". No more bits, because encypher-c2pa 1.7.1 calls a token malformed whose policy has
@@ -185,7 +185,7 @@ class TimestampAuthority:
 
     def __post_init__(self) -> None:
         if self.key.public_key() != self.certificate.public_key() or self.key.curve.name != "secp256r1":
-            raise Unavailable("the time-stamp authority's key is not the P-256 key of its certificate")
+            raise HomeUnfit("the time-stamp authority's key is not the P-256 key of its certificate")
 
     def respond(self, request: bytes) -> bytes:
         """A TimeStampResp for a TimeStampReq. Everything that is wrong with a request is a rejection inside
@@ -210,7 +210,7 @@ class TimestampAuthority:
     def _token(self, asked: _Request) -> asn1.TLV:
         try:
             now = self.clock().astimezone(UTC).replace(microsecond=0)
-        except Unavailable as e:
+        except ClockUnfit as e:
             raise _Refused(_TIME_NOT_AVAILABLE, e.detail) from e
         if not self.certificate.not_valid_before_utc <= now <= self.certificate.not_valid_after_utc:
             raise _Refused(_TIME_NOT_AVAILABLE, "the authority's certificate is not valid now")

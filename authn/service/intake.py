@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 
 from authn.core.config import MIN_TOKEN_CHARACTERS, Settings
-from authn.core.errors import AttestationRefused, CredentialsMissing, EnrolmentRefused, Unavailable
+from authn.core.errors import AttestationRefused, CredentialsMissing, EnrolmentRefused, FileUnusable
 from authn.devices import DeviceRecord
 from authn.devices.registry import EnrolledDevice, Evidence, Registry
 from authn.pki.authority import Authority
@@ -107,7 +107,7 @@ def open_enrolment_token(settings: Settings) -> str:
                 create_durably(path, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n")
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as e:
-        raise Unavailable(f"the enrolment token {path} cannot be read or made: {e}") from e
+        raise FileUnusable(f"the enrolment token {path} cannot be read or made: {e}") from e
     if len(token) < MIN_TOKEN_CHARACTERS:
-        raise Unavailable(f"the enrolment token in {path} is shorter than {MIN_TOKEN_CHARACTERS} characters")
+        raise FileUnusable(f"the enrolment token in {path} is shorter than {MIN_TOKEN_CHARACTERS} characters")
     return token

@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy import Engine, select
 
 from authn.core.config import Settings
-from authn.core.errors import Unavailable
+from authn.core.errors import DatabaseUnusable
 from authn.devices.ocsp import Responder
 from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
@@ -57,7 +57,7 @@ class Services:
         try:
             with reading(self.engine) as connection:
                 connection.execute(select(1))
-        except Unavailable as e:
+        except DatabaseUnusable as e:
             reasons.append(e.detail)
         if not now < self.authority.issuing.not_valid_after_utc:
             reasons.append("the issuing authority's certificate has ended")

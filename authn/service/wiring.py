@@ -83,7 +83,7 @@ def open_logs(
 ) -> LogTrust:
     """The logs whose receipts count beside this home's own and those of its devices' services, and the
     witnesses: given one by one, or by a policy. Raises ``Unavailable`` for what cannot be read."""
-    from authn.core.errors import NoteError, Unavailable
+    from authn.core.errors import FileUnusable, NoteError
     from authn.core.homes import held
     from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
     from authn.tlog.format.policy import read_policy
@@ -99,7 +99,7 @@ def open_logs(
             return LogTrust.of_policy(read_policy(policy_file), logs)
         return LogTrust(logs=logs, witnesses=witnesses, quorum=quorum)
     except (OSError, UnicodeDecodeError, NoteError) as e:
-        raise Unavailable(f"the key of a log or witness cannot be read: {e}") from e
+        raise FileUnusable(f"the key of a log or witness cannot be read: {e}") from e
 
 
 def open_roots(

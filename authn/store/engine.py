@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from authn.core.errors import Unavailable
+from authn.core.errors import DatabaseUnusable, SystemLacking
 
 BUSY_TIMEOUT_S = 20
 # secure_delete: a report that was deleted leaves no readable bytes in the file.
@@ -57,7 +57,7 @@ def _postgresql(url: str) -> Engine:
     try:
         return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
     except ModuleNotFoundError as e:
-        raise Unavailable("PostgreSQL needs a driver: pip install 'assay[postgresql]'") from e
+        raise SystemLacking("PostgreSQL needs a driver: pip install 'assay[postgresql]'") from e
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
     except SQLAlchemyError as e:
-        raise _unavailable(e) from e
+        raise _unusable(e) from e
 
 
 @contextmanager
@@ -77,11 +77,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
         with engine.execution_options(assay_writes=True).begin() as connection:
             yield connection
     except SQLAlchemyError as e:
-        raise _unavailable(e) from e
+        raise _unusable(e) from e
 
 
-def _unavailable(e: SQLAlchemyError) -> Unavailable:
-    return Unavailable(f"the database cannot be used ({type(e).__name__})")
+def _unusable(e: SQLAlchemyError) -> DatabaseUnusable:
+    return DatabaseUnusable(f"the database cannot be used ({type(e).__name__})")
 
 
 def _make_private_file(url: str) -> None:
@@ -91,7 +91,7 @@ def _make_private_file(url: str) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as e:
-        raise Unavailable(f"the database file {path} cannot be opened: {e.strerror}") from e
+        raise DatabaseUnusable(f"the database file {path} cannot be opened: {e.strerror}") from e
 
 
 def _on_connect(connection: Any, _record: object) -> None:
@@ -115,7 +115,7 @@ def _migrate(engine: Engine) -> None:
             connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
         found = _revision(connection)
         if found is not None and found not in _known_revisions():
-            raise Unavailable(f"the database has schema {found}, made by a newer version than this one")
+            raise DatabaseUnusable(f"the database has schema {found}, made by a newer version than this one")
         if found != HEAD:
             _upgrade(connection)
 

@@ -31,7 +31,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.exceptions import NotImplemented as NotKnown
 
-from authn.core.errors import AuthnError, MediaTooLarge, Unavailable
+from authn.core.errors import AuthnError, Busy, MediaTooLarge
 from authn.web.lanes import Held, Lane, Limits
 from authn.web.screening import REFUSAL
 
@@ -216,7 +216,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         size = sum(r.body_bytes_received for r in requests if not r.error)
         fits = self.server.held.set(id(self), size, upload=any(r.upload for r in requests))
         if not fits and unfinished is not None:
-            self.cut_off(Unavailable(TOO_MANY))
+            self.cut_off(Busy(TOO_MANY))
 
     def _flush_some(self, do_close: bool = True) -> bool:
         sent = bool(super()._flush_some(do_close=do_close))
@@ -260,7 +260,7 @@ class Front(TcpWSGIServer):  # type: ignore[misc]
             lane = "health" if request.health else "read" if reading else "act"
             self._lanes[lane].add(channel)
         elif not self._lanes["upload"].add(channel):
-            request.error = Unavailable(TOO_MANY)
+            request.error = Busy(TOO_MANY)
             self._lanes["read"].add(channel)
 
     def handle_accept(self) -> None:

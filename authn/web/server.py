@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from authn.core.config import Settings
-from authn.core.errors import Unavailable
+from authn.core.errors import SystemLacking
 from authn.core.visible import visible
 from authn.service.services import Services
 from authn.service.wiring import check_services, open_services
@@ -54,7 +54,9 @@ def _check_port(settings: Settings) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as e:
-        raise Unavailable(f"{settings.host} port {settings.port} cannot be listened on: {e.strerror}") from e
+        raise SystemLacking(
+            f"{settings.host} port {settings.port} cannot be listened on: {e.strerror}"
+        ) from e
 
 
 class _Server(Supervised):

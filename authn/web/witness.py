@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 
-from authn.core.errors import Unavailable
+from authn.core.errors import SystemLacking, Unavailable
 from authn.core.visible import visible
 from authn.tlog.witness.witness import MAX_BODY_BYTES, Answer, Witness
 from authn.web.processes import Supervised
@@ -52,7 +52,7 @@ def serve_witness(open_witness: Callable[[], Witness], host: str, port: int) -> 
     try:
         listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as e:
-        raise Unavailable(f"{host} port {port} cannot be listened on: {e.strerror}") from e
+        raise SystemLacking(f"{host} port {port} cannot be listened on: {e.strerror}") from e
     _Server(open_witness, listener, f"http://{host}:{listener.getsockname()[1]}/").run()
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import authn
 import authn.core.errors
 import detector.core.errors
 import signer.core.errors
@@ -15,6 +17,16 @@ import signer.core.errors
 TREES = (authn.core.errors, detector.core.errors, signer.core.errors)
 # Kinds that only narrow a parent's code for the module that raises and reads them.
 NARROWER = {"authn.pki.chains"}
+# What lacks tells the one who runs the service; to a client all of it is "not now".
+CAUSES = {
+    authn.core.errors.FileUnusable,
+    authn.core.errors.HomeUnfit,
+    authn.core.errors.DatabaseUnusable,
+    authn.core.errors.Unreachable,
+    authn.core.errors.Busy,
+    authn.core.errors.SystemLacking,
+    authn.core.errors.ClockUnfit,
+}
 CODE = re.compile(r"^[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)+$")
 
 
@@ -58,9 +70,16 @@ def test_the_statuses_in_the_drawing_are_those_of_the_classes() -> None:
 
 def test_codes_are_dotted_and_tell_the_errors_of_a_package_apart() -> None:
     for module in TREES:
-        codes = [c.code for c in classes(module)]  # type: ignore[attr-defined]
+        codes = [c.code for c in classes(module) if c not in CAUSES]  # type: ignore[attr-defined]
         assert len(codes) == len(set(codes))
         assert all(CODE.match(code) for code in codes)
+
+
+def test_what_is_unavailable_is_raised_by_its_cause_and_told_by_one_code() -> None:
+    assert {c.code for c in CAUSES} == {authn.core.errors.Unavailable.code}
+    assert all(c.__mro__[1] is authn.core.errors.Unavailable for c in CAUSES)
+    sources = {p: p.read_text(encoding="utf-8") for p in Path(authn.__path__[0]).rglob("*.py")}
+    assert [p for p, text in sources.items() if re.search(r"raise Unavailable\b", text)] == []
 
 
 @pytest.mark.parametrize("package", ["authn", "detector", "signer"])

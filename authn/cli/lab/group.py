@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from authn.core.errors import Unavailable
+from authn.core.errors import FileUnusable, SystemLacking
 
 
 class LabGroup(click.Group):
@@ -22,8 +22,10 @@ class LabGroup(click.Group):
             if e.errno == errno.EPIPE:  # whoever read the output left; click answers that
                 raise
             what = e.filename if isinstance(e.filename, str) else "a file"
-            raise Unavailable(f"{what} cannot be used: {e.strerror or e}") from e
+            raise FileUnusable(f"{what} cannot be used: {e.strerror or e}") from e
         except (MemoryError, RuntimeError) as e:
             if isinstance(e, RuntimeError) and "allocate memory" not in str(e):  # how torch says it
                 raise
-            raise Unavailable("there is not enough memory for this; ask for fewer or smaller pictures") from e
+            raise SystemLacking(
+                "there is not enough memory for this; ask for fewer or smaller pictures"
+            ) from e

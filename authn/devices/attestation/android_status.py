@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from authn.core.errors import Unavailable
+from authn.core.errors import FileUnusable
 
 MAX_BYTES = 64 << 20
 SERIAL = re.compile(r"[0-9a-f]{1,64}")
@@ -23,7 +23,7 @@ def read_status(files: Sequence[Path], *, now: datetime, hours: int) -> dict[str
     """Serial number (lower-case hexadecimal without leading zeros) -> what is wrong with it, of all files
     together. Raises ``Unavailable`` for none, one that cannot be read or one older than ``hours``."""
     if not files:
-        raise Unavailable("there is no list of revoked Android keys (setting android_status)")
+        raise FileUnusable("there is no list of revoked Android keys (setting android_status)")
     found: dict[str, str] = {}
     for file in files:
         found |= _read(file, now, timedelta(hours=hours))
@@ -36,17 +36,19 @@ def _read(file: Path, now: datetime, most: timedelta) -> dict[str, str]:
             data = f.read(MAX_BYTES + 1)
         changed = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     except OSError as e:
-        raise Unavailable(f"the list of revoked Android keys {file} cannot be read: {e.strerror}") from e
+        raise FileUnusable(f"the list of revoked Android keys {file} cannot be read: {e.strerror}") from e
     except (OverflowError, ValueError) as e:  # a file system can hold a time that no calendar here has
-        raise Unavailable(f"the list of revoked Android keys {file} has an impossible time") from e
+        raise FileUnusable(f"the list of revoked Android keys {file} has an impossible time") from e
     if len(data) > MAX_BYTES:
-        raise Unavailable(f"the list of revoked Android keys {file} is too large")
+        raise FileUnusable(f"the list of revoked Android keys {file} is too large")
     if not -MAX_AHEAD <= now - changed <= most:
-        raise Unavailable(f"the list of revoked Android keys is of {changed:%Y-%m-%d %H:%M}Z: fetch it again")
+        raise FileUnusable(
+            f"the list of revoked Android keys is of {changed:%Y-%m-%d %H:%M}Z: fetch it again"
+        )
     try:
         return parse_status(data)
     except ValueError as e:
-        raise Unavailable(f"{file} is not Google's list of revoked Android keys: {e}") from e
+        raise FileUnusable(f"{file} is not Google's list of revoked Android keys: {e}") from e
 
 
 def parse_status(data: bytes) -> dict[str, str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.core.config import Settings
-from authn.core.errors import Unavailable
+from authn.core.errors import FileUnusable
 from authn.devices.attestation.android_key import FMT as ANDROID_KEY
 from authn.devices.attestation.android_roots import google_root_keys
 from authn.devices.attestation.android_status import read_status
@@ -49,7 +49,7 @@ def why_not_usable(terms: Terms, now: datetime) -> str:
         return ""
     try:
         read_status(terms.android.status_lists, now=now, hours=terms.android.status_hours)
-    except Unavailable as e:
+    except FileUnusable as e:
         return e.detail
     return ""
 

@@ -23,7 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from authn.core.config import Settings
-from authn.core.errors import CredentialsRefused, SettingsError, Unavailable
+from authn.core.errors import CredentialsRefused, SettingsError, Unreachable
 from authn.service.access import Kind, Principal
 from authn.service.access.scopes import SCOPES
 
@@ -66,7 +66,7 @@ class IssuerKeys:
             if self._keys is None or self._is_older_than(KEYS_LAST_S) or not _fitting(self._keys, key_id):
                 self._renew()
             if self._keys is None:
-                raise Unavailable("the keys of the token's issuer cannot be read; try again")
+                raise Unreachable("the keys of the token's issuer cannot be read; try again")
             if not (found := _fitting(self._keys, key_id)):
                 raise CredentialsRefused("the token is signed with a key that its issuer does not have")
             return KeySet(found)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from authn.core.errors import NoteError, Unavailable
+from authn.core.errors import FileUnusable, NoteError
 from authn.tlog.format.cosignature import WitnessKey, parse_witness_key
 from authn.tlog.format.note import VerifyingKey, parse_vkey
 
@@ -89,9 +89,9 @@ def read_policy(path: Path) -> WitnessPolicy:
         with path.open("rb") as file:
             return parse_policy(file.read(MAX_CHARACTERS + 1).decode("utf-8"))
     except (OSError, UnicodeDecodeError) as e:
-        raise Unavailable(f"the policy {path} cannot be read") from e
+        raise FileUnusable(f"the policy {path} cannot be read") from e
     except NoteError as e:
-        raise Unavailable(f"the policy {path} cannot be used: {e.detail}") from e
+        raise FileUnusable(f"the policy {path} cannot be used: {e.detail}") from e
 
 
 class _Reading:

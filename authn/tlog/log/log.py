@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from sqlalchemy import Engine
 
-from authn.core.errors import LogHalted, LogInconsistent, NoteError, NotFound, Unavailable
+from authn.core.errors import FileUnusable, LogHalted, LogInconsistent, NoteError, NotFound
 from authn.tlog.format.checkpoint import Checkpoint
 from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.note import SigningKey, VerifyingKey, sign, verify
@@ -84,7 +84,7 @@ class Log:
         except FileExistsError:
             return
         except OSError as e:
-            raise Unavailable(f"{self._halt_file} cannot be written: {e.strerror}") from e
+            raise FileUnusable(f"{self._halt_file} cannot be written: {e.strerror}") from e
 
     def append(self, entries: Sequence[LogEntry]) -> tuple[Receipt, ...]:
         """See ``Sequencer.append``."""
@@ -191,7 +191,7 @@ def open_log(engine: Engine, key_file: Path, origin: str, policy: WitnessPolicy 
         except NoteError as e:
             raise LogHalted(f"the key {key_file} is not the one of the log {name}") from e
     if policy is not None and policy.logs and key.verifier not in policy.logs:
-        raise Unavailable("the witness policy names other logs than this one")
+        raise FileUnusable("the witness policy names other logs than this one")
     return Log(engine, key, key_file.with_name(HALT_FILE), policy, watermark)
 
 
@@ -210,7 +210,7 @@ def _make_key(path: Path) -> None:
     except FileExistsError:
         raise
     except OSError as e:
-        raise Unavailable(f"the log's key {path} cannot be written: {e.strerror}") from e
+        raise FileUnusable(f"the log's key {path} cannot be written: {e.strerror}") from e
 
 
 def _load_key(path: Path, name: str) -> SigningKey:

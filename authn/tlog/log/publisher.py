@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
-from authn.core.errors import AuthnError, SplitView, Unavailable
+from authn.core.errors import AuthnError, FileUnusable, SplitView
 from authn.tlog.format.policy import PolicyWitness, WitnessPolicy
 from authn.tlog.log.feeder import Exchange, NoCosignature, ask, evidence, exchange_capped
 from authn.tlog.log.log import Log
@@ -136,7 +136,7 @@ class Publisher:
         try:
             fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
-            raise Unavailable(f"{self._lock_file} cannot be opened: {e.strerror}") from e
+            raise FileUnusable(f"{self._lock_file} cannot be opened: {e.strerror}") from e
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from authn.core.errors import LogInconsistent, NotFound, Unavailable
+from authn.core.errors import DatabaseUnusable, LogInconsistent, NotFound
 from authn.store.engine import reading, writing
 from authn.store.schema import (
     captures,
@@ -173,7 +173,7 @@ class SqlStorage:
             connection.rollback()  # what was committed is not touched by this
             clean = True
         except SQLAlchemyError as e:
-            raise Unavailable(f"the log's database cannot be used ({type(e).__name__})") from e
+            raise DatabaseUnusable(f"the log's database cannot be used ({type(e).__name__})") from e
         finally:
             if not clean:
                 self.close()
@@ -223,7 +223,7 @@ class SqlStorage:
         try:
             found = Path(self._engine.url.database or "").stat()
         except OSError as e:
-            raise Unavailable(f"the log's database file is not there: {e.strerror}") from e
+            raise DatabaseUnusable(f"the log's database file is not there: {e.strerror}") from e
         return found.st_dev, found.st_ino
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from authn.core.errors import LogInconsistent, NoteError, Unavailable
+from authn.core.errors import FileUnusable, LogInconsistent, NoteError
 from authn.tlog.format.checkpoint import Checkpoint, parse
 from signer.core.durable import write_durably
 
@@ -44,7 +44,7 @@ class Watermark:
         except FileNotFoundError:
             return None
         except OSError as e:
-            raise Unavailable(f"{self._path} cannot be read: {e.strerror}") from e
+            raise FileUnusable(f"{self._path} cannot be read: {e.strerror}") from e
         except (UnicodeDecodeError, NoteError) as e:
             raise LogInconsistent(f"{self._path} is no mark of a log; {WAY_OUT}") from e
 
@@ -58,7 +58,7 @@ class Watermark:
                 try:
                     write_durably(self._path, reached.text().encode())
                 except OSError as e:
-                    raise Unavailable(f"{self._path} cannot be written: {e.strerror}") from e
+                    raise FileUnusable(f"{self._path} cannot be written: {e.strerror}") from e
             self._kept = max(reached.size, -1 if known is None else known.size)
 
     def check(self, origin: str, size: int | None, root_at: RootAt) -> None:
@@ -95,7 +95,7 @@ class Watermark:
         try:
             fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
-            raise Unavailable(f"{lock} cannot be opened: {e.strerror}") from e
+            raise FileUnusable(f"{lock} cannot be opened: {e.strerror}") from e
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from authn.core.errors import LogContradiction, NoteError, Unavailable
+from authn.core.errors import HomeUnfit, LogContradiction, NoteError
 from authn.tlog.format.checkpoint import parse as parse_checkpoint
 from authn.tlog.format.cosignature import signed_at
 from authn.tlog.format.entry import VERSION, EntryKind, parse_leaf
@@ -143,7 +143,7 @@ class Monitor:
         state = self._folder.load()
         leaf = next((f.leaf for f in state.at.found if f.index == sighting.index), None) if state else None
         if state is None or leaf is None:
-            raise Unavailable("the monitor has not seen that entry")
+            raise HomeUnfit("the monitor has not seen that entry")
         text = included(leaf.encode(), sighting.index, self._signed(state.note), self._remote.tile)
         return str(self._folder.keep(f"unasked-{sighting.index}", text))
 
@@ -187,7 +187,7 @@ class Monitor:
         if state is None:
             return State(origin=new.checkpoint.origin)
         if state.origin != new.checkpoint.origin:
-            raise Unavailable(f"this folder is about the log {state.origin}, not {new.checkpoint.origin}")
+            raise HomeUnfit(f"this folder is about the log {state.origin}, not {new.checkpoint.origin}")
         return state
 
     def _searching(self, state: State, owned: Owned) -> State:

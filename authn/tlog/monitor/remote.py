@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Callable
 
-from authn.core.errors import ReceiptRefused, Unavailable
+from authn.core.errors import ReceiptRefused, Unreachable
 from authn.core.exchange import HttpAnswer, exchange
 from authn.tlog.format.merkle import HASH_BYTES
 from authn.tlog.format.note import MAX_CHARACTERS
@@ -54,7 +54,7 @@ class RemoteLog:
         try:
             return self.leaves(bundle, at + 1)[at]
         except WronglyServed as e:
-            raise Unavailable(f"the log does not serve the entry: {e}") from e
+            raise Unreachable(f"the log does not serve the entry: {e}") from e
 
     def inclusion(self, index: int) -> Inclusion:
         """The log's newest proof that it has an entry, not verified; Assay's own and no part of tlog-tiles.
@@ -95,16 +95,16 @@ class RemoteLog:
         try:
             answer = self._get(f"{self._url}/{path}", max_bytes)
         except (OSError, http.client.HTTPException) as e:
-            raise Unavailable(f"the log at {self._url} cannot be reached ({type(e).__name__})") from e
+            raise Unreachable(f"the log at {self._url} cannot be reached ({type(e).__name__})") from e
         if answer.status == http.HTTPStatus.NOT_FOUND:
             return None
         if answer.status != http.HTTPStatus.OK:
-            raise Unavailable(f"the log at {self._url} answers {answer.status} for {path}")
+            raise Unreachable(f"the log at {self._url} answers {answer.status} for {path}")
         return answer.content
 
 
 def _missing(what: str) -> bytes:
-    raise Unavailable(f"the log does not serve {what}")
+    raise Unreachable(f"the log does not serve {what}")
 
 
 def _text(content: bytes) -> str:

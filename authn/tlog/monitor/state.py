@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from authn.core.errors import Unavailable
+from authn.core.errors import Busy, FileUnusable
 from authn.tlog.format.merkle import Frontier
 from signer.core.durable import create_durably, write_durably
 
@@ -81,12 +81,12 @@ class StateFolder:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
-            raise Unavailable(f"the folder {self._folder} cannot be used: {e.strerror}") from e
+            raise FileUnusable(f"the folder {self._folder} cannot be used: {e.strerror}") from e
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError as e:
-            raise Unavailable(f"another monitor uses the folder {self._folder}") from e
+            raise Busy(f"another monitor uses the folder {self._folder}") from e
         finally:
             os.close(fd)
 
@@ -98,9 +98,9 @@ class StateFolder:
         except FileNotFoundError:
             return None
         except OSError as e:
-            raise Unavailable(f"{path} cannot be read: {e.strerror}") from e
+            raise FileUnusable(f"{path} cannot be read: {e.strerror}") from e
         except (ValueError, KeyError, TypeError, RecursionError) as e:
-            raise Unavailable(
+            raise FileUnusable(
                 f"{path} is damaged; keep it, and begin with another folder to read the log from its start"
             ) from e
 
@@ -117,14 +117,14 @@ class StateFolder:
         except FileExistsError:
             pass
         except OSError as e:
-            raise Unavailable(f"{path} cannot be written: {e.strerror}") from e
+            raise FileUnusable(f"{path} cannot be written: {e.strerror}") from e
         return path
 
     def _write(self, name: str, content: bytes) -> None:
         try:
             write_durably(self._folder / name, content)
         except OSError as e:
-            raise Unavailable(f"{self._folder / name} cannot be written: {e.strerror}") from e
+            raise FileUnusable(f"{self._folder / name} cannot be written: {e.strerror}") from e
 
 
 def _parsed(members: dict[str, object]) -> State:

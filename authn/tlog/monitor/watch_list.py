@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from authn.core.errors import Unavailable
+from authn.core.errors import FileUnusable
 from authn.tlog.format.entry import Leaf, tag
 
 MAX_PEM_BYTES = 1 << 20
@@ -78,7 +78,7 @@ def _files(path: Path) -> tuple[Path, ...]:
         return (path / "chain.pem", *sorted((path / ASKED_FOLDER).glob("*.pem")))
     found = tuple(sorted(path.glob("*.pem")))
     if not found:
-        raise Unavailable(f"{path} holds no certificate (*.pem)")
+        raise FileUnusable(f"{path} holds no certificate (*.pem)")
     return found
 
 
@@ -91,9 +91,9 @@ def _certificates(file: Path) -> list[x509.Certificate]:
         with file.open("rb") as f:
             return x509.load_pem_x509_certificates(f.read(MAX_PEM_BYTES))
     except OSError as e:
-        raise Unavailable(f"{file} cannot be read: {e.strerror}") from e
+        raise FileUnusable(f"{file} cannot be read: {e.strerror}") from e
     except ValueError as e:
-        raise Unavailable(f"{file} holds no certificates in PEM") from e
+        raise FileUnusable(f"{file} holds no certificates in PEM") from e
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
@@ -102,4 +102,4 @@ def _is_ca(certificate: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         return False
     except (ValueError, UnsupportedAlgorithm) as e:
-        raise Unavailable("a certificate that was asked for has extensions that cannot be read") from e
+        raise FileUnusable("a certificate that was asked for has extensions that cannot be read") from e

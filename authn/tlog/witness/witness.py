@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from authn.core.errors import NoteError, Unavailable
+from authn.core.errors import DatabaseUnusable, NoteError
 from authn.tlog.format.checkpoint import Checkpoint
 from authn.tlog.format.checkpoint import parse as parse_checkpoint
 from authn.tlog.format.cosignature import Cosigner
@@ -177,7 +177,7 @@ class Witness:
             finally:
                 connection.close()
         except sqlite3.Error as e:
-            raise Unavailable(f"the witness's database cannot be used ({type(e).__name__})") from e
+            raise DatabaseUnusable(f"the witness's database cannot be used ({type(e).__name__})") from e
 
 
 def _keep(connection: sqlite3.Connection, asked: _Asked, kind: str, held: str) -> None:

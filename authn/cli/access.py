@@ -11,10 +11,10 @@ import click
 from authn.cli.out import say, say_json
 from authn.core.config import load_settings
 from authn.core.homes import refuse_device_home, require_registry
+from authn.core.instants import utc_now
 from authn.core.report import instant
 from authn.core.visible import visible
 from authn.service.access.scopes import SCOPES, parse_scopes
-from authn.service.wiring import utc_now
 
 if TYPE_CHECKING:
     from authn.service.access.keys import ApiKey, ApiKeys

@@ -18,10 +18,10 @@ from authn.cli.given import Instant
 from authn.cli.out import is_terminal, redraw, say, say_json
 from authn.core.config import Settings, load_settings
 from authn.core.evidence import Outcome
+from authn.core.instants import utc_now
 from authn.core.media import MediaLimits
 from authn.devices import DeviceRecord
 from authn.examine.confining import is_debugged, readable_paths, without_secrets
-from authn.service.wiring import utc_now
 
 if TYPE_CHECKING:
     from authn.audit.conduct import Finished
@@ -140,7 +140,7 @@ def _open_examiner(
     registry: RegistryView | None,
 ) -> Examines:
     """Runs in each worker."""
-    from authn.service.wiring import open_examiner
+    from authn.examine.opening import open_examiner
 
     return open_examiner(
         settings,
@@ -152,7 +152,7 @@ def _open_examiner(
 
 
 def _devices(settings: Settings) -> Iterable[DeviceRecord] | None:
-    from authn.service.wiring import registry_if_any
+    from authn.examine.trust import registry_if_any
 
     registry = registry_if_any(settings)
     return None if registry is None else registry.list()

@@ -55,7 +55,7 @@ def _bundle(
 ) -> bytes:
     from authn.examine.bundle import Basis, device_of, write_bundle
     from authn.examine.statements import default_policy
-    from authn.service.wiring import registry_if_any
+    from authn.examine.trust import registry_if_any
 
     registry = registry_if_any(settings)
     basis = Basis(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authn.cli.out import say
-from authn.service.wiring import utc_now
+from authn.core.instants import utc_now
 
 if TYPE_CHECKING:
     from authn.demo.show import Show, Shown

@@ -13,10 +13,9 @@ from authn.cli.out import say, say_json
 from authn.core.config import Settings, load_settings
 from authn.core.errors import BadRequest
 from authn.core.homes import devices_of, has_registry, refuse_device_home, require_registry
-from authn.core.instants import parse_instant
+from authn.core.instants import parse_instant, utc_now
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.pki.crl import Cause
-from authn.service.wiring import utc_now
 
 if TYPE_CHECKING:
     from authn.devices.registry import Registry

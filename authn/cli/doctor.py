@@ -8,8 +8,8 @@ import click
 
 from authn.cli.out import say, say_json
 from authn.core.config import load_settings
+from authn.core.instants import utc_now
 from authn.doctor.checks import Check, State, examine_machine
-from authn.service.wiring import utc_now
 
 WORDS = {State.OK: "good", State.NOTE: "note", State.PROBLEM: "PROBLEM"}
 CANNOT_RUN = 4

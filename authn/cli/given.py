@@ -66,7 +66,7 @@ class Given:
         return settings.heuristics and not self.no_heuristics
 
     def roots(self, settings: Settings) -> TrustRoots:
-        from authn.service.wiring import open_roots
+        from authn.examine.trust import open_roots
 
         return open_roots(
             settings,
@@ -81,7 +81,7 @@ class Given:
 
 def _open_examiner(registry: RegistryView | None, *, given: Given, settings: Settings) -> Examiner:
     """Runs in the confined process."""
-    from authn.service.wiring import open_examiner
+    from authn.examine.opening import open_examiner
 
     return open_examiner(
         settings,
@@ -102,7 +102,7 @@ def given_logs(
     log_policy: Path | None,
 ) -> LogTrust:
     """The values of ``log_options``. Raises ``Unavailable``; click's usage error where they contradict."""
-    from authn.service.wiring import open_logs
+    from authn.examine.trust import open_logs
 
     if log_policy is not None and (witness_keys or quorum != 1):
         raise click.UsageError(

@@ -66,7 +66,7 @@ def receipt(config_file: str | None, index: int, cose: bool, out: Path | None) -
 
     A receipt holds the salt: it tells whoever has the record, or guesses it, what the entry is about.
     """
-    from authn.service.wiring import utc_now
+    from authn.core.instants import utc_now
     from signer.core.durable import write_durably
 
     if out is not None:

@@ -26,8 +26,9 @@ def crl(config_file: str | None, out: Path | None) -> None:
     It is made anew where the last one is ten minutes old or something was revoked since. An existing list
     is replaced; any other file is left and the call refused.
     """
+    from authn.core.instants import utc_now
     from authn.pki.authority import open_authority
-    from authn.service.wiring import open_revocations, utc_now
+    from authn.service.wiring import open_revocations
     from signer.core.durable import write_new
 
     settings = load_settings(config_file)
@@ -56,8 +57,8 @@ def renew(config_file: str | None) -> None:
     The key of the device root has to be in the home for it. Start the service again afterwards: until then it
     issues below the old certificate. Nothing that was issued before has to change.
     """
+    from authn.core.instants import utc_now
     from authn.pki.authority import renew_issuing
-    from authn.service.wiring import utc_now
 
     settings = load_settings(config_file)
     require_authorities(settings)

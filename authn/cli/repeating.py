@@ -47,7 +47,7 @@ def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as
 
 def _open_examiner(registry: RegistryView | None, *, data: bytes, settings: Settings) -> Examiner:
     """Runs in the confined process, which reads the bundle for itself: certificates travel as bytes only."""
-    from authn.service.wiring import examiner_over
+    from authn.examine.opening import examiner_over
 
     basis = read_bundle(data, settings.max_media_bytes).basis
     return examiner_over(

@@ -69,7 +69,7 @@ def verify(
 
     Exits 0; 1 where --fail-on applies; 3 where a file cannot be examined; 4 where nothing can run.
     """
-    from authn.service.wiring import registry_if_any
+    from authn.examine.trust import registry_if_any
 
     settings, given = load_settings(ctx.obj), Given(**options)
     if bundle_file is not None:

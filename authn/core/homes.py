@@ -12,6 +12,8 @@ from authn.core.config import Settings
 from authn.core.errors import HomeUnfit
 from signer.device import enrolled_names
 
+LOG_VKEY = "log.vkey"  # in a service's ``pki``, for verifiers: what a receipt verifies with
+
 
 def devices_of(settings: Settings) -> tuple[str, ...]:
     """Names of the devices whose keys this home holds."""

@@ -22,6 +22,11 @@ _RFC3339 = re.compile(
 _LOCAL = re.compile(_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}(?:\.\d{1,30})?)?", re.ASCII)
 
 
+def utc_now() -> datetime:
+    """The one clock of this program; everything else gets the time as a parameter."""
+    return datetime.now(UTC)
+
+
 def utc_of(text: str) -> datetime:
     """Raises ``ValueError`` with a sentence that goes after the text itself: "is not ...", "lies ...".
 

@@ -69,6 +69,6 @@ def readable_paths(settings: Settings) -> tuple[Path, ...]:
 
 
 def _open(registry: RegistryView | None, *, settings: Settings, heuristics: bool) -> Examiner:
-    from authn.service.wiring import open_examiner
+    from authn.examine.opening import open_examiner
 
     return open_examiner(settings, registry=registry, heuristics=heuristics)

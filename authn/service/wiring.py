@@ -1,35 +1,28 @@
-"""The only place that builds long-lived objects out of settings."""
+"""The only place that builds a service's long-lived objects out of settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing, suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from authn.core.config import Settings
+from authn.core.homes import LOG_VKEY
+from authn.core.instants import utc_now
 from authn.examine.confining import confined_examiner
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Engine
 
     from authn.devices import RegistryView
-    from authn.devices.registry import Registry
     from authn.devices.revocation import Revocations, Revoked
-    from authn.examine.examiner import Examiner
-    from authn.examine.statements import Policy
     from authn.pki.authority import Authority
-    from authn.pki.roots import TrustRoots
-    from authn.provenance.logs import LogTrust
     from authn.service.enrolments import Enrolments
     from authn.service.examinations import WarmExaminer
     from authn.service.intake import Intake
     from authn.service.services import Services
-    from authn.sources import HeuristicSource
     from authn.tlog.format.policy import WitnessPolicy
     from authn.tlog.log.log import Log
     from authn.tlog.log.publisher import Publisher
@@ -37,145 +30,6 @@ if TYPE_CHECKING:
     Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
 
 LOG_KEY = "log.key.pem"
-LOG_VKEY = "log.vkey"  # for verifiers: what a receipt verifies with
-
-
-def utc_now() -> datetime:
-    """The one clock of the service; everything else gets the time as a parameter."""
-    return datetime.now(UTC)
-
-
-def open_examiner(
-    settings: Settings,
-    *,
-    signer_roots: tuple[Path, ...] | None = None,
-    tsa_roots: tuple[Path, ...] | None = None,
-    crls: tuple[Path, ...] = (),
-    registry: RegistryView | None = None,
-    logs: LogTrust | None = None,
-    heuristics: bool = True,
-) -> Examiner:
-    """Engines, policy and sources. Roots that are given replace the configured ones and this home's own;
-    without ``logs``, receipts of this home's own log count.
-
-    Needs no database and no running service. Raises ``Unavailable`` for roots that cannot be read. Not to be
-    shared across a fork.
-    """
-    from authn.examine.statements import default_policy
-
-    roots = open_roots(settings, signer_roots=signer_roots, tsa_roots=tsa_roots, crls=crls)
-    return examiner_over(
-        settings,
-        roots=roots,
-        policy=default_policy(),
-        registry=registry,
-        logs=logs or open_logs(settings),
-        heuristics=heuristics,
-    )
-
-
-def open_logs(
-    settings: Settings,
-    log_keys: tuple[str, ...] = (),
-    witness_keys: tuple[str, ...] = (),
-    quorum: int = 1,
-    policy_file: Path | None = None,
-) -> LogTrust:
-    """The logs whose receipts count beside this home's own and those of its devices' services, and the
-    witnesses: given one by one, or by a policy. Raises ``Unavailable`` for what cannot be read."""
-    from authn.core.errors import FileUnusable, NoteError
-    from authn.core.homes import held
-    from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
-    from authn.tlog.format.policy import read_policy
-    from signer.device import LOG_KEY_FILE
-
-    own = settings.home / "pki" / LOG_VKEY
-    try:
-        known = (*((own,) if own.exists() else ()), *held(settings, LOG_KEY_FILE))
-        published = dict.fromkeys(path.read_text(encoding="ascii").strip() for path in known)
-        logs = parse_log_keys((*published, *log_keys))
-        witnesses = parse_witness_keys(witness_keys, logs)
-        if policy_file is not None:
-            return LogTrust.of_policy(read_policy(policy_file), logs)
-        return LogTrust(logs=logs, witnesses=witnesses, quorum=quorum)
-    except (OSError, UnicodeDecodeError, NoteError) as e:
-        raise FileUnusable(f"the key of a log or witness cannot be read: {e}") from e
-
-
-def open_roots(
-    settings: Settings,
-    *,
-    signer_roots: tuple[Path, ...] | None = None,
-    tsa_roots: tuple[Path, ...] | None = None,
-    crls: tuple[Path, ...] = (),
-) -> TrustRoots:
-    """Given files in place of the configured ones, this home's own and those that services gave the devices
-    of this home; revocation lists beside the configured ones. Raises ``Unavailable``."""
-    from authn.core.homes import held
-    from authn.pki.authority import own_roots
-    from authn.pki.roots import TrustRoots, load_crls, load_roots
-    from signer.device import SIGNER_ROOTS_FILE, TSA_ROOTS_FILE
-    from signer.proof.usages import parse_usages
-
-    own = own_roots(settings.home)
-    signer = load_roots(signer_roots or (*held(settings, SIGNER_ROOTS_FILE), *settings.signer_roots))
-    tsa = load_roots(tsa_roots or (*held(settings, TSA_ROOTS_FILE), *settings.tsa_roots))
-    return TrustRoots(
-        signer=signer if signer_roots else tuple(dict.fromkeys((*own.device, *signer))),
-        tsa=tsa if tsa_roots else tuple(dict.fromkeys((*own.tsa, *tsa))),
-        crls=load_crls((*crls, *settings.crls)),
-        usages=parse_usages(settings.signer_usages),
-    )
-
-
-def examiner_over(
-    settings: Settings,
-    *,
-    roots: TrustRoots,
-    policy: Policy,
-    registry: RegistryView | None,
-    heuristics: bool,
-    logs: LogTrust | None = None,
-) -> Examiner:
-    """An examiner over exactly these roots, this policy and this registry."""
-    from authn.examine.examiner import Examiner
-    from authn.provenance.engines import C2paRs, Encypher
-
-    return Examiner(
-        roots=roots,
-        engines=(C2paRs(roots), Encypher(roots)),
-        policy=policy,
-        sources=_sources(settings) if heuristics else (),
-        registry=registry,
-        logs=logs,
-        clock=utc_now,
-    )
-
-
-def registry_if_any(settings: Settings) -> Registry | None:
-    """This home's registry where there is one; a verifier needs none. Raises ``Unavailable`` for one that
-    exists and cannot be used, since a report must not quietly lose its device axis."""
-    if not settings.database_url and not (settings.home / "assay.db").exists():
-        return None
-    from authn.devices.registry import open_registry
-
-    return open_registry(settings.database)
-
-
-def _sources(settings: Settings) -> tuple[HeuristicSource, ...]:
-    """The table of evidence sources (docs/extending). A new source is a new line here."""
-    from authn.sources.compression import CompressionSource
-    from authn.sources.learned import LearnedSource, SemanticSource
-    from authn.sources.metadata import MetadataSource
-    from authn.sources.symmetry import SymmetrySource
-
-    return (
-        MetadataSource(),
-        CompressionSource(),
-        SymmetrySource(settings.face_models),
-        LearnedSource(settings.detector),
-        *(SemanticSource(encoder) for encoder in settings.semantic_encoder[:1]),
-    )
 
 
 def open_enrolments(settings: Settings) -> Enrolments:

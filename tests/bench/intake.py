@@ -20,13 +20,13 @@ from pathlib import Path
 from c2pa import Context, Reader
 from sqlalchemy import Engine, insert
 
+from authn.core.instants import utc_now
 from authn.core.media import Media, media_of
 from authn.examine.confined import capture_of
 from authn.examine.examiner import Examiner
 from authn.pki.roots import roots_pem
 from authn.service.access import Kind, Principal
 from authn.service.captures import Captures, Judged
-from authn.service.wiring import utc_now
 from authn.store.captures import TakenCaptures
 from authn.store.engine import open_engine, writing
 from authn.store.schema import devices

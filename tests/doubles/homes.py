@@ -18,9 +18,10 @@ from authn.core.config import Settings, load_settings
 from authn.core.media import Media, measured
 from authn.devices import RegistryView
 from authn.examine.confined import Examined, capture_of
+from authn.examine.opening import open_examiner
 from authn.service.access.keys import ApiKeys
 from authn.service.services import Services
-from authn.service.wiring import open_examiner, open_services
+from authn.service.wiring import open_services
 from authn.web import create_app
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import sign_media

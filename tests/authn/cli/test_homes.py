@@ -15,8 +15,8 @@ import pytest
 
 from authn.core.config import load_settings
 from authn.core.errors import Unavailable
+from authn.examine.trust import open_roots
 from authn.pki.authority import open_authority, renew_issuing
-from authn.service.wiring import open_roots
 from signer.device import save_identity
 from signer.keys import create_key
 from signer.keys.software import file_key_uri

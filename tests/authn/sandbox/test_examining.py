@@ -15,7 +15,7 @@ from authn.core.errors import AuthnError
 from authn.core.media import Media, measured, unparsed
 from authn.core.report import Json, Report, report_json
 from authn.examine.confining import confined_examiner
-from authn.service.wiring import open_examiner
+from authn.examine.opening import open_examiner
 from tests.doubles.photos import photo, sound
 
 AT = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)

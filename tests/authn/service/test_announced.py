@@ -16,13 +16,14 @@ from sqlalchemy import Engine
 
 from authn.core.config import Settings, load_settings
 from authn.core.errors import Unavailable
+from authn.core.instants import utc_now
 from authn.devices.ocsp import Responder, issuer_hashes
 from authn.devices.revocation import Status
 from authn.examine.statements import default_policy
 from authn.pki.authority import TSA, TSA_ROOT, Authority, open_authority
 from authn.pki.profile import Issuer, timestamp_certificate
 from authn.service.start_entries import Announcement, announce, at_start, logs_certificates
-from authn.service.wiring import check_services, open_transparency_log, utc_now
+from authn.service.wiring import check_services, open_transparency_log
 from authn.store.engine import open_engine
 from authn.tlog.format.entry import EntryKind, parse_leaf
 from authn.tlog.format.policy import parse_policy

@@ -11,7 +11,7 @@ from authn.core.errors import AuthnError
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import media_of
 from authn.core.score_map import maps_text, parse_maps
-from authn.service.wiring import _sources
+from authn.examine.opening import sources
 from authn.sources.learned import LearnedSource, SemanticSource, settled
 from detector.core.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL, open_card
@@ -127,5 +127,5 @@ def test_the_second_branch_is_asked_where_a_setting_names_its_encoder(tmp_path):
     environ = {"ASSAY_HOME": str(tmp_path)}
     without = load_settings(environ=environ)
     named = load_settings(environ=environ | {"ASSAY_SEMANTIC_ENCODER": str(tmp_path / "encoder.onnx")})
-    assert SEMANTIC_MODEL not in [s.name for s in _sources(without)]
-    assert SEMANTIC_MODEL in [s.name for s in _sources(named)]
+    assert SEMANTIC_MODEL not in [s.name for s in sources(without)]
+    assert SEMANTIC_MODEL in [s.name for s in sources(named)]

@@ -1,0 +1,79 @@
+"""Settings into an examiner: which engines, which policy, and the table of evidence sources.
+
+Needs no database and no running service. It loads engines and decoders, so the process that examines
+imports it, and no other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from authn.core.config import Settings
+from authn.core.instants import utc_now
+from authn.devices import RegistryView
+from authn.examine.examiner import Examiner
+from authn.examine.statements import Policy, default_policy
+from authn.examine.trust import open_logs, open_roots
+from authn.pki.roots import TrustRoots
+from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.logs import LogTrust
+from authn.sources import HeuristicSource
+from authn.sources.compression import CompressionSource
+from authn.sources.learned import LearnedSource, SemanticSource
+from authn.sources.metadata import MetadataSource
+from authn.sources.symmetry import SymmetrySource
+
+
+def open_examiner(
+    settings: Settings,
+    *,
+    signer_roots: tuple[Path, ...] | None = None,
+    tsa_roots: tuple[Path, ...] | None = None,
+    crls: tuple[Path, ...] = (),
+    registry: RegistryView | None = None,
+    logs: LogTrust | None = None,
+    heuristics: bool = True,
+) -> Examiner:
+    """Roots that are given replace the configured ones and this home's own; without ``logs``, receipts of
+    this home's own log count. Raises ``Unavailable`` for roots that cannot be read. Not to be shared across
+    a fork."""
+    return examiner_over(
+        settings,
+        roots=open_roots(settings, signer_roots=signer_roots, tsa_roots=tsa_roots, crls=crls),
+        policy=default_policy(),
+        registry=registry,
+        logs=logs or open_logs(settings),
+        heuristics=heuristics,
+    )
+
+
+def examiner_over(
+    settings: Settings,
+    *,
+    roots: TrustRoots,
+    policy: Policy,
+    registry: RegistryView | None,
+    heuristics: bool,
+    logs: LogTrust | None = None,
+) -> Examiner:
+    """An examiner over exactly these roots, this policy and this registry."""
+    return Examiner(
+        roots=roots,
+        engines=(C2paRs(roots), Encypher(roots)),
+        policy=policy,
+        sources=sources(settings) if heuristics else (),
+        registry=registry,
+        logs=logs,
+        clock=utc_now,
+    )
+
+
+def sources(settings: Settings) -> tuple[HeuristicSource, ...]:
+    """The table of evidence sources (docs/extending). A new source is a new line here."""
+    return (
+        MetadataSource(),
+        CompressionSource(),
+        SymmetrySource(settings.face_models),
+        LearnedSource(settings.detector),
+        *(SemanticSource(encoder) for encoder in settings.semantic_encoder[:1]),
+    )

@@ -7,7 +7,6 @@ by URI. The counter is what changes, under a lock, and on the disk before it is 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from signer.core.durable import write_durably
 from signer.core.errors import DeviceUnusable
+from signer.core.locks import lock_file
 from signer.proof.certificates import Certificate, read_pem
 
 RECORD_VERSION = 1
@@ -136,15 +136,14 @@ def next_counter(folder: Path) -> int:
     """
     path = folder / "counter"
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        file = lock_file(path, make=False)
     except OSError as e:
         raise DeviceUnusable(f"the counter {path} cannot be opened: {e.strerror}; enrol again") from e
-    with os.fdopen(fd, "r+b", buffering=0) as f:
+    with file:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            number = _parse_counter(f.read(_MAX_FILE_BYTES), path) + 1
-            os.pwrite(fd, _counter_line(number), 0)
-            os.fsync(fd)
+            number = _parse_counter(file.read(_MAX_FILE_BYTES) or b"", path) + 1
+            os.pwrite(file.fileno(), _counter_line(number), 0)
+            os.fsync(file.fileno())
         except OSError as e:
             raise DeviceUnusable(f"the counter {path} cannot be advanced: {e.strerror}") from e
     return number

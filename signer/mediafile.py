@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.core.durable import sync_folder, write_new
+from signer.core.durable import rename_durably, sync_folder, write_new
 from signer.core.errors import InputRefused, SigningFailed, UnreadableMedia
 
 # The verifier's default limit: a file that nobody would verify is not worth a signature, and the signing
@@ -107,8 +107,7 @@ def replace_media_file(file: MediaFile, content: bytes, temporary: Path) -> None
                 raise UnreadableMedia(
                     f"{file.path.name} changed while it was worked on; nothing was replaced"
                 )
-            temporary.replace(file.path)
-            sync_folder(file.path.parent)
+            rename_durably(temporary, file.path)
         except OSError as e:
             raise SigningFailed(f"{file.path.name} cannot be replaced: {e.strerror}") from e
 

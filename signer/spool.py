@@ -23,7 +23,6 @@ SHA-256 of the bytes that are stamped), so no step has to be undone. Recovery is
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -34,7 +33,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from signer.core.durable import sync_folder, write_new
+from signer.core.durable import rename_durably, sync_folder, write_new
 from signer.core.errors import (
     ContainerUnreadable,
     InputRefused,
@@ -47,6 +46,7 @@ from signer.core.errors import (
     TimestampUnavailable,
     UnreadableMedia,
 )
+from signer.core.locks import lock_file
 from signer.credential import verify_binding
 from signer.mediafile import MediaFile, read_media_file, replace_media_file
 from signer.proof.certificates import Certificate
@@ -209,9 +209,8 @@ class Spool:
                 _make_folder(final.parent)
                 undo.callback(beginning.unlink, missing_ok=True)  # Ctrl-C can come between any two of these
                 write_new(beginning, content)
-                stack.enter_context(_locked_file(beginning))
-                beginning.replace(final)
-                sync_folder(final.parent)
+                stack.enter_context(lock_file(beginning, make=False, wait=False))
+                rename_durably(beginning, final)
             yield
 
     @contextmanager
@@ -220,8 +219,8 @@ class Spool:
         path = self._file(entry, state)
         with ExitStack() as stack:
             try:
-                fd = stack.enter_context(_locked_file(path))
-                claimed = os.fstat(fd).st_ino == path.stat().st_ino
+                file = stack.enter_context(lock_file(path, make=False, wait=False))
+                claimed = os.fstat(file.fileno()).st_ino == path.stat().st_ino
             except (FileNotFoundError, BlockingIOError):
                 claimed = False
             except OSError as e:
@@ -230,12 +229,10 @@ class Spool:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        with _as_spool_error(self.folder), ExitStack() as stack:
+        with _as_spool_error(self.folder):
             _make_folder(self.folder)
-            fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            stack.callback(os.close, fd)
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
+            with lock_file(self.folder / "lock"):
+                yield
 
     def _entries(self, state: str) -> tuple[Entry, ...]:
         with _as_spool_error(self.folder):
@@ -346,17 +343,6 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         sync_folder(folder.parent)
-
-
-@contextmanager
-def _locked_file(path: Path) -> Iterator[int]:
-    """Raises ``BlockingIOError`` where another process holds it."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield fd
-    finally:
-        os.close(fd)
 
 
 @contextmanager

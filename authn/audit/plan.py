@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,10 +20,12 @@ from authn.audit.inputs import Entry, Inputs, Skipped
 from authn.core.errors import AuditError
 from authn.core.instants import utc_of
 from authn.core.report import instant
+from signer.core.durable import write_durably
 
 RUN_FILE = "run.json"
 PLAN_FILE = "plan.jsonl"
 VERSION = 1
+FILE_MODE = 0o666  # less what the umask takes: whoever may read the folder reads an audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +117,7 @@ def refreshed(run: RunFolder, now: datetime) -> RunFolder:
 
 def replace_file(path: Path, text: str) -> None:
     """Atomically and durably: after a crash there is the old file or the new one."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8") as f:
-        f.write(text)
-        f.flush()
-        os.fsync(f.fileno())
-    temporary.replace(path)
+    write_durably(path, text.encode(), mode=FILE_MODE)
 
 
 def _unique(entries: Iterable[Entry]) -> Iterator[Entry]:

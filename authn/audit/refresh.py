@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from authn.audit.entry import Entry
 from authn.audit.inputs import WITHIN
+from authn.audit.plan import FILE_MODE
 from authn.audit.results import RESULTS_FILE, read_rows, row_line
 from authn.core.errors import AuditError
+from signer.core.durable import rewritten_durably
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +64,14 @@ def keep_rows(folder: Path, old: Iterable[Entry], new: Iterable[Entry]) -> int:
         return 0
     before = {e.name: _same(e) for e in old}
     unchanged = {e.name for e in new if before.get(e.name) == _same(e)}
-    temporary = path.with_name(path.name + ".part")
     try:
-        with path.open("ab") as held, temporary.open("w", encoding="ascii") as f:
+        with path.open("ab") as held, rewritten_durably(path, mode=FILE_MODE) as f:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             kept = 0
             for row in read_rows(path):
                 if row["subject"]["name"] in unchanged:
-                    f.write(row_line(row) + "\n")
+                    f.write(f"{row_line(row)}\n".encode())
                     kept += 1
-            f.flush()
-            os.fsync(f.fileno())
-            temporary.replace(path)
     except BlockingIOError as e:
         raise AuditError(f"another audit is writing to {path}") from e
     except OSError as e:

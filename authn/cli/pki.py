@@ -29,7 +29,7 @@ def crl(config_file: str | None, out: Path | None) -> None:
     from authn.core.instants import utc_now
     from authn.pki.authority import open_authority
     from authn.service.wiring import open_revocations
-    from signer.core.durable import write_new
+    from signer.core.durable import write_durably
 
     settings = load_settings(config_file)
     refuse_device_home(settings)
@@ -40,10 +40,7 @@ def crl(config_file: str | None, out: Path | None) -> None:
         hand_over(published.der)
         return
     try:
-        new = out.with_name(out.name + ".new")
-        new.unlink(missing_ok=True)
-        write_new(new, published.der, mode=0o644)
-        new.replace(out)
+        write_durably(out, published.der, mode=0o644)
     except OSError as e:
         raise click.UsageError(f"{out} cannot be written: {e.strerror}") from e
     say(f"list {published.number}, the next one by {published.next_update:%Y-%m-%d %H:%M:%S}Z", err=True)

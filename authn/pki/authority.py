@@ -8,8 +8,6 @@ certificate of the issuing authority; they may be moved off the machine.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,8 +28,9 @@ from authn.pki import profile
 from authn.pki.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
 from authn.pki.profile import Issuer, StatusAddresses, status_addresses
 from signer.core.digest import sha256_of
-from signer.core.durable import sync_folder, write_durably, write_new
+from signer.core.durable import rename_durably, sync_folder, write_durably, write_new
 from signer.core.errors import SignerError
+from signer.core.locks import lock_file
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
 
@@ -193,14 +192,11 @@ def own_roots(home: Path) -> OwnRoots:
 def _locked(home: Path) -> Iterator[None]:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(home / "pki.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        held = lock_file(home / "pki.lock")
     except OSError as e:
         raise FileUnusable(f"the home {home} cannot be used: {e.strerror}") from e
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    with held:
         yield
-    finally:
-        os.close(fd)
 
 
 def _make(folder: Path, now: datetime) -> None:
@@ -213,8 +209,7 @@ def _make(folder: Path, now: datetime) -> None:
         _make_device_tree(new, now)
         _make_tsa_tree(new, now)
         sync_folder(new)
-        new.rename(folder)
-        sync_folder(folder.parent)
+        rename_durably(new, folder)
     except OSError as e:
         raise FileUnusable(f"the authorities cannot be made in {folder.parent}: {e.strerror}") from e
 

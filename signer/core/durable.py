@@ -9,18 +9,28 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """A reader sees the old file or the new one, nothing between."""
+    with rewritten_durably(path, mode=mode) as f:
+        f.write(content)
+
+
+@contextmanager
+def rewritten_durably(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """As ``write_durably``, for what is written piece by piece: a file to fill, which takes the place of
+    ``path`` when all went well."""
     temporary = _beside(path)
     with ExitStack() as undo:
         undo.callback(temporary.unlink, missing_ok=True)
-        write_new(temporary, content, mode=mode)
-        temporary.replace(path)
-    sync_folder(path.parent)
+        with _new_file(temporary, mode) as f:
+            yield f
+        rename_durably(temporary, path)
 
 
 def create_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -35,14 +45,14 @@ def create_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 def write_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Create, write, flush to the disk. Raises ``FileExistsError``."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
-    with ExitStack() as undo, os.fdopen(fd, "wb", buffering=0) as f:
-        undo.callback(path.unlink, missing_ok=True)
-        rest = memoryview(content)
-        while rest:
-            rest = rest[f.write(rest) :]
-        os.fsync(fd)
-        undo.pop_all()
+    with _new_file(path, mode) as f:
+        f.write(content)
+
+
+def rename_durably(old: Path, new: Path) -> None:
+    """Of a file or folder, within one file system; a file that bears the new name is replaced."""
+    old.replace(new)
+    sync_folder(new.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -52,6 +62,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+@contextmanager
+def _new_file(path: Path, mode: int) -> Iterator[BinaryIO]:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    with ExitStack() as undo, os.fdopen(fd, "wb") as f:
+        undo.callback(path.unlink, missing_ok=True)
+        yield f
+        f.flush()
+        os.fsync(fd)
+        undo.pop_all()
 
 
 def _beside(path: Path) -> Path:

@@ -8,12 +8,11 @@ shown again every ten minutes: the time in a cosignature is what bounds captures
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from threading import Event, Thread
 
@@ -22,6 +21,7 @@ from authn.tlog.format.policy import PolicyWitness, WitnessPolicy
 from authn.tlog.log.feeder import Exchange, NoCosignature, ask, evidence, exchange_capped
 from authn.tlog.log.log import Log
 from authn.tlog.log.store import TreeHead
+from signer.core.locks import lock_file
 
 LOCK_FILE = "log.publisher.lock"  # beside the log's key
 SHOW_AGAIN_S = 600.0
@@ -57,7 +57,7 @@ class Publisher:
         self._log = log
         self._policy = policy
         self._lock_file = lock_file
-        self._lock: int | None = None
+        self._lock: FileIO | None = None
         self._interval_s = interval_s
         self._exchange = exchange
         self._clock = clock
@@ -76,7 +76,7 @@ class Publisher:
         if self._thread is not None:
             self._thread.join()
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
 
     def publish(self) -> None:
@@ -134,13 +134,9 @@ class Publisher:
         if self._lock is not None:
             return True
         try:
-            fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = lock_file(self._lock_file, wait=False)
+        except BlockingIOError:
+            return False
         except OSError as e:
             raise FileUnusable(f"{self._lock_file} cannot be opened: {e.strerror}") from e
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return False
-        self._lock = fd
         return True

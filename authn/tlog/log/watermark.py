@@ -8,8 +8,6 @@ file is the text of a checkpoint (C2SP tlog-checkpoint); what it says only ever 
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 from authn.core.errors import FileUnusable, LogInconsistent, NoteError
 from authn.tlog.format.checkpoint import Checkpoint, parse
 from signer.core.durable import write_durably
+from signer.core.locks import lock_file
 
 MARK_FILE = "log.signed"  # beside the key
 WAY_OUT = "docs/operating.md, 'A log that was lost', says what to do"
@@ -93,11 +92,8 @@ class Watermark:
         """Alone among all processes of this home."""
         lock = self._path.with_name(f"{self._path.name}.lock")
         try:
-            fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            held = lock_file(lock)
         except OSError as e:
             raise FileUnusable(f"{lock} cannot be opened: {e.strerror}") from e
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+        with held:
             yield
-        finally:
-            os.close(fd)

@@ -4,9 +4,7 @@ that concern its owner. One file, replaced whole, so that a kill at any moment l
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +13,7 @@ from pathlib import Path
 from authn.core.errors import Busy, FileUnusable
 from authn.tlog.format.merkle import Frontier
 from signer.core.durable import create_durably, write_durably
+from signer.core.locks import lock_file
 
 FILE, LOCK, EVIDENCE = "monitor.json", "monitor.lock", "evidence"
 VERSION = 1
@@ -79,16 +78,13 @@ class StateFolder:
         """Nobody else monitors with this folder meanwhile."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as e:
-            raise FileUnusable(f"the folder {self._folder} cannot be used: {e.strerror}") from e
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+            held = lock_file(self._folder / LOCK, wait=False)
         except BlockingIOError as e:
             raise Busy(f"another monitor uses the folder {self._folder}") from e
-        finally:
-            os.close(fd)
+        except OSError as e:
+            raise FileUnusable(f"the folder {self._folder} cannot be used: {e.strerror}") from e
+        with held:
+            yield
 
     def load(self) -> State | None:
         """None before the first ``save``."""

@@ -37,8 +37,9 @@ from authn.audit.results import (
     tally,
 )
 from authn.audit.run import Job, run
+from authn.core.instants import instant
 from authn.core.media import MediaLimits
-from authn.core.report import Json, instant
+from authn.core.plain import Json
 from authn.devices import DeviceRecord
 from authn.examine.confined import Opens
 

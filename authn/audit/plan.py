@@ -18,8 +18,7 @@ from pathlib import Path
 
 from authn.audit.inputs import Entry, Inputs, Skipped
 from authn.core.errors import AuditError
-from authn.core.instants import utc_of
-from authn.core.report import instant
+from authn.core.instants import instant, utc_of
 from signer.core.durable import write_durably
 
 RUN_FILE = "run.json"

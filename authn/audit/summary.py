@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from authn.core.evidence import Axis, HeuristicOutcome, Outcome, Question
-from authn.core.report import instant
+from authn.core.instants import instant
 from authn.core.visible import visible
 from authn.report import wording
 from authn.report.cards import Document, moment, outcome_of

@@ -11,8 +11,7 @@ import click
 from authn.cli.out import say, say_json
 from authn.core.config import load_settings
 from authn.core.homes import refuse_device_home, require_registry
-from authn.core.instants import utc_now
-from authn.core.report import instant
+from authn.core.instants import instant, utc_now
 from authn.core.visible import visible
 from authn.service.access.scopes import SCOPES, parse_scopes
 

@@ -1,4 +1,4 @@
-"""The one reading of a time that a person, a client or a file names.
+"""Times: the clock, how they are written, and the one reading of one that a person, a client or a file names.
 
 RFC 3339 with an offset, in the years that certificates, databases and ``datetime`` in any zone can hold. A
 time without an offset would mean another instant on another machine. No leap second: nothing here keeps one.
@@ -25,6 +25,17 @@ _LOCAL = re.compile(_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}(?:\.\d{1,30})?)?", re.ASCII
 def utc_now() -> datetime:
     """The one clock of this program; everything else gets the time as a parameter."""
     return datetime.now(UTC)
+
+
+def instant(t: datetime) -> str:
+    """RFC 3339 in UTC with a Z; fractions only when there are any."""
+    return t.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def spoken(t: datetime) -> str:
+    """A time for people, to the second, always in UTC."""
+    t = t.astimezone(UTC)
+    return f"{t.day} {t:%b %Y, %H:%M:%S} UTC"
 
 
 def utc_of(text: str) -> datetime:

@@ -8,7 +8,7 @@ there too, since one of them judges at the clock's time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
 from authn.core.confinement import Holds, confinement_json
@@ -22,11 +22,11 @@ from authn.core.evidence import (
     IdentityView,
     NotExamined,
 )
+from authn.core.instants import instant
+from authn.core.plain import Json
 
 SCHEMA_ID = "urn:assay:report:2"
 PIXELS = "pixels"  # in not_examined: no decoder gets the picture, so there is no preview and no map either
-
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,17 +150,6 @@ def report_json(report: Report) -> dict[str, Json]:
 def refusal_json(name: str, code: str, detail: str) -> dict[str, Json]:
     """What stands in the place of a report when the file could not be examined at all."""
     return {"$schema": SCHEMA_ID, "subject": {"name": name}, "error": {"code": code, "detail": detail}}
-
-
-def instant(t: datetime) -> str:
-    """RFC 3339 in UTC with a Z; fractions only when there are any."""
-    return t.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def spoken(t: datetime) -> str:
-    """A time for people, to the second, always in UTC."""
-    t = t.astimezone(UTC)
-    return f"{t.day} {t:%b %Y, %H:%M:%S} UTC"
 
 
 def _finding(f: Finding) -> Json:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from authn.core.instants import utc_of
-from authn.core.report import Json, instant
+from authn.core.instants import instant, utc_of
+from authn.core.plain import Json
 from authn.devices import DeviceRecord, RevokedCertificate
 
 TIMES = ("enrolled_at", "attested_at", "revoked_at", "invalid_since")

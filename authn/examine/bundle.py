@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from authn.core.errors import BundleError, NoteError, SettingsError
-from authn.core.instants import utc_of
+from authn.core.instants import instant, utc_of
 from authn.core.media import MAX_SIDECAR_BYTES, Media
-from authn.core.report import Json, Report, instant, report_json
+from authn.core.plain import Json
+from authn.core.report import Report, report_json
 from authn.devices import DeviceRecord, RegistryView
 from authn.devices.snapshot import record_json, record_of
 from authn.examine.statements import Policy, parse_policy

@@ -26,7 +26,8 @@ from cryptography.x509.oid import NameOID
 
 from authn.core.errors import SettingsError
 from authn.core.evidence import Axis, CryptographicEvidence, Outcome
-from authn.core.report import Statement, spoken
+from authn.core.instants import spoken
+from authn.core.report import Statement
 from authn.core.visible import visible
 from authn.report.doubts import ID_PREFIX, PART_PREFIX, Axes, alone, beside, doubts
 from authn.report.wording import WITHHELD

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.core.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from authn.core.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
-from authn.core.report import instant, spoken
+from authn.core.instants import instant, spoken
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, RegistryView
 from authn.pki.chains import verify_signer_path
 from authn.provenance.engines import EngineAnswer

@@ -19,7 +19,8 @@ import c2pa
 from encypher_c2pa import verify_bytes as encypher_verify  # type: ignore[attr-defined]
 from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # type: ignore[attr-defined]
 
-from authn.core.report import Json, instant
+from authn.core.instants import instant
+from authn.core.plain import Json
 from authn.pki.roots import TrustRoots, roots_pem
 from authn.provenance.costs import endless, too_costly
 from signer.core.uninterrupted import uninterrupted

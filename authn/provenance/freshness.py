@@ -15,7 +15,8 @@ from hashlib import sha256
 
 from authn.core.errors import NoteError
 from authn.core.evidence import Finding, Outcome
-from authn.core.report import Json, instant, spoken
+from authn.core.instants import instant, spoken
+from authn.core.plain import Json
 from authn.provenance.history import DEVICE_ASSERTION
 from authn.provenance.logs import LogTrust
 from authn.tlog.format.checkpoint import parse as parse_checkpoint

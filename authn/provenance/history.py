@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from authn.core.evidence import AssertedClaim, Axis, AxisEvidence, Finding, Outcome
-from authn.core.report import Json
+from authn.core.plain import Json
 from authn.provenance import c2pa_codes
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 from authn.provenance.reading import axis_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from authn.core.evidence import IdentityFinding, IdentityReading, IdentityView
-from authn.core.report import Json
+from authn.core.plain import Json
 from authn.provenance.c2pa_codes import IDENTITY_PREFIX
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 

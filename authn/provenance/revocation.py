@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from authn.core.evidence import Axis, AxisEvidence, Facts, Finding, Outcome
-from authn.core.report import instant, spoken
+from authn.core.instants import instant, spoken
 from authn.devices import DeviceRecord, RegistryView
 from authn.pki.crl import Crl, CrlRefused, RevokedEntry, covers, look_up
 from authn.provenance.axes import device_facts, revoked_at_time, silent, spki_sha256

@@ -22,7 +22,7 @@ from authn.core.evidence import (
     Outcome,
     Question,
 )
-from authn.core.report import spoken
+from authn.core.instants import spoken
 from authn.core.visible import visible, visible_block
 from authn.report import wording
 from authn.report.doubts import Axes, alone, doubts

@@ -12,7 +12,8 @@ from flask import Blueprint, Response, current_app, request, url_for
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
 from authn.core.errors import BadRequest
-from authn.core.report import Json, instant
+from authn.core.instants import instant
+from authn.core.plain import Json
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.devices.registry import AttestationRecord, CertificateRecord, EnrolledDevice
 from authn.service.intake import verify_token

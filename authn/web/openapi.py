@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from flask import Blueprint, Response
 
-from authn.core.report import Json
+from authn.core.plain import Json
 from authn.service.access.scopes import ROUTES, Needs
 from authn.web.est import REQUEST_TYPE as EST_REQUEST_TYPE
 from authn.web.log import COSE_TYPE

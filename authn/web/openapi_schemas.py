@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authn.core.report import Json
+from authn.core.plain import Json
 
 Object = dict[str, Json]
 

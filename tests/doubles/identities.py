@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from authn.core.report import Json
+from authn.core.plain import Json
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from tests.doubles.photos import photo

@@ -11,7 +11,8 @@ import pytest
 
 from authn.core.evidence import Axis, IdentityFinding, IdentityView, Outcome
 from authn.core.media import open_media
-from authn.core.report import Json, Report, report_json
+from authn.core.plain import Json
+from authn.core.report import Report, report_json
 from authn.core.visible import visible
 from authn.examine.examiner import Examiner
 from authn.examine.statements import default_policy

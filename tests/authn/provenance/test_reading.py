@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from authn.core.evidence import Axis, AxisEvidence, Outcome
-from authn.core.report import Json
+from authn.core.plain import Json
 from authn.provenance.axes import integrity_axis
 from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 from authn.provenance.history import asserted_claims, history_axis

@@ -13,7 +13,8 @@ from PIL import Image
 from authn.core.config import load_settings
 from authn.core.errors import AuthnError
 from authn.core.media import Media, measured, unparsed
-from authn.core.report import Json, Report, report_json
+from authn.core.plain import Json
+from authn.core.report import Report, report_json
 from authn.examine.confining import confined_examiner
 from authn.examine.opening import open_examiner
 from tests.doubles.photos import photo, sound

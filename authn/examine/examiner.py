@@ -32,8 +32,8 @@ from authn.core.score_map import Maps, has_a_place
 from authn.devices import RegistryView
 from authn.examine.statements import Policy, conclude
 from authn.pki.roots import TrustRoots, roots_digest
+from authn.provenance.answers import Engine, EngineAnswer
 from authn.provenance.axes import NO_MANIFEST
-from authn.provenance.engines import Engine, EngineAnswer
 from authn.provenance.history import source_types
 from authn.provenance.logs import LogTrust
 from authn.provenance.sidecars import one_store, told
@@ -103,7 +103,7 @@ class Examiner:
             tool=self._tool(guesses),
             cryptographic=proof,
             heuristic=guesses,
-            contradictions=contradictions(proof, source_types(answers[0]), guesses),
+            contradictions=contradictions(proof, source_types(answers), guesses),
             statements=conclude(proof, self._policy, judged_at),
             limits=LIMITS,
             not_examined=(*_silent_axes(proof), *_closed(media), *failed, *_abstentions(guesses)),
@@ -146,7 +146,7 @@ class Examiner:
     def _tool(self, guesses: tuple[HeuristicEvidence, ...]) -> ToolView:
         return ToolView(
             version=__version__,
-            engines=tuple((e.name, e.version) for e in self._engines),
+            engines=tuple((e.traits.name, e.traits.version) for e in self._engines),
             models=tuple(dict.fromkeys((g.detector, g.model_sha256) for g in guesses if g.model_sha256)),
             signer_roots_sha256=roots_digest(self._roots.signer),
             tsa_roots_sha256=roots_digest(self._roots.tsa),

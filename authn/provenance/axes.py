@@ -19,7 +19,8 @@ from authn.core.evidence import Axis, AxisEvidence, CertificateView, Facts, Find
 from authn.core.instants import instant, spoken
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, RegistryView
 from authn.pki.chains import verify_signer_path
-from authn.provenance.engines import EngineAnswer
+from authn.provenance.answers import EngineAnswer
+from authn.provenance.limits import by_clock, of_fractions
 from authn.provenance.reading import (
     BINDING_MATCH,
     OWN,
@@ -99,7 +100,7 @@ def time_axis(
     if stamp.gen_time > as_of:
         return TimeResult(axis=silent(Axis.TIME, "the time-stamp is later than the as-of time"))
     views = heard | {OWN: Outcome.ESTABLISHED}
-    excused = (*abstentions, *_fraction_not_read(stamp, answers))
+    excused = (*abstentions, *of_fractions(stamp, answers))
     differing = disagreement(Axis.TIME, views, excused)
     agreed = set(speaking(Axis.TIME, views, excused).values()) == {Outcome.ESTABLISHED}
     outcome = Outcome.ESTABLISHED if agreed else Outcome.NOT_EXAMINED
@@ -129,17 +130,6 @@ def _stamped(stamp: VerifiedTimestamp) -> Finding:
             ("policy", stamp.policy),
             ("serial", str(stamp.serial)),
         ),
-    )
-
-
-def _fraction_not_read(stamp: VerifiedTimestamp, answers: Sequence[EngineAnswer]) -> tuple[Abstention, ...]:
-    """encypher-c2pa 1.7 calls every token malformed whose genTime has a fraction, which RFC 3161 allows."""
-    return tuple(
-        Abstention(engine=a.engine, axis=Axis.TIME, reason="it does not read a genTime with a fraction")
-        for a in answers
-        if a.engine == "encypher-c2pa"
-        and stamp.gen_time.microsecond
-        and any(c.code == "timeStamp.malformed" for c in a.codes)
     )
 
 
@@ -183,8 +173,7 @@ def signer_axis(
         if (own is Outcome.OUTSIDE_LISTS and unknown) or alone:
             own, finding = Outcome.NOT_EXAMINED, silent(Axis.SIGNER, unknown or e.detail).findings[0]
         if isinstance(e, CredentialExpired):
-            clock = Abstention(engine="c2pa-rs", axis=Axis.SIGNER, reason="", by_clock=True)
-            abstentions = (*abstentions, clock)
+            abstentions = (*abstentions, *by_clock(answers))
         chain = _views(tuple(certificates), roots)
     views = {a.engine: engine_outcome(a, Axis.SIGNER) for a in answers} | {OWN: own}
     findings = (

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from authn import __version__
 from authn.core.media import Media
+from authn.provenance.answers import MAX_DETAIL, EngineAnswer, EngineCode, EngineState, EngineTraits, Scope
 from authn.provenance.box_map import STORE, NoMap, Part, box_map
-from authn.provenance.engines import MAX_DETAIL, EngineAnswer, EngineCode, EngineState, Scope
 from authn.provenance.left_out import bmff_left_out
 from authn.provenance.own import OwnReading
 from authn.provenance.reading import LEAVES_OUT, OWN
@@ -31,6 +31,7 @@ MAX_RANGES = 64
 _AROUND = {"image/jpeg": (12, 0), "image/png": (8, 4)}
 _AROUND_ELSEWHERE = (32, 4)
 _BETWEEN = 28
+_US = EngineTraits(name=OWN, version=__version__)
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
 
 
@@ -262,4 +263,4 @@ def _code(code: str, kind: str, detail: str) -> EngineCode:
 
 
 def _answer(state: EngineState, codes: tuple[EngineCode, ...], detail: str) -> EngineAnswer:
-    return EngineAnswer(engine=OWN, version=__version__, state=state, codes=codes, detail=detail[:MAX_DETAIL])
+    return EngineAnswer(by=_US, state=state, codes=codes, detail=detail[:MAX_DETAIL])

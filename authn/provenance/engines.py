@@ -1,7 +1,7 @@
-"""Two C2PA readers that were written independently, behind one answer type.
+"""Two C2PA readers that were written independently, behind one protocol.
 
 Each reads every file with the network off. What they say is material: no single word of theirs is a result
-(``authn.provenance.verifier`` decides). Every exception of an engine becomes an ``UNREADABLE`` answer.
+(``authn.provenance.verifier`` decides). Their quirks stay here, and their limits are named in ``traits``.
 """
 
 from __future__ import annotations
@@ -10,84 +10,29 @@ import importlib.metadata
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Protocol, cast
+from typing import cast
 
 import c2pa
 from encypher_c2pa import verify_bytes as encypher_verify  # type: ignore[attr-defined]
 from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # type: ignore[attr-defined]
 
 from authn.core.instants import instant
-from authn.core.plain import Json
+from authn.core.plain import Json, list_of, map_of
 from authn.pki.roots import TrustRoots, roots_pem
+from authn.provenance.answers import MAX_DETAIL, EngineAnswer, EngineCode, EngineState, EngineTraits, Scope
 from authn.provenance.costs import endless, too_costly
 from signer.core.uninterrupted import uninterrupted
 from signer.proof.usages import usage_config
-
-MAX_DETAIL = 300
-
-
-class EngineState(StrEnum):
-    NO_MANIFEST = "no_manifest"
-    REMOTE_ONLY = "remote_only"  # the file only names an address; nothing is fetched
-    UNREADABLE = "unreadable"
-    READ = "read"
-
-
-class Scope(StrEnum):
-    ACTIVE = "active"  # about the active manifest
-    INGREDIENT = "ingredient"  # what this engine found about an ingredient
-    RECORDED = "recorded"  # what an earlier claim generator wrote down about an ingredient
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineCode:
-    """``kind``: "success", "informational" or "failure", as the engine sorts its own codes."""
-
-    code: str
-    kind: str
-    scope: Scope
-    detail: str
-    about: str = ""
-    where: str = ""  # the engine's own address of the box that it speaks about
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineAnswer:
-    engine: str
-    version: str
-    state: EngineState
-    word: str = ""  # the engine's own overall word, for display only
-    codes: tuple[EngineCode, ...] = ()
-    detail: str = ""
-    active: str = ""  # the label of the manifest that it judged
-    store: Mapping[str, Json] = field(default_factory=dict)  # the engine's JSON view; only c2pa-rs gives it
-
-    def has(self, *codes: str, kind: str, scope: Scope = Scope.ACTIVE) -> bool:
-        return any(c.code in codes and c.kind == kind and c.scope is scope for c in self.codes)
-
-    def failures(self, scope: Scope = Scope.ACTIVE) -> tuple[EngineCode, ...]:
-        return tuple(c for c in self.codes if c.kind == "failure" and c.scope is scope)
-
-
-class Engine(Protocol):
-    name: str
-    version: str
-
-    def read(
-        self, data: bytes, media_type: str, as_of: datetime, sidecar: bytes | None = None
-    ) -> EngineAnswer: ...
 
 
 class C2paRs:
     """contentauth/c2pa-rs through c2pa-python. It has no parameter for the time: it judges at now."""
 
-    name = "c2pa-rs"
-
     def __init__(self, roots: TrustRoots) -> None:
-        self.version = c2pa.sdk_version()
+        self.traits = EngineTraits(
+            name="c2pa-rs", version=c2pa.sdk_version(), shows_claims=True, judges_at_clock=True
+        )
         self._context = c2pa.Context.from_dict(
             {
                 "trust": {
@@ -146,8 +91,7 @@ class C2paRs:
         store: Mapping[str, Json] | None = None,
     ) -> EngineAnswer:
         return EngineAnswer(
-            engine=self.name,
-            version=self.version,
+            by=self.traits,
             state=state,
             word=word,
             codes=codes,
@@ -160,10 +104,14 @@ class C2paRs:
 class Encypher:
     """encypher-c2pa: an own core; keeps signer and time-stamp roots apart and judges at a given time."""
 
-    name = "encypher-c2pa"
-
     def __init__(self, roots: TrustRoots) -> None:
-        self.version = importlib.metadata.version("encypher-c2pa")
+        self.traits = EngineTraits(
+            name="encypher-c2pa",
+            version=importlib.metadata.version("encypher-c2pa"),
+            reads_pss=False,
+            takes_usages=False,
+            reads_fractions=False,  # 1.7 calls such a token malformed
+        )
         # ``encypher_c2pa.verify`` saves the telemetry answer in the user's home on every call; the function
         # below it takes the same options, sends nothing, and writes nothing.
         self._options = {
@@ -185,18 +133,16 @@ class Encypher:
                 result = json.loads(encypher_verify_detached(data, sidecar, media_type, options))
         except (ValueError, OSError, TypeError, RuntimeError) as e:
             return EngineAnswer(
-                engine=self.name,
-                version=self.version,
+                by=self.traits,
                 state=EngineState.UNREADABLE,
                 detail=str(e)[:MAX_DETAIL] or "it gives no reason",
             )
         codes = tuple(_codes_of(cast("Mapping[str, Json]", result["validation_results"]), Scope.ACTIVE))
         return EngineAnswer(
-            engine=self.name,
-            version=self.version,
+            by=self.traits,
             state=self._state(result, codes),
             word=str(result["validation_state"]),
-            active=str(_map(result.get("manifest_report")).get("active_manifest") or ""),
+            active=str(map_of(result.get("manifest_report")).get("active_manifest") or ""),
             codes=codes,
         )
 
@@ -211,11 +157,11 @@ class Encypher:
 
 
 def _result_codes(results: Mapping[str, Json]) -> Iterable[EngineCode]:
-    yield from _codes_of(_map(results.get("activeManifest")), Scope.ACTIVE)
-    for delta in _list(results.get("ingredientDeltas")):
-        entry = _map(delta)
+    yield from _codes_of(map_of(results.get("activeManifest")), Scope.ACTIVE)
+    for delta in list_of(results.get("ingredientDeltas")):
+        entry = map_of(delta)
         yield from _codes_of(
-            _map(entry.get("validationDeltas")),
+            map_of(entry.get("validationDeltas")),
             Scope.INGREDIENT,
             str(entry.get("ingredientAssertionURI", "")),
         )
@@ -223,21 +169,21 @@ def _result_codes(results: Mapping[str, Json]) -> Iterable[EngineCode]:
 
 def _recorded_codes(store: Mapping[str, Json]) -> Iterable[EngineCode]:
     """What claim generators wrote down about ingredients, in every manifest of the store."""
-    for _label, manifest in sorted(_map(store.get("manifests")).items()):  # an engine has them in any order
-        for item in _list(_map(manifest).get("ingredients")):
-            ingredient = _map(item)
+    for _label, manifest in sorted(map_of(store.get("manifests")).items()):  # an engine has them in any order
+        for item in list_of(map_of(manifest).get("ingredients")):
+            ingredient = map_of(item)
             title = str(ingredient.get("title", ""))[:MAX_DETAIL]
-            for status in _list(ingredient.get("validation_status")):
-                yield _code(_map(status), "failure", Scope.RECORDED, title)
-            active = _map(_map(ingredient.get("validation_results")).get("activeManifest"))
-            for status in _list(active.get("failure")):
-                yield _code(_map(status), "failure", Scope.RECORDED, title)
+            for status in list_of(ingredient.get("validation_status")):
+                yield _code(map_of(status), "failure", Scope.RECORDED, title)
+            active = map_of(map_of(ingredient.get("validation_results")).get("activeManifest"))
+            for status in list_of(active.get("failure")):
+                yield _code(map_of(status), "failure", Scope.RECORDED, title)
 
 
 def _codes_of(groups: Mapping[str, Json], scope: Scope, about: str = "") -> Iterable[EngineCode]:
     for kind in ("success", "informational", "failure"):
-        for item in _list(groups.get(kind)):
-            yield _code(_map(item), kind, scope, about)
+        for item in list_of(groups.get(kind)):
+            yield _code(map_of(item), kind, scope, about)
 
 
 def _code(item: Mapping[str, Json], kind: str, scope: Scope, about: str) -> EngineCode:
@@ -249,11 +195,3 @@ def _code(item: Mapping[str, Json], kind: str, scope: Scope, about: str) -> Engi
         about=about[:MAX_DETAIL],
         where=str(item.get("url", "") or "")[:MAX_DETAIL],
     )
-
-
-def _map(value: object) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Json]:
-    return value if isinstance(value, list) else []

@@ -16,12 +16,13 @@ from hashlib import sha256
 from authn.core.errors import NoteError
 from authn.core.evidence import Finding, Outcome
 from authn.core.instants import instant, spoken
-from authn.core.plain import Json
-from authn.provenance.history import DEVICE_ASSERTION
+from authn.core.plain import map_of
+from authn.provenance.answers import EngineAnswer, assertions_of
 from authn.provenance.logs import LogTrust
 from authn.tlog.format.checkpoint import parse as parse_checkpoint
 from authn.tlog.format.cosignature import signed_at
 from authn.tlog.format.note import each_key_once, verify
+from signer.claim import DEVICE_ASSERTION
 
 _FAR_FUTURE = 253_402_300_799  # the last second that a datetime can hold
 
@@ -34,9 +35,10 @@ class LowerBound:
     finding: Finding | None = None
 
 
-def lower_bound(store: Mapping[str, Json], trust: LogTrust) -> LowerBound:
-    """``store``: c2pa-rs' view of a file whose integrity is established; the caller has checked that."""
-    device = _device_assertion(store)
+def lower_bound(answer: EngineAnswer, trust: LogTrust) -> LowerBound:
+    """``answer`` shows the claims of a file whose integrity is established; the caller has checked that."""
+    said = (data for label, data in assertions_of(answer.shown) if label == DEVICE_ASSERTION)
+    device = map_of(next(said, None))
     checkpoint, nonce = device.get("checkpoint"), device.get("nonce")
     if not isinstance(checkpoint, str) or not checkpoint:
         return LowerBound()
@@ -85,14 +87,3 @@ def _bound(at: datetime, origin: str, size: int, witnesses: int) -> LowerBound:
 
 def _open(code: str, outcome: Outcome, detail: str) -> LowerBound:
     return LowerBound(finding=Finding(code=code, outcome=outcome, detail=detail))
-
-
-def _device_assertion(store: Mapping[str, Json]) -> Mapping[str, Json]:
-    manifests = store.get("manifests")
-    active = manifests.get(str(store.get("active_manifest"))) if isinstance(manifests, dict) else None
-    assertions = active.get("assertions") if isinstance(active, dict) else None
-    for assertion in assertions if isinstance(assertions, list) else []:
-        if isinstance(assertion, dict) and assertion.get("label") == DEVICE_ASSERTION:
-            data = assertion.get("data")
-            return data if isinstance(data, dict) else {}
-    return {}

@@ -6,17 +6,17 @@ Everything here was written by signers and claim generators: repeated as theirs,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from authn.core.evidence import AssertedClaim, Axis, AxisEvidence, Finding, Outcome
-from authn.core.plain import Json
+from authn.core.plain import Json, list_of, map_of
 from authn.provenance import c2pa_codes
-from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
+from authn.provenance.answers import EngineAnswer, EngineCode, EngineState, Scope, assertions_of, showing
 from authn.provenance.reading import axis_of
+from signer.claim import DEVICE_ASSERTION
 
 MAX_CLAIMS = 64
 MAX_TEXT = 300
-DEVICE_ASSERTION = "org.assay.device"
 
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _NOBODY_S = Finding(
@@ -30,15 +30,14 @@ _UNSETTLED = frozenset(
 )
 
 
-def history_axis(
-    answer: EngineAnswer, others: tuple[EngineAnswer, ...], signature_holds: bool | None = True
-) -> AxisEvidence:
+def history_axis(answers: Sequence[EngineAnswer], signature_holds: bool | None = True) -> AxisEvidence:
     """Established: actions are well-formed and nothing recorded about an ingredient speaks against it.
 
     Where the claim signature is refuted, nobody can be said to have written any of it."""
+    answer = showing(answers)
     if answer.state is not EngineState.READ:
         return AxisEvidence(axis=Axis.HISTORY, outcome=Outcome.NOT_EXAMINED, findings=(_not_read(answer),))
-    findings = tuple(_failures(answer, others))
+    findings = tuple(_failures(answer, [a for a in answers if a is not answer]))
     broken = [f for f in findings if f.outcome is Outcome.REFUTED]
     if broken:
         outcome = Outcome.REFUTED
@@ -51,31 +50,29 @@ def history_axis(
     return AxisEvidence(axis=Axis.HISTORY, outcome=outcome, findings=findings)
 
 
-def asserted_claims(answer: EngineAnswer) -> tuple[AssertedClaim, ...]:
+def asserted_claims(answers: Sequence[EngineAnswer]) -> tuple[AssertedClaim, ...]:
     """What the manifests say, as text: generator, title, actions, source types, device assertion."""
     found: list[AssertedClaim] = []
-    active = str(answer.store.get("active_manifest", ""))
-    manifests = _map(answer.store.get("manifests"))
-    for label in sorted(manifests, key=lambda name: (name != active, name)):  # in any order there
-        found.extend(_manifest_claims(label, _map(manifests[label])))
+    answer = showing(answers)
+    # the active one first; an engine has them in any order
+    for label in sorted(answer.manifests, key=lambda name: (name != answer.active, name)):
+        found.extend(_manifest_claims(label, map_of(answer.manifests[label])))
     return tuple(found[:MAX_CLAIMS])
 
 
-def source_types(answer: EngineAnswer) -> tuple[str, ...]:
+def source_types(answers: Sequence[EngineAnswer]) -> tuple[str, ...]:
     """IPTC digital source types of the active manifest's actions, last path segment only."""
-    manifest = _map(_map(answer.store.get("manifests")).get(str(answer.store.get("active_manifest", ""))))
-    types = [str(a.get("digitalSourceType", "")) for a in _actions(manifest)]
+    types = [str(a.get("digitalSourceType", "")) for a in _actions(showing(answers).shown)]
     return tuple(t.removeprefix(_SOURCE_TYPE)[:MAX_TEXT] for t in types if t)
 
 
-def claim_version(answer: EngineAnswer) -> int | None:
-    manifest = _map(_map(answer.store.get("manifests")).get(str(answer.store.get("active_manifest", ""))))
-    version = manifest.get("claim_version")
+def claim_version(answers: Sequence[EngineAnswer]) -> int | None:
+    version = showing(answers).shown.get("claim_version")
     return version if isinstance(version, int) else None
 
 
 def _failures(first: EngineAnswer, others: Iterable[EngineAnswer]) -> Iterable[Finding]:
-    """What the first engine found, then what only another one says: that is left open."""
+    """What the engine found that shows the claims, then what only another one says: that is left open."""
     seen: set[tuple[str, str, str]] = set()
     for code in first.codes:
         key = (code.code, code.about, code.scope)
@@ -112,8 +109,8 @@ def _finding(answer: EngineAnswer, code: EngineCode, *, alone: bool) -> Finding:
 
 
 def _nothing_against(answer: EngineAnswer) -> Finding:
-    manifests = _map(answer.store.get("manifests"))
-    ingredients = sum(len(_list(_map(m).get("ingredients"))) for m in manifests.values())
+    manifests = answer.manifests
+    ingredients = sum(len(list_of(map_of(m).get("ingredients"))) for m in manifests.values())
     return Finding(
         code="assay.history.consistent",
         outcome=Outcome.ESTABLISHED,
@@ -131,7 +128,7 @@ def _not_read(answer: EngineAnswer) -> Finding:
 
 
 def _manifest_claims(label: str, manifest: Mapping[str, Json]) -> Iterable[AssertedClaim]:
-    signer = _map(manifest.get("signature_info"))
+    signer = map_of(manifest.get("signature_info"))
     by = str(signer.get("common_name") or signer.get("issuer") or "the signer")[:MAX_TEXT]
 
     def claim(kind: str, statement: str) -> AssertedClaim:
@@ -139,7 +136,7 @@ def _manifest_claims(label: str, manifest: Mapping[str, Json]) -> Iterable[Asser
             label=kind, statement=statement[:MAX_TEXT], asserted_by=by, manifest=label[:MAX_TEXT]
         )
 
-    generator = [_map(g) for g in _list(manifest.get("claim_generator_info"))]
+    generator = [map_of(g) for g in list_of(manifest.get("claim_generator_info"))]
     if generator:
         yield claim("generator", " ".join(str(generator[0].get(k, "")) for k in ("name", "version")).strip())
     if title := manifest.get("title"):
@@ -152,28 +149,17 @@ def _manifest_claims(label: str, manifest: Mapping[str, Json]) -> Iterable[Asser
             action.get("when") and f"at {action['when']}",
         ]
         yield claim("action", ", ".join(str(w) for w in words if w))
-    for item in _list(manifest.get("assertions")):
-        assertion = _map(item)
-        if assertion.get("label") == DEVICE_ASSERTION:
-            yield claim("device", json.dumps(assertion.get("data"), sort_keys=True, ensure_ascii=False))
-    for item in _list(manifest.get("ingredients")):
-        ingredient = _map(item)
+    for name, data in assertions_of(manifest):
+        if name == DEVICE_ASSERTION:
+            yield claim("device", json.dumps(data, sort_keys=True, ensure_ascii=False))
+    for item in list_of(manifest.get("ingredients")):
+        ingredient = map_of(item)
         yield claim(
             "ingredient", f"{ingredient.get('relationship', '')} {ingredient.get('title', '')}".strip()
         )
 
 
 def _actions(manifest: Mapping[str, Json]) -> Iterable[Mapping[str, Json]]:
-    for item in _list(manifest.get("assertions")):
-        assertion = _map(item)
-        if str(assertion.get("label", "")).startswith("c2pa.actions"):
-            for action in _list(_map(assertion.get("data")).get("actions")):
-                yield _map(action)
-
-
-def _map(value: object) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Json]:
-    return value if isinstance(value, list) else []
+    for label, data in assertions_of(manifest):
+        if label.startswith("c2pa.actions"):
+            yield from map(map_of, list_of(map_of(data).get("actions")))

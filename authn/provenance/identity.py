@@ -6,12 +6,12 @@ has no list for those who vouch in it, so it repeats the claim and believes none
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from authn.core.evidence import IdentityFinding, IdentityReading, IdentityView
-from authn.core.plain import Json
+from authn.core.plain import Json, list_of, map_of
+from authn.provenance.answers import EngineAnswer, EngineCode, EngineState, Scope, assertions_of, showing
 from authn.provenance.c2pa_codes import IDENTITY_PREFIX
-from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 
 LABEL = "cawg.identity"
 MAX_IDENTITIES = 16
@@ -30,16 +30,16 @@ _NOT_AGAINST = ("untrusted", "trusted", "unavailable", "did_unsupported_method",
 
 
 def identities(answers: Sequence[EngineAnswer]) -> tuple[IdentityView, ...]:
-    """Those of the active manifest. ``answers``: one per engine, c2pa-rs first, which shows what they say."""
-    active = str(answers[0].store.get("active_manifest", "")) if answers else ""
-    found = dict(_assertions(_map(_map(answers[0].store.get("manifests")).get(active)))) if answers else {}
+    """Those of the active manifest."""
+    shown = showing(answers)
+    found = {label: map_of(data) for label, data in assertions_of(shown.shown) if _is_identity(label)}
     for code in (c for a in answers for c in a.codes if _is_about_one(c)):
         found.setdefault(_label(code), {})
     return tuple(
         IdentityView(
             label=label[:MAX_TEXT],
-            manifest=active[:MAX_TEXT],
-            kind=_KINDS.get(str(_map(data.get("signer_payload")).get("sig_type", "")), "unknown"),
+            manifest=shown.active[:MAX_TEXT],
+            kind=_KINDS.get(str(map_of(data.get("signer_payload")).get("sig_type", "")), "unknown"),
             named=_named(data),
             vouched_by=_vouched_by(data),
             readings=tuple(_reading(a, label) for a in answers),
@@ -48,16 +48,13 @@ def identities(answers: Sequence[EngineAnswer]) -> tuple[IdentityView, ...]:
     )
 
 
-def _assertions(manifest: Mapping[str, Json]) -> Iterable[tuple[str, dict[str, Json]]]:
-    for item in _list(manifest.get("assertions")):
-        label = str(_map(item).get("label", ""))
-        if label.partition("__")[0] == LABEL:
-            yield label, _map(_map(item).get("data"))
-
-
 def _is_about_one(code: EngineCode) -> bool:
-    is_identity = code.code.startswith(IDENTITY_PREFIX) and _label(code).partition("__")[0] == LABEL
+    is_identity = code.code.startswith(IDENTITY_PREFIX) and _is_identity(_label(code))
     return is_identity and code.scope is Scope.ACTIVE
+
+
+def _is_identity(label: str) -> bool:
+    return label.partition("__")[0] == LABEL
 
 
 def _label(code: EngineCode) -> str:
@@ -66,9 +63,9 @@ def _label(code: EngineCode) -> str:
 
 def _named(data: dict[str, Json]) -> tuple[str, ...]:
     """Each identity that an aggregator says it has verified, or else the subject of the certificate."""
-    if listed := _list(_somewhere(data, "verifiedIdentities", _MAX_DEPTH)):
-        return tuple(filter(None, (_identity(_map(item)) for item in listed[:MAX_NAMES])))
-    signer = _map(data.get("signature_info"))
+    if listed := list_of(_somewhere(data, "verifiedIdentities", _MAX_DEPTH)):
+        return tuple(filter(None, (_identity(map_of(item)) for item in listed[:MAX_NAMES])))
+    signer = map_of(data.get("signature_info"))
     name, organisation = signer.get("common_name"), signer.get("issuer")
     if not name:
         return ()
@@ -78,13 +75,13 @@ def _named(data: dict[str, Json]) -> tuple[str, ...]:
 
 def _identity(item: Mapping[str, Json]) -> str:
     name = str(item.get("name") or item.get("username") or item.get("uri") or "")
-    provider = str(_map(item.get("provider")).get("name") or _map(item.get("provider")).get("id") or "")
+    provider = str(map_of(item.get("provider")).get("name") or map_of(item.get("provider")).get("id") or "")
     said = f"{name}, {item['uri']}" if item.get("uri") not in (None, "", name) else name
     return (f"{said}, as {provider} knows them" if said and provider else said)[:MAX_TEXT]
 
 
 def _vouched_by(data: dict[str, Json]) -> str:
-    if _map(data.get("signature_info")).get("common_name"):
+    if map_of(data.get("signature_info")).get("common_name"):
         return "a certificate of their own"
     issuer = _somewhere(data, "issuer", _MAX_DEPTH)
     issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
@@ -118,11 +115,3 @@ def _reading(answer: EngineAnswer, label: str) -> IdentityReading:
         codes=tuple(dict.fromkeys(c.code for c in said))[:MAX_CODES],
         detail=detail[:MAX_TEXT],
     )
-
-
-def _map(value: object) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Json]:
-    return value if isinstance(value, list) else []

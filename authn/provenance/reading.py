@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from authn.core.evidence import Axis, Finding, Outcome
 from authn.provenance import c2pa_codes
-from authn.provenance.engines import EngineAnswer, EngineCode, EngineState
+from authn.provenance.answers import EngineAnswer, EngineCode, EngineState
 
 BINDING_MATCH = frozenset(
     {

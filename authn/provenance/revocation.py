@@ -15,8 +15,8 @@ from authn.core.evidence import Axis, AxisEvidence, Facts, Finding, Outcome
 from authn.core.instants import instant, spoken
 from authn.devices import DeviceRecord, RegistryView
 from authn.pki.crl import Crl, CrlRefused, RevokedEntry, covers, look_up
+from authn.provenance.answers import EngineAnswer
 from authn.provenance.axes import device_facts, revoked_at_time, silent, spki_sha256
-from authn.provenance.engines import EngineAnswer
 from authn.provenance.said import engine_codes
 from signer.proof.certificates import Certificate, issued_by
 

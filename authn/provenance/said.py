@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from authn.core.evidence import Axis, AxisEvidence, Finding, Outcome
-from authn.provenance.engines import EngineAnswer, EngineCode, EngineState
+from authn.provenance.answers import EngineAnswer, EngineCode, EngineState
 from authn.provenance.reading import (
     LEAVES_OUT,
     Abstention,

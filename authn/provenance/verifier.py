@@ -29,30 +29,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cryptography import x509
-
 from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
 from authn.core.media import Media
 from authn.devices import RegistryView
-from authn.pki.chains import has_only_usages_of, is_pss_signed
 from authn.pki.roots import TrustRoots
 from authn.provenance import axes
+from authn.provenance.answers import EngineAnswer, EngineState, showing
 from authn.provenance.binding import own_answer
 from authn.provenance.counted import with_repetition
-from authn.provenance.engines import EngineAnswer, EngineState
 from authn.provenance.freshness import lower_bound
 from authn.provenance.history import asserted_claims, claim_version, history_axis
 from authn.provenance.identity import identities
+from authn.provenance.limits import known_limits
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import OwnReading, read_own
-from authn.provenance.reading import Abstention, engine_outcome
+from authn.provenance.reading import engine_outcome
 from authn.provenance.revocation import Judged, Known, revocation_axis
 from authn.provenance.said import with_structure
-from signer.proof.usages import SIGNER_USAGES
 
-# c2pa-rs judges validity at the clock, and calls such a signer untrusted too: a report would change with the
-# reader's calendar. Validity is judged by us and by the other engine, at the time that is asked about.
-_AT_THE_CLOCK = frozenset({"signingCredential.expired", "claimSignature.outsideValidity"})
 MIN_CLAIM_VERSION = 2  # in version 1 the time-stamp does not cover the signature (c2pa-rs#2317)
 
 
@@ -66,7 +60,7 @@ def verify_media(
     logs: LogTrust,
     receipt: str | None,
 ) -> CryptographicEvidence:
-    """``answers``: step 2, one per engine, c2pa-rs first (``authn.examine.examiner``)."""
+    """``answers``: step 2, one per engine (``authn.examine.examiner``)."""
     own = _of_one_manifest(read_own(media), answers)  # 1, 4
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
         return _without_manifest(own, answers, receipt, logs)
@@ -92,13 +86,13 @@ def verify_media(
     known = Known(certificates=own.certificates, roots=roots.signer, crls=roots.crls, registry=registry)
     judged = Judged(proven=stamps.proven, as_of=as_of)
     revocation = revocation_axis(known if key else None, judged, answers)  # 10
-    history = history_axis(answers[0], tuple(answers[1:]), own.signature_holds)  # 11
+    history = history_axis(answers, own.signature_holds)  # 11
     log = log_axis(own, receipt, logs)  # 13
-    time, not_before = _with_lower_bound(stamps, integrity, answers[0], logs)  # 14
+    time, not_before = _with_lower_bound(stamps, integrity, showing(answers), logs)  # 14
     return CryptographicEvidence(
         axes=(credential, integrity, signer.axis, device, time, revocation, history, log),
         engines=_views(answers),
-        claims=asserted_claims(answers[0]),  # 12
+        claims=asserted_claims(answers),  # 12
         chain=signer.chain,
         identities=identities(answers),  # 12
         not_before=not_before,
@@ -121,7 +115,7 @@ def _with_lower_bound(
     """Step 14. An empty interval means that somebody's clock lies: then neither end is relied on."""
     if integrity.outcome is not Outcome.ESTABLISHED:
         return stamps.axis, None
-    bound = lower_bound(answer.store, logs)
+    bound = lower_bound(answer, logs)
     if bound.finding is None:
         return stamps.axis, None
     findings = (*stamps.axis.findings, bound.finding)
@@ -130,31 +124,6 @@ def _with_lower_bound(
         empty = Finding(code="assay.time.intervalEmpty", outcome=Outcome.REFUTED, detail=detail)
         return AxisEvidence(axis=Axis.TIME, outcome=Outcome.REFUTED, findings=(*findings, empty)), None
     return AxisEvidence(axis=Axis.TIME, outcome=stamps.axis.outcome, findings=findings), bound.not_before
-
-
-def known_limits(
-    own: OwnReading,
-    answers: Sequence[EngineAnswer],
-    usages: frozenset[x509.ObjectIdentifier] = SIGNER_USAGES,
-) -> tuple[Abstention, ...]:
-    """Where an engine is known not to evaluate what stands in the file (docs/decisions/0004)."""
-    found = []
-    added = usages - SIGNER_USAGES
-    for answer in answers:
-        if answer.engine == "encypher-c2pa" and is_pss_signed(own.certificates):
-            reason = "it does not evaluate certificates that are signed with RSASSA-PSS"
-            found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
-        elif answer.engine == "encypher-c2pa" and has_only_usages_of(own.certificates, added):
-            reason = "its list of key usages cannot be set, and lacks the one that your list allows"
-            found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason=reason))
-        if answer.engine == "c2pa-rs" and any(c.code in _AT_THE_CLOCK for c in answer.failures()):
-            found.append(Abstention(engine=answer.engine, axis=Axis.SIGNER, reason="", by_clock=True))
-        if engine_outcome(answer, Axis.INTEGRITY) is Outcome.NOT_EXAMINED:
-            reason = "it did not evaluate the hard binding"
-            if answer.state is not EngineState.READ:
-                reason = f"it cannot read the manifest store: {answer.detail or 'it finds none'}"
-            found.append(Abstention(engine=answer.engine, axis=Axis.INTEGRITY, reason=reason))
-    return tuple(found)
 
 
 def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEvidence:
@@ -173,7 +142,7 @@ def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEv
         return AxisEvidence(
             axis=Axis.CREDENTIAL, outcome=Outcome.NOT_EXAMINED, findings=(*findings, _own_word(own))
         )
-    version = own.claim_version or claim_version(answers[0])
+    version = own.claim_version or claim_version(answers)
     readers = [a.engine for a in answers if a.state is EngineState.READ]
     by = "both engines can read" if not silent else f"{' and '.join(readers)} and our own check can read"
     present = Finding(
@@ -261,7 +230,7 @@ def _views(answers: Sequence[EngineAnswer]) -> tuple[EngineView, ...]:
     return tuple(
         EngineView(
             name=a.engine,
-            version=a.version,
+            version=a.by.version,
             state=a.word or a.state.value,
             codes=tuple(
                 dict.fromkeys(c.code for c in a.codes if c.kind == "failure" or "timeStamp" in c.code)

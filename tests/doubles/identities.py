@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from authn.core.plain import Json
-from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
+from authn.provenance.answers import EngineAnswer, EngineCode, EngineState, EngineTraits, Scope
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from tests.doubles.photos import photo
 from tests.doubles.pki import C2PA_CLAIM_SIGNING, Issued
@@ -69,11 +69,11 @@ def answer_with(data: Json, *codes: tuple[str, str], label: str = "cawg.identity
     where = f"self#jumbf=/c2pa/urn:c2pa:1/c2pa.assertions/{label}"
     manifest: Json = {"assertions": [{"label": label, "data": data}]}
     return EngineAnswer(
-        engine="c2pa-rs",
-        version="1",
+        by=EngineTraits(name="c2pa-rs", version="1", shows_claims=True),
         state=EngineState.READ,
         codes=tuple(
             EngineCode(code=c, kind=k, scope=Scope.ACTIVE, detail="said", where=where) for c, k in codes
         ),
-        store={"active_manifest": "urn:c2pa:1", "manifests": {"urn:c2pa:1": manifest}},
+        active="urn:c2pa:1",
+        store={"manifests": {"urn:c2pa:1": manifest}},
     )

@@ -15,9 +15,10 @@ import pytest
 from authn.core.evidence import Axis, AxisEvidence, Outcome
 from authn.core.media import Media, media_of, open_media
 from authn.pki.roots import TrustRoots
+from authn.provenance.answers import EngineState
 from authn.provenance.binding import Differs, Open, bound, own_answer
 from authn.provenance.box_map import STORE, NoMap, box_map
-from authn.provenance.engines import C2paRs, Encypher, EngineState
+from authn.provenance.engines import C2paRs, Encypher
 from authn.provenance.logs import LogTrust
 from authn.provenance.own import read_own
 from authn.provenance.reading import engine_outcome

@@ -13,8 +13,9 @@ from authn.core.errors import AuthnError
 from authn.core.evidence import Axis, Outcome
 from authn.core.media import media_of, open_media
 from authn.pki.roots import TrustRoots
+from authn.provenance.answers import EngineState
 from authn.provenance.costs import MAX_BOXES, MAX_PARTS, endless, too_costly
-from authn.provenance.engines import C2paRs, Encypher, EngineState
+from authn.provenance.engines import C2paRs, Encypher
 from authn.provenance.logs import LogTrust
 from authn.provenance.verifier import verify_media
 from signer.proof.container import read_manifest

@@ -17,9 +17,9 @@ from authn.core.evidence import Axis, EngineView, Outcome
 from authn.core.media import open_media
 from authn.core.report import Report
 from authn.pki.roots import TrustRoots, load_roots
-from authn.provenance.engines import EngineAnswer, EngineState
+from authn.provenance.answers import EngineAnswer, EngineState, EngineTraits
+from authn.provenance.limits import known_limits
 from authn.provenance.own import OwnReading, read_own
-from authn.provenance.verifier import known_limits
 from signer.core.accepted import ignore_accepted
 from signer.proof.certificates import Certificate, Transcribed, read_foreign
 from signer.proof.timestamp import parse_response
@@ -153,7 +153,9 @@ def test_a_maker_s_signer_under_its_own_usage_is_trusted_once_its_root_is_given(
 
 def test_an_engine_whose_usages_cannot_be_set_is_not_heard_about_one_that_was_added() -> None:
     maker = x509.ObjectIdentifier("1.3.6.1.4.1.99999.7")
-    answer = EngineAnswer(engine="encypher-c2pa", version="1", state=EngineState.READ)
+    answer = EngineAnswer(
+        by=EngineTraits(name="fixed", version="1", takes_usages=False), state=EngineState.READ
+    )
     own = OwnReading(store_found=True, certificates=(TestPki().leaf(ekus=(maker,)).certificate,))
     (limit, _) = known_limits(own, (answer,), SIGNER_USAGES | {maker})
     assert (limit.axis, "usages cannot be set" in limit.reason) == (Axis.SIGNER, True)

@@ -9,8 +9,8 @@ import pytest
 
 from authn.core.evidence import Axis, AxisEvidence, Outcome
 from authn.core.plain import Json
+from authn.provenance.answers import EngineAnswer, EngineCode, EngineState, EngineTraits, Scope
 from authn.provenance.axes import integrity_axis
-from authn.provenance.engines import EngineAnswer, EngineCode, EngineState, Scope
 from authn.provenance.history import asserted_claims, history_axis
 from authn.provenance.reading import Abstention, disagreement, engine_outcome
 from authn.provenance.said import with_structure
@@ -29,8 +29,7 @@ def answer(
 ) -> EngineAnswer:
     codes = [(c, "success") for c in success] + [(c, "failure") for c in failure]
     return EngineAnswer(
-        engine=engine,
-        version="1",
+        by=EngineTraits(name=engine, version="1", shows_claims=True),
         state=state,
         codes=tuple(EngineCode(code=c, kind=k, scope=Scope.ACTIVE, detail="") for c, k in codes),
     )
@@ -74,13 +73,13 @@ def test_a_code_that_c2pa_does_not_list_is_shown_and_counts_on_no_axis(code: str
     shown = [f for f in axis.findings if dict(f.facts).get("code") == code]
     assert [(f.code, f.outcome) for f in shown] == [("assay.engines.ownCode", N)]
     assert {engine_outcome(answers[1], a) for a in (Axis.INTEGRITY, Axis.SIGNER)} == {E}
-    assert history_axis(answers[0], answers[1:]).outcome is E
+    assert history_axis(answers).outcome is E
     assert with_structure(PRESENT, answers) is PRESENT
 
 
 def test_a_history_whose_claim_signature_is_refuted_is_nobody_s() -> None:
     answers = (answer("one"), answer("two"))
-    found = {h: history_axis(answers[0], answers[1:], h) for h in (True, None, False)}
+    found = {h: history_axis(answers, h) for h in (True, None, False)}
     assert {h: axis.outcome for h, axis in found.items()} == {True: E, None: E, False: N}
     assert found[False].findings[0].code == "assay.history.notExamined"
 
@@ -178,13 +177,19 @@ def test_an_untrusted_signer_is_outside_the_lists_and_one_that_may_not_sign_is_r
 
 def test_the_order_in_which_an_engine_lists_manifests_changes_no_report() -> None:
     """c2pa-rs lists them in another order at each reading."""
+    acted: Json = {"label": "c2pa.actions.v2", "data": {"actions": [{"action": "c2pa.opened"}]}}
+    ingredient: Json = {"title": "below.jpg", "relationship": "parentOf"}
     manifests: dict[str, Json] = {
-        name: {"title": f"{name}.jpg"} for name in ("urn:c", "urn:a", "urn:d", "urn:b")
+        name: {"assertions": [acted], "ingredients": [ingredient]}
+        for name in ("urn:c", "urn:a", "urn:d", "urn:b")
     }
     backwards = dict(reversed(manifests.items()))
     first, second = (
-        asserted_claims(replace(answer(), store={"active_manifest": "urn:c", "manifests": listed}))
+        asserted_claims([replace(answer(), active="urn:c", store={"manifests": listed})])
         for listed in (manifests, backwards)
     )
     assert first == second
-    assert [c.manifest for c in first] == ["urn:c", "urn:a", "urn:b", "urn:d"]
+    said = ("c2pa.opened", "parentOf below.jpg")
+    assert [(c.manifest, c.statement) for c in first] == [
+        (name, text) for name in ("urn:c", "urn:a", "urn:b", "urn:d") for text in said
+    ]

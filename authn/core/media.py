@@ -237,7 +237,7 @@ def _pillow_size(data: bytes, media_type: str) -> tuple[int | None, int | None]:
     from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageFile, TiffImagePlugin, WebPImagePlugin
 
     from detector.core.errors import NotApplicable, PixelsUnreadable
-    from detector.pixels.affordable import decoding
+    from detector.pixels.guard import decoding
 
     reader: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
         "image/webp": WebPImagePlugin.WebPImageFile,

@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, PngImagePlugin, UnidentifiedImageError
 
 from authn.core.errors import UnreadableMedia
 from detector.core.errors import DetectorError
-from detector.pixels.affordable import decoding
+from detector.pixels.guard import decoding
 
 SOI, SOS, EOI, APP0, APP1, APP14, APP15, COM = 0xD8, 0xDA, 0xD9, 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 JPEG_QUALITY = 90

@@ -11,9 +11,8 @@ from PIL import Image
 
 from authn.core.media import Media
 from detector.core.errors import DetectorError
-from detector.forensics.camera_measure import exif_of
-from detector.pixels.affordable import affordable, decoding
-from detector.pixels.exif import ORIENTATION
+from detector.pixels.exif import ORIENTATION, exif_of
+from detector.pixels.guard import affordable, decoding
 from detector.pixels.jpeg import parse_jpeg
 
 MAX_SIDE_PIXELS = 640

@@ -142,7 +142,7 @@ def check_services(settings: Settings) -> None:
     from authn.service.start_entries import announce, at_start
     from authn.store.engine import open_engine
     from authn.store.verifications import Verifications
-    from detector.forensics.faces import face_model_files
+    from detector.forensics.face_files import face_model_files
     from detector.models.registry import model_files
 
     load_roots((*settings.signer_roots, *settings.tsa_roots))

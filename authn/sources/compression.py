@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from authn.core.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
 from authn.core.media import Media
 from authn.sources.markers import shown
-from detector.forensics.camera_measure import exif_of
 from detector.forensics.compression import (
     MIN_SAMPLES,
     CameraTables,
@@ -25,6 +24,7 @@ from detector.forensics.compression import (
     known_cameras,
 )
 from detector.pixels import exif
+from detector.pixels.exif import exif_of
 from detector.pixels.jpeg import parse_jpeg
 
 VERSION = "2"

@@ -13,8 +13,10 @@ from pathlib import Path
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
 from authn.core.media import Media
 from detector.core.errors import NotApplicable
-from detector.forensics.faces import MODELS_SHA256, FaceModels, decode_upright, open_faces
+from detector.forensics.face_files import MODELS_SHA256
+from detector.forensics.faces import FaceModels, open_faces
 from detector.forensics.symmetry import SUPPORTS_COLOUR, FaceSymmetry, Unfit, examine_faces
+from detector.pixels.upright import decode_upright
 
 VERSION = "1"
 

@@ -1,9 +1,6 @@
-"""Which images may be used for what: the index, the licence allow list, and splits that cannot leak.
+"""The index of a corpus: which of its files may be used for what, and their bytes as the index names them.
 
-A set is trained on only if it stands in ``SETS`` with ``TRAIN`` **and** the licence text of its rows in
-``INDEX.csv`` is the one that was read when it was allowed. Every other set is evaluated on and never
-trained on. The unit of a split is the source (a photo, a sheet of one style, a camera model), never a crop
-or a tile, so that two views of one thing cannot stand on both sides.
+``licences`` says what may be trained on, ``splits`` where a file falls.
 """
 
 from __future__ import annotations
@@ -12,71 +9,14 @@ import csv
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
 from detector.core.errors import CorpusError, FileFailed
+from detector.data.licences import SETS, SetRule
+from detector.data.splits import Split, split_units
 from detector.pixels.decode import Pixels, decode
-
-SPLIT_SEED = "assay-split-1"
-
-
-class Split(StrEnum):
-    TRAIN = "train"
-    CALIBRATION = "calibration"
-    TEST = "test"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetRule:
-    """One folder of the corpus. ``shares`` are the parts of its units per split, in the order of
-    ``Split``."""
-
-    folder: str
-    name: str
-    fake: bool
-    licence: str
-    shares: tuple[float, float, float]
-    why: str
-    grid: bool = False  # four independent pictures in one 2 x 2 sheet
-
-
-_MOST = (0.7, 0.2, 0.1)
-_NEVER_TRAINED = (0.0, 0.0, 1.0)
-
-SETS = (
-    SetRule(folder="train/photos_openimages", name="openimages", fake=False, licence="CC BY 2.0 (OpenImages)",
-            shares=_MOST, why="Attribution licence; photos are measured, none is shipped."),
-    SetRule(folder="train/photos_pexels", name="pexels", fake=False, licence="Pexels licence (free use)",
-            shares=_MOST, why="Pexels licence allows free use."),
-    SetRule(folder="camera/crops768", name="camera_crops", fake=False,
-            licence='"free to use however you wish" (README)', shares=_MOST,
-            why="Contributors gave the files free for any use."),
-    SetRule(folder="camera/exif_samples", name="camera_samples", fake=False,
-            licence='"You are free to use these media files however you wish" (README)', shares=_MOST,
-            why="Contributors gave the files free for any use."),
-    SetRule(folder="fakes_train/sd15_art_grid", name="sd15", fake=True, licence="MIT", shares=_MOST,
-            grid=True, why="MIT."),
-    SetRule(folder="fakes_train/flux1_dev_grid", name="flux1_dev", fake=True, licence="MIT",
-            shares=(0.5, 0.25, 0.25), grid=True, why="MIT."),
-    SetRule(folder="fakes_train/midjourney_2025", name="midjourney", fake=True, licence="MIT (repo)",
-            shares=(0.0, 0.5, 0.5),
-            why="MIT; out of training, so that the calibration describes a generator never trained on."),
-    SetRule(folder="train/photos_coco", name="coco", fake=False, licence="", shares=_NEVER_TRAINED,
-            why="Licences differ per photo: evaluation only."),
-    SetRule(folder="train/photos_bsds", name="bsds", fake=False, licence="", shares=_NEVER_TRAINED,
-            why="Non-commercial: evaluation only."),
-    SetRule(folder="train/faces256_ffhq", name="ffhq", fake=False, licence="", shares=_NEVER_TRAINED,
-            why="Non-commercial: evaluation only."),
-    SetRule(folder="camera/prnu_nikon_d70", name="nikon_d70", fake=False, licence="",
-            shares=_NEVER_TRAINED, why="Research licence: evaluation only."),
-    SetRule(folder="fakes_train/stylegan1_faces", name="stylegan1", fake=True, licence="",
-            shares=_NEVER_TRAINED, why="No licence stated: evaluation only."),
-    SetRule(folder="fakes_train/stylegan2_tiles", name="stylegan2", fake=True, licence="",
-            shares=_NEVER_TRAINED, why="Nvidia non-commercial: evaluation only."),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,23 +90,6 @@ def _unit(rule: SetRule, row: dict[str, str]) -> str:
         model = row["source"].split(": ", 1)[-1].replace("\x00", "")
         return "camera:" + " ".join(sorted(set(model.lower().replace(",", " ").split())))
     return "file:" + row["sha256"]
-
-
-def split_units(units: Iterable[str], shares: tuple[float, float, float]) -> dict[str, Split]:
-    """Assign units to splits by a digest, so that the answer depends neither on order nor on a generator.
-
-    A unit that occurs in two sets with equal shares falls into the same split in both: its place is a
-    threshold on its own digest, not its rank.
-    """
-    train, calibration, _ = shares
-    out = {}
-    for unit in units:
-        digest = hashlib.sha256(f"{SPLIT_SEED}:{unit}".encode()).digest()
-        at = int.from_bytes(digest[:8], "big") / 2**64
-        out[unit] = (
-            Split.TRAIN if at < train else Split.CALIBRATION if at < train + calibration else Split.TEST
-        )
-    return out
 
 
 def check_no_leak(items: Iterable[Item]) -> None:

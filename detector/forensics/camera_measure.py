@@ -27,14 +27,6 @@ NOTE = (
 )
 
 
-def exif_of(jpeg: JpegStructure) -> exif.ExifTags | None:
-    """The EXIF of a JPEG's first APP1 segment that has one."""
-    for segment in jpeg.segments:
-        if segment.marker == 0xE1 and segment.payload.startswith(b"Exif\0\0"):
-            return exif.parse_exif(segment.payload[6:])
-    return None
-
-
 def measure_cameras(root: Path) -> str:
     """The table as JSON text. Raises ``CorpusError`` for a missing index and
     ``FileFailed`` for a missing picture."""
@@ -67,7 +59,7 @@ def _camera_files(root: Path) -> Iterator[tuple[str, Compression]]:
 
 
 def _camera(row: dict[str, str], jpeg: JpegStructure) -> str | None:
-    tags = exif_of(jpeg)
+    tags = exif.exif_of(jpeg)
     if tags is None:
         return camera_key(row["source"].split(": ", 1)[-1], " ")
     software, width, height = tags.text(exif.SOFTWARE), tags.number(exif.PIXEL_X), tags.number(exif.PIXEL_Y)

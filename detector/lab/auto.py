@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import CorpusError, FitFailed, LabError, NotApplicable
 from detector.core.files import TORN_ARCHIVE, write_arrays, write_whole
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.generators import FAMILIES
 from detector.generators.family import Aligned
 from detector.generators.spec import ImageSource

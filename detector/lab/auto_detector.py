@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from detector.core.errors import CalibrationError, CorpusError, LabError, NotApplicable
 from detector.core.files import write_json, write_whole
 from detector.core.metrics import Estimate, Groups
-from detector.data.corpus import Split, pictures
+from detector.data.corpus import pictures
+from detector.data.splits import Split
 from detector.lab.auto import Auto, AutoOptions, Report, Samples
 from detector.lab.auto_material import (
     Make,
@@ -48,8 +49,7 @@ from detector.lab.plots import plot_run
 from detector.lab.training import TrainingOptions, read_log, train
 from detector.lab.training_set import TrainingSet
 from detector.models.calibration import Calibration
-from detector.models.card import ModelCard, Preprocessing, SetUse, dump_card, parse_card
-from detector.models.card_folder import FOLDER
+from detector.models.card import FOLDER, ModelCard, Preprocessing, SetUse, dump_card, parse_card
 from detector.models.inference import Detector, raw_logit
 from detector.models.weights import load_network, save_tensors, shipped_tensors
 from detector.networks.traces import TraceNet

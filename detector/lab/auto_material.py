@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from detector.core.errors import CorpusError, DetectorError, NotApplicable
 from detector.core.threads import one_thread
-from detector.data.corpus import Item, Split, check_no_leak
+from detector.data.corpus import Item, check_no_leak
+from detector.data.splits import Split
 from detector.generators.family import Aligned
 from detector.generators.recon import UPSAMPLERS, reconstruct, train_autoencoder
 from detector.lab.fakes import REGION_SIDE, Collector, random_regions, sizes_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.core.metrics import Estimate
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.lab.left_out import LeftOut
 from detector.lab.stages import Record
 from detector.models.card import ModelCard

@@ -6,17 +6,16 @@ import math
 from collections.abc import Sequence
 
 from detector.core.metrics import Estimate, proportion
-from detector.models.calibration import Calibration
-from detector.models.card import Evaluation, ModelCard, OperatingPoint, SetResult
-from detector.models.card_folder import (
+from detector.lab.card_folder import (
     ALIGNED,
     FILES,
-    FOLDER,
     HEAD,
     folder_calibration,
     folder_families,
     folder_limits,
 )
+from detector.models.calibration import Calibration
+from detector.models.card import FOLDER, Evaluation, ModelCard, OperatingPoint, SetResult
 
 _VIEWS = {
     "as_stored": "as stored",

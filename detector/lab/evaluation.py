@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from detector.core.errors import CalibrationError, NotApplicable
 from detector.core.files import write_whole
 from detector.core.metrics import auc, bootstrap, cllr, cllr_min, proportion
-from detector.data.corpus import SETS, Item, Split, pictures
+from detector.data.corpus import Item, pictures
+from detector.data.licences import SETS
+from detector.data.splits import Split
 from detector.models.calibration import Calibration, fit
 from detector.models.card import Evaluation, OperatingPoint, SetResult
 from detector.models.score import Answer, Score

@@ -294,7 +294,8 @@ def _real_pictures(
     data: str, corpus: Path | None, side: int, seed: int, report: Report
 ) -> tuple[Pictures, ImageSource]:
     """Training and test pictures; of a corpus with an index by its own splits."""
-    from detector.data.corpus import Split, load_index
+    from detector.data.corpus import load_index
+    from detector.data.splits import Split
     from detector.zoo.sources import open_source
 
     if (Path(data) / "INDEX.csv").is_file():

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from detector.core.files import write_whole
-from detector.data.corpus import SETS, Item, Split, corpus_digest, load_index
+from detector.data.corpus import Item, corpus_digest, load_index
+from detector.data.licences import SETS
+from detector.data.splits import Split
 from detector.lab.evaluation import (
     AGAINST_MIN_SIDE,
     PictureScore,

@@ -13,7 +13,8 @@ from safetensors.numpy import save
 from detector.core.errors import NotApplicable
 from detector.core.files import write_whole
 from detector.core.metrics import Array, auc, bootstrap, cllr, proportion, true_positives
-from detector.data.corpus import Item, Split, corpus_digest, load_index
+from detector.data.corpus import Item, corpus_digest, load_index
+from detector.data.splits import Split
 from detector.lab.evaluation import (
     AGAINST_MIN_SIDE,
     CALIBRATION_DRAWS,

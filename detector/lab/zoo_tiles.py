@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from detector.core.errors import CorpusError
-from detector.data.corpus import Item, Split, pictures
+from detector.data.corpus import Item, pictures
+from detector.data.splits import Split
 from detector.generators import family_row, make_family
 from detector.generators.family import RECONSTRUCTING
 from detector.generators.spec import Budget, ImageSource

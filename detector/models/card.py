@@ -14,6 +14,7 @@ from detector.core.metrics import Estimate
 from detector.models.calibration import Calibration
 
 CARD_VERSION = 1
+FOLDER = "folder"  # ``ModelCard.recipe``: trained and judged on the photos of one folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class ModelCard:
     network: str = "traces"
     domain_limit: float | None = None
     left_out: tuple[FamilyLeftOut, ...] = ()
-    recipe: str = "corpus"  # or "folder": trained and judged on the photos of one folder (detector.lab.auto)
+    recipe: str = "corpus"  # or ``FOLDER``
 
 
 def dump_card(card: ModelCard) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from detector.core.errors import DetectorError, NotApplicable, PixelsUnreadable
-from detector.pixels.affordable import affordable, decoding
+from detector.pixels.guard import affordable, decoding
 from detector.pixels.jpeg import JpegStructure, parse_jpeg
 from detector.pixels.png import bare_png, png_chunks
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from detector.pixels.jpeg import JpegStructure
+
 MAX_ENTRIES = 512  # per directory; cameras write some dozens
 MAX_TEXT = 4096
 MAX_BLOB = 1 << 20
@@ -64,6 +66,14 @@ def parse_exif(data: bytes) -> ExifTags:
     if isinstance(pointer, int):
         whole = _directory(data, order, pointer, values) and whole
     return ExifTags(values=tuple(values.items()), malformed=not whole)
+
+
+def exif_of(jpeg: JpegStructure) -> ExifTags | None:
+    """The EXIF of a JPEG's first APP1 segment that has one."""
+    for segment in jpeg.segments:
+        if segment.marker == 0xE1 and segment.payload.startswith(b"Exif\0\0"):
+            return parse_exif(segment.payload[6:])
+    return None
 
 
 def _directory(data: bytes, order: str, at: int, values: dict[int, Value]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from detector.core.errors import CorpusError, LabError
 from detector.core.files import TORN_ARCHIVE
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.generators.spec import ImageSource, joined_groups
 from detector.zoo.making import Report
 from detector.zoo.runs import Data

@@ -19,7 +19,7 @@ import torch
 
 from detector.core.errors import CorpusError, LabError, NotApplicable
 from detector.core.metrics import halves
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.generators import family_row, make_family, parse_settings
 from detector.generators.biggan import keep_labels
 from detector.generators.cyclegan import unpaired

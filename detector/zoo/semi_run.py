@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from detector.core.errors import CorpusError
 from detector.core.files import write_whole
 from detector.core.metrics import Estimate, proportion
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.generators.spec import Budget, ImageSource
 from detector.zoo.fit import FitResult, Progress, fit
 from detector.zoo.pictures import as_bytes, as_floats

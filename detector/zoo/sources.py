@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import CorpusError, LabError, NotApplicable, PixelsUnreadable
 from detector.core.files import TORN_ARCHIVE
-from detector.data.corpus import Split, split_units
+from detector.data.splits import Split, split_units
 from detector.generators.spec import ImageSource
 from detector.pixels.decode import Pixels, decode, open_cv2
 from detector.pixels.preprocess import texture_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from detector.core.errors import CorpusError
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.zoo.export import pixels_digest, save_pictures
 from detector.zoo.given import given_pictures
 from detector.zoo.runs import SHEET_COLUMNS, Data, about_run

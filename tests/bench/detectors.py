@@ -23,7 +23,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from detector.core.errors import NotApplicable
 from detector.core.metrics import auc, bootstrap, cllr
-from detector.data.corpus import Split, load_index, pictures
+from detector.data.corpus import load_index, pictures
+from detector.data.splits import Split
 from detector.lab.evaluation import VIEWS, Scoring, view_of
 from detector.models.calibration import MIN_ITEMS
 from detector.models.inference import open_detector

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 
 from detector.core.errors import CorpusError, DetectorError, FitFailed, ModelUnavailable, NotApplicable
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.generators import make_family
 from detector.generators.family import Family
 from detector.generators.spec import Budget, ImageSource

@@ -21,7 +21,8 @@ from authn.core.score_map import maps_text
 from authn.report.places import draw
 from authn.sources.learned import LearnedSource
 from detector.core.errors import DetectorError
-from detector.data.corpus import Split, load_index, read_item
+from detector.data.corpus import load_index, read_item
+from detector.data.splits import Split
 from detector.models.inference import open_detector
 
 PER_SET = 25

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from detector.core.metrics import auc
-from detector.data.corpus import Split, load_index, pictures
+from detector.data.corpus import load_index, pictures
+from detector.data.splits import Split
 from detector.lab.fakes import Collector, add_whole, random_regions
 from detector.lab.training import TrainingOptions, train
 from detector.models.inference import read

@@ -25,9 +25,10 @@ def eyes(photo: Path, models: Path, out: Path | None) -> None:
     """Compare the eyes of each face of a photo, and draw what was measured."""
     from authn.core.media import open_media
     from detector.core.files import write_whole
-    from detector.forensics.faces import decode_upright, open_faces
+    from detector.forensics.faces import open_faces
     from detector.forensics.symmetry import examine_faces
     from detector.forensics.symmetry_overlay import draw, png_of
+    from detector.pixels.upright import decode_upright
 
     if out is not None:
         refuse_taken(out)

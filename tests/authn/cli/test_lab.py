@@ -19,7 +19,7 @@ from PIL import Image
 from authn.cli import cli
 from authn.core.errors import BadRequest
 from detector.core.errors import CorpusError, DetectorError, ModelUnavailable
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.zoo.export import pixels_digest
 from detector.zoo.sources import open_source
 from tests.conftest import ROOT

@@ -19,7 +19,7 @@ from authn.core.errors import AuthnError, BadRequest, Unavailable
 from detector.core.errors import CorpusError, DetectorError, FileFailed
 from tests.conftest import ROOT
 
-WEIGHTS = ROOT / "detector" / "weights_files"
+WEIGHTS = ROOT / "detector" / "models" / "weights_files"
 
 
 def lab(*arguments: object) -> Result:

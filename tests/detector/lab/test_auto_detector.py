@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from detector.core.errors import CorpusError
-from detector.data.corpus import Split, split_units
+from detector.data.splits import Split, split_units
 from detector.lab import auto, auto_detector, auto_material
 from detector.lab.auto import AutoOptions
 from detector.lab.auto_detector import MODEL_ID, AutoDetector, run_auto

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detector.core.errors import CalibrationError
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.lab.card_text import card_markdown
 from detector.lab.evaluation import (
     VIEWS,

@@ -14,7 +14,8 @@ import pytest
 
 from detector.core.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
 from detector.core.metrics import auc
-from detector.data.corpus import Split, load_index, pictures
+from detector.data.corpus import load_index, pictures
+from detector.data.splits import Split
 from detector.lab.card_text import card_markdown
 from detector.lab.evaluation import pipeline_scores, sampled
 from detector.models.card import dump_card, parse_card

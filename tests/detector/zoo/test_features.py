@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from detector.core.errors import ModelUnavailable
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.zoo import features
 from detector.zoo.features import (
     MobileNetV2,

@@ -13,7 +13,7 @@ import pytest
 
 from detector.core.errors import CorpusError, NotApplicable
 from detector.core.metrics import auc, bootstrap, halves
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.generators.cyclegan import unpaired
 from detector.generators.spec import ImageSource, chosen_of, joined_groups
 from detector.lab.left_out import cost

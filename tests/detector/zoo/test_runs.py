@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector.core.errors import CorpusError, ModelUnavailable
-from detector.data.corpus import Split
+from detector.core.errors import CorpusError, FileFailed, ModelUnavailable
+from detector.data.splits import Split
 from detector.generators.spec import Budget, ImageSource
 from detector.zoo import features
 from detector.zoo.assess import assess, quality_text, write_quality
@@ -213,6 +213,6 @@ def test_pictures_that_were_not_written_to_the_end_leave_no_file(broken, tmp_pat
         raise broken
 
     monkeypatch.setattr(np, "savez", torn)
-    with pytest.raises((CorpusError, KeyboardInterrupt)):
+    with pytest.raises((FileFailed, KeyboardInterrupt)):
         save_pictures(np.zeros((1, 8, 8, 3), np.uint8), tmp_path / "a.npz", about={})
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ import torch
 
 from detector.core.average import Average
 from detector.core.errors import CorpusError
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.generators import losses
 from detector.generators.spec import Budget, ImageSource
 from detector.generators.warp import Warp, warped

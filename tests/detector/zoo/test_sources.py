@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from detector.core.errors import CorpusError
-from detector.data.corpus import Split
+from detector.data.splits import Split
 from detector.zoo.sources import draw_tiles, index_photos, open_named, open_source, tiles_of
 from tests.detector.made import encoded, photo_like
 

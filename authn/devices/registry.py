@@ -1,7 +1,7 @@
 """The registry of devices in the database: a device is a name, a key, and a status over time.
 
 Decides which enrolments and revocations are possible. Leaves proof of possession and certificates to
-``authn.service.intake``. A device keeps its one key for life; another key is another device.
+``authn.service.enrolment``. A device keeps its one key for life; another key is another device.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Run again, an interrupted enrolment finds its key and gets a new certificate for
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +22,14 @@ from cryptography.x509.oid import AttributeOID, NameOID
 
 from authn.core.config import Settings
 from authn.core.errors import DeviceExists, NoteError, SettingsError, UnknownDevice
-from authn.devices.attestation.terms import origin_of
-from authn.devices.challenges import decode
 from authn.devices.registry import parse_name
-from authn.service.enrolments import Enrolling, Enrolments
+from authn.pki.authority import own_roots
+from authn.pki.roots import load_roots
+from authn.service.enrolment.challenged import Enrolling, Enrolments
+from authn.service.enrolment.challenges import decode
+from authn.service.enrolment.terms import origin_of
 from authn.tlog.format.note import parse_vkey
-from signer.client import Client, EnrolmentChallenge
+from signer.client import Client, Enrolment, EnrolmentChallenge
 from signer.core.errors import KeyAbsent, ServiceRefused
 from signer.device import DeviceIdentity, open_identity, save_identity
 from signer.keys import create_key, open_key
@@ -37,19 +39,6 @@ from signer.proof.certificates import Certificate, read_certificate, read_pem
 
 CLIENT_TIMEOUT_S = 30.0
 THIS_HOME = "this home"  # what challenges are bound to where no token is asked for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certified:
-    """What an enrolment gives a device, whichever way it went."""
-
-    device_id: str
-    assurance_level: int
-    chain_pem: bytes
-    tsa_url: str
-    tsa_roots_pem: bytes
-    signer_roots_pem: bytes = b""
-    log_key: str = ""
 
 
 class Enroller(Protocol):
@@ -62,7 +51,7 @@ class Enroller(Protocol):
 
     def enrol(
         self, name: str, csr: bytes, challenge: str, attestation: Mapping[str, object]
-    ) -> Certified: ...
+    ) -> Enrolment: ...
 
 
 def device_folder(settings: Settings, name: str) -> Path:
@@ -142,7 +131,7 @@ def _open_or_create(uri: str) -> ec.EllipticCurvePrivateKey:
 
 def _certify(
     name: str, key: ec.EllipticCurvePrivateKey, enroller: Enroller, asked: EnrolmentChallenge
-) -> Certified:
+) -> Enrolment:
     attestation: Mapping[str, object] = {"fmt": "none"}
     if isinstance(key, AttestingKey) and (request := key.attestation_request()).get("fmt") in asked.formats:
         asked = enroller.ask(request)
@@ -170,18 +159,10 @@ class _There:
     def ask(self, request: Mapping[str, object]) -> EnrolmentChallenge:
         return self._client.ask_challenge(self._settings.enrolment_token, request)
 
-    def enrol(self, name: str, csr: bytes, challenge: str, attestation: Mapping[str, object]) -> Certified:
+    def enrol(self, name: str, csr: bytes, challenge: str, attestation: Mapping[str, object]) -> Enrolment:
         token = self._settings.enrolment_token
         done = self._client.enrol(name, csr, token, challenge=challenge, attestation=attestation)
-        return Certified(
-            device_id=done.device_id,
-            assurance_level=done.assurance_level,
-            chain_pem=done.chain_pem,
-            tsa_url=self._settings.tsa_url or done.tsa_url,
-            tsa_roots_pem=done.tsa_roots_pem,
-            signer_roots_pem=done.signer_roots_pem,
-            log_key=done.log_key,
-        )
+        return replace(done, tsa_url=self._settings.tsa_url or done.tsa_url)
 
 
 class _Here:
@@ -207,21 +188,20 @@ class _Here:
             text=asking.challenge, value=value, formats=asking.formats, answer=asking.answer
         )
 
-    def enrol(self, name: str, csr: bytes, challenge: str, attestation: Mapping[str, object]) -> Certified:
-        from authn.pki.authority import own_roots
-        from authn.pki.roots import load_roots
-
+    def enrol(self, name: str, csr: bytes, challenge: str, attestation: Mapping[str, object]) -> Enrolment:
         enrolling = Enrolling(
             name=name, csr=csr, challenge=challenge, attestation=attestation, credential=THIS_HOME
         )
         enrolled = self._enrolments.enrol(enrolling, self._now)
         tsa_roots = (*own_roots(self._settings.home).tsa, *load_roots(self._settings.tsa_roots))
-        return Certified(
+        return Enrolment(
             device_id=enrolled.device.device_id,
+            name=name,
             assurance_level=enrolled.device.assurance_level,
             chain_pem=_pem(enrolled.chain),
             tsa_url=self._settings.tsa_url,
             tsa_roots_pem=_pem(tsa_roots),
+            signer_roots_pem=b"",  # this home reads its own
         )
 
 
@@ -244,7 +224,7 @@ def _verify_chain(chain_pem: bytes, key: ec.EllipticCurvePrivateKey) -> None:
         raise ServiceRefused("the service answered with a certificate that nobody asked for")
 
 
-def _verify_trust(certified: Certified) -> None:
+def _verify_trust(certified: Enrolment) -> None:
     """What later reports of this home are judged by is read before anything of it is kept."""
     try:
         for pem in (certified.signer_roots_pem, certified.tsa_roots_pem):
@@ -261,7 +241,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
     return any(isinstance(e.value, x509.BasicConstraints) and e.value.ca for e in certificate.extensions)
 
 
-def _save(folder: Path, name: str, key_uri: str, service_url: str, certified: Certified) -> DeviceIdentity:
+def _save(folder: Path, name: str, key_uri: str, service_url: str, certified: Enrolment) -> DeviceIdentity:
     return save_identity(
         folder,
         device_id=certified.device_id,

@@ -15,9 +15,9 @@ from authn.devices.ocsp import Responder
 from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
 from authn.pki.authority import Authority
-from authn.service.enrolments import Enrolments
+from authn.service.enrolment.challenged import Enrolments
+from authn.service.enrolment.intake import Intake
 from authn.service.examinations import Examinations
-from authn.service.intake import Intake
 from authn.store.engine import reading
 from authn.store.verifications import Verifications
 from authn.tlog.log.log import Log

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from authn.devices import RegistryView
     from authn.devices.revocation import Revocations, Revoked
     from authn.pki.authority import Authority
-    from authn.service.enrolments import Enrolments
+    from authn.service.enrolment.challenged import Enrolments
+    from authn.service.enrolment.intake import Intake
     from authn.service.examinations import WarmExaminer
-    from authn.service.intake import Intake
     from authn.service.services import Services
     from authn.tlog.format.policy import WitnessPolicy
     from authn.tlog.log.log import Log
@@ -45,11 +45,11 @@ def _enrolments(
     settings: Settings, authority: Authority, engine: Engine, log_queued: Callable[[], int]
 ) -> tuple[Intake, Enrolments]:
     from authn.devices.attestation import NONE
-    from authn.devices.attestation.terms import load_terms
-    from authn.devices.challenges import Challenges
     from authn.devices.registry import Registry
-    from authn.service.enrolments import Enrolments
-    from authn.service.intake import Intake
+    from authn.service.enrolment.challenged import Enrolments
+    from authn.service.enrolment.challenges import Challenges
+    from authn.service.enrolment.intake import Intake
+    from authn.service.enrolment.terms import load_terms
 
     terms = load_terms(settings)
     intake = Intake(
@@ -135,10 +135,10 @@ def check_services(settings: Settings) -> None:
     ``ModelUnavailable`` for a detector that is not in the registry.
     """
     from authn.core.errors import LogHalted
-    from authn.devices.attestation.terms import load_terms
     from authn.pki.authority import open_authority
     from authn.pki.roots import load_crls, load_roots
-    from authn.service.intake import open_enrolment_token
+    from authn.service.enrolment.terms import load_terms
+    from authn.service.enrolment.tokens import open_enrolment_token
     from authn.service.start_entries import announce, at_start
     from authn.store.engine import open_engine
     from authn.store.verifications import Verifications
@@ -174,8 +174,8 @@ def open_services(settings: Settings, *, confine: Confine = confined_examiner) -
     from authn.devices.revocation import Revocations
     from authn.pki.authority import open_authority
     from authn.pki.roots import load_roots
+    from authn.service.enrolment.tokens import open_enrolment_token
     from authn.service.examinations import Examinations
-    from authn.service.intake import open_enrolment_token
     from authn.service.services import Services
     from authn.service.start_entries import logs_certificates
     from authn.store.engine import open_engine

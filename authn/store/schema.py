@@ -71,7 +71,7 @@ devices = Table(
     Column("attested_at", Instant),
 )
 
-# What devices are asked when they enrol (authn.devices.challenges); each is answered once.
+# What devices are asked when they enrol (authn.service.enrolment.challenges); each is answered once.
 enrolment_challenges = Table(
     "enrolment_challenges",
     metadata,

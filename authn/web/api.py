@@ -16,7 +16,7 @@ from authn.core.instants import instant
 from authn.core.plain import Json
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.devices.registry import AttestationRecord, CertificateRecord, EnrolledDevice
-from authn.service.intake import verify_token
+from authn.service.enrolment.tokens import verify_token
 from authn.service.services import Services
 from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media
 from signer.core.digest import sha256_of

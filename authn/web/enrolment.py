@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from authn.core.errors import BadRequest
 from authn.core.instants import instant
-from authn.service.enrolments import Enrolling
+from authn.service.enrolment.challenged import Enrolling
 from authn.web.api import enrolled_response, require_token, services
 from authn.web.uploads import read_object, string_fields
 

@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from authn.core.errors import BadRequest, EnrolmentRefused
-from authn.devices import DeviceRecord
-from authn.pki.profile import LEAF_SKEW, MAX_CSR_BYTES, common_name_of, parse_csr
-from authn.service.intake import verify_token
+from authn.core.errors import BadRequest
+from authn.pki.profile import MAX_CSR_BYTES, common_name_of
+from authn.service.enrolment.tokens import verify_token
 from authn.web.api import services
 from authn.web.problems import HTTP_CODES, refusal
-from signer.core.digest import sha256_of
 
 REQUEST_TYPE = "application/pkcs10"
 CERTIFICATES_TYPE = "application/pkcs7-mime; smime-type=certs-only"
-# Whoever saw a renewal request can send it again. It gets him nothing but the certificate that is there.
-RENEWABLE_AFTER = timedelta(hours=1)
 
 est = Blueprint("est", __name__, url_prefix="/.well-known/est")
 
@@ -59,24 +54,7 @@ def renew() -> Response:
 
     Within an hour of the newest certificate that one is given again.
     """
-    csr, now = _read_request(), services().clock()
-    spki = parse_csr(csr).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    device = services().registry.device_by_key(sha256_of(spki).value.hex())
-    if device is None:
-        raise EnrolmentRefused("this key belongs to no enrolled device: enrol it first")
-    if common_name_of(csr) not in ("", device.name):
-        raise EnrolmentRefused("the request is for another name than the key was enrolled under")
-    newest = services().registry.newest_certificate(device.device_id)
-    if device.revoked_at is None and newest is not None and _is_fresh(newest, device, now):
-        services().log.append_queued()  # it may have been issued while the log took nothing
-        return _certificates((newest,))
-    return _certificates(services().intake.enrol(device.name, csr, now).chain[:1])
-
-
-def _is_fresh(certificate: x509.Certificate, device: DeviceRecord, now: datetime) -> bool:
-    revoked = {c.serial for c in device.revoked_certificates}
-    issued_at = certificate.not_valid_before_utc + LEAF_SKEW
-    return now - issued_at < RENEWABLE_AFTER and f"{certificate.serial_number:x}" not in revoked
+    return _certificates((services().intake.renew(_read_request(), services().clock()),))
 
 
 def _read_request() -> bytes:

@@ -24,7 +24,8 @@ from authn.core.errors import (
 from authn.devices import DeviceRecord, RegistryView
 from authn.devices.registry import Registry, open_registry
 from authn.pki.authority import Authority, open_authority
-from authn.service.intake import Intake, open_enrolment_token, verify_token
+from authn.service.enrolment.intake import Intake
+from authn.service.enrolment.tokens import open_enrolment_token, verify_token
 from signer.core.digest import sha256_of
 from tests.doubles.requests import csr_of
 

@@ -21,7 +21,7 @@ from authn.core.errors import AttestationRefused
 from authn.devices.attestation import verify_attestation
 from authn.devices.attestation.apple_root import apple_webauthn_root
 from authn.devices.attestation.attested import Asked, Attested, Terms, WebAuthnTerms
-from authn.devices.attestation.terms import origin_of
+from authn.service.enrolment.terms import origin_of
 from tests.conftest import ROOT
 from tests.doubles.webauthn import (
     AT,

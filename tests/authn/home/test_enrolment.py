@@ -31,8 +31,9 @@ from authn.core.errors import (
     UnknownDevice,
 )
 from authn.devices.registry import open_registry
-from authn.home.enrolment import Certified, _verify_trust, enrol_device, renew_device
+from authn.home.enrolment import _verify_trust, enrol_device, renew_device
 from authn.pki.authority import open_authority
+from signer.client import Enrolment
 from signer.core.errors import KeyUnavailable, ServiceRefused, ServiceUnavailable
 from signer.device import next_counter
 from signer.keys import create_key, open_key
@@ -286,7 +287,15 @@ def test_a_revocation_without_a_reason_is_wrong_usage(tmp_path: Path) -> None:
     ids=str,
 )
 def test_what_a_home_would_judge_by_is_read_before_it_is_kept(wrong: dict[str, Any]) -> None:
-    good = Certified(device_id="d", assurance_level=0, chain_pem=b"", tsa_url="", tsa_roots_pem=b"")
+    good = Enrolment(
+        device_id="d",
+        name="d",
+        assurance_level=0,
+        chain_pem=b"",
+        tsa_url="",
+        signer_roots_pem=b"",
+        tsa_roots_pem=b"",
+    )
     _verify_trust(good)
     with pytest.raises(ServiceRefused, match="the service answered with"):
         _verify_trust(replace(good, **wrong))

@@ -27,7 +27,7 @@ from authn.devices.revocation import KEPT_LISTS, Revocations, Revoked
 from authn.pki.authority import Authority, open_authority
 from authn.pki.crl import Cause, build_crl, read_crl
 from authn.pki.roots import TrustRoots, load_crls
-from authn.service.intake import Intake
+from authn.service.enrolment.intake import Intake
 from authn.store.engine import open_engine, reading
 from authn.store.schema import crls
 from signer.core.digest import sha256_of

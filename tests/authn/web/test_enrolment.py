@@ -27,9 +27,9 @@ from werkzeug.serving import make_server
 from authn.cli import cli
 from authn.core.config import load_settings
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
-from authn.devices.challenges import LIFETIME, decode
 from authn.devices.snapshot import record_json, record_of
 from authn.home.enrolment import enrol_device
+from authn.service.enrolment.challenges import LIFETIME, decode
 from authn.service.services import Services
 from authn.service.wiring import open_services
 from authn.store.engine import reading

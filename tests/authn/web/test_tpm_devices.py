@@ -19,8 +19,8 @@ from authn.core.config import Settings, load_settings
 from authn.core.errors import SettingsError
 from authn.core.evidence import Axis, Outcome
 from authn.devices import ASSURANCE_LEVELS
-from authn.devices.challenges import decode
 from authn.home.enrolment import enrol_device, make_csr, renew_device
+from authn.service.enrolment.challenges import decode
 from authn.service.services import Services
 from authn.service.wiring import open_services
 from authn.web import create_app

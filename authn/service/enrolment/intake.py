@@ -1,31 +1,28 @@
-"""What comes in from a device: its wish to be enrolled, with proof that it holds its key."""
+"""What comes in from a device, its wish to be enrolled with proof that it holds its key, and what it gets."""
 
 from __future__ import annotations
 
-import contextlib
-import hmac
-import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 
-from authn.core.config import MIN_TOKEN_CHARACTERS, Settings
-from authn.core.errors import AttestationRefused, CredentialsMissing, EnrolmentRefused, FileUnusable
+from authn.core.errors import AttestationRefused, EnrolmentRefused
 from authn.devices import DeviceRecord
 from authn.devices.registry import EnrolledDevice, Evidence, Registry
 from authn.pki.authority import Authority
-from authn.pki.profile import parse_csr
+from authn.pki.profile import LEAF_SKEW, common_name_of, parse_csr
 from signer.core.digest import sha256_of
-from signer.core.durable import create_durably
 
-TOKEN_BYTES = 32
-TOKEN_FILE = "enrolment-token"  # noqa: S105 a file's name
+# Whoever saw a renewal request can send it again. It gets him nothing but the certificate that is there.
+RENEWABLE_AFTER = timedelta(hours=1)
 
 
 class Intake:
-    """Enrols devices. Who may ask is decided by the caller: see ``verify_token``."""
+    """Enrols devices. Who may ask is decided by the caller: see ``tokens.verify_token``."""
 
     def __init__(
         self,
@@ -61,7 +58,7 @@ class Intake:
         ``profile.parse_csr``, and as ``Registry.enrol``; ``AttestationRefused``; ``LogHalted``.
         """
         key = parse_csr(csr, origin=self._origin)
-        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        spki = _spki(key)
         if evidence is not None and evidence.attested.spki != spki:
             raise AttestationRefused("the attestation is for another key than the certificate request")
 
@@ -73,7 +70,7 @@ class Intake:
 
         enrolled = self._registry.enrol(
             name=name,
-            spki_sha256=sha256_of(spki).value.hex(),
+            spki_sha256=_hex(spki),
             now=now,
             issue=lambda device_id: self._authority.issue_device(csr, device_id, name, now),
             evidence=evidence,
@@ -82,32 +79,31 @@ class Intake:
         self._log_queued()
         return enrolled
 
+    def renew(self, csr: bytes, now: datetime) -> x509.Certificate:
+        """A new certificate for an enrolled key, proven by the signature on the request; within an hour of
+        the newest certificate that one again. Raises ``EnrolmentRefused`` for a key or name that is not
+        enrolled, and as ``enrol``."""
+        device = self._registry.device_by_key(_hex(_spki(parse_csr(csr))))
+        if device is None:
+            raise EnrolmentRefused("this key belongs to no enrolled device: enrol it first")
+        if common_name_of(csr) not in ("", device.name):
+            raise EnrolmentRefused("the request is for another name than the key was enrolled under")
+        newest = self._registry.newest_certificate(device.device_id)
+        if device.revoked_at is None and newest is not None and _is_fresh(newest, device, now):
+            self._log_queued()  # it may have been issued while the log took nothing
+            return newest
+        return self.enrol(device.name, csr, now).chain[0]
 
-def verify_token(given: str, expected: str) -> None:
-    """Raises ``CredentialsMissing`` for none, else ``EnrolmentRefused``; takes the same time wherever the two
-    differ."""
-    if not given:
-        raise CredentialsMissing("send the enrolment token: Authorization: Bearer <token>")
-    if not hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode()):
-        raise EnrolmentRefused("the enrolment token is not the service's")
+
+def _is_fresh(certificate: x509.Certificate, device: DeviceRecord, now: datetime) -> bool:
+    revoked = {c.serial for c in device.revoked_certificates}
+    issued_at = certificate.not_valid_before_utc + LEAF_SKEW
+    return now - issued_at < RENEWABLE_AFTER and f"{certificate.serial_number:x}" not in revoked
 
 
-def open_enrolment_token(settings: Settings) -> str:
-    """The token of the settings, else of the home's file, which is made if there is none (mode 0600).
+def _spki(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
-    Raises ``Unavailable``.
-    """
-    if settings.enrolment_token:
-        return settings.enrolment_token
-    path = settings.home / TOKEN_FILE
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            with contextlib.suppress(FileExistsError):  # another process was first; its token is the one
-                create_durably(path, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n")
-        token = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as e:
-        raise FileUnusable(f"the enrolment token {path} cannot be read or made: {e}") from e
-    if len(token) < MIN_TOKEN_CHARACTERS:
-        raise FileUnusable(f"the enrolment token in {path} is shorter than {MIN_TOKEN_CHARACTERS} characters")
-    return token
+
+def _hex(spki: bytes) -> str:
+    return sha256_of(spki).value.hex()

@@ -12,11 +12,11 @@ from datetime import datetime
 
 from authn.devices.attestation import prepare_attestation, verify_attestation
 from authn.devices.attestation.attested import Asked, Prepared, Terms
-from authn.devices.attestation.terms import why_not_usable
-from authn.devices.challenges import Challenge, Challenges, use
 from authn.devices.registry import EnrolledDevice, Evidence
 from authn.pki.profile import parse_csr
-from authn.service.intake import Intake
+from authn.service.enrolment.challenges import Challenge, Challenges, use
+from authn.service.enrolment.intake import Intake
+from authn.service.enrolment.terms import why_not_usable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Enrolling:
 
 
 class Enrolments:
-    """Who may ask is decided by the caller: see ``authn.service.intake.verify_token``."""
+    """Who may ask is decided by the caller: see ``authn.service.enrolment.tokens.verify_token``."""
 
     def __init__(self, intake: Intake, challenges: Challenges, terms: Terms) -> None:
         self._intake = intake

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -60,18 +60,14 @@ EXIT_NOT_EXAMINED = 4
 @click.pass_context
 def monitor(
     ctx: click.Context,
-    url: str,
-    log_keys: tuple[str, ...],
-    policy_file: Path | None,
-    folder: Path,
-    watched: tuple[Path, ...],
-    device_ids: tuple[str, ...],
+    /,
     once: bool,
     interval_s: float,
     grace_s: float,
     settle_s: float,
     max_age_s: float,
     as_json: bool,
+    **watching: Any,
 ) -> None:
     """Watch the log at URL (such as https://assay.example.org/log).
 
@@ -85,7 +81,7 @@ def monitor(
     """
     from authn.core.errors import LogContradiction
 
-    opened = _open(url, log_keys, policy_file, folder, watched, device_ids)
+    opened = _open(**watching)
     out = _Out(as_json=as_json)
     desk = _Desk(monitor=opened, grace_s=grace_s, settle_s=settle_s, max_age_s=max_age_s, out=out)
     with opened.locked():

@@ -5,7 +5,6 @@ AuthnError                               500  4
 │   ├── MediaTooLarge                    413  3   bytes over the limit
 │   ├── UnsupportedMedia                 415  3   not a kind of media that is examined
 │   └── UnreadableMedia                  422  3   empty, truncated, a link, no permission
-├── CredentialMalformed                  422  1   inside a report: a refuted finding
 ├── UntrustedChain                       422  1   the path does not end in a given root at that time
 │   ├── CredentialInvalid                422  1   not a kind of certificate that may sign claims
 │   └── CredentialExpired                422  1   not valid at the time the signature is judged at
@@ -79,12 +78,6 @@ class UnsupportedMedia(MediaError):
 
 class UnreadableMedia(MediaError):
     code = "assay.media.unreadable"
-
-
-class CredentialMalformed(AuthnError):
-    code = "assay.credential.malformed"
-    http_status = 422
-    exit_code = 1
 
 
 class UntrustedChain(AuthnError):

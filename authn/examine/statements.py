@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from importlib import resources
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -64,14 +63,6 @@ class Policy:
 def default_policy() -> Policy:
     data = resources.files("authn.examine").joinpath("policies/default.toml").read_bytes()
     return parse_policy(data, "the built-in policy")
-
-
-def load_policy(path: Path) -> Policy:
-    """Raises ``SettingsError`` for a file that is missing or no policy."""
-    try:
-        return parse_policy(path.read_bytes(), str(path))
-    except OSError as e:
-        raise SettingsError(f"the policy {path} cannot be read: {e.strerror}") from e
 
 
 def parse_policy(data: bytes, origin: str) -> Policy:

@@ -8,9 +8,6 @@ github.com/android/keyattestation.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,8 +38,6 @@ REMOTE_AUTHORITY = (
 )
 LEAST_CERTIFICATES, MOST_CERTIFICATES = 2, 8
 MAX_CERTIFICATE_BYTES = 24_576
-MAX_PEM_BYTES = 2 * MOST_CERTIFICATES * MAX_CERTIFICATE_BYTES
-PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 PURPOSE_SIGN, PURPOSE_VERIFY = 2, 3  # verifying is public anyway, and applications often ask for both
 ALGORITHM_EC, CURVE_P256 = 3, 1
 
@@ -59,22 +54,6 @@ class AndroidAttestation:
     def security_level(self) -> SecurityLevel:
         """The weaker of who holds the key and who describes it."""
         return min(self.description.keymint_security_level, self.description.attestation_security_level)
-
-
-def read_chain_pem(pem: bytes) -> tuple[bytes, ...]:
-    """The certificates (DER) of a PEM text, in its order. Raises ``AttestationRefused``."""
-    if len(pem) > MAX_PEM_BYTES:
-        raise AttestationRefused("the attestation chain is too large")
-    try:
-        found = tuple(
-            base64.b64decode(b"".join(body.split()), validate=True)
-            for body in (m.group(1) for m in PEM.finditer(pem))
-        )
-    except binascii.Error as e:
-        raise AttestationRefused("a certificate of the attestation chain is not base64") from e
-    if not found or pem.count(b"-----BEGIN") != len(found):
-        raise AttestationRefused("the attestation chain is not a list of PEM certificates")
-    return found
 
 
 def verify_android(

@@ -14,7 +14,6 @@ from cryptography import x509
 
 from authn.core.errors import AttestationRefused, Unavailable
 from authn.devices.attestation import verify_attestation
-from authn.devices.attestation.android import read_chain_pem
 from authn.devices.attestation.android_roots import google_root_keys
 from authn.devices.attestation.android_status import parse_status, read_status
 from authn.devices.attestation.attested import AndroidTerms, Asked, Attested, Terms
@@ -90,10 +89,6 @@ def test_a_real_chain_with_a_revoked_certificate_is_refused(folder: Path, tmp_pa
         with pytest.raises(AttestationRefused, match="SUSPENDED"):
             examine(folder, tmp_path, LOCKED, {serial: {"status": "SUSPENDED"}})
     assert examine(folder, tmp_path, LOCKED, {"2" * 20: {"status": "REVOKED"}}).level == 4
-
-
-def test_the_pem_of_the_suite_and_x5c_are_the_same_chain(folder: Path) -> None:
-    assert read_chain_pem((folder / f"{LOCKED}.pem").read_bytes()) == chain(folder, LOCKED)
 
 
 def test_a_list_as_google_serves_it_is_read(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from flask.testing import FlaskClient
 
-from authn.core.config import load_settings
-from authn.home.enrolment import enrol_device
 from authn.pki.crl import look_up, read_crl
 from authn.service.services import Services
 from signer.capture import sign_file
 from signer.client import Client
 from signer.device import DeviceIdentity
 from signer.spool import Spool
-from tests.authn.web.test_serve import Running, address, start
+from tests.authn.web.test_serve import Running, address, enrolled_at, start
 from tests.conftest import ROOT
 from tests.doubles.media import tiny_jpeg
 from tests.doubles.requests import csr_of
@@ -105,13 +102,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def identity(running: Running, tmp_path_factory: pytest.TempPathFactory) -> DeviceIdentity:
-    settings = load_settings(
-        environ={},
-        home=tmp_path_factory.mktemp("pki-device"),
-        service_url=running.url,
-        enrolment_token=(running.home / "enrolment-token").read_text().strip(),
-    )
-    return enrol_device(settings, "camera", now=datetime.now(UTC))
+    return enrolled_at(running, tmp_path_factory.mktemp("pki-device"))
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:

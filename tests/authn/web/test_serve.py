@@ -100,13 +100,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def identity(running: Running, tmp_path_factory: pytest.TempPathFactory) -> DeviceIdentity:
+    return enrolled_at(running, tmp_path_factory.mktemp("device"))
+
+
+def enrolled_at(running: Running, home: Path) -> DeviceIdentity:
     """A device on another machine, as far as it can tell: another home, enrolled over HTTP."""
-    settings = load_settings(
-        environ={},
-        home=tmp_path_factory.mktemp("device"),
-        service_url=running.url,
-        enrolment_token=(running.home / "enrolment-token").read_text().strip(),
-    )
+    token = (running.home / "enrolment-token").read_text().strip()
+    settings = load_settings(environ={}, home=home, service_url=running.url, enrolment_token=token)
     return enrol_device(settings, "camera", now=datetime.now(UTC))
 
 

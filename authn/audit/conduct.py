@@ -41,7 +41,7 @@ from authn.core.instants import instant
 from authn.core.media import MediaLimits
 from authn.core.plain import Json
 from authn.devices import DeviceRecord
-from authn.examine.confined import Opens
+from authn.examine.request import Opens
 
 SUMMARY_FILE = "summary.json"
 PAGE_FILE = "summary.html"

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from authn.audit.inputs import Entry, Inputs, open_inputs
 from authn.audit.results import RESULTS_FILE, ResultsWriter, Row, read_rows, row_line
-from authn.core.confinement import Holds
+from authn.confinement.confined import Confined
+from authn.confinement.wire import Refusal
 from authn.core.errors import AuthnError, ExaminationFailed, MediaError, UnreadableMedia
+from authn.core.holds import Holds
 from authn.core.media import Media, MediaLimits, claimed_type, media_of
 from authn.core.report import Report, refusal_json, report_json
 from authn.devices import RegistryView
-from authn.examine.confined import Confined, Examines, Opens, warm_up
-from authn.examine.line import Refusal
+from authn.examine.request import Examines, Opens, warm_up
 
 # One answer carries a row per name; this bounds it when millions of paths hold the same bytes.
 MAX_NAMES_PER_EXAMINATION = 500

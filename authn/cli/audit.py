@@ -21,12 +21,12 @@ from authn.core.evidence import Outcome
 from authn.core.instants import utc_now
 from authn.core.media import MediaLimits
 from authn.devices import DeviceRecord
-from authn.examine.confining import is_debugged, readable_paths, without_secrets
+from authn.examine.pooling import is_debugged, readable_paths, without_secrets
 
 if TYPE_CHECKING:
     from authn.audit.conduct import Finished
     from authn.devices import RegistryView
-    from authn.examine.confined import Examines
+    from authn.examine.request import Examines
 
 RUNS_FOLDER = Path("runs")
 POLICY_FINDING, PARTIAL = 1, 3
@@ -166,7 +166,7 @@ def _facts(
     The examiner itself is asked, with a probe, which roots, policy and engines its reports name.
     """
     from authn.core.media import media_of
-    from authn.examine.confined import PROBE, PROBE_NAME
+    from authn.examine.request import PROBE, PROBE_NAME
     from authn.pki.roots import load_crls
 
     examiner = _open_examiner(settings, signer_roots, tsa_roots, False, None)

@@ -18,8 +18,8 @@ from authn.tlog.format.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
 
 if TYPE_CHECKING:
     from authn.devices import RegistryView
-    from authn.examine.confined import ConfinedExaminer
     from authn.examine.examiner import Examiner
+    from authn.examine.pool import ExaminerPool
     from authn.pki.roots import TrustRoots
     from authn.provenance.logs import LogTrust
     from authn.tlog.format.note import Verifier
@@ -53,14 +53,14 @@ class Given:
     as_of: datetime | None = None
     no_heuristics: bool = False
 
-    def confined(self, settings: Settings, registry: RegistryView | None) -> ConfinedExaminer:
+    def confined(self, settings: Settings, registry: RegistryView | None) -> ExaminerPool:
         """An examiner in a process of its own, which starts at the first file. Raises ``Unavailable`` for a
         file or key that cannot be read, as the methods below; so does the first examination."""
-        from authn.examine.confining import confine, without_secrets
+        from authn.examine.pooling import pool_over, without_secrets
 
         self.logs(settings)  # a contradiction between options is told before any process starts
         build = partial(_open_examiner, given=self, settings=without_secrets(settings))
-        return confine(settings, build, registry=registry)
+        return pool_over(settings, build, registry=registry)
 
     def heuristics(self, settings: Settings) -> bool:
         return settings.heuristics and not self.no_heuristics

@@ -23,7 +23,7 @@ MAX_SHOWN = 20
 
 def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as_json: bool) -> int:
     """Exit code: 0 where the report is repeated byte for byte, 1 where it differs. Raises ``BundleError``."""
-    from authn.examine.confining import confine, without_secrets
+    from authn.examine.pooling import pool_over, without_secrets
 
     data = _read(file, settings.max_media_bytes)
     bundle = read_bundle(data, settings.max_media_bytes)
@@ -32,7 +32,7 @@ def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as
     )
     registry = None if bundle.basis.devices is None else RegistryCopy(bundle.basis.devices)
     build = partial(_open_examiner, data=data, settings=without_secrets(settings))
-    with confine(settings, build, registry=registry) as examiner:
+    with pool_over(settings, build, registry=registry) as examiner:
         report = examiner.examine(media, as_of=bundle.as_of, receipt=bundle.basis.receipt).report
     repeated = canonical_report(report)
     hand_over(f"{repeated.decode()}\n") if as_json else say_block(render_text(report))

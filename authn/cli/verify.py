@@ -22,7 +22,8 @@ from authn.core.report import Report, refusal_json, report_json
 from authn.report.text import render_text
 
 if TYPE_CHECKING:
-    from authn.examine.confined import ConfinedExaminer, Examined
+    from authn.examine.pool import ExaminerPool
+    from authn.examine.request import Examined
 
 
 @click.command()
@@ -94,7 +95,7 @@ def verify(
 
 
 def _examined(
-    examiner: ConfinedExaminer,
+    examiner: ExaminerPool,
     opened: Callable[[], Media],
     as_of: datetime | None,
     receipt: Callable[[], str | None],

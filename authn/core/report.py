@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from authn.core.confinement import Holds, confinement_json
 from authn.core.evidence import (
     AxisEvidence,
     CertificateView,
@@ -22,6 +21,7 @@ from authn.core.evidence import (
     IdentityView,
     NotExamined,
 )
+from authn.core.holds import Holds, confinement_json
 from authn.core.instants import instant
 from authn.core.plain import Json
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from authn.core.confinement import Hold
+from authn.confinement.confined import Confined
 from authn.core.errors import Unavailable
+from authn.core.holds import Hold
 from authn.devices import RegistryView
 from authn.doctor.checks import Check, State
-from authn.examine.confined import Confined
 
 SUBJECT = "confinement"
 TIMEOUT_S = 10.0

@@ -15,12 +15,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from authn.core.confinement import Holds
 from authn.core.errors import AuthnError
+from authn.core.holds import Holds
 from authn.core.media import Media
 from authn.core.report import Report, report_json
 from authn.core.score_map import maps_text
-from authn.examine.confined import Examined
+from authn.examine.request import Examined
 from authn.service.captures import Judged
 from authn.store.verifications import StoredVerification, Verifications
 
@@ -28,7 +28,7 @@ ID_BYTES = 16  # whoever knows an id may read the report, so it must not be gues
 
 
 class WarmExaminer(Protocol):
-    """``authn.examine.confined.ConfinedExaminer``, as far as it is used here."""
+    """``authn.examine.pool.ExaminerPool``, as far as it is used here."""
 
     @property
     def ready(self) -> bool: ...

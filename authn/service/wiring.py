@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from authn.core.config import Settings
 from authn.core.homes import LOG_VKEY
 from authn.core.instants import utc_now
-from authn.examine.confining import confined_examiner
+from authn.examine.pooling import service_pool
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -164,7 +164,7 @@ def check_services(settings: Settings) -> None:
     engine.dispose()
 
 
-def open_services(settings: Settings, *, confine: Confine = confined_examiner) -> Services:
+def open_services(settings: Settings, *, confine: Confine = service_pool) -> Services:
     """What one service process holds. Raises ``Unavailable``.
 
     Call it after a fork: database connections and examiners must not cross one.

@@ -6,8 +6,8 @@ import json
 
 from flask import Blueprint, Response
 
-from authn.core.confinement import confinement_json
 from authn.core.errors import Unavailable
+from authn.core.holds import confinement_json
 from authn.web.api import services
 from authn.web.problems import refusal
 

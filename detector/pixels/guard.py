@@ -2,7 +2,7 @@
 
 Image libraries document few of these. libavif's binding raises ``RuntimeError``, a TIFF tag of the wrong type
 ends in ``AttributeError``, a size of nonsense in ``OverflowError``. Running out of memory is not among them:
-after it a native library may hold half-built state (``authn.examine.worker``).
+after it a native library may hold half-built state (``authn.confinement.inside``).
 """
 
 from __future__ import annotations

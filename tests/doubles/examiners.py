@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path, PurePath
 
-from authn.core.confinement import Hold
 from authn.core.errors import Unavailable
+from authn.core.holds import Hold
 from authn.core.media import Media
 from authn.core.report import Report, Subject
 from authn.core.score_map import Maps
 from authn.devices import RegistryView
-from authn.examine.confined import PROBE_NAME
+from authn.examine.request import PROBE_NAME
 from tests.doubles.places import score_map
 from tests.doubles.reports import AS_OF, altered_report, contradicting_report, unsigned_report
 

@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 from authn.core.config import Settings, load_settings
 from authn.core.media import Media, measured
 from authn.devices import RegistryView
-from authn.examine.confined import Examined, capture_of
 from authn.examine.opening import open_examiner
+from authn.examine.request import Examined, capture_of
 from authn.service.access.keys import ApiKeys
 from authn.service.services import Services
 from authn.service.wiring import open_services

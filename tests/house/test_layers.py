@@ -34,7 +34,7 @@ def test_the_layers_hold() -> None:
         ("import authn.cli.audit", ("torch", "flask", "cv2", "matplotlib")),
         ("import authn.cli.demo", ("torch", "flask", "cv2", "matplotlib")),
         ("import authn.cli.serve", ("torch",)),
-        ("import authn.examine.confined", ("torch", "flask", "cv2")),
+        ("import authn.examine.pool", ("torch", "flask", "cv2")),
         ("import authn.examine.examiner", ("torch", "flask", "cv2")),
         ("import authn.service.wiring", ("torch", "flask", "cv2")),
     ],

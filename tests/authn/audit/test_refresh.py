@@ -15,7 +15,7 @@ from authn.audit.plan import Question
 from authn.core.errors import AuditError
 from authn.core.media import MediaLimits
 from authn.devices.snapshot import RegistryCopy
-from authn.examine.confined import Examines
+from authn.examine.request import Examines
 from tests.doubles.examiners import open_scripted
 from tests.doubles.photos import photo
 

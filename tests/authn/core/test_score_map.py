@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from authn.confinement.codec import decode, dump, encode, load
 from authn.core.errors import Unavailable
 from authn.core.evidence import NotExamined
 from authn.core.media import media_of
 from authn.core.score_map import MAX_MAPS, MAX_PLACES, MAX_TEXT_CHARS, ScoreMap, Spot, maps_text, parse_maps
-from authn.examine.codec import decode, dump, encode, load
-from authn.examine.confined import Examined
+from authn.examine.request import Examined
 from authn.report.preview import make_preview, orientation_of
 from tests.doubles.places import score_map
 from tests.doubles.reports import signed_report

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from packaging.requirements import Requirement
 
 from authn.cli.doctor import doctor as command
-from authn.core.confinement import Hold
+from authn.core.holds import Hold
 from authn.doctor import checks as doctor
 from authn.doctor.checks import Check, State
 from authn.doctor.confinement import check_confinement, check_of

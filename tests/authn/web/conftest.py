@@ -11,11 +11,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from authn.core.config import load_settings
-from authn.core.confinement import Holds
+from authn.core.holds import Holds
 from authn.core.media import Media, measured
 from authn.core.score_map import Maps
 from authn.devices import RegistryView
-from authn.examine.confined import Examined
+from authn.examine.request import Examined
 from authn.service.services import Services
 from authn.service.wiring import open_services
 from authn.store.engine import reading

@@ -12,8 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from authn.core.config import load_settings
-from authn.core.confinement import Hold
 from authn.core.errors import Unavailable
+from authn.core.holds import Hold
 from authn.service.services import Services
 from authn.web import create_app, trusted_hosts
 from authn.web.openapi import openapi_document

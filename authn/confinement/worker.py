@@ -2,7 +2,7 @@
 
 The process is spawned, never forked: a forked child would inherit C2PA contexts and torch's threads, which do
 not survive a fork. What it sends is data of one known type, checked value by value: a decoder that was taken
-over can make its answer wrong, and nothing else. What the process may do is in ``authn.examine.inside``.
+over can make its answer wrong, and nothing else. What the process may do is in ``authn.confinement.inside``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
-from authn.core.confinement import Holds
+from authn.confinement.codec import NotOfSchema
+from authn.confinement.inside import EXIT_OUT_OF_MEMORY, DeviceAsked, DeviceFound, Plan, Ready, serve
+from authn.confinement.sandbox.process import LIFETIME_CPU_S, allow_cpu, cpu_used_s
+from authn.confinement.wire import ANSWER, ASK, DEVICE, END, READY, REFUSED, Message, Refusal, Wire, error_of
 from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, SystemLacking
+from authn.core.holds import Holds
 from authn.devices import RegistryView
-from authn.examine.codec import NotOfSchema
-from authn.examine.inside import EXIT_OUT_OF_MEMORY, DeviceAsked, DeviceFound, Plan, Ready, serve
-from authn.examine.line import ANSWER, ASK, DEVICE, END, READY, REFUSED, Line, Message, Refusal, error_of
-from authn.sandbox.process import LIFETIME_CPU_S, allow_cpu, cpu_used_s
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -45,7 +45,7 @@ class Worker:
         self._registry = registry
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._line = Line(self._pipe)
+        self._wire = Wire(self._pipe)
         self._process: SpawnProcess = context.Process(
             target=serve, args=(theirs, pickle.dumps(plan)), name="assay-confined", daemon=True
         )
@@ -97,7 +97,7 @@ class Worker:
         answered = False
         with self._deadline(timeout_s) as expired, contextlib.suppress(EOFError, OSError):
             self._allow_cpu(timeout_s)
-            self._line.send(ASK, self._plan.question, question)
+            self._wire.send(ASK, self._plan.question, question)
             try:
                 answer, refusal = self._understood(self._served())
                 answered = True
@@ -127,7 +127,7 @@ class Worker:
     def _served(self) -> Message:
         """What the process says, when its questions about devices are answered."""
         for _ in range(MAX_LOOKUPS + 1):
-            message = self._line.receive()
+            message = self._wire.receive()
             if message.kind != DEVICE:
                 return message
             self._look_up(message.read(DeviceAsked))
@@ -139,9 +139,9 @@ class Worker:
         try:
             record = self._registry.device_by_key(asked.spki_sha256)
         except AuthnError as e:
-            self._line.refuse(e)
+            self._wire.refuse(e)
         else:
-            self._line.send(DEVICE, DeviceFound, DeviceFound(record=record))
+            self._wire.send(DEVICE, DeviceFound, DeviceFound(record=record))
 
     def _allow_cpu(self, timeout_s: float) -> None:
         with contextlib.suppress(OSError):  # the deadline holds all the same
@@ -172,7 +172,7 @@ class Worker:
 
     def close(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._line.send(END)
+            self._wire.send(END)
         self._process.join(CLOSE_TIMEOUT_S)
         self._bury()
 

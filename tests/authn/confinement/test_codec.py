@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authn.audit.run import Looked, Same
+from authn.confinement.codec import MAX_NODES, NotOfSchema, decode, dump, encode, load
+from authn.confinement.inside import DeviceFound, Ready
 from authn.core.evidence import Finding, NotExamined, Outcome
 from authn.core.report import Report
 from authn.devices import DeviceRecord
-from authn.examine.codec import MAX_NODES, NotOfSchema, decode, dump, encode, load
-from authn.examine.confined import Examined
-from authn.examine.inside import DeviceFound, Ready
+from authn.examine.request import Examined
 from tests.doubles.places import score_map
 from tests.doubles.reports import altered_report, contradicting_report, unsigned_report
 

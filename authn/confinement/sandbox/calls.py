@@ -55,7 +55,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "_sysctl": (156, None),
 }  # fmt: skip
 
-# Allowed with some arguments only (authn.sandbox.seccomp).
+# Allowed with some arguments only (authn.confinement.sandbox.seccomp).
 OPEN = (2, None)
 OPENAT = (257, 56)
 OPENAT2 = (437, 437)

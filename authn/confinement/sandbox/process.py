@@ -12,7 +12,7 @@ import resource
 import stat
 from collections.abc import Iterable
 
-from authn.sandbox.kernel import libc
+from authn.confinement.sandbox.kernel import libc
 
 MAX_OPEN_FILES = 256
 # Of all questions together; then the caller starts another process.

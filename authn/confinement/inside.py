@@ -17,13 +17,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from authn.core.confinement import Hold, Holds
-from authn.core.errors import AuthnError
-from authn.devices import DeviceRecord, RegistryView
-from authn.examine.codec import MAX_BLOB_BYTES
-from authn.examine.line import ANSWER, ASK, DEVICE, READY, REFUSED, Line, Refusal, error_of
-from authn.sandbox import hold_calls, hold_files, hold_privileges
-from authn.sandbox.process import (
+from authn.confinement.codec import MAX_BLOB_BYTES
+from authn.confinement.sandbox import hold_calls, hold_files, hold_privileges
+from authn.confinement.sandbox.process import (
     cut_descriptors,
     forget_environment,
     limit_from_the_start,
@@ -31,6 +27,10 @@ from authn.sandbox.process import (
     limit_writing,
     silence,
 )
+from authn.confinement.wire import ANSWER, ASK, DEVICE, READY, REFUSED, Refusal, Wire, error_of
+from authn.core.errors import AuthnError
+from authn.core.holds import Hold, Holds
+from authn.devices import DeviceRecord, RegistryView
 
 EXIT_OUT_OF_MEMORY = 82
 
@@ -73,13 +73,13 @@ class DeviceFound:
 class RegistryOfCaller:
     """A ``RegistryView`` without a database: the caller looks the key up."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
         """Raises the ``AuthnError`` that the caller met."""
-        self._line.send(DEVICE, DeviceAsked, DeviceAsked(spki_sha256=spki_sha256))
-        reply = self._line.receive()
+        self._wire.send(DEVICE, DeviceAsked, DeviceAsked(spki_sha256=spki_sha256))
+        reply = self._wire.receive()
         if reply.kind == REFUSED:
             raise error_of(reply.read(Refusal))
         return reply.read(DeviceFound).record
@@ -93,29 +93,29 @@ def serve(pipe: Connection, packed: bytes) -> None:
     forget_environment()
     cut_descriptors((pipe.fileno(),))
     limit_from_the_start()
-    line = Line(pipe)
+    wire = Wire(pipe)
     plan: Plan = pickle.loads(packed)  # noqa: S301 our own caller made it, before any file was looked at
     if not plan.talks:
         silence()
     with contextlib.suppress(EOFError, BrokenPipeError):  # the caller is gone
         try:
-            function, holds = _made(plan, line)
+            function, holds = _made(plan, wire)
         except AuthnError as e:
-            line.refuse(e)
+            wire.refuse(e)
             return
-        line.send(READY, Ready, Ready(holds=holds))
-        while (message := line.receive(most_frames=MAX_BLOB_BYTES)).kind == ASK:
-            _answer(line, plan, function, message.read(plan.question))
+        wire.send(READY, Ready, Ready(holds=holds))
+        while (message := wire.receive(most_frames=MAX_BLOB_BYTES)).kind == ASK:
+            _answer(wire, plan, function, message.read(plan.question))
             del message
 
 
-def _made(plan: Plan, line: Line) -> tuple[Callable[[Any], Any], Holds]:
+def _made(plan: Plan, wire: Wire) -> tuple[Callable[[Any], Any], Holds]:
     """The function, when everything that can hold this process does."""
     import detector  # noqa: F401 found now: later the folder that it lies in cannot be searched
     import signer  # noqa: F401
 
     privileges = hold_privileges()
-    function = plan.build(RegistryOfCaller(line) if plan.has_registry else None)
+    function = plan.build(RegistryOfCaller(wire) if plan.has_registry else None)
     files = hold_files(plan.readable)
     if plan.warm is not None:
         plan.warm(function)
@@ -127,11 +127,11 @@ def _made(plan: Plan, line: Line) -> tuple[Callable[[Any], Any], Holds]:
     return function, (*privileges, files, calls, limits)
 
 
-def _answer(line: Line, plan: Plan, function: Callable[[Any], Any], question: object) -> None:
+def _answer(wire: Wire, plan: Plan, function: Callable[[Any], Any], question: object) -> None:
     try:
-        line.send(ANSWER, plan.answer, function(question))
+        wire.send(ANSWER, plan.answer, function(question))
     except AuthnError as e:
-        line.refuse(e)
+        wire.refuse(e)
     except MemoryError:
         # After a failed allocation native libraries may hold half-built state: end, do not carry on.
         os._exit(EXIT_OUT_OF_MEMORY)

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from authn.sandbox import calls
-from authn.sandbox.kernel import PR_SET_NO_NEW_PRIVS, libc, syscall
-from authn.sandbox.landlock import Unsupported
-from authn.sandbox.seccomp import ARCHITECTURES, assemble, restrict_calls
+from authn.confinement.sandbox import calls
+from authn.confinement.sandbox.kernel import PR_SET_NO_NEW_PRIVS, libc, syscall
+from authn.confinement.sandbox.landlock import Unsupported
+from authn.confinement.sandbox.seccomp import ARCHITECTURES, assemble, restrict_calls
 from tests.conftest import ROOT
 
 LANDLOCK = 444
@@ -28,8 +28,8 @@ PROGRAM = """
 import json, sys
 from functools import partial
 from pathlib import Path
-from authn.examine.confined import Confined
-from tests.authn.sandbox.test_lacking import forbid
+from authn.confinement.confined import Confined
+from tests.authn.confinement.test_lacking import forbid
 from tests.doubles.prisoner import open_prisoner
 forbid(json.loads(sys.argv[1]))
 build = partial(open_prisoner, secret=Path(sys.argv[2]))

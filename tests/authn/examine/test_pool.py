@@ -20,12 +20,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from authn.confinement.confined import Confined
+from authn.confinement.wire import MAX_TEXT_BYTES
 from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, Unavailable, UnreadableMedia
 from authn.core.evidence import Outcome
 from authn.core.media import Media, MediaLimits, media_of, unparsed
 from authn.devices import DeviceRecord, RegistryView
-from authn.examine.confined import Confined, ConfinedExaminer
-from authn.examine.line import MAX_TEXT_BYTES
+from authn.examine.pool import ExaminerPool
 from tests.conftest import ROOT
 from tests.doubles.examiners import (
     TakenOverExaminer,
@@ -48,19 +49,19 @@ def media(name: str) -> Media:
 
 
 @pytest.fixture(scope="module")
-def examiner() -> Iterator[ConfinedExaminer]:
-    with ConfinedExaminer(open_scripted, timeout_s=3.0, memory_bytes=BUDGET) as confined:
+def examiner() -> Iterator[ExaminerPool]:
+    with ExaminerPool(open_scripted, timeout_s=3.0, memory_bytes=BUDGET) as confined:
         yield confined
 
 
-def test_a_report_comes_back_whole(examiner: ConfinedExaminer) -> None:
+def test_a_report_comes_back_whole(examiner: ExaminerPool) -> None:
     examined = examiner.examine(media("fine.gif"))
     assert examined.report.subject.name == "fine.gif"
     assert examined.report.subject.sha256 == media("x").sha256
     assert examined.preview_jpeg is None
 
 
-def test_maps_come_with_the_preview_alone_and_stand_as_it_does(examiner: ConfinedExaminer) -> None:
+def test_maps_come_with_the_preview_alone_and_stand_as_it_does(examiner: ExaminerPool) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     out = io.BytesIO()
@@ -83,7 +84,7 @@ def test_maps_come_with_the_preview_alone_and_stand_as_it_does(examiner: Confine
     ],
 )
 def test_a_file_that_ends_its_worker_is_an_error_and_the_next_file_is_examined(
-    examiner: ConfinedExaminer, name: str, why: str
+    examiner: ExaminerPool, name: str, why: str
 ) -> None:
     with pytest.raises(ExaminationFailed, match=why) as caught:
         examiner.examine(media(name))
@@ -93,7 +94,7 @@ def test_a_file_that_ends_its_worker_is_an_error_and_the_next_file_is_examined(
 
 @pytest.mark.parametrize("name", ["hang.gif", "spin.gif"])
 def test_a_file_that_takes_too_long_is_stopped_and_the_next_file_is_examined(name: str) -> None:
-    with ConfinedExaminer(open_scripted, timeout_s=0.5, memory_bytes=BUDGET) as examiner:
+    with ExaminerPool(open_scripted, timeout_s=0.5, memory_bytes=BUDGET) as examiner:
         examiner.warm()
         start = time.monotonic()
         with pytest.raises(ExaminationTimedOut, match=r"longer than 0.5 s"):
@@ -111,7 +112,7 @@ def test_a_typed_error_comes_through_and_leaves_the_worker_alive() -> None:
 
 
 def test_an_examiner_that_cannot_be_built_says_why() -> None:
-    with ConfinedExaminer(open_unavailable, timeout_s=1, memory_bytes=BUDGET) as examiner:
+    with ExaminerPool(open_unavailable, timeout_s=1, memory_bytes=BUDGET) as examiner:
         with pytest.raises(Unavailable, match="no roots are configured"):
             examiner.warm()
         assert not examiner.ready
@@ -119,19 +120,19 @@ def test_an_examiner_that_cannot_be_built_says_why() -> None:
 
 def test_an_examiner_that_dies_or_sleeps_while_it_is_built_does_not_block_the_caller() -> None:
     with (
-        ConfinedExaminer(open_dying, timeout_s=1, memory_bytes=BUDGET) as examiner,
+        ExaminerPool(open_dying, timeout_s=1, memory_bytes=BUDGET) as examiner,
         pytest.raises(Unavailable, match="SIGKILL"),
     ):
         examiner.examine(media("fine.gif"))
     with (
-        ConfinedExaminer(open_sleeping, timeout_s=1, memory_bytes=BUDGET, start_timeout_s=2) as examiner,
+        ExaminerPool(open_sleeping, timeout_s=1, memory_bytes=BUDGET, start_timeout_s=2) as examiner,
         pytest.raises(Unavailable, match="not ready after 2 s"),
     ):
         examiner.examine(media("fine.gif"))
 
 
-def test_the_worker_starts_at_the_first_call_and_serves_threads_in_turn(examiner: ConfinedExaminer) -> None:
-    lazy = ConfinedExaminer(open_scripted, timeout_s=5, memory_bytes=BUDGET)
+def test_the_worker_starts_at_the_first_call_and_serves_threads_in_turn(examiner: ExaminerPool) -> None:
+    lazy = ExaminerPool(open_scripted, timeout_s=5, memory_bytes=BUDGET)
     assert not lazy.ready
     names: list[str] = []
 
@@ -153,7 +154,7 @@ def test_the_worker_starts_at_the_first_call_and_serves_threads_in_turn(examiner
 def test_what_the_first_picture_loads_counts_against_no_file() -> None:
     """The first examination takes longer and more than a file may, as an import of torch does."""
     build = partial(open_loading, load_bytes=3 * BUDGET // 4, load_s=5.0)
-    with ConfinedExaminer(build, timeout_s=4.0, memory_bytes=BUDGET) as examiner:
+    with ExaminerPool(build, timeout_s=4.0, memory_bytes=BUDGET) as examiner:
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
         assert examiner.examine(media("needs-much.gif")).report.subject.name == "needs-much.gif"
 
@@ -227,8 +228,8 @@ def test_a_child_forked_from_the_caller_gets_a_worker_of_its_own() -> None:
 def test_an_interpreter_that_forgets_to_close_ends_quietly_and_takes_its_worker_along() -> None:
     program = textwrap.dedent(
         """
-        from tests.authn.examine.test_confined import _open_pid
-        from authn.examine.confined import Confined
+        from tests.authn.examine.test_pool import _open_pid
+        from authn.confinement.confined import Confined
         confined = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29)
         print(confined.ask("pid"))
         """
@@ -242,8 +243,8 @@ def test_an_interpreter_that_forgets_to_close_ends_quietly_and_takes_its_worker_
 
 def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
     program = (
-        "from tests.authn.examine.test_confined import _open_pid; import os;"
-        "from authn.examine.confined import Confined;"
+        "from tests.authn.examine.test_pool import _open_pid; import os;"
+        "from authn.confinement.confined import Confined;"
         "c = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29);"
         "print(c.ask('pid'), flush=True); os.kill(os.getpid(), 9)"
     )
@@ -260,8 +261,8 @@ def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
 
 def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_starting() -> None:
     program = (
-        "from tests.authn.examine.test_confined import _open_pid, interrupt_until;"
-        "from authn.examine.confined import Confined; import signal, threading; stop = threading.Event();"
+        "from tests.authn.examine.test_pool import _open_pid, interrupt_until;"
+        "from authn.confinement.confined import Confined; import signal, threading; stop = threading.Event();"
         "signal.signal(signal.SIGINT, lambda *_: None);"
         "thread = threading.Thread(target=interrupt_until, args=(stop,)); thread.start();"
         "c = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29);"
@@ -340,7 +341,7 @@ def test_an_answer_that_is_no_report_is_a_failed_examination_and_nothing_else(
     messages: tuple[bytes, ...],
 ) -> None:
     with (
-        ConfinedExaminer(partial(TakenOverExaminer, messages), timeout_s=20, memory_bytes=BUDGET) as examiner,
+        ExaminerPool(partial(TakenOverExaminer, messages), timeout_s=20, memory_bytes=BUDGET) as examiner,
         pytest.raises(ExaminationFailed, match="not a report"),
     ):
         examiner.examine(media("fine.gif"))
@@ -367,7 +368,7 @@ def test_a_process_that_asks_about_devices_without_end_is_stopped() -> None:
     messages = (message("device", {"spki_sha256": "0" * 64}),) * 100
     build = partial(TakenOverExaminer, messages)
     with (
-        ConfinedExaminer(build, timeout_s=20, memory_bytes=BUDGET, registry=registry) as examiner,
+        ExaminerPool(build, timeout_s=20, memory_bytes=BUDGET, registry=registry) as examiner,
         pytest.raises(ExaminationFailed, match="not a report"),
     ):
         examiner.examine(media("fine.gif"))
@@ -398,12 +399,12 @@ class _AsksRegistry:
 
 
 @pytest.mark.parametrize("name", ["lies-sha256.gif", "lies-name.gif", "lies-time.gif"])
-def test_a_report_on_something_else_is_a_failed_examination(examiner: ConfinedExaminer, name: str) -> None:
+def test_a_report_on_something_else_is_a_failed_examination(examiner: ExaminerPool, name: str) -> None:
     with pytest.raises(ExaminationFailed, match="a report on something else"):
         examiner.examine(media(name), as_of=AS_OF)
 
 
-def test_the_report_says_what_held_the_process_and_the_process_cannot(examiner: ConfinedExaminer) -> None:
+def test_the_report_says_what_held_the_process_and_the_process_cannot(examiner: ExaminerPool) -> None:
     confinement = examiner.examine(media("boasts.gif")).report.run.confinement
     assert confinement == examiner.holds
     assert [h.name for h in confinement or ()][:2] == ["no_new_privs", "capabilities"]
@@ -415,7 +416,7 @@ def test_a_header_is_read_in_the_process_and_what_it_says_comes_back() -> None:
     wide = Image.new("L", (100, 1))
     out = io.BytesIO()
     wide.save(out, "TIFF")
-    with ConfinedExaminer(open_scripted, timeout_s=20, memory_bytes=BUDGET, limits=limits) as examiner:
+    with ExaminerPool(open_scripted, timeout_s=20, memory_bytes=BUDGET, limits=limits) as examiner:
         large = examiner.examine(unparsed(out.getvalue(), "wide.tif"), preview=True)
         small = examiner.examine(unparsed(GIF, "fine.gif"), preview=True)
         with pytest.raises(UnreadableMedia, match="is cut"):
@@ -427,7 +428,7 @@ def test_a_header_is_read_in_the_process_and_what_it_says_comes_back() -> None:
 
 @pytest.mark.parametrize("name", ["spin", "hang"])
 def test_two_hostile_files_leave_a_third_examiner_to_others(name: str) -> None:
-    with ConfinedExaminer(open_scripted, timeout_s=8, memory_bytes=BUDGET, size=3) as examiner:
+    with ExaminerPool(open_scripted, timeout_s=8, memory_bytes=BUDGET, size=3) as examiner:
         examiner.warm()
         failures: list[AuthnError] = []
 
@@ -451,7 +452,7 @@ def test_two_hostile_files_leave_a_third_examiner_to_others(name: str) -> None:
 
 def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came() -> None:
     build = partial(open_scripted, delay_s=0.2)
-    with ConfinedExaminer(build, timeout_s=20, memory_bytes=BUDGET) as examiner:
+    with ExaminerPool(build, timeout_s=20, memory_bytes=BUDGET) as examiner:
         examiner.warm()
         served: list[int] = []
 
@@ -469,7 +470,7 @@ def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came() -> Non
 
 
 def test_an_examiner_that_a_file_has_stopped_is_replaced_before_anybody_asks() -> None:
-    with ConfinedExaminer(open_scripted, timeout_s=20, memory_bytes=BUDGET) as examiner:
+    with ExaminerPool(open_scripted, timeout_s=20, memory_bytes=BUDGET) as examiner:
         examiner.warm()
         with pytest.raises(ExaminationFailed):
             examiner.examine(media("kill.gif"))

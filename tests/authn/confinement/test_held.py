@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from authn.core.confinement import Hold
+from authn.confinement.confined import Confined
+from authn.core.holds import Hold
 from authn.devices import RegistryView
-from authn.examine.confined import Confined
 from tests.conftest import ROOT
 from tests.doubles.prisoner import DONE, open_prisoner
 
@@ -184,7 +184,8 @@ def test_it_has_no_capability_but_to_read_even_where_the_caller_is_root(prisoner
 def test_what_it_says_on_stderr_reaches_a_log_and_no_terminal(talks: bool) -> None:
     """A file makes libraries say things, and code that it brought along says more."""
     program = (
-        "from tests.authn.sandbox.test_held import open_talker; from authn.examine.confined import Confined\n"
+        "from tests.authn.confinement.test_held import open_talker\n"
+        "from authn.confinement.confined import Confined\n"
         "with Confined(open_talker, question=str, answer=str, timeout_s=20, memory_bytes=2**29,"
         f" talks={talks}) as c: print(c.ask('said'))"
     )

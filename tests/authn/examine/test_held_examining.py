@@ -15,8 +15,8 @@ from authn.core.errors import AuthnError
 from authn.core.media import Media, measured, unparsed
 from authn.core.plain import Json
 from authn.core.report import Report, report_json
-from authn.examine.confining import confined_examiner
 from authn.examine.opening import open_examiner
+from authn.examine.pooling import service_pool
 from tests.doubles.photos import photo, sound
 
 AT = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -58,7 +58,7 @@ def test_every_kind_of_file_gets_the_same_report_in_the_held_process(tmp_path: P
     free = open_examiner(settings, registry=Nobody())
     given = files(suites)
     assert len(given) > 15
-    with confined_examiner(settings, Nobody(), True) as held:
+    with service_pool(settings, Nobody(), True) as held:
         for name, data in given:
             here = without_run(name, data, lambda m: free.examine(measured(m), as_of=AT))
             there = without_run(name, data, lambda m: held.examine(m, as_of=AT, preview=True).report)

@@ -1,4 +1,4 @@
-"""Settings into confined examiners: what is sent along to their processes, and what they may read there.
+"""Settings into a pool of held examiners: what goes along to their processes, and what may be read there.
 
 Every examination of somebody's file goes through here: the service's, and that of the command line. Secrets
 stay behind, and so does the registry: the process asks for single keys over its pipe.
@@ -17,30 +17,30 @@ from authn.core.config import SETTINGS, Settings
 
 if TYPE_CHECKING:
     from authn.devices import RegistryView
-    from authn.examine.confined import ConfinedExaminer
     from authn.examine.examiner import Examiner
+    from authn.examine.pool import ExaminerPool
 
 
-def confined_examiner(settings: Settings, registry: RegistryView, heuristics: bool) -> ConfinedExaminer:
+def service_pool(settings: Settings, registry: RegistryView, heuristics: bool) -> ExaminerPool:
     """For the service: so many workers as the settings say, each of which starts when it is first used."""
     build = partial(_open, settings=without_secrets(settings), heuristics=heuristics)
-    return confine(settings, build, registry=registry, size=settings.examiners, talks=True)
+    return pool_over(settings, build, registry=registry, size=settings.examiners, talks=True)
 
 
-def confine(
+def pool_over(
     settings: Settings,
     build: Callable[[RegistryView | None], Examiner],
     *,
     registry: RegistryView | None = None,
     size: int = 1,
     talks: bool | None = None,
-) -> ConfinedExaminer:
+) -> ExaminerPool:
     """``build`` must be picklable; what it holds is sent to the process, so it holds no secret. Unless told,
     the process talks on stderr only where somebody looks for a defect."""
     from authn.core.media import MediaLimits
-    from authn.examine.confined import ConfinedExaminer
+    from authn.examine.pool import ExaminerPool
 
-    return ConfinedExaminer(
+    return ExaminerPool(
         build,
         timeout_s=settings.max_request_seconds,
         memory_bytes=settings.worker_memory_bytes,

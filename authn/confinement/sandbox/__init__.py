@@ -13,11 +13,11 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from authn.core.confinement import Hold
-from authn.sandbox.kernel import PR_SET_NO_NEW_PRIVS, libc, reason
-from authn.sandbox.landlock import Unsupported, restrict_files
-from authn.sandbox.paths import program_paths
-from authn.sandbox.seccomp import restrict_calls
+from authn.confinement.sandbox.kernel import PR_SET_NO_NEW_PRIVS, libc, reason
+from authn.confinement.sandbox.landlock import Unsupported, restrict_files
+from authn.confinement.sandbox.paths import program_paths
+from authn.confinement.sandbox.seccomp import restrict_calls
+from authn.core.holds import Hold
 
 
 def hold_privileges() -> tuple[Hold, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from authn.confinement.codec import NotOfSchema, Plain, decode, dump, encode, load
 from authn.core.errors import (
     AuthnError,
     BadRequest,
@@ -20,7 +21,6 @@ from authn.core.errors import (
     SettingsError,
     Unavailable,
 )
-from authn.examine.codec import NotOfSchema, Plain, decode, dump, encode, load
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Message:
         return decode(hint, self.value, self.frames)
 
 
-class Line:
+class Wire:
     """One end of the pipe."""
 
     def __init__(self, pipe: Connection) -> None:

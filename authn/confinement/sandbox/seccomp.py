@@ -13,9 +13,9 @@ import struct
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from authn.sandbox import calls
-from authn.sandbox.kernel import reason, syscall
-from authn.sandbox.landlock import Unsupported
+from authn.confinement.sandbox import calls
+from authn.confinement.sandbox.kernel import reason, syscall
+from authn.confinement.sandbox.landlock import Unsupported
 
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 

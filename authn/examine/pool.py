@@ -1,0 +1,177 @@
+"""Examiners in processes of their own, side by side: who gets one when, and what is believed of its answer.
+
+What the process does there: ``request``; the process itself: ``authn.confinement``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from authn.confinement.confined import START_TIMEOUT_S, Confined
+from authn.core.errors import AuthnError, Busy, ExaminationFailed, Unavailable
+from authn.core.holds import Holds
+from authn.core.media import Media, MediaLimits
+from authn.core.score_map import maps_text, parse_maps
+from authn.devices import RegistryView
+from authn.examine.request import Examined, Opens, Request, open_examination, warm
+
+MAX_PREVIEW_BYTES = 4 * 1024 * 1024
+
+
+class ExaminerPool:
+    """``examine`` as ``Examiner`` has it, in confined workers, with a picture if asked for.
+
+    So many files are looked at side by side as ``size`` says; those that wait get their turn in the order in
+    which they came. One that stops its worker leaves the others theirs.
+    """
+
+    def __init__(
+        self,
+        build: Opens,
+        *,
+        timeout_s: float,
+        memory_bytes: int,
+        start_timeout_s: float = START_TIMEOUT_S,
+        limits: MediaLimits | None = None,
+        readable: tuple[Path, ...] = (),
+        registry: RegistryView | None = None,
+        size: int = 1,
+        talks: bool = True,
+    ) -> None:
+        self._all = tuple(
+            Confined(
+                partial(open_examination, build, limits or MediaLimits()),
+                question=Request,
+                answer=Examined,
+                timeout_s=timeout_s,
+                memory_bytes=memory_bytes,
+                start_timeout_s=start_timeout_s,
+                warm=warm,
+                readable=readable,
+                registry=registry,
+                talks=talks,
+            )
+            for _ in range(size)
+        )
+        self._patience_s = timeout_s + start_timeout_s
+        self._idle = list(self._all)
+        self._waiting: deque[object] = deque()
+        self._free = threading.Condition()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether some worker is built and alive; never waits."""
+        return any(one.ready for one in self._all)
+
+    @property
+    def holds(self) -> Holds:
+        """What holds the newest workers; nothing before the first."""
+        return next((one.holds for one in self._all if one.holds), ())
+
+    def warm(self) -> None:
+        """As ``Confined.warm``: the first worker, then the others."""
+        for one in self._all:
+            one.warm()
+
+    def examine(
+        self,
+        media: Media,
+        as_of: datetime | None = None,
+        preview: bool = False,
+        *,
+        receipt: str | None = None,
+        capture: bool = False,
+    ) -> Examined:
+        """``media`` may be unparsed; ``capture`` asks for the digests too. Raises as ``Confined.ask``, and
+        ``MediaError`` for a header that is not readable or declares too much."""
+        request = Request(media=media, as_of=as_of, preview=preview, receipt=receipt, capture=capture)
+        one = self._taken()
+        failed = False
+        try:
+            examined = one.ask(request)
+        except ExaminationFailed:
+            failed = True
+            raise
+        finally:
+            self._release(one, failed=failed)
+        return _believed(examined, request, one.holds)
+
+    def close(self) -> None:
+        """Let the workers end by themselves, side by side; kill those that do not."""
+        closing = [threading.Thread(target=one.close) for one in self._all[1:]]
+        for thread in closing:
+            thread.start()
+        self._all[0].close()
+        for thread in closing:
+            thread.join()
+
+    def _taken(self) -> Confined[Request, Examined]:
+        """One that is free, when it is our turn; rather one that has started."""
+        ticket = object()
+        with self._free:
+            self._waiting.append(ticket)
+            try:
+                mine = self._free.wait_for(
+                    lambda: self._idle and self._waiting[0] is ticket, self._patience_s
+                )
+                if not mine:
+                    raise Busy("the examiner is busy with other files; try again")
+                one = next((i for i in self._idle if i.ready), self._idle[0])
+                self._idle.remove(one)
+            finally:
+                self._waiting.remove(ticket)
+                self._free.notify_all()
+        return one
+
+    def _release(self, one: Confined[Request, Examined], *, failed: bool) -> None:
+        """The next caller shall not wait for a start that a file has made necessary."""
+        if failed:
+            threading.Thread(target=self._replace, args=(one,), name="assay-replacing", daemon=True).start()
+        else:
+            self._give_back(one)
+
+    def _give_back(self, one: Confined[Request, Examined]) -> None:
+        with self._free:
+            self._idle.append(one)
+            self._free.notify_all()
+
+    def _replace(self, one: Confined[Request, Examined]) -> None:
+        try:
+            with contextlib.suppress(AuthnError):  # the next call tries again, and tells
+                one.warm()
+        finally:
+            self._give_back(one)
+
+
+def _believed(examined: Examined, request: Request, holds: Holds) -> Examined:
+    """With what the caller knows in place of what the worker says. Raises ``ExaminationFailed`` for a report
+    on another file or time, and for a picture or a map that is none."""
+    report, media = examined.report, request.media
+    about = (report.subject.sha256, report.subject.bytes, report.subject.name, report.subject.media_type)
+    asked = (media.sha256, len(media.data), media.name, media.media_type)
+    if about != asked or (request.as_of is not None and report.evaluated_as_of != request.as_of):
+        raise ExaminationFailed("the worker's answer is a report on something else")
+    preview = examined.preview_jpeg
+    if preview is not None and not (preview.startswith(b"\xff\xd8") and len(preview) <= MAX_PREVIEW_BYTES):
+        raise ExaminationFailed("the worker's preview is not a small JPEG")
+    try:
+        parse_maps(maps_text(examined.maps))
+    except Unavailable as e:
+        raise ExaminationFailed("the worker's maps are not maps") from e
+    return replace(examined, report=replace(report, run=replace(report.run, confinement=holds)))

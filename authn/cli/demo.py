@@ -107,8 +107,8 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _wait(address: str) -> None:
-    say(f"The service runs on at {address}/ until Ctrl-C.")
     try:
+        say(f"The service runs on at {address}/ until Ctrl-C.")
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:

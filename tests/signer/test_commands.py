@@ -317,7 +317,7 @@ def test_watch_signs_what_arrives_and_ends_cleanly_on_ctrl_c(camera: Camera, tmp
             slow.write(photo()[1000:])
         assert "slow.jpg" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, complaint = process.communicate(timeout=10)
+        out, complaint = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
     assert "Traceback" not in complaint

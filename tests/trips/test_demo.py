@@ -135,7 +135,7 @@ def test_the_demo_takes_a_photo_of_ones_own_and_serves_until_it_is_told_to_stop(
         if line.startswith("The service runs on at "):
             address = line.split()[5]
             break
-    with urllib.request.urlopen(address, timeout=20) as response:
+    with urllib.request.urlopen(address, timeout=60) as response:
         assert b"<form" in response.read()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -80,7 +80,7 @@ def wait_until_ready(url: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
-            urllib.request.urlopen(f"{url}/readyz", timeout=10).close()
+            urllib.request.urlopen(f"{url}/readyz", timeout=START_TIMEOUT_S).close()
         except URLError:
             assert time.monotonic() < deadline, "the service did not become ready"
             time.sleep(0.2)

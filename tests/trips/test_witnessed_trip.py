@@ -59,7 +59,7 @@ def serving(home: Path, policy: Path) -> Iterator[tuple[str, subprocess.Popen[st
 
 def fetched(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=WAIT_S) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as e:
         with e:
@@ -138,7 +138,7 @@ def a_restored_backup_is_stopped_and_does_not_start_again(place: Place) -> None:
 
 def fetched_problem(url: str) -> str:
     try:
-        urllib.request.urlopen(url, timeout=10).close()
+        urllib.request.urlopen(url, timeout=WAIT_S).close()
     except urllib.error.HTTPError as e:
         with e:
             return str(e.read().decode())

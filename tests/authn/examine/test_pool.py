@@ -174,9 +174,11 @@ def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
 
     waiting = threading.Thread(target=wait)
     waiting.start()
+    while not abandoned._turn.locked():
+        time.sleep(0.01)
     time.sleep(0.3)
     abandoned.abandon()
-    waiting.join(5)
+    waiting.join(60)
     assert len(failures) == 1
     assert not Path(f"/proc/{closed}").exists()
     assert not Path(f"/proc/{pid}").exists()
@@ -253,7 +255,7 @@ def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
     )
     assert done.returncode == -signal.SIGKILL
     worker = Path(f"/proc/{int(done.stdout)}")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while worker.exists() and "Z" not in worker.joinpath("stat").read_text().split(")")[1][:3]:
         assert time.monotonic() < deadline, "the orphan is still there"
         time.sleep(0.05)
@@ -442,9 +444,8 @@ def test_two_hostile_files_leave_a_third_examiner_to_others(name: str) -> None:
         for thread in hostile:
             thread.start()
         time.sleep(0.3)
-        start = time.monotonic()
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
-        assert time.monotonic() - start < 2
+        assert failures == []  # they are at it still
         for thread in hostile:
             thread.join()
         assert [type(e) for e in failures] == [ExaminationTimedOut] * 2
@@ -461,9 +462,10 @@ def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came() -> Non
             served.append(i)
 
         threads = [threading.Thread(target=ask, args=(i,)) for i in range(6)]
-        for thread in threads:
+        for i, thread in enumerate(threads):
             thread.start()
-            time.sleep(0.03)
+            while len(served) + (not examiner._idle) + len(examiner._waiting) <= i:
+                time.sleep(0.01)
         for thread in threads:
             thread.join()
     assert served == list(range(6))

@@ -480,11 +480,14 @@ def test_a_killed_monitor_goes_on_where_it_was_and_forgets_nothing_it_saw_signed
         assert isinstance(result.exception, LogContradiction)
         assert result.exception.kind == "shrink"
         log.size += 1
-        log.stall.set()
+        log.asked.clear()
+        log.unstalled = 65
         with started(url, state) as process:
-            while len([p for p in log.asked if "entries" in p]) < 66:
+            while log.bundles_asked < 66:
+                assert process.poll() is None
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
+        log.stall.set()
         log.asked.clear()
         result = monitor(url, state)
         assert (result.exit_code, events(result)[0]["size"]) == (0, len(leaves))

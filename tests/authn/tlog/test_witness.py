@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,7 +223,7 @@ def served(home: Path, log: str = str(HISTORY.key.verifier)) -> Iterator[tuple[s
 def post(url: str, content: bytes) -> tuple[int, str]:
     request = urllib.request.Request(f"{url}add-checkpoint", data=content, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as e:
         with e:
@@ -249,8 +249,13 @@ def test_a_witness_that_is_killed_at_any_moment_never_signs_a_second_history(tmp
             if held > 150:
                 assert post(url, FORK.request(held, held))[0] == 409
 
-            def kill(process: subprocess.Popen[str] = process, after_s: float = 0.03 * (round_ + 1)) -> None:
-                time.sleep(after_s)
+            signed = Event()
+
+            def kill(
+                process: subprocess.Popen[str] = process, signed: Event = signed, round_: int = round_
+            ) -> None:
+                signed.wait(60)
+                time.sleep(0.03 * (round_ + 1))
                 os.killpg(process.pid, signal.SIGKILL)
 
             killer = Thread(target=kill)
@@ -261,6 +266,7 @@ def test_a_witness_that_is_killed_at_any_moment_never_signs_a_second_history(tmp
                     assert status == 200
                     assert cosigned(HISTORY.note(size), line, key)
                     promised = size
+                    signed.set()
             killer.join()
     assert promised > 0
 

@@ -16,9 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from detector.core.errors import CorpusError
-from detector.generators.spec import Budget, ImageSource, Spec
+from detector.generators.source import ImageSource
+from detector.generators.spec import Spec
 
-__all__ = ["Aligned", "Budget", "Family", "ImageSource", "Likelihood", "Recordable", "Spec", "Translating"]
+Draws = dict[str, Tensor]  # all chance of one step, by name
+Losses = dict[str, Tensor]  # named terms, each a number
+Optimisers = tuple[torch.optim.Optimizer, ...]
 
 # Families that are for passing pictures through themselves: what they draw of their own is nothing or noise.
 RECONSTRUCTING = ("recon", "cyclegan", "dip")
@@ -46,17 +49,17 @@ class Family(nn.Module, ABC):
         """The part that sampling uses and that averaging of weights covers."""
 
     @abstractmethod
-    def optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
+    def optimisers(self) -> Optimisers:
         """Made anew; the trainer keeps and stores them."""
 
     @abstractmethod
     def train_step(
         self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
+        optimisers: Optimisers,
         real: Tensor,
         labels: Tensor | None,
         rng: torch.Generator,
-    ) -> dict[str, Tensor]:
+    ) -> Losses:
         """One step on one batch; named losses, detached, for the log."""
 
     @abstractmethod
@@ -91,26 +94,26 @@ class Recordable(Family):
     ``step`` draws nothing by itself and reads nothing back from the device."""
 
     @abstractmethod
-    def draws(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+    def draws(self, n: int, rng: torch.Generator) -> Draws:
         """All chance of one step on ``n`` pictures, on the CPU."""
 
     @abstractmethod
     def step(
         self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
+        optimisers: Optimisers,
         real: Tensor,
         labels: Tensor | None,
-        draws: dict[str, Tensor],
-    ) -> dict[str, Tensor]:
+        draws: Draws,
+    ) -> Losses:
         """What ``train_step`` does, given its draws on the device of ``real``."""
 
     def train_step(
         self,
-        optimisers: tuple[torch.optim.Optimizer, ...],
+        optimisers: Optimisers,
         real: Tensor,
         labels: Tensor | None,
         rng: torch.Generator,
-    ) -> dict[str, Tensor]:
+    ) -> Losses:
         draws = {k: v.to(real.device) for k, v in self.draws(len(real), rng).items()}
         return self.step(optimisers, real, labels, draws)
 

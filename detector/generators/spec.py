@@ -1,13 +1,8 @@
-"""What a family is asked for and what it is given, as data. Loads no torch, so that a command line can list
-the zoo at no cost."""
+"""What a family is asked for, as data. Loads no torch, so that a command line can list the zoo at no cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
 
 from detector.core.errors import CorpusError
 
@@ -37,69 +32,6 @@ class Spec:
             raise CorpusError(f"{self.family}: side, channels, latent, width and batch are at least 1")
         if not 0 <= self.ema < 1:
             raise CorpusError(f"{self.family}: ema is a decay in 0..1, 1 left out")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """When a fit ends: after so many steps, CPU seconds or seconds by the clock, whichever comes first. Only
-    a budget of steps gives the same weights twice."""
-
-    steps: int | None = None
-    cpu_seconds: float | None = None
-    wall_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        limits = [v for v in (self.steps, self.cpu_seconds, self.wall_seconds) if v is not None]
-        if not limits:
-            raise CorpusError("a budget needs a number of steps or of CPU seconds")
-        if not all(v > 0 for v in limits):
-            raise CorpusError("a budget is more than nothing")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSource:
-    """Real pictures in memory: uint8 (n, side, side, channels), labels (n,) or None, and the digest of what
-    they were made from. The label -1 means that nobody named the class of this picture."""
-
-    name: str
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None = None
-    class_names: tuple[str, ...] = ()
-    digest: str = ""
-    groups: NDArray[np.int64] | None = field(default=None)  # which photo a picture was cut from
-    mirrors: bool = False  # a picture's mirror image is as good an example as the picture
-
-    def __post_init__(self) -> None:
-        if self.images.ndim != 4 or not len(self.images):
-            raise CorpusError(f"{self.name} holds no pictures")
-        if self.images.dtype != np.uint8:
-            raise CorpusError(f"{self.name} holds {self.images.dtype}, not uint8 pictures")
-        if self.labels is not None and len(self.labels) != len(self.images):
-            raise CorpusError(f"{self.name} has {len(self.images)} pictures and {len(self.labels)} labels")
-        if self.groups is not None and len(self.groups) != len(self.images):
-            raise CorpusError(f"{self.name} has {len(self.images)} pictures of {len(self.groups)} photos")
-
-
-def chosen_of(source: ImageSource, places: NDArray[np.intp]) -> ImageSource:
-    """Some pictures of a source, with their labels and photos; the digest is not theirs."""
-    return replace(
-        source, images=source.images[places], digest="",
-        labels=None if source.labels is None else source.labels[places],
-        groups=None if source.groups is None else source.groups[places],
-    )  # fmt: skip
-
-
-def joined_groups(parts: Sequence[ImageSource]) -> NDArray[np.int64] | None:
-    """Numbers of the photos when the parts become one source: no two parts share a photo. None where no part
-    was cut from photos."""
-    if all(p.groups is None for p in parts):
-        return None
-    out, first = [], 0
-    for part in parts:
-        own = np.arange(len(part.images)) if part.groups is None else part.groups
-        out.append(own + first)
-        first += int(own.max()) + 1
-    return np.concatenate(out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,13 +26,16 @@ from detector.core.files import TORN_ARCHIVE, write_arrays, write_whole
 from detector.data.splits import Split
 from detector.generators import FAMILIES
 from detector.generators.family import Aligned
-from detector.generators.spec import ImageSource
+from detector.generators.source import ImageSource
 from detector.lab.auto_material import require_enough
 from detector.lab.stages import Stages
-from detector.zoo.runs import Data, Wanted, assess_run, budget_of, choose_device, fit_run, held_out_of
+from detector.zoo.fitting.budget import budget_of
+from detector.zoo.fitting.device import choose_device
+from detector.zoo.judging.spectrum import profile_db, ring_powers
+from detector.zoo.runs import Wanted, assess_run, fit_run
 from detector.zoo.sheet import plot_spectra, write_sheet
-from detector.zoo.sources import Photo, PhotoIndex, Skipped, index_photos, tiles_of
-from detector.zoo.spectrum import profile_db, ring_powers
+from detector.zoo.sources.data import Data, held_out_of
+from detector.zoo.sources.photos import Photo, PhotoIndex, Skipped, index_photos, tiles_of
 from detector.zoo.store import Fitted, open_family
 
 Report = Callable[[str, int, int], None]

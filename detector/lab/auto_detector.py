@@ -54,7 +54,7 @@ from detector.models.inference import Detector, raw_logit
 from detector.models.weights import load_network, save_tensors, shipped_tensors
 from detector.networks.traces import TraceNet
 from detector.pixels.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
-from detector.zoo.sources import PhotoIndex
+from detector.zoo.sources.photos import PhotoIndex
 from detector.zoo.store import Fitted, open_family
 
 MODEL_ID = "own-1"

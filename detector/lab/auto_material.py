@@ -24,16 +24,16 @@ from detector.core.errors import CorpusError, DetectorError, NotApplicable
 from detector.core.threads import one_thread
 from detector.data.corpus import Item, check_no_leak
 from detector.data.splits import Split
+from detector.generators.aligned.autoencoders import UPSAMPLERS, reconstruct, train_autoencoder
 from detector.generators.family import Aligned
-from detector.generators.recon import UPSAMPLERS, reconstruct, train_autoencoder
+from detector.generators.pictures import as_bytes, as_floats
 from detector.lab.fakes import REGION_SIDE, Collector, random_regions, sizes_of
 from detector.lab.training_set import TrainingSet, pictures_digest
 from detector.models.calibration import MIN_ITEMS
 from detector.pixels.decode import Pixels
 from detector.pixels.preprocess import crops_of
 from detector.zoo.export import png_bytes
-from detector.zoo.pictures import as_bytes, as_floats
-from detector.zoo.sources import Photo, PhotoIndex, read_photo
+from detector.zoo.sources.photos import Photo, PhotoIndex, read_photo
 from detector.zoo.store import Fitted
 
 Pictures = NDArray[np.uint8]

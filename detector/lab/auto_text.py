@@ -12,7 +12,7 @@ from detector.data.splits import Split
 from detector.lab.left_out import LeftOut
 from detector.lab.stages import Record
 from detector.models.card import ModelCard
-from detector.zoo.sources import PhotoIndex
+from detector.zoo.sources.photos import PhotoIndex
 
 _COLUMNS = (
     ("KID", "mobilenet-v2@96"),

@@ -269,7 +269,7 @@ def aligned_scores(
 ) -> tuple[Array, Array]:
     """Regions of real test photos, and the same regions passed through TAEF2, each pair after one draw of
     ``codec_match``. Content and history are equal here: what separates is the trace alone."""
-    from detector.generators.recon import Taef2
+    from detector.generators.aligned.autoencoders import Taef2
     from detector.lab.fakes import halve, random_regions
 
     licensed = {r.name for r in SETS if r.licence and not r.fake}

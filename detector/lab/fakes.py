@@ -22,8 +22,8 @@ from detector.core.errors import CorpusError
 from detector.core.files import TORN_ARCHIVE, write_arrays
 from detector.data.corpus import Item, corpus_digest, pictures
 from detector.data.splits import Split
-from detector.generators.recon import UPSAMPLERS, Taef2, reconstruct, train_autoencoder
-from detector.generators.upscalers import Upscaler, open_upscaler
+from detector.generators.aligned.autoencoders import UPSAMPLERS, Taef2, reconstruct, train_autoencoder
+from detector.generators.aligned.upscalers import Upscaler, open_upscaler
 from detector.lab.training_set import TrainingSet, pictures_digest
 from detector.pixels.augment import Encoding, resize, through
 from detector.pixels.decode import Pixels

@@ -22,7 +22,7 @@ from detector.core.errors import CalibrationError, CorpusError
 from detector.core.files import write_json
 from detector.core.metrics import Estimate, Groups, auc, bootstrap, cllr, halves, true_positives
 from detector.generators.family import RECONSTRUCTING
-from detector.generators.spec import ImageSource, chosen_of
+from detector.generators.source import ImageSource, chosen_of
 from detector.lab.training import TrainingOptions, train
 from detector.lab.training_set import TrainingSet, pictures_digest
 from detector.models.calibration import fit
@@ -296,7 +296,7 @@ def _real_pictures(
     """Training and test pictures; of a corpus with an index by its own splits."""
     from detector.data.corpus import load_index
     from detector.data.splits import Split
-    from detector.zoo.sources import open_source
+    from detector.zoo.sources.data import open_source
 
     if (Path(data) / "INDEX.csv").is_file():
         from detector.lab.zoo_tiles import SIDE, held_out_tiles, training_tiles

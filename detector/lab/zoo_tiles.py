@@ -16,11 +16,12 @@ from detector.data.corpus import Item, pictures
 from detector.data.splits import Split
 from detector.generators import family_row, make_family
 from detector.generators.family import RECONSTRUCTING
-from detector.generators.spec import Budget, ImageSource
+from detector.generators.source import ImageSource
 from detector.lab.fakes import Tiles
 from detector.pixels.decode import Pixels
-from detector.zoo.fit import fit
-from detector.zoo.sources import draw_tiles
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.fit import fit
+from detector.zoo.sources.photos import draw_tiles
 from detector.zoo.store import Fitted, card_of, open_family, save_family
 
 SIDE = 32

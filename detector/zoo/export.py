@@ -19,6 +19,7 @@ from PIL import Image
 
 from detector.core.errors import CorpusError
 from detector.core.files import new_folder, write_arrays
+from detector.generators.source import pixels_digest
 
 SCHEMA = "assay.pictures/1"
 MANIFEST = "manifest.json"
@@ -53,13 +54,6 @@ def export_pictures(
         text = json.dumps({**head, "files": rows}, indent=1) + "\n"
         (partial / MANIFEST).write_text(text, encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def pixels_digest(images: NDArray[np.uint8]) -> str:
-    """Over shape and bytes; does not depend on how a PNG was compressed."""
-    digest = hashlib.sha256(repr(images.shape).encode())
-    digest.update(np.ascontiguousarray(images).data)
-    return digest.hexdigest()
 
 
 def save_pictures(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
 from detector.core.metrics import Array
-from detector.zoo.given import HELD_OUT, given_pictures
-from detector.zoo.runs import Data
+from detector.zoo.progress import Report
+from detector.zoo.sources.data import HELD_OUT, Data, given_pictures
 from detector.zoo.store import Fitted, open_family
 
 Kind = Literal["exact", "bound", "estimate"]
@@ -80,9 +79,7 @@ class Likely:
     noise: Bits
 
 
-def likelihood_run(
-    run: Path, data: Data, *, count: int, seed: int, report: Callable[[str, int, int], None]
-) -> Likely:
+def likelihood_run(run: Path, data: Data, *, count: int, seed: int, report: Report) -> Likely:
     """Ask about held-out pictures of a set or a folder, or about an ``.npz`` as it is. Raises
     ``NotApplicable`` for a family without a likelihood, ``CorpusError`` for pictures it cannot take."""
     fitted = open_family(run)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.generators.family import RECONSTRUCTING, UNLEARNED
-from detector.generators.spec import ImageSource, chosen_of
+from detector.generators.source import ImageSource, chosen_of
+from detector.zoo.progress import Report, silent
 from detector.zoo.store import Fitted
 
-Report = Callable[[str, int, int], None]
 MOST_UNLEARNED = 24  # pictures of a family that is fitted to each of them, for seconds
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,52 +8,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from detector.core.errors import CorpusError, LabError, NotApplicable
+from detector.core.errors import CorpusError, NotApplicable
 from detector.core.metrics import halves
-from detector.data.splits import Split
 from detector.generators import family_row, make_family, parse_settings
-from detector.generators.biggan import keep_labels
-from detector.generators.cyclegan import unpaired
 from detector.generators.family import UNLEARNED
-from detector.generators.spec import Budget, CycleganSpec, ImageSource, chosen_of, joined_groups
-from detector.zoo.assess import Quality, assess, write_quality
-from detector.zoo.checkpoint import read_log
-from detector.zoo.clusters import clustered
+from detector.generators.source import ImageSource, chosen_of, digest_of
+from detector.generators.spec import CycleganSpec
 from detector.zoo.export import export_pictures
-from detector.zoo.fit import fit
-from detector.zoo.making import Report, beside_originals, gives_back, made_by, sample_run, silent
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.checkpoint import read_log
+from detector.zoo.fitting.fit import fit
+from detector.zoo.judging.assess import Quality, assess, write_quality
+from detector.zoo.judging.spectrum import profile_db, ring_powers
+from detector.zoo.making import beside_originals, gives_back, made_by, sample_run
+from detector.zoo.progress import Report, silent
 from detector.zoo.sheet import plot_losses, plot_progress, plot_spectra, read_points, write_sheet
-from detector.zoo.sources import NAMED, PhotoIndex, index_photos, open_named, tiles_of
-from detector.zoo.spectrum import profile_db, ring_powers
-from detector.zoo.store import Fitted, GeneratorCard, card_of, digest_of, open_family, save_family
+from detector.zoo.sources.data import Data, held_out_source, train_source
+from detector.zoo.sources.named import NAMED
+from detector.zoo.sources.photos import PhotoIndex
+from detector.zoo.store import Fitted, GeneratorCard, card_of, open_family, save_family
 from detector.zoo.watching import SPECTRUM_PICTURES, Watch
 
 SHEET_COLUMNS, SHEET_ROWS = 12, 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """Where real pictures come from: a named set below ``corpus``, or a folder of photos; ``other`` is the
-    second source of a family that translates, a set or a folder too."""
-
-    name: str
-    corpus: Path | None = None
-    other: str | None = None
-
-    def index(self, report: Report) -> PhotoIndex | None:
-        return None if self.name in NAMED else index_photos(Path(self.name), report=report)
-
-    def second(self) -> Data | None:
-        return None if self.other is None else Data(name=self.other, corpus=self.corpus)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,75 +49,6 @@ class Wanted:
     batch: int | None = None
     settings: tuple[str, ...] = ()  # NAME=VALUE, the family's own
     labels_kept: float = 1.0  # the part of each class's labels that is not hidden
-
-
-def choose_device(name: str) -> str:
-    """``auto`` is a CUDA device where there is one."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def budget_of(steps: int | None, seconds: float | None, device: str) -> Budget:
-    """Seconds are CPU seconds on a CPU, which do not depend on what else runs, and by the clock elsewhere."""
-    if device == "cpu":
-        return Budget(steps=steps, cpu_seconds=seconds)
-    return Budget(steps=steps, wall_seconds=seconds)
-
-
-def train_source(
-    data: Data,
-    index: PhotoIndex | None,
-    side: int,
-    *,
-    classes: int,
-    seed: int,
-    report: Report,
-    tiles: ImageSource | None = None,
-    labels_kept: float = 1.0,
-) -> ImageSource:
-    """The pictures to fit on; where a family learns ``classes`` and nobody named any, groups of like
-    pictures stand for them, and of two sources each is a class. ``tiles``: those of the training photos,
-    where they were cut before. Raises ``CorpusError``."""
-    if (other := data.second()) is not None:
-        first = replace(data, other=None)
-        a = train_source(first, index, side, classes=0, seed=seed, report=report, tiles=tiles)
-        b = train_source(other, other.index(report), side, classes=0, seed=seed, report=report)
-        return unpaired(a, b)
-    if index is None:
-        named = open_named(data.name, side, split=Split.TRAIN, corpus=data.corpus)
-        return named if labels_kept == 1 else keep_labels(named, labels_kept, seed)
-    source = tiles or tiles_of(index, side, seed=seed, split=Split.TRAIN, report=report)
-    return clustered(source, classes, seed=seed) if classes else source
-
-
-def held_out_source(
-    data: Data, index: PhotoIndex | None, side: int, *, seed: int, report: Report
-) -> ImageSource:
-    """Real pictures that no generator was fitted on: the published test part, or the calibration and test
-    photos of a folder; of both sources where there are two. Raises ``CorpusError`` when there are none."""
-    if (other := data.second()) is not None:
-        a = held_out_source(replace(data, other=None), index, side, seed=seed, report=report)
-        return unpaired(a, held_out_source(other, other.index(report), side, seed=seed, report=report))
-    if index is None:
-        return open_named(data.name, side, split=Split.TEST, corpus=data.corpus)
-    found, reason = [], ""
-    for split in (Split.CALIBRATION, Split.TEST):
-        try:
-            found.append(tiles_of(index, side, seed=seed, split=split, report=report))
-        except LabError as e:
-            reason = e.detail
-    if not found:
-        raise CorpusError(f"no photo was held out: {reason}")
-    return held_out_of(index, found)
-
-
-def held_out_of(index: PhotoIndex, parts: Sequence[ImageSource]) -> ImageSource:
-    """Tiles of calibration and test photos as one source."""
-    return ImageSource(
-        name=f"{index.folder.name}/held out", images=np.concatenate([p.images for p in parts]),
-        groups=joined_groups(parts), mirrors=True,
-    )  # fmt: skip
 
 
 def fit_run(

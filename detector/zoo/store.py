@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,11 +25,11 @@ from detector.core.threads import one_thread
 from detector.generators import make_family, parse_spec
 from detector.generators.density import step_noise
 from detector.generators.family import Aligned, Family, Likelihood, Translating
-from detector.generators.spec import Budget, ImageSource, Spec
-from detector.zoo.pictures import as_bytes, as_floats, checked_pictures
-
-if TYPE_CHECKING:
-    from detector.zoo.fit import FitResult
+from detector.generators.pictures import as_bytes, as_floats
+from detector.generators.source import ImageSource, digest_of
+from detector.generators.spec import Spec
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.fit import FitResult
 
 CARD_VERSION = 1
 MOST_BYTES = 4 << 30  # of pictures drawn at once
@@ -56,17 +55,6 @@ class GeneratorCard:
     labels_kept: float = 1.0
     weights_sha256: str = ""
     versions: dict[str, str] = field(default_factory=dict)
-
-
-def digest_of(source: ImageSource) -> str:
-    """The source's own digest, or that of its bytes."""
-    if source.digest:
-        return source.digest
-    digest = hashlib.sha256(repr(source.images.shape).encode())
-    digest.update(np.ascontiguousarray(source.images).data)
-    if source.labels is not None:
-        digest.update(source.labels.astype("<i8").tobytes())
-    return digest.hexdigest()
 
 
 def card_of(spec: Spec, source: ImageSource, budget: Budget, result: FitResult) -> GeneratorCard:
@@ -225,3 +213,16 @@ class Fitted:
         device = self.family.progress.device
         for at in range(0, len(whole), CHUNK):
             yield as_floats(whole[at : at + CHUNK]).to(device)
+
+
+def checked_pictures(images: NDArray[np.uint8], spec: Spec, grid: int = 0) -> NDArray[np.uint8]:
+    """Raises ``CorpusError`` for an array that this spec cannot mean; with ``grid``, any sides that are
+    multiples of it will do."""
+    if images.dtype == np.uint8 and images.ndim == 4 and len(images) and images.shape[3] == spec.channels:
+        sides = images.shape[1:3]
+        if sides == (spec.side, spec.side) or (grid and all(s and s % grid == 0 for s in sides)):
+            return images
+    sides_wanted = f"multiples of {grid}" if grid else f"{spec.side}, {spec.side}"
+    raise CorpusError(
+        f"{spec.family} wants uint8 (n, {sides_wanted}, {spec.channels}), not {images.dtype} {images.shape}"
+    )

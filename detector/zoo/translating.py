@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from detector.core.errors import CorpusError
 from detector.data.splits import Split
-from detector.zoo.export import pixels_digest, save_pictures
-from detector.zoo.given import given_pictures
-from detector.zoo.runs import SHEET_COLUMNS, Data, about_run
+from detector.generators.source import pixels_digest
+from detector.zoo.export import save_pictures
+from detector.zoo.progress import Report
+from detector.zoo.runs import SHEET_COLUMNS, about_run
 from detector.zoo.sheet import write_sheet
+from detector.zoo.sources.data import Data, given_pictures
 from detector.zoo.store import open_family
 
 _SHEET_PAIRS = 3 * SHEET_COLUMNS
@@ -26,7 +27,7 @@ def translate_run(
     to: int,
     count: int,
     seed: int,
-    report: Callable[[str, int, int], None],
+    report: Report,
 ) -> tuple[str, int]:
     """Write ``out`` (``images`` and their ``originals``, in the same order) and beside it a sheet: rows of
     originals, each with what became of it below. Returns the digest of the pixels and how many they are.

@@ -12,14 +12,14 @@ import torch
 from detector.core.errors import NotApplicable
 from detector.core.files import write_whole
 from detector.generators.family import Family
-from detector.generators.spec import ImageSource
-from detector.zoo.features import pixel_extractor
-from detector.zoo.fit import Progress
-from detector.zoo.making import Report
-from detector.zoo.pictures import as_bytes
-from detector.zoo.quality import kid
+from detector.generators.pictures import as_bytes
+from detector.generators.source import ImageSource
+from detector.zoo.fitting.fit import Progress
+from detector.zoo.judging.features import pixel_extractor
+from detector.zoo.judging.quality import kid
+from detector.zoo.judging.spectrum import ring_powers, spectrum_distance
+from detector.zoo.progress import Report
 from detector.zoo.sheet import read_points
-from detector.zoo.spectrum import ring_powers, spectrum_distance
 
 SPECTRUM_PICTURES = 512
 WATCH_SHARE = 0.05  # of the CPU time of the fit; it is spent beside the fit's budget, not out of it

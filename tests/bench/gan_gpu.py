@@ -35,14 +35,15 @@ from detector.core.errors import CorpusError, DetectorError, FitFailed, ModelUna
 from detector.data.splits import Split
 from detector.generators import make_family
 from detector.generators.family import Family
-from detector.generators.spec import Budget, ImageSource
-from detector.zoo.clusters import clustered
-from detector.zoo.device import fastest_precision, open_device, recorded_step, settled
-from detector.zoo.features import mobilenet_extractor, pixel_extractor
-from detector.zoo.fit import fit, step_rng
-from detector.zoo.pictures import Batches
-from detector.zoo.quality import kid
-from detector.zoo.sources import open_source
+from detector.generators.source import ImageSource
+from detector.zoo.fitting.batches import Batches
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.device import fastest_precision, open_device, recorded_step, settled
+from detector.zoo.fitting.fit import fit, step_rng
+from detector.zoo.judging.features import mobilenet_extractor, pixel_extractor
+from detector.zoo.judging.quality import kid
+from detector.zoo.sources.clusters import clustered
+from detector.zoo.sources.data import open_source
 from detector.zoo.store import Fitted
 from tests.bench.flops import flops_per_picture
 

@@ -59,7 +59,7 @@ MECHANISMS: dict[str, tuple[str, Callable[[ast.AST], bool]]] = {
     ),
     "one thread for a while": ("detector/core/threads.py", lambda n: calls(n, "get_num_threads")),
     "the type of a picture by its first bytes": (
-        "detector/zoo/sources.py",
+        "detector/zoo/sources/photos.py",
         lambda n: isinstance(n, ast.Constant) and n.value == b"\xff\xd8\xff",
     ),
 }

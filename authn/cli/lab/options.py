@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from detector.zoo.runs import Data
+    from detector.zoo.sources.data import Data
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -38,6 +38,6 @@ def data_options(
 
 
 def data_of(name: str, corpus: Path | None, other: str | None = None) -> Data:
-    from detector.zoo.runs import Data
+    from detector.zoo.sources.data import Data
 
     return Data(name=name, corpus=corpus, other=other)

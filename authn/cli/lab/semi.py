@@ -29,8 +29,8 @@ def semi(
     corpus: Path, run: Path, labels: int, steps: int | None, seconds: float | None, draws: int, seed: int
 ) -> None:
     """Learn the digits from a few labels; print the test error of each draw."""
-    from detector.generators.spec import Budget
-    from detector.zoo.semi_run import FULL_STEPS, result_text, semi_run
+    from detector.zoo.fitting.budget import Budget
+    from detector.zoo.semi.run import FULL_STEPS, result_text, semi_run
 
     if steps is None and seconds is None:
         steps = FULL_STEPS

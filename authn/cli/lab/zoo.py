@@ -69,7 +69,9 @@ def fit(
 ) -> None:  # fmt: skip
     """Fit a FAMILY of generators on real pictures; plots and logs lie beside the weights."""
     from detector.generators.family import UNLEARNED
-    from detector.zoo.runs import Wanted, budget_of, choose_device, fit_run
+    from detector.zoo.fitting.budget import budget_of
+    from detector.zoo.fitting.device import choose_device
+    from detector.zoo.runs import Wanted, fit_run
 
     chosen = choose_device(device)
     if steps is None and seconds is None:
@@ -150,8 +152,9 @@ def quality(
     device: str,
 ) -> None:  # fmt: skip
     """Judge a generator against the pictures it was fitted on and held-out ones. No number here is FID."""
-    from detector.zoo.assess import quality_text
-    from detector.zoo.runs import assess_run, choose_device
+    from detector.zoo.fitting.device import choose_device
+    from detector.zoo.judging.assess import quality_text
+    from detector.zoo.runs import assess_run
 
     with Progress() as report:
         found = assess_run(

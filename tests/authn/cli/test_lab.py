@@ -20,8 +20,8 @@ from authn.cli import cli
 from authn.core.errors import BadRequest
 from detector.core.errors import CorpusError, DetectorError, ModelUnavailable
 from detector.data.splits import Split
-from detector.zoo.export import pixels_digest
-from detector.zoo.sources import open_source
+from detector.generators.source import pixels_digest
+from detector.zoo.sources.data import open_source
 from tests.conftest import ROOT
 from tests.detector.made import encoded
 from tests.detector.zoo.test_sources import scene

@@ -13,8 +13,7 @@ from PIL import Image
 
 from authn.cli import cli
 from detector.core.errors import CorpusError, DetectorError, NotApplicable
-from detector.generators.spec import ImageSource
-from detector.zoo.export import pixels_digest
+from detector.generators.source import ImageSource, pixels_digest
 from detector.zoo.making import made_by
 from detector.zoo.store import open_family
 from tests.detector.made import encoded

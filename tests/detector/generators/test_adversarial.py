@@ -9,12 +9,12 @@ from torch import nn
 
 from detector.core.errors import CorpusError, NotApplicable
 from detector.generators import make_family
-from detector.generators.biggan import Discriminator, keep_labels, non_orthogonality
 from detector.generators.blocks import pyramid
-from detector.generators.cyclegan import unpaired
-from detector.generators.spec import Budget, ImageSource
-from detector.zoo.fit import fit
-from detector.zoo.pictures import as_bytes, as_floats
+from detector.generators.families.biggan import Discriminator, non_orthogonality
+from detector.generators.pictures import as_bytes, as_floats
+from detector.generators.source import ImageSource, keep_labels, unpaired
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.fit import fit
 from detector.zoo.store import Fitted
 from tests.detector.generators.made import sixteen
 
@@ -111,7 +111,7 @@ def test_the_generators_step_leaves_no_gradient_in_the_discriminator():
     family.train_step(family.optimisers(), torch.rand(4, 3, 8, 8), None, torch.Generator())
     before = [p.grad.clone() for p in family.discriminator.parameters()]
     fake = family.fake(family.draws(4, torch.Generator()))
-    from detector.generators.adversarial import frozen
+    from detector.generators.steps import frozen
 
     with frozen(family.discriminator):
         family.judge(fake).sum().backward()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from detector.core.errors import CorpusError
-from detector.generators.autoencoder import Recon
+from detector.generators.families.recon import Recon
 from detector.generators.family import Aligned
 from detector.generators.spec import ReconSpec
 from tests.detector.generators.made import sixteen, train

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.generators.dbm import Dbm
+from detector.generators.families.dbm import Dbm
 from detector.generators.spec import DbmSpec
 from tests.detector.generators.made import sixteen, train
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from detector.core.errors import CorpusError
-from detector.generators.dip import Dip
+from detector.generators.families.dip import Dip
 from detector.generators.spec import DipSpec
 from tests.detector.generators.made import sixteen, train
 

@@ -15,8 +15,9 @@ import torch
 from detector.core.errors import CorpusError, FileFailed, ModelUnavailable, NotApplicable
 from detector.generators import FAMILIES, family_row, make_family
 from detector.generators.family import Aligned, Family, Likelihood
-from detector.generators.spec import Budget, ImageSource
-from detector.zoo.fit import fit
+from detector.generators.source import ImageSource
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.fit import fit
 from detector.zoo.store import Fitted, GeneratorCard, card_of, dump_card, open_family, parse_card, save_family
 from tests.conftest import ROOT
 

@@ -17,10 +17,11 @@ from detector.core.average import Average
 from detector.core.errors import CorpusError, FitFailed
 from detector.generators import make_family
 from detector.generators.family import Family
-from detector.generators.spec import Budget, ImageSource
-from detector.zoo.checkpoint import read_log
-from detector.zoo.device import fastest_precision
-from detector.zoo.fit import FitResult, fit, step_rng
+from detector.generators.source import ImageSource
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.checkpoint import read_log
+from detector.zoo.fitting.device import fastest_precision
+from detector.zoo.fitting.fit import FitResult, fit, step_rng
 from tests.conftest import ROOT
 
 STEPS = Budget(steps=6)
@@ -229,7 +230,7 @@ def test_the_precision_of_a_machine_is_always_the_same():
 
 
 def test_mirrored_pictures_are_drawn_only_from_a_source_that_allows_it():
-    from detector.zoo.pictures import Batches
+    from detector.zoo.fitting.batches import Batches
 
     images = np.zeros((1, 8, 8, 1), np.uint8)
     images[0, :, 0] = 255

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from detector.core.errors import CorpusError
-from detector.generators.flowmatch import Flowmatch
+from detector.generators.families.flowmatch import Flowmatch
 from detector.generators.spec import FlowmatchSpec
 from tests.detector.generators.made import sixteen, train
 

@@ -11,7 +11,7 @@ from detector.core.errors import NotApplicable
 from detector.generators import FAMILIES, make_family
 from detector.generators.family import Family, Recordable
 from detector.generators.spec import Spec
-from detector.zoo.device import _Recorded, recorded_step
+from detector.zoo.fitting.device import _Recorded, recorded_step
 from tests.bench.flops import flops_per_picture
 
 PLAIN = ["dbm", "dip"]  # chains that remember, and one network for each picture

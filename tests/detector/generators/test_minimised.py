@@ -7,7 +7,7 @@ import torch
 
 from detector.generators import make_family
 from detector.generators.family import Recordable
-from detector.generators.minimised import Minimised
+from detector.generators.steps import Minimised
 from tests.bench.flops import flops_per_picture
 from tests.detector.generators.made import sixteen
 

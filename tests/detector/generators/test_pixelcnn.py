@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from detector.core.errors import CorpusError
-from detector.generators.pixelcnn import Pixelcnn, PixelNet
+from detector.generators.families.pixelcnn import Pixelcnn, PixelNet
 from detector.generators.spec import Spec
 from tests.detector.generators.made import sixteen, train
 

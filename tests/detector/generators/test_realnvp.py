@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from detector.generators.density import log_normal, step_nats
-from detector.generators.realnvp import Realnvp, from_logits, to_logits
+from detector.generators.families.realnvp import Realnvp, from_logits, to_logits
 from detector.generators.spec import RealnvpSpec
 from tests.detector.generators.made import sixteen, train
 

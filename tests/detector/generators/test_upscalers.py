@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from detector.core.errors import CorpusError
-from detector.generators.upscalers import MAX_INPUT_PIXELS, open_upscaler
+from detector.generators.aligned.upscalers import MAX_INPUT_PIXELS, open_upscaler
 from tests.detector.made import photo_like
 
 HALF = struct.pack("<I", 0x01306B47)

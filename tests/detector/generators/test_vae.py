@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from detector.generators.density import STEP, log_normal, step_nats, step_noise
+from detector.generators.families.vae import Vae, gaussian_kl
 from detector.generators.family import Aligned, Likelihood
 from detector.generators.spec import Spec
-from detector.generators.vae import Vae, gaussian_kl
 from tests.detector.generators.made import sixteen, train
 
 SMALL = Spec(family="vae", side=16, width=16, latent=12, upsampler="nearest", batch=16)

@@ -35,7 +35,7 @@ from detector.lab.auto_material import (
     write_material,
     zoo_makers,
 )
-from detector.zoo.sources import PhotoIndex, index_photos
+from detector.zoo.sources.photos import PhotoIndex, index_photos
 from detector.zoo.store import Fitted
 from tests.detector.made import encoded
 from tests.detector.zoo.test_sources import scene

@@ -9,7 +9,7 @@ import torch
 
 from detector.core.errors import CorpusError
 from detector.core.metrics import auc
-from detector.generators.recon import UPSAMPLERS, reconstruct, train_autoencoder
+from detector.generators.aligned.autoencoders import UPSAMPLERS, reconstruct, train_autoencoder
 from detector.lab.evaluation import conformal_quantile, operating_point
 from detector.lab.fakes import random_regions
 from detector.lab.training import TrainingOptions, read_log, total_loss, train

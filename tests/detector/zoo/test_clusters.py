@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from detector.core.errors import CorpusError
-from detector.generators.spec import ImageSource
-from detector.zoo.clusters import clustered, kmeans
+from detector.generators.source import ImageSource
+from detector.zoo.sources.clusters import clustered, kmeans
 
 
 def colours(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

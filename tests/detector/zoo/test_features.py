@@ -8,15 +8,15 @@ import torch
 
 from detector.core.errors import ModelUnavailable
 from detector.data.splits import Split
-from detector.zoo import features
-from detector.zoo.features import (
+from detector.zoo.judging import features
+from detector.zoo.judging.features import (
     MobileNetV2,
     load_mobilenet,
     mobilenet_extractor,
     mobilenet_weights,
     pixel_extractor,
 )
-from detector.zoo.sources import open_named
+from detector.zoo.sources.named import open_named
 
 
 def silent(_done: int, _total: int) -> None:

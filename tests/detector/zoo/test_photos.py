@@ -14,16 +14,15 @@ import pytest
 from detector.core.errors import CorpusError, NotApplicable
 from detector.core.metrics import auc, bootstrap, halves
 from detector.data.splits import Split
-from detector.generators.cyclegan import unpaired
-from detector.generators.spec import ImageSource, chosen_of, joined_groups
+from detector.generators.source import ImageSource, chosen_of, joined_groups, unpaired
 from detector.lab.left_out import cost
-from detector.zoo import features
-from detector.zoo.assess import assess
-from detector.zoo.features import pixel_extractor
-from detector.zoo.quality import kid, memorisation, precision, recall, two_sample_auc
-from detector.zoo.runs import held_out_of
-from detector.zoo.sources import index_photos, tiles_of
-from detector.zoo.spectrum import ring_powers, spectrum_distance
+from detector.zoo.judging import features
+from detector.zoo.judging.assess import assess
+from detector.zoo.judging.features import pixel_extractor
+from detector.zoo.judging.quality import kid, memorisation, precision, recall, two_sample_auc
+from detector.zoo.judging.spectrum import ring_powers, spectrum_distance
+from detector.zoo.sources.data import held_out_of
+from detector.zoo.sources.photos import index_photos, tiles_of
 
 PHOTOS, TILES, FEATURES = 16, 20, 24
 SPLITS = 12

@@ -9,7 +9,7 @@ import pytest
 
 from detector.core.errors import NotApplicable
 from detector.core.metrics import auc
-from detector.zoo.quality import (
+from detector.zoo.judging.quality import (
     class_coverage,
     frechet_distance,
     kid,

@@ -11,14 +11,16 @@ from PIL import Image
 
 from detector.core.errors import CorpusError, FileFailed, ModelUnavailable
 from detector.data.splits import Split
-from detector.generators.spec import Budget, ImageSource
-from detector.zoo import features
-from detector.zoo.assess import assess, quality_text, write_quality
-from detector.zoo.checkpoint import read_log
-from detector.zoo.export import MANIFEST, export_pictures, pixels_digest, save_pictures
-from detector.zoo.runs import Data, Wanted, about_run, assess_run, choose_device, export_run, fit_run
+from detector.generators.source import ImageSource, pixels_digest
+from detector.zoo.export import MANIFEST, export_pictures, save_pictures
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.checkpoint import read_log
+from detector.zoo.fitting.device import choose_device
+from detector.zoo.judging import features
+from detector.zoo.judging.assess import assess, quality_text, write_quality
+from detector.zoo.runs import Wanted, about_run, assess_run, export_run, fit_run
 from detector.zoo.sheet import plot_losses, plot_progress, read_points, sheet_of
-from detector.zoo.sources import open_source
+from detector.zoo.sources.data import Data, open_source
 from detector.zoo.store import open_family
 from tests.detector.made import encoded
 from tests.detector.zoo.test_sources import scene
@@ -60,7 +62,7 @@ def test_a_fit_leaves_weights_card_logs_and_plots(run: Path) -> None:
 def test_watching_changes_no_weight(run: Path, photos: Data) -> None:
     """The same fit without anybody watching ends in the same bits."""
     from detector.generators import make_family
-    from detector.zoo.fit import fit
+    from detector.zoo.fitting.fit import fit
 
     source = open_source(photos.name, 16, seed=0, split=Split.TRAIN)
     family = make_family("dcgan", seed=0, side=16, width=8, batch=16)

@@ -15,11 +15,12 @@ from detector.core.average import Average
 from detector.core.errors import CorpusError
 from detector.data.splits import Split
 from detector.generators import losses
-from detector.generators.spec import Budget, ImageSource
-from detector.generators.warp import Warp, warped
-from detector.zoo.semi import Semi, SemiSpec, few_labels
-from detector.zoo.semi_run import Draw, fit_semi, mean_error, wrong_of
-from detector.zoo.sources import open_named
+from detector.generators.source import ImageSource, few_labels
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.semi.family import Semi, SemiSpec
+from detector.zoo.semi.run import Draw, fit_semi, mean_error, wrong_of
+from detector.zoo.semi.warp import Warp, warped
+from detector.zoo.sources.named import open_named
 
 TINY = SemiSpec(side=12, classes=3, width=4, latent=4, batch=12, labelled=6, generated=8)
 

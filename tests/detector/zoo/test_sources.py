@@ -11,7 +11,9 @@ from PIL import Image
 
 from detector.core.errors import CorpusError
 from detector.data.splits import Split
-from detector.zoo.sources import draw_tiles, index_photos, open_named, open_source, tiles_of
+from detector.zoo.sources.data import open_source
+from detector.zoo.sources.named import open_named
+from detector.zoo.sources.photos import draw_tiles, index_photos, tiles_of
 from tests.detector.made import encoded, photo_like
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detector.core.errors import NotApplicable
-from detector.zoo.spectrum import profile_db, ring_powers, spectrum_distance
+from detector.zoo.judging.spectrum import profile_db, ring_powers, spectrum_distance
 
 
 def grey(picture: np.ndarray) -> np.ndarray:

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from detector.generators import make_family
-from detector.generators.spec import Budget, ImageSource
-from detector.zoo.fit import Progress, fit
-from detector.zoo.making import silent
+from detector.generators.source import ImageSource
+from detector.zoo.fitting.budget import Budget
+from detector.zoo.fitting.fit import Progress, fit
+from detector.zoo.progress import silent
 from detector.zoo.sheet import plot_progress, read_points
 from detector.zoo.watching import WATCH_SHARE, Watch
 

@@ -1,0 +1,1 @@
+"""One family of generators a file, to be read beside its paper."""

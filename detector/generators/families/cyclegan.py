@@ -1,0 +1,185 @@
+"""Translating networks. CycleGAN: Zhu, Park, Isola, Efros, "Unpaired image-to-image translation using
+cycle-consistent adversarial networks", ICCV 2017, arXiv 1703.10593. AutoGAN: Zhang, Karaman, Chang,
+"Detecting and simulating artifacts in GAN fake images", WIFS 2019, arXiv 1907.06515.
+
+``translate``: two unpaired sources, classes 0 and 1 of one ``ImageSource`` (``unpaired`` makes it), one
+network per direction, least-squares loss on patches, and 10 times the mean absolute error of the way there
+and back (their equations 1 to 3). ``reconstruct``: AutoGAN's use of the same network on reals alone. It
+gives every picture back with the trace of the generator in it, so a detector cannot tell the two by their
+content (their section 3.2). Networks as in Zhu et al., smaller: strided convolutions, residual blocks,
+enlarging, instance norm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from detector.core.errors import CorpusError, NotApplicable
+from detector.generators.blocks import Enlarge, adam
+from detector.generators.family import Losses, Optimisers, Recordable
+from detector.generators.losses import least_squares_discriminator, least_squares_generator
+from detector.generators.source import ImageSource
+from detector.generators.spec import CycleganSpec, Spec
+from detector.generators.steps import descend, frozen
+
+_CYCLE = 10.0
+
+
+def _normed(conv: nn.Module, channels: int, act: nn.Module) -> list[nn.Module]:
+    return [conv, nn.InstanceNorm2d(channels, affine=True), act]
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_normed(nn.Conv2d(channels, channels, 3, padding=1), channels, nn.ReLU()),
+            *_normed(nn.Conv2d(channels, channels, 3, padding=1), channels, nn.Identity()),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.layers(x)
+        return y
+
+
+class Translator(nn.Module):
+    """A picture (n, channels, h, w) with even sides to one of the same shape."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        w, c = spec.width, spec.channels
+        self.layers = nn.Sequential(
+            *_normed(nn.Conv2d(c, w, 3, padding=1), w, nn.ReLU()),
+            *_normed(nn.Conv2d(w, 2 * w, 3, 2, 1), 2 * w, nn.ReLU()),
+            ResidualBlock(2 * w),
+            ResidualBlock(2 * w),
+            *_normed(Enlarge(spec.upsampler, 2 * w, w), w, nn.ReLU()),
+            nn.Conv2d(w, c, 3, padding=1),
+            nn.Tanh(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layers(x)
+        return y
+
+
+class PatchDiscriminator(nn.Module):
+    """One logit per patch, (n, patches)."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        w = spec.width
+        self.layers = nn.Sequential(
+            nn.Conv2d(spec.channels, w, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            *_normed(nn.Conv2d(w, 2 * w, 4, 2, 1), 2 * w, nn.LeakyReLU(0.2)),
+            nn.Conv2d(2 * w, 1, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.layers(x).flatten(1)
+        return logits
+
+
+class Cyclegan(Recordable):
+    """One or two translators, with a discriminator for each kind of picture that they make."""
+
+    spec: CycleganSpec
+    grid = 2
+
+    def __init__(self, spec: CycleganSpec) -> None:
+        super().__init__(spec)
+        if spec.mode == "translate" and spec.classes != 2:
+            raise CorpusError("cyclegan translates between two classes")
+        ways = 2 if spec.mode == "translate" else 1
+        # Number i makes pictures of class i.
+        self.translators = nn.ModuleList(Translator(spec) for _ in range(ways))
+        self.discriminators = nn.ModuleList(PatchDiscriminator(spec) for _ in range(ways))
+        self.balanced = ways == 2
+
+    def accept(self, source: ImageSource) -> None:
+        super().accept(source)
+        if self.balanced and (source.labels is None or set(np.unique(source.labels)) != {0, 1}):
+            raise CorpusError(f"{source.name} does not hold pictures of the two classes 0 and 1")
+
+    def sampled(self) -> nn.Module:
+        return self.translators
+
+    def optimisers(self) -> Optimisers:
+        return (
+            adam(self.translators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
+            adam(self.discriminators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
+        )
+
+    def rate(self, part: float) -> float:
+        """Constant, then linear to nothing, as in Zhu et al., section 4."""
+        return min(1.0, 2 * (1 - part))
+
+    def draws(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+        """Nothing is left to chance."""
+        return {}
+
+    def step(
+        self,
+        optimisers: Optimisers,
+        real: Tensor,
+        labels: Tensor | None,
+        draws: dict[str, Tensor],
+    ) -> Losses:
+        of_translators, of_discriminators = optimisers
+        reals, fakes, cycle = self._there_and_back(real)
+        names = ("", "") if len(reals) == 1 else ("0", "1")
+        terms = {
+            f"discriminator{names[i]}": least_squares_discriminator(
+                self._judge(i, reals[i]), self._judge(i, fakes[i].detach())
+            )
+            for i in range(len(reals))
+        }
+        descend(of_discriminators, terms)
+        with frozen(self.discriminators):
+            more = {
+                f"generator{names[i]}": least_squares_generator(self._judge(i, fakes[i]))
+                for i in range(len(reals))
+            }
+            more["cycle"] = _CYCLE * cycle
+            descend(of_translators, more)
+        return {k: v.detach() for k, v in (terms | more).items()}
+
+    def _there_and_back(self, real: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+        """Reals and fakes of each class, and the mean absolute error of what should have come back."""
+        if not self.balanced:
+            back = self._pass(0, real)
+            return (real,), (back,), (back - real).abs().mean()
+        a, b = real.chunk(2)
+        fake_a, fake_b = self._pass(0, b), self._pass(1, a)
+        error = (self._pass(0, fake_b) - a).abs().mean() + (self._pass(1, fake_a) - b).abs().mean()
+        return (a, b), (fake_a, fake_b), error
+
+    def _pass(self, to: int, x: Tensor) -> Tensor:
+        with self.cast():
+            y: Tensor = self.translators[to](x)
+        return y.float()
+
+    def _judge(self, number: int, x: Tensor) -> Tensor:
+        with self.cast():
+            logits: Tensor = self.discriminators[number](x)
+        return logits.float()
+
+    def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
+        raise NotApplicable("cyclegan passes pictures through itself and draws none of its own")
+
+    def translate(self, x: Tensor, to: int) -> Tensor:
+        """Pictures of the other class made to look like class ``to``."""
+        if not self.balanced or to not in {0, 1}:
+            raise NotApplicable(
+                "this cyclegan gives pictures back and does not translate; one fitted on two sources does"
+                if not self.balanced
+                else f"this cyclegan translates to the classes 0 and 1, not {to}"
+            )
+        return self._pass(to, x)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Once through the only translator; of two, from class 0 to class 1 and back."""
+        return self._pass(0, self._pass(1, x)) if self.balanced else self._pass(0, x)

@@ -1,0 +1,268 @@
+"""Real NVP: Dinh, Sohl-Dickstein, Bengio, "Density estimation using Real NVP", ICLR 2017, arXiv 1605.08803;
+and Flow-GAN: Grover, Dhar, Ermon, AAAI 2018, arXiv 1705.08868.
+
+An invertible network f takes pictures to noise, so the density is exact: log p(x) = log N(f(x); 0, I) +
+log |det df/dx| (equation 3 of Dinh et al.). It is built of affine couplings, y = b x + (1 - b) (x exp(s(b x))
++ t(b x)) with binary masks b (equation 9), whose Jacobian is triangular and whose inverse costs the same
+(equation 8); of squeezes, 2x2 places to four channels (section 3.6); and lets half of the values go at every
+scale. Masks are checkerboards before a squeeze and channels after it (figure 3). Batch norm is replaced by
+one scale and shift per channel that starts from the first batch (Kingma and Dhariwal 2018, section 3.1).
+Pictures are dequantised and taken through logit(a + (1 - 2a) x) with a = 0.05 (section 4.1).
+
+Flow-GAN adds a discriminator and minimises adversarial loss + lambda x negative log-likelihood (equation 6 of
+Grover et al.). The trace: the grid of the squeezes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
+
+from detector.generators.blocks import adam
+from detector.generators.density import STEP, log_normal, step_nats, step_noise
+from detector.generators.families.dcgan import Discriminator
+from detector.generators.family import Draws, Losses, Optimisers, Recordable
+from detector.generators.losses import minimax_discriminator, non_saturating_generator
+from detector.generators.spec import RealnvpSpec, Spec
+from detector.generators.steps import descend, frozen
+
+_MARGIN = 0.05
+_SPAN = 256 * STEP  # width of the interval that dequantised pictures lie in
+
+
+class _ActNorm(nn.Module):
+    """y = (x - mean) exp(-log_scale) per channel; both are set so that the first batch comes out normal."""
+
+    started: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.register_buffer("started", torch.zeros(()))
+        self._settled = False
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.training and not self._settled:
+            self._settled = True
+            self._start(x.detach())
+        y = (x - self.mean) * (-self.log_scale).exp()
+        return y, -self.log_scale.sum() * x[0, 0].numel()
+
+    @torch.no_grad()
+    def _start(self, x: Tensor) -> None:
+        """Once per process; after a resumption the values stay as they are. Nothing is read from a device."""
+        mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True)
+        self.mean.copy_(torch.where(self.started > 0, self.mean, mean))
+        self.log_scale.copy_(torch.where(self.started > 0, self.log_scale, (variance + 1e-6).log() / 2))
+        self.started.fill_(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return y * self.log_scale.exp() + self.mean
+
+
+class _Coupling(nn.Module):
+    """Equation 9. ``odd`` exchanges what is kept and what is changed; s is bounded by a learned number."""
+
+    def __init__(self, channels: int, width: int, *, checkerboard: bool, odd: bool) -> None:
+        super().__init__()
+        self.checkerboard, self.odd = checkerboard, odd
+        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.block = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1)
+        )
+        self.last = nn.Conv2d(width, 2 * channels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.bound = nn.Parameter(torch.ones(1, channels, 1, 1))
+
+    def _mask(self, x: Tensor) -> Tensor:
+        """1 where a value is kept."""
+        _, channels, height, width = x.shape
+        if self.checkerboard:
+            y, z = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
+            parity = (y[:, None] + z[None, :])[None, None] % 2
+        else:
+            parity = torch.arange(channels, device=x.device)[None, :, None, None] % 2
+        return (parity == self.odd).to(x)
+
+    def _scale_shift(self, kept: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.first(kept)
+        s, t = self.last(F.relu(y + self.block(y))).float().chunk(2, 1)
+        return self.bound * torch.tanh(s) * (1 - mask), t * (1 - mask)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mask = self._mask(x)
+        s, t = self._scale_shift(x * mask, mask)
+        return x * s.exp() + t, s.flatten(1).sum(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        mask = self._mask(y)
+        s, t = self._scale_shift(y * mask, mask)
+        return (y - t) * (-s).exp()
+
+
+class _Stack(nn.Module):
+    """Couplings in turn, each after a scale and shift."""
+
+    def __init__(self, channels: int, width: int, count: int, *, checkerboard: bool) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(_ActNorm(channels) for _ in range(count))
+        self.couplings = nn.ModuleList(
+            _Coupling(channels, width, checkerboard=checkerboard, odd=bool(k % 2)) for k in range(count)
+        )
+
+    def _pairs(self) -> list[tuple[_ActNorm, _Coupling]]:
+        return list(zip(self.norms, self.couplings, strict=True))  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        total = torch.zeros(len(x), device=x.device)
+        for norm, coupling in self._pairs():
+            x, a = norm(x)
+            x, b = coupling(x)
+            total = total + a + b
+        return x, total
+
+    def inverse(self, y: Tensor) -> Tensor:
+        for norm, coupling in reversed(self._pairs()):
+            y = norm.inverse(coupling.inverse(y))
+        return y
+
+
+class Flow(nn.Module):
+    """f and its inverse between the logits of pictures and noise of the same number of values."""
+
+    def __init__(self, spec: RealnvpSpec) -> None:
+        super().__init__()
+        channels, width = spec.channels, spec.width
+        self.fine, self.squeezed = nn.ModuleList(), nn.ModuleList()
+        for _ in range(spec.scales):
+            self.fine.append(_Stack(channels, width, 3, checkerboard=True))
+            self.squeezed.append(_Stack(4 * channels, width, 3, checkerboard=False))
+            channels *= 2  # four times by the squeeze, and half of them leave
+        self.last = _Stack(channels, width, 4, checkerboard=True)
+
+    def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Noise, in pieces as it leaves, and log |det df/dx| (n,)."""
+        pieces, total = [], torch.zeros(len(x), device=x.device)
+        for fine, squeezed in zip(self.fine, self.squeezed, strict=True):
+            x, a = fine(x)
+            x, b = squeezed(F.pixel_unshuffle(x, 2))
+            total = total + a + b
+            pieces.append(x[:, 1::2])
+            x = x[:, ::2]
+        x, a = self.last(x)
+        return [*pieces, x], total + a
+
+    def inverse(self, pieces: list[Tensor]) -> Tensor:
+        *left, x = pieces
+        x = self.last.inverse(x)
+        for k in reversed(range(len(left))):
+            fine, squeezed = self.fine[k], self.squeezed[k]
+            assert isinstance(fine, _Stack)
+            assert isinstance(squeezed, _Stack)
+            whole = torch.stack([x, left[k]], 2).flatten(1, 2)
+            x = fine.inverse(F.pixel_shuffle(squeezed.inverse(whole), 2))
+        return x
+
+
+def to_logits(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures in -1..1, half a step more to either side, to real numbers, and log |det| (n,)."""
+    p = _MARGIN + (1 - 2 * _MARGIN) * (x / _SPAN + 0.5)
+    slope = math.log((1 - 2 * _MARGIN) / _SPAN) - p.log() - (1 - p).log()
+    return p.log() - (1 - p).log(), slope.flatten(1).sum(1)
+
+
+def from_logits(y: Tensor) -> Tensor:
+    return ((y.sigmoid() - _MARGIN) / (1 - 2 * _MARGIN) - 0.5) * _SPAN
+
+
+class Realnvp(Recordable):
+    spec: RealnvpSpec
+
+    def __init__(self, spec: Spec) -> None:
+        assert isinstance(spec, RealnvpSpec)
+        super().__init__(spec)
+        self.flow = Flow(spec)
+        self.discriminator = Discriminator(spec) if spec.adversarial else None
+
+    def sampled(self) -> nn.Module:
+        return self.flow
+
+    def optimisers(self) -> Optimisers:
+        of_flow = adam(self.flow.parameters(), 1e-3, (0.9, 0.99))
+        if self.discriminator is None:
+            return (of_flow,)
+        return of_flow, adam(self.discriminator.parameters(), 2e-4, (0.5, 0.999))
+
+    def rate(self, part: float) -> float:
+        return 1 - 0.95 * part
+
+    def draws(self, n: int, rng: torch.Generator) -> Draws:
+        shape = (n, self.spec.channels, self.spec.side, self.spec.side)
+        return {"step": step_noise(shape, rng), "z": torch.randn(shape, generator=rng)}
+
+    def step(
+        self,
+        optimisers: Optimisers,
+        real: Tensor,
+        labels: Tensor | None,
+        draws: Draws,
+    ) -> Losses:
+        nats = self._log_density(real + draws["step"]).mean()
+        # Per colour value, so that lambda means the same for every size.
+        terms = {"likelihood": -nats / real[0].numel()}
+        told: Losses = {}
+        if self.discriminator is not None:
+            fake = self._pictures(draws["z"])
+            logits = self._judge(real), self._judge(fake.detach())
+            told = {"discriminator": minimax_discriminator(*logits)}
+            descend(optimisers[1], told)
+            with frozen(self.discriminator):
+                terms["generator"] = self.spec.adversarial * non_saturating_generator(self._judge(fake))
+                descend(optimisers[0], terms)
+        else:
+            descend(optimisers[0], terms)
+        return {k: v.detach() for k, v in (terms | told).items()}
+
+    def _judge(self, x: Tensor) -> Tensor:
+        assert self.discriminator is not None
+        with self.cast():
+            logits: Tensor = self.discriminator(x.clamp(-1, 1))
+        return logits.float()
+
+    def _log_density(self, x: Tensor) -> Tensor:
+        y, outer = to_logits(x)
+        with self.cast():
+            pieces, inner = self.flow(y)
+        nats: Tensor = outer + inner
+        for z in pieces:
+            nats = nats + log_normal(z)
+        return nats
+
+    def _pictures(self, z: Tensor) -> Tensor:
+        """Noise of the shape of pictures, cut into pieces as they leave the flow."""
+        flat, pieces, at = z.flatten(1), [], 0
+        channels, side = self.spec.channels, self.spec.side
+        for _ in range(self.spec.scales):
+            side //= 2
+            channels *= 2
+            pieces.append(flat[:, at : at + channels * side**2].view(-1, channels, side, side))
+            at += channels * side**2
+        pieces.append(flat[:, at:].view(-1, channels, side, side))
+        with self.cast():
+            y: Tensor = self.flow.inverse(pieces)
+        return from_logits(y.float())
+
+    def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
+        shape = (n, self.spec.channels, self.spec.side, self.spec.side)
+        z = torch.randn(shape, generator=rng).to(self.progress.device)
+        return self._pictures(z * self.spec.temperature)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """The density at x, exactly, times the volume of one uint8 step. For x + noise of one step, the mean
+        over the noise is a lower bound of the log-probability of the uint8 picture."""
+        return self._log_density(x) + step_nats(x)

@@ -1,0 +1,1 @@
+"""A classifier that learns from few labels and from what a generator draws."""

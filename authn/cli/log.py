@@ -101,27 +101,26 @@ def gather(context: click.Context, policy_file: Path) -> None:
     from authn.core.errors import SplitView
     from authn.store.engine import open_engine
     from authn.tlog.format.policy import read_policy
-    from authn.tlog.log.feeder import evidence
-    from authn.tlog.log.feeder import gather as ask
-    from authn.tlog.log.store import add_cosignature
+    from authn.tlog.log.feeder import evidence, feed
 
     settings = load_settings(context.obj)
     policy = read_policy(policy_file)
     require_authorities(settings)
     engine = open_engine(settings.database)
     with closing(_log(settings, engine)) as opened:
-        note = opened.reader.head().note
+        reader = opened.reader
+        note = reader.head().note
         try:
-            gathered = ask(note, opened.reader.consistency, policy, newest=lambda: opened.reader.head().size)
+            collected = feed(note, reader.consistency, policy, newest=lambda: reader.head().size)
         except SplitView as e:
             opened.halt(e.detail, evidence(note, e))
             raise
-    for cosigned in gathered.cosigned:
-        add_cosignature(engine, gathered.size, cosigned.witness, cosigned.line)
-        say(f"{cosigned.witness} has signed size {gathered.size}")
-    for sentence in gathered.missing:
+        for cosigned in collected.cosigned:
+            opened.add_cosignature(collected.size, cosigned.witness, cosigned.line)
+            say(f"{cosigned.witness} has signed size {collected.size}")
+    for sentence in collected.missing:
         say(f"missing: {sentence}", err=True)
-    if not gathered.enough:
+    if not collected.enough:
         context.exit(1)
 
 

@@ -108,19 +108,19 @@ def _open(
     from authn.tlog.monitor.monitor import Monitor
     from authn.tlog.monitor.remote import RemoteLog
     from authn.tlog.monitor.state import StateFolder
-    from authn.tlog.monitor.watch_list import read_owned
+    from authn.tlog.monitor.watch_list import read_watch_list
 
     policy: WitnessPolicy | None = None if policy_file is None else read_policy(policy_file)
     logs: tuple[Verifier, ...] = (*read_log_keys(log_keys), *(policy.logs if policy else ()))
     if not logs:
         raise click.UsageError("name the key of the log: --log-key, or a line of the policy")
-    read_owned(watched, device_ids)  # what cannot be read is said before anything begins
+    read_watch_list(watched, device_ids)  # what cannot be read is said before anything begins
     return Monitor(
         RemoteLog(url),
         logs,
         policy,
         StateFolder(folder),
-        lambda: read_owned(watched, device_ids),
+        lambda: read_watch_list(watched, device_ids),
         clock=time.time,
     )
 

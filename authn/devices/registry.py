@@ -27,7 +27,7 @@ from authn.store.engine import open_engine, reading, writing
 from authn.store.schema import attestations, certificates, devices, revocations
 from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.records import certificate_issued, revoked
-from authn.tlog.log.store import enqueue
+from authn.tlog.log.queue import enqueue
 
 # It is also a folder's name on the device and the common name of the certificate (at most 64, RFC 5280).
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

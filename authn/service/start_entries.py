@@ -11,29 +11,26 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from cryptography.x509 import Certificate
-from sqlalchemy import Connection, Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from authn.core.config import Settings
 from authn.core.errors import Unavailable
 from authn.examine.statements import default_policy
-from authn.store.engine import writing
-from authn.store.schema import log_announced
+from authn.pki.authority import Authority
+from authn.store.engine import alone, writing
+from authn.store.schema import log_start_entries
 from authn.tlog.format import records
 from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.policy import WitnessPolicy, policy_text
-from authn.tlog.log.store import enqueue
+from authn.tlog.log.queue import enqueue
 
-if TYPE_CHECKING:
-    from authn.pki.authority import Authority
-
-ANNOUNCING_LOCK = 8320  # any number that nothing else in the database locks
+START_ENTRIES_LOCK = 8320
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
+class StartEntry:
     """``subject``: what it is about. ``of_nothing``: it says that there is no such thing, which is no news
     where nothing was said before."""
 
@@ -42,19 +39,19 @@ class Announcement:
     of_nothing: bool = False
 
 
-def at_start(
+def start_entries(
     settings: Settings, authority: Authority, witnesses: WitnessPolicy | None
-) -> tuple[Announcement, ...]:
+) -> tuple[StartEntry, ...]:
     """The issuing and the time-stamp authority, the policy of reports and the one of witnesses."""
     stamper = authority.timestamp_authority()
     tsa = records.tsa_changed(stamper.certificate, policy=stamper.policy, url=settings.tsa_url)
     report = default_policy().sha256
     witness = None if witnesses is None else sha256(policy_text(witnesses).encode()).hexdigest()
     return (
-        Announcement(subject="issuing", entry=records.authority_certificate("issuing", authority.issuing)),
-        Announcement(subject="tsa", entry=tsa),
-        Announcement(subject="policy.report", entry=records.policy_changed("report", report)),
-        Announcement(
+        StartEntry(subject="issuing", entry=records.authority_certificate("issuing", authority.issuing)),
+        StartEntry(subject="tsa", entry=tsa),
+        StartEntry(subject="policy.report", entry=records.policy_changed("report", report)),
+        StartEntry(
             subject="policy.witness",
             entry=records.policy_changed("witness", witness),
             of_nothing=witness is None,
@@ -75,21 +72,20 @@ def logs_certificates(engine: Engine, log_queued: Callable[[], int]) -> Callable
     return log
 
 
-def announce(engine: Engine, announcements: Sequence[Announcement]) -> int:
+def queue_news(engine: Engine, entries: Sequence[StartEntry]) -> int:
     """Queue those that are news (see ``Log.append_queued``); returns how many. Raises ``Unavailable``."""
     with writing(engine) as connection:
-        if connection.dialect.name == "postgresql":  # SQLite has one writer anyhow
-            connection.execute(select(func.pg_advisory_xact_lock(ANNOUNCING_LOCK)))
-        return sum(_announce(connection, announcement) for announcement in announcements)
+        alone(connection, START_ENTRIES_LOCK)
+        return sum(_queue(connection, said_now) for said_now in entries)
 
 
-def _announce(connection: Connection, announcement: Announcement) -> bool:
-    of_it = log_announced.c.subject == announcement.subject
-    said = connection.execute(select(log_announced.c.record_sha256).where(of_it)).scalar()
-    now = sha256(announcement.entry.record).hexdigest()
-    if said == now or (said is None and announcement.of_nothing):
+def _queue(connection: Connection, said_now: StartEntry) -> bool:
+    of_it = log_start_entries.c.subject == said_now.subject
+    said = connection.execute(select(log_start_entries.c.record_sha256).where(of_it)).scalar()
+    now = sha256(said_now.entry.record).hexdigest()
+    if said == now or (said is None and said_now.of_nothing):
         return False
-    connection.execute(delete(log_announced).where(of_it))
-    connection.execute(insert(log_announced).values(subject=announcement.subject, record_sha256=now))
-    enqueue(connection, announcement.entry)
+    connection.execute(delete(log_start_entries).where(of_it))
+    connection.execute(insert(log_start_entries).values(subject=said_now.subject, record_sha256=now))
+    enqueue(connection, said_now.entry)
     return True

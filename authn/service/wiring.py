@@ -139,7 +139,7 @@ def check_services(settings: Settings) -> None:
     from authn.pki.roots import load_crls, load_roots
     from authn.service.enrolment.terms import load_terms
     from authn.service.enrolment.tokens import open_enrolment_token
-    from authn.service.start_entries import announce, at_start
+    from authn.service.start_entries import queue_news, start_entries
     from authn.store.engine import open_engine
     from authn.store.verifications import Verifications
     from detector.forensics.face_files import face_model_files
@@ -159,7 +159,7 @@ def check_services(settings: Settings) -> None:
     with closing(open_transparency_log(settings, engine)) as log:
         if log.halted:
             raise LogHalted(log.halted)
-        announce(engine, at_start(settings, authority, _witness_policy(settings)))
+        queue_news(engine, start_entries(settings, authority, _witness_policy(settings)))
         log.append_queued()
     engine.dispose()
 

@@ -31,7 +31,7 @@ PRAGMAS = (
     "secure_delete=ON",
 )
 CONNECT_TIMEOUT_S = 10
-MIGRATION_LOCK = 8318  # any number that nothing else in the database locks
+MIGRATION_LOCK = 8318
 HEAD = "0080"  # the newest migration; a test compares it with the scripts
 
 
@@ -80,6 +80,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
         raise _unusable(e) from e
 
 
+def alone(connection: Connection, number: int) -> None:
+    """Until the transaction ends, no other that writes passes the same ``number``; on SQLite none writes."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
 def _unusable(e: SQLAlchemyError) -> DatabaseUnusable:
     return DatabaseUnusable(f"the database cannot be used ({type(e).__name__})")
 
@@ -111,8 +117,7 @@ def _migrate(engine: Engine) -> None:
         if _revision(connection) == HEAD:
             return
     with writing(engine) as connection:  # whoever waited here finds the work done
-        if engine.dialect.name == "postgresql":
-            connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        alone(connection, MIGRATION_LOCK)
         found = _revision(connection)
         if found is not None and found not in _known_revisions():
             raise DatabaseUnusable(f"the database has schema {found}, made by a newer version than this one")

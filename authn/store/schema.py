@@ -190,7 +190,7 @@ rate_buckets = Table(
 # SQLite keeps the row itself under the key only where the column is called INTEGER.
 _Position = BigInteger().with_variant(Integer(), "sqlite")
 
-# The tree of the transparency log (authn.tlog.log.store). Triggers keep it from being rewritten.
+# The tree of the transparency log (authn.tlog.log.storage). Triggers keep it from being rewritten.
 log_state = Table(
     "log_state",
     metadata,
@@ -270,7 +270,7 @@ captures = Table(
 )
 
 # What the log was last told at a start (authn.service.start_entries).
-log_announced = Table(
+log_start_entries = Table(
     "log_announced",
     metadata,
     Column("subject", String(64), primary_key=True),

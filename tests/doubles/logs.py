@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 from authn.tlog.format.checkpoint import Checkpoint
 from authn.tlog.format.entry import EntryKind, LogEntry, new_entry
 from authn.tlog.format.note import SigningKey, sign
+from authn.tlog.log.queue import Queued
 from authn.tlog.log.sequencer import Sequencer, SignCheckpoint
-from authn.tlog.log.store import Queued, SqlStorage, Storage, Transaction
+from authn.tlog.log.storage import SqlStorage, Storage, Transaction
 from authn.tlog.log.watermark import Watermark
 
 ORIGIN = "log.test/receipts"

@@ -20,8 +20,9 @@ from authn.core.errors import LogHalted, Unavailable
 from authn.store.engine import open_engine, writing
 from authn.tlog.format.receipt import verify_receipt
 from authn.tlog.log.check import check_log
+from authn.tlog.log.queue import enqueue
 from authn.tlog.log.sequencer import Sequencer
-from authn.tlog.log.store import SqlStorage, enqueue
+from authn.tlog.log.storage import SqlStorage
 from tests.doubles.logs import KEY, ORIGIN, STEPS, FaultyStorage, entry, open_log, signing
 
 

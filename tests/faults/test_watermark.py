@@ -21,7 +21,7 @@ from authn.tlog.log import log as tlog
 from authn.tlog.log.check import check_log
 from authn.tlog.log.log import Log
 from authn.tlog.log.sequencer import Sequencer
-from authn.tlog.log.store import SqlStorage
+from authn.tlog.log.storage import SqlStorage
 from authn.tlog.log.watermark import MARK_FILE, Watermark
 from tests.doubles.logs import KEY, ORIGIN, FaultyStorage, FaultyWatermark, entry, open_log, signing
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, text
+from sqlalchemy import Connection, Engine, insert, select
 
 from authn.core.errors import JournalBroken
 from authn.service.access import Principal
-from authn.store.engine import reading, writing
+from authn.store.engine import alone, reading, writing
 from authn.store.schema import access_log
 
 GRANTED = "granted"
@@ -27,7 +27,7 @@ START = hashlib.sha256(b"assay.access/log/v1").hexdigest()
 # Whoever guesses credentials must not fill the disk: of refusals of nobody known, one row in this time.
 STRANGERS_EVERY = timedelta(minutes=1)
 PAGE = 1000
-_LOCK = 8319  # PostgreSQL: one writer at a time; SQLite has only one anyway
+_LOCK = 8319
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +94,7 @@ class Journal:
 
 
 def _head(connection: Connection) -> tuple[int, str]:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    alone(connection, _LOCK)
     query = select(access_log.c.seq, access_log.c.sha256).order_by(access_log.c.seq.desc()).limit(1)
     found = connection.execute(query).one_or_none()
     return (0, START) if found is None else (found.seq, found.sha256)

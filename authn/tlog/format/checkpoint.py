@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 
 from authn.core.errors import NoteError
 from authn.tlog.format.merkle import HASH_BYTES, MAX_SIZE
-
-MAX_DIGITS = 19
+from authn.tlog.format.text import decode, encode, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +20,7 @@ class Checkpoint:
 
     def text(self) -> str:
         """With its last newline."""
-        root = base64.b64encode(self.root).decode()
-        return "\n".join((self.origin, str(self.size), root, *self.extensions)) + "\n"
+        return "\n".join((self.origin, str(self.size), encode(self.root), *self.extensions)) + "\n"
 
 
 def parse(text: str) -> Checkpoint:
@@ -33,13 +29,17 @@ def parse(text: str) -> Checkpoint:
     if len(lines) < 4 or lines.pop() != "" or not all(lines):
         raise NoteError("this is no checkpoint of a log")
     origin, digits, encoded, *extensions = lines
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS) or int(digits) >= MAX_SIZE:
+    try:
+        size = number(digits)
+    except ValueError as e:
+        raise NoteError("the checkpoint's size is no number") from e
+    if size >= MAX_SIZE:
         raise NoteError("the checkpoint's size is no number")
     try:
-        root = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as e:
+        root = decode(encoded)
+    except ValueError as e:
         raise NoteError("the checkpoint's root is not base64") from e
-    checkpoint = Checkpoint(origin, int(digits), root, tuple(extensions))
+    checkpoint = Checkpoint(origin, size, root, tuple(extensions))
     if len(root) != HASH_BYTES or checkpoint.text() != text:
         raise NoteError("the checkpoint is not written as a checkpoint is")
     return checkpoint

@@ -6,8 +6,6 @@ bad one by a key that is known refuses the whole note. What is not written canon
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from authn.core.errors import NoteError
+from authn.tlog.format.text import decode, encode
 
 ED25519 = 1
 ID_BYTES = 4
@@ -142,7 +141,7 @@ def parse_vkey(text: str) -> VerifyingKey:
 
 def vkey(name: str, algorithm: int, public: bytes) -> str:
     """A public key as one word."""
-    return f"{name}+{key_id(name, algorithm, public).hex()}+{_base64(bytes([algorithm]) + public)}"
+    return f"{name}+{key_id(name, algorithm, public).hex()}+{encode(bytes([algorithm]) + public)}"
 
 
 def split_vkey(text: str) -> tuple[str, str, bytes]:
@@ -154,7 +153,7 @@ def split_vkey(text: str) -> tuple[str, str, bytes]:
 
 def signature_line(signature: Signature) -> str:
     """As it stands in a note, with its newline."""
-    return f"{DASH}{signature.name} {_base64(signature.key_id + signature.signature)}\n"
+    return f"{DASH}{signature.name} {encode(signature.key_id + signature.signature)}\n"
 
 
 def parse_signature_line(line: str) -> Signature:
@@ -226,16 +225,12 @@ def check_name(name: str) -> str:
     return name
 
 
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
 def _decoded(text: str) -> bytes:
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as e:
+        raw = decode(text)
+    except ValueError as e:
         raise NoteError("a line of signatures is not base64") from e
-    if _base64(raw) != text:
+    if encode(raw) != text:
         raise NoteError("a line of signatures is not in canonical base64")
     return raw
 

@@ -6,8 +6,6 @@ the log's key to verify it. Go's sumdb packages and tlog-scales verify the same 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,11 +16,11 @@ from authn.tlog.format.entry import SALT_BYTES, TAGGED_VERSION, VERSION, canonic
 from authn.tlog.format.merkle import HASH_BYTES, leaf_hash
 from authn.tlog.format.note import Verifier, each_key_once, verify
 from authn.tlog.format.proof import MAX_HASHES, Proof, proves_inclusion
+from authn.tlog.format.text import decode, encode, number
 
 HEADER = "c2sp.org/tlog-proof@v1"
 RECEIPT_SUFFIX = ".tlog-proof"  # of the file beside a photo
 MAX_RECEIPT_CHARACTERS = 1 << 20
-MAX_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +33,7 @@ class Inclusion:
 
     def text(self) -> str:
         """A tlog-proof without the line ``extra``."""
-        lines = (HEADER, f"index {self.index}", *map(_text, self.proof))
+        lines = (HEADER, f"index {self.index}", *map(encode, self.proof))
         return "\n".join(lines) + "\n\n" + self.note
 
 
@@ -65,7 +63,7 @@ class Receipt:
     def text(self) -> str:
         """The file, usually named ``.tlog-proof``."""
         extra = canonical({"kind": self.kind, "salt": self.salt.hex(), "v": self.version})
-        lines = (HEADER, f"extra {_text(extra)}", f"index {self.index}", *map(_text, self.proof))
+        lines = (HEADER, f"extra {encode(extra)}", f"index {self.index}", *map(encode, self.proof))
         return "\n".join(lines) + "\n\n" + self.note
 
 
@@ -158,17 +156,14 @@ def _opening(extra: bytes) -> tuple[str, bytes, int]:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-        raise ReceiptRefused("the receipt's index is no number")
-    return int(text)
+    try:
+        return number(text)
+    except ValueError as e:
+        raise ReceiptRefused("the receipt's index is no number") from e
 
 
 def _bytes(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as e:
+        return decode(text)
+    except ValueError as e:
         raise ReceiptRefused("the receipt holds something that is not base64") from e
-
-
-def _text(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()

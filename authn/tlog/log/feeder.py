@@ -8,7 +8,6 @@ why the operator chooses witnesses, and why the words of the witness are kept.
 
 from __future__ import annotations
 
-import base64
 import http.client
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,21 +19,13 @@ from authn.tlog.format.checkpoint import parse as parse_checkpoint
 from authn.tlog.format.note import Signature, parse, parse_signature_line, signature_line
 from authn.tlog.format.policy import PolicyWitness, WitnessPolicy
 from authn.tlog.format.proof import Proof
-from authn.tlog.witness.witness import SIZE
+from authn.tlog.format.text import canonical_number, encode
+from authn.tlog.witness.witness import SIZE, Answer
 
 TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 64 << 10
 
 Consistency = Callable[[int, int], Proof]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WitnessAnswer:
-    """What came back over HTTP."""
-
-    status: int
-    content_type: str
-    body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +37,7 @@ class Cosigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class Collected:
     """``missing`` has one sentence for each witness that gave nothing; ``enough`` is the policy's word."""
 
     size: int
@@ -60,17 +51,17 @@ class NoCosignature(Exception):
 
 
 # address and body (None: a GET) to an answer; raises OSError, or HTTPException
-Exchange = Callable[[str, bytes | None], WitnessAnswer]
+Exchange = Callable[[str, bytes | None], Answer]
 
 
-def gather(
+def feed(
     note: str,
     consistency: Consistency,
     policy: WitnessPolicy,
     *,
     newest: Callable[[], int],
     post: Exchange | None = None,
-) -> Gathered:
+) -> Collected:
     """Ask every witness that has an address. Raises ``SplitView``; its detail names the witness.
 
     ``newest`` is the log's size at the moment: the log may have grown, and been witnessed, since ``note``.
@@ -84,7 +75,7 @@ def gather(
             cosigned.append(ask(witness, note, consistency, newest, post))
         except NoCosignature as e:
             missing.append(f"{witness.label}: {e}")
-    return Gathered(
+    return Collected(
         size=size,
         cosigned=tuple(cosigned),
         missing=tuple(missing),
@@ -92,10 +83,10 @@ def gather(
     )
 
 
-def exchange_capped(url: str, body: bytes | None, timeout_s: float = TIMEOUT_S) -> WitnessAnswer:
+def exchange_capped(url: str, body: bytes | None, timeout_s: float = TIMEOUT_S) -> Answer:
     """POST, or GET without a body. Raises ``OSError``, ``HTTPException``."""
     answer = exchange(url, body, timeout_s=timeout_s, max_bytes=MAX_ANSWER_BYTES)
-    return WitnessAnswer(
+    return Answer(
         status=answer.status,
         content_type=answer.content_type,
         body=answer.content.decode("utf-8", errors="replace"),
@@ -159,8 +150,8 @@ def _held_note(witness: PolicyWitness, note: str, post: Exchange) -> str:
         return ""
 
 
-def _exchange(witness: PolicyWitness, post: Exchange, old: int, proof: Proof, note: str) -> WitnessAnswer:
-    lines = (f"old {old}", *(base64.b64encode(h).decode() for h in proof))
+def _exchange(witness: PolicyWitness, post: Exchange, old: int, proof: Proof, note: str) -> Answer:
+    lines = (f"old {old}", *map(encode, proof))
     try:
         return post(f"{witness.url}/add-checkpoint", ("\n".join(lines) + "\n\n" + note).encode())
     except TimeoutError as e:
@@ -184,7 +175,7 @@ def _cosigned(witness: PolicyWitness, text: str, body: str) -> Cosigned:
 
 
 def _held(body: str) -> int:
-    digits = body.removesuffix("\n")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19) or str(int(digits)) != digits:
-        raise NoCosignature("the size it names is no number")
-    return int(digits)
+    try:
+        return canonical_number(body.removesuffix("\n"))
+    except ValueError as e:
+        raise NoCosignature("the size it names is no number") from e

@@ -28,8 +28,9 @@ from authn.tlog.format.note import SigningKey, VerifyingKey, sign, verify
 from authn.tlog.format.policy import WitnessPolicy
 from authn.tlog.format.receipt import Inclusion, Receipt
 from authn.tlog.format.receipt_cose import cose_receipt
+from authn.tlog.log.reader import LogReader, add_cosignature
 from authn.tlog.log.sequencer import Sequencer
-from authn.tlog.log.store import LogReader, SqlStorage, TreeHead, add_cosignature
+from authn.tlog.log.storage import SqlStorage, TreeHead
 from authn.tlog.log.watermark import MARK_FILE, WAY_OUT, Watermark
 from signer.core.durable import create_durably
 

@@ -20,7 +20,7 @@ from authn.core.errors import AuthnError, FileUnusable, SplitView
 from authn.tlog.format.policy import PolicyWitness, WitnessPolicy
 from authn.tlog.log.feeder import Exchange, NoCosignature, ask, evidence, exchange_capped
 from authn.tlog.log.log import Log
-from authn.tlog.log.store import TreeHead
+from authn.tlog.log.storage import TreeHead
 from signer.core.locks import lock_file
 
 LOCK_FILE = "log.publisher.lock"  # beside the log's key

@@ -23,7 +23,7 @@ from authn.tlog.format.merkle import EMPTY_ROOT, Frontier, frontier_nodes, leaf_
 from authn.tlog.format.proof import inclusion_proof
 from authn.tlog.format.receipt import Receipt
 from authn.tlog.format.tiles import TileMissing, TileReader, TileWriter
-from authn.tlog.log.store import Row, Storage, Transaction, TreeHead
+from authn.tlog.log.storage import Row, Storage, Transaction, TreeHead
 from authn.tlog.log.watermark import Watermark
 
 MAX_BATCH = 256
@@ -100,7 +100,7 @@ class Sequencer:
         return job.receipts
 
     def append_queued(self) -> int:
-        """Log what waits in the database (``store.enqueue``); returns how many. Raises as ``append``."""
+        """Log what waits in the database (``queue.enqueue``); returns how many. Raises as ``append``."""
         count = 0
         with self._turn:
             while waiting := self._storage.queued(MAX_BATCH):

@@ -7,7 +7,6 @@ that it signed.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +15,7 @@ from authn.core.errors import Unavailable
 from authn.tlog.format.checkpoint import Checkpoint
 from authn.tlog.format.merkle import EMPTY_ROOT, leaf_hash
 from authn.tlog.format.proof import Proof, consistency_proof, inclusion_proof, proves_inclusion, range_hash
+from authn.tlog.format.text import encode
 from authn.tlog.format.tiles import TileMissing, TileReader
 from authn.tlog.monitor.remote import WronglyServed
 
@@ -74,8 +74,8 @@ def _of_trees(earlier: Signed, later: Signed, reader: TileReader) -> Contradicti
         why = f"the entries that the log serves are not those of the tree of {new.size} that it signed"
         return _contradiction(UNPROVEN, why, earlier, later, "")
     why = f"the log's tree of {new.size} entries does not begin with its tree of {old.size}"
-    lines = [f"its first {old.size} entries have the root {_text(prefix)}", "by the consistency proof"]
-    return _contradiction(FORK, why, earlier, later, "\n".join((*lines, *map(_text, proof))) + "\n")
+    lines = [f"its first {old.size} entries have the root {encode(prefix)}", "by the consistency proof"]
+    return _contradiction(FORK, why, earlier, later, "\n".join((*lines, *map(encode, proof))) + "\n")
 
 
 def included(leaf: bytes, index: int, signed: Signed, tile: TileOf) -> str:
@@ -88,7 +88,7 @@ def included(leaf: bytes, index: int, signed: Signed, tile: TileOf) -> str:
     except (TileMissing, WronglyServed, Unavailable, ValueError):
         proof = ()
     proven = proves_inclusion(leaf_hash(leaf), index, size, proof, signed.checkpoint.root)
-    lines = map(_text, proof) if proven else ("(the log did not serve the hashes of a proof)",)
+    lines = map(encode, proof) if proven else ("(the log did not serve the hashes of a proof)",)
     return "\n".join((f"entry {index}", leaf.decode(), "by the inclusion proof", *lines, "", signed.note))
 
 
@@ -101,7 +101,3 @@ def _contradiction(kind: str, why: str, earlier: Signed, later: Signed, more: st
     text = "".join(parts)
     name = f"{kind}-{later.checkpoint.size}-{sha256(text.encode()).hexdigest()[:16]}"
     return Contradiction(kind=kind, sentence=why, name=name, text=text)
-
-
-def _text(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()

@@ -24,7 +24,7 @@ from authn.tlog.format.tiles import WIDTH, TileMissing, TileReader
 from authn.tlog.monitor.contradictions import Signed, compared, included
 from authn.tlog.monitor.remote import RemoteLog, WronglyServed
 from authn.tlog.monitor.state import Found, Position, State, StateFolder
-from authn.tlog.monitor.watch_list import Owned
+from authn.tlog.monitor.watch_list import WatchList
 
 SAVE_EVERY = 64 * WIDTH  # entries that a kill may cost
 NOTABLE = frozenset({EntryKind.TSA, EntryKind.POLICY})
@@ -74,8 +74,8 @@ class Look:
 
 
 class Monitor:
-    """``owned`` is read anew at each look. ``clock``: seconds since 1970. ``logs``: keys, one of which has to
-    have signed; which one is remembered."""
+    """``watch_list`` is read anew at each look. ``clock``: seconds since 1970. ``logs``: keys, one of which
+    has to have signed; which one is remembered."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Monitor:
         logs: Sequence[Verifier],
         policy: WitnessPolicy | None,
         folder: StateFolder,
-        owned: Callable[[], Owned],
+        watch_list: Callable[[], WatchList],
         *,
         clock: Callable[[], float],
     ) -> None:
@@ -91,7 +91,7 @@ class Monitor:
         self._logs = tuple(logs)
         self._policy = policy
         self._folder = folder
-        self._owned = owned
+        self._watch_list = watch_list
         self._clock = clock
 
     def locked(self) -> AbstractContextManager[None]:
@@ -103,8 +103,8 @@ class Monitor:
         read now, ``NoteError`` where nobody who is known has signed what it serves."""
         witnessed = self._witnessed()
         new = self._signed(self._remote.checkpoint())
-        owned = self._owned()
-        state = self._searching(self._state(new), owned)
+        watched = self._watch_list()
+        state = self._searching(self._state(new), watched)
         seen = [*map(self._signed, state.notes), *([witnessed] if witnessed else [])]
         for earlier in seen:
             if (earlier.checkpoint.size, earlier.checkpoint.root) != (
@@ -113,7 +113,7 @@ class Monitor:
             ) and earlier.checkpoint.size >= new.checkpoint.size:
                 self._contradicts(earlier, new)
         before = (state.reached or state.at).size
-        state = self._derived(state, new, seen, owned)
+        state = self._derived(state, new, seen, watched)
         enough = (s.checkpoint.size for s in (new, *seen) if self._is_enough(s))
         state = replace(state, witnessed=max((state.witnessed, *enough)))
         state = replace(state, unwitnessed=self._pending(state, new))
@@ -127,7 +127,7 @@ class Monitor:
             witnessed_size=state.witnessed,
             overdue_s=0.0 if state.unwitnessed is None else self._clock() - state.unwitnessed[1],
             signed_s=self._signed_ago((new, *seen)),
-            sightings=_sightings(state, owned),
+            sightings=_sightings(state, watched),
             untagged=state.at.untagged,
             strange=state.at.strange,
         )
@@ -190,19 +190,19 @@ class Monitor:
             raise HomeUnfit(f"this folder is about the log {state.origin}, not {new.checkpoint.origin}")
         return state
 
-    def _searching(self, state: State, owned: Owned) -> State:
+    def _searching(self, state: State, watched: WatchList) -> State:
         """Everything is read again for what was not searched for before."""
-        if owned.identities <= set(state.searched):
+        if watched.identities <= set(state.searched):
             return state
-        searched = tuple(sorted({*state.searched, *owned.identities}))
+        searched = tuple(sorted({*state.searched, *watched.identities}))
         again = Position() if state.note or state.reached else None
         return replace(state, searched=searched, reached=again, reported=0)
 
-    def _derived(self, state: State, new: Signed, seen: Sequence[Signed], owned: Owned) -> State:
+    def _derived(self, state: State, new: Signed, seen: Sequence[Signed], watched: WatchList) -> State:
         """The tree up to ``new``, with the right root wherever one was seen signed."""
         state = replace(state, targets=tuple(dict.fromkeys((*state.targets, new.note))))
         self._folder.save(state)
-        scan = _Scan(state.reached or state.at, owned)
+        scan = _Scan(state.reached or state.at, watched)
         roots = {s.checkpoint.size: s for s in (*seen, new)}
         for earlier in seen:
             if earlier.checkpoint.size < scan.size:
@@ -264,11 +264,11 @@ class Monitor:
 class _Scan:
     """Grows the tree by leaves and picks out those to be told about."""
 
-    def __init__(self, position: Position, owned: Owned) -> None:
+    def __init__(self, position: Position, watched: WatchList) -> None:
         self._frontier = position.frontier()
         self._found = list(position.found)
         self._untagged, self._strange = position.untagged, position.strange
-        self._owned = owned
+        self._watch_list = watched
 
     @property
     def size(self) -> int:
@@ -293,22 +293,22 @@ class _Scan:
             self._strange += 1
         else:
             self._untagged += parsed.kind in TAGGED_NOW and parsed.version == VERSION
-            if parsed.kind in NOTABLE or self._owned.matched(parsed):
+            if parsed.kind in NOTABLE or self._watch_list.matched(parsed):
                 self._found.append(Found(index=self.size, leaf=leaf.decode()))
         self._frontier.append(leaf_hash(leaf))
 
 
-def _sightings(state: State, owned: Owned) -> tuple[Sighting, ...]:
-    """By what is owned and was asked for now: a certificate may have come in since its leaf was read."""
+def _sightings(state: State, watched: WatchList) -> tuple[Sighting, ...]:
+    """By what is watched and was asked for now: a certificate may have come in since its leaf was read."""
     found = ((f.index, parse_leaf(f.leaf.encode())) for f in state.at.found)
     return tuple(
         Sighting(
             index=index,
             kind=leaf.kind,
-            about=owned.matched(leaf),
-            asked=owned.asked_for(leaf),
+            about=watched.matched(leaf),
+            asked=watched.asked_for(leaf),
             new=index >= state.reported,
         )
         for index, leaf in found
-        if leaf.kind in NOTABLE or owned.matched(leaf)
+        if leaf.kind in NOTABLE or watched.matched(leaf)
     )

@@ -1,7 +1,7 @@
 """What the owner of devices looks for in a log: leaves about these devices and keys that nobody asked for.
 
 An owner needs no help of the log: it has the certificates it asked for, and finds the rest by tags (decision
-0007). Pure but for ``read_owned``.
+0007). Pure but for ``read_watch_list``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ASKED_FOLDER = "asked"  # of a device's folder: every certificate it ever asked 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owned:
+class WatchList:
     """Values are as records spell them: ids, and SHA-256 in hex."""
 
     devices: frozenset[str] = frozenset()
@@ -47,7 +47,7 @@ class Owned:
         return "certificate" in tags and _any("certificate", leaf.commit, tags["certificate"], self.asked)
 
 
-def read_owned(paths: Sequence[Path], device_ids: Iterable[str] = ()) -> Owned:
+def read_watch_list(paths: Sequence[Path], device_ids: Iterable[str] = ()) -> WatchList:
     """From certificates that were asked for: PEM files, or folders of them, such as a device's own.
 
     Authorities' certificates in them are passed over. What a device keeps is a service's answer, in which
@@ -57,7 +57,7 @@ def read_owned(paths: Sequence[Path], device_ids: Iterable[str] = ()) -> Owned:
     read = ((_is_device(path), _certificates(file)) for path in paths for file in _files(path))
     leaves = [c for answered, found in read for c in (found[:1] if answered else found) if not _is_ca(c)]
     ids = {str(a.value) for c in leaves for a in c.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)}
-    return Owned(
+    return WatchList(
         devices=frozenset((*device_ids, *ids)),
         keys=frozenset(
             sha256(c.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()

@@ -6,8 +6,6 @@ are kept: they are signed by the log's own key, so that they convince anybody.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +17,10 @@ from authn.core.errors import DatabaseUnusable, NoteError
 from authn.tlog.format.checkpoint import Checkpoint
 from authn.tlog.format.checkpoint import parse as parse_checkpoint
 from authn.tlog.format.cosignature import Cosigner
-from authn.tlog.format.merkle import EMPTY_ROOT, MAX_SIZE
+from authn.tlog.format.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
 from authn.tlog.format.note import Verifier, parse, parse_vkey, signature_line, verify
 from authn.tlog.format.proof import MAX_HASHES, Proof, proves_consistency
+from authn.tlog.format.text import canonical_number, decode, encode
 
 MAX_BODY_BYTES = 64 << 10
 MAX_UNPROVEN = (
@@ -210,21 +209,18 @@ def _parsed(body: bytes) -> _Asked:
 
 
 def _is_size(digits: str) -> bool:
-    return (
-        digits.isascii()
-        and digits.isdigit()
-        and len(digits) <= 19
-        and str(int(digits)) == digits
-        and int(digits) < MAX_SIZE
-    )
+    try:
+        return canonical_number(digits) < MAX_SIZE
+    except ValueError:
+        return False
 
 
 def _hash(text: str) -> bytes:
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as e:
+        raw = decode(text)
+    except ValueError as e:
         raise NoteError("the proof is not base64") from e
-    if len(raw) != 32 or base64.b64encode(raw).decode() != text:
+    if len(raw) != HASH_BYTES or encode(raw) != text:
         raise NoteError("the proof holds something that is no hash")
     return raw
 

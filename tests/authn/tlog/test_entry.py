@@ -12,7 +12,7 @@ from authn.store.schema import log_queue
 from authn.tlog.format.entry import EntryKind, LogEntry, canonical, leaf_bytes, new_entry, parse_leaf, tag
 from authn.tlog.format.receipt import parse_receipt, verify_receipt
 from authn.tlog.log.check import check_log
-from authn.tlog.log.store import LogReader
+from authn.tlog.log.reader import LogReader
 from tests.doubles.logs import KEY, open_log
 
 RECORD = {"certificate_sha256": "aa" * 32, "device_id": "d1", "spki_sha256": "bb" * 32, "serial": "7"}

@@ -16,7 +16,7 @@ from authn.core.errors import SplitView
 from authn.tlog.format.cosignature import Cosigner
 from authn.tlog.format.note import verify
 from authn.tlog.format.policy import WitnessPolicy, parse_policy
-from authn.tlog.log.feeder import MAX_ANSWER_BYTES, Gathered, WitnessAnswer, exchange_capped, gather
+from authn.tlog.log.feeder import MAX_ANSWER_BYTES, Collected, exchange_capped, feed
 from authn.tlog.witness.witness import SIZE, Answer, Witness
 from authn.web.witness import create_witness_app
 from tests.authn.tlog.histories import History
@@ -42,25 +42,25 @@ def policy(*witnesses: Cosigner, quorum: int = 1) -> WitnessPolicy:
 class Network:
     """Answers of witnesses by name; a missing one is down."""
 
-    def __init__(self, **answers: Witness | WitnessAnswer) -> None:
+    def __init__(self, **answers: Witness | Answer) -> None:
         self.answers = answers
 
-    def __call__(self, url: str, body: bytes | None) -> WitnessAnswer:
+    def __call__(self, url: str, body: bytes | None) -> Answer:
         found = self.answers.get(url.removesuffix("/add-checkpoint")[-1])
         if found is None:
             raise ConnectionRefusedError
-        if isinstance(found, WitnessAnswer):
+        if isinstance(found, Answer):
             return found
         assert body is not None
         said: Answer = found.add_checkpoint(body)
-        return WitnessAnswer(status=said.status, content_type=said.content_type, body=said.body)
+        return Answer(status=said.status, content_type=said.content_type, body=said.body)
 
 
 def collected(
     size: int, asked: WitnessPolicy, network: Network, log: History = HISTORY, newest: int | None = None
-) -> Gathered:
+) -> Collected:
     now = size if newest is None else newest
-    return gather(log.note(size), log.consistency, asked, newest=lambda: now, post=network)
+    return feed(log.note(size), log.consistency, asked, newest=lambda: now, post=network)
 
 
 @pytest.fixture
@@ -86,28 +86,25 @@ def test_witnesses_that_are_down_cost_their_own_signatures_alone(witness: Witnes
 @pytest.mark.parametrize(
     "answer",
     [
-        WitnessAnswer(status=200, content_type="text/plain", body=""),
-        WitnessAnswer(status=200, content_type="text/plain", body="<html>\n"),
-        WitnessAnswer(status=200, content_type="text/plain", body="\u2014 w.example/a AAAA\n"),
-        WitnessAnswer(status=409, content_type=SIZE, body="many\n"),
-        WitnessAnswer(status=409, content_type=SIZE, body="007\n"),
-        WitnessAnswer(status=409, content_type=SIZE, body="3\n"),
-        WitnessAnswer(status=409, content_type="text/html", body="999\n"),
-        WitnessAnswer(status=302, content_type="text/html", body=""),
-        WitnessAnswer(status=500, content_type="text/html", body="\ufffd"),
+        Answer(status=200, content_type="text/plain", body=""),
+        Answer(status=200, content_type="text/plain", body="<html>\n"),
+        Answer(status=200, content_type="text/plain", body="\u2014 w.example/a AAAA\n"),
+        Answer(status=409, content_type=SIZE, body="many\n"),
+        Answer(status=409, content_type=SIZE, body="007\n"),
+        Answer(status=409, content_type=SIZE, body="3\n"),
+        Answer(status=409, content_type="text/html", body="999\n"),
+        Answer(status=302, content_type="text/html", body=""),
+        Answer(status=500, content_type="text/html", body="\ufffd"),
     ],
 )
-def test_nonsense_is_no_signature_and_no_alarm(answer: WitnessAnswer) -> None:
+def test_nonsense_is_no_signature_and_no_alarm(answer: Answer) -> None:
     gathered = collected(9, policy(A), Network(a=answer))
     assert (gathered.enough, gathered.cosigned, len(gathered.missing)) == (False, (), 1)
 
 
 def test_a_signature_for_another_checkpoint_does_not_count() -> None:
     line = collected(8, policy(A), Network(a=_fresh_answer(8))).cosigned[0].line
-    assert (
-        collected(9, policy(A), Network(a=WitnessAnswer(status=200, content_type="", body=line))).cosigned
-        == ()
-    )
+    assert collected(9, policy(A), Network(a=Answer(status=200, content_type="", body=line))).cosigned == ()
 
 
 def test_a_log_restored_from_a_backup_is_stopped(witness: Witness) -> None:
@@ -133,12 +130,10 @@ def test_a_second_history_is_stopped_and_the_witness_has_the_evidence(
 
 
 def test_a_witness_that_names_its_size_with_the_refusal_of_a_root_is_understood_too() -> None:
-    same = WitnessAnswer(status=409, content_type=SIZE, body="9\n")
+    same = Answer(status=409, content_type=SIZE, body="9\n")
     with pytest.raises(SplitView, match="another root for 9 entries"):
         collected(9, policy(A), Network(a=same))
-    assert (
-        collected(0, policy(A), Network(a=WitnessAnswer(status=409, content_type="", body=""))).cosigned == ()
-    )
+    assert collected(0, policy(A), Network(a=Answer(status=409, content_type="", body=""))).cosigned == ()
 
 
 @contextmanager
@@ -158,10 +153,10 @@ def test_over_http_a_witness_answers_as_it_does_here(witness: Witness) -> None:
     with listening(create_witness_app(witness)) as url:
         asked = parse_policy(f"witness a {A.verifier} {url}\nquorum a\n")
         for size in (7, 9):
-            gathered = gather(HISTORY.note(size), HISTORY.consistency, asked, newest=lambda: 9)
+            gathered = feed(HISTORY.note(size), HISTORY.consistency, asked, newest=lambda: 9)
             assert gathered.enough
         with pytest.raises(SplitView):
-            gather(HISTORY.note(3), HISTORY.consistency, asked, newest=lambda: 3)
+            feed(HISTORY.note(3), HISTORY.consistency, asked, newest=lambda: 3)
 
 
 def test_a_witness_that_drips_floods_or_redirects_is_left_in_time() -> None:
@@ -193,9 +188,9 @@ def test_an_address_that_cannot_be_one_is_an_ordinary_failure(address: str) -> N
         exchange_capped(f"{address}/add-checkpoint", b"", timeout_s=2)
 
 
-def _fresh_answer(size: int) -> WitnessAnswer:
+def _fresh_answer(size: int) -> Answer:
     line = "".join(f"{x}\n" for x in _cosigned_note(size).split("\n") if x.startswith("\u2014 w.example/a"))
-    return WitnessAnswer(status=200, content_type="text/plain", body=line)
+    return Answer(status=200, content_type="text/plain", body=line)
 
 
 def _cosigned_note(size: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from authn.store.engine import open_engine
-from authn.tlog.log.store import LogReader
+from authn.tlog.log.reader import LogReader
 from tests.doubles.logs import KEY, entry, open_log
 from tests.programs import require_program
 

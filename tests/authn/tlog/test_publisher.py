@@ -19,9 +19,10 @@ from authn.tlog.format.note import verify
 from authn.tlog.format.policy import WitnessPolicy, parse_policy
 from authn.tlog.format.receipt import verify_receipt
 from authn.tlog.log.check import check_log
-from authn.tlog.log.feeder import NoCosignature, WitnessAnswer, exchange_capped
+from authn.tlog.log.feeder import NoCosignature, exchange_capped
 from authn.tlog.log.log import Log, open_log
 from authn.tlog.log.publisher import MAX_WAIT_S, SHOW_AGAIN_S, Publisher
+from authn.tlog.witness.witness import Answer
 from tests.doubles.logs import ORIGIN, entry
 from tests.doubles.witnesses import cosigner, policy_text, witness_process, witnessing
 
@@ -92,7 +93,7 @@ def test_a_witness_that_is_away_is_asked_later_and_later_and_signs_when_it_is_ba
     log.append((entry(1),))
     clock, asked = Time(), []
 
-    def exchange(url: str, body: bytes | None) -> WitnessAnswer:
+    def exchange(url: str, body: bytes | None) -> Answer:
         asked.append(clock.now)
         return exchange_capped(url, body)
 
@@ -141,7 +142,7 @@ def test_only_one_of_two_processes_asks(log: Log, tmp_path: Path) -> None:
     log.append((entry(1),))
     asked: list[str] = []
 
-    def exchange(url: str, body: bytes | None) -> WitnessAnswer:
+    def exchange(url: str, body: bytes | None) -> Answer:
         asked.append(url)
         raise NoCosignature("no")
 
@@ -190,7 +191,7 @@ def test_a_restored_backup_halts_the_log_and_keeps_both_notes(tmp_path: Path, gr
 def test_a_halted_log_is_not_shown_to_anybody(log: Log, publishing: Publishes) -> None:
     asked: list[str] = []
 
-    def exchange(url: str, body: bytes | None) -> WitnessAnswer:
+    def exchange(url: str, body: bytes | None) -> Answer:
         asked.append(url)
         raise NoCosignature("no")
 

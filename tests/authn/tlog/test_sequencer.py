@@ -17,8 +17,10 @@ from authn.tlog.format.note import SigningKey
 from authn.tlog.format.proof import proves_consistency
 from authn.tlog.format.receipt import Receipt, parse_receipt, verify_receipt
 from authn.tlog.log.check import check_log
+from authn.tlog.log.queue import enqueue
+from authn.tlog.log.reader import LogReader, destroy_salt
 from authn.tlog.log.sequencer import Sequencer
-from authn.tlog.log.store import LogReader, SqlStorage, destroy_salt, enqueue
+from authn.tlog.log.storage import SqlStorage
 from tests.doubles.logs import KEY, ORIGIN, FaultyStorage, entry, open_log, signing
 
 

@@ -12,7 +12,7 @@ from authn.store.engine import open_engine, writing
 from authn.store.schema import metadata
 from authn.tlog.format.receipt import verify_receipt
 from authn.tlog.log.check import check_log
-from authn.tlog.log.store import LogReader, add_cosignature, destroy_salt
+from authn.tlog.log.reader import LogReader, add_cosignature, destroy_salt
 from tests.doubles.logs import KEY, entry, open_log
 from tests.doubles.postgres import new_database
 

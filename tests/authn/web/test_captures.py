@@ -25,7 +25,7 @@ from authn.store.captures import Capture, TakenCaptures
 from authn.store.engine import reading
 from authn.store.schema import captures
 from authn.tlog.log.check import check_log
-from authn.tlog.log.store import destroy_salt
+from authn.tlog.log.reader import destroy_salt
 from authn.web import create_app
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import sign_media

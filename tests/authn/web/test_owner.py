@@ -17,7 +17,7 @@ from authn.home.enrolment import enrol_device, renew_device
 from authn.service.services import Services
 from authn.store.engine import writing
 from authn.tlog.format.records import certificate_issued
-from authn.tlog.log.store import enqueue
+from authn.tlog.log.queue import enqueue
 from authn.web import create_app
 from signer.keys import open_key
 from tests.authn.web.conftest import TOKEN

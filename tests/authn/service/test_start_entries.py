@@ -22,14 +22,14 @@ from authn.devices.revocation import Status
 from authn.examine.statements import default_policy
 from authn.pki.authority import TSA, TSA_ROOT, Authority, open_authority
 from authn.pki.profile import Issuer, timestamp_certificate
-from authn.service.start_entries import Announcement, announce, at_start, logs_certificates
+from authn.service.start_entries import StartEntry, logs_certificates, queue_news, start_entries
 from authn.service.wiring import check_services, open_transparency_log
 from authn.store.engine import open_engine
 from authn.tlog.format.entry import EntryKind, parse_leaf
 from authn.tlog.format.policy import parse_policy
 from authn.tlog.format.records import policy_changed
-from authn.tlog.log.store import LogReader
-from authn.tlog.monitor.watch_list import Owned
+from authn.tlog.log.reader import LogReader
+from authn.tlog.monitor.watch_list import WatchList
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
 from tests.databases import database_url, engine, postgresql
@@ -117,23 +117,23 @@ def test_on_both_databases_news_are_queued_once(
     log = open_log(engine)
     policy = parse_policy(policy_text(("a", cosigner("a").verifier, ""), quorum=1))
     for witnesses, news in ((None, 3), (None, 0), (policy, 1), (policy, 0), (None, 1), (None, 0)):
-        assert announce(engine, at_start(settings, authority, witnesses)) == news
+        assert queue_news(engine, start_entries(settings, authority, witnesses)) == news
         assert log.append_queued() == news
 
 
 def test_what_was_said_and_what_is_queued_come_together(engine: Engine) -> None:
-    """A failure after the first of two announcements leaves neither."""
+    """A failure after the first of two entries leaves neither."""
 
     class Broken:
         record = b"{}"
 
-    good = Announcement(subject="a", entry=policy_changed("report", "aa"))
-    bad = Announcement(subject="b", entry=Broken())  # type: ignore[arg-type]
+    good = StartEntry(subject="a", entry=policy_changed("report", "aa"))
+    bad = StartEntry(subject="b", entry=Broken())  # type: ignore[arg-type]
     log = open_log(engine)
     with pytest.raises(AttributeError):
-        announce(engine, (good, bad))
+        queue_news(engine, (good, bad))
     assert log.append_queued() == 0
-    assert announce(engine, (good,)) == 1
+    assert queue_news(engine, (good,)) == 1
 
 
 def _ocsp_request(authority: Authority) -> bytes:
@@ -158,7 +158,7 @@ def test_the_responder_s_certificates_are_in_the_log(settings: Settings, authori
             answer = ocsp.load_der_ocsp_response(responder.respond(request))
         (leaf,) = log.reader.leaves(0, 9)
         (certificate,) = answer.certificates
-        mine = Owned(asked=frozenset({certificate.fingerprint(hashes.SHA256()).hex()}))
+        mine = WatchList(asked=frozenset({certificate.fingerprint(hashes.SHA256()).hex()}))
         assert mine.asked_for(parse_leaf(leaf))
         assert json.loads(log.reader.opening(0).record)["role"] == "ocsp"
         now[0] += timedelta(hours=13)
@@ -172,7 +172,7 @@ def test_a_halted_log_does_not_keep_revocations_from_being_answered(
     engine = open_engine(settings.database)
     with closing(open_transparency_log(settings, engine)) as log:
         log.halt("for a test", "")
-        announce(engine, at_start(settings, authority, None))
+        queue_news(engine, start_entries(settings, authority, None))
         with pytest.raises(Unavailable):
             log.append_queued()
         logs = logs_certificates(engine, log.append_queued)

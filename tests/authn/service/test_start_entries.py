@@ -32,11 +32,8 @@ from authn.tlog.log.reader import LogReader
 from authn.tlog.monitor.watch_list import WatchList
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
-from tests.databases import database_url, engine, postgresql
 from tests.doubles.logs import open_log
 from tests.doubles.witnesses import cosigner, policy_text
-
-__all__ = ["database_url", "engine", "postgresql"]
 
 
 @pytest.fixture

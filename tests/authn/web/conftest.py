@@ -21,11 +21,8 @@ from authn.service.wiring import open_services
 from authn.store.engine import reading
 from authn.store.schema import certificates, devices, verifications
 from authn.web import create_app
-from tests.databases import postgresql
 from tests.doubles.examiners import open_scripted
 from tests.doubles.reports import AS_OF
-
-__all__ = ["postgresql"]
 
 TOKEN = "correct-horse-battery-staple"
 

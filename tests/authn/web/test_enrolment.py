@@ -37,7 +37,6 @@ from authn.store.schema import attestations, certificates, devices, log_opening
 from authn.web import create_app
 from signer.core.errors import ServiceRefused
 from tests.authn.web.conftest import TOKEN, InlineExaminer
-from tests.databases import database_url, postgresql  # noqa: F401 - fixtures
 from tests.doubles.android import (
     FAILED,
     IMPORTED,
@@ -185,7 +184,7 @@ def test_a_challenge_says_how_long_it_is_good_and_what_the_service_takes(client:
 @pytest.mark.parametrize(("security", "level"), [(TEE, 3), (STRONG_BOX, 4)])
 def test_an_attested_key_gets_the_level_of_its_hardware_and_the_evidence_is_kept(
     opened: Callable[..., Services],
-    database_url: str,  # noqa: F811
+    database_url: str,
     security: int,
     level: int,
 ) -> None:
@@ -362,7 +361,7 @@ def test_without_the_token_there_is_neither_challenge_nor_enrolment(
     assert client.post(path, data=b"{", headers=headers).status_code == status
 
 
-def test_a_challenge_is_answered_once(opened: Callable[..., Services], database_url: str) -> None:  # noqa: F811
+def test_a_challenge_is_answered_once(opened: Callable[..., Services], database_url: str) -> None:
     services = opened(database_url)
     client = create_app(services).test_client()
     body = request_of(new_key(), challenge_of(client))
@@ -375,7 +374,7 @@ def test_a_challenge_is_answered_once(opened: Callable[..., Services], database_
 
 def test_of_answers_at_the_same_time_one_wins(
     opened: Callable[..., Services],
-    database_url: str,  # noqa: F811
+    database_url: str,
 ) -> None:
     services = opened(database_url)
     app, key = create_app(services), new_key()

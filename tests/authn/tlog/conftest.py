@@ -1,3 +1,0 @@
-from tests.databases import database_url, engine, postgresql
-
-__all__ = ["database_url", "engine", "postgresql"]

@@ -34,10 +34,11 @@ from authn.examine.statements import Policy, conclude
 from authn.pki.roots import TrustRoots, roots_digest
 from authn.provenance.answers import Engine, EngineAnswer
 from authn.provenance.axes import NO_MANIFEST
+from authn.provenance.binding import read_file
 from authn.provenance.history import source_types
 from authn.provenance.logs import LogTrust
-from authn.provenance.sidecars import one_store, told
-from authn.provenance.verifier import verify_media
+from authn.provenance.sidecars import told
+from authn.provenance.verifier import verify_file
 from authn.sources import HeuristicSource, Locates
 from authn.sources.learned import settled
 from detector.core.errors import DetectorError
@@ -83,9 +84,9 @@ class Examiner:
         """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""
         started, now = time.perf_counter(), self._clock()
         judged_at = as_of or now
-        read = one_store(media)
-        answers = self._answers(read, judged_at)
-        proof = verify_media(
+        read = read_file(media)
+        answers = self._answers(media, judged_at, beside=read.own.beside)
+        proof = verify_file(
             read,
             answers=answers,
             roots=self._roots,
@@ -94,7 +95,8 @@ class Examiner:
             logs=self._logs,
             receipt=receipt,
         )
-        proof = told(proof, media, read)
+        if media.sidecar is not None:
+            proof = told(proof, used=read.own.beside)
         _refuse_unreadable(media, proof)
         guesses, failed = self._guesses(media)
         return Report(
@@ -114,10 +116,11 @@ class Examiner:
             ),
         )
 
-    def _answers(self, media: Media, as_of: datetime) -> tuple[EngineAnswer, ...]:
-        """Step 2 of the verifier's procedure: every engine reads the file, side by side."""
+    def _answers(self, media: Media, as_of: datetime, *, beside: bool) -> tuple[EngineAnswer, ...]:
+        """Step 2 of the verifier's procedure: every engine reads the file, side by side; the store beside it
+        where that one counts."""
         *others, last = self._engines
-        asked = (media.data, media.media_type, as_of, media.sidecar)
+        asked = (media.data, media.media_type, as_of, media.sidecar if beside else None)
         waiting = [self._threads.submit(e.read, *asked) for e in others]
         answer = last.read(*asked)
         return (*(w.result() for w in waiting), answer)

@@ -15,7 +15,7 @@ from authn.examine.examiner import Examiner
 from authn.examine.statements import Policy, default_policy
 from authn.examine.trust import open_logs, open_roots
 from authn.pki.roots import TrustRoots
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.engines import open_engines
 from authn.provenance.logs import LogTrust
 from authn.sources import HeuristicSource
 from authn.sources.compression import CompressionSource
@@ -59,7 +59,7 @@ def examiner_over(
     """An examiner over exactly these roots, this policy and this registry."""
     return Examiner(
         roots=roots,
-        engines=(C2paRs(roots), Encypher(roots)),
+        engines=open_engines(roots),
         policy=policy,
         sources=sources(settings) if heuristics else (),
         registry=registry,

@@ -21,6 +21,7 @@ from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, Regi
 from authn.pki.chains import verify_signer_path
 from authn.provenance.answers import EngineAnswer
 from authn.provenance.limits import by_clock, of_fractions
+from authn.provenance.own import OwnReading
 from authn.provenance.reading import (
     BINDING_MATCH,
     OWN,
@@ -34,7 +35,6 @@ from authn.provenance.reading import (
 from authn.provenance.said import bound_in_part, engine_codes, private_codes
 from authn.provenance.stamps import read_tokens
 from signer.proof.certificates import Certificate
-from signer.proof.cose import ClaimSignature
 from signer.proof.reach import reaches
 from signer.proof.timestamp import VerifiedTimestamp
 from signer.proof.usages import SIGNER_USAGES
@@ -72,14 +72,14 @@ def nothing_to_examine(outcome: Outcome) -> Finding:
 
 
 def time_axis(
-    signature: ClaimSignature | None,
-    claim: bytes,
+    own: OwnReading,
     roots: Sequence[Certificate],
     answers: Sequence[EngineAnswer],
     abstentions: tuple[Abstention, ...],
     as_of: datetime,
 ) -> TimeResult:
     """Step 5. Of several valid tokens the earliest genTime counts."""
+    signature = own.signature
     if signature is None:
         return TimeResult(axis=silent(Axis.TIME, "the claim signature cannot be read"))
     if not signature.tokens_v2 and not signature.responses_v1:
@@ -88,7 +88,9 @@ def time_axis(
     if not roots:
         return TimeResult(axis=silent(Axis.TIME, "no time-stamping roots were given"), open=True)
     heard = {a.engine: engine_outcome(a, Axis.TIME) for a in answers}
-    verified, refused = read_tokens(signature, claim, roots, trusted=Outcome.ESTABLISHED in heard.values())
+    verified, refused = read_tokens(
+        signature, own.claim, roots, trusted=Outcome.ESTABLISHED in heard.values()
+    )
     if not verified:
         said = {f.outcome for f in refused}
         order = (Outcome.REFUTED, Outcome.NOT_EXAMINED, Outcome.OUTSIDE_LISTS)
@@ -134,55 +136,55 @@ def _stamped(stamp: VerifiedTimestamp) -> Finding:
 
 
 def signer_axis(
-    certificates: Sequence[Certificate],
-    signature_holds: bool | None,
+    own: OwnReading,
     roots: Sequence[Certificate],
     at: datetime,
     answers: Sequence[EngineAnswer],
     abstentions: tuple[Abstention, ...],
     *,
-    unknown: str = "",
     time_open: bool = False,
     usages: frozenset[x509.ObjectIdentifier] = SIGNER_USAGES,
 ) -> SignerResult:
-    """Step 6. ``time_open`` as in ``TimeResult``. ``unknown``: why the signature was not computed, or which
-    certificate of the file cannot be read; a path that is refused for want of it says nothing."""
-    if signature_holds is False:
+    """Step 6. ``time_open`` as in ``TimeResult``. Where the signature was not computed, or a certificate of
+    the file cannot be read, a path that is refused for want of it says nothing."""
+    certificates = own.certificates
+    unknown = own.failure or next(iter(own.unreadable), "")
+    if own.signature_holds is False:
         finding = Finding(
             code="claimSignature.mismatch",
             outcome=Outcome.REFUTED,
             detail="the claim signature does not verify: no key can be said to have made it",
         )
         return SignerResult(axis=AxisEvidence(axis=Axis.SIGNER, outcome=Outcome.REFUTED, findings=(finding,)))
-    if signature_holds is None or not certificates:
+    if own.signature_holds is None or not certificates:
         return SignerResult(
             axis=silent(Axis.SIGNER, unknown or "the claim signature could not be located by our own check")
         )
     if not roots:
         axis = silent(Axis.SIGNER, "no signer roots were given")
-        return SignerResult(axis=axis, chain=_views(tuple(certificates), ()))
+        return SignerResult(axis=axis, chain=_views(certificates, ()))
     try:
         path = verify_signer_path(certificates[0], certificates[1:], roots, at=at, usages=usages)
-        own, finding = Outcome.ESTABLISHED, _trusted(path, at)
+        ours, finding = Outcome.ESTABLISHED, _trusted(path, at)
         chain = _views(path, roots)
     except UntrustedChain as e:
-        own, finding = _refused(e, certificates, roots, at, time_open=time_open)
+        ours, finding = _refused(e, certificates, roots, at, time_open=time_open)
         # A path that is refused for want of a certificate, or by us alone for its form, accuses nobody.
         heard = {engine_outcome(a, Axis.SIGNER) for a in answers}
         alone = e.code == UntrustedChain.code and heard == {Outcome.ESTABLISHED}
-        if (own is Outcome.OUTSIDE_LISTS and unknown) or alone:
-            own, finding = Outcome.NOT_EXAMINED, silent(Axis.SIGNER, unknown or e.detail).findings[0]
+        if (ours is Outcome.OUTSIDE_LISTS and unknown) or alone:
+            ours, finding = Outcome.NOT_EXAMINED, silent(Axis.SIGNER, unknown or e.detail).findings[0]
         if isinstance(e, CredentialExpired):
             abstentions = (*abstentions, *by_clock(answers))
-        chain = _views(tuple(certificates), roots)
-    views = {a.engine: engine_outcome(a, Axis.SIGNER) for a in answers} | {OWN: own}
+        chain = _views(certificates, roots)
+    views = {a.engine: engine_outcome(a, Axis.SIGNER) for a in answers} | {OWN: ours}
     findings = (
         finding,
         *engine_codes(answers, Axis.SIGNER, finding.code, abstentions),
         *disagreement(Axis.SIGNER, views, abstentions),
     )
     axis = AxisEvidence(
-        axis=Axis.SIGNER, outcome=_joint(Axis.SIGNER, own, views, abstentions), findings=findings
+        axis=Axis.SIGNER, outcome=_joint(Axis.SIGNER, ours, views, abstentions), findings=findings
     )
     return SignerResult(axis=axis, chain=chain)
 
@@ -233,13 +235,12 @@ def _trusted(path: tuple[Certificate, ...], at: datetime) -> Finding:
 
 
 def integrity_axis(
-    signature_holds: bool | None,
-    failure: str,
-    answers: Sequence[EngineAnswer],
-    abstentions: tuple[Abstention, ...],
+    own: OwnReading, answers: Sequence[EngineAnswer], abstentions: tuple[Abstention, ...]
 ) -> AxisEvidence:
-    """Step 7. Only a computed digest or signature that differs refutes, whoever computed it. An opinion about
-    structure leaves the axis open: nobody compared the bytes."""
+    """Step 7. ``answers``: of all who read the file, us among them. Only a computed digest or signature that
+    differs refutes, whoever computed it. An opinion about structure leaves the axis open: nobody compared the
+    bytes."""
+    signature_holds, failure = own.signature_holds, own.failure
     whole = signature_holds is True
     differs = any(is_mismatch(c, whole=whole) for a in answers for c in integrity_failures(a))
     views = {a.engine: engine_outcome(a, Axis.INTEGRITY) for a in answers}

@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from authn import __version__
 from authn.core.media import Media
 from authn.provenance.answers import MAX_DETAIL, EngineAnswer, EngineCode, EngineState, EngineTraits, Scope
 from authn.provenance.box_map import STORE, NoMap, Part, box_map
 from authn.provenance.left_out import bmff_left_out
-from authn.provenance.own import OwnReading
+from authn.provenance.own import OwnReading, read_own
 from authn.provenance.reading import LEAVES_OUT, OWN
 from signer.core.errors import InputRefused, ManifestMalformed
 from signer.proof.cbor import NotCbor, read_cbor
@@ -51,10 +52,30 @@ class Differs(Exception):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRead:
+    """All that our own check reads of a file, once: the claim with its signature, and, in the form of an
+    engine, how the digests below it fit the bytes."""
+
+    own: OwnReading
+    answer: EngineAnswer
+
+    def dropped(self, why: str) -> FileRead:
+        """As if nothing could be made of the store that was found."""
+        own = OwnReading(store_found=True, failure=why)
+        return FileRead(own=own, answer=_no_signature(own))
+
+
+def read_file(media: Media) -> FileRead:
+    """Steps 1, 4 and our part of 7."""
+    own = read_own(media)
+    return FileRead(own=own, answer=own_answer(media, own))
+
+
 def own_answer(media: Media, own: OwnReading) -> EngineAnswer:
     """What we computed, as an engine would say it; ``NO_MANIFEST`` where no signature of a claim holds."""
     if own.manifest is None or not own.signature_holds:
-        return _answer(EngineState.NO_MANIFEST, (), own.failure)
+        return _no_signature(own)
     codes = [_code("claimSignature.validated", "success", "")]
     try:
         claim = _map(_loads(own.claim), "claim")
@@ -73,6 +94,10 @@ def own_answer(media: Media, own: OwnReading) -> EngineAnswer:
     except (Open, InputRefused, ManifestMalformed) as e:
         return _answer(EngineState.READ, tuple(codes), str(e))
     return _answer(EngineState.READ, tuple(codes), "")
+
+
+def _no_signature(own: OwnReading) -> EngineAnswer:
+    return _answer(EngineState.NO_MANIFEST, (), own.failure)
 
 
 def _assertions(claim: Mapping[object, object], boxes: ManifestBoxes, store: bytes) -> list[Superbox]:

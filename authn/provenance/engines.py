@@ -20,10 +20,23 @@ from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # t
 from authn.core.instants import instant
 from authn.core.plain import Json, list_of, map_of
 from authn.pki.roots import TrustRoots, roots_pem
-from authn.provenance.answers import MAX_DETAIL, EngineAnswer, EngineCode, EngineState, EngineTraits, Scope
+from authn.provenance.answers import (
+    MAX_DETAIL,
+    Engine,
+    EngineAnswer,
+    EngineCode,
+    EngineState,
+    EngineTraits,
+    Scope,
+)
 from authn.provenance.costs import endless, too_costly
 from signer.core.uninterrupted import uninterrupted
 from signer.proof.usages import usage_config
+
+
+def open_engines(roots: TrustRoots) -> tuple[Engine, ...]:
+    """All that there are, in the order in which a report names them."""
+    return C2paRs(roots), Encypher(roots)
 
 
 class C2paRs:

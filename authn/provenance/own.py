@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
@@ -13,7 +13,6 @@ from signer.core.errors import (
     ManifestUnsupported,
     SignatureUnsupported,
     SigningFailed,
-    UnsupportedMedia,
 )
 from signer.proof.certificates import Certificate, key_of, read_foreign
 from signer.proof.container import read_manifest
@@ -30,9 +29,11 @@ class OwnReading:
     bytes. ``not_looked_through``: no store was seen, and why that does not mean that there is none.
     ``unreadable``: why certificates that the file brings cannot be read; they are missing in
     ``certificates``, whose first is always the signer's. Of the signer's its key alone may be readable: then
-    the signature is computed, and ``certificates`` is empty."""
+    the signature is computed, and ``certificates`` is empty. ``beside``: what was read, or could not be, came
+    beside the file (``authn.provenance.sidecars``)."""
 
     store_found: bool
+    beside: bool = False
     label: str = ""
     malformed: bool = False
     torn: bool = False
@@ -49,15 +50,26 @@ class OwnReading:
 
 
 def read_own(media: Media) -> OwnReading:
-    """Steps 1 and 4: our own way to the claim and its signature, independent of both engines."""
+    """Steps 1 and 4: our own way to the claim and its signature, independent of both engines. A store inside
+    the file, whole or not, goes before one beside it."""
+    refused = ""
     try:
-        store = _beside(media.sidecar) if media.sidecar else read_manifest(media.data, media.media_type)
+        store = read_manifest(media.data, media.media_type)
     except ManifestMalformed as e:
         return OwnReading(store_found=True, malformed=True, torn=True, failure=e.detail)
     except InputRefused as e:
-        return OwnReading(store_found=False, not_looked_through=e.detail, failure=e.detail)
-    if store is None:
-        return OwnReading(store_found=False)
+        store, refused = None, e.detail
+    if store is not None:
+        return _read(store)
+    if media.sidecar is None:
+        return OwnReading(store_found=False, not_looked_through=refused, failure=refused)
+    if not names_store(media.sidecar):
+        why = "what came beside the file is no manifest store"
+        return OwnReading(store_found=False, not_looked_through=why, failure=why, beside=True)
+    return replace(_read(media.sidecar), beside=True)
+
+
+def _read(store: bytes) -> OwnReading:
     try:
         manifest = active_manifest(store)
         signature = parse_claim_signature(manifest.signature.of(store))
@@ -66,13 +78,6 @@ def read_own(media: Media) -> OwnReading:
     except ManifestMalformed as e:
         return OwnReading(store_found=True, malformed=True, failure=e.detail)
     return _judged(store, manifest, signature)
-
-
-def _beside(sidecar: bytes) -> bytes:
-    """What came beside the file, if it is a store."""
-    if not names_store(sidecar):
-        raise UnsupportedMedia("what came beside the file is no manifest store")
-    return sidecar
 
 
 def _judged(store: bytes, manifest: ManifestBoxes, signature: ClaimSignature) -> OwnReading:

@@ -30,19 +30,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
-from authn.core.media import Media
 from authn.devices import RegistryView
 from authn.pki.roots import TrustRoots
 from authn.provenance import axes
 from authn.provenance.answers import EngineAnswer, EngineState, showing
-from authn.provenance.binding import own_answer
+from authn.provenance.binding import FileRead
 from authn.provenance.counted import with_repetition
 from authn.provenance.freshness import lower_bound
 from authn.provenance.history import asserted_claims, claim_version, history_axis
 from authn.provenance.identity import identities
 from authn.provenance.limits import known_limits
 from authn.provenance.logs import LogTrust, log_axis
-from authn.provenance.own import OwnReading, read_own
+from authn.provenance.own import OwnReading
 from authn.provenance.reading import engine_outcome
 from authn.provenance.revocation import Judged, Known, revocation_axis
 from authn.provenance.said import with_structure
@@ -50,8 +49,8 @@ from authn.provenance.said import with_structure
 MIN_CLAIM_VERSION = 2  # in version 1 the time-stamp does not cover the signature (c2pa-rs#2317)
 
 
-def verify_media(
-    media: Media,
+def verify_file(
+    read: FileRead,
     *,
     answers: Sequence[EngineAnswer],
     roots: TrustRoots,
@@ -60,27 +59,19 @@ def verify_media(
     logs: LogTrust,
     receipt: str | None,
 ) -> CryptographicEvidence:
-    """``answers``: step 2, one per engine (``authn.examine.examiner``)."""
-    own = _of_one_manifest(read_own(media), answers)  # 1, 4
+    """``read``: steps 1 and 4; ``answers``: step 2, one per engine (``authn.examine.examiner``)."""
+    read = _of_one_manifest(read, answers)
+    own = read.own
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
         return _without_manifest(own, answers, receipt, logs)
     abstentions = known_limits(own, answers, roots.usages)
     credential = with_structure(_credential_axis(own, answers), answers)  # 3
-    stamps = axes.time_axis(own.signature, own.claim, roots.tsa, answers, abstentions, as_of)  # 5, 8
+    stamps = axes.time_axis(own, roots.tsa, answers, abstentions, as_of)  # 5, 8
     at = stamps.proven or as_of
     signer = axes.signer_axis(
-        own.certificates,
-        own.signature_holds,
-        roots.signer,
-        at,
-        answers,
-        abstentions,
-        unknown=own.failure or next(iter(own.unreadable), ""),
-        time_open=stamps.open,
-        usages=roots.usages,
+        own, roots.signer, at, answers, abstentions, time_open=stamps.open, usages=roots.usages
     )  # 6
-    readings = (*answers, own_answer(media, own))
-    integrity = axes.integrity_axis(own.signature_holds, own.failure, readings, abstentions)  # 7
+    integrity = axes.integrity_axis(own, (*answers, read.answer), abstentions)  # 7
     key = own.certificates[0] if own.certificates and own.signature_holds else None
     device = with_repetition(axes.device_axis(key, registry, stamps.proven, as_of), own, registry)  # 9
     known = Known(certificates=own.certificates, roots=roots.signer, crls=roots.crls, registry=registry)
@@ -100,13 +91,14 @@ def verify_media(
     )
 
 
-def _of_one_manifest(own: OwnReading, answers: Sequence[EngineAnswer]) -> OwnReading:
+def _of_one_manifest(read: FileRead, answers: Sequence[EngineAnswer]) -> FileRead:
     """Readers that look at two manifests of one file must not be added up to one statement."""
+    own = read.own
     others = [a.engine for a in answers if own.label and a.active and a.active != own.label]
     if not others:
-        return own
+        return read
     why = f"{' and '.join(others)} read another manifest of this file than our own check"
-    return OwnReading(store_found=True, failure=why)
+    return read.dropped(why)
 
 
 def _with_lower_bound(

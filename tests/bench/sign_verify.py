@@ -35,7 +35,7 @@ from authn.examine.examiner import Examiner
 from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, roots_pem
 from authn.pki.tsa import TimestampAuthority
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.engines import open_engines
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.credential import sign_media
 from signer.proof.timestamp import build_request, parse_response
@@ -123,7 +123,7 @@ def steps(data: bytes) -> dict[str, Step]:
     roots = TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
     plain, checked = (context(None, self_checked=flag) for flag in (False, True))
     reading = context(roots, self_checked=False)
-    examiner = Examiner(roots=roots, engines=(C2paRs(roots), Encypher(roots)), policy=default_policy())
+    examiner = Examiner(roots=roots, engines=open_engines(roots), policy=default_policy())
     file = stamped(
         sign_media(data, JPEG, claim(), leaf.ec_key, leaf.chain_pem),
         TimestampAuthority(certificate=tsa.certificate, key=tsa.ec_key),

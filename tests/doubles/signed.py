@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from c2pa import Builder, C2paSigningAlg, Context, Signer
@@ -11,14 +11,19 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from authn.core.evidence import CryptographicEvidence
 from authn.core.media import Media, media_of
 from authn.devices import DeviceRecord
 from authn.examine.examiner import Examiner
 from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots
 from authn.pki.tsa import TimestampAuthority
+from authn.provenance.answers import EngineAnswer
 from authn.provenance.axes import spki_sha256
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.binding import read_file
+from authn.provenance.engines import open_engines
+from authn.provenance.logs import LogTrust
+from authn.provenance.verifier import verify_file
 from authn.sources import HeuristicSource
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.credential import sign_media
@@ -69,7 +74,7 @@ def examiner_for(
     roots = roots or TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
     return Examiner(
         roots=roots,
-        engines=(C2paRs(roots), Encypher(roots)),
+        engines=open_engines(roots),
         policy=default_policy(),
         sources=sources,
         registry=registry,
@@ -78,6 +83,26 @@ def examiner_for(
 
 def media(data: bytes, name: str = "photo.jpg") -> Media:
     return media_of(data, name)
+
+
+def answers_on(found: Media, at: datetime, roots: TrustRoots | None = None) -> list[EngineAnswer]:
+    """What the engines answer about a file."""
+    return [e.read(found.data, found.media_type, at) for e in open_engines(roots or TrustRoots())]
+
+
+def evidence_on(
+    found: Media, answers: Sequence[EngineAnswer], at: datetime, roots: TrustRoots | None = None
+) -> CryptographicEvidence:
+    """What follows from a file and such answers, without registry, logs and receipt."""
+    return verify_file(
+        read_file(found),
+        answers=answers,
+        roots=roots or TrustRoots(),
+        registry=None,
+        as_of=at,
+        logs=LogTrust(),
+        receipt=None,
+    )
 
 
 class Registered:

@@ -12,7 +12,7 @@ from authn.core.media import open_media
 from authn.examine.examiner import Examiner
 from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, load_roots
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.engines import open_engines
 from tests.conftest import ROOT
 
 RELEASES = sorted((ROOT / "tests" / "vectors").glob("signed_by_*"))
@@ -23,7 +23,7 @@ def examiner(folder: Path) -> Examiner:
     roots = TrustRoots(
         signer=load_roots([folder / "signer-roots.pem"]), tsa=load_roots([folder / "tsa-roots.pem"])
     )
-    return Examiner(roots=roots, engines=(C2paRs(roots), Encypher(roots)), policy=default_policy())
+    return Examiner(roots=roots, engines=open_engines(roots), policy=default_policy())
 
 
 def made_at(folder: Path) -> datetime:

@@ -18,15 +18,13 @@ from authn.pki.roots import TrustRoots
 from authn.provenance.answers import EngineState
 from authn.provenance.binding import Differs, Open, bound, own_answer
 from authn.provenance.box_map import STORE, NoMap, box_map
-from authn.provenance.engines import C2paRs, Encypher
-from authn.provenance.logs import LogTrust
+from authn.provenance.engines import open_engines
 from authn.provenance.own import read_own
 from authn.provenance.reading import engine_outcome
-from authn.provenance.verifier import verify_media
 from signer.proof.container import manifest_spans
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
-from tests.doubles.signed import examiner_for, media, signed_photo
+from tests.doubles.signed import answers_on, evidence_on, examiner_for, media, signed_photo
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 E, R, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.NOT_EXAMINED
@@ -88,7 +86,7 @@ def test_a_changed_assertion_is_not_the_one_that_was_signed(pki: TestPki) -> Non
 def test_our_reading_says_nothing_that_an_engine_contradicts(suites: Path) -> None:
     """Over all public files that carry a credential: no digest differs for us that fits for an engine."""
     roots = TrustRoots()
-    engines = (C2paRs(roots), Encypher(roots))
+    engines = open_engines(roots)
     seen = {E: 0, R: 0, N: 0}
     for path in sorted(
         p for p in (suites / "c2pa").rglob("*") if p.suffix in (".jpg", ".jpeg", ".mp4", ".png")
@@ -137,7 +135,7 @@ def test_and_a_changed_byte_of_it_is_refuted_all_the_same(suites: Path, at: int)
 
 def test_nothing_is_won_by_making_an_engine_blind(pki: TestPki) -> None:
     blind = counted_from(0, signed_photo(pki.leaf()))
-    answers = [e.read(blind, "image/jpeg", AS_OF) for e in (C2paRs(TrustRoots()), Encypher(TrustRoots()))]
+    answers = [e.read(blind, "image/jpeg", AS_OF) for e in open_engines(TrustRoots())]
     assert [a.state for a in answers] == [EngineState.READ, EngineState.NO_MANIFEST]
     assert integrity(pki, media(blind)).outcome is E
     assert integrity(pki, media(with_flipped(blind, len(blind) - 40))).outcome is R
@@ -147,27 +145,21 @@ def test_nothing_is_won_by_making_an_engine_blind(pki: TestPki) -> None:
 def test_one_reading_alone_establishes_nothing(pki: TestPki, suites: Path) -> None:
     """A binding that we do not compute, and an engine that read nothing."""
     found = open_media(suites / "c2pa/c2pa-rs-fixtures/video1.mp4")
-    roots = TrustRoots()
-    answers = [e.read(found.data, found.media_type, AS_OF) for e in (C2paRs(roots), Encypher(roots))]
+    answers = answers_on(found, AS_OF)
     for blind in (0, 1):
         heard = [
             replace(a, state=EngineState.NO_MANIFEST) if i == blind else a for i, a in enumerate(answers)
         ]
-        evidence = verify_media(
-            found, answers=heard, roots=roots, registry=None, as_of=AS_OF, logs=LogTrust(), receipt=None
-        )
+        evidence = evidence_on(found, heard, AS_OF)
         assert evidence.axis(Axis.INTEGRITY).outcome is N
         assert evidence.axis(Axis.CREDENTIAL).outcome is E
 
 
 def test_a_store_that_neither_engine_finds_is_not_examined_and_not_accused(pki: TestPki) -> None:
     found = media(signed_photo(pki.leaf()))
-    roots = TrustRoots()
-    answers = [e.read(found.data, found.media_type, AS_OF) for e in (C2paRs(roots), Encypher(roots))]
+    answers = answers_on(found, AS_OF)
     blind = [replace(a, state=EngineState.NO_MANIFEST) for a in answers]
-    evidence = verify_media(
-        found, answers=blind, roots=roots, registry=None, as_of=AS_OF, logs=LogTrust(), receipt=None
-    )
+    evidence = evidence_on(found, blind, AS_OF)
     assert evidence.axis(Axis.CREDENTIAL).outcome is N
     assert evidence.axis(Axis.INTEGRITY).outcome is N
 

@@ -13,7 +13,7 @@ from authn.core.evidence import Axis, Outcome
 from authn.core.media import media_of
 from authn.core.report import Report
 from authn.pki.roots import TrustRoots
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.engines import open_engines
 from authn.provenance.left_out import bmff_left_out
 from authn.provenance.reading import LEAVES_OUT, engine_outcome
 from tests.doubles.bound import STORE_UUID, film_but, jpeg_but, jpeg_by_boxes
@@ -37,7 +37,7 @@ def examined(pki: TestPki, data: bytes, name: str) -> Report:
 
 
 def engines_establish(data: bytes, media_type: str) -> bool:
-    answers = [e.read(data, media_type, AS_OF) for e in (C2paRs(TrustRoots()), Encypher(TrustRoots()))]
+    answers = [e.read(data, media_type, AS_OF) for e in open_engines(TrustRoots())]
     return {engine_outcome(a, Axis.INTEGRITY) for a in answers} == {E}
 
 

@@ -15,11 +15,10 @@ from authn.core.media import media_of, open_media
 from authn.pki.roots import TrustRoots
 from authn.provenance.answers import EngineState
 from authn.provenance.costs import MAX_BOXES, MAX_PARTS, endless, too_costly
-from authn.provenance.engines import C2paRs, Encypher
-from authn.provenance.logs import LogTrust
-from authn.provenance.verifier import verify_media
+from authn.provenance.engines import C2paRs
 from signer.proof.container import read_manifest
 from tests.detector.made import encoded, photo_like
+from tests.doubles.signed import answers_on, evidence_on
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FTYP = b"\0\0\0\x18ftypisom\0\0\0\0isommp41"
@@ -61,13 +60,10 @@ def test_an_endless_nesting_is_counted_without_end_of_memory():
 
 def test_what_is_too_costly_is_examined_by_no_engine_and_nobody_is_accused():
     media = media_of(FILMS["side by side"](3 * 2**20), "film.mp4")
-    roots = TrustRoots()
-    answers = tuple(e.read(media.data, media.media_type, NOW) for e in (C2paRs(roots), Encypher(roots)))
+    answers = answers_on(media, NOW)
     assert answers[0].state is EngineState.UNREADABLE
     assert f"more than {MAX_BOXES} boxes" in answers[0].detail
-    proof = verify_media(
-        media, answers=answers, roots=roots, registry=None, as_of=NOW, logs=LogTrust(), receipt=None
-    )
+    proof = evidence_on(media, answers, NOW)
     assert proof.axis(Axis.CREDENTIAL).outcome is Outcome.NOT_EXAMINED
     assert Outcome.REFUTED not in {a.outcome for a in proof.axes}
 

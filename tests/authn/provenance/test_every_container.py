@@ -12,7 +12,7 @@ from authn.core.media import media_of, open_media, sniff
 from authn.examine.examiner import Examiner
 from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, load_roots
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.engines import open_engines
 from tests.doubles.containers import unsigned
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import examiner_for, signed_photo
@@ -71,7 +71,7 @@ def test_a_signed_file_with_a_changed_byte_is_refuted(
 @pytest.fixture(scope="module")
 def of_the_found(suites: Path) -> Examiner:
     roots = TrustRoots(signer=load_roots([suites / "found/signers/root.pem"]), tsa=())
-    return Examiner(roots=roots, engines=(C2paRs(roots), Encypher(roots)), policy=default_policy())
+    return Examiner(roots=roots, engines=open_engines(roots), policy=default_policy())
 
 
 @pytest.mark.parametrize("name", FOUND)

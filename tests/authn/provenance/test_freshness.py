@@ -13,7 +13,7 @@ from authn.core.report import Report
 from authn.examine.examiner import Examiner
 from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.engines import open_engines
 from authn.provenance.logs import LogTrust
 from authn.tlog.format.checkpoint import Checkpoint
 from authn.tlog.format.cosignature import Cosigner
@@ -63,7 +63,7 @@ def report(pki: TestPki, data: bytes, *witnesses: Cosigner, quorum: int = 1, log
 
 def report_under(pki: TestPki, data: bytes, trust: LogTrust) -> Report:
     roots = TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
-    engines = (C2paRs(roots), Encypher(roots))
+    engines = open_engines(roots)
     return Examiner(roots=roots, engines=engines, policy=default_policy(), logs=trust).examine(media(data))
 
 

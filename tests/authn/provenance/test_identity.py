@@ -17,7 +17,7 @@ from authn.core.visible import visible
 from authn.examine.examiner import Examiner
 from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, load_roots
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.engines import open_engines
 from authn.provenance.identity import MAX_IDENTITIES, identities
 from authn.report import wording
 from authn.report.html import render_report
@@ -49,7 +49,7 @@ def public(suites: Path) -> Report:
         signer=load_roots([suites / "c2pa/roots/test_roots.pem"]),
         tsa=load_roots([suites / "c2pa/roots/digicert_tsa_root.pem"]),
     )
-    examiner = Examiner(roots=roots, engines=(C2paRs(roots), Encypher(roots)), policy=default_policy())
+    examiner = Examiner(roots=roots, engines=open_engines(roots), policy=default_policy())
     return examiner.examine(open_media(suites / "c2pa/c2pa-rs-fixtures/C_with_CAWG_data.jpg"))
 
 

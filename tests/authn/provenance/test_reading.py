@@ -12,6 +12,7 @@ from authn.core.plain import Json
 from authn.provenance.answers import EngineAnswer, EngineCode, EngineState, EngineTraits, Scope
 from authn.provenance.axes import integrity_axis
 from authn.provenance.history import asserted_claims, history_axis
+from authn.provenance.own import OwnReading
 from authn.provenance.reading import Abstention, disagreement, engine_outcome
 from authn.provenance.said import with_structure
 
@@ -36,7 +37,7 @@ def answer(
 
 
 def integrity(*answers: EngineAnswer, holds: bool | None = True) -> Outcome:
-    return integrity_axis(holds, "", answers, ()).outcome
+    return integrity_axis(OwnReading(store_found=True, signature_holds=holds), answers, ()).outcome
 
 
 def test_both_engines_and_our_own_check_together_establish_integrity() -> None:
@@ -68,7 +69,7 @@ def test_an_opinion_about_structure_that_both_have_compares_no_bytes_and_refutes
 @pytest.mark.parametrize("both", [False, True])
 def test_a_code_that_c2pa_does_not_list_is_shown_and_counts_on_no_axis(code: str, both: bool) -> None:
     answers = (answer("one", failure=[code] if both else ()), answer("two", failure=[code]))
-    axis = integrity_axis(True, "", answers, ())
+    axis = integrity_axis(OwnReading(store_found=True, signature_holds=True), answers, ())
     assert axis.outcome is E
     shown = [f for f in axis.findings if dict(f.facts).get("code") == code]
     assert [(f.code, f.outcome) for f in shown] == [("assay.engines.ownCode", N)]

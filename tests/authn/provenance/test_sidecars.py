@@ -12,13 +12,10 @@ from authn.core.evidence import Axis, CryptographicEvidence, Outcome
 from authn.core.media import MAX_SIDECAR_BYTES, media_of, with_sidecar
 from authn.examine.examiner import Examiner
 from authn.pki.roots import TrustRoots
-from authn.provenance.engines import C2paRs, Encypher
-from authn.provenance.logs import LogTrust
-from authn.provenance.verifier import verify_media
 from tests.doubles.containers import unsigned
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
-from tests.doubles.signed import examiner_for, sidecar_of, signed_photo
+from tests.doubles.signed import answers_on, evidence_on, examiner_for, sidecar_of, signed_photo
 
 A, E, N, R = Outcome.ABSENT, Outcome.ESTABLISHED, Outcome.NOT_EXAMINED, Outcome.REFUTED
 
@@ -93,12 +90,10 @@ def test_readers_of_different_manifests_are_not_added_up(other: int, pki: TestPk
     """What two readers say of two manifests of one file would make one good report together."""
     roots = TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
     media, now = media_of(signed_photo(pki.leaf()), "photo.jpg"), datetime.now(UTC)
-    answers = [e.read(media.data, media.media_type, now) for e in (C2paRs(roots), Encypher(roots))]
+    answers = answers_on(media, now, roots)
     assert len({a.active for a in answers}) == 1
     answers[other] = replace(answers[other], active="urn:c2pa:another")
-    found = verify_media(
-        media, answers=answers, roots=roots, registry=None, as_of=now, logs=LogTrust(), receipt=None
-    )
+    found = evidence_on(media, answers, now, roots)
     assert found.axis(Axis.INTEGRITY).outcome is N
     assert found.axis(Axis.SIGNER).outcome is N
     assert "another manifest" in found.axis(Axis.INTEGRITY).findings[0].detail

@@ -19,7 +19,7 @@ from authn.core.report import Report
 from authn.examine.examiner import Examiner
 from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, load_roots
-from authn.provenance.engines import C2paRs, Encypher
+from authn.provenance.engines import open_engines
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_EXAMINED
@@ -92,7 +92,7 @@ def examiners(suites: Path) -> dict[str, Examiner]:
         roots = TrustRoots(
             signer=load_roots([suites / "c2pa" / signer]), tsa=load_roots([suites / "c2pa" / tsa])
         )
-        made[suite] = Examiner(roots=roots, engines=(C2paRs(roots), Encypher(roots)), policy=default_policy())
+        made[suite] = Examiner(roots=roots, engines=open_engines(roots), policy=default_policy())
     return made
 
 

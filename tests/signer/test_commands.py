@@ -298,7 +298,7 @@ def test_watch_into_another_folder_signs_each_photo_once(assay: Assay, tmp_path:
 def test_watch_signs_what_arrives_and_ends_cleanly_on_ctrl_c(camera: Camera, tmp_path: Path) -> None:
     hot = tmp_path / "hot"
     hot.mkdir()
-    command = assay_command("watch", hot, "--interval", "0.05", "--settle", "0.1", "--no-stamp")
+    command = assay_command("watch", hot, "--interval", "0.05", "--settle", "1", "--no-stamp")
     with subprocess.Popen(
         command,
         env=environment(camera.home),

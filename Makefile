@@ -69,7 +69,7 @@ install-dev: $(VENV)/installed-dev
 
 # What is installed depends on these two files only; the code itself is used where it lies.
 $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
-	@$(call fetch,.)
+	@$(call fetch,.[all])
 	@touch $@
 
 # The tests' packages include the service's.

@@ -17,7 +17,9 @@ def take_frame(source: int | str, *, warm_up_frames: int = WARM_UP_FRAMES) -> by
     try:
         import cv2
     except ImportError as e:
-        raise CameraError(f"OpenCV cannot be loaded ({e}); `assay doctor` says how to mend it") from e
+        raise CameraError(
+            f"OpenCV cannot be loaded ({e}): pip install 'assay[camera]', or see what `assay doctor` says"
+        ) from e
     # Its backends complain at length about a camera that is not there; our error says it in one sentence.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -19,6 +19,7 @@ import click
 
 from authn.cli.out import say, say_block, say_usage
 from authn.core.errors import AuthnError, BadRequest, Unavailable
+from authn.core.extras import not_installed
 from detector.core.errors import DetectorError
 from signer.core.accepted import ignore_accepted
 from signer.core.errors import InputRefused, SignerError
@@ -109,6 +110,8 @@ def main() -> None:
             _end(f"assay: {_defect(e)} [{AuthnError.code}]", EXIT_DEFECT)
         _end(f"assay: a name or value that was given is not text [{BadRequest.code}]", BadRequest.exit_code)
     except Exception as e:  # noqa: BLE001 one of four places: between a command and its caller
+        if (lacking := not_installed(e)) is not None:
+            _end(f"assay: {lacking.detail} [{lacking.code}]", lacking.exit_code)
         _end(f"assay: {_defect(e)} [{AuthnError.code}]", EXIT_DEFECT)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authn.cli.out import say
+from authn.core.extras import need
 from authn.core.instants import utc_now
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def demo(photo: Path | None, folder: Path, keep_serving: bool) -> None:
 
     Uses no network but this machine's own, and no other Assay home than its own.
     """  # fmt: skip
+    need("detect", "serve", "lab")
     from authn.demo.show import run_demo
 
     folder = folder.absolute()

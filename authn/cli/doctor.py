@@ -9,7 +9,8 @@ import click
 from authn.cli.out import say, say_json
 from authn.core.config import load_settings
 from authn.core.instants import utc_now
-from authn.doctor.checks import Check, State, examine_machine
+from authn.doctor.check import Check, State
+from authn.doctor.checks import examine_machine
 
 WORDS = {State.OK: "good", State.NOTE: "note", State.PROBLEM: "PROBLEM"}
 CANNOT_RUN = 4

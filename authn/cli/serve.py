@@ -6,6 +6,7 @@ import click
 
 from authn.cli.out import say
 from authn.core.config import is_loopback, load_settings
+from authn.core.extras import need
 from authn.core.homes import refuse_device_home
 
 
@@ -16,6 +17,7 @@ from authn.core.homes import refuse_device_home
 @click.pass_obj
 def serve(config_file: str | None, host: str | None, port: int | None, workers: int | None) -> None:
     """Run the HTTP service until Ctrl-C or SIGTERM."""
+    need("serve")
     from authn.pki.clock import kernel_clock_is_synchronised
     from authn.web.server import serve as run
 

@@ -8,7 +8,7 @@ from authn.confinement.confined import Confined
 from authn.core.errors import Unavailable
 from authn.core.holds import Hold
 from authn.devices import RegistryView
-from authn.doctor.checks import Check, State
+from authn.doctor.check import Check, State
 
 SUBJECT = "confinement"
 TIMEOUT_S = 10.0

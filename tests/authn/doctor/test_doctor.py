@@ -9,6 +9,7 @@ import subprocess
 import sys
 import venv
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from packaging.requirements import Requirement
 from authn.cli.doctor import doctor as command
 from authn.core.holds import Hold
 from authn.doctor import checks as doctor
-from authn.doctor.checks import Check, State
+from authn.doctor import installed
+from authn.doctor.check import Check, State
 from authn.doctor.confinement import check_confinement, check_of
 from tests.conftest import ROOT
 
@@ -31,16 +33,16 @@ def only(checks: object) -> Check:
 
 
 def test_an_old_python_is_a_problem() -> None:
-    assert doctor.check_python((3, 10, 12)).state is State.PROBLEM
-    assert doctor.check_python((3, 11, 0)).state is State.OK
-    assert doctor.check_python((4, 0, 0)).state is State.OK
+    assert installed.check_python((3, 10, 12)).state is State.PROBLEM
+    assert installed.check_python((3, 11, 0)).state is State.OK
+    assert installed.check_python((4, 0, 0)).state is State.OK
 
 
 def test_missing_libraries_are_named_with_the_package_that_brings_them() -> None:
     wanted = (("libc.so.6", "libc6"), ("libassay-nowhere.so.1", "libnowhere1"))
-    assert doctor.missing_libraries(wanted) == (("libassay-nowhere.so.1", "libnowhere1"),)
-    assert doctor.check_opencv(None).state is State.OK
-    broken = doctor.check_opencv("its files are damaged")
+    assert installed.missing_libraries(wanted) == (("libassay-nowhere.so.1", "libnowhere1"),)
+    assert installed.check_opencv(None).state is State.OK
+    broken = installed.check_opencv("its files are damaged")
     assert broken.state is State.PROBLEM
     assert broken.mend
 
@@ -48,7 +50,7 @@ def test_missing_libraries_are_named_with_the_package_that_brings_them() -> None
 def test_requirements_are_checked_against_their_ranges() -> None:
     found = {
         c.subject: c
-        for c in doctor.check_requirements(
+        for c in installed.check_requirements(
             [
                 "c2pa-python>=99",
                 "nothing-of-the-kind>=1",
@@ -117,9 +119,9 @@ def test_tokens_are_optional(tmp_path: Path) -> None:
 
 
 def test_a_tpm_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_import_error", lambda _: "nothing of that name")
+    monkeypatch.setattr(doctor, "import_error", lambda _: "nothing of that name")
     assert "[tpm]" in doctor.check_tpm(tmp_path).mend
-    monkeypatch.setattr(doctor, "_import_error", lambda _: None)
+    monkeypatch.setattr(doctor, "import_error", lambda _: None)
     assert doctor.check_tpm(tmp_path / "none").state is State.NOTE
     assert doctor.check_tpm(tmp_path).state is State.OK
     monkeypatch.setattr(doctor.os, "access", lambda *_: False)
@@ -127,7 +129,7 @@ def test_a_tpm_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_unknown_detector_is_a_problem() -> None:
-    states = {c.subject: c.state for c in doctor.check_weights("nothing-1")}
+    states = {c.subject: c.state for c in installed.check_weights("nothing-1")}
     assert states["detector nothing-1"] is State.PROBLEM
 
 
@@ -137,8 +139,8 @@ def test_a_package_of_the_same_name_elsewhere_is_found_out(tmp_path: Path) -> No
     (tmp_path / "detector" / "errors.py").write_text("class ModelUnavailable(Exception): ...\n")
     (tmp_path / "signer.py").write_text("")
     program = (
-        "import sys, importlib; sys.path.insert(0, sys.argv[1]); from authn import doctor;"
-        "print([c.state.value for c in doctor.check_origin(('authn', 'detector', 'other'))])"
+        "import sys, importlib; sys.path.insert(0, sys.argv[1]); from authn.doctor import installed;"
+        "print([c.state.value for c in installed.check_origin(('authn', 'detector', 'other'))])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
@@ -163,7 +165,7 @@ def test_a_machine_without_anything_still_gets_words(tmp_path: Path) -> None:
     """The doctor runs with nothing but its own imports: no OpenCV, no PyTorch, no Flask."""
     venv.create(tmp_path / "bare", symlinks=True)
     site = next((tmp_path / "bare" / "lib").glob("python3*")) / "site-packages"
-    mine = Path(doctor.metadata.distribution("click").locate_file(""))  # type: ignore[arg-type]
+    mine = Path(metadata.distribution("click").locate_file(""))  # type: ignore[arg-type]
     for name in ("click", "packaging", "PIL", "pillow.libs"):
         if (mine / name).exists():
             (site / name).symlink_to(mine / name)
@@ -199,7 +201,7 @@ def test_a_mechanism_that_is_missing_is_a_note_with_the_way_to_get_it() -> None:
 
 def test_no_version_of_a_decoder_with_a_known_fault_is_allowed() -> None:
     """Pillow 12 took 1.9 GB for a TIFF of 0.75 MB; OpenCV 4.11 wrote where it should not (CVE-2025-53644)."""
-    declared = {Requirement(line).name: Requirement(line).specifier for line in doctor._declared()}
+    declared = {Requirement(line).name: Requirement(line).specifier for line in installed.declared()}
     assert not declared["pillow"].contains("12.3.0")
     assert declared["pillow"].contains("13.0.0")
     assert not declared["opencv-python"].contains("4.11.0.86")

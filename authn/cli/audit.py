@@ -185,12 +185,14 @@ def _facts(
 
 def _detector(settings: Settings) -> str:
     from detector.core.errors import ModelUnavailable
-    from detector.models.registry import DEFAULT_MODEL, open_card
+    from detector.models.registry import DEFAULT_MODEL
 
     name = settings.detector or DEFAULT_MODEL
     try:
+        from detector.models.card import open_card
+
         return f"{name} {open_card(name).weights_sha256}"
-    except ModelUnavailable:
+    except (ModelUnavailable, ModuleNotFoundError):
         return f"{name}, unavailable"
 
 

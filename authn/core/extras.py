@@ -34,7 +34,7 @@ EXTRAS = (
         gives="the HTTP service",
         modules=("flask", "gunicorn", "http_sf", "joserfc", "waitress", "werkzeug"),
     ),
-    Extra(name="lab", gives="the laboratory and the demo's sample", modules=("matplotlib",)),
+    Extra(name="lab", gives="the laboratory's drawings", modules=("matplotlib",)),
     Extra(name="semantic", gives="the second detector", modules=("onnxruntime",)),
 )
 
@@ -43,7 +43,7 @@ def need(*names: str) -> None:
     """Raises ``SystemLacking`` for those that are not installed, all in one sentence."""
     lacking = [e for e in EXTRAS if e.name in names and not e.installed]
     if lacking:
-        raise _lacking(" and ".join(e.gives for e in lacking), [e.name for e in lacking])
+        raise _lacking(", ".join(e.gives for e in lacking), [e.name for e in lacking])
 
 
 def not_installed(error: BaseException) -> SystemLacking | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion
 
-from authn.core.extras import EXTRAS
+from authn.core.extras import EXTRAS, not_installed
 from authn.doctor.check import Check, State, ok, problem
 from detector.core.errors import ModelUnavailable
 
@@ -144,9 +144,11 @@ def check_torch() -> Check:
 def check_weights(model_id: str) -> Iterator[Check]:
     """The default detector, and the chosen one if it is another."""
     try:
-        from detector.models.registry import DEFAULT_MODEL, model_files, open_card
+        from detector.models.card import open_card
+        from detector.models.registry import DEFAULT_MODEL, model_files
     except ImportError as e:
-        yield problem("detectors", f"they cannot be looked at: {e}", "Install what is missing: `make`.")
+        if not_installed(e) is None:
+            yield problem("detectors", f"they cannot be looked at: {e}", "Install what is missing: `make`.")
         return
     mend = "Restore detector/models/weights_files from the release, or set `detector` to another one."
     for name in dict.fromkeys((DEFAULT_MODEL, model_id or DEFAULT_MODEL)):

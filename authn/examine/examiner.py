@@ -40,7 +40,7 @@ from authn.provenance.logs import LogTrust
 from authn.provenance.sidecars import told
 from authn.provenance.verifier import verify_file
 from authn.sources import HeuristicSource, Locates
-from authn.sources.learned import settled
+from authn.sources.agreement import settled
 from detector.core.errors import DetectorError
 
 _log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from authn.core.config import Settings
+from authn.core.extras import not_installed
 from authn.core.instants import utc_now
 from authn.devices import RegistryView
 from authn.examine.examiner import Examiner
@@ -18,10 +19,10 @@ from authn.pki.roots import TrustRoots
 from authn.provenance.engines import open_engines
 from authn.provenance.logs import LogTrust
 from authn.sources import HeuristicSource
+from authn.sources.absent import AbsentSource
 from authn.sources.compression import CompressionSource
-from authn.sources.learned import LearnedSource, SemanticSource
 from authn.sources.metadata import MetadataSource
-from authn.sources.symmetry import SymmetrySource
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 
 
 def open_examiner(
@@ -73,6 +74,21 @@ def sources(settings: Settings) -> tuple[HeuristicSource, ...]:
     return (
         MetadataSource(),
         CompressionSource(),
+        *_looking(settings),
+    )
+
+
+def _looking(settings: Settings) -> tuple[HeuristicSource, ...]:
+    """Those that decode pixels and compute with them, or why each does not."""
+    try:
+        from authn.sources.learned import LearnedSource, SemanticSource
+        from authn.sources.symmetry import SymmetrySource
+    except ModuleNotFoundError as e:
+        if (why := not_installed(e)) is None:
+            raise
+        names = ("symmetry", settings.detector or DEFAULT_MODEL, SEMANTIC_MODEL)
+        return tuple(AbsentSource(n, why) for n in (names if settings.semantic_encoder else names[:2]))
+    return (
         SymmetrySource(settings.face_models),
         LearnedSource(settings.detector),
         *(SemanticSource(encoder) for encoder in settings.semantic_encoder[:1]),

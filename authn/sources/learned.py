@@ -7,8 +7,6 @@ is missing is raised and becomes "not examined".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -119,27 +117,6 @@ class SemanticSource(LearnedSource):
         from detector.models.semantic import open_semantic
 
         return open_semantic(self._model_id, self._encoder)
-
-
-def settled(guesses: Sequence[HeuristicEvidence]) -> tuple[HeuristicEvidence, ...]:
-    """Where learned detectors answer one question in opposite ways, none of them has an answer."""
-    learned = {g.detector: g.outcome for g in guesses if g.kind == "learned"}
-    if not {HeuristicOutcome.SUPPORTS, HeuristicOutcome.AGAINST} <= set(learned.values()):
-        return tuple(guesses)
-    named = " and ".join(sorted(d for d, o in learned.items() if o in _OPPOSED))
-    return tuple(
-        replace(
-            g,
-            outcome=HeuristicOutcome.INCONCLUSIVE,
-            reason=f"{named} answer the same question in opposite ways, so neither has an answer",
-        )
-        if g.kind == "learned" and g.outcome in _OPPOSED
-        else g
-        for g in guesses
-    )
-
-
-_OPPOSED = (HeuristicOutcome.SUPPORTS, HeuristicOutcome.AGAINST)
 
 
 def _spot(place: Place) -> Spot:

@@ -12,6 +12,7 @@ from typing import Any
 from detector.core.errors import ModelUnavailable
 from detector.core.metrics import Estimate
 from detector.models.calibration import Calibration
+from detector.models.registry import model_files
 
 CARD_VERSION = 1
 FOLDER = "folder"  # ``ModelCard.recipe``: trained and judged on the photos of one folder
@@ -181,3 +182,16 @@ def _results(raw: list[dict[str, Any]]) -> tuple[SetResult, ...]:
         )
         for r in raw
     )
+
+
+def open_card(model_id: str) -> ModelCard:
+    """Raises ``ModelUnavailable`` when the card is missing or malformed."""
+    path, _ = model_files(model_id)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise ModelUnavailable(f"the card of {model_id} cannot be read") from e
+    card = parse_card(text)
+    if card.model_id != model_id:
+        raise ModelUnavailable(f"the card says {card.model_id[:60]!r}, the table {model_id!r}")
+    return card

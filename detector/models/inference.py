@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
-from detector.models.card import ModelCard, OperatingPoint
-from detector.models.registry import DEFAULT_MODEL, model_files, open_card
+from detector.models.card import ModelCard, OperatingPoint, open_card
+from detector.models.registry import DEFAULT_MODEL, model_files
 from detector.models.score import Answer, Ratio, Score, StabilityRange
 from detector.models.weights import load_network
 from detector.models.where import SQUARE_SIDE, Place, Places, grid_of

@@ -6,7 +6,6 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from detector.core.errors import ModelUnavailable
-from detector.models.card import ModelCard, parse_card
 
 DEFAULT_MODEL = "traces-1"
 SEMANTIC_MODEL = "semantic-2"
@@ -24,16 +23,3 @@ def model_files(model_id: str) -> tuple[Traversable, Traversable]:
         raise ModelUnavailable(f"no detector is called {model_id[:60]!r}; known: {', '.join(MODELS)}")
     folder = files("detector.models") / "weights_files"
     return folder / f"{MODELS[model_id]}.json", folder / f"{MODELS[model_id]}.safetensors"
-
-
-def open_card(model_id: str) -> ModelCard:
-    """Raises ``ModelUnavailable`` when the card is missing or malformed."""
-    path, _ = model_files(model_id)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise ModelUnavailable(f"the card of {model_id} cannot be read") from e
-    card = parse_card(text)
-    if card.model_id != model_id:
-        raise ModelUnavailable(f"the card says {card.model_id[:60]!r}, the table {model_id!r}")
-    return card

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import ModelUnavailable, NotApplicable
-from detector.models.card import ModelCard
+from detector.models.card import ModelCard, open_card
 from detector.models.inference import TOO_SMALL, answer_of, may_speak_against, stability_of
-from detector.models.registry import model_files, open_card
+from detector.models.registry import model_files
 from detector.models.score import Answer, Score
 from detector.models.semantic_head import Head
 from detector.models.weights import read_weights

@@ -90,7 +90,7 @@ def evaluate(data: Path, out: Path, model_id: str) -> None:
 def card(model_id: str, run: Path | None) -> None:
     """Print the card of a detector as Markdown."""
     from detector.lab.card_text import card_markdown
-    from detector.models.registry import open_card
+    from detector.models.card import open_card
 
     if run is None:
         say_block(card_markdown(open_card(model_id)))

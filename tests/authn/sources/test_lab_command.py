@@ -7,7 +7,8 @@ from authn.cli.lab.detectors import lab
 from authn.core.errors import BadRequest
 from detector.core.errors import CorpusError, ModelUnavailable
 from detector.lab.card_text import card_markdown
-from detector.models.registry import DEFAULT_MODEL, model_files, open_card
+from detector.models.card import open_card
+from detector.models.registry import DEFAULT_MODEL, model_files
 
 
 def run(*args: str):

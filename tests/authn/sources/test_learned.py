@@ -12,9 +12,11 @@ from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import media_of
 from authn.core.score_map import maps_text, parse_maps
 from authn.examine.opening import sources
-from authn.sources.learned import LearnedSource, SemanticSource, settled
+from authn.sources.agreement import settled
+from authn.sources.learned import LearnedSource, SemanticSource
 from detector.core.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
-from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL, open_card
+from detector.models.card import open_card
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.detector.made import encoded, photo_like
 
 SOURCE = LearnedSource()

@@ -24,9 +24,9 @@ from detector.lab.plots import plot_run
 from detector.lab.recipe import run_evaluation
 from detector.lab.training import EpochResult
 from detector.models.calibration import Calibration
-from detector.models.card import parse_card
+from detector.models.card import open_card, parse_card
 from detector.models.inference import open_detector
-from detector.models.registry import DEFAULT_MODEL, open_card
+from detector.models.registry import DEFAULT_MODEL
 from tests.detector.data.test_corpus import small_corpus
 from tests.detector.made import encoded, photo_like
 

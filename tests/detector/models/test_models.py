@@ -18,9 +18,9 @@ from detector.data.corpus import load_index, pictures
 from detector.data.splits import Split
 from detector.lab.card_text import card_markdown
 from detector.lab.evaluation import pipeline_scores, sampled
-from detector.models.card import dump_card, parse_card
+from detector.models.card import dump_card, open_card, parse_card
 from detector.models.inference import open_detector, raw_logit
-from detector.models.registry import DEFAULT_MODEL, MODELS, SEMANTIC_MODEL, model_files, open_card
+from detector.models.registry import DEFAULT_MODEL, MODELS, SEMANTIC_MODEL, model_files
 from detector.models.score import Answer
 from detector.models.weights import load_network, save_tensors
 from detector.pixels.augment import Encoding, through

@@ -7,7 +7,8 @@ import pytest
 
 from detector.core.errors import CalibrationError, ModelUnavailable, NotApplicable
 from detector.core.metrics import auc
-from detector.models.registry import SEMANTIC_MODEL, open_card
+from detector.models.card import open_card
+from detector.models.registry import SEMANTIC_MODEL
 from detector.models.score import Answer
 from detector.models.semantic import FEATURES, SemanticDetector, open_encoder, open_semantic, with_output
 from detector.models.semantic_head import Embedded, Head, fit_head, left_out_scores

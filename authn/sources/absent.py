@@ -1,0 +1,27 @@
+"""A source that is not installed: it stays in its place, and says with every file why it does not answer."""
+
+from __future__ import annotations
+
+from authn.core.errors import SystemLacking
+from authn.core.evidence import HeuristicEvidence
+from authn.core.media import Media
+
+
+class AbsentSource:
+    """Implements ``HeuristicSource``."""
+
+    def __init__(self, name: str, why: SystemLacking) -> None:
+        self._name = name
+        self._why = why.detail
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def reads_pixels(self) -> bool:
+        return False
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        """Raises ``SystemLacking``, whatever the file."""
+        raise SystemLacking(self._why)

@@ -10,19 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def pyramid(side: int, smallest: int = 4) -> tuple[int, int]:
     """(start, stages) with side = start * 2^stages and start in smallest .. 2 * smallest - 1: 32 is 4 doubled
-    three times, 28 is 7 doubled twice. Raises ``CorpusError`` for a side without such a form."""
+    three times, 28 is 7 doubled twice. Raises ``OptionRefused`` for a side without such a form."""
     start, stages = side, 0
     while start >= 2 * smallest and start % 2 == 0:
         start, stages = start // 2, stages + 1
     if start >= 2 * smallest or start < smallest or not stages:
-        raise CorpusError(f"a side of {side} cannot be reached by doubling {smallest} to {2 * smallest - 1}")
+        raise OptionRefused(
+            f"a side of {side} cannot be reached by doubling {smallest} to {2 * smallest - 1}"
+        )
     return start, stages
 
 
@@ -39,7 +41,7 @@ class Enlarge(nn.Module):
         elif kind in {"nearest", "bilinear"}:
             self.conv = nn.Conv2d(given, wanted, 3, padding=1)
         else:
-            raise CorpusError(f"there is no upsampler {kind!r}")
+            raise OptionRefused(f"there is no upsampler {kind!r}")
 
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "shuffle":

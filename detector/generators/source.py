@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, OptionRefused
 
 UNKNOWN = -1  # the label of a picture whose class nobody named
 
@@ -111,14 +111,14 @@ def keep_labels(source: ImageSource, part: float, seed: int) -> ImageSource:
 
 def few_labels(source: ImageSource, count: int, *, seed: int) -> ImageSource:
     """The same pictures with ``count`` of the labels left, equally many of each class, drawn by ``seed``; all
-    others are -1. Raises ``CorpusError`` when that cannot be had."""
+    others are -1. Raises ``LabError`` when that cannot be had."""
     if source.labels is None:
         raise CorpusError(f"{source.name} has no labels to draw from")
     classes = np.unique(source.labels)
     each = count // len(classes)
     places = [np.flatnonzero(source.labels == c) for c in classes]
     if count < 1 or count % len(classes) or each > min(len(p) for p in places):
-        raise CorpusError(
+        raise OptionRefused(
             f"{count} labels do not divide evenly among the {len(classes)} classes of {source.name}"
         )
     rng = np.random.default_rng(seed)

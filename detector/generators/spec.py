@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,9 @@ class Spec:
 
     def __post_init__(self) -> None:
         if min(self.side, self.channels, self.latent, self.width, self.batch) < 1 or self.classes < 0:
-            raise CorpusError(f"{self.family}: side, channels, latent, width and batch are at least 1")
+            raise OptionRefused(f"{self.family}: side, channels, latent, width and batch are at least 1")
         if not 0 <= self.ema < 1:
-            raise CorpusError(f"{self.family}: ema is a decay in 0..1, 1 left out")
+            raise OptionRefused(f"{self.family}: ema is a decay in 0..1, 1 left out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class GanSpec(Spec):
         # Spelled out: a slotted dataclass is a new class, which ``super()`` without arguments does not know.
         super(GanSpec, self).__post_init__()
         if self.learning_rate <= 0:
-            raise CorpusError(f"{self.family}: a learning rate is more than nothing")
+            raise OptionRefused(f"{self.family}: a learning rate is more than nothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class R3ganSpec(GanSpec):
     def __post_init__(self) -> None:
         super(R3ganSpec, self).__post_init__()
         if not 0 < self.penalised <= 1 or min(self.gamma_first, self.gamma_last) < 0:
-            raise CorpusError(f"{self.family}: penalised is a part of 1 and no gamma is negative")
+            raise OptionRefused(f"{self.family}: penalised is a part of 1 and no gamma is negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +76,9 @@ class FlowmatchSpec(Spec):
     def __post_init__(self) -> None:
         super(FlowmatchSpec, self).__post_init__()
         if self.patch < 1 or self.side % self.patch or self.width % 8:
-            raise CorpusError(f"{self.family}: patch divides side, and 8 divides width")
+            raise OptionRefused(f"{self.family}: patch divides side, and 8 divides width")
         if self.evaluations < 2:
-            raise CorpusError(f"{self.family}: a sample takes two evaluations or more")
+            raise OptionRefused(f"{self.family}: a sample takes two evaluations or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class WganSpec(GanSpec):
     def __post_init__(self) -> None:
         super(WganSpec, self).__post_init__()
         if self.critic_steps < 1 or self.batch % self.critic_steps:
-            raise CorpusError(f"{self.family}: a batch divides into critic_steps equal parts")
+            raise OptionRefused(f"{self.family}: a batch divides into critic_steps equal parts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class BigganSpec(GanSpec):
     def __post_init__(self) -> None:
         super(BigganSpec, self).__post_init__()
         if self.critic_steps < 1 or self.batch % self.critic_steps:
-            raise CorpusError(f"{self.family}: a batch divides into critic_steps equal parts")
+            raise OptionRefused(f"{self.family}: a batch divides into critic_steps equal parts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class CycleganSpec(GanSpec):
     def __post_init__(self) -> None:
         super(CycleganSpec, self).__post_init__()
         if self.mode not in {"reconstruct", "translate"}:
-            raise CorpusError(f"{self.family}: the mode is reconstruct or translate, not {self.mode}")
+            raise OptionRefused(f"{self.family}: the mode is reconstruct or translate, not {self.mode}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class RealnvpSpec(Spec):
     def __post_init__(self) -> None:
         super(RealnvpSpec, self).__post_init__()
         if self.scales < 1 or self.side % 2**self.scales or min(self.adversarial, self.temperature) < 0:
-            raise CorpusError(f"{self.family}: a side is halved once per scale, and no weight is negative")
+            raise OptionRefused(f"{self.family}: a side is halved once per scale, and no weight is negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +147,11 @@ class ReconSpec(Spec):
     def __post_init__(self) -> None:
         super(ReconSpec, self).__post_init__()
         if self.factor not in (2, 4, 8) or self.side % self.factor:
-            raise CorpusError(f"{self.family}: factor is 2, 4 or 8 and divides side")
+            raise OptionRefused(f"{self.family}: factor is 2, 4 or 8 and divides side")
         if self.levels == 1 or min(self.levels, self.adversarial) < 0:
-            raise CorpusError(f"{self.family}: levels are two or more, or 0 for none; no weight is negative")
+            raise OptionRefused(
+                f"{self.family}: levels are two or more, or 0 for none; no weight is negative"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +163,7 @@ class DipSpec(Spec):
     def __post_init__(self) -> None:
         super(DipSpec, self).__post_init__()
         if self.iterations < 1:
-            raise CorpusError(f"{self.family}: a picture is fitted for one iteration or more")
+            raise OptionRefused(f"{self.family}: a picture is fitted for one iteration or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,4 +176,4 @@ class DbmSpec(Spec):
     def __post_init__(self) -> None:
         super(DbmSpec, self).__post_init__()
         if self.learning_rate <= 0:
-            raise CorpusError(f"{self.family}: a learning rate is more than nothing")
+            raise OptionRefused(f"{self.family}: a learning rate is more than nothing")

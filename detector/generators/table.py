@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from detector.core.errors import CorpusError, ModelUnavailable
+from detector.core.errors import ModelUnavailable, OptionRefused
 from detector.generators.spec import (
     BigganSpec,
     CycleganSpec,
@@ -156,13 +156,13 @@ def family_row(name: str) -> Row:
 def make_family(name: str, *, seed: int = 0, spec: Spec | None = None, **overrides: Any) -> Family:
     """A family with fresh weights made from ``seed``; ``overrides`` replace fields of the default spec.
 
-    Raises ``ModelUnavailable`` for an unknown name and ``CorpusError`` for a setting that does not exist or
+    Raises ``ModelUnavailable`` for an unknown name and ``OptionRefused`` for a setting that does not exist or
     cannot be."""
     row = family_row(name)
     spec = spec or row.spec
     known = _settings_of(spec) - {"family"}
     if unknown := set(overrides) - known:
-        raise CorpusError(f"{name} has no setting {min(unknown)}; it has {', '.join(sorted(known))}")
+        raise OptionRefused(f"{name} has no setting {min(unknown)}; it has {', '.join(sorted(known))}")
     import torch
 
     made = getattr(import_module(row.module), name.capitalize())
@@ -179,7 +179,7 @@ _OTHER_UPSAMPLERS = {"cyclegan", "dip", "recon", "vae"}
 
 def parse_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
     """``NAME=VALUE`` for fields of a family's spec. Raises ``ModelUnavailable`` for an unknown family and
-    ``CorpusError`` for a setting that it does not have or another kind of value."""
+    ``OptionRefused`` for a setting that it does not have or another kind of value."""
     spec = family_row(name).spec
     known = _settings_of(spec) - _NOT_SET
     known -= set() if name in _OTHER_UPSAMPLERS else {"upsampler"}
@@ -187,14 +187,14 @@ def parse_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, told = text.partition("=")
         if not equals or key not in known:
-            raise CorpusError(
+            raise OptionRefused(
                 f"{text!r} is no setting of {name}; {', '.join(sorted(known))} are, as NAME=VALUE"
             )
         kind = type(getattr(spec, key))
         value = _setting(kind, told)
         if value is None:
             wanted = "true or false" if kind is bool else f"of the kind {kind.__name__}"
-            raise CorpusError(f"{key} is {wanted}, not {told!r}")
+            raise OptionRefused(f"{key} is {wanted}, not {told!r}")
         given[key] = value
     return given
 
@@ -211,12 +211,12 @@ def _setting(kind: type, told: str) -> Any:
 
 
 def parse_spec(raw: dict[str, Any]) -> Spec:
-    """The spec in a card. Raises ``CorpusError`` for fields that the family does not have, ``TypeError`` for
-    no mapping, ``KeyError`` for one without a family."""
+    """The spec in a card. Raises ``OptionRefused`` for fields that the family does not have, ``TypeError``
+    for no mapping, ``KeyError`` for one without a family."""
     spec = family_row(raw["family"]).spec
     known = _settings_of(spec)
     if set(raw) != known:
-        raise CorpusError(f"a spec of {raw['family']} has exactly the fields {', '.join(sorted(known))}")
+        raise OptionRefused(f"a spec of {raw['family']} has exactly the fields {', '.join(sorted(known))}")
     return type(spec)(**raw)
 
 

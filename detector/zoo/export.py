@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from detector.core.errors import CorpusError
+from detector.core.errors import FolderTaken
 from detector.core.files import new_folder, write_arrays
 from detector.generators.source import pixels_digest
 
@@ -40,9 +40,9 @@ def export_pictures(
     report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> str:
     """Write all pictures and the manifest; returns the manifest's SHA-256. ``about`` names where they come
-    from. Raises ``CorpusError`` when the folder exists or cannot be written."""
+    from. Raises ``LabError`` when the folder exists or cannot be written."""
     if folder.exists():
-        raise CorpusError(f"{folder} exists; export into a folder that does not")
+        raise FolderTaken(f"{folder} exists; export into a folder that does not")
     with new_folder(folder) as partial:
         rows = []
         for n, picture in enumerate(images):
@@ -64,7 +64,7 @@ def save_pictures(
     originals: NDArray[np.uint8] | None = None,
 ) -> str:
     """One ``.npz`` with ``images``, the text ``about`` and, where they were made from others, those as
-    ``originals``; returns the digest of the pixels. Raises ``CorpusError``."""
+    ``originals``; returns the digest of the pixels. Raises ``LabError``."""
     arrays = {"images": images, "about": np.array(json.dumps(about))}
     arrays |= {} if originals is None else {"originals": originals}
     write_arrays(path, arrays)

@@ -81,7 +81,7 @@ class Likely:
 
 def likelihood_run(run: Path, data: Data, *, count: int, seed: int, report: Report) -> Likely:
     """Ask about held-out pictures of a set or a folder, or about an ``.npz`` as it is. Raises
-    ``NotApplicable`` for a family without a likelihood, ``CorpusError`` for pictures it cannot take."""
+    ``NotApplicable`` for a family without a likelihood, ``LabError`` for pictures it cannot take."""
     fitted = open_family(run)
     name, spec = fitted.spec.family, fitted.spec
     if name not in KINDS:

@@ -61,7 +61,7 @@ def beside_originals(made: Made) -> NDArray[np.uint8]:
 def sample_run(
     fitted: Fitted, count: int, seed: int, *, report: Report = silent, label: int | None = None
 ) -> NDArray[np.uint8]:
-    """Raises ``CorpusError`` for a class that the family does not know and ``NotApplicable`` for a family
+    """Raises ``LabError`` for a class that the family does not know and ``NotApplicable`` for a family
     that only passes pictures through itself."""
     labels = None if label is None else np.full(count, label, np.int64)
     report(f"sampling {fitted.spec.family}", 0, count)

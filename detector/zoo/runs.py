@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.core.errors import CorpusError, NotApplicable
+from detector.core.errors import CorpusError, FolderTaken, NotApplicable, OptionRefused
 from detector.core.metrics import halves
 from detector.generators import family_row, make_family, parse_settings
 from detector.generators.family import UNLEARNED
@@ -83,22 +83,22 @@ def fit_run(
 
 
 def _check_wanted(wanted: Wanted, data: Data) -> None:
-    """Raises ``CorpusError`` for settings and sources that do not go together."""
+    """Raises ``OptionRefused`` for settings and sources that do not go together."""
     name, settings = wanted.family, parse_settings(wanted.family, wanted.settings)
     if wanted.labels_kept != 1:
         if not family_row(name).spec.classes:
-            raise CorpusError(f"{name} learns no classes, so it has no labels to hide")
+            raise OptionRefused(f"{name} learns no classes, so it has no labels to hide")
         if not settings.get("few_labels"):
-            raise CorpusError(f"{name} infers hidden labels with few_labels=true only")
+            raise OptionRefused(f"{name} infers hidden labels with few_labels=true only")
         if data.name not in NAMED:
-            raise CorpusError(f"nobody labelled the photos in {data.name}, so there are no labels to hide")
+            raise OptionRefused(f"nobody labelled the photos in {data.name}, so there are no labels to hide")
     if data.other is None:
         if settings.get("mode") == "translate":
-            raise CorpusError("translating goes between two sources; name the second one with --other")
+            raise OptionRefused("translating goes between two sources; name the second one with --other")
     elif not isinstance(family_row(name).spec, CycleganSpec):
-        raise CorpusError(f"{name} is fitted on one source; cyclegan translates between two")
+        raise OptionRefused(f"{name} is fitted on one source; cyclegan translates between two")
     elif settings.get("mode") == "reconstruct":
-        raise CorpusError("giving pictures back takes one source; leave out --other or mode=reconstruct")
+        raise OptionRefused("giving pictures back takes one source; leave out --other or mode=reconstruct")
 
 
 def _overrides(wanted: Wanted, data: Data, source: ImageSource, side: int) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def assess_run(
 ) -> Quality:
     """Judge a finished run against the pictures it was fitted on and those it was not; writes
     ``quality.json`` and ``spectra.png``. ``tiles``: of training photos and of held-out ones, where they were
-    cut before. Raises ``CorpusError`` when the data are not those of the card."""
+    cut before. Raises ``LabError`` when the data are not those of the card."""
     fitted = open_family(run)
     card, side = _card(fitted, run), fitted.spec.side
     index = index or data.index(report)
@@ -175,10 +175,10 @@ def fitted_on(
     report: Report,
     tiles: ImageSource | None = None,
 ) -> ImageSource:
-    """The pictures of a fit, found again. Raises ``CorpusError`` when the data give others."""
+    """The pictures of a fit, found again. Raises ``LabError`` when the data give others."""
     spec = card.spec
     if data.other is None and isinstance(spec, CycleganSpec) and spec.mode == "translate":
-        raise CorpusError(f"this cyclegan was fitted on {card.source}; name the second one with --other")
+        raise OptionRefused(f"this cyclegan was fitted on {card.source}; name the second one with --other")
     source = train_source(
         data, index, spec.side, classes=spec.classes, seed=card.seed, report=report, tiles=tiles,
         labels_kept=card.labels_kept,
@@ -192,11 +192,11 @@ def export_run(
     run: Path, folder: Path, *, count: int, seed: int, data: Data | None, report: Report = silent
 ) -> list[tuple[Path, str]]:
     """``generated/`` with samples and, with ``data``, ``real/`` with the pictures of the fit: folders and the
-    digests of their manifests. Raises ``CorpusError``."""
+    digests of their manifests. Raises ``LabError``."""
     fitted = open_family(run)
     card = _card(fitted, run)
     if folder.exists():
-        raise CorpusError(f"{folder} exists; export into a folder that does not")
+        raise FolderTaken(f"{folder} exists; export into a folder that does not")
     parts = []
     if data is not None:
         real = fitted_on(card, data, data.index(report), report=report)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.core.files import write_whole
 from detector.core.metrics import Array
 from detector.zoo.export import png_bytes
@@ -32,7 +32,7 @@ _WANTED_SIDE = 64  # small pictures are shown larger, by repeating pixels so tha
 def sheet_of(images: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
     """A grid (height, width, 3) in reading order, with white gaps; the last row may be short."""
     if columns < 1 or not len(images):
-        raise CorpusError("a sheet has at least one column and one picture")
+        raise OptionRefused("a sheet has at least one column and one picture")
     times = max(1, _WANTED_SIDE // images.shape[1])
     shown = images.repeat(times, axis=1).repeat(times, axis=2)
     if shown.shape[3] == 1:
@@ -47,7 +47,7 @@ def sheet_of(images: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
 
 
 def write_sheet(images: NDArray[np.uint8], path: Path, *, columns: int) -> None:
-    """Raises ``CorpusError`` when the file cannot be written."""
+    """Raises ``FileFailed``."""
     write_whole(path, png_bytes(sheet_of(images, columns=columns)))
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from detector.core.errors import CorpusError, LabError, ModelUnavailable, NotApplicable
+from detector.core.errors import CorpusError, LabError, ModelUnavailable, NotApplicable, OptionRefused
 from detector.core.files import write_whole
 from detector.core.threads import one_thread
 from detector.generators import make_family, parse_spec
@@ -152,11 +152,11 @@ class Fitted:
         self.card = card
 
     def sample(self, n: int, seed: int, labels: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-        """uint8 (n, side, side, channels); ``labels`` (n,) asks for classes. Raises ``CorpusError``."""
+        """uint8 (n, side, side, channels); ``labels`` (n,) asks for classes. Raises ``LabError``."""
         if n < 1 or seed < 0:
-            raise CorpusError("a sample has at least one picture and a seed from 0")
+            raise OptionRefused("a sample has at least one picture and a seed from 0")
         if n * self.spec.side**2 * self.spec.channels > MOST_BYTES:
-            raise CorpusError(f"{n} pictures of {self.spec.side} pixels do not fit into memory; draw fewer")
+            raise OptionRefused(f"{n} pictures of {self.spec.side} pixels do not fit into memory; draw fewer")
         wanted = self._wanted(n, labels)
         out = []
         for i, at in enumerate(range(0, n, CHUNK)):
@@ -171,9 +171,9 @@ class Fitted:
         if labels is None:
             return None
         if not self.spec.classes:
-            raise CorpusError(f"{self.spec.family} knows no classes")
+            raise OptionRefused(f"{self.spec.family} knows no classes")
         if labels.shape != (n,) or labels.min() < 0 or labels.max() >= self.spec.classes:
-            raise CorpusError(f"labels are one of {self.spec.classes} classes for each of {n} pictures")
+            raise OptionRefused(f"labels are one of {self.spec.classes} classes for each of {n} pictures")
         return torch.from_numpy(labels.astype(np.int64))
 
     def reconstruct(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:

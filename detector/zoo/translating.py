@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.data.splits import Split
 from detector.generators.source import pixels_digest
 from detector.zoo.export import save_pictures
@@ -31,11 +31,11 @@ def translate_run(
 ) -> tuple[str, int]:
     """Write ``out`` (``images`` and their ``originals``, in the same order) and beside it a sheet: rows of
     originals, each with what became of it below. Returns the digest of the pixels and how many they are.
-    Raises ``NotApplicable`` for a family that does not translate, ``CorpusError`` for pictures it cannot
+    Raises ``NotApplicable`` for a family that does not translate, ``LabError`` for pictures it cannot
     take."""
     picture = out.with_suffix(".png")
     if picture == out:
-        raise CorpusError("the sheet would take the place of the pictures; name a .npz file")
+        raise OptionRefused("the sheet would take the place of the pictures; name a .npz file")
     fitted = open_family(run)
     spec = fitted.spec
     # Asked with one blank picture first: who cannot translate says so before all photos are read.

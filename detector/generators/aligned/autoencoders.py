@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.core.errors import CorpusError
+from detector.core.errors import FileFailed
 from detector.pixels.decode import Pixels
 
 UPSAMPLERS = ("nearest", "bilinear", "transposed", "shuffle")
@@ -115,7 +115,7 @@ class Taef2:
     _DECODER: ClassVar = ["clamp", "conv", "relu", *["res", "res", "res", "up", "conv"] * 3, "res", "conv"]
 
     def __init__(self, folder: Path) -> None:
-        """Raises ``CorpusError`` when the two files are missing."""
+        """Raises ``FileFailed`` when the two files are missing."""
         self._parts = [
             (self._ENCODER, _state(folder / "taef2_encoder.pth")),
             (self._DECODER, _state(folder / "taef2_decoder.pth")),
@@ -145,7 +145,7 @@ class Taef2:
 
 def _state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise CorpusError(f"{path.name} is missing in {path.parent.name}")
+        raise FileFailed(f"{path.name} is missing in {path.parent.name}")
     return {k: v.float() for k, v in torch.load(path, map_location="cpu", weights_only=True).items()}
 
 

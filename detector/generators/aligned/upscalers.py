@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, FileDamaged, FileFailed
 from detector.pixels.decode import Pixels
 
 MAX_INPUT_PIXELS = 512 * 512  # the widest layer of the RRDB network needs 4 KiB a pixel, several at a time
@@ -99,12 +99,12 @@ class Upscaler:
 
 
 def open_upscaler(folder: Path, name: str) -> Upscaler:
-    """Read ``NAME.param`` and ``NAME.bin`` from a folder. Raises ``CorpusError`` when a file is missing, is
-    cut short or holds what is not understood."""
+    """Read ``NAME.param`` and ``NAME.bin`` from a folder. Raises ``FileFailed`` when a file is
+    missing, ``FileDamaged`` when one is cut short or holds what is not understood."""
     param, binary = (folder / f"{name}.{suffix}" for suffix in ("param", "bin"))
     for path in (param, binary):
         if not path.is_file():
-            raise CorpusError(f"{path.name} is missing in {folder.name}")
+            raise FileFailed(f"{path.name} is missing in {folder.name}")
     text, data = param.read_bytes(), binary.read_bytes()
     try:
         network = Upscaler(
@@ -112,9 +112,9 @@ def open_upscaler(folder: Path, name: str) -> Upscaler:
         )
         sample = network(np.zeros((4, 6, 3), np.uint8))
     except (ValueError, KeyError, IndexError, RuntimeError) as e:
-        raise CorpusError(f"{param.name} and {binary.name} are no network that is understood: {e}") from e
+        raise FileDamaged(f"{param.name} and {binary.name} are no network that is understood: {e}") from e
     if sample.shape != (16, 24, 3):
-        raise CorpusError(f"{name} does not enlarge colour pictures four times")
+        raise FileDamaged(f"{name} does not enlarge colour pictures four times")
     return network
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 from torch.nn.utils.parametrizations import spectral_norm
 
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, OptionRefused
 from detector.generators.blocks import adam, doubled, pyramid
 from detector.generators.family import Draws, Losses, Optimisers
 from detector.generators.losses import hinge_discriminator, hinge_generator
@@ -141,7 +141,7 @@ class Biggan(Adversarial):
     def __init__(self, spec: BigganSpec) -> None:
         super().__init__(spec)
         if not spec.classes:
-            raise CorpusError("biggan is conditional: give it classes")
+            raise OptionRefused("biggan is conditional: give it classes")
         self.critic_steps = spec.critic_steps
         self.generator, self.discriminator = Generator(spec), Discriminator(spec)
 

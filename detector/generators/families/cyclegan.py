@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.core.errors import CorpusError, NotApplicable
+from detector.core.errors import CorpusError, NotApplicable, OptionRefused
 from detector.generators.blocks import Enlarge, adam
 from detector.generators.family import Losses, Optimisers, Recordable
 from detector.generators.losses import least_squares_discriminator, least_squares_generator
@@ -92,7 +92,7 @@ class Cyclegan(Recordable):
     def __init__(self, spec: CycleganSpec) -> None:
         super().__init__(spec)
         if spec.mode == "translate" and spec.classes != 2:
-            raise CorpusError("cyclegan translates between two classes")
+            raise OptionRefused("cyclegan translates between two classes")
         ways = 2 if spec.mode == "translate" else 1
         # Number i makes pictures of class i.
         self.translators = nn.ModuleList(Translator(spec) for _ in range(ways))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.generators.blocks import adam
 from detector.generators.family import Draws, Losses, Optimisers
 from detector.generators.spec import Spec
@@ -76,7 +76,7 @@ class Pixelcnn(Minimised):
     def __init__(self, spec: Spec, values: int = _VALUES) -> None:
         super().__init__(spec)
         if spec.channels != 1:
-            raise CorpusError(f"{spec.family} draws grey pictures, not {spec.channels} channels")
+            raise OptionRefused(f"{spec.family} draws grey pictures, not {spec.channels} channels")
         self.values = values
         self.net = PixelNet(spec.width, values)
 

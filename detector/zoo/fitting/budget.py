@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +19,9 @@ class Budget:
     def __post_init__(self) -> None:
         limits = [v for v in (self.steps, self.cpu_seconds, self.wall_seconds) if v is not None]
         if not limits:
-            raise CorpusError("a budget needs a number of steps or of CPU seconds")
+            raise OptionRefused("a budget needs a number of steps or of CPU seconds")
         if not all(v > 0 for v in limits):
-            raise CorpusError("a budget is more than nothing")
+            raise OptionRefused("a budget is more than nothing")
 
 
 def budget_of(steps: int | None, seconds: float | None, device: str) -> Budget:

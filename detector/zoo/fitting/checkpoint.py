@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from detector.core.errors import CorpusError
+from detector.core.errors import FileDamaged, FileFailed, FolderTaken
 from detector.core.files import write_whole
 from detector.core.tensors import load_optimiser, named, optimiser_tensors, under
 
@@ -35,15 +35,15 @@ class Position:
 
 
 def claim(run: Path, identity: dict[str, Any]) -> None:
-    """Raises ``CorpusError`` when ``run`` was begun as something else."""
+    """Raises ``FolderTaken`` when ``run`` was begun as something else."""
     path = run / "fit.json"
     text = (json.dumps(identity, indent=1, sort_keys=True) + "\n").encode()
     try:
         same = not path.is_file() or path.read_bytes() == text
     except OSError as e:
-        raise CorpusError(f"{path} cannot be read: {e.strerror}") from e
+        raise FileFailed(f"{path} cannot be read: {e.strerror}") from e
     if not same:
-        raise CorpusError(f"{run.name} was begun with another family, seed or source; choose another folder")
+        raise FolderTaken(f"{run.name} was begun with another family, seed or source; choose another folder")
     write_whole(path, text)
 
 
@@ -71,7 +71,7 @@ def load_checkpoint(
     average: dict[str, Tensor],
     optimisers: tuple[torch.optim.Optimizer, ...],
 ) -> Position | None:
-    """Put everything back in place; None when there is no checkpoint yet. Raises ``CorpusError`` for a file
+    """Put everything back in place; None when there is no checkpoint yet. Raises ``FileDamaged`` for a file
     that does not belong to this family."""
     path = run / "checkpoint.safetensors"
     if not path.is_file():
@@ -81,7 +81,7 @@ def load_checkpoint(
             meta = f.metadata() or {}
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118  it is no dict
         if meta.get("format") != FORMAT:
-            raise CorpusError(f"{path.name} in {run.name} is not a checkpoint of this version")
+            raise FileDamaged(f"{path.name} in {run.name} is not a checkpoint of this version")
         family.load_state_dict(under("net.", tensors))
         stored = under("average.", tensors)
         for key, value in average.items():
@@ -95,7 +95,7 @@ def load_checkpoint(
             wall_seconds=float(meta["wall_seconds"]),
         )
     except (SafetensorError, OSError, RuntimeError, KeyError, ValueError) as e:
-        raise CorpusError(f"{path.name} in {run.name} cannot be used; remove {run.name} and fit again") from e
+        raise FileDamaged(f"{path.name} in {run.name} cannot be used; remove {run.name} and fit again") from e
 
 
 class Log:
@@ -116,7 +116,7 @@ class Log:
                 with self._path.open("a", encoding="utf-8") as f:
                     f.write(json.dumps(line) + "\n")
             except OSError as e:
-                raise CorpusError(f"{self._path} cannot be written: {e.strerror}") from e
+                raise FileFailed(f"{self._path} cannot be written: {e.strerror}") from e
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:

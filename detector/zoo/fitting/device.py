@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.generators.family import Family, Optimisers, Recordable
 
 Precision = Literal["float32", "bfloat16"]
@@ -30,13 +30,13 @@ def choose_device(name: str) -> str:
 
 
 def open_device(name: str) -> torch.device:
-    """Raises ``CorpusError`` for a device that is not here."""
+    """Raises ``OptionRefused`` for a device that is not here."""
     if name == "cpu":
         return torch.device("cpu")
     if name.partition(":")[0] != "cuda":
-        raise CorpusError(f"{name} is no device that generators are fitted on; cpu and cuda are")
+        raise OptionRefused(f"{name} is no device that generators are fitted on; cpu and cuda are")
     if not torch.cuda.is_available():
-        raise CorpusError("there is no CUDA device here")
+        raise OptionRefused("there is no CUDA device here")
     return torch.device(name)
 
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from detector.core.average import Average
-from detector.core.errors import CorpusError, FitFailed
+from detector.core.errors import FitFailed, OptionRefused
 from detector.core.threads import one_thread
 from detector.generators.family import Family
 from detector.generators.source import ImageSource, digest_of
@@ -78,13 +78,13 @@ def fit(
     """Train ``family`` in place; at the end its ``sampled()`` part holds the averaged weights and it is in
     evaluation mode. With ``run``, the fit keeps its state there and goes on from it.
 
-    Raises ``CorpusError`` for a source that does not fit, for a ``run`` that belongs to another fit and for
+    Raises ``LabError`` for a source that does not fit, for a ``run`` that belongs to another fit and for
     a missing device; ``FitFailed`` when a loss is no number any more or the device's memory is full. SIGINT
     and SIGTERM are answered after a checkpoint, by whoever answered them before.
     """
     family.accept(source)
     if seed < 0:
-        raise CorpusError("a seed is a number from 0")
+        raise OptionRefused("a seed is a number from 0")
     place = open_device(device)
     precision = precision or fastest_precision(place)
     if run is not None:

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
 from detector.core.average import Average
-from detector.core.errors import CorpusError, NotApplicable
+from detector.core.errors import CorpusError, NotApplicable, OptionRefused
 from detector.generators.blocks import Enlarge, adam, pyramid
 from detector.generators.family import Family, Optimisers
 from detector.generators.losses import feature_matching, minimax_discriminator, realness
@@ -67,9 +67,9 @@ class SemiSpec(Spec):
     def __post_init__(self) -> None:
         super(SemiSpec, self).__post_init__()
         if self.ema or not 0 < self.mean_decay < 1:
-            raise CorpusError(f"{self.family} averages its networks itself: ema is 0, mean_decay in 0..1")
+            raise OptionRefused(f"{self.family} averages its networks itself: ema is 0, mean_decay in 0..1")
         if self.classes < 2 or min(self.labelled, self.generated) < 2 or self.adversarial < 0:
-            raise CorpusError(f"{self.family} needs two classes and two pictures of every kind per step")
+            raise OptionRefused(f"{self.family} needs two classes and two pictures of every kind per step")
 
 
 class Classifier(nn.Module):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.core.files import write_whole
 from detector.core.metrics import Estimate, proportion
 from detector.data.splits import Split
@@ -75,7 +75,7 @@ def semi_run(
     report: Report = silent,
 ) -> SemiResult:
     """Fit and test once for each of the seeds ``seed`` .. ``seed + draws - 1``, or go on with what ``run``
-    holds. Raises ``CorpusError`` and ``FitFailed``."""
+    holds. Raises ``LabError`` and ``FitFailed``."""
     spec = SemiSpec()
     train = open_named("mnist", spec.side, split=Split.TRAIN, corpus=corpus)
     test = open_named("mnist", spec.side, split=Split.TEST, corpus=corpus)
@@ -85,7 +85,7 @@ def semi_run(
         family, draw = _one_draw(spec, source, test, run / f"draw-{number}", budget, number, device, report)
         done.append(draw)
     if family is None:
-        raise CorpusError("a run has at least one draw of labels")
+        raise OptionRefused("a run has at least one draw of labels")
     result = SemiResult(
         labels=labels, trained=len(train.images), draws=tuple(done), mean=mean_error(done)
     )  # fmt: skip
@@ -100,7 +100,7 @@ def fit_semi(
     spec: SemiSpec, source: ImageSource, budget: Budget, *, seed: int, run: Path | None = None,
     device: str = "cpu", report: Callable[[Semi, Progress], None] = lambda _family, _progress: None,
 ) -> tuple[Semi, FitResult]:  # fmt: skip
-    """A family with initial weights by ``seed``, fitted. Raises ``CorpusError`` and ``FitFailed``."""
+    """A family with initial weights by ``seed``, fitted. Raises ``LabError`` and ``FitFailed``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         family = Semi(spec)
@@ -158,11 +158,11 @@ class _Watch:
 
 def mean_error(draws: Sequence[Draw], *, rounds: int = _ROUNDS) -> Estimate:
     """Mean over draws of labels. The interval is by resampling draws and test pictures together, because all
-    draws meet the same pictures; with one draw it covers the pictures only. Raises ``CorpusError`` for draws
+    draws meet the same pictures; with one draw it covers the pictures only. Raises ``LabError`` for draws
     that were tested on different numbers of pictures."""
     tested = {d.tested for d in draws}
     if len(tested) != 1:
-        raise CorpusError("a mean needs draws that were tested on the same pictures")
+        raise OptionRefused("a mean needs draws that were tested on the same pictures")
     n = tested.pop()
     wrong = np.zeros((len(draws), n))
     for row, draw in zip(wrong, draws, strict=True):

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CorpusError
+from detector.core.errors import TooFewPictures
 from detector.core.metrics import Array
 from detector.generators.source import ImageSource
 from detector.zoo.judging.features import pixel_extractor
@@ -24,11 +24,13 @@ _ROUNDS = 50
 
 def clustered(source: ImageSource, classes: int, *, seed: int) -> ImageSource:
     """The source with labels 0 to ``classes - 1``; a source with labels stays as it is. Raises
-    ``CorpusError`` for fewer pictures than classes."""
+    ``TooFewPictures`` for fewer pictures than classes."""
     if source.labels is not None:
         return source
     if len(source.images) < classes:
-        raise CorpusError(f"{source.name} has {len(source.images)} pictures; {classes} groups need as many")
+        raise TooFewPictures(
+            f"{source.name} has {len(source.images)} pictures; {classes} groups need as many"
+        )
     features = pixel_extractor().of(source.images, lambda _done, _total: None)
     labels = kmeans(features, classes, np.random.default_rng([seed, 11]))
     names = tuple(f"group {n}" for n in range(classes))

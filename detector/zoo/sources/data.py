@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.core.errors import CorpusError, LabError
+from detector.core.errors import CorpusError, LabError, TooFewPictures
 from detector.core.files import TORN_ARCHIVE
 from detector.data.splits import Split
 from detector.generators.source import ImageSource, chosen_of, joined, keep_labels, unpaired
@@ -47,7 +47,7 @@ def open_source(
     report: Report = silent,
 ) -> ImageSource:
     """Pictures of a named set (below ``corpus``, or below the folder itself) or tiles of a folder of photos.
-    ``seed`` decides the tiles. Raises ``CorpusError``."""
+    ``seed`` decides the tiles. Raises ``LabError``."""
     if str(data) in NAMED:
         return open_named(str(data), side, split=split, corpus=corpus)
     return tiles_of(index_photos(Path(data), report=report), side, seed=seed, split=split, report=report)
@@ -66,7 +66,7 @@ def train_source(
 ) -> ImageSource:
     """The pictures to fit on; where a family learns ``classes`` and nobody named any, groups of like
     pictures stand for them, and of two sources each is a class. ``tiles``: those of the training photos,
-    where they were cut before. Raises ``CorpusError``."""
+    where they were cut before. Raises ``LabError``."""
     if (other := data.second()) is not None:
         first = replace(data, other=None)
         a = train_source(first, index, side, classes=0, seed=seed, report=report, tiles=tiles)
@@ -83,7 +83,7 @@ def held_out_source(
     data: Data, index: PhotoIndex | None, side: int, *, seed: int, report: Report
 ) -> ImageSource:
     """Real pictures that no generator was fitted on: the published test part, or the calibration and test
-    photos of a folder; of both sources where there are two. Raises ``CorpusError`` when there are none."""
+    photos of a folder; of both sources where there are two. Raises ``LabError`` when there are none."""
     if (other := data.second()) is not None:
         a = held_out_source(replace(data, other=None), index, side, seed=seed, report=report)
         return unpaired(a, held_out_source(other, other.index(report), side, seed=seed, report=report))
@@ -102,7 +102,7 @@ def given_pictures(
 ) -> ImageSource:
     """At most ``count`` pictures, chosen by ``seed``, in their order: the published test part of a named set,
     tiles of the photos of ``splits``, or the array ``images`` of an ``.npz`` as it is. ``groups`` numbers the
-    photo that a tile was cut from. Raises ``CorpusError``."""
+    photo that a tile was cut from. Raises ``LabError``."""
     source = _opened(data, side, splits, seed, report)
     chosen = np.sort(np.random.default_rng([seed, 13]).permutation(len(source.images))[:count])
     return chosen_of(source, chosen)
@@ -121,7 +121,7 @@ def _opened(data: Data, side: int, splits: Sequence[Split], seed: int, report: R
 def _tiles(
     index: PhotoIndex, side: int, splits: Sequence[Split], seed: int, report: Report, otherwise: str
 ) -> list[ImageSource]:
-    """Tiles of each split that has any. Raises ``CorpusError`` with ``otherwise`` when none has."""
+    """Tiles of each split that has any. Raises ``TooFewPictures`` with ``otherwise`` when none has."""
     found, reason = [], ""
     for split in splits:
         try:
@@ -129,7 +129,7 @@ def _tiles(
         except LabError as e:
             reason = e.detail
     if not found:
-        raise CorpusError(f"{otherwise}: {reason}")
+        raise TooFewPictures(f"{otherwise}: {reason}")
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CorpusError, NotApplicable, PixelsUnreadable
+from detector.core.errors import CorpusError, FileFailed, NotApplicable, OptionRefused, PixelsUnreadable
 from detector.core.files import TORN_ARCHIVE
 from detector.data.splits import Split
 from detector.generators.source import ImageSource, digested
@@ -21,14 +21,14 @@ _CIFAR_COLUMNS = {"split", "file", "index", "label", "class"}
 
 def open_named(name: str, side: int, *, split: Split, corpus: Path | None) -> ImageSource:
     """CIFAR-10 or MNIST as their publishers divided them: there is no calibration part. Raises
-    ``CorpusError``."""
+    ``LabError``."""
     if corpus is None:
-        raise CorpusError(f"{name} lies in a corpus folder; name it with --corpus or ASSAY_DATA")
+        raise OptionRefused(f"{name} lies in a corpus folder; name it with --corpus or ASSAY_DATA")
     if split is Split.CALIBRATION:
-        raise CorpusError(f"{name} was published with a training and a test part only")
+        raise OptionRefused(f"{name} was published with a training and a test part only")
     folder = next((f for f in (corpus / "train" / name, corpus / name) if f.is_dir()), None)
     if folder is None:
-        raise CorpusError(f"{corpus} holds no folder {name} or train/{name}")
+        raise FileFailed(f"{corpus} holds no folder {name} or train/{name}")
     images, labels, names = (_cifar10 if name == "cifar10" else _mnist)(folder, split.value)
     return digested(
         ImageSource(
@@ -44,7 +44,7 @@ def _cifar10(folder: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.in
         with (folder / "labels.csv").open(newline="", encoding="utf-8") as f:
             table = list(csv.DictReader(f))
     except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise CorpusError(f"{folder.name}/labels.csv cannot be read") from e
+        raise FileFailed(f"{folder.name}/labels.csv cannot be read") from e
     if not table or not set(table[0]) >= _CIFAR_COLUMNS:
         raise CorpusError(f"{folder.name}/labels.csv lacks columns")
     try:
@@ -70,7 +70,7 @@ def _mosaic(path: Path) -> NDArray[np.uint8]:
     try:
         pixels = decode(path.read_bytes(), "image/webp")
     except OSError as e:
-        raise CorpusError(f"{path.name} cannot be read: {e.strerror}") from e
+        raise FileFailed(f"{path.name} cannot be read: {e.strerror}") from e
     except (NotApplicable, PixelsUnreadable) as e:
         raise CorpusError(f"{path.name} cannot be decoded: {e.detail}") from e
     if pixels.shape != (_MOSAIC_ROWS * s, _MOSAIC_COLUMNS * s, 3):
@@ -81,7 +81,7 @@ def _mosaic(path: Path) -> NDArray[np.uint8]:
 def _mnist(folder: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
     path = next(iter(sorted(folder.glob("*.npz"))), None)
     if path is None:
-        raise CorpusError(f"{folder.name} holds no .npz file")
+        raise FileFailed(f"{folder.name} holds no .npz file")
     try:
         with path.open("rb") as f, np.load(f, allow_pickle=False) as stored:
             images, labels = stored[f"x_{split}"], stored[f"y_{split}"].astype(np.int64)
@@ -105,7 +105,7 @@ def _resized(name: str, images: NDArray[np.uint8], side: int) -> NDArray[np.uint
     if own == _MNIST_SIDE and side == _CIFAR_SIDE:
         return np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
     if not 1 <= side < own:
-        raise CorpusError(f"{name} has pictures of {own} pixels; a side of {side} would enlarge them")
+        raise OptionRefused(f"{name} has pictures of {own} pixels; a side of {side} would enlarge them")
     cv2 = open_cv2()
     small = [cv2.resize(i, (side, side), interpolation=cv2.INTER_AREA) for i in images]
     return np.stack(small).reshape(len(images), side, side, images.shape[3])

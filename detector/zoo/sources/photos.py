@@ -18,7 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CorpusError, LabError, NotApplicable, PixelsUnreadable
+from detector.core.errors import (
+    CorpusError,
+    FileFailed,
+    LabError,
+    NotApplicable,
+    PixelsUnreadable,
+    TooFewPictures,
+)
 from detector.data.splits import Split, split_units
 from detector.generators.source import ImageSource, digested
 from detector.pixels.decode import Pixels, decode, open_cv2
@@ -71,10 +78,10 @@ class PhotoIndex:
 
 
 def index_photos(folder: Path, *, report: Report = silent) -> PhotoIndex:
-    """Read every photo once: digest, whether it decodes, near copies, split. Raises ``CorpusError`` for a
+    """Read every photo once: digest, whether it decodes, near copies, split. Raises ``LabError`` for a
     folder that cannot be read or holds no usable photo."""
     if not folder.is_dir():
-        raise CorpusError(f"{folder} is no folder; name cifar10, mnist or a folder of photos")
+        raise FileFailed(f"{folder} is no folder; name cifar10, mnist or a folder of photos")
     paths, skipped = _named_as_photos(folder)
     found: dict[str, tuple[str, str, NDArray[np.bool_]]] = {}
     for n, path in enumerate(paths):
@@ -89,10 +96,10 @@ def index_photos(folder: Path, *, report: Report = silent) -> PhotoIndex:
             found.setdefault(sha256, (name, kind, bits))
         report("reading photos", n + 1, len(paths))
     if not paths:
-        raise CorpusError(f"{folder} holds no JPEG, PNG or WebP photo; name a folder of photos")
+        raise TooFewPictures(f"{folder} holds no JPEG, PNG or WebP photo; name a folder of photos")
     if not found:
         first = skipped[0]
-        raise CorpusError(
+        raise TooFewPictures(
             f"none of the {len(paths)} files in {folder} that are named as photos can be read ({first.path}: "
             f"{first.reason}); JPEG, PNG or WebP photos are needed"
         )
@@ -108,7 +115,7 @@ def index_photos(folder: Path, *, report: Report = silent) -> PhotoIndex:
 
 def _named_as_photos(folder: Path) -> tuple[list[Path], list[Skipped]]:
     """Files in the order of their paths, and what below the folder may not be looked into. Raises
-    ``CorpusError`` when that is the folder itself."""
+    ``FileFailed`` when that is the folder itself."""
     found: list[Path] = []
     closed: list[OSError] = []
     for place, _, names in os.walk(folder, onerror=closed.append):
@@ -121,7 +128,7 @@ def _named_as_photos(folder: Path) -> tuple[list[Path], list[Skipped]]:
     for error in closed:
         reason = f"cannot be read: {error.strerror}"
         if Path(error.filename) == folder:
-            raise CorpusError(f"{folder} {reason}") from error
+            raise FileFailed(f"{folder} {reason}") from error
         skipped.append(Skipped(path=Path(error.filename).relative_to(folder).as_posix(), reason=reason))
     return sorted(found), skipped
 
@@ -137,7 +144,7 @@ def _read(path: Path) -> tuple[bytes, str]:
     try:
         data = path.read_bytes()
     except OSError as e:
-        raise CorpusError(f"cannot be read: {e.strerror}") from e
+        raise FileFailed(f"cannot be read: {e.strerror}") from e
     if data.startswith(b"\xff\xd8\xff"):
         return data, "image/jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -181,7 +188,7 @@ def tiles_of(
     index: PhotoIndex, side: int, *, seed: int, split: Split, report: Report = silent
 ) -> ImageSource:
     """Tiles of the photos of one split; ``groups`` numbers the photo, near copies as one. Photos that are too
-    small or flat give none. Raises ``CorpusError`` when nothing is left."""
+    small or flat give none. Raises ``TooFewPictures`` when nothing is left."""
     photos = index.of(split)
     units = {unit: n for n, unit in enumerate(dict.fromkeys(p.unit for p in photos))}
     images, groups = [], []
@@ -194,7 +201,7 @@ def tiles_of(
         groups += [units[photo.unit]] * len(tiles)
         report(f"cutting {split.value} tiles", n + 1, len(photos))
     if not images:
-        raise CorpusError(
+        raise TooFewPictures(
             f"the {split.value} part of {index.folder.name} has {len(photos)} photos and no tile of {side} "
             "pixels; add photos that are larger or not flat"
         )
@@ -203,12 +210,12 @@ def tiles_of(
 
 
 def read_photo(folder: Path, photo: Photo) -> Pixels:
-    """The pixels of a photo of an index. Raises ``CorpusError`` when its file is no longer the one that was
+    """The pixels of a photo of an index. Raises ``LabError`` when its file is no longer the one that was
     indexed."""
     try:
         data = (folder / photo.path).read_bytes()
     except OSError as e:
-        raise CorpusError(f"{photo.path} cannot be read: {e.strerror}") from e
+        raise FileFailed(f"{photo.path} cannot be read: {e.strerror}") from e
     if hashlib.sha256(data).hexdigest() != photo.sha256:
         raise CorpusError(f"{photo.path} has changed since it was indexed")
     return decode(data, photo.media_type)

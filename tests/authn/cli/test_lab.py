@@ -18,7 +18,14 @@ from PIL import Image
 
 from authn.cli import cli
 from authn.core.errors import BadRequest
-from detector.core.errors import CorpusError, DetectorError, ModelUnavailable
+from detector.core.errors import (
+    DetectorError,
+    FileFailed,
+    FolderTaken,
+    ModelUnavailable,
+    OptionRefused,
+    TooFewPictures,
+)
 from detector.data.splits import Split
 from detector.generators.source import pixels_digest
 from detector.zoo.sources.data import open_source
@@ -71,7 +78,7 @@ def test_a_setting_of_the_family_is_in_the_card_and_a_fit_with_another_one_is_re
     spec = json.loads((tmp_path / "r" / "card.json").read_text())["spec"]
     assert (spec["upsampler"], spec["adversarial"], spec["width"]) == ("transposed", 0.5, 8)
     other = assay("fit", "recon", *given)
-    assert isinstance(other.exception, CorpusError)
+    assert isinstance(other.exception, FolderTaken)
     assert "begun with another" in other.exception.detail
 
 
@@ -158,14 +165,14 @@ def test_every_family_has_a_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        (["fit", "vae", "--data", "cifar10", "--out", "x"], CorpusError, "--corpus"),
-        (["fit", "vae", "--data", "nowhere", "--out", "x"], CorpusError, "no folder"),
+        (["fit", "vae", "--data", "cifar10", "--out", "x"], OptionRefused, "--corpus"),
+        (["fit", "vae", "--data", "nowhere", "--out", "x"], FileFailed, "no folder"),
         (["fit", "nobody", "--data", "PHOTOS", "--out", "x"], ModelUnavailable, "no family"),
         (["sample", "nowhere", "--out", "x.npz"], ModelUnavailable, "no generator"),
         (["quality", "nowhere", "--data", "PHOTOS"], ModelUnavailable, "no generator"),
         (["export", "nowhere", "--to", "x"], ModelUnavailable, "no generator"),
-        (["auto", "--data", "nowhere", "--out", "x"], CorpusError, "no folder"),
-        (["auto", "--data", ".", "--out", "x"], CorpusError, "no JPEG, PNG or WebP"),
+        (["auto", "--data", "nowhere", "--out", "x"], FileFailed, "no folder"),
+        (["auto", "--data", ".", "--out", "x"], TooFewPictures, "no JPEG, PNG or WebP"),
     ],
     ids=lambda v: "-".join(v[:2]) if isinstance(v, list) else "",
 )

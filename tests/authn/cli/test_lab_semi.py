@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 
 
 def semi(corpus: Path, run: Path, *more: object) -> Result:
@@ -44,6 +44,6 @@ def test_every_draw_is_a_row_and_the_mean_is_last(corpus: Path, tmp_path: Path) 
 
 def test_labels_that_cannot_be_had_are_one_sentence(corpus: Path, tmp_path: Path) -> None:
     found = semi(corpus, tmp_path / "run", "--labels", 25)
-    assert isinstance(found.exception, CorpusError)
+    assert isinstance(found.exception, OptionRefused)
     assert "25 labels do not divide evenly" in found.exception.detail
     assert not (tmp_path / "run").exists()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from detector.core.errors import CorpusError, NotApplicable
+from detector.core.errors import CorpusError, NotApplicable, OptionRefused
 from detector.generators import make_family
 from detector.generators.blocks import pyramid
 from detector.generators.families.biggan import Discriminator, non_orthogonality
@@ -131,7 +131,7 @@ def test_a_side_is_a_small_grid_doubled(side, smallest, expected):
 
 @pytest.mark.parametrize("side", [4, 7, 9, 30, 2], ids=str)
 def test_a_side_that_no_doubling_reaches_is_refused(side):
-    with pytest.raises(CorpusError, match="cannot be reached"):
+    with pytest.raises(OptionRefused, match="cannot be reached"):
         pyramid(side)
 
 
@@ -250,9 +250,9 @@ def test_unpaired_translation_moves_pictures_to_the_other_source_and_back():
 def test_two_sources_of_different_shape_are_not_translated():
     with pytest.raises(CorpusError, match="different shapes"):
         unpaired(learned(8), learned(8, channels=1))
-    with pytest.raises(CorpusError, match="two classes"):
+    with pytest.raises(OptionRefused, match="two classes"):
         make_family("cyclegan", mode="translate")
-    with pytest.raises(CorpusError, match="reconstruct or translate"):
+    with pytest.raises(OptionRefused, match="reconstruct or translate"):
         make_family("cyclegan", mode="paint")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.generators.families.recon import Recon
 from detector.generators.family import Aligned
 from detector.generators.spec import ReconSpec
@@ -94,5 +94,5 @@ def test_the_same_seed_gives_the_same_bytes():
 
 @pytest.mark.parametrize("wrong", [{"factor": 3}, {"factor": 8, "side": 12}, {"levels": 1}], ids=str)
 def test_settings_that_cannot_be_are_refused(wrong):
-    with pytest.raises(CorpusError):
+    with pytest.raises(OptionRefused):
         replace(SMALL, **wrong)

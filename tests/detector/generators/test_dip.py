@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.generators.families.dip import Dip
 from detector.generators.spec import DipSpec
 from tests.detector.generators.made import sixteen, train
@@ -70,5 +70,5 @@ def test_every_way_of_enlarging_gives_the_asked_size(upsampler):
 
 
 def test_no_iteration_is_refused():
-    with pytest.raises(CorpusError):
+    with pytest.raises(OptionRefused):
         replace(SMALL, iterations=0)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import CorpusError, FileFailed, ModelUnavailable, NotApplicable
+from detector.core.errors import FileFailed, ModelUnavailable, NotApplicable, OptionRefused
 from detector.generators import FAMILIES, family_row, make_family
 from detector.generators.family import Aligned, Family, Likelihood
 from detector.generators.source import ImageSource
@@ -188,19 +188,19 @@ def test_a_generator_that_cannot_be_written_is_one_sentence(tmp_path):
     ids=["none", "seed", "too few labels", "no such class"],
 )
 def test_a_question_that_makes_no_sense_is_one_sentence(ask, said):
-    with pytest.raises(CorpusError, match=said):
+    with pytest.raises(OptionRefused, match=said):
         ask(Fitted(small("biggan")))
 
 
 def test_a_family_without_classes_is_not_asked_for_one():
-    with pytest.raises(CorpusError, match="knows no classes"):
+    with pytest.raises(OptionRefused, match="knows no classes"):
         Fitted(small("dcgan")).sample(1, 0, np.array([0]))
 
 
 def test_an_unknown_family_or_setting_is_one_sentence():
     with pytest.raises(ModelUnavailable, match="there is no family 'stylegan'"):
         make_family("stylegan")
-    with pytest.raises(CorpusError, match="has no setting depth"):
+    with pytest.raises(OptionRefused, match="has no setting depth"):
         make_family("dcgan", depth=3)
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from detector.core.average import Average
-from detector.core.errors import CorpusError, FitFailed
+from detector.core.errors import FileDamaged, FitFailed, FolderTaken, LabError, OptionRefused
 from detector.generators import make_family
 from detector.generators.family import Family
 from detector.generators.source import ImageSource
@@ -133,11 +133,11 @@ def test_after_a_signal_the_one_who_listened_before_is_told(tmp_path):
 
 def test_a_run_of_another_seed_source_or_family_is_refused(tmp_path):
     fitted(tmp_path, Budget(steps=1))
-    with pytest.raises(CorpusError, match="another family, seed or source"):
+    with pytest.raises(FolderTaken, match="another family, seed or source"):
         fitted(tmp_path, seed=1)
-    with pytest.raises(CorpusError, match="another family, seed or source"):
+    with pytest.raises(FolderTaken, match="another family, seed or source"):
         fit(small(), source(seed=9), STEPS, seed=0, run=tmp_path)
-    with pytest.raises(CorpusError, match="another family, seed or source"):
+    with pytest.raises(FolderTaken, match="another family, seed or source"):
         fit(make_family("gan", side=8, width=9), source(), STEPS, seed=0, run=tmp_path)
 
 
@@ -145,7 +145,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
     fitted(tmp_path, Budget(steps=1))
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(CorpusError, match="cannot be used"):
+    with pytest.raises(FileDamaged, match="cannot be used"):
         fitted(tmp_path)
 
 
@@ -177,13 +177,13 @@ def test_a_budget_in_cpu_seconds_ends_the_fit():
     ids=["no budget", "empty budget", "wrong side", "negative seed", "unknown device", "no labels"],
 )
 def test_what_cannot_be_is_one_sentence(make, said):
-    with pytest.raises(CorpusError, match=said):
+    with pytest.raises(LabError, match=said):
         make()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_missing_device_is_one_sentence():
-    with pytest.raises(CorpusError, match="no CUDA device"):
+    with pytest.raises(OptionRefused, match="no CUDA device"):
         fit(small(), source(), STEPS, seed=0, device="cuda")
 
 

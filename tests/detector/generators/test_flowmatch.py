@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.generators.families.flowmatch import Flowmatch
 from detector.generators.spec import FlowmatchSpec
 from tests.detector.generators.made import sixteen, train
@@ -100,5 +100,5 @@ def test_it_draws_at_every_size(side, channels, patch):
 
 @pytest.mark.parametrize("wrong", [{"patch": 3}, {"width": 20}, {"evaluations": 1}], ids=str)
 def test_settings_that_cannot_be_are_refused(wrong):
-    with pytest.raises(CorpusError):
+    with pytest.raises(OptionRefused):
         replace(SMALL, **wrong)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import CorpusError
+from detector.core.errors import OptionRefused
 from detector.generators.families.pixelcnn import Pixelcnn, PixelNet
 from detector.generators.spec import Spec
 from tests.detector.generators.made import sixteen, train
@@ -80,5 +80,5 @@ def test_the_same_seed_gives_the_same_bytes():
 
 
 def test_colour_is_refused():
-    with pytest.raises(CorpusError, match="grey"):
+    with pytest.raises(OptionRefused, match="grey"):
         Pixelcnn(Spec(family="pixelcnn", channels=3))

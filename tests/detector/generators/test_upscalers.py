@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, FileDamaged, FileFailed
 from detector.generators.aligned.upscalers import MAX_INPUT_PIXELS, open_upscaler
 from tests.detector.made import photo_like
 
@@ -82,7 +82,7 @@ def test_the_digest_covers_both_files(tmp_path):
 def test_a_missing_file_is_named(tmp_path, suffix):
     network(tmp_path)
     (tmp_path / f"tiny.{suffix}").unlink()
-    with pytest.raises(CorpusError, match=rf"tiny\.{suffix} is missing"):
+    with pytest.raises(FileFailed, match=rf"tiny\.{suffix} is missing"):
         open_upscaler(tmp_path, "tiny")
 
 
@@ -110,20 +110,20 @@ def test_a_missing_file_is_named(tmp_path, suffix):
 )
 def test_files_that_are_not_understood_are_refused(tmp_path, change, said):
     network(tmp_path, param=PARAM.replace(*change))
-    with pytest.raises(CorpusError, match=said):
+    with pytest.raises(FileDamaged, match=said):
         open_upscaler(tmp_path, "tiny")
 
 
 @pytest.mark.parametrize(("cut", "tail"), [(4, b""), (0, b"\0\0\0\0")], ids=["short", "long"])
 def test_weights_must_end_where_the_layers_end(tmp_path, cut, tail):
     network(tmp_path, cut=cut, tail=tail)
-    with pytest.raises(CorpusError, match="weights than layers"):
+    with pytest.raises(FileDamaged, match="weights than layers"):
         open_upscaler(tmp_path, "tiny")
 
 
 def test_a_weight_that_is_no_number_is_refused(tmp_path):
     network(tmp_path, cut=4, tail=struct.pack("<f", float("nan")))
-    with pytest.raises(CorpusError, match="no number"):
+    with pytest.raises(FileDamaged, match="no number"):
         open_upscaler(tmp_path, "tiny")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.core.errors import CorpusError
+from detector.core.errors import TooFewPictures
 from detector.generators.source import ImageSource
 from detector.zoo.sources.clusters import clustered, kmeans
 
@@ -54,5 +54,5 @@ def test_no_point_lies_nearer_to_the_centre_of_another_group() -> None:
 
 
 def test_fewer_pictures_than_groups_are_refused() -> None:
-    with pytest.raises(CorpusError, match="need as many"):
+    with pytest.raises(TooFewPictures, match="need as many"):
         clustered(ImageSource(name="made", images=colours(3)[0]), 4, seed=0)

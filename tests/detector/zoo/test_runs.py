@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector.core.errors import CorpusError, FileFailed, ModelUnavailable
+from detector.core.errors import CorpusError, FileFailed, FolderTaken, ModelUnavailable, OptionRefused
 from detector.data.splits import Split
 from detector.generators.source import ImageSource, pixels_digest
 from detector.zoo.export import MANIFEST, export_pictures, save_pictures
@@ -152,7 +152,7 @@ def test_exported_pictures_are_the_pictures_and_their_names_and_digests_are_stab
 
 def test_an_export_never_mixes_with_what_is_there(tmp_path: Path) -> None:
     export_pictures(some(2, 0), tmp_path / "a", about={})
-    with pytest.raises(CorpusError, match="exists"):
+    with pytest.raises(FolderTaken, match="exists"):
         export_pictures(some(2, 1), tmp_path / "a", about={})
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -202,7 +202,7 @@ def test_a_torn_log_is_read_up_to_the_tear(tmp_path):
 
 
 def test_more_pictures_than_fit_into_memory_are_refused_before_they_are_drawn(run):
-    with pytest.raises(CorpusError, match="draw fewer"):
+    with pytest.raises(OptionRefused, match="draw fewer"):
         open_family(run).sample(10**9, 0)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from detector.core.average import Average
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, FolderTaken, OptionRefused
 from detector.data.splits import Split
 from detector.generators import losses
 from detector.generators.source import ImageSource, few_labels
@@ -60,7 +60,7 @@ def test_equally_many_labels_of_each_class_are_left_and_a_seed_decides_which() -
 
 @pytest.mark.parametrize("count", [0, 10, 63], ids=["none", "uneven", "more than there are"])
 def test_labels_that_cannot_be_divided_evenly_are_refused(count: int) -> None:
-    with pytest.raises(CorpusError, match="do not divide evenly"):
+    with pytest.raises(OptionRefused, match="do not divide evenly"):
         few_labels(bars(), count, seed=0)
 
 
@@ -130,7 +130,7 @@ def test_a_fit_that_goes_on_comes_to_the_same_bytes(tmp_path: Path, monkeypatch:
 
 def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
     fit_semi(TINY, few_labels(bars(), 6, seed=0), Budget(steps=1), seed=0, run=tmp_path)
-    with pytest.raises(CorpusError, match="another family, seed or source"):
+    with pytest.raises(FolderTaken, match="another family, seed or source"):
         fit_semi(TINY, few_labels(bars(), 6, seed=1), Budget(steps=1), seed=0, run=tmp_path)
 
 
@@ -174,7 +174,7 @@ def test_the_mean_error_is_over_draws_and_its_interval_grows_with_their_differen
     unlike = mean_error([draw(n, *range(20 * n), tested=400) for n in (0, 0, 2, 2)])
     assert alike.value == unlike.value
     assert unlike.high - unlike.low > 1.5 * (alike.high - alike.low)
-    with pytest.raises(CorpusError, match="same pictures"):
+    with pytest.raises(OptionRefused, match="same pictures"):
         mean_error([draw(0), draw(1, tested=5)])
 
 

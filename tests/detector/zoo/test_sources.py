@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, FileFailed, LabError, TooFewPictures
 from detector.data.splits import Split
 from detector.zoo.sources.data import open_source
 from detector.zoo.sources.named import open_named
@@ -77,7 +77,7 @@ def test_digits_come_from_their_file_framed_or_shrunk(tmp_path: Path, side: int)
 
 def test_named_sets_say_what_is_missing(tmp_path: Path) -> None:
     def refused(name: str, side: int = 32, split: Split = Split.TRAIN, corpus: Path | None = tmp_path) -> str:
-        with pytest.raises(CorpusError) as e:
+        with pytest.raises(LabError) as e:
             open_named(name, side, split=split, corpus=corpus)
         return e.value.detail
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason(folder: Path) -> None:
 
 def test_a_folder_without_photos_is_one_sentence(tmp_path: Path) -> None:
     for path, says in ((tmp_path, "no JPEG, PNG or WebP"), (tmp_path / "gone", "is no folder")):
-        with pytest.raises(CorpusError, match=says):
+        with pytest.raises(LabError, match=says):
             open_source(path, 16, seed=0, split=Split.TRAIN)
 
 
@@ -166,7 +166,7 @@ def test_photos_that_are_flat_or_small_leave_nothing_and_the_error_says_so(tmp_p
     (tmp_path / "flat.png").write_bytes(encoded(np.full((96, 96, 3), 90, np.uint8), "PNG"))
     (tmp_path / "small.png").write_bytes(encoded(photo_like(24, 24), "PNG"))
     for split in Split:
-        with pytest.raises(CorpusError, match="no tile of 16"):
+        with pytest.raises(TooFewPictures, match="no tile of 16"):
             open_source(tmp_path, 16, seed=0, split=split)
 
 
@@ -216,5 +216,5 @@ def test_a_subfolder_that_may_not_be_read_is_listed_and_not_passed_over(tmp_path
     monkeypatch.setattr(os, "scandir", closed)
     index = index_photos(tmp_path)
     assert [(s.path, s.reason) for s in index.skipped] == [("private", "cannot be read: Permission denied")]
-    with pytest.raises(CorpusError, match="private cannot be read: Permission denied"):
+    with pytest.raises(FileFailed, match="private cannot be read: Permission denied"):
         index_photos(tmp_path / "private")

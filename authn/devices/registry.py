@@ -7,7 +7,6 @@ Decides which enrolments and revocations are possible. Leaves proof of possessio
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, Engine, Select, insert, or_, select, update
 
 from authn.core.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
+from authn.core.names import parse_name
 from authn.devices import DeviceRecord, RevokedCertificate
 from authn.devices.attestation.attested import Attested
 from authn.store.captures import repeated_counters
@@ -29,8 +29,6 @@ from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.records import certificate_issued, revoked
 from authn.tlog.log.queue import enqueue
 
-# It is also a folder's name on the device and the common name of the certificate (at most 64, RFC 5280).
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_REASON_CHARACTERS = 200
 
 
@@ -68,16 +66,6 @@ class CertificateRecord:
     serial: str
     not_before: datetime
     not_after: datetime
-
-
-def parse_name(name: str) -> str:
-    """Raises ``BadRequest`` for what cannot be a device's name."""
-    if not NAME.fullmatch(name):
-        raise BadRequest(
-            "a device name has 1 to 64 letters, digits, dots, dashes and underscores, "
-            "and starts with a letter or digit"
-        )
-    return name
 
 
 def parse_since(invalid_since: datetime | None, now: datetime) -> datetime:

@@ -8,6 +8,7 @@ ten minutes or than the newest revocation, by one process while the others wait.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -15,7 +16,7 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_, select
 
-from authn.core.errors import NotFound, RegistryError
+from authn.core.errors import NotFound, RegistryError, Unavailable
 from authn.devices import DeviceRecord
 from authn.devices.registry import Registry, parse_reason, parse_since
 from authn.pki.crl import Cause, RevokedEntry, build_crl
@@ -29,17 +30,6 @@ REGENERATE_AFTER = timedelta(minutes=10)
 LIST_LIFETIME = timedelta(hours=24)
 KEPT_LISTS = 2
 PUBLISHING_LOCK = 8319
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revoked:
-    """What was revoked just now; for the transparency log. ``serials``: the certificates that it ends."""
-
-    device_id: str
-    serials: tuple[int, ...]
-    cause: Cause
-    revoked_at: datetime
-    invalid_since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,21 +48,15 @@ class PublishedCrl:
     next_update: datetime
 
 
-def ignore(_: Revoked) -> None:
-    """The hook of a home that has no log."""
-
-
 class Revocations:
     """Revokes devices and certificates, and publishes. Every method raises ``Unavailable`` when the database
-    cannot be used. ``announce`` is called after the commit; the rows of ``revocations`` stay, so that what a
-    crash kept from being announced can be found again."""
+    cannot be used. ``log_queued`` is ``Log.append_queued``, called after the commit: a revocation stands
+    whether or not the log can take it now, and waits in the log's queue until then."""
 
-    def __init__(
-        self, engine: Engine, registry: Registry, announce: Callable[[Revoked], None] = ignore
-    ) -> None:
+    def __init__(self, engine: Engine, registry: Registry, log_queued: Callable[[], int] = lambda: 0) -> None:
         self._engine = engine
         self._registry = registry
-        self._announce = announce
+        self._log_queued = log_queued
 
     def revoke_device(
         self,
@@ -87,16 +71,7 @@ class Revocations:
         device = self._registry.revoke(
             name_or_id, reason=reason, cause=cause, now=now, invalid_since=invalid_since
         )
-        issued = self._registry.certificates_of(device.device_id)
-        self._announce(
-            Revoked(
-                device_id=device.device_id,
-                serials=tuple(int(c.serial, 16) for c in issued),
-                cause=cause,
-                revoked_at=now,
-                invalid_since=device.invalid_since or now,
-            )
-        )
+        self._tell_log()
         return device
 
     def revoke_certificate(
@@ -107,7 +82,7 @@ class Revocations:
         cause: Cause = Cause.UNSPECIFIED,
         now: datetime,
         invalid_since: datetime | None = None,
-    ) -> Revoked:
+    ) -> RevokedEntry:
         """One certificate; the device and its other certificates stay good. Raises ``NotFound`` for one that
         was not issued here, ``BadRequest`` and ``RegistryError`` as ``Registry.revoke``."""
         since, text = parse_since(invalid_since, now), parse_reason(reason)
@@ -125,11 +100,12 @@ class Revocations:
                 device_id, serial=f"{serial:x}", cause=cause.value, revoked_at=now, invalid_since=since
             )
             enqueue(connection, said)
-        done = Revoked(
-            device_id=device_id, serials=(serial,), cause=cause, revoked_at=now, invalid_since=since
-        )
-        self._announce(done)
-        return done
+        self._tell_log()
+        return RevokedEntry(serial=serial, revoked_at=now, invalid_since=since, cause=cause)
+
+    def _tell_log(self) -> None:
+        with suppress(Unavailable):
+            self._log_queued()
 
     def entries(self) -> tuple[RevokedEntry, ...]:
         """Every revoked certificate, expired ones too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from authn.devices import RegistryView
-    from authn.devices.revocation import Revocations, Revoked
+    from authn.devices.revocation import Revocations
     from authn.pki.authority import Authority
     from authn.service.enrolment.challenged import Enrolments
     from authn.service.enrolment.intake import Intake
@@ -107,17 +107,6 @@ def _log_queued(settings: Settings, engine: Engine | None = None) -> int:
         return log.append_queued()
 
 
-def _announcer(log_queued: Callable[[], int]) -> Callable[[Revoked], None]:
-    """A revocation stands whether or not the log can take it now; until then it waits in the queue."""
-    from authn.core.errors import Unavailable
-
-    def announce(_revoked: Revoked) -> None:
-        with suppress(Unavailable):
-            log_queued()
-
-    return announce
-
-
 def open_revocations(settings: Settings) -> Revocations:
     """Revoking and publishing in this home, without the rest of the service. Raises ``Unavailable``."""
     from authn.devices.registry import Registry
@@ -125,7 +114,7 @@ def open_revocations(settings: Settings) -> Revocations:
     from authn.store.engine import open_engine
 
     engine = open_engine(settings.database)
-    return Revocations(engine, Registry(engine), _announcer(partial(_log_queued, settings, engine)))
+    return Revocations(engine, Registry(engine), partial(_log_queued, settings, engine))
 
 
 def check_services(settings: Settings) -> None:
@@ -185,7 +174,7 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
     engine = open_engine(settings.database)
     registry = Registry(engine)
     log = open_transparency_log(settings, engine)
-    revocations = Revocations(engine, registry, _announcer(log.append_queued))
+    revocations = Revocations(engine, registry, log.append_queued)
     verifications = Verifications(engine, settings.report_days)
     intake, enrolments = _enrolments(settings, authority, engine, log.append_queued)
     return Services(

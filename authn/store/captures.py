@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from authn.store.engine import writing
+from authn.store.engine import upsert, writing
 from authn.store.schema import captures
 
 MAX_REPEATED = 1000
@@ -42,15 +41,7 @@ class TakenCaptures:
 
     def remember(self, capture: Capture, fresh_salt: bytes, now: datetime) -> Remembered:
         """The same salt for the same record, whoever asks first: so that it has one leaf, and one place."""
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        row = {
-            "record_sha256": capture.record_sha256,
-            "claim_sha256": capture.claim_sha256,
-            "device_id": capture.device_id,
-            "counter": capture.counter,
-            "salt": fresh_salt,
-            "taken_at": now,
-        }
+        row = {**asdict(capture), "salt": fresh_salt, "taken_at": now}
         same = captures.c.record_sha256 == capture.record_sha256
         others = (
             (captures.c.device_id == capture.device_id)
@@ -59,7 +50,7 @@ class TakenCaptures:
             & captures.c.idx.is_not(None)
         )
         with writing(self._engine) as connection:
-            connection.execute(dialect.insert(captures).values(row).on_conflict_do_nothing())
+            connection.execute(upsert(connection, captures).values(row).on_conflict_do_nothing())
             salt = connection.execute(select(captures.c.salt).where(same)).scalar_one()
             found = select(captures.c.idx).where(others).order_by(captures.c.idx).limit(MAX_REPEATED)
             return Remembered(salt=bytes(salt), others=tuple(connection.execute(found).scalars()))

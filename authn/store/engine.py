@@ -8,13 +8,14 @@ transaction once another process has written. PostgreSQL: its own defaults, whic
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Column, Connection, Engine, Row, Select, Table, create_engine, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -84,6 +85,28 @@ def alone(connection: Connection, number: int) -> None:
     """Until the transaction ends, no other that writes passes the same ``number``; on SQLite none writes."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert that may say what happens ``on_conflict``, which SQL leaves to each database."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def paged(
+    read: Callable[[Select[Any]], Sequence[Row[Any]]],
+    query: Select[Any],
+    key: Column[int],
+    *,
+    after: int = -1,
+    size: int,
+) -> Iterator[Row[Any]]:
+    """The rows of ``query`` behind ``after`` in the order of ``key``, one of its columns, read ``size`` at a
+    time; ends where nothing more is there."""
+    while rows := read(query.where(key > after).order_by(key).limit(size)):
+        yield from rows
+        after = getattr(rows[-1], key.name)
 
 
 def _unusable(e: SQLAlchemyError) -> DatabaseUnusable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, delete, insert, select
@@ -55,17 +55,7 @@ class Verifications:
         )
         with writing(self._engine) as connection:
             connection.execute(delete(verifications).where(verifications.c.expires_at <= now))
-            connection.execute(
-                insert(verifications).values(
-                    id=stored.id,
-                    created_at=stored.created_at,
-                    expires_at=stored.expires_at,
-                    subject_sha256=stored.subject_sha256,
-                    report=stored.report,
-                    preview_jpeg=stored.preview_jpeg,
-                    maps=stored.maps,
-                )
-            )
+            connection.execute(insert(verifications).values(asdict(stored)))
         return stored
 
     def get(self, id_: str, now: datetime) -> StoredVerification:

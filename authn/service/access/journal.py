@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Select, insert, select
+from sqlalchemy import Row as Found
 
 from authn.core.errors import JournalBroken
 from authn.service.access import Principal
-from authn.store.engine import alone, reading, writing
+from authn.store.engine import alone, paged, reading, writing
 from authn.store.schema import access_log
 
 GRANTED = "granted"
@@ -72,17 +73,15 @@ class Journal:
     def verify(self) -> Iterator[Row]:
         """All rows from the first, each checked against those before it. Raises ``JournalBroken``."""
         seq, head = 0, START
-        while page := self._page(seq):
-            for found in page:
-                if found.seq != seq + 1 or found.sha256 != _link(head, found.record):
-                    raise JournalBroken(f"row {found.seq} of the access log does not continue row {seq}")
-                seq, head = found.seq, found.sha256
-                yield Row(seq=seq, decision=_decision(found.record, seq), sha256=head)
+        for found in paged(self._read, select(access_log), access_log.c.seq, after=seq, size=PAGE):
+            if found.seq != seq + 1 or found.sha256 != _link(head, found.record):
+                raise JournalBroken(f"row {found.seq} of the access log does not continue row {seq}")
+            seq, head = found.seq, found.sha256
+            yield Row(seq=seq, decision=_decision(found.record, seq), sha256=head)
 
-    def _page(self, after: int) -> list[Any]:
-        query = select(access_log).where(access_log.c.seq > after).order_by(access_log.c.seq).limit(PAGE)
+    def _read(self, query: Select[Any]) -> Sequence[Found[Any]]:
         with reading(self._engine) as connection:
-            return list(connection.execute(query).all())
+            return connection.execute(query).all()
 
     def _first_of_its_kind(self, route: str, outcome: str, now: datetime) -> bool:
         with self._lock:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, insert, select, update
 
 from authn.core.errors import BadRequest, CredentialsRefused, NotFound
-from authn.devices.registry import parse_name
+from authn.core.names import parse_name
 from authn.service.access import Kind, Principal
 from authn.store.engine import reading, writing
 from authn.store.schema import api_keys

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from authn.core.errors import TooManyRequests
-from authn.store.engine import writing
+from authn.store.engine import upsert, writing
 from authn.store.schema import rate_buckets
 
 PERIOD = timedelta(minutes=1)
@@ -25,12 +24,11 @@ class Rates:
         """One request of this caller. Raises ``TooManyRequests``, and ``Unavailable`` without a database."""
         if not self._per_minute:
             return
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         with writing(self._engine) as connection:
             # A bucket that nobody used for a minute is full, and full is what a new one is too.
             connection.execute(delete(rate_buckets).where(rate_buckets.c.filled_at < now - PERIOD))
             full = {"caller": caller, "tokens": float(self._per_minute), "filled_at": now}
-            connection.execute(dialect.insert(rate_buckets).values(full).on_conflict_do_nothing())
+            connection.execute(upsert(connection, rate_buckets).values(full).on_conflict_do_nothing())
             mine = rate_buckets.c.caller == caller
             row = connection.execute(select(rate_buckets).where(mine).with_for_update()).mappings().one()
             passed = max(timedelta(0), now - row["filled_at"]) / PERIOD

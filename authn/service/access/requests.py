@@ -21,14 +21,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from sqlalchemy import Engine, delete
-from sqlalchemy.dialects import postgresql, sqlite
 
 from authn.core.errors import CredentialsRefused, UnknownDevice
 from authn.devices import DeviceRecord
 from authn.devices.registry import Registry
 from authn.service.access import Kind, Principal
 from authn.service.access.scopes import DEVICE_SCOPES
-from authn.store.engine import writing
+from authn.store.engine import upsert, writing
 from authn.store.schema import request_nonces
 
 ALGORITHM = "ecdsa-p256-sha256"
@@ -97,11 +96,10 @@ class DeviceRequests:
 
     def use(self, device_id: str, nonce: str, now: datetime) -> None:
         """Raises ``CredentialsRefused`` for a nonce that was used, here or in another process."""
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         row = {"device_id": device_id, "nonce": nonce, "expires_at": now + MAX_AGE + 2 * MAX_SKEW}
         with writing(self._engine) as connection:
             connection.execute(delete(request_nonces).where(request_nonces.c.expires_at < now))
-            new = dialect.insert(request_nonces).values(row).on_conflict_do_nothing()
+            new = upsert(connection, request_nonces).values(row).on_conflict_do_nothing()
             if connection.execute(new.returning(request_nonces.c.nonce)).first() is None:
                 raise CredentialsRefused("this request was made before; sign every request anew")
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Column, Connection, Engine, Row, Select, func, select
 
 from authn.core.errors import LogInconsistent, NoteError, NotFound
-from authn.store.engine import reading
+from authn.store.engine import paged, reading
 from authn.store.schema import log_checkpoint, log_entry, log_opening, log_state, log_tile
 from authn.tlog.format.checkpoint import parse as parse_checkpoint
 from authn.tlog.format.entry import leaf_bytes, parse_leaf
@@ -84,12 +84,13 @@ def _grow(connection: Connection, key: Verifier, origin: str) -> tuple[Frontier,
 
 
 def _entries(connection: Connection) -> Iterator[tuple[int, bytes, bytes]]:
-    columns = select(log_entry.c.idx, log_entry.c.leaf_hash, log_entry.c.leaf).order_by(log_entry.c.idx)
-    after = -1
-    while rows := connection.execute(columns.where(log_entry.c.idx > after).limit(PAGE)).all():
-        for index, stored_hash, leaf in rows:
-            yield index, bytes(stored_hash), bytes(leaf)
-        after = rows[-1].idx
+    columns = select(log_entry.c.idx, log_entry.c.leaf_hash, log_entry.c.leaf)
+    for row in _paged(connection, columns, log_entry.c.idx):
+        yield row.idx, bytes(row.leaf_hash), bytes(row.leaf)
+
+
+def _paged(connection: Connection, query: Select[Any], key: Column[int]) -> Iterator[Row[Any]]:
+    return paged(lambda page: connection.execute(page).all(), query, key, size=PAGE)
 
 
 def _checkpoint_at(connection: Connection, frontier: Frontier, key: Verifier, origin: str) -> int:
@@ -145,14 +146,11 @@ class _Tiles:
 
 def _openings(connection: Connection) -> int:
     joined = select(log_opening, log_entry.c.leaf).outerjoin(log_entry, log_entry.c.idx == log_opening.c.idx)
-    count, after = 0, -1
-    while rows := connection.execute(
-        joined.where(log_opening.c.idx > after).order_by(log_opening.c.idx).limit(PAGE)
-    ).all():
-        for row in rows:
-            _ensure(row.leaf is not None, f"a salt for entry {row.idx}, which does not exist")
-            _ensure(_opens(row), f"the salt of entry {row.idx} does not open it")
-        count, after = count + len(rows), rows[-1].idx
+    count = 0
+    for row in _paged(connection, joined, log_opening.c.idx):
+        _ensure(row.leaf is not None, f"a salt for entry {row.idx}, which does not exist")
+        _ensure(_opens(row), f"the salt of entry {row.idx} does not open it")
+        count += 1
     return count
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from authn.core.errors import DatabaseUnusable
+from authn.store.engine import upsert
 from authn.store.schema import (
     log_checkpoint,
     log_entry,
@@ -103,8 +103,7 @@ class SqlTransaction:
 
     def put_tiles(self, tiles: Mapping[tuple[int, int], bytes]) -> None:
         """New tiles, and stored ones that have grown."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(log_tile)
+        statement = upsert(self._connection, log_tile)
         statement = statement.on_conflict_do_update(
             index_elements=["level", "idx"], set_={"hashes": statement.excluded.hashes}
         )

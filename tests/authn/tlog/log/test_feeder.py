@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from werkzeug.serving import make_server
 
 from authn.core.errors import SplitView
 from authn.tlog.format.cosignature import Cosigner
@@ -20,11 +17,12 @@ from authn.tlog.log.feeder import MAX_ANSWER_BYTES, Collected, exchange_capped, 
 from authn.tlog.witness.witness import SIZE, Answer, Witness
 from authn.web.witness import create_witness_app
 from tests.authn.tlog.histories import History
+from tests.doubles.witnesses import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 HISTORY = History(300)
 A, B, C = (
@@ -134,19 +132,6 @@ def test_a_witness_that_names_its_size_with_the_refusal_of_a_root_is_understood_
     with pytest.raises(SplitView, match="another root for 9 entries"):
         collected(9, policy(A), Network(a=same))
     assert collected(0, policy(A), Network(a=Answer(status=409, content_type="", body=""))).cosigned == ()
-
-
-@contextmanager
-def listening(app: WSGIApplication) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_over_http_a_witness_answers_as_it_does_here(witness: Witness) -> None:

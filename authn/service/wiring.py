@@ -5,38 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sqlalchemy import Engine
+
 from authn.core.config import Settings
+from authn.core.errors import LogHalted
 from authn.core.homes import LOG_VKEY
 from authn.core.instants import utc_now
+from authn.devices import RegistryView
+from authn.devices.attestation import NONE
+from authn.devices.ocsp import Responder
+from authn.devices.registry import Registry
+from authn.devices.revocation import Revocations
 from authn.examine.pooling import service_pool
+from authn.pki.authority import Authority, open_authority
+from authn.pki.roots import load_crls, load_roots
+from authn.service.enrolment.challenged import Enrolments
+from authn.service.enrolment.challenges import Challenges
+from authn.service.enrolment.intake import Intake
+from authn.service.enrolment.terms import load_terms
+from authn.service.enrolment.tokens import open_enrolment_token
+from authn.service.examinations import Examinations, WarmExaminer
+from authn.service.services import Services
+from authn.service.start_entries import logs_certificates, queue_news, start_entries
+from authn.store.engine import open_engine
+from authn.store.verifications import Verifications
+from authn.tlog.format.policy import WitnessPolicy, read_policy
+from authn.tlog.log.log import Log, open_log
+from authn.tlog.log.publisher import LOCK_FILE, Publisher
+from signer.core.durable import write_durably
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from authn.devices import RegistryView
-    from authn.devices.revocation import Revocations
-    from authn.pki.authority import Authority
-    from authn.service.enrolment.challenged import Enrolments
-    from authn.service.enrolment.intake import Intake
-    from authn.service.examinations import WarmExaminer
-    from authn.service.services import Services
-    from authn.tlog.format.policy import WitnessPolicy
-    from authn.tlog.log.log import Log
-    from authn.tlog.log.publisher import Publisher
-
-    Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
-
+Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
 LOG_KEY = "log.key.pem"
 
 
 def open_enrolments(settings: Settings) -> Enrolments:
     """Enrolment in this home, without the rest of the service. Raises ``Unavailable``."""
-    from authn.pki.authority import open_authority
-    from authn.store.engine import open_engine
-
     authority, engine = open_authority(settings), open_engine(settings.database)
     return _enrolments(settings, authority, engine, partial(_log_queued, settings))[1]
 
@@ -44,13 +49,6 @@ def open_enrolments(settings: Settings) -> Enrolments:
 def _enrolments(
     settings: Settings, authority: Authority, engine: Engine, log_queued: Callable[[], int]
 ) -> tuple[Intake, Enrolments]:
-    from authn.devices.attestation import NONE
-    from authn.devices.registry import Registry
-    from authn.service.enrolment.challenged import Enrolments
-    from authn.service.enrolment.challenges import Challenges
-    from authn.service.enrolment.intake import Intake
-    from authn.service.enrolment.terms import load_terms
-
     terms = load_terms(settings)
     intake = Intake(
         authority,
@@ -65,10 +63,6 @@ def _enrolments(
 def open_transparency_log(settings: Settings, engine: Engine | None = None) -> Log:
     """This home's log, started if there is none yet; the authority has to be there. Raises ``Unavailable``,
     and as ``authn.tlog.log.log.open_log``."""
-    from authn.store.engine import open_engine
-    from authn.tlog.log.log import open_log
-    from signer.core.durable import write_durably
-
     engine = engine or open_engine(settings.database)
     policy = _witness_policy(settings)
     log = open_log(engine, settings.home / "pki" / LOG_KEY, log_origin(settings), policy)
@@ -79,15 +73,12 @@ def open_transparency_log(settings: Settings, engine: Engine | None = None) -> L
 
 
 def _witness_policy(settings: Settings) -> WitnessPolicy | None:
-    from authn.tlog.format.policy import read_policy
 
     return read_policy(settings.witness_policy[0]) if settings.witness_policy else None
 
 
 def _publisher(settings: Settings, log: Log) -> Publisher | None:
     """Not started; None where there is nobody to ask."""
-    from authn.tlog.log.publisher import LOCK_FILE, Publisher
-
     policy = _witness_policy(settings)
     if policy is None or not any(witness.url for witness in policy.witnesses):
         return None
@@ -109,10 +100,6 @@ def _log_queued(settings: Settings, engine: Engine | None = None) -> int:
 
 def open_revocations(settings: Settings) -> Revocations:
     """Revoking and publishing in this home, without the rest of the service. Raises ``Unavailable``."""
-    from authn.devices.registry import Registry
-    from authn.devices.revocation import Revocations
-    from authn.store.engine import open_engine
-
     engine = open_engine(settings.database)
     return Revocations(engine, Registry(engine), partial(_log_queued, settings, engine))
 
@@ -123,14 +110,6 @@ def check_services(settings: Settings) -> None:
     It starts no process and no thread, so it can run before a fork. Raises ``Unavailable``, ``LogHalted``, or
     ``ModelUnavailable`` for a detector that is not in the registry.
     """
-    from authn.core.errors import LogHalted
-    from authn.pki.authority import open_authority
-    from authn.pki.roots import load_crls, load_roots
-    from authn.service.enrolment.terms import load_terms
-    from authn.service.enrolment.tokens import open_enrolment_token
-    from authn.service.start_entries import queue_news, start_entries
-    from authn.store.engine import open_engine
-    from authn.store.verifications import Verifications
     from detector.forensics.face_files import face_model_files
     from detector.models.registry import model_files
 
@@ -158,18 +137,6 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
 
     Call it after a fork: database connections and examiners must not cross one.
     """
-    from authn.devices.ocsp import Responder
-    from authn.devices.registry import Registry
-    from authn.devices.revocation import Revocations
-    from authn.pki.authority import open_authority
-    from authn.pki.roots import load_roots
-    from authn.service.enrolment.tokens import open_enrolment_token
-    from authn.service.examinations import Examinations
-    from authn.service.services import Services
-    from authn.service.start_entries import logs_certificates
-    from authn.store.engine import open_engine
-    from authn.store.verifications import Verifications
-
     authority = open_authority(settings)
     engine = open_engine(settings.database)
     registry = Registry(engine)

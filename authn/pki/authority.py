@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -27,15 +26,13 @@ from authn.core.errors import FileUnusable, HomeUnfit
 from authn.pki import profile
 from authn.pki.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
 from authn.pki.profile import Issuer, StatusAddresses, status_addresses
+from authn.pki.tsa import TimestampAuthority
 from signer.core.digest import sha256_of
 from signer.core.durable import rename_durably, sync_folder, write_durably, write_new
 from signer.core.errors import SignerError
 from signer.core.locks import lock_file
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
-
-if TYPE_CHECKING:
-    from authn.pki.tsa import TimestampAuthority
 
 DEVICE_ROOT, DEVICE_ISSUING, TSA_ROOT, TSA = "device-root", "device-issuing", "tsa-root", "tsa"
 ROOT_YEARS = 10
@@ -91,8 +88,6 @@ class Authority:
 
     def timestamp_authority(self) -> TimestampAuthority:
         """The RFC 3161 authority on this home's stamping key."""
-        from authn.pki.tsa import TimestampAuthority
-
         return TimestampAuthority(
             self.stamper.certificate,
             self.stamper.key,

@@ -134,9 +134,9 @@ def test_an_unknown_detector_is_a_problem() -> None:
 
 
 def test_a_package_of_the_same_name_elsewhere_is_found_out(tmp_path: Path) -> None:
-    (tmp_path / "detector").mkdir()
+    (tmp_path / "detector" / "core").mkdir(parents=True)
     (tmp_path / "detector" / "__init__.py").write_text("")
-    (tmp_path / "detector" / "errors.py").write_text("class ModelUnavailable(Exception): ...\n")
+    (tmp_path / "detector" / "core" / "errors.py").write_text("class ModelUnavailable(Exception): ...\n")
     (tmp_path / "signer.py").write_text("")
     program = (
         "import sys, importlib; sys.path.insert(0, sys.argv[1]); from authn.doctor import installed;"

@@ -6,8 +6,8 @@
     sign_file(Path("photo.jpg"), device, spool=Spool(Path("home/spool")))
 
 The names in ``__all__`` are the public face, with ``signer.proof`` for what signer and verifier share and
-``signer.core.errors`` for what can go wrong. Each is loaded when it is first asked for: importing this package
-loads neither torch, Flask nor NumPy, nor the C2PA engine.
+``signer.core.errors`` for what can go wrong. Each is loaded when it is first asked for: importing this
+package loads neither torch, Flask nor NumPy, nor the C2PA engine.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from signer.core.errors import KeyUnavailable
 
+__all__ = ["KeyBackend", "create_key", "open_key"]
+
 _BACKENDS = {
     "file": "signer.keys.software",
     "pkcs11": "signer.keys.pkcs11",

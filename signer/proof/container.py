@@ -64,6 +64,7 @@ def in_places(data: bytes, media_type: str) -> Iterator[bytes]:
 
 
 def supports(media_type: str) -> bool:
+    """Whether files of this type are looked through for a manifest store."""
     return media_type in _FINDERS
 
 

@@ -14,11 +14,11 @@ from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, LikelihoodR
 from authn.core.media import Media
 from authn.core.score_map import ScoreMap, Spot
 from detector.core.errors import NotApplicable
+from detector.models import score_map
 from detector.models.card import ModelCard
 from detector.models.inference import open_detector
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from detector.models.score import Answer, Score
-from detector.models.where import Place, Places
 
 VERSION = "1"
 
@@ -41,7 +41,7 @@ class Scorer(Protocol):
 class _Placed(Protocol):
     """A detector whose score is made of places."""
 
-    def where(self, data: bytes, media_type: str) -> Places: ...
+    def score_map(self, data: bytes, media_type: str) -> score_map.ScoreMap: ...
 
 
 class LearnedSource:
@@ -81,7 +81,7 @@ class LearnedSource:
         detector = self._opened()
         if not isinstance(detector, _Placed):
             raise NotApplicable(f"{self._model_id} looks at the picture as a whole, not at places in it")
-        found = detector.where(media.data, media.media_type)
+        found = detector.score_map(media.data, media.media_type)
         return ScoreMap(
             detector=self._model_id,
             model_sha256=detector.card.weights_sha256,
@@ -119,7 +119,7 @@ class SemanticSource(LearnedSource):
         return open_semantic(self._model_id, self._encoder)
 
 
-def _spot(place: Place) -> Spot:
+def _spot(place: score_map.Spot) -> Spot:
     return Spot(x=place.x, y=place.y, side=place.side, logit=place.logit)
 
 

@@ -33,6 +33,8 @@ class SetUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
+    """Sides in pixels; ``min_texture`` is a mean absolute Laplacian in grey levels."""
+
     min_side: int
     crop_side: int
     max_crops: int
@@ -96,6 +98,8 @@ class FamilyLeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
+    """What a detector was made of, how it is used, and what was measured of it."""
+
     model_id: str
     question: str
     weights_sha256: str

@@ -38,6 +38,9 @@ class StabilityRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
+    """``logit`` is the mean log-odds of "generated" over ``crops`` views, uncalibrated; ``distance`` says how
+    far they lie from the calibration pictures, in deviations per feature."""
+
     model_id: str
     model_sha256: str
     logit: float
@@ -46,4 +49,4 @@ class Score:
     crops: int
     answer: Answer
     reason: str  # one sentence: why this answer
-    distance: float = 0.0  # from the calibration pictures, in deviations per feature
+    distance: float = 0.0

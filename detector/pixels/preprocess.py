@@ -36,7 +36,7 @@ def windows_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> tuple[int, list
     side = min(height, width, CROP_SIDE)
     if side < MIN_SIDE:
         raise NotApplicable(f"{width} x {height} pixels; the shorter side must have {MIN_SIDE}")
-    places = _candidates(height, width, side)
+    places = even_grid(height, width, side, _MAX_CANDIDATES)
     texture = np.array([texture_of(pixels[y : y + side, x : x + side]) for y, x in places])
     usable = np.flatnonzero(texture >= MIN_TEXTURE)
     if usable.size == 0:
@@ -52,14 +52,18 @@ def texture_of(pixels: Pixels) -> float:
     return float(np.abs(cv2.Laplacian(np.ascontiguousarray(pixels[:, :, 1]), cv2.CV_16S)).mean())
 
 
-def _candidates(height: int, width: int, side: int) -> list[tuple[int, int]]:
-    """An even grid over the picture, at most ``_MAX_CANDIDATES`` places."""
+def even_grid(height: int, width: int, side: int, most: int) -> list[tuple[int, int]]:
+    """(y, x) of up to ``most`` squares, spread evenly from edge to edge, never overlapping; one stands in the
+    middle. ``side`` is at most the shorter side of the picture."""
     rows, columns = height // side, width // side
-    while rows * columns > _MAX_CANDIDATES:
+    while rows * columns > most:
         rows, columns = max(1, rows - (rows >= columns)), max(1, columns - (columns > rows))
-    ys = np.linspace(0, height - side, rows).astype(int) if rows > 1 else np.array([(height - side) // 2])
-    xs = np.linspace(0, width - side, columns).astype(int) if columns > 1 else np.array([(width - side) // 2])
-    return [(int(y), int(x)) for y in ys for x in xs]
+    ys, xs = _spread(height - side, rows), _spread(width - side, columns)
+    return [(y, x) for y in ys for x in xs]
+
+
+def _spread(room: int, count: int) -> list[int]:
+    return [int(v) for v in np.linspace(0, room, count)] if count > 1 else [room // 2]
 
 
 def _monochrome(crops: NDArray[np.uint8]) -> bool:

@@ -37,7 +37,7 @@ def rates(corpus: Path) -> None:
         if item.fake or item.split is not Split.TEST or len(rows) >= PER_SET:
             continue
         try:
-            places = detector.where(read_item(corpus, item), item.media_type)
+            places = detector.score_map(read_item(corpus, item), item.media_type)
         except DetectorError:
             continue
         logits = np.array([s.logit for s in places.squares])

@@ -19,6 +19,7 @@ from detector.forensics.symmetry import SUPPORTS_COLOUR, Unfit, compare_eyes, la
 from detector.forensics.symmetry_measure import measure_symmetry
 from detector.forensics.symmetry_overlay import draw, png_of
 from detector.pixels.upright import upright
+from tests.conftest import ROOT
 from tests.detector.made import photo_like
 
 BLUE, BROWN = (70, 100, 140), (110, 70, 40)
@@ -226,7 +227,7 @@ def test_the_eye_on_the_right_is_read_as_the_mirror_image_of_one_on_the_left(
 
 
 def test_the_make_target_fetches_the_package_that_errors_name():
-    makefile = Path(__file__).parents[2] / "Makefile"
+    makefile = ROOT / "Makefile"
     assert face_files.PACKAGE in makefile.read_text(encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from detector.core.errors import NotApplicable, PixelsUnreadable
 from detector.data.corpus import load_index, pictures
 from detector.models.inference import open_detector
-from detector.models.where import MAX_SQUARES, SQUARE_SIDE, grid_of
+from detector.models.score_map import MAX_SQUARES, SQUARE_SIDE, grid_of
 from tests.detector.made import encoded, photo_like
 
 
@@ -24,7 +24,7 @@ def detector():
 
 def test_the_score_is_the_mean_over_the_windows(detector):
     data = encoded(photo_like(300, 600), "PNG")
-    found = detector.where(data, "image/png")
+    found = detector.score_map(data, "image/png")
     assert (found.width, found.height) == (600, 300)
     assert fmean(w.logit for w in found.windows) == pytest.approx(detector.score(data, "image/png").logit)
     assert found.supports_logit == detector.card.operating_point.supports_logit
@@ -33,7 +33,7 @@ def test_the_score_is_the_mean_over_the_windows(detector):
 def test_smooth_squares_are_counted_and_not_asked(detector):
     picture = photo_like(256, 400)
     picture[:128, :128] = 90
-    found = detector.where(encoded(picture, "PNG"), "image/png")
+    found = detector.score_map(encoded(picture, "PNG"), "image/png")
     assert (len(found.squares), found.smooth) == (5, 1)
     assert (0, 0) not in {(s.x, s.y) for s in found.squares}
 
@@ -55,13 +55,13 @@ def test_squares_are_few_reach_every_edge_and_never_overlap(height, width):
 @pytest.mark.parametrize(("height", "width"), [(255, 255), (128, 500), (200, 200)])
 def test_a_picture_with_room_for_too_few_squares_has_no_places(detector, height, width):
     with pytest.raises(NotApplicable, match="too few to say where"):
-        detector.where(encoded(photo_like(height, width)), "image/jpeg")
+        detector.score_map(encoded(photo_like(height, width)), "image/jpeg")
 
 
 def test_a_picture_that_does_not_decode_has_no_places(detector):
     data = encoded(photo_like(300, 300))
     with pytest.raises(PixelsUnreadable):
-        detector.where(data[: len(data) // 2], "image/jpeg")
+        detector.score_map(data[: len(data) // 2], "image/jpeg")
 
 
 def test_a_generated_part_of_a_photo_stands_out_where_it_was_put(detector, corpus_dir):
@@ -73,7 +73,7 @@ def test_a_generated_part_of_a_photo_stands_out_where_it_was_put(detector, corpu
     picture[:, 512:] = fake[:, : picture.shape[1] - 512]
     out = io.BytesIO()
     Image.fromarray(picture).save(out, "JPEG", quality=95)
-    squares = detector.where(out.getvalue(), "image/jpeg").squares
+    squares = detector.score_map(out.getvalue(), "image/jpeg").squares
     put = [s.logit for s in squares if s.x >= 512]
     rest = [s.logit for s in squares if s.x + s.side <= 512]
     assert len(put) >= 8

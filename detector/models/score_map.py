@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from detector.core.errors import NotApplicable
+from detector.pixels.preprocess import even_grid
 
 SQUARE_SIDE = 128
 # Bounds the time: as many squares as these cost about twice what the answer itself did.
@@ -19,7 +18,7 @@ MIN_SQUARES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Spot:
     """A square of ``side`` pixels from (x, y), and the log-odds of "generated" that the network gives it."""
 
     x: int
@@ -29,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class ScoreMap:
     """In the pixels of the decoder, before any orientation. The score is the mean of ``windows``.
 
     ``smooth`` squares hold too little texture to be asked about and are not among ``squares``;
@@ -38,8 +37,8 @@ class Places:
 
     width: int
     height: int
-    windows: tuple[Place, ...]
-    squares: tuple[Place, ...]
+    windows: tuple[Spot, ...]
+    squares: tuple[Spot, ...]
     smooth: int
     supports_logit: float
 
@@ -53,14 +52,4 @@ def grid_of(height: int, width: int) -> list[tuple[int, int]]:
             f"{width} x {height} pixels have room for fewer than {MIN_SQUARES} squares of {SQUARE_SIDE}, "
             "too few to say where"
         )
-    while rows * columns > MAX_SQUARES:
-        rows, columns = max(1, rows - (rows >= columns)), max(1, columns - (columns > rows))
-    ys, xs = _spread(height, rows), _spread(width, columns)
-    return [(y, x) for y in ys for x in xs]
-
-
-def _spread(length: int, count: int) -> list[int]:
-    room = length - SQUARE_SIDE
-    if count == 1:
-        return [room // 2]
-    return [int(v) for v in np.linspace(0, room, count)]
+    return even_grid(height, width, SQUARE_SIDE, MAX_SQUARES)

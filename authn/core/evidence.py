@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from detector.models.score import Ratio, StabilityRange
+
 FactValue = str | int | float | bool | None
 Facts = tuple[tuple[str, FactValue], ...]
 
@@ -157,27 +159,6 @@ class HeuristicOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LikelihoodRatio:
-    """log10 of P(evidence | question is true) / P(evidence | it is not); it names its calibration."""
-
-    log10: float
-    low: float
-    high: float
-    calibration_id: str
-    calibration_items: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stability:
-    """Raw scores of the same picture under re-encodings that carry the same content."""
-
-    variants: int
-    low: float
-    high: float
-    flips: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HeuristicEvidence:
     detector: str
     version: str
@@ -187,8 +168,8 @@ class HeuristicEvidence:
     reason: str  # one sentence: why it abstains, or what it saw
     applicable: bool = True
     raw: float | None = None
-    llr: LikelihoodRatio | None = None
-    stability: Stability | None = None
+    llr: Ratio | None = None
+    stability: StabilityRange | None = None
     findings: tuple[Finding, ...] = ()
     model_sha256: str | None = None
 

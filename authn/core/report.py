@@ -7,22 +7,21 @@ there too, since one of them judges at the clock's time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import cast
 
 from authn.core.evidence import (
     AxisEvidence,
-    CertificateView,
     CryptographicEvidence,
-    EngineView,
     Finding,
     HeuristicEvidence,
-    IdentityView,
     NotExamined,
 )
 from authn.core.holds import Holds, confinement_json
 from authn.core.instants import instant
+from authn.core.media import Media
 from authn.core.plain import Json
 
 SCHEMA_ID = "urn:assay:report:2"
@@ -38,6 +37,18 @@ class Subject:
     width: int | None
     height: int | None
     name: str
+
+    @classmethod
+    def of(cls, media: Media) -> Subject:
+        return cls(
+            sha256=media.sha256,
+            bytes=len(media.data),
+            media_type=media.media_type,
+            media_type_claimed=media.claimed_type,
+            width=media.width,
+            height=media.height,
+            name=media.name,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,57 +103,38 @@ class Report:
 
 def report_json(report: Report) -> dict[str, Json]:
     """The report as plain JSON values, in a fixed order."""
-    c = report.cryptographic
+    proof, tool, run = report.cryptographic, report.tool, report.run
     return {
         "$schema": SCHEMA_ID,
         "evaluated_as_of": instant(report.evaluated_as_of),
         "tool": {
             "name": "assay",
-            "version": report.tool.version,
-            "engines": dict(report.tool.engines),
-            "models": [{"id": i, "sha256": s} for i, s in report.tool.models],
-            "signer_roots_sha256": report.tool.signer_roots_sha256,
-            "tsa_roots_sha256": report.tool.tsa_roots_sha256,
-            "policy": {"name": report.tool.policy, "sha256": report.tool.policy_sha256},
+            "version": tool.version,
+            "engines": dict(tool.engines),
+            "models": [{"id": i, "sha256": s} for i, s in tool.models],
+            "signer_roots_sha256": tool.signer_roots_sha256,
+            "tsa_roots_sha256": tool.tsa_roots_sha256,
+            "policy": {"name": tool.policy, "sha256": tool.policy_sha256},
         },
-        "subject": {
-            "sha256": report.subject.sha256,
-            "bytes": report.subject.bytes,
-            "media_type": report.subject.media_type,
-            "media_type_claimed": report.subject.media_type_claimed,
-            "width": report.subject.width,
-            "height": report.subject.height,
-            "name": report.subject.name,
-        },
+        "subject": _plain(report.subject),
         "cryptographic": {
-            "axes": {a.axis.value: axis_json(a) for a in c.axes},
-            "interval": {
-                "not_before": instant(c.not_before) if c.not_before else None,
-                "not_after": instant(c.not_after) if c.not_after else None,
-            },
-            "claims": [
-                {
-                    "label": x.label,
-                    "statement": x.statement,
-                    "asserted_by": x.asserted_by,
-                    "manifest": x.manifest,
-                }
-                for x in c.claims
-            ],
-            "chain": [_certificate(x) for x in c.chain],
-            "identities": [_identity(x) for x in c.identities],
+            "axes": {a.axis.value: axis_json(a) for a in proof.axes},
+            "interval": {"not_before": _plain(proof.not_before), "not_after": _plain(proof.not_after)},
+            "claims": _plain(proof.claims),
+            "chain": _plain(proof.chain),
+            "identities": _plain(proof.identities),
         },
         "heuristic": {"detectors": [_heuristic(h) for h in report.heuristic]},
-        "contradictions": [{"between": list(x.between), "text": x.text} for x in report.contradictions],
-        "statements": [{"id": s.id, "value": s.value, "text": s.text} for s in report.statements],
-        "limits": list(report.limits),
-        "not_examined": [{"what": n.what, "why": n.why} for n in report.not_examined],
+        "contradictions": _plain(report.contradictions),
+        "statements": _plain(report.statements),
+        "limits": _plain(report.limits),
+        "not_examined": _plain(report.not_examined),
         "run": {
-            "report_id": report.run.report_id,
-            "generated_at": instant(report.run.generated_at),
-            "elapsed_ms": round(report.run.elapsed_ms, 3),
-            "confinement": cast("Json", confinement_json(report.run.confinement)),
-            "engines": [_engine(x) for x in c.engines],
+            "report_id": run.report_id,
+            "generated_at": instant(run.generated_at),
+            "elapsed_ms": round(run.elapsed_ms, 3),
+            "confinement": cast("Json", confinement_json(run.confinement)),
+            "engines": _plain(proof.engines),
         },
     }
 
@@ -152,50 +144,26 @@ def refusal_json(name: str, code: str, detail: str) -> dict[str, Json]:
     return {"$schema": SCHEMA_ID, "subject": {"name": name}, "error": {"code": code, "detail": detail}}
 
 
-def _finding(f: Finding) -> Json:
-    return {"code": f.code, "outcome": f.outcome.value, "detail": f.detail, "facts": dict(f.facts)}
-
-
 def axis_json(a: AxisEvidence) -> dict[str, Json]:
     """One axis as plain JSON values."""
     return {"outcome": a.outcome.value, "findings": [_finding(f) for f in a.findings]}
 
 
-def _certificate(x: CertificateView) -> Json:
-    return {
-        "role": x.role,
-        "subject": x.subject,
-        "issuer": x.issuer,
-        "serial": x.serial,
-        "not_before": instant(x.not_before),
-        "not_after": instant(x.not_after),
-        "spki_sha256": x.spki_sha256,
-        "in_given_roots": x.in_given_roots,
-    }
+def _plain(value: object) -> Json:
+    """Frozen values as they stand: fields by their names and in their order, times as RFC 3339."""
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return cast("Json", value)
 
 
-def _identity(x: IdentityView) -> Json:
-    return {
-        "label": x.label,
-        "manifest": x.manifest,
-        "kind": x.kind,
-        "named": list(x.named),
-        "vouched_by": x.vouched_by,
-        "readings": [
-            {"engine": r.engine, "finding": r.finding.value, "codes": list(r.codes), "detail": r.detail}
-            for r in x.readings
-        ],
-    }
-
-
-def _engine(x: EngineView) -> Json:
-    return {
-        "name": x.name,
-        "version": x.version,
-        "state": x.state,
-        "codes": list(x.codes),
-        "detail": x.detail,
-    }
+def _finding(f: Finding) -> Json:
+    return {"code": f.code, "outcome": f.outcome.value, "detail": f.detail, "facts": dict(f.facts)}
 
 
 def _heuristic(h: HeuristicEvidence) -> Json:

@@ -100,7 +100,7 @@ class Examiner:
         _refuse_unreadable(media, proof)
         guesses, failed = self._guesses(media)
         return Report(
-            subject=_subject(media),
+            subject=Subject.of(media),
             evaluated_as_of=judged_at,
             tool=self._tool(guesses),
             cryptographic=proof,
@@ -220,15 +220,3 @@ def _closed(media: Media) -> tuple[NotExamined, ...]:
 
 def _abstentions(guesses: Sequence[HeuristicEvidence]) -> tuple[NotExamined, ...]:
     return tuple(NotExamined(what=g.detector, why=g.reason) for g in guesses if not g.applicable)
-
-
-def _subject(media: Media) -> Subject:
-    return Subject(
-        sha256=media.sha256,
-        bytes=len(media.data),
-        media_type=media.media_type,
-        media_type_claimed=media.claimed_type,
-        width=media.width,
-        height=media.height,
-        name=media.name,
-    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, LikelihoodRatio, Question, Stability
+from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import Media
 from authn.core.score_map import ScoreMap, Spot
 from detector.core.errors import NotApplicable
@@ -124,7 +124,6 @@ def _spot(place: score_map.Spot) -> Spot:
 
 
 def _evidence(score: Score) -> HeuristicEvidence:
-    r, s = score.ratio, score.stability
     return HeuristicEvidence(
         detector=score.model_id,
         version=VERSION,
@@ -133,15 +132,7 @@ def _evidence(score: Score) -> HeuristicEvidence:
         outcome=_OUTCOMES[score.answer],
         reason=score.reason,
         raw=score.logit,
-        llr=LikelihoodRatio(
-            log10=r.log10,
-            low=r.low,
-            high=r.high,
-            calibration_id=r.calibration_id,
-            calibration_items=r.calibration_items,
-        ),
-        stability=None
-        if s is None
-        else Stability(variants=s.variants, low=s.low, high=s.high, flips=s.flips),
+        llr=score.ratio,
+        stability=score.stability,
         model_sha256=score.model_sha256,
     )

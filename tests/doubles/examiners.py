@@ -67,17 +67,8 @@ class ScriptedExaminer:
 def report_of(media: Media, as_of: datetime) -> Report:
     kind = PurePath(media.name).stem.split("-")[0]
     made = {"altered": altered_report, "contradiction": contradicting_report}.get(kind, unsigned_report)()
-    subject = Subject(
-        sha256=media.sha256,
-        bytes=len(media.data),
-        media_type=media.media_type,
-        media_type_claimed=media.claimed_type,
-        width=media.width,
-        height=media.height,
-        name=media.name,
-    )
     run = replace(made.run, report_id=os.urandom(8).hex(), elapsed_ms=float(os.getpid()))
-    return replace(made, subject=subject, evaluated_as_of=as_of, run=run)
+    return replace(made, subject=Subject.of(media), evaluated_as_of=as_of, run=run)
 
 
 def _lie(report: Report, about: str) -> Report:

@@ -16,14 +16,13 @@ from authn.core.evidence import (
     Finding,
     HeuristicEvidence,
     HeuristicOutcome,
-    LikelihoodRatio,
     NotExamined,
     Outcome,
     Question,
-    Stability,
 )
 from authn.core.report import Contradiction, Report, Run, Statement, Subject, ToolView
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
+from detector.models.score import Ratio, StabilityRange
 
 SIGNED_AT = datetime(2026, 11, 20, 14, 3, 22, tzinfo=UTC)
 AS_OF = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -149,10 +148,8 @@ LEARNED = HeuristicEvidence(
     outcome=HeuristicOutcome.INCONCLUSIVE,
     reason="the score lies where photos and generated pictures overlap",
     raw=-0.42,
-    llr=LikelihoodRatio(
-        log10=-0.31, low=-0.9, high=0.2, calibration_id="assay-small-cal-1", calibration_items=1200
-    ),
-    stability=Stability(variants=6, low=-1.1, high=0.7, flips=1),
+    llr=Ratio(log10=-0.31, low=-0.9, high=0.2, calibration_id="assay-small-cal-1", calibration_items=1200),
+    stability=StabilityRange(variants=6, low=-1.1, high=0.7, flips=1),
     model_sha256="ab" * 32,
 )
 METADATA = HeuristicEvidence(
@@ -317,7 +314,7 @@ def contradicting_report() -> Report:
         reason="the score is typical of generated pictures",
         raw=3.9,
         llr=replace(LEARNED.llr, log10=1.62, low=1.1, high=2.05) if LEARNED.llr else None,
-        stability=Stability(variants=6, low=2.8, high=4.4, flips=0),
+        stability=StabilityRange(variants=6, low=2.8, high=4.4, flips=0),
     )
     return replace(
         base,

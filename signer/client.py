@@ -111,15 +111,19 @@ class Client:
 
     def _enrolment(self, path: str, document: Mapping[str, object], token: str) -> bytes:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        url, body = f"{self.service_url.rstrip('/')}{path}", json.dumps(document).encode()
+        return self._created(path, json.dumps(document).encode(), headers, "refused ({})")
+
+    def _created(self, path: str, body: bytes, headers: Mapping[str, str], refusal: str) -> bytes:
+        """What the service answers, having made what it was asked for; ``refusal`` is what it did otherwise,
+        with a place for the status."""
         try:
-            answer = self._post(url, body, headers, MAX_ANSWER_BYTES)
+            answer = self._post(f"{self.service_url.rstrip('/')}{path}", body, headers, MAX_ANSWER_BYTES)
         except _NoAnswerError as e:
             raise ServiceUnavailable(f"the service could not be reached: {e}") from e
         if answer.status in _TRY_AGAIN:
             raise ServiceUnavailable(f"the service answered {answer.status}: {_problem(answer.body)}")
         if answer.status != http.HTTPStatus.CREATED:
-            raise ServiceRefused(f"the service refused ({answer.status}): {_problem(answer.body)}")
+            raise ServiceRefused(f"the service {refusal.format(answer.status)}: {_problem(answer.body)}")
         return answer.body
 
     def stamp(self, tsa_url: str, request_der: bytes) -> bytes:
@@ -141,17 +145,9 @@ class Client:
     def upload(self, data: bytes, media_type: str) -> Uploaded:
         """Hand a signed and stamped capture to the service. Raises ``ServiceUnavailable`` (try again) and
         ``ServiceRefused`` with its reason. What comes back is verified by whoever asked."""
-        url = f"{self.service_url.rstrip('/')}/v1/captures"
+        answer = self._created("/v1/captures", data, {"Content-Type": media_type}, "answered {}")
         try:
-            answer = self._post(url, data, {"Content-Type": media_type}, MAX_ANSWER_BYTES)
-        except _NoAnswerError as e:
-            raise ServiceUnavailable(f"the service could not be reached: {e}") from e
-        if answer.status in _TRY_AGAIN:
-            raise ServiceUnavailable(f"the service answered {answer.status}: {_problem(answer.body)}")
-        if answer.status != http.HTTPStatus.CREATED:
-            raise ServiceRefused(f"the service answered {answer.status}: {_problem(answer.body)}")
-        try:
-            document = json.loads(answer.body)
+            document = json.loads(answer)
             others = tuple(int(index) for index in document.get("counter_also_in", ())[:MAX_OTHERS])
             receipt, log_key = str(document["receipt"]), str(document["log_key"])
             return Uploaded(receipt=receipt, log_key=log_key, counter_also_in=others)

@@ -12,18 +12,12 @@ from collections.abc import Callable
 from pathlib import PurePath
 
 from signer.core.errors import UnreadableMedia, UnsupportedMedia
+from signer.core.sniff import sniff
 
 _RAW_SUFFIXES = frozenset(
     (".3fr", ".arw", ".cr2", ".dcr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".nef", ".nrw", ".pef", ".raw",
      ".sr2", ".srf", ".srw")
 )  # fmt: skip
-_BRANDS = {
-    b"avif": "image/avif", b"avis": "image/avif",
-    b"heic": "image/heic", b"heix": "image/heic", b"heim": "image/heic", b"heis": "image/heic",
-    b"hevc": "image/heic", b"mif1": "image/heic", b"msf1": "image/heic",
-    b"qt  ": "video/quicktime", b"M4A ": "audio/mp4",
-}  # fmt: skip
-_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _TIFF_NUMBERS = {3: ("H", 2), 4: ("I", 4), 13: ("I", 4)}  # SHORT, LONG, IFD
 _TIFF_OFFSETS_COUNTS = ((273, 279), (324, 325))  # strips, tiles
 _SUB_IFDS = 330
@@ -34,7 +28,7 @@ _MAX_IFD_VALUES = 1_000_000
 
 def media_type_of(data: bytes, name: str) -> str:
     """Raises ``UnsupportedMedia`` for a kind that is not signed, ``UnreadableMedia`` for a truncated file."""
-    media_type = _sniff(data)
+    media_type = sniff(data)
     if media_type is None:
         raise UnsupportedMedia(
             f"{name} is none of the kinds that are signed: JPEG, PNG, WebP, TIFF, HEIC, AVIF, MP4, MOV, M4A, "
@@ -55,25 +49,6 @@ def _is_raw(data: bytes, media_type: str, name: str) -> bool:
     if media_type == "image/tiff":
         return PurePath(name).suffix.lower() in _RAW_SUFFIXES or data[8:10] == b"CR"
     return data[4:12] == b"ftypcrx "  # Canon's CR3 looks like a film
-
-
-def _sniff(data: bytes) -> str | None:
-    head = data[:32]
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head[:4] == b"RIFF":
-        return _RIFF.get(head[8:12])
-    if head[:4] in (b"II*\0", b"MM\0*"):
-        return "image/tiff"
-    if head[4:8] == b"ftyp" and len(head) >= 16:
-        size = min(struct.unpack(">I", head[:4])[0], 256)
-        brands = [data[8:12], *(data[i : i + 4] for i in range(16, size - 3, 4))]
-        if brands[0] == b"mif1" and b"avif" in brands:
-            return "image/avif"
-        return next((_BRANDS[b] for b in brands if b in _BRANDS), "video/mp4")
-    return None
 
 
 def _jpeg_is_whole(data: bytes) -> bool:

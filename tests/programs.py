@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +21,16 @@ def require_program(name: str, *, package: str | None = None) -> str:
     if os.environ.get("ASSAY_REQUIRE_PROGRAMS") == "1":
         pytest.fail(message)
     pytest.skip(message)
+
+
+def printed(program: str) -> str:
+    """What a Python program prints, in an interpreter of its own; nothing goes to stderr."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 def require_package(name: str, how: str) -> None:

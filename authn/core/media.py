@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from authn.core.errors import MediaTooLarge, UnreadableMedia, UnsupportedMedia
+from signer.core.sniff import by_brands
+from signer.core.sniff import sniff as signable_type
 
 MAX_MEDIA_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 128_000_000
@@ -34,12 +36,6 @@ _SUFFIXES = {
     ".mp4": "video/mp4", ".m4s": "video/mp4", ".mov": "video/quicktime", ".m4a": "audio/mp4",
     ".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".avi": "video/x-msvideo",
     ".svg": "image/svg+xml", ".pdf": "application/pdf",
-}  # fmt: skip
-_BMFF_BRANDS = {
-    b"avif": "image/avif", b"avis": "image/avif",
-    b"heic": "image/heic", b"heix": "image/heic", b"heim": "image/heic", b"heis": "image/heic",
-    b"hevc": "image/heic", b"mif1": "image/heic", b"msf1": "image/heic",
-    b"qt  ": "video/quicktime", b"M4A ": "audio/mp4",
 }  # fmt: skip
 
 
@@ -173,19 +169,13 @@ def claimed_type(name: str) -> str | None:
 
 def sniff(data: bytes) -> str | None:
     """Media type by magic number, or None."""
+    if (signable := signable_type(data)) is not None:
+        return signable
     head = data[:64]
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
-    if head[:4] in (b"II*\0", b"MM\0*"):
-        return "image/tiff"
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return "image/gif"
     if head[4:8] == b"ftyp":
-        return _sniff_bmff(data)
+        return by_brands(data)
     if head[4:8] in (b"moof", b"styp", b"sidx", b"moov"):
         return "video/mp4"
     if head.startswith((b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a")):
@@ -206,14 +196,6 @@ def _sniff_sound(data: bytes) -> str | None:
         return "audio/flac"
     framed = data[0] == 0xFF and len(data) > 1 and data[1] & 0xE6 == 0xE2
     return "audio/mpeg" if tagged or framed else None
-
-
-def _sniff_bmff(data: bytes) -> str:
-    size = min(struct.unpack(">I", data[:4])[0], 256)
-    brands = [data[8:12], *(data[i : i + 4] for i in range(16, size - 3, 4))]
-    if brands[0] == b"mif1" and b"avif" in brands:
-        return "image/avif"
-    return next((_BMFF_BRANDS[b] for b in brands if b in _BMFF_BRANDS), "video/mp4")
 
 
 def _header_size(data: bytes, media_type: str, most: int) -> tuple[int | None, int | None]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageChops, PngImagePlugin, UnidentifiedImageError
 
 from authn.core.errors import UnreadableMedia
+from authn.core.media import sniff
 from detector.core.errors import DetectorError
 from detector.pixels.guard import decoding
 
@@ -47,7 +48,7 @@ class Variant:
 
 def as_jpeg(data: bytes) -> bytes:
     """A JPEG as it is; any other picture that Pillow reads as one. Raises ``UnreadableMedia``."""
-    if data.startswith(b"\xff\xd8\xff"):
+    if sniff(data) == "image/jpeg":
         return data
     return _encoded(_decoded(data).convert("RGB"), "JPEG", quality=95)
 

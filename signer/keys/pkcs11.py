@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from signer.core.errors import KeyAbsent, KeyRefused, KeyUnavailable, SigningFailed
+from signer.keys.held import HeldPrivateKey
 from signer.keys.pkcs11_uri import TokenKey, parse_pkcs11_uri
 
 if TYPE_CHECKING:
@@ -29,24 +30,15 @@ _SESSIONS: dict[tuple[str, bytes], pkcs11.Session] = {}
 _SESSIONS_LOCK = threading.Lock()
 
 
-class TokenPrivateKey(ec.EllipticCurvePrivateKey):
-    """Signs inside the token. Everything that would need the private value is refused."""
+class TokenPrivateKey(HeldPrivateKey):
+    """Signs inside the token."""
+
+    HOLDER = "token"
 
     def __init__(self, private: Any, public: ec.EllipticCurvePublicKey) -> None:
+        super().__init__(public)
         self._private = private
-        self._public = public
         self._lock = threading.Lock()  # one operation at a time per session
-
-    @property
-    def curve(self) -> ec.EllipticCurve:
-        return self._public.curve
-
-    @property
-    def key_size(self) -> int:
-        return self._public.key_size
-
-    def public_key(self) -> ec.EllipticCurvePublicKey:
-        return self._public
 
     def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
         """DER signature. Raises ``SigningFailed`` when the token will not or cannot."""
@@ -64,26 +56,6 @@ class TokenPrivateKey(ec.EllipticCurvePrivateKey):
             raise SigningFailed(f"the token refused to sign: {_words(e)}") from e
         signature: bytes = encode_ecdsa_signature(raw)
         return signature
-
-    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
-        raise KeyRefused("a device key only signs")
-
-    def private_numbers(self) -> ec.EllipticCurvePrivateNumbers:
-        raise KeyRefused("the key does not leave its token")
-
-    def private_bytes(
-        self,
-        encoding: serialization.Encoding,
-        format: serialization.PrivateFormat,  # noqa: A002 - pyca's name
-        encryption_algorithm: serialization.KeySerializationEncryption,
-    ) -> bytes:
-        raise KeyRefused("the key does not leave its token")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
 
 
 def open_key(uri: str) -> ec.EllipticCurvePrivateKey:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 
 from signer.core.durable import create_durably
 from signer.core.errors import KeyRefused, KeyUnavailable, SignerError, SigningFailed
+from signer.keys.held import HeldPrivateKey
 from signer.keys.tpm2_attest import certify_key, present_tpm
 from signer.keys.tpm2_context import TpmFailure, tpm_context
 from signer.keys.tpm2_handles import (
@@ -32,24 +33,15 @@ from signer.keys.tpm2_uri import TpmKey, parse_tpm2_uri
 _DIGEST_BYTES = 32
 
 
-class TpmPrivateKey(ec.EllipticCurvePrivateKey):
-    """Signs inside the TPM. Everything that would need the private value is refused."""
+class TpmPrivateKey(HeldPrivateKey):
+    """Signs inside the TPM."""
+
+    HOLDER = "TPM"
 
     def __init__(self, wanted: TpmKey, public: ec.EllipticCurvePublicKey) -> None:
+        super().__init__(public)
         self._wanted = wanted
-        self._public = public
         self._refused = ""
-
-    @property
-    def curve(self) -> ec.EllipticCurve:
-        return self._public.curve
-
-    @property
-    def key_size(self) -> int:
-        return self._public.key_size
-
-    def public_key(self) -> ec.EllipticCurvePublicKey:
-        return self._public
 
     def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
         """DER signature over SHA-256. Raises ``SigningFailed`` when the TPM will not or cannot; a refused PIN
@@ -79,26 +71,6 @@ class TpmPrivateKey(ec.EllipticCurvePrivateKey):
     def attest(self, challenge: bytes, answer: Mapping[str, str]) -> Mapping[str, object]:
         """See ``signer.keys.attesting``."""
         return certify_key(self._wanted, challenge, answer)
-
-    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
-        raise KeyRefused("a device key only signs")
-
-    def private_numbers(self) -> ec.EllipticCurvePrivateNumbers:
-        raise KeyRefused("the key does not leave its TPM")
-
-    def private_bytes(
-        self,
-        encoding: serialization.Encoding,
-        format: serialization.PrivateFormat,  # noqa: A002 - pyca's name
-        encryption_algorithm: serialization.KeySerializationEncryption,
-    ) -> bytes:
-        raise KeyRefused("the key does not leave its TPM")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
 
 
 def open_key(uri: str) -> ec.EllipticCurvePrivateKey:

@@ -8,6 +8,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from signer.core.errors import KeyRefused
 from tests.programs import require_program
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
@@ -44,3 +49,15 @@ def configure_softhsm(folder: Path, tokens: int) -> tuple[SoftToken, ...]:
             capture_output=True,
         )
     return made
+
+
+def only_signs(key: ec.EllipticCurvePrivateKey) -> None:
+    """Every way of pyca's to the private value is refused."""
+    ways = (
+        key.private_numbers,
+        lambda: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        lambda: key.exchange(ec.ECDH(), key.public_key()),
+    )
+    for way in ways:
+        with pytest.raises(KeyRefused):
+            way()

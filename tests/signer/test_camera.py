@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +11,9 @@ from PIL import Image, ImageStat
 from signer.camera import take_frame
 from signer.capture import sign_frame
 from signer.core.errors import CameraError
-from tests.conftest import ROOT
 from tests.doubles.devices import Camera
 from tests.doubles.readers import read_with_c2pa
+from tests.programs import printed
 
 
 def film(path: Path, frames: int) -> Path:
@@ -67,6 +65,6 @@ def test_without_opencv_the_error_says_what_to_do(tmp_path: Path) -> None:
         "try: take_frame(0)\n"
         "except CameraError as e: print(e.detail)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "libGL.so.1" in done.stdout
-    assert "assay doctor" in done.stdout
+    told = printed(code)
+    assert "libGL.so.1" in told
+    assert "assay doctor" in told

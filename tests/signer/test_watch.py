@@ -24,6 +24,14 @@ def settled(hot: HotFolder, at: float = 100.0) -> list[str]:
     return [path.name for path in hot.scan(at + SETTLE_S)]
 
 
+def offered(hot: HotFolder, content: bytes = b"x") -> Path:
+    """The one photo, which was offered once."""
+    photo = hot.folder / "a.jpg"
+    photo.write_bytes(content)
+    assert settled(hot) == ["a.jpg"]
+    return photo
+
+
 def test_a_file_is_offered_only_when_it_stood_still(hot: HotFolder, tmp_path: Path) -> None:
     photo = tmp_path / "a.jpg"
     photo.write_bytes(b"x")
@@ -81,9 +89,7 @@ def test_what_is_renamed_into_place_is_offered_under_its_last_name(hot: HotFolde
 
 
 def test_a_handled_file_comes_back_only_when_it_changes(hot: HotFolder, tmp_path: Path) -> None:
-    photo = tmp_path / "a.jpg"
-    photo.write_bytes(b"x")
-    assert settled(hot) == ["a.jpg"]
+    photo = offered(hot)
     photo.write_bytes(b"signed")
     hot.handled(photo, rewritten=True)
     assert settled(hot, 200) == []
@@ -92,18 +98,14 @@ def test_a_handled_file_comes_back_only_when_it_changes(hot: HotFolder, tmp_path
 
 
 def test_what_was_written_while_a_file_was_refused_counts_as_a_change(hot: HotFolder, tmp_path: Path) -> None:
-    photo = tmp_path / "a.jpg"
-    photo.write_bytes(b"half")
-    assert settled(hot) == ["a.jpg"]
+    photo = offered(hot, b"half")
     photo.write_bytes(b"whole now")
     hot.handled(photo, rewritten=False)
     assert settled(hot, 200) == ["a.jpg"]
 
 
 def test_a_file_that_vanishes_is_forgotten(hot: HotFolder, tmp_path: Path) -> None:
-    photo = tmp_path / "a.jpg"
-    photo.write_bytes(b"x")
-    assert settled(hot) == ["a.jpg"]
+    photo = offered(hot)
     photo.unlink()
     hot.handled(photo, rewritten=True)
     assert hot.scan(300) == ()

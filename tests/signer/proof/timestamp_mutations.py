@@ -27,7 +27,7 @@ from signer.core.errors import (
 )
 from signer.proof.timestamp import parse_response, verify_token
 from tests.doubles.pki import Issued, TestPki, issue, name, new_key, now
-from tests.doubles.stamps import Stamp, generalized, octets, oid, seq, tlv
+from tests.doubles.stamps import ESS_V1, Stamp, attribute, ess_v1, generalized, octets, oid, seq, tlv
 
 MESSAGE, NONCE = b"the bytes under the stamp", 2**63 + 5
 MALFORMED, MISMATCH, UNTRUSTED = TimestampMalformed, TimestampMismatch, TimestampUntrusted
@@ -128,6 +128,11 @@ def attr(field: str, value: bytes | Callable[[Lab], bytes]) -> Change:
         stamp.attributes[field] = value if isinstance(value, bytes) else value(lab)
 
     return change
+
+
+def names_v1(field: str, who: str) -> Change:
+    """ESSCertID, version 1, of a certificate of the laboratory."""
+    return attr(field, lambda lab: attribute(ESS_V1, ess_v1(getattr(lab, who).certificate)))
 
 
 def both(*changes: Change) -> Change:

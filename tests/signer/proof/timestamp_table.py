@@ -13,7 +13,6 @@ from tests.doubles.pki import name
 from tests.doubles.stamps import (
     CONTENT_TYPE,
     ECDSA,
-    ESS_V1,
     ESS_V2,
     ID_DATA,
     MESSAGE_DIGEST,
@@ -28,7 +27,6 @@ from tests.doubles.stamps import (
     der,
     directory_name,
     ess_id_v2,
-    ess_v1,
     ess_v2,
     generalized,
     imprint,
@@ -65,6 +63,7 @@ from tests.signer.proof.timestamp_mutations import (  # fmt: skip
     key_of,
     leaf,
     moved,
+    names_v1,
     nothing,
     put,
     raw_time,
@@ -117,12 +116,12 @@ LEGAL_ROWS = (
     M(
         "ESSCertID (version 1) alone",
         LEGAL,
-        attr("ess", lambda lab: attribute(ESS_V1, ess_v1(lab.authority.certificate))),
+        names_v1("ess", "authority"),
     ),
     M(
         "both versions of ESSCertID",
         LEGAL,
-        attr("ess1", lambda lab: attribute(ESS_V1, ess_v1(lab.authority.certificate))),
+        names_v1("ess1", "authority"),
     ),
     M(
         "a second certificate in ESSCertIDv2",
@@ -572,12 +571,12 @@ ATTRIBUTE_ROWS = (
     M(
         "ESSCertID (version 1) of another certificate",
         INVALID,
-        attr("ess", lambda lab: attribute(ESS_V1, ess_v1(lab.other.certificate))),
+        names_v1("ess", "other"),
     ),
     M(
         "ESSCertID versions that name two certificates",
         INVALID,
-        attr("ess1", lambda lab: attribute(ESS_V1, ess_v1(lab.other.certificate))),
+        names_v1("ess1", "other"),
     ),
     M("no contentType", MALFORMED, without("content type")),
     M("contentType data", INVALID, attr("content type", attribute(CONTENT_TYPE, oid(ID_DATA)))),

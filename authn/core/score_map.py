@@ -15,7 +15,7 @@ from typing import Any
 from authn.core.errors import FileUnusable
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, NotExamined
 
-MAX_PLACES = 200
+MAX_SPOTS = 200
 MAX_MAPS = 8
 MAX_TEXT_CHARS = 200_000
 _MAX_SIDE = 1 << 20
@@ -69,7 +69,7 @@ class ScoreMap:
 Maps = tuple[ScoreMap | NotExamined, ...]
 
 
-def has_a_place(guess: HeuristicEvidence) -> bool:
+def has_map(guess: HeuristicEvidence) -> bool:
     """Only an answer that points to something: the other ones hold nothing that could be shown."""
     return guess.kind == "learned" and guess.outcome is HeuristicOutcome.SUPPORTS
 
@@ -126,8 +126,8 @@ def _parsed(entry: dict[str, Any]) -> ScoreMap | NotExamined:
 
 
 def _spots(rows: Any, width: int, height: int) -> tuple[Spot, ...]:
-    if not isinstance(rows, list) or len(rows) > MAX_PLACES:
-        raise ValueError("not a short list of places")
+    if not isinstance(rows, list) or len(rows) > MAX_SPOTS:
+        raise ValueError("not a short list of spots")
     spots = []
     for x, y, side, logit in rows:
         side = _whole(side, 1, min(width, height))

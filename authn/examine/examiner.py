@@ -28,7 +28,7 @@ from authn.core.evidence import (
 )
 from authn.core.media import Media
 from authn.core.report import PIXELS, Contradiction, Report, Run, Subject, ToolView
-from authn.core.score_map import Maps, has_a_place
+from authn.core.score_map import Maps, has_map
 from authn.devices import RegistryView
 from authn.examine.statements import Policy, conclude
 from authn.pki.roots import TrustRoots, roots_digest
@@ -39,7 +39,7 @@ from authn.provenance.history import source_types
 from authn.provenance.logs import LogTrust
 from authn.provenance.sidecars import told
 from authn.provenance.verifier import verify_file
-from authn.sources import HeuristicSource, Locates
+from authn.sources import HasScoreMap, HeuristicSource
 from authn.sources.agreement import settled
 from detector.core.errors import DetectorError
 
@@ -139,11 +139,11 @@ class Examiner:
     def maps(self, media: Media, report: Report) -> Maps:
         """Where the scores of ``report`` come from, for the detectors that point to something; a map that
         cannot be made is its reason. Changes nothing in the report."""
-        pointing = {g.detector for g in report.heuristic if has_a_place(g)}
+        pointing = {g.detector for g in report.heuristic if has_map(g)}
         return tuple(
-            _fenced(source.name, media, source.where, pixels=True)
+            _fenced(source.name, media, source.score_map, pixels=True)
             for source in self._sources
-            if source.name in pointing and isinstance(source, Locates)
+            if source.name in pointing and isinstance(source, HasScoreMap)
         )
 
     def _tool(self, guesses: tuple[HeuristicEvidence, ...]) -> ToolView:

@@ -13,7 +13,7 @@ from authn.core.report import Report
 from authn.core.score_map import Maps, ScoreMap
 
 
-class Places(Protocol):
+class MapsScores(Protocol):
     """``authn.examine.examiner.Examiner``, as far as it is used here."""
 
     def maps(self, media: Media, report: Report) -> Maps: ...
@@ -27,7 +27,7 @@ class Illustrated:
     maps: Maps
 
 
-def illustrate(examiner: Places, media: Media, report: Report) -> Illustrated:
+def illustrate(examiner: MapsScores, media: Media, report: Report) -> Illustrated:
     """Never fails: what cannot be drawn is missing, or its reason."""
     from authn.report.preview import make_preview, orientation_of  # pixels are decoded only when asked for
 

@@ -16,9 +16,9 @@ from markupsafe import Markup
 
 from authn.core.report import PIXELS
 from authn.core.visible import visible
-from authn.report import cards, drawings, places, wording
+from authn.report import cards, drawings, score_maps, wording
 from authn.report.cards import MAX_ROWS, Document
-from authn.report.places import shown_places
+from authn.report.score_maps import shown_maps
 from authn.report.text import render_document
 
 
@@ -58,8 +58,8 @@ def render_report(
             strips=tuple(
                 (drawings.ratio_strip(d), drawings.stability_strip(d)) for d in detectors[:MAX_ROWS]
             ),
-            places=shown_places(report, maps, preview=preview_jpeg is not None),
-            places_words=places,
+            score_maps=shown_maps(report, maps, preview=preview_jpeg is not None),
+            map_words=score_maps,
             claims=_claims(report),
             identities=cards.identity_rows(report),
             contradictions=tuple(

@@ -28,11 +28,11 @@ class HeuristicSource(Protocol):
 
 
 @runtime_checkable
-class Locates(Protocol):
+class HasScoreMap(Protocol):
     """A source that can also say where in a picture its score comes from."""
 
     @property
     def name(self) -> str: ...
-    def where(self, media: Media) -> ScoreMap:
+    def score_map(self, media: Media) -> ScoreMap:
         """In the pixels of the decoder, before any orientation. Raises as ``HeuristicSource.examine``."""
         ...

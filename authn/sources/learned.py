@@ -45,7 +45,7 @@ class _Placed(Protocol):
 
 
 class LearnedSource:
-    """Implements ``HeuristicSource`` and ``Locates``. The model is loaded at the first picture, and kept."""
+    """A ``HeuristicSource`` that ``HasScoreMap``. The model is loaded at the first picture, and kept."""
 
     def __init__(self, model_id: str = DEFAULT_MODEL) -> None:
         self._model_id = model_id or DEFAULT_MODEL
@@ -76,8 +76,8 @@ class LearnedSource:
             return (self._abstention(detector, e.detail),)
         return (_evidence(score),)
 
-    def where(self, media: Media) -> ScoreMap:
-        """Raises as ``examine``, and ``NotApplicable`` where there are no places to tell apart."""
+    def score_map(self, media: Media) -> ScoreMap:
+        """Raises as ``examine``, and ``NotApplicable`` where there is nothing to tell apart."""
         detector = self._opened()
         if not isinstance(detector, _Placed):
             raise NotApplicable(f"{self._model_id} looks at the picture as a whole, not at places in it")

@@ -18,7 +18,7 @@ from PIL import Image
 
 from authn.core.media import media_of
 from authn.core.score_map import maps_text
-from authn.report.places import draw
+from authn.report.score_maps import draw
 from authn.sources.learned import LearnedSource
 from detector.core.errors import DetectorError
 from detector.data.corpus import load_index, read_item

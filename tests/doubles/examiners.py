@@ -18,8 +18,8 @@ from authn.core.report import Report, Subject
 from authn.core.score_map import Maps
 from authn.devices import RegistryView
 from authn.examine.request import PROBE_NAME
-from tests.doubles.places import score_map
 from tests.doubles.reports import AS_OF, altered_report, contradicting_report, unsigned_report
+from tests.doubles.score_maps import score_map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,8 +33,8 @@ from signer.spool import Spool
 from tests.conftest import ROOT
 from tests.doubles.browsers import PHONE, chromium, sideways, visiting
 from tests.doubles.photos import photo
-from tests.doubles.places import learned_report, score_map
 from tests.doubles.reports import AS_OF, SAMPLES, hostile_report
+from tests.doubles.score_maps import learned_report, score_map
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -20,8 +20,8 @@ from authn.core.report import Report
 from authn.devices import DeviceRecord
 from authn.examine.request import Examined
 from detector.models.score import Ratio, StabilityRange
-from tests.doubles.places import score_map
 from tests.doubles.reports import altered_report, contradicting_report, unsigned_report
+from tests.doubles.score_maps import score_map
 
 AT = datetime(2026, 11, 24, 10, 0, 1, 250, tzinfo=UTC)
 

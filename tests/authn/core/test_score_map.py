@@ -14,11 +14,11 @@ from authn.confinement.codec import decode, dump, encode, load
 from authn.core.errors import Unavailable
 from authn.core.evidence import NotExamined
 from authn.core.media import media_of
-from authn.core.score_map import MAX_MAPS, MAX_PLACES, MAX_TEXT_CHARS, ScoreMap, Spot, maps_text, parse_maps
+from authn.core.score_map import MAX_MAPS, MAX_SPOTS, MAX_TEXT_CHARS, ScoreMap, Spot, maps_text, parse_maps
 from authn.examine.request import Examined
 from authn.report.preview import make_preview, orientation_of
-from tests.doubles.places import score_map
 from tests.doubles.reports import signed_report
+from tests.doubles.score_maps import score_map
 
 REASON = NotExamined(what="semantic-2", why="it looks at the picture as a whole")
 
@@ -60,7 +60,7 @@ MALFORMED = {
     "before-the-edge": entry(squares=[[-1, 0, 128, 1.0]]),
     "too-few-numbers": entry(squares=[[0, 0, 128]]),
     "a-text-among-them": entry(squares=[[0, 0, 128, '"/><script>']]),
-    "too-many-places": entry(squares=[[0, 0, 128, 1.0]] * (MAX_PLACES + 1)),
+    "too-many-places": entry(squares=[[0, 0, 128, 1.0]] * (MAX_SPOTS + 1)),
     "endless-score": entry(windows=[[0, 0, 128, 1e300]]),
 }
 

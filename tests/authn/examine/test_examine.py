@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 from tests.doubles.oversized import OVERSIZED
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
-from tests.doubles.places import score_map
+from tests.doubles.score_maps import score_map
 from tests.doubles.signed import Registered, examiner_for, media, signed_photo, stamped_photo
 
 SCHEMA = json.loads((ROOT / "docs/formats/report.schema.json").read_text())
@@ -72,7 +72,7 @@ class Shows:
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         return (replace(guess(self.outcome), kind="learned", detector=self.name),)
 
-    def where(self, media: Media) -> ScoreMap:
+    def score_map(self, media: Media) -> ScoreMap:
         if isinstance(self.places, Exception):
             raise self.places
         return self.places
@@ -137,7 +137,7 @@ class Counts:
         self.shown.append(media.name)
         return (replace(guess(HeuristicOutcome.SUPPORTS), kind="learned", detector=self.name),)
 
-    def where(self, media: Media) -> ScoreMap:
+    def score_map(self, media: Media) -> ScoreMap:
         self.shown.append(f"where of {media.name}")
         return score_map()
 

@@ -16,7 +16,7 @@ from authn.core.score_map import ScoreMap, maps_text
 from authn.examine.examiner import Examiner
 from authn.examine.illustrate import illustrate
 from authn.report.html import render_report
-from authn.report.places import IS_A_GUESS
+from authn.report.score_maps import IS_A_GUESS
 from authn.sources.learned import LearnedSource
 from detector.models.inference import Detector, open_detector
 from tests.detector.made import encoded, photo_like

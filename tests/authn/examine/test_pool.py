@@ -36,8 +36,8 @@ from tests.doubles.examiners import (
     open_sleeping,
     open_unavailable,
 )
-from tests.doubles.places import score_map
 from tests.doubles.reports import AS_OF
+from tests.doubles.score_maps import score_map
 
 # The smallest GIF: media_of reads its header only.
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")

@@ -31,11 +31,6 @@ E, R, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.NOT_EXAMINED
 KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff"}
 
 
-@pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
 def ours(found: Media) -> Outcome:
     return engine_outcome(own_answer(found, read_own(found)), Axis.INTEGRITY)
 

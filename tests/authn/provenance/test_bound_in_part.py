@@ -27,11 +27,6 @@ AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 SCAN = b"\xff\xda\0\x0c\x03\x01\0\x02\x11\x03\x11\0\x3f\0"
 
 
-@pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
 def examined(pki: TestPki, data: bytes, name: str) -> Report:
     return examiner_for(pki).examine(media_of(data, name), as_of=datetime.now(UTC))
 

@@ -15,22 +15,12 @@ from authn.pki.roots import TrustRoots, load_roots
 from authn.provenance.engines import open_engines
 from tests.doubles.containers import unsigned
 from tests.doubles.pki import TestPki
-from tests.doubles.signed import examiner_for, signed_photo
+from tests.doubles.signed import signed_photo
 
 A, E, R = Outcome.ABSENT, Outcome.ESTABLISHED, Outcome.REFUTED
 KINDS = tuple(unsigned())
 OWN = {"image/svg+xml": b'width="5', "application/pdf": b"q 96.000000 0 0 64"}
 FOUND = ("fmt_mp3.mp3", "fmt_svg.svg", "fmt_pdf.pdf")
-
-
-@pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
-@pytest.fixture(scope="module")
-def examiner(pki: TestPki) -> Examiner:
-    return examiner_for(pki)
 
 
 @pytest.fixture(scope="module")

@@ -47,11 +47,6 @@ def capture(leaf: Issued, checkpoint: str, nonce: bytes | None = None) -> bytes:
     return sign_media(photo(), "image/jpeg", claim, leaf.ec_key, leaf.chain_pem)
 
 
-@pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
 def report(pki: TestPki, data: bytes, *witnesses: Cosigner, quorum: int = 1, logs: bool = True) -> Report:
     trust = LogTrust(
         logs=(LOG.verifier,) if logs else (),

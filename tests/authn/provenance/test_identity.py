@@ -38,11 +38,6 @@ ACCOUNT: Json = {
 
 
 @pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
-@pytest.fixture(scope="module")
 def public(suites: Path) -> Report:
     """A file of the public suite that names somebody by X.509."""
     roots = TrustRoots(

@@ -12,24 +12,14 @@ from authn.examine.examiner import Examiner
 from signer.proof.container import manifest_spans, read_manifest
 from signer.proof.jumbf import active_manifest
 from tests.doubles.pki import TestPki
-from tests.doubles.signed import examiner_for, media, signed_photo, stamped_photo
+from tests.doubles.signed import media, signed_photo, stamped_photo
 
 ROUNDS = 60
 
 
 @pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
-@pytest.fixture(scope="module")
 def signed(pki: TestPki) -> bytes:
     return stamped_photo(signed_photo(pki.leaf()), pki.tsa_leaf())
-
-
-@pytest.fixture(scope="module")
-def examiner(pki: TestPki) -> Examiner:
-    return examiner_for(pki)
 
 
 def flipped(data: bytes, at: int, bit: int) -> bytes:

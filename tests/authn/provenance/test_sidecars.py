@@ -15,19 +15,9 @@ from authn.pki.roots import TrustRoots
 from tests.doubles.containers import unsigned
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
-from tests.doubles.signed import answers_on, evidence_on, examiner_for, sidecar_of, signed_photo
+from tests.doubles.signed import answers_on, evidence_on, sidecar_of, signed_photo
 
 A, E, N, R = Outcome.ABSENT, Outcome.ESTABLISHED, Outcome.NOT_EXAMINED, Outcome.REFUTED
-
-
-@pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
-@pytest.fixture(scope="module")
-def examiner(pki: TestPki) -> Examiner:
-    return examiner_for(pki)
 
 
 def proof(examiner: Examiner, data: bytes, sidecar: bytes) -> CryptographicEvidence:

@@ -33,11 +33,6 @@ FOUND = (
 
 
 @pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
-@pytest.fixture(scope="module")
 def camera(pki: TestPki, tmp_path_factory: pytest.TempPathFactory) -> Camera:
     return enrolled_camera(tmp_path_factory.mktemp("home"), pki)
 

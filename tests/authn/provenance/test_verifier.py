@@ -26,11 +26,6 @@ E, R, A, N = Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.ABSENT, Outcome.NOT_E
 OUT = Outcome.OUTSIDE_LISTS
 
 
-@pytest.fixture(scope="module")
-def pki() -> TestPki:
-    return TestPki()
-
-
 def outcome(report: Report, axis: Axis) -> Outcome:
     return report.cryptographic.axis(axis).outcome
 

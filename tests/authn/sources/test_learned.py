@@ -66,7 +66,7 @@ def test_a_second_branch_without_its_encoder_is_raised_when_it_is_needed(tmp_pat
 def test_where_a_score_comes_from_names_the_model_that_made_it():
     media = media_of(encoded(photo_like(300, 600), quality=95), "a.jpg")
     (evidence,) = SOURCE.examine(media)
-    found = SOURCE.where(media)
+    found = SOURCE.score_map(media)
     assert (found.detector, found.model_sha256) == (evidence.detector, evidence.model_sha256)
     assert (found.width, found.height) == (600, 300)
     assert fmean(w.logit for w in found.windows) == pytest.approx(evidence.raw)
@@ -85,7 +85,7 @@ def test_a_detector_of_whole_pictures_has_no_places_to_show():
             return Whole()
 
     with pytest.raises(NotApplicable, match="looks at the picture as a whole"):
-        WholeSource("whole").where(media_of(encoded(photo_like(300, 300)), "a"))
+        WholeSource("whole").score_map(media_of(encoded(photo_like(300, 300)), "a"))
 
 
 def guess(detector: str, outcome: HeuristicOutcome, kind: str = "learned") -> HeuristicEvidence:

@@ -192,34 +192,27 @@ def test_a_sentence_in_a_programs_own_field_is_not_the_name_of_a_generator(sente
     assert examine(with_exif({exif.SOFTWARE: sentence}))[0].outcome is HeuristicOutcome.ABSTAIN
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "Adobe Firefly 3", "Adobe Firefly Image Model 4", "Stable Diffusion web UI 1.9.3", "ComfyUI",
-        "Midjourney v6.1", "OpenAI DALL-E 3", "DALL·E 3", "ChatGPT", "gpt-image-1", "OpenAI",
-        "NovelAI", "Draw Things 1.2", "FLUX.1-dev", "black-forest-labs FLUX.1 [dev]",
-        "stabilityai/stable-diffusion-xl-base-1.0",
-        "Microsoft Bing Image Creator", "Made with Google AI", "Google Imagen 3", "InvokeAI 4.2 (Linux)",
-        "Created with Stable Diffusion", "Adobe Photoshop 25.0 (Windows); Adobe Firefly 3",
-    ],
+GENERATORS = (
+    "Adobe Firefly 3", "Adobe Firefly Image Model 4", "Stable Diffusion web UI 1.9.3", "ComfyUI",
+    "Midjourney v6.1", "OpenAI DALL-E 3", "DALL·E 3", "ChatGPT", "gpt-image-1", "OpenAI",
+    "NovelAI", "Draw Things 1.2", "FLUX.1-dev", "black-forest-labs FLUX.1 [dev]",
+    "stabilityai/stable-diffusion-xl-base-1.0",
+    "Microsoft Bing Image Creator", "Made with Google AI", "Google Imagen 3", "InvokeAI 4.2 (Linux)",
+    "Created with Stable Diffusion", "Adobe Photoshop 25.0 (Windows); Adobe Firefly 3",
 )  # fmt: skip
-def test_generators_that_name_themselves_in_a_programs_own_field_are_found(value):
-    packet = xmp(f"<xmp:CreatorTool>{value}</xmp:CreatorTool>")
-    for data in (with_exif({exif.SOFTWARE: value}), with_xmp(packet), iptc((2, 65, value))):
-        assert examine(data)[0].outcome is HeuristicOutcome.SUPPORTS
+EDITORS = (
+    "Adobe Photoshop 25.0 (Windows)", "GIMP 2.10.34", "Google Picasa", "Created with darktable 4.6",
+    "Adobe Photoshop Lightroom Classic 12.0 (Macintosh)", "ACDSee Pro 7", "Canva doc=abc user=def",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        "Adobe Photoshop 25.0 (Windows)", "GIMP 2.10.34", "Google Picasa", "Created with darktable 4.6",
-        "Adobe Photoshop Lightroom Classic 12.0 (Macintosh)", "ACDSee Pro 7", "Canva doc=abc user=def",
-    ],
-)  # fmt: skip
-def test_editors_that_name_themselves_in_a_programs_own_field_are_found(value):
+    ("question", "value"), [*((0, name) for name in GENERATORS), *((1, name) for name in EDITORS)]
+)
+def test_programs_that_name_themselves_in_a_field_of_their_own_are_found(question, value):
     packet = xmp(f"<xmp:CreatorTool>{value}</xmp:CreatorTool>")
     for data in (with_exif({exif.SOFTWARE: value}), with_xmp(packet), iptc((2, 65, value))):
-        assert examine(data)[1].outcome is HeuristicOutcome.SUPPORTS
+        assert examine(data)[question].outcome is HeuristicOutcome.SUPPORTS
 
 
 @pytest.mark.parametrize(

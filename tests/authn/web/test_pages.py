@@ -15,14 +15,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from authn.report.places import IS_A_GUESS
+from authn.report.score_maps import IS_A_GUESS
 from authn.service.services import Services
 from authn.store.engine import writing
 from authn.store.schema import verifications
 from authn.web.pages import parse_utc
 from tests.authn.web.conftest import InlineExaminer, rows
 from tests.doubles.media import png_bomb, tiny_jpeg
-from tests.doubles.places import score_map
+from tests.doubles.score_maps import score_map
 
 JPEG = tiny_jpeg()
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

@@ -69,7 +69,7 @@ class Shown:
     why_not: str = ""
 
 
-def shown_places(report: Document, maps: str | None, *, preview: bool) -> tuple[Shown | None, ...]:
+def shown_maps(report: Document, maps: str | None, *, preview: bool) -> tuple[Shown | None, ...]:
     """One for each detector of the report, in its order; None for a source that has no score to place.
 
     ``maps`` is what was kept beside the report (``authn.core.score_map``).

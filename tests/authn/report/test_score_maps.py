@@ -12,13 +12,13 @@ import pytest
 from authn.core.evidence import HeuristicOutcome, NotExamined
 from authn.core.report import report_json
 from authn.core.score_map import maps_text
-from authn.report import places
+from authn.report import score_maps
 from authn.report.html import render_report
-from authn.report.places import IS_A_GUESS, NO_DRAWING, draw, shown_places
+from authn.report.score_maps import IS_A_GUESS, NO_DRAWING, draw, shown_maps
 from tests.authn.report.test_html import ACTIVE, Outline
 from tests.authn.report.test_visible import harmless
-from tests.doubles.places import learned_report, score_map
 from tests.doubles.reports import signed_report
+from tests.doubles.score_maps import learned_report, score_map
 
 JPEG = b"\xff\xd8\xff"
 KEPT = maps_text((score_map(),))
@@ -45,7 +45,7 @@ def test_an_answer_that_points_to_something_is_drawn_and_called_a_guess() -> Non
     page = page_of()
     assert len(drawn(page)) == 1
     assert IS_A_GUESS in page.text
-    assert page.text.count(places.SEE_BELOW) == 1
+    assert page.text.count(score_maps.SEE_BELOW) == 1
     assert "The score, 2.5, is the mean over the 2 framed windows (2 to 3)." in page.text
     assert "2 of 12 squares get a large disc, 3 a small one, 7 a dash; 1 more were too smooth." in page.text
     assert "Some squares of ordinary photos get discs too." in page.text
@@ -57,7 +57,7 @@ def test_no_other_answer_is_drawn_and_one_line_says_why(outcome: HeuristicOutcom
     page = page_of(outcome)
     assert drawn(page) == []
     assert f"No drawing of where the score comes from: {NO_DRAWING[outcome]}." in page.text
-    assert places.SEE_BELOW not in page.text
+    assert score_maps.SEE_BELOW not in page.text
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
 
 
@@ -98,7 +98,7 @@ def test_an_answer_without_a_drawing_says_why_and_the_page_stands(
 
 def test_sources_that_are_not_learned_have_no_line_about_places() -> None:
     report = report_json(learned_report())
-    shown = shown_places(report, KEPT, preview=True)
+    shown = shown_maps(report, KEPT, preview=True)
     kinds = [d["kind"] for d in report["heuristic"]["detectors"]]  # type: ignore[index,call-overload,union-attr]
     assert [s is not None for s in shown] == [kind == "learned" for kind in kinds]
 
@@ -115,7 +115,7 @@ def test_the_drawing_brings_everything_with_it_and_runs_nothing() -> None:
 
 def test_the_drawing_is_told_in_words_to_whoever_does_not_see_it() -> None:
     (label,) = [a["aria-label"] for tag, a in page_of().tags if tag == "svg" and a.get("role") == "img"
-                and (a["aria-label"] or "").startswith(places.TITLE)]  # fmt: skip
+                and (a["aria-label"] or "").startswith(score_maps.TITLE)]  # fmt: skip
     assert label is not None
     assert "2 of 12 squares get a large disc" in label
     assert "upper left" in label
@@ -192,7 +192,7 @@ def test_a_picture_of_smooth_squares_alone_is_drawn_without_marks() -> None:
 def test_the_rates_of_ordinary_photos_are_those_of_the_model_that_ran(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(places.ORDINARY, score_map().model_sha256, (2, 11))
+    monkeypatch.setitem(score_maps.ORDINARY, score_map().model_sha256, (2, 11))
     assert "about 2 get a large disc too and 11 a small one" in draw(score_map()).ordinary
     other = replace(score_map(), model_sha256="00" * 32)
     assert not re.search(r"\d", draw(other).ordinary)

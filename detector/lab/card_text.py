@@ -168,7 +168,7 @@ generator.""",
 
 def _left_out(card: ModelCard) -> str:
     rows = [
-        f"| {r.family} | {_estimate(r.auc)} | {_estimate(r.true_positives)} | "
+        f"| {r.family} | {shown(r.auc)} | {shown(r.true_positives)} | "
         f"{'-' if r.cllr is None else f'{r.cllr:.3f}'} | {_maybe(r.supports)} | {_maybe(r.against)} | "
         f"{r.auc.n} |"
         for r in card.left_out
@@ -266,7 +266,7 @@ def _measured(evaluation: Evaluation, aligned_with: str) -> str:
     cost = [f"| {n} | {a:.3f} | {b:.3f} |" for n, a, b in evaluation.cllr]
     pipeline = (
         "Real test pictures through a JPEG and through a WebP pipeline, then the same `codec_match`: AUC "
-        f"{_estimate(evaluation.pipeline_auc)}, n={evaluation.pipeline_auc.n} (0.5: not separable)."
+        f"{shown(evaluation.pipeline_auc)}, n={evaluation.pipeline_auc.n} (0.5: not separable)."
     )
     for title, groups in (
         ("By size, as stored", evaluation.by_size),
@@ -279,7 +279,7 @@ def _measured(evaluation: Evaluation, aligned_with: str) -> str:
     blocks += ["|---|---|---|", *cost, "", "### Is the encoder a label?", "", pipeline, ""]
     aligned = (
         f"Regions of real test photos against {aligned_with}, one `codec_match` draw "
-        f"per pair: AUC {_estimate(evaluation.aligned_auc)}, n={evaluation.aligned_auc.n}."
+        f"per pair: AUC {shown(evaluation.aligned_auc)}, n={evaluation.aligned_auc.n}."
     )
     blocks += ["### Without any difference in content", "", aligned, ""]
     return "\n".join(blocks)
@@ -300,10 +300,8 @@ def _answered(results: Sequence[SetResult]) -> list[str]:
                 [round(r.against.value * r.n) for r in mine],
             )
             wrong, answered = sum(found[fake]), sum(map(sum, found))
-            share = _estimate(proportion(wrong, answered)) if answered else "-"
-            rows.append(
-                f"| {view} | {kind} | {n} | {_estimate(proportion(answered, n))} | {wrong} | {share} |"
-            )
+            share = shown(proportion(wrong, answered)) if answered else "-"
+            rows.append(f"| {view} | {kind} | {n} | {shown(proportion(answered, n))} | {wrong} | {share} |")
     head = "| view | kind | n | answered | wrong | wrong of the answered |"
     return [head, "|---|---|---|---|---|---|", *rows]
 
@@ -323,17 +321,17 @@ def _table(rows: list[SetResult], against: str = "all real") -> list[str]:
 
 
 def _row(r: SetResult) -> str:
-    kind, area = "generated" if r.fake else "real", _estimate(r.auc) if r.auc else "-"
-    rates = f"{_estimate(r.supports)} | {_estimate(r.against)}"
+    kind, area = "generated" if r.fake else "real", shown(r.auc) if r.auc else "-"
+    rates = f"{shown(r.supports)} | {shown(r.against)}"
     return f"| {r.name} | {kind} | {r.n} | {area} | {rates} | {r.abstained} |"
 
 
-def _estimate(e: Estimate) -> str:
+def shown(e: Estimate) -> str:
     return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
 
 
 def _maybe(e: Estimate | None) -> str:
-    return "-" if e is None else _estimate(e)
+    return "-" if e is None else shown(e)
 
 
 def _never(card: ModelCard) -> str:

@@ -1,54 +1,37 @@
-"""Calibration on the calibration split and measurement on the test split, by the service's own path.
+"""Measurement on the test split, by the service's own path.
 
-Calibration and operating points come from the calibration split alone. Pictures are counted, never
-crops. What is measured on a set that may not be trained on is measured here and nowhere else.
+What is measured on a set that may not be trained on is measured here and nowhere else. Pictures are counted,
+never crops.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detector.core.errors import CalibrationError, NotApplicable
+from detector.core.errors import NotApplicable
 from detector.core.files import write_whole
-from detector.core.metrics import auc, bootstrap, cllr, cllr_min, proportion
-from detector.data.corpus import Item, pictures
-from detector.data.licences import SETS
+from detector.core.metrics import Array, auc, bootstrap, cllr, cllr_min, proportion
+from detector.data.corpus import Item
 from detector.data.splits import Split
-from detector.models.calibration import Calibration, fit
-from detector.models.card import Evaluation, OperatingPoint, SetResult
+from detector.lab.views import CODEC_NAMES, VIEWS, codec_of, matched, named_pictures, view_of
+from detector.models.calibration import Calibration
+from detector.models.card import Evaluation, SetResult
 from detector.models.score import Answer, Score
-from detector.pixels.augment import CodecDraw, Encoding, codec_match, draw_codec, resize, through
+from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels
-from detector.pixels.preprocess import crops_of
+from detector.zoo.progress import Report
 
-if TYPE_CHECKING:
-    from detector.networks.traces import TraceNet
-
-CALIBRATION_DRAWS = 3
-FALSE_POSITIVE_GOAL = 0.05
-DOMAIN_SHARE = 0.99
-DOMAIN_SLACK = 1.15  # few calibration pictures do not reach as far as their kind does
-MIN_LOG10_RATIO = 0.5  # a ratio of about three: below it the words would be stronger than the evidence
-# No whole picture that a shipped detector was fitted on is smaller, and most GAN pictures of 256 pixels that
-# were measured pass for photos.
-AGAINST_MIN_SIDE = 400
 MAX_FILES_PER_SET = 60  # by digest; large evaluation-only sets are sampled
-VIEWS = ("as_stored", "matched", "jpeg75", "half")
 SIZES = ((0, "under 300 px"), (300, "300 to 599 px"), (600, "600 to 1199 px"), (1200, "from 1200 px"))
-CODEC_NAMES = ("none", "JPEG 91 to 98", "JPEG 81 to 90", "JPEG 71 to 80", "JPEG 60 to 70", "WebP")
 
-Array = NDArray[np.float64]
-Report = Callable[[str, int, int], None]
 Raw = Callable[[Pixels], float]  # the logit before calibration; raises NotApplicable
+Pair = tuple[str, int, tuple[Pixels, Pixels]]  # name and number, which decide an encoding; two pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,135 +47,6 @@ class PictureScore:
     answer: str | None
     shorter_side: int
     codec: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibrated:
-    """What the calibration split says: the line, the operating point, and how far from its own centre a
-    calibration picture may lie (deviations per feature)."""
-
-    calibration: Calibration
-    point: OperatingPoint
-    domain_limit: float
-
-
-def calibrate(
-    network: TraceNet, root: Path, items: Sequence[Item], *, seed: int, report: Report
-) -> Calibrated:
-    """Sets the domain buffers of the network too. Raises ``CalibrationError`` for too few pictures or a score
-    that ranks the wrong way."""
-    drawn = _drawn_features(network, root, items, report)
-    real = {name: f for (name, is_fake), f in drawn.items() if not is_fake}
-    fake = {name: f for (name, is_fake), f in drawn.items() if is_fake}
-    if not real or not fake:
-        raise CalibrationError("the calibration split needs real and generated pictures")
-    limit = _set_domain(network, [*real.values(), *fake.values()])
-    scores = {name: f[..., -1] for name, f in real.items()}
-    fakes = {name: f[..., -1] for name, f in fake.items()}
-    return Calibrated(
-        calibration=fit(np.concatenate(list(scores.values())), list(fakes.values()), seed=seed),
-        point=operating_point(scores, fakes),
-        domain_limit=limit,
-    )
-
-
-def _drawn_features(
-    network: TraceNet, root: Path, items: Sequence[Item], report: Report
-) -> dict[tuple[str, bool], Array]:
-    """(set, fake) -> (pictures, draws, d + 1): mean features over crops, and last the mean score."""
-    chosen = [i for i in items if i.split is Split.CALIBRATION]
-    out: dict[tuple[str, bool], list[list[Array]]] = {}
-    for n, item in enumerate(chosen):
-        for name, picture in named_pictures(root, item):
-            try:
-                seen = [crops_of(matched(picture, name, k)) for k in range(CALIBRATION_DRAWS)]
-            except NotApplicable:
-                continue
-            out.setdefault((item.set_name, item.fake), []).append([_summary(network, c) for c in seen])
-        report("calibrating", n + 1, len(chosen))
-    return {k: np.array(v) for k, v in out.items()}
-
-
-def _summary(network: TraceNet, crops: NDArray[np.uint8]) -> Array:
-    import torch
-
-    from detector.networks.traces import fake_score
-
-    with torch.no_grad():
-        x = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))).float()
-        features = torch.cat([network.features(x[n : n + 1]) for n in range(len(x))])
-        score = fake_score(network.family(features)).mean()
-        return np.append(features.mean(0).double().numpy(), float(score))
-
-
-def _set_domain(network: TraceNet, drawn: Sequence[Array]) -> float:
-    """Centre and spread of all calibration pictures, every set alike; returns the distance that all but one
-    in ``DOMAIN_SHARE`` keep."""
-    import torch
-
-    sets = [d[..., :-1].reshape(-1, d.shape[-1] - 1) for d in drawn]
-    mean = np.mean([s.mean(0) for s in sets], 0)
-    spread = np.sqrt(np.mean([((s - mean) ** 2).mean(0) for s in sets], 0)) + 1e-3
-    network.domain_mean.copy_(torch.from_numpy(mean))
-    network.domain_scale.copy_(torch.from_numpy(spread))
-    with torch.no_grad():
-        away = network.distance(torch.from_numpy(np.concatenate(sets)).float()).numpy()
-    return float(np.quantile(away, DOMAIN_SHARE) * DOMAIN_SLACK)
-
-
-def operating_point(real: Mapping[str, Array], fake: Mapping[str, Array]) -> OperatingPoint:
-    """Logits beyond which the detector may answer.
-
-    Both have the scores (pictures, draws) of each source or generator apart. The upper point is the conformal
-    quantile of the *worst* source (Mondrian: Vovk et al., "Algorithmic Learning in a Random World", 4.5),
-    because a rate that holds on average lets one camera bear all false alarms; the lower one that of the
-    worst generator. Where a source has too few scores for its quantile, it is the largest one.
-    """
-    supports = max(conformal_quantile(s.ravel(), FALSE_POSITIVE_GOAL) for s in real.values())
-    supports = float(np.nextafter(supports, np.inf))
-    against = -max(conformal_quantile(-s.ravel(), FALSE_POSITIVE_GOAL) for s in fake.values())
-    everything = np.concatenate([s.ravel() for s in real.values()])
-    return OperatingPoint(
-        supports_logit=supports,
-        against_logit=float(np.nextafter(min(against, supports - 1e-6), -np.inf)),
-        min_log10_ratio=MIN_LOG10_RATIO,
-        calibration_false_positives=float((everything >= supports).mean()),
-    )
-
-
-def conformal_quantile(scores: Array, share: float) -> float:
-    """The score that a new one from the same source exceeds with probability at most ``share``, or the
-    largest, where there are too few to say so. Raises ``CalibrationError`` for no scores."""
-    if not len(scores):
-        raise CalibrationError("a quantile of no scores does not exist")
-    rank = math.ceil((len(scores) + 1) * (1 - share))
-    return float(np.sort(scores)[min(rank, len(scores)) - 1])
-
-
-def matched(picture: Pixels, name: str, draw: int) -> Pixels:
-    """The picture after ``codec_match`` with a draw that its name decides, real and fake alike."""
-    return codec_match(picture, draw_of(name, draw))
-
-
-def draw_of(name: str, draw: int) -> CodecDraw:
-    seed = int.from_bytes(hashlib.sha256(f"{name} {draw}".encode()).digest()[:8], "big")
-    return draw_codec(np.random.default_rng(seed))
-
-
-def view_of(picture: Pixels, name: str, view: str) -> Pixels:
-    """One of ``VIEWS``."""
-    if view == "matched":
-        return matched(picture, name, 0)
-    if view == "jpeg75":
-        return through(picture, Encoding(media_type="image/jpeg", quality=75))
-    if view == "half":
-        return through(resize(picture, 0.5, "area"), Encoding(media_type="image/jpeg", quality=90))
-    return picture
-
-
-def named_pictures(root: Path, item: Item) -> Iterator[tuple[str, Pixels]]:
-    for n, picture in enumerate(pictures(root, item)):
-        yield f"{item.path}#{n}", picture
 
 
 class Scoring(Protocol):
@@ -232,62 +86,38 @@ def _score(detector: Scoring, item: Item, name: str, view: str, pixels: Pixels) 
         logit, answer = score.logit, score.answer.value
     return PictureScore(
         set_name=item.set_name, fake=item.fake, picture=name, view=view, logit=logit, answer=answer,
-        shorter_side=min(pixels.shape[:2]), codec=_codec_of(view, name),
+        shorter_side=min(pixels.shape[:2]), codec=codec_of(view, name),
     )  # fmt: skip
 
 
-def _codec_of(view: str, name: str) -> str:
-    from detector.lab.training_set import codec_class
-
-    if view == "matched":
-        return CODEC_NAMES[codec_class(draw_of(name, 0))]
-    return {"jpeg75": CODEC_NAMES[3], "half": CODEC_NAMES[2]}.get(view, CODEC_NAMES[0])
+def paired_scores(raw: Raw, pairs: Iterable[Pair]) -> tuple[Array, Array]:
+    """Scores of both pictures of each pair after one encoding; pairs that the detector abstains on are left
+    out."""
+    scores: tuple[list[float], list[float]] = ([], [])
+    for name, draw, pair in pairs:
+        try:
+            both = [raw(matched(picture, name, draw)) for picture in pair]
+        except NotApplicable:
+            continue
+        scores[0].append(both[0])
+        scores[1].append(both[1])
+    return np.array(scores[0]), np.array(scores[1])
 
 
 def pipeline_scores(raw: Raw, root: Path, items: Sequence[Item], report: Report) -> tuple[Array, Array]:
-    """Real test pictures through a JPEG and through a WebP pipeline, then both through one ``codec_match``.
-    If the network separates them, an encoder is a label."""
+    """Real test pictures through a JPEG and through a WebP pipeline. If the network separates them after one
+    ``codec_match``, an encoder is a label."""
+    return paired_scores(raw, _pipelines(root, items, report))
+
+
+def _pipelines(root: Path, items: Sequence[Item], report: Report) -> Iterator[Pair]:
     chosen = sampled([i for i in items if i.split is Split.TEST and not i.fake and i.set_name != "nikon_d70"])
-    histories = (
-        Encoding(media_type="image/jpeg", quality=85), Encoding(media_type="image/webp", quality=80),
-    )  # fmt: skip
-    scores: tuple[list[float], list[float]] = ([], [])
+    jpeg = Encoding(media_type="image/jpeg", quality=85)
+    webp = Encoding(media_type="image/webp", quality=80)
     for n, item in enumerate(chosen):
         for name, picture in named_pictures(root, item):
-            try:
-                both = [raw(matched(through(picture, h), name, 0)) for h in histories]
-            except NotApplicable:
-                continue
-            scores[0].append(both[0])
-            scores[1].append(both[1])
+            yield name, 0, (through(picture, jpeg), through(picture, webp))
         report("comparing pipelines", n + 1, len(chosen))
-    return np.array(scores[0]), np.array(scores[1])
-
-
-def aligned_scores(
-    raw: Raw, root: Path, items: Sequence[Item], *, seed: int, report: Report
-) -> tuple[Array, Array]:
-    """Regions of real test photos, and the same regions passed through TAEF2, each pair after one draw of
-    ``codec_match``. Content and history are equal here: what separates is the trace alone."""
-    from detector.generators.aligned.autoencoders import Taef2
-    from detector.lab.fakes import halve, random_regions
-
-    licensed = {r.name for r in SETS if r.licence and not r.fake}
-    chosen = [i for i in items if i.split is Split.TEST and i.set_name in licensed]
-    taef2, rng = Taef2(root / "weights" / "taef2"), np.random.default_rng([seed, 2])
-    scores: tuple[list[float], list[float]] = ([], [])
-    for n, item in enumerate(chosen):
-        for name, picture in named_pictures(root, item):
-            for k, region in enumerate(random_regions(halve(picture), 1, rng)):
-                pair = (region, taef2.reconstruct(region))
-                try:
-                    both = [raw(matched(p, name, k)) for p in pair]
-                except NotApplicable:
-                    continue
-                scores[0].append(both[0])
-                scores[1].append(both[1])
-        report("comparing aligned pairs", n + 1, len(chosen))
-    return np.array(scores[0]), np.array(scores[1])
 
 
 def summarise(

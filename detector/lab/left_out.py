@@ -9,35 +9,29 @@ AUC below 0.5 is a reversed shortcut and is reported as such.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from detector.core.errors import CalibrationError, CorpusError
+from detector.core.errors import CalibrationError, FileDamaged, FileFailed, TooFewPictures
 from detector.core.files import write_json
-from detector.core.metrics import Estimate, Groups, auc, bootstrap, cllr, halves, true_positives
-from detector.generators.family import RECONSTRUCTING
-from detector.generators.source import ImageSource, chosen_of
+from detector.core.metrics import Array, Estimate, Groups, auc, bootstrap, cllr, halves, true_positives
+from detector.lab.regions import Pictures
 from detector.lab.training import TrainingOptions, train
 from detector.lab.training_set import TrainingSet, pictures_digest
 from detector.models.calibration import fit
+from detector.models.card import FamilyLeftOut
 from detector.networks.traces import TraceNet, fake_score
 from detector.pixels.augment import codec_match, draw_codec
+from detector.zoo.progress import Report
 
-if TYPE_CHECKING:
-    from detector.models.card import FamilyLeftOut
-
-BOTH = ("vae",)
 _ALIGNED_SHARE = 4.0
-
-Array = NDArray[np.float64]
-Pictures = NDArray[np.uint8]
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,20 +72,17 @@ def leave_one_out(
 ) -> tuple[LeftOut, ...]:
     """Train and test once per family; finished families are read from ``run``. Several entries of one name
     are one family. ``photos`` numbers the photo of each real test picture: calibration and test share none,
-    and intervals resample photos. Raises ``CorpusError`` for fewer than three families."""
+    and intervals resample photos. Raises ``TooFewPictures`` for fewer than three families."""
     names = list(dict.fromkeys(f.family for f in families))
     if len(names) < 3:
-        raise CorpusError("leaving one family out needs at least three")
+        raise TooFewPictures("leaving one family out needs at least three")
     run.mkdir(parents=True, exist_ok=True)
     rows = []
     for n, name in enumerate(names):
         path = run / f"left-out-{name}.json"
         if not path.is_file():
             data = training_set([f for f in families if f.family != name], real_train)
-
-            def progress(done: int, total: int, name: str = name) -> None:
-                report(f"training without {name}", done, total)
-
+            progress = partial(report, f"training without {name}")
             net = train(data, options, run / f"without-{name}", progress=progress)
             row = _tested(net, name, families, real_test, photos, options.seed)
             write_json(path, asdict(row))
@@ -191,125 +182,31 @@ def cost(real: Array, photos: Groups, others: Sequence[Array], own: Array, seed:
 
 def _parse(path: Path) -> LeftOut:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        return LeftOut(
-            family=raw["family"],
-            auc=Estimate(**raw["auc"]),
-            true_positives=Estimate(**raw["true_positives"]),
-            others=tuple((n, float(a)) for n, a in raw["others"]),
-            cllr=raw.get("cllr"),
-        )
+        return parse_row(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError) as e:
-        raise CorpusError(f"{path.name} is no result; remove it and run again") from e
+        raise FileDamaged(f"{path.name} is no result; remove it and run again") from e
+
+
+def parse_row(raw: dict[str, Any]) -> LeftOut:
+    """Raises ``KeyError`` and ``TypeError``."""
+    return LeftOut(
+        family=raw["family"],
+        auc=Estimate(**raw["auc"]),
+        true_positives=Estimate(**raw["true_positives"]),
+        others=tuple((n, float(a)) for n, a in raw["others"]),
+        cllr=raw.get("cllr"),
+    )
 
 
 def card_rows(run: Path) -> tuple[FamilyLeftOut, ...]:
-    """The rows of a finished run as a card keeps them. Raises ``CorpusError``."""
-    from detector.models.card import FamilyLeftOut
-
+    """The rows of a finished run as a card keeps them. Raises ``FileFailed`` and ``FileDamaged``."""
     paths = sorted(run.glob("left-out-*.json"))
     if not (run / "lofo.json").is_file() or not paths:
-        raise CorpusError(f"{run.name} is not a finished run of lab lofo")
+        raise FileFailed(f"{run.name} is not a finished run of lab lofo")
     rows = [_parse(p) for p in paths]
     return tuple(
         FamilyLeftOut(family=r.family, auc=r.auc, true_positives=r.true_positives, cllr=r.cllr) for r in rows
     )
-
-
-def zoo_pictures(
-    runs: Sequence[Path],
-    real_train: Pictures,
-    real_test: ImageSource,
-    *,
-    train: int,
-    test: int,
-    seed: int,
-    report: Report,
-) -> tuple[FamilyPictures, ...]:
-    """Fakes of fitted families, training and test ones with other seeds. A family whose trace is a
-    reconstruction reconstructs real pictures, test ones for the test. Raises ``CorpusError`` for a family of
-    another size than the real pictures, ``ModelUnavailable`` for a folder that holds none."""
-    from detector.zoo.store import open_family
-
-    out = []
-    for n, run in enumerate(runs):
-        fitted = open_family(run)
-        side = real_train.shape[1]
-        if (fitted.spec.side, fitted.spec.channels) != (side, 3):
-            raise CorpusError(f"{run.name} makes pictures of another size than {side} x {side} in colour")
-        name = fitted.spec.family
-        if name in RECONSTRUCTING + BOTH:
-            rng = np.random.default_rng([seed, n])
-            twins = rng.choice(len(real_train), min(train, len(real_train)), replace=False)
-            places = rng.choice(len(real_test.images), min(test, len(real_test.images)), replace=False)
-            others = chosen_of(real_test, places)
-            made = FamilyPictures(
-                family=name, train=fitted.reconstruct(real_train[twins]),
-                test=fitted.reconstruct(others.images), twins=twins, test_photos=others.groups,
-            )  # fmt: skip
-            out.append(made)
-        if name not in RECONSTRUCTING:
-            drawn = fitted.sample(train, 2 * seed + 1), fitted.sample(test, 2 * seed + 2)
-            out.append(FamilyPictures(family=name, train=drawn[0], test=drawn[1]))
-        report("drawing fakes", n + 1, len(runs))
-    return tuple(out)
-
-
-def lofo_run(
-    data: str,
-    corpus: Path | None,
-    zoo: Path,
-    run: Path,
-    *,
-    fakes: int,
-    steps: int,
-    side: int,
-    seed: int,
-    report: Report,
-) -> tuple[LeftOut, ...]:
-    """From real pictures and a folder of fitted families to the rows, ``lofo.json`` and ``lofo.png``. Raises
-    ``CorpusError`` and ``ModelUnavailable``."""
-    from detector.lab.plots import plot_left_out
-
-    runs = sorted(p.parent for p in zoo.glob("*/card.json"))
-    if not runs:
-        raise CorpusError(f"{zoo.name} holds no fitted generators; fit some with lab fit")
-    real_train, real_test = _real_pictures(data, corpus, side, seed, report)
-    families = zoo_pictures(
-        runs, real_train, real_test, train=fakes, test=max(16, fakes // 3), seed=seed, report=report
-    )
-    options = TrainingOptions(
-        seed=seed, epochs=4, steps_per_epoch=max(1, steps // 4), pairs_per_batch=32, crop_side=side,
-        width=24, min_scale=1.0, max_scale=1.0,
-    )  # fmt: skip
-    rows = leave_one_out(
-        families, real_train, real_test.images, options, run, report=report, photos=real_test.groups
-    )
-    write_json(run / "lofo.json", [asdict(r) for r in rows])
-    plot_left_out(run, rows)
-    return rows
-
-
-def _real_pictures(
-    data: str, corpus: Path | None, side: int, seed: int, report: Report
-) -> tuple[Pictures, ImageSource]:
-    """Training and test pictures; of a corpus with an index by its own splits."""
-    from detector.data.corpus import load_index
-    from detector.data.splits import Split
-    from detector.zoo.sources.data import open_source
-
-    if (Path(data) / "INDEX.csv").is_file():
-        from detector.lab.zoo_tiles import SIDE, held_out_tiles, training_tiles
-
-        if side != SIDE:
-            raise CorpusError(f"tiles of a corpus with an index have {SIDE} pixels a side")
-        items = load_index(Path(data))
-        return training_tiles(Path(data), items, seed).images, held_out_tiles(Path(data), items, seed)
-    parts = [
-        open_source(data, side, seed=seed, split=split, corpus=corpus, report=report)
-        for split in (Split.TRAIN, Split.TEST)
-    ]
-    return parts[0].images, parts[1]
 
 
 LEAST_STEPS, LEAST_FAKES, LEAST_TESTED = 500, 100, 100

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from detector.core.files import write_whole
 from detector.core.metrics import roc
 from detector.lab.evaluation import PictureScore, logits
+from detector.lab.left_out import LeftOut
 from detector.lab.training import EpochResult
 from detector.models.card import Evaluation, ModelCard, SetResult
 from detector.pixels.decode import Pixels
 
 if TYPE_CHECKING:
-    from detector.lab.left_out import LeftOut
-
+    from matplotlib.figure import Figure
 
 MIN_CURVE = 10
 _REAL_STYLE: dict[str, Any] = {"color": "0.75", "histtype": "stepfilled"}
@@ -30,9 +30,6 @@ def plot_run(
     run: Path, log: Sequence[EpochResult], card: ModelCard, scores: Sequence[PictureScore]
 ) -> tuple[Path, ...]:
     """Write the four plots into ``run``; returns their paths."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     matched = [s for s in scores if s.view == "matched"]
     drawn = [_loss(run, log), _histogram(run, card, matched), _roc(run, matched)]
     if card.evaluation is not None:
@@ -41,9 +38,7 @@ def plot_run(
 
 
 def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
-    from matplotlib import pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure, axis = _subplots(figsize=(7, 4), layout="constrained")
     epochs = [e.epoch for e in log]
     axis.plot(epochs, [e.loss for e in log], label="training loss", color="tab:blue", marker=".")
     axis.set_xlabel("epoch")
@@ -63,15 +58,13 @@ def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
 
 def _histogram(run: Path, card: ModelCard, scores: Sequence[PictureScore]) -> Path:
     """One small plot per generated set, each over the same real pictures, so that every set can be read."""
-    from matplotlib import pyplot as plt
-
     real = logits(scores, fake=False)
     sets = {n: logits(scores, fake=True, name=n) for n in dict.fromkeys(s.set_name for s in scores if s.fake)}
     everything = np.concatenate([real, *sets.values(), [0.0]])
     bins = np.linspace(everything.min(), everything.max() + 1e-6, 33).tolist()
     columns = min(4, max(1, len(sets)))
     rows = max(1, -(-len(sets) // columns))
-    figure, grid = plt.subplots(
+    figure, grid = _subplots(
         rows, columns, figsize=(1 + 2.6 * columns, 0.9 + 1.8 * rows), sharex=True, sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
@@ -108,9 +101,7 @@ def _styles(count: int) -> list[dict[str, Any]]:
 
 
 def _roc(run: Path, scores: Sequence[PictureScore]) -> Path:
-    from matplotlib import pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(7, 5), layout="constrained")
+    figure, axis = _subplots(figsize=(7, 5), layout="constrained")
     real = logits(scores, fake=False)
     names = list(dict.fromkeys(s.set_name for s in scores if s.fake))
     for name, style in zip(names, _styles(len(names) + 1)[1:], strict=True):
@@ -128,12 +119,10 @@ def _roc(run: Path, scores: Sequence[PictureScore]) -> Path:
 
 
 def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
-    from matplotlib import pyplot as plt
-
     real = [r for r in evaluation.results if not r.fake]
     views = list(dict.fromkeys(r.view for r in real))
     names = list(dict.fromkeys(r.name for r in real))
-    figure, axis = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    figure, axis = _subplots(figsize=(9, 4.5), layout="constrained")
     for k, view in enumerate(views):
         rows = [next(r for r in real if r.view == view and r.name == n) for n in names]
         x = np.arange(len(names)) + (k - (len(views) - 1) / 2) * 0.8 / len(views)
@@ -153,13 +142,8 @@ def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
 
 def plot_heatmap(pixels: Pixels, heat: NDArray[np.float32], path: Path, *, side: int) -> Path:
     """The picture, and over it the log-odds of every square of ``side`` pixels; flat squares stay clear."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     height, width = heat.shape[0] * side, heat.shape[1] * side
-    figure, axis = plt.subplots(figsize=(9, 9 * height / width + 0.8), layout="constrained")
+    figure, axis = _subplots(figsize=(9, 9 * height / width + 0.8), layout="constrained")
     axis.imshow(pixels[:height, :width].mean(2), cmap="gray", vmin=0, vmax=255)
     shown = axis.imshow(
         np.ma.masked_invalid(heat), cmap="coolwarm", vmin=-4, vmax=4, alpha=0.45,
@@ -172,15 +156,10 @@ def plot_heatmap(pixels: Pixels, heat: NDArray[np.float32], path: Path, *, side:
 
 def plot_left_out(run: Path, rows: Sequence[LeftOut]) -> Path:
     """Each family left out: the AUC on it, and on those that were trained on, as a matrix."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     names = [r.family for r in rows]
     values = np.array([[dict(r.others).get(n, r.auc.value) for n in names] for r in rows])
     side = 1.6 + 0.62 * len(names)
-    figure, axis = plt.subplots(figsize=(side + 1, side), layout="constrained")
+    figure, axis = _subplots(figsize=(side + 1, side), layout="constrained")
     shown = axis.imshow(values, vmin=0.4, vmax=1.0, cmap="viridis")
     for y, row in enumerate(values):
         for x, value in enumerate(row):
@@ -199,11 +178,19 @@ def _n(rows: Sequence[SetResult], name: str) -> int:
     return next(r.n for r in rows if r.name == name)
 
 
-def _save(figure: object, path: Path) -> Path:
-    from matplotlib import pyplot as plt
-    from matplotlib.figure import Figure
+def _subplots(*grid: int, **options: Any) -> tuple[Figure, Any]:
+    """A figure that needs no display, and its axes."""
+    import matplotlib as mpl
 
-    assert isinstance(figure, Figure)
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    return plt.subplots(*grid, **options)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    from matplotlib import pyplot as plt
+
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110)
     plt.close(figure)

@@ -1,39 +1,55 @@
-"""The workshop's two procedures, from corpus to card. Everything is written into one run folder."""
+"""The walk of the data, from pictures to a detector with its card: one recipe, whatever the material.
+
+1. gather: what is there, and what each picture is used for: ``corpus.material`` (an index, licences), or
+   ``folder`` (photos, and a zoo fitted on them: ``run``, ``zoo``, ``samples``, ``held_out``, ``material``)
+2. learn: ``material.training`` gives regions, fakes and mosaics (``training_set``), ``training`` the network
+3. calibrate: line, operating point and domain, of the calibration split (``calibrate``)
+4. judge: every test picture in every view, by the service's own path (``views``, ``evaluation``)
+5. leave one family out: how well the recipe sees a kind of generator it never met (``left_out``)
+6. card and plots (``card_text``, ``plots``); of a folder a page too (``folder.page``)
+
+Everything is written into one run folder. A training goes on from its last epoch; what a folder takes beside
+it goes on stage by stage (``stages``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+from detector.core.errors import CalibrationError
 from detector.core.files import write_whole
-from detector.data.corpus import Item, corpus_digest, load_index
-from detector.data.licences import SETS
-from detector.data.splits import Split
+from detector.lab.calibrate import calibrate
+from detector.lab.card_text import card_markdown
+from detector.lab.corpus.material import CorpusMaterial
 from detector.lab.evaluation import (
-    AGAINST_MIN_SIDE,
-    PictureScore,
-    aligned_scores,
-    calibrate,
+    Raw,
+    Scoring,
     pipeline_scores,
     score_test_split,
     summarise,
     write_scores,
 )
-from detector.lab.fakes import prepare
+from detector.lab.folder.left_out import leave_families_out
+from detector.lab.folder.material import FolderMaterial, hold_out
+from detector.lab.folder.page import report_text
+from detector.lab.folder.run import FolderOptions, FolderRun
+from detector.lab.folder.zoo import draw_from, fit_zoo, judge_zoo, show_zoo
+from detector.lab.material import Material
 from detector.lab.plots import plot_run
 from detector.lab.training import TrainingOptions, read_log, train
-from detector.lab.zoo_tiles import fitted_tiles
-from detector.models.card import Evaluation, ModelCard, Preprocessing, SetUse, dump_card
+from detector.models.card import ModelCard, Preprocessing, dump_card, parse_card
 from detector.models.inference import Detector, raw_logit
-from detector.models.weights import save_tensors, shipped_tensors
+from detector.models.weights import load_network, save_tensors, shipped_tensors
 from detector.pixels.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
+from detector.zoo.progress import Report
 
-Report = Callable[[str, int, int], None]
+FOLDER_MODEL = "own-1"
 
 
-def run_training(
+def run_corpus(
     data: Path,
     run: Path,
     *,
@@ -43,76 +59,114 @@ def run_training(
     zoo_seconds: float = 0.0,
     report: Report,
 ) -> ModelCard:
-    """Prepare (with ``zoo_seconds``, fit every family of the zoo for so long first), train (or resume),
-    calibrate, evaluate, plot. Raises ``CorpusError`` and
-    ``CalibrationError``."""
+    """From a corpus with an index to a detector that may ship. With ``zoo_seconds`` every family of the zoo
+    is fitted for so long first. Raises ``LabError``, ``FitFailed`` and ``CalibrationError``."""
     run.mkdir(parents=True, exist_ok=True)
-    items = load_index(data)
-    tiles = (
-        fitted_tiles(data, items, run / "zoo", seconds=zoo_seconds, seed=options.seed, report=report)
-        if zoo_seconds
-        else ()
+    material = CorpusMaterial(
+        root=data, run=run, seed=options.seed, report=report, upscalers=upscalers, zoo_seconds=zoo_seconds
     )
-    prepared = prepare(
-        data, items, seed=options.seed, cache=run / "training_set.npz", upscalers=upscalers, tiles=tiles,
-        report=report,
+    detector = learn(material, options, run, model_id=model_id)
+    return judge(detector, partial(raw_logit, detector.network), material, run)
+
+
+def run_folder(folder: Path, path: Path, options: FolderOptions, report: Report) -> str:
+    """From any folder of photos to a zoo and a detector of its own, every stage that is not finished yet;
+    returns the page that is also written as ``report.md``. Raises ``DetectorError``; run again after an
+    interruption."""
+    run = FolderRun(folder, path, options, report)
+    names = fit_zoo(run)
+    samples = draw_from(run, names)
+    judge_zoo(run, names)
+    show_zoo(run, samples)
+    left_out = leave_families_out(run, samples)
+    material = hold_out(run, samples)
+    home = path / "detector"
+    run.stages.do(
+        "train detector", partial(_learned, material, options.training(), home), after=["hold out"],
+        files=["detector/calibrated.json", f"detector/{FOLDER_MODEL}.safetensors"],
     )  # fmt: skip
-    network = train(prepared, options, run, progress=lambda done, total: report("training", done, total))
-    found = calibrate(network, data, items, seed=options.seed, report=report)
-    digest = save_tensors(shipped_tensors(network), run / f"{model_id}.safetensors")
+    run.stages.do(
+        "evaluate detector", partial(_judged, material, home), after=["train detector"],
+        files=[f"detector/{FOLDER_MODEL}.json", f"detector/{FOLDER_MODEL}.md"],
+    )  # fmt: skip
+    card = parse_card((home / f"{FOLDER_MODEL}.json").read_text(encoding="utf-8"))
+    text = report_text(folder.name, run.index, path, run.stages.records, left_out, card)
+    write_whole(path / "report.md", text.encode())
+    return text
+
+
+def _learned(material: FolderMaterial, options: TrainingOptions, home: Path) -> str:
+    try:
+        detector = learn(material, options, home, model_id=FOLDER_MODEL)
+    except CalibrationError as e:
+        raise CalibrationError(f"{e.detail}; a folder with more photos, or more minutes, may help") from e
+    write_whole(home / "calibrated.json", dump_card(detector.card).encode())
+    return f"{options.epochs * options.steps_per_epoch} steps"
+
+
+def _judged(material: FolderMaterial, home: Path) -> str:
+    card = parse_card((home / "calibrated.json").read_text(encoding="utf-8"))
+    network = load_network(card, home / f"{FOLDER_MODEL}.safetensors")
+    measured = judge(Detector(card=card, network=network), partial(raw_logit, network), material, home)
+    write_whole(home / f"{FOLDER_MODEL}.md", card_markdown(measured).encode())
+    assert measured.evaluation is not None
+    return f"{sum(r.n for r in measured.evaluation.results)} scores"
+
+
+def evaluate_again(detector: Detector, data: Path, run: Path, *, report: Report) -> ModelCard:
+    """Measure a detector that is there on the test split of a corpus. Raises ``CorpusError``."""
+    material = CorpusMaterial(root=data, run=run, seed=detector.card.seed, report=report)
+    return judge(detector, partial(raw_logit, detector.network), material, run)
+
+
+def learn(material: Material, options: TrainingOptions, run: Path, *, model_id: str) -> Detector:
+    """Train (or go on) and calibrate; writes the weights. Raises ``CalibrationError``."""
+    data = material.training()
+    network = train(data, options, run, progress=partial(material.report, "training"))
+    found = material.settled(
+        calibrate(network, material.root, material.items, seed=material.seed, report=material.report)
+    )
     card = ModelCard(
         model_id=model_id,
         question="synthetic",
-        weights_sha256=digest,
-        families=prepared.families,
+        weights_sha256=save_tensors(shipped_tensors(network), run / f"{model_id}.safetensors"),
+        families=data.families,
         width=options.width,
         preprocessing=Preprocessing(
             min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
         ),
         calibration=found.calibration,
-        operating_point=replace(found.point, against_min_side=AGAINST_MIN_SIDE),
+        operating_point=found.point,
         domain_limit=found.domain_limit,
-        sets=sets_used(items),
-        corpus_sha256=corpus_digest(items),
+        sets=material.sets(data),
+        corpus_sha256=material.digest(),
         seed=options.seed,
         epochs=options.epochs,
         network="traces",
+        recipe=material.recipe,
     )
-    return run_evaluation(Detector(card=card, network=network), data, run, report=report)
+    return Detector(card=card, network=network)
 
 
-def run_evaluation(detector: Detector, data: Path, run: Path, *, report: Report) -> ModelCard:
-    """Measure on the test split; writes card, scores and plots; returns the card with its evaluation."""
-    items, raw = load_index(data), partial(raw_logit, detector.network)
-    scores = score_test_split(detector, data, items, report=report)
+class Carded(Scoring, Protocol):
+    """A detector with its card."""
+
+    @property
+    def card(self) -> ModelCard: ...
+
+
+def judge(detector: Carded, raw: Raw, material: Material, run: Path) -> ModelCard:
+    """Measure on the test split; writes scores, card and plots; returns the card with its evaluation."""
+    root, items, report = material.root, material.items, material.report
+    scores = score_test_split(detector, root, items, report=report)
     evaluation = summarise(
         scores,
         detector.card.calibration,
-        pipelines=pipeline_scores(raw, data, items, report),
-        aligned=aligned_scores(raw, data, items, seed=detector.card.seed, report=report),
+        pipelines=pipeline_scores(raw, root, items, report),
+        aligned=material.aligned(raw),
     )
-    return write_measured(detector.card, scores, evaluation, run)
-
-
-def write_measured(
-    card: ModelCard, scores: Sequence[PictureScore], evaluation: Evaluation, run: Path
-) -> ModelCard:
-    measured = replace(card, evaluation=evaluation)
+    measured = replace(detector.card, evaluation=evaluation)
     write_scores(scores, run / "scores.jsonl")
-    write_whole(run / f"{card.model_id}.json", dump_card(measured).encode())
+    write_whole(run / f"{measured.model_id}.json", dump_card(measured).encode())
     plot_run(run, read_log(run), measured, scores)
     return measured
-
-
-def sets_used(items: Sequence[Item]) -> tuple[SetUse, ...]:
-    def count(name: str, split: Split) -> int:
-        return sum(i.set_name == name and i.split is split for i in items)
-
-    return tuple(
-        SetUse(
-            name=rule.name, fake=rule.fake, licence=rule.licence, why=rule.why,
-            train=count(rule.name, Split.TRAIN), calibration=count(rule.name, Split.CALIBRATION),
-            test=count(rule.name, Split.TEST),
-        )
-        for rule in SETS
-    )  # fmt: skip

@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
 
-from detector.core.errors import NotApplicable
 from detector.core.files import write_whole
 from detector.core.metrics import Array, auc, bootstrap, cllr, proportion, true_positives
-from detector.data.corpus import Item, corpus_digest, load_index
+from detector.data.corpus import Item
 from detector.data.splits import Split
-from detector.lab.evaluation import (
-    AGAINST_MIN_SIDE,
-    CALIBRATION_DRAWS,
-    DOMAIN_SHARE,
-    DOMAIN_SLACK,
-    aligned_scores,
-    matched,
-    named_pictures,
-    operating_point,
-    pipeline_scores,
-    score_test_split,
-    summarise,
-)
-from detector.lab.recipe import sets_used, write_measured
+from detector.lab.calibrate import AGAINST_MIN_SIDE, domain_limit, drawn_of, operating_point
+from detector.lab.corpus.material import CorpusMaterial
+from detector.lab.recipe import judge
 from detector.models.calibration import Calibration, fit
 from detector.models.card import FamilyLeftOut, ModelCard, OperatingPoint, Preprocessing
-from detector.models.semantic import FEATURES, MIN_SIDE, Embedding, Encoder, SemanticDetector, open_encoder
+from detector.models.semantic import FEATURES, MIN_SIDE, Encoder, SemanticDetector, open_encoder
 from detector.models.semantic_head import Embedded, Head, fit_head, left_out_scores
-
-Report = Callable[[str, int, int], None]
+from detector.zoo.progress import Report
 
 
 def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, report: Report) -> ModelCard:
-    """Raises ``ModelUnavailable``, ``CorpusError`` and ``CalibrationError``."""
+    """Raises ``ModelUnavailable``, ``LabError`` and ``CalibrationError``."""
     run.mkdir(parents=True, exist_ok=True)
-    encoder, items = open_encoder(encoder_file), load_index(data)
-    sets = embed_sets(encoder, data, [i for i in items if i.split is not Split.TEST], report)
+    encoder = open_encoder(encoder_file)
+    material = CorpusMaterial(root=data, run=run, seed=0, report=report)
+    sets = embed_sets(encoder, data, [i for i in material.items if i.split is not Split.TEST], report)
     head = fit_head(sets)
     left_out = left_out_scores(sets)
     real = {s.name: left_out[s.name] for s in sets if not s.fake}
@@ -59,23 +47,16 @@ def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, re
         preprocessing=Preprocessing(min_side=MIN_SIDE, crop_side=224, max_crops=1, min_texture=0.0),
         calibration=calibration,
         operating_point=point,
-        sets=sets_used(items),
-        corpus_sha256=corpus_digest(items),
+        sets=material.sets(),
+        corpus_sha256=material.digest(),
         seed=0,
         epochs=0,
         network="clip-linear",
-        domain_limit=float(np.quantile(away, DOMAIN_SHARE) * DOMAIN_SLACK),
+        domain_limit=domain_limit(away),
         left_out=tuple(_left_out(name, photos, scores, calibration, point) for name, scores in fake.items()),
     )
     detector = SemanticDetector(card=card, encoder=encoder, head=head)
-    scores = score_test_split(detector, data, items, report=report)
-    evaluation = summarise(
-        scores,
-        calibration,
-        pipelines=pipeline_scores(detector.raw, data, items, report),
-        aligned=aligned_scores(detector.raw, data, items, seed=0, report=report),
-    )
-    return write_measured(card, scores, evaluation, run)
+    return judge(detector, detector.raw, material, run)
 
 
 def _left_out(
@@ -95,19 +76,8 @@ def _left_out(
 
 def embed_sets(encoder: Encoder, root: Path, items: Sequence[Item], report: Report) -> tuple[Embedded, ...]:
     """Every picture after ``CALIBRATION_DRAWS`` draws of ``codec_match``, set by set."""
-    found: dict[tuple[str, bool], list[list[Embedding]]] = {}
-    for n, item in enumerate(items):
-        for name, picture in named_pictures(root, item):
-            try:
-                drawn = [encoder.embed(matched(picture, name, k)) for k in range(CALIBRATION_DRAWS)]
-            except NotApplicable:
-                continue
-            found.setdefault((item.set_name, item.fake), []).append(drawn)
-        report("embedding", n + 1, len(items))
-    return tuple(
-        Embedded(name=name, fake=fake, embeddings=np.array(v, np.float64))
-        for (name, fake), v in sorted(found.items())
-    )
+    found = drawn_of(root, items, encoder.embed, "embedding", report)
+    return tuple(Embedded(name=name, fake=fake, embeddings=v) for (name, fake), v in sorted(found.items()))
 
 
 def _save(head: Head, path: Path) -> str:

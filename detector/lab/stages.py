@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from detector.core.errors import CorpusError
+from detector.core.errors import FileDamaged, FolderTaken
 from detector.core.files import write_json
 
 SCHEMA = "assay.stages/1"
@@ -34,7 +34,7 @@ class Record:
 
 class Stages:
     """The stages of one run. ``identity`` is all that decides the result; a folder that was begun with
-    another one is refused with ``CorpusError``. ``begins`` and ``ends`` hear the name of each stage that is
+    another one is refused with ``FolderTaken``. ``begins`` and ``ends`` hear the name of each stage that is
     worked on, and at its end its note."""
 
     def __init__(
@@ -96,9 +96,9 @@ class Stages:
             schema, identity = raw["schema"], raw["identity"]
             self._records = {n: Record(**r) for n, r in raw["stages"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-            raise CorpusError(f"{self._path} cannot be read; choose another folder") from e
+            raise FileDamaged(f"{self._path} cannot be read; choose another folder") from e
         if schema != SCHEMA or identity != self._identity:
-            raise CorpusError(f"{self._run} was begun with other options or photos; choose another folder")
+            raise FolderTaken(f"{self._run} was begun with other options or photos; choose another folder")
 
     def _write(self) -> None:
         stages = {n: asdict(r) for n, r in self._records.items()}

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
 from detector.core.average import Average
-from detector.core.errors import CorpusError
+from detector.core.errors import FileDamaged, FolderTaken
 from detector.core.files import write_whole
 from detector.core.tensors import load_optimiser, named, optimiser_tensors, under
 from detector.core.threads import one_thread
@@ -84,7 +84,7 @@ def train(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> TraceNet:
     """Train, or go on from the last finished epoch in ``run``; the result is the same. Writes ``log.jsonl``
-    and checkpoints. Raises ``CorpusError`` when ``run`` belongs to other options or other pictures."""
+    and checkpoints. Raises ``FolderTaken`` when ``run`` belongs to other options or other pictures."""
     run.mkdir(parents=True, exist_ok=True)
     _claim_run(run, options, data)
     learner = _learner(data, options)
@@ -171,7 +171,7 @@ def _claim_run(run: Path, options: TrainingOptions, data: TrainingSet) -> None:
     path = run / "options.json"
     text = json.dumps(asdict(options) | {"training_set": data.digest}, indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise CorpusError(f"{run.name} was begun with other options or pictures; choose another folder")
+        raise FolderTaken(f"{run.name} was begun with other options or pictures; choose another folder")
     write_whole(path, text.encode())
 
 
@@ -211,6 +211,6 @@ def _resume(run: Path, learner: _Learner) -> int:
         learner.net.load_state_dict(under("net.", tensors))
         learner.average.load_state_dict(under("avg.", tensors))
     except (OSError, SafetensorError, RuntimeError) as e:
-        raise CorpusError(f"{path.name} cannot be read; remove {run.name} and train again") from e
+        raise FileDamaged(f"{path.name} cannot be read; remove {run.name} and train again") from e
     load_optimiser(learner.optimiser, under("opt.", tensors))
     return log[-1].epoch + 1

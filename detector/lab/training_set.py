@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from detector.core.errors import CorpusError
+from detector.core.errors import CorpusError, TooFewPictures
 from detector.pixels.augment import CodecDraw, Encoding, codec_match, draw_codec
 from detector.pixels.decode import Pixels
 
@@ -40,9 +40,9 @@ class TrainingSet:
 
     def __post_init__(self) -> None:
         if not len(self.real) or not len(self.fake):
-            raise CorpusError("the training set needs real and generated regions")
+            raise TooFewPictures("the training set needs real and generated regions")
         if (self.twin < 0).any() and not self.single.any():
-            raise CorpusError("fakes without a twin need real regions to stand beside")
+            raise TooFewPictures("fakes without a twin need real regions to stand beside")
         if len(self.share) != len(self.families) or not any(self.present):
             raise CorpusError("the training set needs a share for every family")
 
@@ -60,6 +60,49 @@ def pictures_digest(*arrays: NDArray[np.generic]) -> str:
         digest.update(f"{array.shape} {array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+class Collector:
+    """Gathers regions and gives them their numbers."""
+
+    def __init__(self) -> None:
+        self._real: list[Pixels] = []
+        self._source: list[str] = []
+        self._single: list[bool] = []
+        self._fake: list[Pixels] = []
+        self._family: list[str] = []
+        self._twin: list[int] = []
+        self._share: dict[str, float] = {}
+
+    def add_real(self, region: Pixels, source: str, *, single: bool) -> int:
+        self._real.append(region)
+        self._source.append(source)
+        self._single.append(single)
+        return len(self._real) - 1
+
+    def add_fake(self, region: Pixels, family: str, twin: int = -1) -> None:
+        self._fake.append(region)
+        self._family.append(family)
+        self._twin.append(twin)
+
+    def give_share(self, family: str, share: float) -> None:
+        self._share[family] = share
+
+    def reals(self) -> list[tuple[Pixels, str]]:
+        return list(zip(self._real, self._source, strict=True))
+
+    def done(self) -> TrainingSet:
+        """Raises ``TooFewPictures`` when a class is empty."""
+        if not self._real or not self._fake:
+            raise TooFewPictures("the training set needs real and generated regions")
+        sources = tuple(sorted(set(self._source)))
+        families = tuple(dict.fromkeys(self._family))
+        return TrainingSet(
+            real=np.stack(self._real), source=np.array([sources.index(s) for s in self._source]),
+            single=np.array(self._single), fake=np.stack(self._fake),
+            family=np.array([families.index(f) for f in self._family]), twin=np.array(self._twin),
+            families=families, sources=sources, share=tuple(self._share.get(f, 0.0) for f in families),
+        )  # fmt: skip
 
 
 class ViewOptions(Protocol):

@@ -37,10 +37,10 @@ def auto(
 
     Every stage that is finished is kept; after an interruption the same command goes on.
     """
-    from detector.lab.auto import AutoOptions
-    from detector.lab.auto_detector import run_auto
+    from detector.lab.folder.run import FolderOptions
+    from detector.lab.recipe import run_folder
 
-    options = AutoOptions(minutes=minutes, seed=seed, side=int(side), families=families, device=device)
+    options = FolderOptions(minutes=minutes, seed=seed, side=int(side), families=families, device=device)
     with Progress() as report:
-        text = run_auto(data, run or RUNS_FOLDER / f"{data.absolute().name}-lab", options, report)
+        text = run_folder(data, run or RUNS_FOLDER / f"{data.absolute().name}-lab", options, report)
     say_block(text)

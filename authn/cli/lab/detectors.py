@@ -58,11 +58,11 @@ def train(
     zoo_seconds: float,
 ) -> None:  # fmt: skip
     """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
-    from detector.lab.recipe import run_training
+    from detector.lab.recipe import run_corpus
     from detector.lab.training import TrainingOptions
 
     options = TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps)
-    card = run_training(
+    card = run_corpus(
         data, out, model_id=model_id, options=options, upscalers=upscalers, zoo_seconds=zoo_seconds,
         report=Progress(),
     )  # fmt: skip
@@ -75,12 +75,12 @@ def train(
 @_model
 def evaluate(data: Path, out: Path, model_id: str) -> None:
     """Measure a packaged detector again on the test split and print its card."""
-    from detector.lab.recipe import run_evaluation
+    from detector.lab.recipe import evaluate_again
     from detector.models.card import dump_card
     from detector.models.inference import open_detector
 
     out.mkdir(parents=True, exist_ok=True)
-    card = run_evaluation(open_detector(model_id), data, out, report=Progress())
+    card = evaluate_again(open_detector(model_id), data, out, report=Progress())
     say_block(dump_card(card))
 
 

@@ -25,10 +25,11 @@ def lofo(
     data: str, corpus: Path | None, zoo: Path, run: Path, fakes: int, steps: int, side: int, seed: int
 ) -> None:
     """Leave each family of generators out once; print what is found of it."""
-    from detector.lab.left_out import cautions, lofo_run, rows_text
+    from detector.lab.left_out import cautions, rows_text
+    from detector.lab.left_out_run import run_left_out
 
     with Progress() as report:
-        rows = lofo_run(
+        rows = run_left_out(
             data, corpus, zoo, run, fakes=fakes, steps=steps, side=side, seed=seed, report=report
         )  # fmt: skip
     say_block(rows_text(rows, cautions(rows, steps=steps, fakes=fakes)))

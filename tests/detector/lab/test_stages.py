@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.core.errors import CorpusError
+from detector.core.errors import LabError
 from detector.lab.stages import Stages
 
 
@@ -81,11 +81,11 @@ def test_a_stage_may_leave_nothing_and_say_why(tmp_path: Path) -> None:
 
 def test_a_folder_that_was_begun_otherwise_is_refused(tmp_path: Path) -> None:
     Work(tmp_path).go()
-    with pytest.raises(CorpusError, match="other options"):
+    with pytest.raises(LabError, match="other options"):
         Work(tmp_path, seed=1)
 
 
 def test_a_state_that_is_no_state_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("[]")
-    with pytest.raises(CorpusError, match="cannot be read"):
+    with pytest.raises(LabError, match="cannot be read"):
         Work(tmp_path)

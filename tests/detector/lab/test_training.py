@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import CorpusError
+from detector.core.errors import LabError
 from detector.core.metrics import auc
 from detector.generators.aligned.autoencoders import UPSAMPLERS, reconstruct, train_autoencoder
-from detector.lab.evaluation import conformal_quantile, operating_point
-from detector.lab.fakes import random_regions
+from detector.lab.calibrate import conformal_quantile, operating_point
+from detector.lab.regions import random_regions
 from detector.lab.training import TrainingOptions, read_log, total_loss, train
 from detector.lab.training_set import CODECS, TrainingSet, batch_of
 from detector.models.inference import raw_logit
@@ -77,7 +77,7 @@ def test_a_finished_run_is_not_trained_again(data, tmp_path):
 
 def test_a_run_folder_of_other_options_is_refused(data, tmp_path):
     train(data, QUICK, tmp_path)
-    with pytest.raises(CorpusError, match="other options"):
+    with pytest.raises(LabError, match="other options"):
         train(data, TrainingOptions(seed=1, epochs=2), tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_a_short_training_separates_a_crude_generator_from_a_camera(data, tmp_pa
 
 def test_a_run_folder_of_other_pictures_is_refused(data, tmp_path):
     train(data, QUICK, tmp_path)
-    with pytest.raises(CorpusError, match="other options or pictures"):
+    with pytest.raises(LabError, match="other options or pictures"):
         train(replace(data, digest="e"), QUICK, tmp_path)
 
 
@@ -147,12 +147,12 @@ def test_a_family_without_a_share_is_not_drawn(data):
 
 
 def test_whole_fakes_without_photos_to_stand_beside_are_refused(data):
-    with pytest.raises(CorpusError, match="without a twin"):
+    with pytest.raises(LabError, match="without a twin"):
         replace(data, single=np.zeros(12, bool))
 
 
 def test_a_set_without_a_share_for_every_family_is_refused(data):
-    with pytest.raises(CorpusError, match="share"):
+    with pytest.raises(LabError, match="share"):
         replace(data, share=(1.0,))
 
 

@@ -1,4 +1,4 @@
-"""What a run of ``detector.lab.auto`` came to, for people: one page of Markdown from its files."""
+"""What a run over a folder came to, for people: one page of Markdown from its files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detector.core.metrics import Estimate
 from detector.data.splits import Split
+from detector.lab.card_text import shown
 from detector.lab.left_out import LeftOut
 from detector.lab.stages import Record
 from detector.models.card import ModelCard
@@ -84,9 +84,7 @@ def left_out_text(rows: Sequence[LeftOut], note: str) -> str:
         "| family left out | AUC [95 %] | found at 1 % false alarms | pictures |",
         "|---|---|---|---|",
     ]
-    lines += [
-        f"| {r.family} | {_estimate(r.auc)} | {_estimate(r.true_positives)} | {r.auc.n} |" for r in rows
-    ]
+    lines += [f"| {r.family} | {shown(r.auc)} | {shown(r.true_positives)} | {r.auc.n} |" for r in rows]
     mean = sum(r.auc.value for r in rows) / len(rows)
     lines += [
         "",
@@ -103,15 +101,15 @@ def detector_text(card: ModelCard) -> str:
         return "The detector was not evaluated.\n"
     e = card.evaluation
     lines = [
-        f"- aligned test pairs of equal content and history: AUC {_estimate(e.aligned_auc)}",
-        f"- real photos through two encoders, 0.5 if the encoder is no label: {_estimate(e.pipeline_auc)}",
+        f"- aligned test pairs of equal content and history: AUC {shown(e.aligned_auc)}",
+        f"- real photos through two encoders, 0.5 if the encoder is no label: {shown(e.pipeline_auc)}",
         "",
         '| set | view | n | AUC | answered "supports" | answered "against" | abstained |',
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r.name} | {r.view} | {r.n} | {_estimate(r.auc) if r.auc else '-'} | {_estimate(r.supports)} | "
-        f"{_estimate(r.against)} | {r.abstained} |"
+        f"| {r.name} | {r.view} | {r.n} | {shown(r.auc) if r.auc else '-'} | {shown(r.supports)} | "
+        f"{shown(r.against)} | {r.abstained} |"
         for r in e.results
         if r.view in {"as_stored", "matched"}
     ]
@@ -142,7 +140,3 @@ def report_text(
             "## Time", "", "Without what was interrupted and done again.", "", time_text(records),
         ]
     )  # fmt: skip
-
-
-def _estimate(e: Estimate) -> str:
-    return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"

@@ -8,21 +8,13 @@ import pytest
 
 from detector.core.errors import CalibrationError
 from detector.data.splits import Split
+from detector.lab.calibrate import calibrate
 from detector.lab.card_text import card_markdown
-from detector.lab.evaluation import (
-    VIEWS,
-    PictureScore,
-    calibrate,
-    logits,
-    matched,
-    sampled,
-    summarise,
-    view_of,
-    write_scores,
-)
+from detector.lab.evaluation import PictureScore, logits, sampled, summarise, write_scores
 from detector.lab.plots import plot_run
-from detector.lab.recipe import run_evaluation
+from detector.lab.recipe import evaluate_again
 from detector.lab.training import EpochResult
+from detector.lab.views import VIEWS, matched, view_of
 from detector.models.calibration import Calibration
 from detector.models.card import open_card, parse_card
 from detector.models.inference import open_detector
@@ -161,4 +153,4 @@ def test_evaluating_a_folder_without_index_is_refused(tmp_path):
     from detector.core.errors import CorpusError
 
     with pytest.raises(CorpusError):
-        run_evaluation(open_detector(), tmp_path, tmp_path, report=lambda *_: None)
+        evaluate_again(open_detector(), tmp_path, tmp_path, report=lambda *_: None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector.core.errors import CorpusError
+from detector.core.errors import LabError
 from detector.core.metrics import Estimate, true_positives
 from detector.lab.left_out import FamilyPictures, cautions, leave_one_out, rows_text, training_set
 from detector.lab.plots import plot_left_out
@@ -81,14 +81,14 @@ def test_a_broken_result_is_a_typed_error(rows):
     text = path.read_text()
     path.write_text(text[:40])
     try:
-        with pytest.raises(CorpusError, match="left-out-b"):
+        with pytest.raises(LabError, match="left-out-b"):
             leave_one_out(FAMILIES, pictures(0), pictures(20), QUICK, run, report=lambda *_: None)
     finally:
         path.write_text(text)
 
 
 def test_fewer_than_three_families_are_refused(tmp_path):
-    with pytest.raises(CorpusError, match="three"):
+    with pytest.raises(LabError, match="three"):
         leave_one_out(FAMILIES[2:], pictures(0), pictures(20), QUICK, tmp_path, report=lambda *_: None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.lab import fakes
+from detector.lab.corpus.material import kept_set
 from detector.lab.training_set import TrainingSet
 
 
@@ -21,24 +21,24 @@ def made() -> TrainingSet:
 @pytest.mark.parametrize(
     "kept", [b"", b"PK\x03\x04 torn", b"\x93NUMPY", None], ids=["empty", "torn", "no archive", "cut"]
 )
-def test_what_is_kept_and_cannot_be_read_is_made_again(kept, tmp_path, monkeypatch):
+def test_what_is_kept_and_cannot_be_read_is_made_again(kept, tmp_path):
     built = []
 
-    def build(*_all):
+    def build() -> TrainingSet:
         built.append(1)
         return made()
 
-    monkeypatch.setattr(fakes, "_build", build)
-    monkeypatch.setattr(fakes, "with_tiles", lambda data, _tiles, _seed: data)
     cache = tmp_path / "training_set.npz"
-
-    def prepared() -> TrainingSet:
-        return fakes.prepare(tmp_path, (), seed=0, cache=cache, report=lambda *_all: None)
-
-    first = prepared()
-    assert prepared().digest == first.digest
+    first = kept_set(cache, "key", build)
+    assert kept_set(cache, "key", build).digest == first.digest == "key"
     assert len(built) == 1
     cache.write_bytes(cache.read_bytes()[:-200] if kept is None else kept)
-    assert prepared().digest == first.digest
+    assert kept_set(cache, "key", build).digest == first.digest
     assert len(built) == 2
     assert [p.name for p in tmp_path.iterdir()] == ["training_set.npz"]
+
+
+def test_a_set_that_was_built_from_something_else_is_built_again(tmp_path):
+    cache = tmp_path / "training_set.npz"
+    assert kept_set(cache, "one", made).digest == "one"
+    assert kept_set(cache, "two", made).digest == "two"

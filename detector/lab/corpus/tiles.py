@@ -6,21 +6,22 @@ a generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from detector.core.errors import CorpusError
+from detector.core.errors import TooFewPictures
 from detector.data.corpus import Item, pictures
 from detector.data.splits import Split
 from detector.generators import family_row, make_family
 from detector.generators.family import RECONSTRUCTING
 from detector.generators.source import ImageSource
-from detector.lab.fakes import Tiles
+from detector.lab.regions import Small
 from detector.pixels.decode import Pixels
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import fit
+from detector.zoo.progress import Report
 from detector.zoo.sources.photos import draw_tiles
 from detector.zoo.store import Fitted, card_of, open_family, save_family
 
@@ -32,14 +33,12 @@ _TILES_PER_PHOTO = 64
 _HELD_OUT_PER_PHOTO = 6
 _FAKES = 2048
 
-Report = Callable[[str, int, int], None]
-
 
 def fitted_tiles(
     root: Path, items: Sequence[Item], zoo: Path, *, seconds: float, seed: int, report: Report
-) -> tuple[Tiles, ...]:
+) -> tuple[Small, ...]:
     """Fit every family for so many CPU seconds, or open it where ``zoo`` has it; then draw. Raises
-    ``CorpusError`` and ``FitFailed``."""
+    ``LabError`` and ``FitFailed``."""
     source = training_tiles(root, items, seed)
     out = []
     for n, name in enumerate(FAMILIES):
@@ -74,7 +73,7 @@ def _real_tiles(name: str, root: Path, items: Sequence[Item], per_photo: int, se
                 tiles += found
                 groups += [units.setdefault(item.unit, len(units))] * len(found)
     if not tiles:
-        raise CorpusError("no photo is large enough for a tile")
+        raise TooFewPictures("no photo is large enough for a tile")
     return ImageSource(name=name, images=np.stack(tiles), groups=np.array(groups, np.int64))
 
 
@@ -93,9 +92,9 @@ def _fitted(name: str, source: ImageSource, folder: Path, seconds: float, seed: 
     return Fitted(family, save_family(family, folder, card_of(family.spec, source, budget, result)))
 
 
-def _tiles(name: str, fitted: Fitted, source: ImageSource, seed: int) -> Tiles:
+def _tiles(name: str, fitted: Fitted, source: ImageSource, seed: int) -> Small:
     """Reconstructions beside their own tiles, samples beside any."""
     chosen = np.random.default_rng([seed, 6]).permutation(len(source.images))[:_FAKES]
     real = source.images[chosen]
     fake = fitted.reconstruct(real) if name in RECONSTRUCTING else fitted.sample(len(real), seed)
-    return Tiles(family=f"zoo_{name}", fake=fake, real=real)
+    return Small(family=f"zoo_{name}", fake=fake, real=real)

@@ -9,32 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.core.errors import CorpusError
+from detector.core.errors import FolderTaken, LabError, TooFewPictures
 from detector.data.corpus import check_no_leak, pictures
 from detector.data.splits import Split
-from detector.generators import make_family
-from detector.lab import auto_material
-from detector.lab.auto import (
-    Auto,
-    AutoOptions,
-    Samples,
-    colour_families,
-    draw_samples,
-    dump_index,
-    load_samples,
-    parse_index,
-    save_samples,
-)
-from detector.lab.auto_material import (
-    Small,
-    dump_material,
-    mosaic_pairs,
-    own_makers,
-    parse_material,
-    training_material,
-    write_material,
-    zoo_makers,
-)
+from detector.generators.table import make_family
+from detector.lab.folder import photos, zoo
+from detector.lab.folder.held_out import dump_held_out, mosaic_pairs, parse_held_out, write_held_out
+from detector.lab.folder.makers import own_makers, zoo_makers
+from detector.lab.folder.material import training_set
+from detector.lab.folder.run import FolderOptions, FolderRun, colour_families, dump_index, parse_index
+from detector.lab.folder.samples import Samples, draw_samples, load_samples, save_samples
+from detector.lab.folder.zoo import draw_from, fit_zoo, show_zoo
+from detector.lab.regions import Small
 from detector.zoo.sources.photos import PhotoIndex, index_photos
 from detector.zoo.store import Fitted
 from tests.detector.made import encoded
@@ -75,12 +61,12 @@ def test_an_index_survives_its_file_and_a_changed_one_is_refused(folder: Path, i
     assert parse_index(folder, text) == index
     moved = text.replace('"split": "train"', '"split": "test"', 1)
     for wrong in (moved, "[]", "nothing", text[:50]):
-        with pytest.raises(CorpusError):
+        with pytest.raises(LabError):
             parse_index(folder, wrong)
 
 
 def test_every_fake_of_a_photo_stands_beside_the_region_it_was_made_from(index: PhotoIndex) -> None:
-    data = training_material(index, MAKERS, [], seed=0, report=silent)
+    data = training_set(index, MAKERS, [], seed=0, report=silent)
     assert data.families == tuple(sorted(MAKERS, key=data.families.index))
     assert sum(data.share) == pytest.approx(1)
     for fake, family, twin in zip(data.fake, data.family, data.twin, strict=True):
@@ -88,8 +74,8 @@ def test_every_fake_of_a_photo_stands_beside_the_region_it_was_made_from(index: 
 
 
 def test_small_pictures_stand_in_mosaics_beside_real_mosaics(index: PhotoIndex) -> None:
-    small = Small(family="small", fake=tiles(130, 0), twins=tiles(130, 1))
-    data = training_material(index, MAKERS, [small], seed=0, report=silent)
+    small = Small(family="small", fake=tiles(130, 0), real=tiles(130, 1))
+    data = training_set(index, MAKERS, [small], seed=0, report=silent)
     mine = np.flatnonzero(data.family == data.families.index("small"))
     assert len(mine) == 2, "two times 64 tiles make a mosaic of 256 pixels"
     assert data.sources == ("photos", "tiles")
@@ -101,7 +87,7 @@ def test_small_pictures_stand_in_mosaics_beside_real_mosaics(index: PhotoIndex) 
 
 def test_both_mosaics_of_a_pair_have_one_arrangement() -> None:
     fake = tiles(64, 0)
-    ((real, made),) = mosaic_pairs(Small(family="s", fake=fake, twins=255 - fake), np.random.default_rng(0))
+    ((real, made),) = mosaic_pairs(Small(family="s", fake=fake, real=255 - fake), np.random.default_rng(0))
     assert (real == 255 - made).all()
     assert sorted(t.tobytes() for t in fake) == sorted(
         np.ascontiguousarray(made[y : y + 32, x : x + 32]).tobytes()
@@ -112,13 +98,13 @@ def test_both_mosaics_of_a_pair_have_one_arrangement() -> None:
 
 def small_of(seed: int) -> dict[Split, list[Small]]:
     return {
-        s: [Small(family="small", fake=tiles(64, seed + k), twins=tiles(64, 50 + k))]
+        s: [Small(family="small", fake=tiles(64, seed + k), real=tiles(64, 50 + k))]
         for k, s in enumerate(Split)
     }  # fmt: skip
 
 
 def test_held_out_pictures_come_from_held_out_photos_only(index: PhotoIndex, tmp_path: Path) -> None:
-    found = write_material(tmp_path, index, MAKERS, small_of(0), seed=0, report=silent)
+    found = write_held_out(tmp_path, index, MAKERS, small_of(0), seed=0, report=silent)
     check_no_leak(found.items)
     trained = {p.unit for p in index.of(Split.TRAIN)}
     assert not trained & {i.unit for i in found.items}
@@ -135,20 +121,20 @@ def test_held_out_pictures_survive_their_file_and_are_the_same_again(
     index: PhotoIndex, tmp_path: Path
 ) -> None:
     first, again = (
-        write_material(tmp_path / n, index, MAKERS, small_of(0), seed=0, report=silent)
+        write_held_out(tmp_path / n, index, MAKERS, small_of(0), seed=0, report=silent)
         for n in ("a", "b")
         if (tmp_path / n).mkdir() is None
     )
-    assert first == again == parse_material(dump_material(first))
-    with pytest.raises(CorpusError, match="no list"):
-        parse_material("{}")
+    assert first == again == parse_held_out(dump_held_out(first))
+    with pytest.raises(LabError, match="no list"):
+        parse_held_out("{}")
 
 
 def test_a_folder_without_held_out_photos_is_one_sentence(index: PhotoIndex, tmp_path: Path) -> None:
     train_only = PhotoIndex(folder=index.folder, photos=index.of(Split.TRAIN), skipped=())
     nothing: dict[Split, list[Small]] = {s: [] for s in Split}
-    with pytest.raises(CorpusError, match="add photos"):
-        write_material(tmp_path, train_only, MAKERS, nothing, seed=0, report=silent)
+    with pytest.raises(LabError, match="add photos"):
+        write_held_out(tmp_path, train_only, MAKERS, nothing, seed=0, report=silent)
 
 
 def test_only_families_of_any_size_make_fakes_of_regions() -> None:
@@ -192,7 +178,7 @@ def test_what_a_family_makes_for_a_split_comes_from_that_split(tmp_path: Path) -
     whole = (tmp_path / "s.npz").read_bytes()
     for kept in (len(whole) - 1, len(whole) // 2, 200, 30, 3, 0):
         (tmp_path / "s.npz").write_bytes(whole[:kept])
-        with pytest.raises(CorpusError, match="remove it"):
+        with pytest.raises(LabError, match="remove it"):
             load_samples("cyclegan", tmp_path / "s.npz")
 
 
@@ -208,7 +194,7 @@ def test_the_samples_of_no_two_splits_are_the_same_and_a_slow_family_gives_fewer
 
 def test_samples_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(b"nothing")
-    with pytest.raises(CorpusError):
+    with pytest.raises(LabError):
         load_samples("x", tmp_path / "x.npz")
 
 
@@ -221,19 +207,17 @@ def test_the_default_zoo_holds_colour_families_only() -> None:
 @pytest.fixture
 def few_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder of these tests is smaller than what a calibration asks for."""
-    monkeypatch.setattr(auto_material, "LEAST", dict.fromkeys(Split, 1))
+    monkeypatch.setattr(photos, "LEAST", dict.fromkeys(Split, 1))
 
 
-def zoo(folder: Path, run: Path, families: tuple[str, ...] = ("dcgan",)) -> Auto:
-    options = AutoOptions(minutes=0.05, side=16, families=families)
-    return Auto(folder, run, options, silent)
+def run_of(folder: Path, path: Path, *families: str) -> FolderRun:
+    options = FolderOptions(minutes=0.05, side=16, families=families or ("dcgan",))
+    return FolderRun(folder, path, options, silent)
 
 
-def through(auto: Auto) -> tuple[Samples, ...]:
-    index = auto.index()
-    names = auto.zoo(index)
-    samples = auto.samples(index, names)
-    auto.pictures(index, samples)
+def through(run: FolderRun) -> tuple[Samples, ...]:
+    samples = draw_from(run, fit_zoo(run))
+    show_zoo(run, samples)
     return samples
 
 
@@ -241,11 +225,11 @@ def through(auto: Auto) -> tuple[Samples, ...]:
 def test_finished_stages_of_a_zoo_are_kept(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    through(zoo(folder, tmp_path))
+    through(run_of(folder, tmp_path))
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and p.name != "state.json"}
-    monkeypatch.setattr("detector.lab.auto.fit_run", _never)
-    monkeypatch.setattr("detector.lab.auto.draw_samples", _never)
-    through(zoo(folder, tmp_path))
+    monkeypatch.setattr(zoo, "fit_run", _never)
+    monkeypatch.setattr(zoo, "draw_samples", _never)
+    through(run_of(folder, tmp_path))
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert (
         json.loads((tmp_path / "state.json").read_text())["stages"]["index"]["note"] == "14 photos, 1 skipped"
@@ -256,29 +240,31 @@ def _never(*_arguments: object, **_options: object) -> None:
     raise AssertionError("a finished stage was done again")
 
 
+def begun_otherwise(path: Path, family: str) -> None:
+    (path / "zoo" / family).mkdir(parents=True)
+    (path / "zoo" / family / "fit.json").write_text("another fit")
+
+
 @pytest.mark.usefixtures("few_suffice")
 def test_a_family_that_cannot_be_fitted_is_left_out_with_its_reason(folder: Path, tmp_path: Path) -> None:
-    auto = zoo(folder, tmp_path, ("lapgan", "dcgan"))
-    (tmp_path / "zoo" / "lapgan").mkdir(parents=True)
-    (tmp_path / "zoo" / "lapgan" / "fit.json").write_text("another fit")
-    assert auto.zoo(auto.index()) == ("dcgan",)
-    assert auto.stages.records["fit lapgan"].note.startswith("not fitted: ")
+    run = run_of(folder, tmp_path, "lapgan", "dcgan")
+    begun_otherwise(tmp_path, "lapgan")
+    assert fit_zoo(run) == ("dcgan",)
+    assert run.stages.records["fit lapgan"].note.startswith("not fitted: ")
 
 
 @pytest.mark.usefixtures("few_suffice")
 def test_a_zoo_without_any_family_is_one_sentence(folder: Path, tmp_path: Path) -> None:
-    auto = zoo(folder, tmp_path)
-    (tmp_path / "zoo" / "dcgan").mkdir(parents=True)
-    (tmp_path / "zoo" / "dcgan" / "fit.json").write_text("another fit")
-    with pytest.raises(CorpusError, match="no family was fitted"):
-        auto.zoo(auto.index())
+    begun_otherwise(tmp_path, "dcgan")
+    with pytest.raises(TooFewPictures, match="no family was fitted"):
+        fit_zoo(run_of(folder, tmp_path))
 
 
 @pytest.mark.usefixtures("few_suffice")
 @pytest.mark.parametrize("change", [{"seed": 1}, {"minutes": 0.06}, {"side": 32}], ids=str)
 def test_a_run_of_other_options_is_refused(folder: Path, tmp_path: Path, change: dict[str, float]) -> None:
-    zoo(folder, tmp_path).index()
-    make: Callable[..., AutoOptions] = AutoOptions
+    assert run_of(folder, tmp_path).index.photos
+    make: Callable[..., FolderOptions] = FolderOptions
     options = make(**{"minutes": 0.05, "side": 16, "families": ("dcgan",), **change})
-    with pytest.raises(CorpusError, match="other options"):
-        Auto(folder, tmp_path, options, silent)
+    with pytest.raises(FolderTaken, match="other options"):
+        FolderRun(folder, tmp_path, options, silent)

@@ -10,22 +10,23 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from detector.core.errors import CorpusError
+from detector.core.errors import LabError
 from detector.data.splits import Split, split_units
-from detector.lab import auto, auto_detector, auto_material
-from detector.lab.auto import AutoOptions
-from detector.lab.auto_detector import MODEL_ID, AutoDetector, run_auto
-from detector.lab.auto_material import LEAST
+from detector.lab import autoencoders
 from detector.lab.card_text import card_markdown
+from detector.lab.folder import material, run, samples, zoo
+from detector.lab.folder.photos import LEAST
+from detector.lab.folder.run import FolderOptions
+from detector.lab.recipe import FOLDER_MODEL, run_folder
 from detector.lab.training import TrainingOptions
 from detector.models.card import parse_card
 from detector.models.weights import load_network
-from detector.zoo.judging import features
+from detector.zoo import features
 from detector.zoo.sources.photos import SHARES
 from tests.detector.made import encoded
 from tests.detector.zoo.test_sources import scene
 
-OPTIONS = AutoOptions(minutes=0.05, families=("dcgan", "vae", "wgan"))
+OPTIONS = FolderOptions(minutes=0.05, families=("dcgan", "vae", "wgan"))
 WANTED = {Split.TRAIN: 20, Split.CALIBRATION: 20, Split.TEST: 10}
 
 
@@ -33,16 +34,16 @@ WANTED = {Split.TRAIN: 20, Split.CALIBRATION: 20, Split.TEST: 10}
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that only takes time, smaller; no stage is left out."""
     monkeypatch.setattr(features, "PACKAGE", "no_such_package_at_all")
-    monkeypatch.setattr(auto, "_JUDGED", 24)
-    monkeypatch.setattr(auto, "_DRAWN", {Split.TRAIN: 128, Split.CALIBRATION: 64, Split.TEST: 64})
-    monkeypatch.setattr(auto, "_SAMPLING_SHARE", 20.0)
-    monkeypatch.setattr(auto_material, "UPSAMPLERS", ("nearest", "shuffle"))
-    monkeypatch.setattr(auto_material, "_REGIONS_PER_PHOTO", (1, 2))
-    monkeypatch.setattr(auto_detector, "_MIN_STEPS", 20)
+    monkeypatch.setattr(zoo, "_JUDGED", 24)
+    monkeypatch.setattr(samples, "_DRAWN", {Split.TRAIN: 128, Split.CALIBRATION: 64, Split.TEST: 64})
+    monkeypatch.setattr(zoo, "_SAMPLING_SHARE", 20.0)
+    monkeypatch.setattr(autoencoders, "UPSAMPLERS", ("nearest", "shuffle"))
+    monkeypatch.setattr(material, "_REGIONS_PER_PHOTO", (1, 2))
+    monkeypatch.setattr(run, "_MIN_STEPS", 20)
     options = TrainingOptions(
         epochs=3, steps_per_epoch=12, pairs_per_batch=4, crop_side=64, width=8, learning_rate=6e-3
     )
-    monkeypatch.setattr(AutoDetector, "_options", lambda _self: options)
+    monkeypatch.setattr(FolderOptions, "training", lambda _self: options)
 
 
 def folder_of(path: Path, wanted: dict[Split, int]) -> Path:
@@ -65,42 +66,42 @@ def folder_of(path: Path, wanted: dict[Split, int]) -> Path:
 def test_a_folder_becomes_a_detector_with_a_card_and_an_interruption_costs_nothing(
     small: None, tmp_path: Path
 ) -> None:
-    folder, run = folder_of(tmp_path / "photos", WANTED), tmp_path / "run"
+    folder, path = folder_of(tmp_path / "photos", WANTED), tmp_path / "run"
 
     def interrupting(what: str, done: int, _total: int) -> None:
         if what == "training" and done == 15:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_auto(folder, run, OPTIONS, interrupting)
-    finished = set(json.loads((run / "state.json").read_text())["stages"])
+        run_folder(folder, path, OPTIONS, interrupting)
+    finished = set(json.loads((path / "state.json").read_text())["stages"])
     assert "hold out" in finished
     assert "train detector" not in finished
     seen: list[str] = []
-    text = run_auto(folder, run, OPTIONS, lambda what, _done, _total: seen.append(what))
+    text = run_folder(folder, path, OPTIONS, lambda what, _done, _total: seen.append(what))
     assert not [w for w in seen if w.startswith(("dcgan", "vae", "wgan", "sampling", "training without"))]
     assert [w for w in seen if w.startswith("[")] == [
         "[14 of 15] train detector",
         "[15 of 15] evaluate detector",
     ]
-    log = (run / "detector" / "log.jsonl").read_text().splitlines()
+    log = (path / "detector" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in log] == [0, 1, 2], "the first epoch was not trained again"
 
-    card = parse_card((run / "detector" / f"{MODEL_ID}.json").read_text())
-    load_network(card, run / "detector" / f"{MODEL_ID}.safetensors")
+    card = parse_card((path / "detector" / f"{FOLDER_MODEL}.json").read_text())
+    load_network(card, path / "detector" / f"{FOLDER_MODEL}.safetensors")
     assert card.evaluation is not None
     assert {r.name for r in card.evaluation.results} >= {"photos", "regions", "tiles", "dcgan", "ae_nearest"}
     assert card.calibration.real_items == WANTED[Split.CALIBRATION], "photos, not pictures of photos"
     trained = {s.name: s.train for s in card.sets}
     assert trained["photos"] == WANTED[Split.TRAIN]
     assert trained["regions"] > 0 < trained["ae_nearest"]
-    page = (run / "detector" / f"{MODEL_ID}.md").read_text()
+    page = (path / "detector" / f"{FOLDER_MODEL}.md").read_text()
     assert page == card_markdown(card)
     assert "of one folder" in page
     assert not {"TAEF2", "flux1_dev", "weights_files"} & set(re.findall(r"\w+", page)), (
         "not of the shipped one"
     )
-    left_out = json.loads((run / "left_out.json").read_text())
+    left_out = json.loads((path / "left_out.json").read_text())
     assert {r["family"] for r in left_out} == {"dcgan", "vae", "wgan"}
     plots = [
         "zoo.png",
@@ -108,20 +109,20 @@ def test_a_folder_becomes_a_detector_with_a_card_and_an_interruption_costs_nothi
         *(f"detector/{n}.png" for n in ("loss", "scores", "roc", "false-alarms")),
     ]
     for name in plots:
-        with Image.open(run / name) as shown:
+        with Image.open(path / name) as shown:
             assert min(shown.size) > 100
-    assert not list(run.rglob("*.part"))
-    assert (run / "report.md").read_text() == text
+    assert not list(path.rglob("*.part"))
+    assert (path / "report.md").read_text() == text
     assert "worst family" in text
 
     seen.clear()
-    assert run_auto(folder, run, OPTIONS, lambda what, _done, _total: seen.append(what)) == text
+    assert run_folder(folder, path, OPTIONS, lambda what, _done, _total: seen.append(what)) == text
     assert seen == [], "nothing is done a third time"
 
 
 def refused(folder: Path, run: Path) -> str:
-    with pytest.raises(CorpusError) as e:
-        run_auto(folder, run, OPTIONS, lambda _what, _done, _total: None)
+    with pytest.raises(LabError) as e:
+        run_folder(folder, run, OPTIONS, lambda _what, _done, _total: None)
     assert not run.exists(), "nothing is left of a run that could not begin"
     return e.value.detail
 

@@ -1,0 +1,55 @@
+"""Leave one family of a folder's zoo out, in turn, on the small pictures only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+
+from detector.core.errors import LabError
+from detector.core.files import write_json
+from detector.core.metrics import Groups
+from detector.data.splits import Split
+from detector.lab.folder.run import FolderRun
+from detector.lab.folder.samples import Samples
+from detector.lab.left_out import FamilyPictures, LeftOut, leave_one_out, parse_row
+
+
+def leave_families_out(run: FolderRun, samples: Sequence[Samples]) -> tuple[LeftOut, ...]:
+    """A stage; empty for fewer than three families."""
+    after = ["index", *(f"sample {s.family}" for s in samples)]
+    work = partial(_leave_out, run, samples)
+    run.stages.do("leave one out", work, files=["left_out.json"], after=after)
+    rows = json.loads((run.path / "left_out.json").read_text(encoding="utf-8"))
+    return tuple(parse_row(r) for r in rows)
+
+
+def _leave_out(run: FolderRun, samples: Sequence[Samples]) -> str:
+    real, test = run.tiles(Split.TRAIN), run.tiles(Split.TEST)
+    try:
+        rows = leave_one_out(
+            family_pictures(samples, test.groups), real.images, test.images,
+            run.options.left_out_training(len(samples)), run.path / "left_out", report=run.report,
+            photos=test.groups,
+        )  # fmt: skip
+    except LabError as e:
+        write_json(run.path / "left_out.json", [])
+        return f"not examined: {e.detail}"
+    write_json(run.path / "left_out.json", [asdict(r) for r in rows])
+    return f"{len(rows)} families left out in turn"
+
+
+def family_pictures(samples: Sequence[Samples], photos: Groups) -> list[FamilyPictures]:
+    """``photos``: of the real test tiles."""
+    out = []
+    for s in samples:
+        of = None if photos is None else photos[s.twins[Split.TEST]]
+        for kind, twins, made_of in ((s.drawn, None, None), (s.rebuilt, s.twins[Split.TRAIN], of)):
+            if len(kind[Split.TRAIN]) and len(kind[Split.TEST]):
+                made = FamilyPictures(
+                    family=s.family, train=kind[Split.TRAIN], test=kind[Split.TEST], twins=twins,
+                    test_photos=made_of,
+                )  # fmt: skip
+                out.append(made)
+    return out

@@ -1,0 +1,155 @@
+"""A run over a folder of photos, in stages that can be interrupted anywhere.
+
+``index.json``           the photos with digests, near copies and splits; what was skipped and why
+``zoo/FAMILY/``          one generator each, with its plots and ``quality.json``
+``samples/FAMILY.npz``   what it drew, or made from real tiles, for each split apart
+``zoo.png``, ``spectra.png``, ``report.md``
+``left_out/``, ``left_out.json``    how well a detector sees a family that it never met
+``held_out/``, ``held_out.json``, ``makers.json``    what the detector is calibrated and judged on
+``detector/``            the run of the training; weights, card, the card's page, plots, scores
+``state.json``           which stages are finished (``detector.lab.stages``)
+
+All splits follow the photos: generators see training photos only; what a generator that reconstructs makes
+for calibration and test comes from photos of those splits.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from detector.core.errors import FileDamaged
+from detector.core.files import write_whole
+from detector.data.splits import Split
+from detector.generators import FAMILIES
+from detector.generators.source import ImageSource
+from detector.lab.folder.photos import require_enough
+from detector.lab.regions import Pictures
+from detector.lab.stages import Stages
+from detector.lab.training import TrainingOptions
+from detector.zoo.fitting.device import choose_device
+from detector.zoo.progress import Report
+from detector.zoo.sources.photos import Photo, PhotoIndex, Skipped, index_photos, tiles_of
+
+_SLOW_FAMILIES = {"dip"}  # fits a network to every single picture: minutes each
+_OTHER_STAGES = 6  # beside three for every family
+_STEPS_PER_EPOCH = 20
+_DETECTOR_SHARE, _LEFT_OUT_SHARE = 0.25, 0.1  # of the time
+_STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
+_MIN_STEPS = 40
+_AUTOENCODER_STEPS_PER_MINUTE, _AUTOENCODER_STEPS = 12, 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderOptions:
+    """All that decides the result. Without ``families``: every one that draws colour."""
+
+    minutes: float = 30.0
+    seed: int = 0
+    side: int = 32
+    families: tuple[str, ...] = ()
+    device: str = "cpu"
+
+    def names(self) -> tuple[str, ...]:
+        return self.families or colour_families()
+
+    def training(self) -> TrainingOptions:
+        """Of the detector."""
+        epochs = _epochs(self.minutes * 60 * _DETECTOR_SHARE / _STEP_SECONDS)
+        return TrainingOptions(seed=self.seed, epochs=epochs, steps_per_epoch=_STEPS_PER_EPOCH)
+
+    def left_out_training(self, families: int) -> TrainingOptions:
+        """Of each detector that never meets one of so many families."""
+        seconds = self.minutes * 60 * _LEFT_OUT_SHARE / max(1, families)
+        return TrainingOptions(
+            seed=self.seed, epochs=_epochs(seconds / _SMALL_STEP_SECONDS), steps_per_epoch=_STEPS_PER_EPOCH,
+            pairs_per_batch=16, crop_side=self.side, width=24, min_scale=1.0, max_scale=1.0,
+        )  # fmt: skip
+
+    def autoencoder_steps(self) -> int:
+        return max(_MIN_STEPS, min(_AUTOENCODER_STEPS, round(self.minutes * _AUTOENCODER_STEPS_PER_MINUTE)))
+
+
+def _epochs(steps: float) -> int:
+    return max(1, round(max(steps, _MIN_STEPS) / _STEPS_PER_EPOCH))
+
+
+def colour_families() -> tuple[str, ...]:
+    """Families whose recipe is for colour; the small ones for grey digits are left out."""
+    colour = (n for n, row in FAMILIES.items() if row.spec.channels == 3)
+    return tuple(sorted(n for n in colour if n not in _SLOW_FAMILIES))
+
+
+class FolderRun:
+    """What every stage knows: photos, options, what is finished. Raises ``FolderTaken`` for a run folder that
+    was begun with others."""
+
+    def __init__(self, folder: Path, path: Path, options: FolderOptions, report: Report) -> None:
+        self.folder, self.path, self.options, self.report = folder, path, options, report
+        self.device = choose_device(options.device)
+        self._tiles: dict[Split, ImageSource] = {}
+        self._of = 3 * len(options.names()) + _OTHER_STAGES
+        self.stages = Stages(
+            path, asdict(options) | {"device": self.device}, begins=self._begins, ends=self._ends
+        )  # fmt: skip
+
+    def without(self, families: int) -> None:
+        """So many families have no stages beside their fit."""
+        self._of -= 2 * families
+
+    def _begins(self, name: str) -> None:
+        self.report(f"[{len(self.stages.records) + 1} of {self._of}] {name}", 1, 1)
+
+    def _ends(self, _name: str, note: str) -> None:
+        if note:
+            self.report(f"    {note}", 1, 1)
+
+    @cached_property
+    def index(self) -> PhotoIndex:
+        """The photos: the first stage. Raises ``LabError`` for a folder without photos, or with too few."""
+        self.stages.do("index", self._index_photos, files=["index.json"])
+        return parse_index(self.folder, (self.path / "index.json").read_text(encoding="utf-8"))
+
+    def _index_photos(self) -> str:
+        found = index_photos(self.folder, report=self.report)
+        require_enough(found)
+        write_whole(self.path / "index.json", dump_index(found).encode())
+        return f"{len(found.photos)} photos, {len(found.skipped)} skipped"
+
+    def tiles(self, split: Split) -> ImageSource:
+        """Real tiles of a split, cut once. Raises ``LabError`` for a split without any."""
+        if split not in self._tiles:
+            self._tiles[split] = tiles_of(
+                self.index, self.options.side, seed=self.options.seed, split=split, report=self.report
+            )
+        return self._tiles[split]
+
+    def real(self) -> dict[Split, Pictures]:
+        """The pictures of ``tiles`` of every split."""
+        return {s: self.tiles(s).images for s in Split}
+
+
+def dump_index(index: PhotoIndex) -> str:
+    """One line per photo, so that two runs can be compared with a text tool."""
+    rows = [json.dumps(asdict(p)) for p in index.photos]
+    skipped = [json.dumps(asdict(s)) for s in index.skipped]
+    return (
+        '{"schema": "assay.photos/1",\n "digest": "' + index.digest() + '",\n "photos": [\n'
+        + ",\n".join(rows) + '\n],\n "skipped": [\n' + ",\n".join(skipped) + "\n]}\n"
+    )  # fmt: skip
+
+
+def parse_index(folder: Path, text: str) -> PhotoIndex:
+    """Raises ``FileDamaged`` for anything but an index that agrees with its own digest."""
+    try:
+        raw = json.loads(text)
+        photos = tuple(Photo(**{**p, "split": Split(p["split"])}) for p in raw["photos"])
+        skipped = tuple(Skipped(**s) for s in raw["skipped"])
+        index = PhotoIndex(folder=folder, photos=photos, skipped=skipped)
+        if index.digest() != raw["digest"]:
+            raise FileDamaged("index.json does not agree with its digest")
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise FileDamaged("index.json is no index of photos") from e
+    return index

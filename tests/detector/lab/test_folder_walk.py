@@ -21,7 +21,7 @@ from detector.lab.recipe import FOLDER_MODEL, run_folder
 from detector.lab.training import TrainingOptions
 from detector.models.card import parse_card
 from detector.models.weights import load_network
-from detector.zoo import features
+from detector.zoo.judging import features
 from detector.zoo.sources.photos import SHARES
 from tests.detector.made import encoded
 from tests.detector.zoo.test_sources import scene

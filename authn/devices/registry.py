@@ -114,7 +114,8 @@ class Registry:
                 device_id=secrets.token_hex(16), name=name, spki_sha256=spki_sha256, enrolled_at=now
             )
             if known is None:
-                _insert(connection, device)
+                row = {c.name: getattr(device, c.name) for c in devices.c}
+                connection.execute(insert(devices).values(row))
             if evidence is not None:
                 device = _attest(connection, device, evidence, now)
             chain = issue(device.device_id)
@@ -254,18 +255,6 @@ def _revoked_certificates(
             serial=row.serial, invalid_since=row.invalid_since, reason=row.reason
         )
     return {device_id: tuple(by_serial.values()) for device_id, by_serial in found.items()}
-
-
-def _insert(connection: Connection, device: DeviceRecord) -> None:
-    connection.execute(
-        insert(devices).values(
-            device_id=device.device_id,
-            name=device.name,
-            spki_sha256=device.spki_sha256,
-            enrolled_at=device.enrolled_at,
-            assurance_level=device.assurance_level,
-        )
-    )
 
 
 def _attest(connection: Connection, device: DeviceRecord, evidence: Evidence, now: datetime) -> DeviceRecord:

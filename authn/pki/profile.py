@@ -168,12 +168,7 @@ def device_certificate(
     addresses: StatusAddresses | None = None,
 ) -> x509.Certificate:
     """A leaf for one device. It never outlives its issuer; raises ``Unavailable`` when that has ended."""
-    start = max(now - LEAF_SKEW, issuer.certificate.not_valid_before_utc)
-    end = min(now + timedelta(days=days), issuer.certificate.not_valid_after_utc)
-    if end <= now:
-        raise HomeUnfit(
-            f"the issuing authority's certificate ended at {issuer.certificate.not_valid_after_utc}"
-        )
+    start, end = _within(issuer.certificate, now, timedelta(days=days))
     subject = _name(DEVICE_ORGANISATION, name, device_id)
     builder = _as_leaf(_builder(subject, public_key, start, end)).add_extension(
         x509.ExtendedKeyUsage(DEVICE_USAGES), critical=False
@@ -187,16 +182,18 @@ def ocsp_certificate(
     public_key: ec.EllipticCurvePublicKey, issuer: Issuer, now: datetime, lifetime: timedelta
 ) -> x509.Certificate:
     """A leaf that answers for its issuer (RFC 6960, 4.2.2.2) and is itself never asked about."""
-    end = min(now + lifetime, issuer.certificate.not_valid_after_utc)
-    if end <= now:
-        raise HomeUnfit(
-            f"the issuing authority's certificate ended at {issuer.certificate.not_valid_after_utc}"
-        )
-    start = max(now - LEAF_SKEW, issuer.certificate.not_valid_before_utc)
+    start, end = _within(issuer.certificate, now, lifetime)
     builder = _as_leaf(_builder(_name(ORGANISATION, "Assay status responder"), public_key, start, end))
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
     builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     return _sign(builder, issuer.certificate.subject, issuer.key)
+
+
+def _within(issuer: x509.Certificate, now: datetime, lifetime: timedelta) -> tuple[datetime, datetime]:
+    start, end = max(now - LEAF_SKEW, issuer.not_valid_before_utc), issuer.not_valid_after_utc
+    if end <= now:
+        raise HomeUnfit(f"the issuing authority's certificate ended at {end}")
+    return start, min(now + lifetime, end)
 
 
 def timestamp_certificate(

@@ -10,8 +10,6 @@ import http.client
 import json
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +22,7 @@ from joserfc.jwk import KeySet
 
 from authn.core.config import Settings
 from authn.core.errors import CredentialsRefused, SettingsError, Unreachable
+from authn.core.exchange import exchange
 from authn.service.access import Kind, Principal
 from authn.service.access.scopes import SCOPES
 
@@ -219,15 +218,10 @@ def _read(source: str) -> bytes:
     if not source.startswith(("http://", "https://")):
         content = Path(source).read_bytes()
     else:
-        with urllib.request.build_opener(_NoRedirect).open(source, timeout=FETCH_TIMEOUT_S) as response:
-            content = response.read(MAX_KEYS_BYTES + 1)
+        answer = exchange(source, None, timeout_s=FETCH_TIMEOUT_S, max_bytes=MAX_KEYS_BYTES)
+        if answer.status // 100 != 2:
+            raise OSError("the keys are not served")
+        content = answer.content
     if len(content) > MAX_KEYS_BYTES:
         raise ValueError("too many keys")
     return content
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """An address that the settings do not name is not asked."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from detector.core.errors import NotApplicable, PixelsUnreadable
 from detector.pixels.decode import decode
-from detector.pixels.jpeg import MAX_SCANS, MAX_SEGMENTS, bare_jpeg, parse_jpeg
+from detector.pixels.jpeg import MAX_SCANS, MAX_SEGMENTS, ZIGZAG, bare_jpeg, jpeg_size, parse_jpeg
 from tests.detector.made import encoded, jpeg_with, jpegs, photo_like
 
 PHOTO = photo_like(48, 64)
@@ -136,3 +137,47 @@ def test_damaged_structure_gives_a_structure_or_a_typed_error(data):
         raw[data.draw(st.integers(0, min(700, len(raw) - 1)))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(PixelsUnreadable):
         assert parse_jpeg(bytes(raw)).scans >= 0
+
+
+@pytest.mark.parametrize(
+    ("sampling", "name"),
+    [
+        (((1, 1),), "monochrome"),
+        (((1, 2), (1, 1), (1, 1)), "4:4:0"),
+        (((4, 1), (1, 1), (1, 1)), "4:1:1"),
+        (((4, 2), (1, 1), (1, 1)), "4x2"),
+        (((2, 2), (2, 1), (1, 1)), "2x2,2x1,1x1"),
+        (((1, 1),) * 4, "1x1,1x1,1x1,1x1"),
+    ],
+)
+def test_a_chroma_sampling_has_its_usual_name_or_its_factors(sampling, name):
+    assert replace(parse_jpeg(encoded(PHOTO)), sampling=sampling).subsampling == name
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 5, "subsampling": 2}])
+def test_the_size_alone_is_that_of_the_whole_structure(options):
+    data = jpeg_with((0xE1, b"x" * 500), pixels=PHOTO, **options)
+    assert jpeg_size(data) == (64, 48)
+    assert jpeg_size(data[: data.rindex(b"\xff\xda")]) == (64, 48), (
+        "nothing behind the frame header is looked at"
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"PNG", b"\xff\xd8", b"\xff\xd8\xff\xc0\0\x04\x08\x01", encoded(PHOTO)[:100]],
+    ids=["nothing", "no JPEG", "start alone", "malformed frame", "cut before the frame"],
+)
+def test_a_file_without_a_frame_header_has_no_size(data):
+    assert jpeg_size(data) is None
+
+
+def test_a_frame_without_pixels_has_no_size():
+    data = encoded(PHOTO).replace(struct.pack(">HH", 48, 64), struct.pack(">HH", 0, 64), 1)
+    assert jpeg_size(data) is None
+
+
+def test_tables_of_sixteen_bits_are_read_and_put_in_rows():
+    values = struct.pack(">64H", *range(300, 364))
+    (table,) = parse_jpeg(b"\xff\xd8\xff\xdb" + struct.pack(">H", 2 + 1 + 128) + b"\x10" + values).tables
+    assert [table[place] for place in ZIGZAG] == list(range(300, 364))

@@ -3,8 +3,6 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from detector.core.errors import DetectorError
@@ -20,10 +18,8 @@ from detector.forensics.compression import (
     standard_table,
     tables_digest,
 )
-from detector.pixels import exif
-from detector.pixels.exif import parse_exif
 from detector.pixels.jpeg import JpegStructure, parse_jpeg
-from tests.detector.made import encoded, exif_block, jpeg_with, jpegs, photo_like
+from tests.detector.made import encoded, jpeg_with, photo_like
 
 PHOTO = photo_like(48, 64)
 
@@ -104,40 +100,3 @@ def test_the_packaged_table_can_be_read():
 def test_one_camera_has_one_spelling():
     assert camera_key("Canon", "Canon EOS 350D DIGITAL\0\0 ") == "canon canon eos 350d digital"
     assert camera_key("Canon", None) is None
-
-
-def test_exif_text_and_numbers_of_both_directories_are_read():
-    tags = parse_exif(exif_block({exif.MAKE: "Nikon", exif.MODEL: "D70"}, {exif.PIXEL_X: 3008}))
-    assert (tags.text(exif.MAKE), tags.text(exif.MODEL)) == ("Nikon", "D70")
-    assert tags.number(exif.PIXEL_X) == 3008
-    assert not tags.malformed
-
-
-def test_exif_of_camera_files_agrees_with_pillow(corpus_dir):
-    for path in jpegs(corpus_dir / "camera" / "exif_samples")[:12]:
-        with Image.open(path) as image:
-            theirs = image.getexif()
-        jpeg = parse_jpeg(path.read_bytes())
-        block = next(s.payload for s in jpeg.segments if s.payload.startswith(b"Exif\0\0"))
-        mine = parse_exif(block[6:])
-        assert mine.text(exif.MAKE) == str(theirs[exif.MAKE]).split("\0", 1)[0].strip()
-
-
-@given(st.binary(max_size=400))
-def test_no_exif_bytes_raise(raw):
-    for order in (b"II*\0", b"MM\0*", b""):
-        parse_exif(order + raw)
-
-
-@given(st.data())
-def test_damaged_exif_is_read_as_far_as_it_goes(data):
-    raw = bytearray(exif_block({exif.MAKE: "Nikon", exif.SOFTWARE: "x" * 50}, {exif.USER_COMMENT: b"a" * 40}))
-    for _ in range(data.draw(st.integers(1, 6))):
-        raw[data.draw(st.integers(4, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    tags = parse_exif(bytes(raw))
-    assert all(isinstance(v, str | int | float | bytes) for _, v in tags.values)
-
-
-def test_a_directory_that_points_to_itself_ends():
-    tags = parse_exif(exif_block({0x8769: 8, exif.MAKE: "x"}))
-    assert tags.text(exif.MAKE) == "x"

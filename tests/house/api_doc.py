@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.house.source import parsed
 
 FOLDER = ROOT / "docs" / "api"
-PAGES = {"signer": ("signer", "signer.proof", "signer.keys")}
+PAGES = {"signer": ("signer", "signer.proof", "signer.keys"), "detector": ("detector",)}
 WIDTH = 96
 MARK = "Generated from the code: `python -m tests.house.api_doc`."
 

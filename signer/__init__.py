@@ -30,31 +30,11 @@ if TYPE_CHECKING:
     from signer.watch import HotFolder
 
 __all__ = [
-    "Client",
-    "DeviceIdentity",
-    "Enrolment",
-    "EnrolmentChallenge",
-    "Entry",
-    "HotFolder",
-    "SignedCapture",
-    "SignerError",
-    "Spool",
-    "StampRun",
-    "Uploaded",
-    "bytes_to_stamp",
-    "choose_identity",
-    "create_key",
-    "enrolled_names",
-    "has_token",
-    "media_type_of",
-    "open_identity",
-    "open_key",
-    "save_identity",
-    "sign_file",
-    "sign_frame",
-    "take_frame",
-    "verify_binding",
-]
+    "Client", "DeviceIdentity", "Enrolment", "EnrolmentChallenge", "Entry", "HotFolder", "SignedCapture",
+    "SignerError", "Spool", "StampRun", "Uploaded", "bytes_to_stamp", "choose_identity", "create_key",
+    "enrolled_names", "has_token", "media_type_of", "open_identity", "open_key", "save_identity",
+    "sign_file", "sign_frame", "take_frame", "verify_binding",
+]  # fmt: skip
 
 __getattr__ = face(
     __name__,

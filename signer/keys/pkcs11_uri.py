@@ -43,8 +43,8 @@ def parse_pkcs11_uri(uri: str) -> TokenKey:
     if scheme.lower() != "pkcs11":
         raise KeyUnavailable("not a pkcs11 URI")
     path_text, _, query_text = rest.partition("?")
-    path = _attributes(path_text, ";", _PATH)
-    query = _attributes(query_text, "&", _QUERY)
+    path = attributes("pkcs11", path_text, ";", _PATH)
+    query = attributes("pkcs11", query_text, "&", _QUERY)
     if path.get("type", "private") != "private":
         raise KeyUnavailable("the pkcs11 URI must name a private key")
     if not {"token", "serial"} & path.keys() or not {"object", "id"} & path.keys():
@@ -64,14 +64,15 @@ def parse_pkcs11_uri(uri: str) -> TokenKey:
     )
 
 
-def _attributes(text: str, separator: str, known: tuple[str, ...]) -> dict[str, str]:
+def attributes(scheme: str, text: str, separator: str, known: tuple[str, ...]) -> dict[str, str]:
+    """Still percent-encoded. Raises ``KeyUnavailable`` for one that is not known or stands twice."""
     found: dict[str, str] = {}
     for part in text.split(separator) if text else ():
         name, equals, value = part.partition("=")
         if name not in known or not equals:
-            raise KeyUnavailable(f"the pkcs11 URI holds {name[:40]!r}, which is not understood")
+            raise KeyUnavailable(f"the {scheme} URI holds {name[:40]!r}, which is not understood")
         if name in found:
-            raise KeyUnavailable(f"the pkcs11 URI holds {name} twice")
+            raise KeyUnavailable(f"the {scheme} URI holds {name} twice")
         found[name] = value
     return found
 

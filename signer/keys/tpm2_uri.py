@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from signer.core.errors import KeyUnavailable
+from signer.keys.pkcs11_uri import attributes
 from signer.keys.secret import read_secret
 
 DEFAULT_TCTI = "device:/dev/tpmrm0"
@@ -57,7 +58,9 @@ def parse_tpm2_uri(uri: str) -> TpmKey:
         raise KeyUnavailable("not a tpm2 URI")
     place_text, _, query_text = rest.partition("?")
     place = unquote(place_text)
-    query = _attributes(query_text)
+    query = {name: unquote(value) for name, value in attributes("tpm2", query_text, "&", _QUERY).items()}
+    if empty := [name for name, value in query.items() if not value]:
+        raise KeyUnavailable(f"the tpm2 URI holds {empty[0]!r}, which is not understood")
     handle = int(place, 16) if _HANDLE.fullmatch(place) else None
     if handle is None and (not place.startswith("/") or place.startswith("//") or "\0" in place):
         raise KeyUnavailable("a TPM key is named as tpm2:/absolute/key.pem or tpm2:0x81...... (a handle)")
@@ -71,18 +74,6 @@ def parse_tpm2_uri(uri: str) -> TpmKey:
         owner_reference=query.get("owner"),
         endorsement_reference=query.get("endorsement"),
     )
-
-
-def _attributes(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for part in text.split("&") if text else ():
-        name, equals, value = part.partition("=")
-        if name not in _QUERY or not equals or not value:
-            raise KeyUnavailable(f"the tpm2 URI holds {name[:40]!r}, which is not understood")
-        if name in found:
-            raise KeyUnavailable(f"the tpm2 URI holds {name} twice")
-        found[name] = unquote(value)
-    return found
 
 
 def _auth(reference: str | None, what: str) -> bytes:

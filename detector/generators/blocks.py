@@ -28,6 +28,44 @@ def pyramid(side: int, smallest: int = 4) -> tuple[int, int]:
     return start, stages
 
 
+def doubling_widths(side: int, width: int) -> list[int]:
+    """Channels from the coarsest grid to the finest before the picture: 4w, 2w, w for a side of 32."""
+    stages = pyramid(side)[1]
+    return [width * 2 ** (stages - 1 - i) for i in range(stages)]
+
+
+class Layers(nn.Module):
+    """Some layers in a row."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layers(x)
+        return y
+
+
+class Logits(Layers):
+    """Layers whose last one gives a number (n, 1, ...) for each picture: (n,)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).flatten()
+
+
+class SiluBlock(nn.Module):
+    """Residual, two convolutions, as wide as it is given."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(channels, channels, 3, padding=1)
+        self.b = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.b(F.silu(self.a(F.silu(x))))
+        return y
+
+
 class Enlarge(nn.Module):
     """Twice the side and another number of channels, in one of the four ways that leave different traces."""
 

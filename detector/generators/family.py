@@ -9,6 +9,7 @@ files, logs, is the same for all and stands in ``detector.zoo``. Inside, picture
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -38,15 +39,21 @@ class Family(nn.Module, ABC):
     balanced: bool = False  # the first half of each batch is of class 0, the second of class 1
     grid: int = 0  # passes pictures of any sides that are multiples of this; 0: only of its own side
     progress: Tensor  # 0..1, the part of the budget that is used; a tensor, so that a recorded step sees it
+    net: nn.Module  # of a family that has only one
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
         self.register_buffer("progress", torch.zeros(()), persistent=False)
 
-    @abstractmethod
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors lie, and what it is given has to."""
+        return self.progress.device
+
     def sampled(self) -> nn.Module:
         """The part that sampling uses and that averaging of weights covers."""
+        return self.net
 
     @abstractmethod
     def optimisers(self) -> Optimisers:
@@ -54,11 +61,7 @@ class Family(nn.Module, ABC):
 
     @abstractmethod
     def train_step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
+        self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, rng: torch.Generator
     ) -> Losses:
         """One step on one batch; named losses, detached, for the log."""
 
@@ -85,37 +88,40 @@ class Family(nn.Module, ABC):
     def cast(self) -> AbstractContextManager[object]:
         """Around the networks' forward passes, never around losses or ``backward``: bfloat16 where the
         trainer found it faster. What comes out goes through ``.float()``."""
-        kind = self.progress.device.type
+        kind = self.device.type
         return torch.autocast(kind if kind == "cuda" else "cpu", torch.bfloat16, enabled=self.bf16)
+
+    def through(self, net: Callable[..., Tensor], *given: Tensor | None) -> Tensor:
+        """What a network makes of that, in the precision of ``cast``; float32."""
+        with self.cast():
+            y = net(*given)
+        return y.float()
+
+    def shape(self, n: int) -> tuple[int, int, int, int]:
+        """Of ``n`` pictures."""
+        return n, self.spec.channels, self.spec.side, self.spec.side
 
 
 class Recordable(Family):
     """A family whose step takes its chance as tensors, so that a GPU can record the step once and replay it:
     ``step`` draws nothing by itself and reads nothing back from the device."""
 
-    @abstractmethod
     def draws(self, n: int, rng: torch.Generator) -> Draws:
-        """All chance of one step on ``n`` pictures, on the CPU."""
+        """All chance of one step on ``n`` pictures, on the CPU; nothing, unless the family says so."""
+        return {}
+
+    def drawn(self, n: int, rng: torch.Generator) -> Draws:
+        """``draws`` where the family lies."""
+        return {k: v.to(self.device) for k, v in self.draws(n, rng).items()}
 
     @abstractmethod
-    def step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        draws: Draws,
-    ) -> Losses:
+    def step(self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         """What ``train_step`` does, given its draws on the device of ``real``."""
 
     def train_step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
+        self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, rng: torch.Generator
     ) -> Losses:
-        draws = {k: v.to(real.device) for k, v in self.draws(len(real), rng).items()}
-        return self.step(optimisers, real, labels, draws)
+        return self.step(optimisers, real, labels, self.drawn(len(real), rng))
 
 
 @runtime_checkable

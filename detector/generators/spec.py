@@ -28,23 +28,31 @@ class Spec:
     paper: str = ""
 
     def __post_init__(self) -> None:
-        if min(self.side, self.channels, self.latent, self.width, self.batch) < 1 or self.classes < 0:
-            raise OptionRefused(f"{self.family}: side, channels, latent, width and batch are at least 1")
-        if not 0 <= self.ema < 1:
-            raise OptionRefused(f"{self.family}: ema is a decay in 0..1, 1 left out")
+        least = min(self.side, self.channels, self.latent, self.width, self.batch)
+        self.need(least >= 1 and self.classes >= 0, "side, channels, latent, width and batch are at least 1")
+        self.need(0 <= self.ema < 1, "ema is a decay in 0..1, 1 left out")
+
+    def need(self, holds: bool, said: str) -> None:
+        """Raises ``OptionRefused`` where that does not hold."""
+        if not holds:
+            raise OptionRefused(f"{self.family}: {said}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GanSpec(Spec):
-    """``learning_rate`` of the generator; the discriminator's is the same unless the family says more."""
+class RatedSpec(Spec):
+    """A family whose learning rate is a setting."""
 
     learning_rate: float = 2e-4
 
     def __post_init__(self) -> None:
         # Spelled out: a slotted dataclass is a new class, which ``super()`` without arguments does not know.
-        super(GanSpec, self).__post_init__()
-        if self.learning_rate <= 0:
-            raise OptionRefused(f"{self.family}: a learning rate is more than nothing")
+        super(RatedSpec, self).__post_init__()
+        self.need(self.learning_rate > 0, "a learning rate is more than nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GanSpec(RatedSpec):
+    """``learning_rate`` of the generator; the discriminator's is the same unless the family says more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +67,10 @@ class R3ganSpec(GanSpec):
 
     def __post_init__(self) -> None:
         super(R3ganSpec, self).__post_init__()
-        if not 0 < self.penalised <= 1 or min(self.gamma_first, self.gamma_last) < 0:
-            raise OptionRefused(f"{self.family}: penalised is a part of 1 and no gamma is negative")
+        weights = min(self.gamma_first, self.gamma_last)
+        self.need(
+            0 < self.penalised <= 1 and weights >= 0, "penalised is a part of 1 and no gamma is negative"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,37 +85,37 @@ class FlowmatchSpec(Spec):
 
     def __post_init__(self) -> None:
         super(FlowmatchSpec, self).__post_init__()
-        if self.patch < 1 or self.side % self.patch or self.width % 8:
-            raise OptionRefused(f"{self.family}: patch divides side, and 8 divides width")
-        if self.evaluations < 2:
-            raise OptionRefused(f"{self.family}: a sample takes two evaluations or more")
+        fits = self.patch >= 1 and self.side % self.patch == 0 and self.width % 8 == 0
+        self.need(fits, "patch divides side, and 8 divides width")
+        self.need(self.evaluations >= 2, "a sample takes two evaluations or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WganSpec(GanSpec):
-    """A batch holds the reals of all ``critic_steps``; ``penalty`` is the weight of the slope's term."""
+class CriticSpec(GanSpec):
+    """A batch holds the reals of all ``critic_steps`` that come before a step of the generator."""
+
+    critic_steps: int = 1
+
+    def __post_init__(self) -> None:
+        super(CriticSpec, self).__post_init__()
+        divides = self.critic_steps >= 1 and self.batch % self.critic_steps == 0
+        self.need(divides, "a batch divides into critic_steps equal parts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WganSpec(CriticSpec):
+    """``penalty`` is the weight of the slope's term."""
 
     critic_steps: int = 3
     penalty: float = 10.0
     learning_rate: float = 1e-3
 
-    def __post_init__(self) -> None:
-        super(WganSpec, self).__post_init__()
-        if self.critic_steps < 1 or self.batch % self.critic_steps:
-            raise OptionRefused(f"{self.family}: a batch divides into critic_steps equal parts")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BigganSpec(GanSpec):
+class BigganSpec(CriticSpec):
     """``few_labels`` is the S3 mode: most labels may be unknown and are inferred."""
 
-    critic_steps: int = 1
     few_labels: bool = False
-
-    def __post_init__(self) -> None:
-        super(BigganSpec, self).__post_init__()
-        if self.critic_steps < 1 or self.batch % self.critic_steps:
-            raise OptionRefused(f"{self.family}: a batch divides into critic_steps equal parts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +126,8 @@ class CycleganSpec(GanSpec):
 
     def __post_init__(self) -> None:
         super(CycleganSpec, self).__post_init__()
-        if self.mode not in {"reconstruct", "translate"}:
-            raise OptionRefused(f"{self.family}: the mode is reconstruct or translate, not {self.mode}")
+        known = self.mode in {"reconstruct", "translate"}
+        self.need(known, f"the mode is reconstruct or translate, not {self.mode}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +141,9 @@ class RealnvpSpec(Spec):
 
     def __post_init__(self) -> None:
         super(RealnvpSpec, self).__post_init__()
-        if self.scales < 1 or self.side % 2**self.scales or min(self.adversarial, self.temperature) < 0:
-            raise OptionRefused(f"{self.family}: a side is halved once per scale, and no weight is negative")
+        halves = self.scales >= 1 and self.side % 2**self.scales == 0
+        weights = min(self.adversarial, self.temperature)
+        self.need(halves and weights >= 0, "a side is halved once per scale, and no weight is negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +157,10 @@ class ReconSpec(Spec):
 
     def __post_init__(self) -> None:
         super(ReconSpec, self).__post_init__()
-        if self.factor not in (2, 4, 8) or self.side % self.factor:
-            raise OptionRefused(f"{self.family}: factor is 2, 4 or 8 and divides side")
-        if self.levels == 1 or min(self.levels, self.adversarial) < 0:
-            raise OptionRefused(
-                f"{self.family}: levels are two or more, or 0 for none; no weight is negative"
-            )
+        divides = self.factor in (2, 4, 8) and self.side % self.factor == 0
+        self.need(divides, "factor is 2, 4 or 8 and divides side")
+        fits = self.levels != 1 and min(self.levels, self.adversarial) >= 0
+        self.need(fits, "levels are two or more, or 0 for none; no weight is negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,18 +171,12 @@ class DipSpec(Spec):
 
     def __post_init__(self) -> None:
         super(DipSpec, self).__post_init__()
-        if self.iterations < 1:
-            raise OptionRefused(f"{self.family}: a picture is fitted for one iteration or more")
+        self.need(self.iterations >= 1, "a picture is fitted for one iteration or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DbmSpec(Spec):
+class DbmSpec(RatedSpec):
     """``width`` units in the first hidden layer, ``latent`` in the second. Few pictures and few chains want a
     smaller rate: chains that do not mix drive the weights away."""
 
     learning_rate: float = 0.03
-
-    def __post_init__(self) -> None:
-        super(DbmSpec, self).__post_init__()
-        if self.learning_rate <= 0:
-            raise OptionRefused(f"{self.family}: a learning rate is more than nothing")

@@ -3,13 +3,56 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from detector.generators.blocks import adam
 from detector.generators.family import Draws, Losses, Optimisers, Recordable
 from detector.generators.losses import Critic
-from detector.generators.spec import Spec
+from detector.generators.spec import GanSpec
+
+
+def descend(optimiser: torch.optim.Optimizer, terms: Losses) -> None:
+    """One step down the sum of all terms."""
+    optimiser.zero_grad()
+    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """No gradients for these weights: the generator's step needs only those that pass through."""
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)
+
+
+def outwit(optimisers: Optimisers, judges: nn.Module, told: Losses, fooling: Callable[[], Losses]) -> Losses:
+    """One step of the discriminators down ``told``, then one of the generators down what ``fooling`` says
+    when the discriminators have learned; those terms."""
+    of_generators, of_discriminators = optimisers
+    descend(of_discriminators, told)
+    with frozen(judges):
+        terms = fooling()
+        descend(of_generators, terms)
+    return terms
+
+
+def detached(terms: Losses) -> Losses:
+    """For the log."""
+    return {k: v.detach() for k, v in terms.items()}
+
+
+def rivals(
+    generator: nn.Module, discriminator: nn.Module, rate: float, betas: tuple[float, float], pace: float = 1.0
+) -> Optimisers:
+    """Adam for each of the two; the discriminator learns ``pace`` times as fast."""
+    return adam(generator.parameters(), rate, betas), adam(discriminator.parameters(), pace * rate, betas)
 
 
 class Minimised(Recordable):
@@ -23,7 +66,7 @@ class Minimised(Recordable):
     def step(self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         terms = self.terms(real, labels, draws)
         descend(optimisers[0], terms)
-        return {k: v.detach() for k, v in terms.items()}
+        return detached(terms)
 
 
 class Adversarial(Recordable):
@@ -31,43 +74,40 @@ class Adversarial(Recordable):
     the terms of each are named, added up and logged. A batch of ``critic_steps`` parts trains the
     discriminator once on each part and the generator once, on the fakes of the last."""
 
+    spec: GanSpec
     generator: nn.Module
     discriminator: nn.Module
     critic_steps = 1
-
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
+    betas = (0.5, 0.999)  # of Adam
+    pace = 1.0  # of the discriminator
 
     def sampled(self) -> nn.Module:
         return self.generator
 
+    def optimisers(self) -> Optimisers:
+        return rivals(self.generator, self.discriminator, self.spec.learning_rate, self.betas, self.pace)
+
     def draws(self, n: int, rng: torch.Generator) -> Draws:
-        """All chance of one step, on the CPU."""
         return {"z": torch.randn(n, self.spec.latent, generator=rng)}
 
     def fake(self, draws: Draws) -> Tensor:
         """Pictures from the latents of ``draws``, float32."""
-        with self.cast():
-            x: Tensor = self.generator(draws["z"])
-        return x.float()
+        return self.through(self.generator, draws["z"])
 
     def judge(self, x: Tensor) -> Tensor:
         """Logits (n,), float32."""
-        with self.cast():
-            logits: Tensor = self.discriminator(x)
-        return logits.float()
+        return self.through(self.discriminator, x)
 
     def critic(self) -> Critic:
         """The discriminator as a function of pictures, its weights handed in from outside: the form that
         ``torch.func`` differentiates inside a compiled step."""
         weights: dict[str, Tensor] = dict(self.discriminator.named_parameters())
 
-        def of_pictures(x: Tensor) -> Tensor:
-            with self.cast():
-                logits: Tensor = torch.func.functional_call(self.discriminator, weights, (x,))
-            return logits.float()
+        def judged(x: Tensor) -> Tensor:
+            logits: Tensor = torch.func.functional_call(self.discriminator, weights, (x,))
+            return logits
 
-        return of_pictures
+        return lambda x: self.through(judged, x)
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
@@ -77,16 +117,9 @@ class Adversarial(Recordable):
     def generator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         """Named terms of what the generator minimises."""
 
-    def step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        draws: Draws,
-    ) -> Losses:
-        of_generator, of_discriminator = optimisers
+    def step(self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         n = len(real) // self.critic_steps
-        terms: Losses = {}
+        told: Losses = {}
         for i in range(self.critic_steps):
             part = slice(i * n, (i + 1) * n)
             x, y = real[part], None if labels is None else labels[part]
@@ -94,33 +127,11 @@ class Adversarial(Recordable):
             last = i == self.critic_steps - 1
             with torch.set_grad_enabled(last):
                 fake = self.fake(here)
-            terms = self.discriminator_loss(x, fake.detach(), y, here)
-            descend(of_discriminator, terms)
-        with frozen(self.discriminator):
-            of_g = self.generator_loss(x, fake, y, here)
-            descend(of_generator, of_g)
-        return {k: v.detach() for k, v in (terms | of_g).items()}
+            told = self.discriminator_loss(x, fake.detach(), y, here)
+            if not last:
+                descend(optimisers[1], told)
+        of_g = outwit(optimisers, self.discriminator, told, lambda: self.generator_loss(x, fake, y, here))
+        return detached(told | of_g)
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        draws = {k: v.to(self.progress.device) for k, v in self.draws(n, rng).items()}
-        return self.fake(draws)
-
-
-def descend(optimiser: torch.optim.Optimizer, terms: Losses) -> None:
-    """One step down the sum of all terms."""
-    optimiser.zero_grad()
-    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-
-
-class frozen:  # noqa: N801  used as a context manager
-    """No gradients for these weights: the generator's step needs only those that pass through."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-
-    def __enter__(self) -> None:
-        self._module.requires_grad_(False)
-
-    def __exit__(self, *_error: object) -> None:
-        self._module.requires_grad_(True)
+        return self.fake(self.drawn(n, rng))

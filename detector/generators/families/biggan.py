@@ -25,8 +25,8 @@ from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own 
 from torch.nn.utils.parametrizations import spectral_norm
 
 from detector.core.errors import CorpusError, OptionRefused
-from detector.generators.blocks import adam, doubled, pyramid
-from detector.generators.family import Draws, Losses, Optimisers
+from detector.generators.blocks import doubled, pyramid
+from detector.generators.family import Draws, Losses
 from detector.generators.losses import hinge_discriminator, hinge_generator
 from detector.generators.source import ImageSource
 from detector.generators.spec import BigganSpec, Spec
@@ -136,6 +136,8 @@ class Biggan(Adversarial):
     """Class-conditional GAN, fully labelled or in the S3 mode."""
 
     spec: BigganSpec
+    betas = (0.0, 0.99)
+    pace = 2.0
     discriminator: Discriminator
 
     def __init__(self, spec: BigganSpec) -> None:
@@ -151,12 +153,6 @@ class Biggan(Adversarial):
         if unknown and not self.spec.few_labels:
             raise CorpusError(f"{source.name} has pictures without a label; few_labels=True infers them")
 
-    def optimisers(self) -> Optimisers:
-        return (
-            adam(self.generator.parameters(), self.spec.learning_rate, (0.0, 0.99)),
-            adam(self.discriminator.parameters(), 2 * self.spec.learning_rate, (0.0, 0.99)),
-        )
-
     def draws(self, n: int, rng: torch.Generator) -> Draws:
         return {
             **super().draws(n, rng),
@@ -165,15 +161,13 @@ class Biggan(Adversarial):
         }
 
     def fake(self, draws: Draws) -> Tensor:
-        with self.cast():
-            x: Tensor = self.generator(draws["z"], draws["class"])
-        return x.float()
+        return self.through(self.generator, draws["z"], draws["class"])
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        draws = self.draws(n, rng)
+        draws = self.drawn(n, rng)
         if labels is not None:
-            draws["class"] = labels
-        return self.fake({k: v.to(self.progress.device) for k, v in draws.items()})
+            draws["class"] = labels.to(self.device)
+        return self.fake(draws)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         assert labels is not None

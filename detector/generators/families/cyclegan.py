@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from detector.core.errors import CorpusError, NotApplicable, OptionRefused
-from detector.generators.blocks import Enlarge, adam
-from detector.generators.family import Losses, Optimisers, Recordable
+from detector.generators.blocks import Enlarge, Layers
+from detector.generators.family import Draws, Losses, Optimisers, Recordable
 from detector.generators.losses import least_squares_discriminator, least_squares_generator
 from detector.generators.source import ImageSource
 from detector.generators.spec import CycleganSpec, Spec
-from detector.generators.steps import descend, frozen
+from detector.generators.steps import detached, outwit, rivals
 
 _CYCLE = 10.0
 
@@ -31,26 +31,23 @@ def _normed(conv: nn.Module, channels: int, act: nn.Module) -> list[nn.Module]:
     return [conv, nn.InstanceNorm2d(channels, affine=True), act]
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(Layers):
     def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
+        super().__init__(
             *_normed(nn.Conv2d(channels, channels, 3, padding=1), channels, nn.ReLU()),
             *_normed(nn.Conv2d(channels, channels, 3, padding=1), channels, nn.Identity()),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + self.layers(x)
-        return y
+        return x + super().forward(x)
 
 
-class Translator(nn.Module):
+class Translator(Layers):
     """A picture (n, channels, h, w) with even sides to one of the same shape."""
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
         w, c = spec.width, spec.channels
-        self.layers = nn.Sequential(
+        super().__init__(
             *_normed(nn.Conv2d(c, w, 3, padding=1), w, nn.ReLU()),
             *_normed(nn.Conv2d(w, 2 * w, 3, 2, 1), 2 * w, nn.ReLU()),
             ResidualBlock(2 * w),
@@ -60,18 +57,13 @@ class Translator(nn.Module):
             nn.Tanh(),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.layers(x)
-        return y
 
-
-class PatchDiscriminator(nn.Module):
+class PatchDiscriminator(Layers):
     """One logit per patch, (n, patches)."""
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
         w = spec.width
-        self.layers = nn.Sequential(
+        super().__init__(
             nn.Conv2d(spec.channels, w, 4, 2, 1),
             nn.LeakyReLU(0.2),
             *_normed(nn.Conv2d(w, 2 * w, 4, 2, 1), 2 * w, nn.LeakyReLU(0.2)),
@@ -79,8 +71,7 @@ class PatchDiscriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(x).flatten(1)
-        return logits
+        return super().forward(x).flatten(1)
 
 
 class Cyclegan(Recordable):
@@ -108,44 +99,31 @@ class Cyclegan(Recordable):
         return self.translators
 
     def optimisers(self) -> Optimisers:
-        return (
-            adam(self.translators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
-            adam(self.discriminators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
-        )
+        return rivals(self.translators, self.discriminators, self.spec.learning_rate, (0.5, 0.99))
 
     def rate(self, part: float) -> float:
         """Constant, then linear to nothing, as in Zhu et al., section 4."""
         return min(1.0, 2 * (1 - part))
 
-    def draws(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
-        """Nothing is left to chance."""
-        return {}
-
-    def step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        draws: dict[str, Tensor],
-    ) -> Losses:
-        of_translators, of_discriminators = optimisers
+    def step(self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         reals, fakes, cycle = self._there_and_back(real)
         names = ("", "") if len(reals) == 1 else ("0", "1")
-        terms = {
-            f"discriminator{names[i]}": least_squares_discriminator(
-                self._judge(i, reals[i]), self._judge(i, fakes[i].detach())
+        kinds = list(zip(names, self.discriminators, reals, fakes, strict=False))
+        told = {
+            f"discriminator{name}": least_squares_discriminator(
+                self.through(judge, x), self.through(judge, fake.detach())
             )
-            for i in range(len(reals))
+            for name, judge, x, fake in kinds
         }
-        descend(of_discriminators, terms)
-        with frozen(self.discriminators):
-            more = {
-                f"generator{names[i]}": least_squares_generator(self._judge(i, fakes[i]))
-                for i in range(len(reals))
+
+        def fooling() -> Losses:
+            terms = {
+                f"generator{name}": least_squares_generator(self.through(judge, fake))
+                for name, judge, _, fake in kinds
             }
-            more["cycle"] = _CYCLE * cycle
-            descend(of_translators, more)
-        return {k: v.detach() for k, v in (terms | more).items()}
+            return {**terms, "cycle": _CYCLE * cycle}
+
+        return detached(told | outwit(optimisers, self.discriminators, told, fooling))
 
     def _there_and_back(self, real: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
         """Reals and fakes of each class, and the mean absolute error of what should have come back."""
@@ -158,14 +136,7 @@ class Cyclegan(Recordable):
         return (a, b), (fake_a, fake_b), error
 
     def _pass(self, to: int, x: Tensor) -> Tensor:
-        with self.cast():
-            y: Tensor = self.translators[to](x)
-        return y.float()
-
-    def _judge(self, number: int, x: Tensor) -> Tensor:
-        with self.cast():
-            logits: Tensor = self.discriminators[number](x)
-        return logits.float()
+        return self.through(self.translators[to], x)
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         raise NotApplicable("cyclegan passes pictures through itself and draws none of its own")

@@ -130,11 +130,7 @@ class Dbm(Family):
 
     @torch.no_grad()
     def train_step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
+        self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, rng: torch.Generator
     ) -> Losses:
         m = self.machine
         grey = (real.flatten(1) + 1) / 2
@@ -170,7 +166,7 @@ class Dbm(Family):
         for k in range(_TEMPERATURES):
             x = self.machine.gibbs(x, rng, (k + 1) / _TEMPERATURES)
         v = self.machine.fields(x).v.sigmoid()
-        return v.view(n, self.spec.channels, self.spec.side, self.spec.side) * 2 - 1
+        return v.view(self.shape(n)) * 2 - 1
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Of the picture in black and white, so not comparable with other families. A lower bound whose

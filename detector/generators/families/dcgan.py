@@ -14,44 +14,30 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from detector.generators.blocks import adam, normal_weights, pyramid
-from detector.generators.family import Draws, Losses, Optimisers
+from detector.generators.blocks import Layers, Logits, doubling_widths, normal_weights, pyramid
+from detector.generators.family import Draws, Losses
 from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import GanSpec, Spec
 from detector.generators.steps import Adversarial
 
 
-def _widths(spec: Spec) -> list[int]:
-    """Channels from the coarsest grid to the finest before the picture: 4w, 2w, w for a side of 32."""
-    stages = pyramid(spec.side)[1]
-    return [spec.width * 2 ** (stages - 1 - i) for i in range(stages)]
-
-
-class Generator(nn.Module):
+class Generator(Layers):
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
-        start, widths = pyramid(spec.side)[0], _widths(spec)
-        layers: list[nn.Module] = [
-            nn.ConvTranspose2d(spec.latent, widths[0], start, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
-        ]
+        start, widths = pyramid(spec.side)[0], doubling_widths(spec.side, spec.width)
+        layers: list[nn.Module] = [nn.ConvTranspose2d(spec.latent, widths[0], start, bias=False)]
         for given, wanted in pairwise(widths):
-            layers += [
-                nn.ConvTranspose2d(given, wanted, 4, 2, 1, bias=False), nn.BatchNorm2d(wanted), nn.ReLU(),
-            ]  # fmt: skip
-        layers += [nn.ConvTranspose2d(widths[-1], spec.channels, 4, 2, 1), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
+            layers += [nn.BatchNorm2d(given), nn.ReLU()]
+            layers += [nn.ConvTranspose2d(given, wanted, 4, 2, 1, bias=False)]
+        layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
+        super().__init__(*layers, nn.ConvTranspose2d(widths[-1], spec.channels, 4, 2, 1), nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
-        x: Tensor = self.layers(z[:, :, None, None])
-        return x
+        return super().forward(z[:, :, None, None])
 
 
-class Discriminator(nn.Module):
+class Discriminator(Logits):
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
-        start, widths = pyramid(spec.side)[0], _widths(spec)[::-1]
+        start, widths = pyramid(spec.side)[0], doubling_widths(spec.side, spec.width)[::-1]
         layers: list[nn.Module] = [nn.Conv2d(spec.channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for given, wanted in pairwise(widths):
             layers += [
@@ -59,29 +45,16 @@ class Discriminator(nn.Module):
                 nn.BatchNorm2d(wanted),
                 nn.LeakyReLU(0.2),
             ]
-        layers += [nn.Conv2d(widths[-1], 1, start)]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(x).flatten()
-        return logits
+        super().__init__(*layers, nn.Conv2d(widths[-1], 1, start))
 
 
 class Dcgan(Adversarial):
     """Deep convolutional GAN."""
 
-    spec: GanSpec
-
     def __init__(self, spec: GanSpec) -> None:
         super().__init__(spec)
         self.generator, self.discriminator = Generator(spec), Discriminator(spec)
         normal_weights(self, 0.02)
-
-    def optimisers(self) -> Optimisers:
-        return (
-            adam(self.generator.parameters(), self.spec.learning_rate, (0.5, 0.999)),
-            adam(self.discriminator.parameters(), self.spec.learning_rate, (0.5, 0.999)),
-        )
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         return {"discriminator": minimax_discriminator(self.judge(real), self.judge(fake))}

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from detector.generators.blocks import Enlarge, adam, pyramid
 from detector.generators.family import Family, Losses, Optimisers
 from detector.generators.spec import DipSpec, Spec
+from detector.generators.steps import descend
 
 _SHAKEN = 1 / 30  # deviation of the noise added to z, of which a value lies in 0..0.1
 _CODE = 0.1
@@ -59,32 +60,24 @@ def _normed(conv: nn.Module, width: int) -> nn.Module:
 
 class Dip(Family):
     spec: DipSpec
+    net: _Hourglass
 
     def __init__(self, spec: Spec) -> None:
         assert isinstance(spec, DipSpec)
         super().__init__(spec)
         self.net = _Hourglass(spec)
 
-    def sampled(self) -> nn.Module:
-        return self.net
-
     def optimisers(self) -> Optimisers:
         return ()
 
     def train_step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
+        self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, rng: torch.Generator
     ) -> Losses:
         y = self._fitted(real[:1], _TRIAL, rng)
         return {"error": (y - real[:1]).square().mean()}
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        with self.cast():
-            y: Tensor = self.net(self._codes(n, rng))
-        return y.float()
+        return self.through(self.net, self._codes(n, rng))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Every picture fitted by itself from the same start and the same noise, ``iterations`` steps."""
@@ -94,7 +87,7 @@ class Dip(Family):
 
     def _codes(self, n: int, rng: torch.Generator) -> Tensor:
         shape = (n, self.spec.latent, self.spec.side, self.spec.side)
-        return _CODE * torch.rand(shape, generator=rng).to(self.progress.device)
+        return _CODE * torch.rand(shape, generator=rng).to(self.device)
 
     @torch.enable_grad()
     def _fitted(self, x: Tensor, iterations: int, rng: torch.Generator) -> Tensor:
@@ -103,11 +96,6 @@ class Dip(Family):
         z = self._codes(1, rng)
         for _ in range(iterations):
             shaken = z + _SHAKEN * _CODE * torch.randn(z.shape, generator=rng).to(z)
-            with self.cast():
-                y = net(shaken)
-            optimiser.zero_grad()
-            (y.float() - x).square().mean().backward()
-            optimiser.step()
-        with torch.no_grad(), self.cast():
-            last: Tensor = net(z)
-        return last.float()
+            descend(optimiser, {"error": (self.through(net, shaken) - x).square().mean()})
+        with torch.no_grad():
+            return self.through(net, z)

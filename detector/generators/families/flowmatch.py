@@ -118,9 +118,6 @@ class Flowmatch(Minimised):
         super().__init__(spec)
         self.net = VelocityNet(spec)
 
-    def sampled(self) -> nn.Module:
-        return self.net
-
     def optimisers(self) -> Optimisers:
         return (adam(self.net.parameters(), self.spec.learning_rate, (0.9, 0.99)),)
 
@@ -128,14 +125,11 @@ class Flowmatch(Minimised):
         return min(1.0, part / 0.02 + 0.01) * (1 - 0.95 * part)
 
     def velocity(self, x: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
-        with self.cast():
-            v: Tensor = self.net(x, t, labels)
-        return v.float()
+        return self.through(self.net, x, t, labels)
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:
-        shape = (n, self.spec.channels, self.spec.side, self.spec.side)
         return {
-            "e": torch.randn(shape, generator=rng),
+            "e": torch.randn(self.shape(n), generator=rng),
             "t": torch.randn(n, generator=rng).sigmoid(),
             "u": torch.rand(n, generator=rng),
         }
@@ -150,8 +144,7 @@ class Flowmatch(Minimised):
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         """The midpoint rule on equal steps, ``evaluations`` calls of the network altogether."""
-        shape = (n, self.spec.channels, self.spec.side, self.spec.side)
-        x = torch.randn(shape, generator=rng).to(self.progress.device)
+        x = torch.randn(self.shape(n), generator=rng).to(self.device)
         steps = max(1, self.spec.evaluations // 2)
         h = 1 / steps
         for k in range(steps):

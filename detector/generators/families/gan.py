@@ -12,8 +12,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from detector.generators.blocks import adam, variance_kept
-from detector.generators.family import Draws, Losses, Optimisers
+from detector.generators.blocks import variance_kept
+from detector.generators.family import Draws, Losses
 from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import GanSpec, Spec
 from detector.generators.steps import Adversarial
@@ -58,7 +58,6 @@ class Discriminator(nn.Module):
 class Gan(Adversarial):
     """The GAN of 2014."""
 
-    spec: GanSpec
     discriminator: Discriminator
 
     def __init__(self, spec: GanSpec) -> None:
@@ -68,28 +67,16 @@ class Gan(Adversarial):
             if isinstance(m, nn.Linear):
                 variance_kept(m)
 
-    def optimisers(self) -> Optimisers:
-        return (
-            adam(self.generator.parameters(), self.spec.learning_rate, (0.5, 0.999)),
-            adam(self.discriminator.parameters(), self.spec.learning_rate, (0.5, 0.999)),
-        )
-
     def draws(self, n: int, rng: torch.Generator) -> Draws:
         keep = (torch.rand(n, 3, 2 * self.spec.width, generator=rng) < _KEPT).float()
         return {**super().draws(n, rng), "keep": keep}
 
-    def _judge_with(self, x: Tensor, keep: Tensor) -> Tensor:
-        with self.cast():
-            logits: Tensor = self.discriminator(x, keep)
-        return logits.float()
-
     def discriminator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         of_real, of_fake, _ = draws["keep"].unbind(1)
-        return {
-            "discriminator": minimax_discriminator(
-                self._judge_with(real, of_real), self._judge_with(fake, of_fake)
-            )
-        }
+        d = self.discriminator
+        logits = self.through(d, real, of_real), self.through(d, fake, of_fake)
+        return {"discriminator": minimax_discriminator(*logits)}
 
     def generator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
-        return {"generator": non_saturating_generator(self._judge_with(fake, draws["keep"][:, 2]))}
+        logits = self.through(self.discriminator, fake, draws["keep"][:, 2])
+        return {"generator": non_saturating_generator(logits)}

@@ -15,63 +15,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.generators.blocks import adam, doubled, pyramid, variance_kept
+from detector.generators.blocks import Layers, Logits, doubled, pyramid, variance_kept
 from detector.generators.family import Draws, Losses, Optimisers, Recordable
 from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import GanSpec, Spec
-from detector.generators.steps import descend, frozen
+from detector.generators.steps import detached, outwit, rivals
 
 _COARSEST = 6
 
 
-class Coarsest(nn.Module):
+class Coarsest(Layers):
     """Latent (n, latent) to a picture of the smallest side."""
 
     def __init__(self, spec: Spec, side: int) -> None:
-        super().__init__()
         w = spec.width
-        self.layers = nn.Sequential(
+        super().__init__(
             nn.Linear(spec.latent, 2 * w * side**2, bias=False), nn.Unflatten(1, (2 * w, side, side)),
             nn.BatchNorm2d(2 * w), nn.ReLU(),
             nn.Conv2d(2 * w, w, 3, padding=1, bias=False), nn.BatchNorm2d(w), nn.ReLU(),
             nn.Conv2d(w, spec.channels, 3, padding=1), nn.Tanh(),
         )  # fmt: skip
 
-    def forward(self, z: Tensor) -> Tensor:
-        x: Tensor = self.layers(z)
-        return x
 
-
-class Detail(nn.Module):
-    """l (n, channels, s, s) and noise (n, 1, s, s) to h of the shape of l."""
+class Detail(Layers):
+    """l (n, channels, s, s) beside noise (n, 1, s, s) to h of the shape of l."""
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
         w, c = spec.width, spec.channels
-        self.layers = nn.Sequential(
+        super().__init__(
             nn.Conv2d(c + 1, w, 3, padding=1), nn.ReLU(),
             nn.Conv2d(w, w, 3, padding=1, bias=False), nn.BatchNorm2d(w), nn.ReLU(),
             nn.Conv2d(w, c, 3, padding=1),
         )  # fmt: skip
 
-    def forward(self, low: Tensor, noise: Tensor) -> Tensor:
-        h: Tensor = self.layers(torch.cat([low, noise], 1))
-        return h
 
-
-class Discriminator(nn.Module):
+class Discriminator(Logits):
     def __init__(self, spec: Spec, channels: int, side: int) -> None:
-        super().__init__()
         w = spec.width
-        self.layers = nn.Sequential(
+        super().__init__(
             nn.Conv2d(channels, w, 3, 2, 1), nn.LeakyReLU(0.2),
             nn.Conv2d(w, 2 * w, 3, 2, 1), nn.LeakyReLU(0.2), nn.Flatten(),
             nn.Linear(2 * w * (-(-side // 4)) ** 2, 1),
         )  # fmt: skip
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(x).flatten()
-        return logits
 
 
 class Lapgan(Recordable):
@@ -95,37 +80,31 @@ class Lapgan(Recordable):
         return self.generators
 
     def optimisers(self) -> Optimisers:
-        return (
-            adam(self.generators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
-            adam(self.discriminators.parameters(), self.spec.learning_rate, (0.5, 0.99)),
-        )
+        return rivals(self.generators, self.discriminators, self.spec.learning_rate, (0.5, 0.99))
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:
         noise = {f"noise{s}": torch.randn(n, 1, s, s, generator=rng) for s in self.sides[1:]}
         return {"z": torch.randn(n, self.spec.latent, generator=rng), **noise}
 
-    def step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        draws: Draws,
-    ) -> Losses:
-        of_generators, of_discriminators = optimisers
-        levels = self._levels(real)
-        pairs = [(self._seen(x, low), self._seen(self._drawn(low, draws), low)) for x, low in levels]
-        terms = {
-            f"discriminator{s}": minimax_discriminator(self._judge(i, x), self._judge(i, fake.detach()))
-            for i, (s, (x, fake)) in enumerate(zip(self.sides, pairs, strict=True))
+    def step(self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
+        pairs = [
+            (s, judge, self._seen(x, low), self._seen(self._picture(low, draws), low))
+            for s, judge, (x, low) in zip(self.sides, self.discriminators, self._levels(real), strict=True)
+        ]
+        told = {
+            f"discriminator{s}": minimax_discriminator(
+                self.through(judge, x), self.through(judge, fake.detach())
+            )
+            for s, judge, x, fake in pairs
         }
-        descend(of_discriminators, terms)
-        with frozen(self.discriminators):
-            more = {
-                f"generator{s}": non_saturating_generator(self._judge(i, fake))
-                for i, (s, (_, fake)) in enumerate(zip(self.sides, pairs, strict=True))
+
+        def fooling() -> Losses:
+            return {
+                f"generator{s}": non_saturating_generator(self.through(judge, fake))
+                for s, judge, _, fake in pairs
             }
-            descend(of_generators, more)
-        return {k: v.detach() for k, v in (terms | more).items()}
+
+        return detached(told | outwit(optimisers, self.discriminators, told, fooling))
 
     def _levels(self, x: Tensor) -> list[tuple[Tensor, Tensor | None]]:
         """From the coarsest: the real picture of each side and what the level below makes of it."""
@@ -136,28 +115,21 @@ class Lapgan(Recordable):
             x = small
         return [(x, None), *out[::-1]]
 
-    def _drawn(self, low: Tensor | None, draws: Draws) -> Tensor:
+    def _picture(self, low: Tensor | None, draws: Draws) -> Tensor:
         """A generated picture of the side of ``low``; of the coarsest side without it."""
-        with self.cast():
-            if low is None:
-                x: Tensor = self.generators[0](draws["z"])
-                return x.float()
-            side = low.shape[-1]
-            h: Tensor = self.generators[self.sides.index(side)](low, draws[f"noise{side}"])
-        return low + h.float()
+        if low is None:
+            return self.through(self.generators[0], draws["z"])
+        side = low.shape[-1]
+        given = torch.cat([low, draws[f"noise{side}"]], 1)
+        return low + self.through(self.generators[self.sides.index(side)], given)
 
     @staticmethod
     def _seen(x: Tensor, low: Tensor | None) -> Tensor:
         return x if low is None else torch.cat([x, low], 1)
 
-    def _judge(self, level: int, x: Tensor) -> Tensor:
-        with self.cast():
-            logits: Tensor = self.discriminators[level](x)
-        return logits.float()
-
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        draws = {k: v.to(self.progress.device) for k, v in self.draws(n, rng).items()}
-        x = self._drawn(None, draws)
+        draws = self.drawn(n, rng)
+        x = self._picture(None, draws)
         for _ in self.sides[1:]:
-            x = self._drawn(doubled(x.clamp(-1, 1), "bilinear"), draws)
+            x = self._picture(doubled(x.clamp(-1, 1), "bilinear"), draws)
         return x

@@ -80,17 +80,11 @@ class Pixelcnn(Minimised):
         self.values = values
         self.net = PixelNet(spec.width, values)
 
-    def sampled(self) -> nn.Module:
-        return self.net
-
     def optimisers(self) -> Optimisers:
         return (adam(self.net.parameters(), 2e-3, (0.9, 0.99)),)
 
     def rate(self, part: float) -> float:
         return 1 - 0.95 * part
-
-    def draws(self, n: int, rng: torch.Generator) -> Draws:
-        return {}
 
     def terms(self, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         """Nats per pixel."""
@@ -98,23 +92,21 @@ class Pixelcnn(Minimised):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Exact: the probability of the uint8 picture itself. Nothing is dequantised."""
-        with self.cast():
-            logits: Tensor = self.net(x)
+        logits = self.through(self.net, x)
         value = ((x[:, 0] + 1) / 2 * (self.values - 1)).round().long()
-        return -F.cross_entropy(logits.float(), value, reduction="none").flatten(1).sum(1)
+        return -F.cross_entropy(logits, value, reduction="none").flatten(1).sum(1)
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         """Pixel by pixel; only the lines that the network can see from a pixel are computed."""
-        side, device = self.spec.side, self.progress.device
+        side, device = self.spec.side, self.device
         seen = _REACH + _LAYERS  # lines above that reach a pixel
         x = torch.zeros(n, 1, side, side, device=device)
         for row in range(side):
             top = max(0, row - seen)
             chance = torch.rand(n, side, generator=rng).to(device)
             for column in range(side):
-                with self.cast():
-                    logits = self.net(x[:, :, top : row + 1])[:, :, -1, column]
-                upto = logits.float().softmax(1).cumsum(1)
+                logits = self.through(self.net, x[:, :, top : row + 1])[:, :, -1, column]
+                upto = logits.softmax(1).cumsum(1)
                 value = (upto < chance[:, column : column + 1] * upto[:, -1:]).sum(1).float()
                 x[:, 0, row, column] = value / (self.values - 1) * 2 - 1
         return x

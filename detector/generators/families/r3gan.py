@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.generators.blocks import adam, doubled, pyramid, variance_kept
-from detector.generators.family import Draws, Losses, Optimisers
+from detector.generators.blocks import doubled, pyramid, variance_kept
+from detector.generators.family import Draws, Losses
 from detector.generators.losses import (
     logits_and_slopes,
     relativistic_discriminator,
@@ -97,17 +97,11 @@ class R3gan(Adversarial):
     """Relativistic GAN with two regularisers."""
 
     spec: R3ganSpec
+    betas = (0.0, 0.99)
 
     def __init__(self, spec: R3ganSpec) -> None:
         super().__init__(spec)
         self.generator, self.discriminator = Generator(spec), Discriminator(spec)
-
-    def optimisers(self) -> Optimisers:
-        rate = self.spec.learning_rate
-        return (
-            adam(self.generator.parameters(), rate, (0.0, 0.99)),
-            adam(self.discriminator.parameters(), rate, (0.0, 0.99)),
-        )
 
     def rate(self, part: float) -> float:
         return 0.25 + 0.75 * 0.5 * (1 + math.cos(math.pi * part))

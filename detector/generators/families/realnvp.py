@@ -27,7 +27,7 @@ from detector.generators.families.dcgan import Discriminator
 from detector.generators.family import Draws, Losses, Optimisers, Recordable
 from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import RealnvpSpec, Spec
-from detector.generators.steps import descend, frozen
+from detector.generators.steps import descend, detached, outwit
 
 _MARGIN = 0.05
 _SPAN = 256 * STEP  # width of the interval that dequantised pictures lie in
@@ -202,37 +202,26 @@ class Realnvp(Recordable):
         return 1 - 0.95 * part
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:
-        shape = (n, self.spec.channels, self.spec.side, self.spec.side)
-        return {"step": step_noise(shape, rng), "z": torch.randn(shape, generator=rng)}
+        return {"step": step_noise(self.shape(n), rng), "z": torch.randn(self.shape(n), generator=rng)}
 
-    def step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        draws: Draws,
-    ) -> Losses:
+    def step(self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         nats = self._log_density(real + draws["step"]).mean()
         # Per colour value, so that lambda means the same for every size.
-        terms = {"likelihood": -nats / real[0].numel()}
-        told: Losses = {}
-        if self.discriminator is not None:
-            fake = self._pictures(draws["z"])
-            logits = self._judge(real), self._judge(fake.detach())
-            told = {"discriminator": minimax_discriminator(*logits)}
-            descend(optimisers[1], told)
-            with frozen(self.discriminator):
-                terms["generator"] = self.spec.adversarial * non_saturating_generator(self._judge(fake))
-                descend(optimisers[0], terms)
-        else:
+        terms, told = {"likelihood": -nats / real[0].numel()}, {}
+        if (judge := self.discriminator) is None:
             descend(optimisers[0], terms)
-        return {k: v.detach() for k, v in (terms | told).items()}
+        else:
+            fake, weight = self._pictures(draws["z"]), self.spec.adversarial
+            told = {"discriminator": minimax_discriminator(self._judge(real), self._judge(fake.detach()))}
+            terms = outwit(
+                optimisers, judge, told,
+                lambda: terms | {"generator": weight * non_saturating_generator(self._judge(fake))},
+            )  # fmt: skip
+        return detached(terms | told)
 
     def _judge(self, x: Tensor) -> Tensor:
         assert self.discriminator is not None
-        with self.cast():
-            logits: Tensor = self.discriminator(x.clamp(-1, 1))
-        return logits.float()
+        return self.through(self.discriminator, x.clamp(-1, 1))
 
     def _log_density(self, x: Tensor) -> Tensor:
         y, outer = to_logits(x)
@@ -253,13 +242,10 @@ class Realnvp(Recordable):
             pieces.append(flat[:, at : at + channels * side**2].view(-1, channels, side, side))
             at += channels * side**2
         pieces.append(flat[:, at:].view(-1, channels, side, side))
-        with self.cast():
-            y: Tensor = self.flow.inverse(pieces)
-        return from_logits(y.float())
+        return from_logits(self.through(lambda: self.flow.inverse(pieces)))
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        shape = (n, self.spec.channels, self.spec.side, self.spec.side)
-        z = torch.randn(shape, generator=rng).to(self.progress.device)
+        z = torch.randn(self.shape(n), generator=rng).to(self.device)
         return self._pictures(z * self.spec.temperature)
 
     def log_prob(self, x: Tensor) -> Tensor:

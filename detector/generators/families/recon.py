@@ -17,26 +17,14 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.generators.blocks import Enlarge, adam
-from detector.generators.family import Losses, Optimisers, Recordable
+from detector.generators.blocks import Enlarge, SiluBlock, adam
+from detector.generators.family import Draws, Losses, Optimisers, Recordable
 from detector.generators.losses import hinge_discriminator, hinge_generator
 from detector.generators.spec import ReconSpec, Spec
-from detector.generators.steps import descend, frozen
+from detector.generators.steps import descend, detached, outwit
 
 _MEMORY = 0.05  # weight of the newest batch in the statistics of the latents
-
-
-class _Block(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.a = nn.Conv2d(width, width, 3, padding=1)
-        self.b = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + self.b(F.silu(self.a(F.silu(x))))
-        return y
 
 
 class _Autoencoder(nn.Module):
@@ -48,8 +36,8 @@ class _Autoencoder(nn.Module):
         self.encoder = nn.Sequential(nn.Conv2d(spec.channels, spec.width, 3, padding=1))
         for given, wanted in pairwise(widths):
             self.encoder.extend([nn.SiLU(), nn.Conv2d(given, wanted, 4, 2, 1)])
-        self.encoder.extend([_Block(widths[-1]), nn.Conv2d(widths[-1], spec.latent, 3, padding=1)])
-        self.decoder = nn.Sequential(nn.Conv2d(spec.latent, widths[-1], 3, padding=1), _Block(widths[-1]))
+        self.encoder.extend([SiluBlock(widths[-1]), nn.Conv2d(widths[-1], spec.latent, 3, padding=1)])
+        self.decoder = nn.Sequential(nn.Conv2d(spec.latent, widths[-1], 3, padding=1), SiluBlock(widths[-1]))
         for wanted, given in reversed(list(pairwise(widths))):
             self.decoder.extend([Enlarge(spec.upsampler, given, wanted), nn.SiLU()])
         self.decoder.extend(
@@ -89,6 +77,7 @@ class _Patches(nn.Sequential):
 
 class Recon(Recordable):
     spec: ReconSpec
+    net: _Autoencoder
     mean: Tensor
     spectrum: Tensor
 
@@ -103,9 +92,6 @@ class Recon(Recordable):
         white = torch.eye(spec.latent).expand(grid, grid, -1, -1)
         self.register_buffer("spectrum", torch.stack([white, torch.zeros_like(white)]))
 
-    def sampled(self) -> nn.Module:
-        return self.net
-
     def optimisers(self) -> Optimisers:
         first = adam(self.net.parameters(), 2e-3, (0.9, 0.99))
         if self.discriminator is None:
@@ -115,36 +101,26 @@ class Recon(Recordable):
     def rate(self, part: float) -> float:
         return min(1.0, part / 0.05 + 0.05) * (1 - 0.95 * part)
 
-    def draws(self, n: int, rng: torch.Generator) -> dict[str, Tensor]:
-        return {}
-
-    def step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        draws: dict[str, Tensor],
-    ) -> Losses:
+    def step(self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         with self.cast():
             z = self.net.encoder(real)
             y = self.net.decode(z).float()
         self._remember(z.detach().float())
         terms, told = {"error": (y - real).abs().mean()}, {}
-        if self.discriminator is not None:
-            told = {"discriminator": hinge_discriminator(self._judge(real), self._judge(y.detach()))}
-            descend(optimisers[1], told)
-            with frozen(self.discriminator):
-                terms["generator"] = self.spec.adversarial * hinge_generator(self._judge(y))
-                descend(optimisers[0], terms)
-        else:
+        if (judge := self.discriminator) is None:
             descend(optimisers[0], terms)
-        return {k: v.detach() for k, v in (terms | told).items()}
-
-    def _judge(self, x: Tensor) -> Tensor:
-        assert self.discriminator is not None
-        with self.cast():
-            logits: Tensor = self.discriminator(x)
-        return logits.float()
+        else:
+            weight = self.spec.adversarial
+            told = {
+                "discriminator": hinge_discriminator(
+                    self.through(judge, real), self.through(judge, y.detach())
+                )
+            }
+            terms = outwit(
+                optimisers, judge, told,
+                lambda: terms | {"generator": weight * hinge_generator(self.through(judge, y))},
+            )  # fmt: skip
+        return detached(terms | told)
 
     @torch.no_grad()
     def _remember(self, z: Tensor) -> None:
@@ -157,16 +133,14 @@ class Recon(Recordable):
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         """White noise is given the cross-spectrum: multiplied, frequency by frequency, with a root of it."""
         grid = self.spec.side // self.spec.factor
-        noise = torch.randn(n, self.spec.latent, grid, grid, generator=rng).to(self.mean)
+        noise = torch.randn(n, self.spec.latent, grid, grid, generator=rng).to(self.device)
         waves = torch.fft.fft2(noise).permute(0, 2, 3, 1)[..., None]
         cross = torch.complex(self.spectrum[0], self.spectrum[1])
         small = 1e-5 * cross.diagonal(dim1=-2, dim2=-1).real.mean() + 1e-12
         root = torch.linalg.cholesky(cross + small * torch.eye(self.spec.latent, device=noise.device))
         field = torch.fft.ifft2((root @ waves)[..., 0].permute(0, 3, 1, 2)).real
-        with self.cast():
-            return self.net.decode(field + self.mean[:, None, None]).float()
+        return self.through(self.net.decode, field + self.mean[:, None, None])
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Pictures of any size whose sides ``factor`` divides."""
-        with self.cast():
-            return self.net.decode(self.net.encoder(x)).float()
+        return self.through(lambda y: self.net.decode(self.net.encoder(y)), x)

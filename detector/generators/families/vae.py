@@ -65,18 +65,14 @@ class Vae(Minimised):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x)."""
-        with self.cast():
-            mu, logvar = self.encoder(x).chunk(2, 1)
-        return mu.float(), logvar.float().clamp(-12, 6)
+        mu, logvar = self.through(self.encoder, x).chunk(2, 1)
+        return mu, logvar.clamp(-12, 6)
 
     def decode(self, z: Tensor) -> Tensor:
-        with self.cast():
-            y: Tensor = self.decoder(z)
-        return y.float()
+        return self.through(self.decoder, z)
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:
-        shape = (n, self.spec.channels, self.spec.side, self.spec.side)
-        return {"step": step_noise(shape, rng), "e": torch.randn(n, self.spec.latent, generator=rng)}
+        return {"step": step_noise(self.shape(n), rng), "e": torch.randn(n, self.spec.latent, generator=rng)}
 
     def terms(self, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         """Nats per colour value."""
@@ -90,7 +86,7 @@ class Vae(Minimised):
         }
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        return self.decode(torch.randn(n, self.spec.latent, generator=rng).to(self.log_sigma))
+        return self.decode(torch.randn(n, self.spec.latent, generator=rng).to(self.device))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x)[0])

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.generators.blocks import adam, pyramid
-from detector.generators.family import Draws, Losses, Optimisers
+from detector.generators.blocks import Logits, doubling_widths, pyramid
+from detector.generators.family import Draws, Losses
 from detector.generators.losses import (
     between,
     hinge_generator,
@@ -29,15 +29,10 @@ from detector.generators.spec import Spec, WganSpec
 from detector.generators.steps import Adversarial
 
 
-def _widths(spec: Spec) -> list[int]:
-    stages = pyramid(spec.side)[1]
-    return [spec.width * 2 ** (stages - 1 - i) for i in range(stages)]
-
-
 class Generator(nn.Module):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        self.start, widths = pyramid(spec.side)[0], _widths(spec)
+        self.start, widths = pyramid(spec.side)[0], doubling_widths(spec.side, spec.width)
         self.first = nn.Linear(spec.latent, widths[0] * self.start**2)
         self.norms = nn.ModuleList(nn.BatchNorm2d(w) for w in widths)
         self.convs = nn.ModuleList(
@@ -51,36 +46,25 @@ class Generator(nn.Module):
         return torch.tanh(x)
 
 
-class Critic(nn.Module):
+class Critic(Logits):
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
-        start, widths = pyramid(spec.side)[0], _widths(spec)[::-1]
+        start, widths = pyramid(spec.side)[0], doubling_widths(spec.side, spec.width)[::-1]
         layers: list[nn.Module] = []
         for given, wanted in pairwise([spec.channels, *widths]):
             layers += [nn.Conv2d(given, wanted, 4, 2, 1), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, start))
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(x).flatten()
-        return logits
+        super().__init__(*layers, nn.Conv2d(widths[-1], 1, start))
 
 
 class Wgan(Adversarial):
     """Wasserstein GAN with gradient penalty and pixel shuffle."""
 
     spec: WganSpec
+    betas = (0.0, 0.9)
 
     def __init__(self, spec: WganSpec) -> None:
         super().__init__(spec)
         self.critic_steps = spec.critic_steps
         self.generator, self.discriminator = Generator(spec), Critic(spec)
-
-    def optimisers(self) -> Optimisers:
-        rate = self.spec.learning_rate
-        return (
-            adam(self.generator.parameters(), rate, (0.0, 0.9)),
-            adam(self.discriminator.parameters(), rate, (0.0, 0.9)),
-        )
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:
         return {**super().draws(n, rng), "part": torch.rand(n, generator=rng)}

@@ -168,11 +168,7 @@ class Semi(Family):
         return float(np.cos(7 / 16 * np.pi * min(part, 1.0)))
 
     def train_step(
-        self,
-        optimisers: Optimisers,
-        real: Tensor,
-        labels: Tensor | None,
-        rng: torch.Generator,
+        self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, rng: torch.Generator
     ) -> dict[str, Tensor]:
         losses = self._classifier_step(optimisers[0], real, rng)
         if int(self.steps) % _EVERY == 0:

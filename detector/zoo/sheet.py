@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,17 +119,6 @@ def plot_errors(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path,
     axis.grid(alpha=0.3, which="both")
     axis.legend(fontsize=8)
     _save(figure, path)
-
-
-def read_points(path: Path) -> list[dict[str, float]]:
-    """Whole lines of a JSON-lines file of numbers; a line that a crash cut short ends it."""
-    points: list[dict[str, float]] = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
-        try:
-            points.append({str(k): float(v) for k, v in json.loads(text).items()})
-        except (ValueError, TypeError, AttributeError):
-            break
-    return points
 
 
 def _figure(title: str) -> tuple[Figure, Any]:

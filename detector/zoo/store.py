@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from detector.core.errors import CorpusError, LabError, ModelUnavailable, NotApplicable, OptionRefused
 from detector.core.files import write_whole
@@ -61,17 +62,11 @@ def card_of(spec: Spec, source: ImageSource, budget: Budget, result: FitResult) 
     """The card of a fit that just ended."""
     return GeneratorCard(
         spec=spec,
-        seed=result.seed,
         budget=budget,
         source=source.name,
         source_sha256=digest_of(source),
         source_pictures=len(source.images),
-        steps=result.steps,
-        images=result.images,
-        cpu_seconds=result.cpu_seconds,
-        losses=result.losses,
-        precision=result.precision,
-        device=result.device,
+        **asdict(result),
         versions={"torch": torch.__version__, "assay": _own_version()},
     )
 
@@ -167,7 +162,7 @@ class Fitted:
                 out.append(as_bytes(self.family.draw(size, rng, chunk)))
         return np.concatenate(out)
 
-    def _wanted(self, n: int, labels: NDArray[np.int64] | None) -> torch.Tensor | None:
+    def _wanted(self, n: int, labels: NDArray[np.int64] | None) -> Tensor | None:
         if labels is None:
             return None
         if not self.spec.classes:
@@ -181,16 +176,18 @@ class Fitted:
         family = self.family
         if not isinstance(family, Aligned):
             raise NotApplicable(f"{self.spec.family} draws pictures and cannot pass one through itself")
-        with one_thread(), torch.no_grad():
-            return np.concatenate([as_bytes(family.reconstruct(x)) for x in self._chunks(images)])
+        return self._passed(family.reconstruct, images)
 
     def translate(self, images: NDArray[np.uint8], to: int) -> NDArray[np.uint8]:
         """Each picture made to look like class ``to``. Raises ``NotApplicable``."""
         family = self.family
         if not isinstance(family, Translating):
             raise NotApplicable(f"{self.spec.family} does not translate pictures")
+        return self._passed(lambda x: family.translate(x, to), images)
+
+    def _passed(self, by: Callable[[Tensor], Tensor], images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         with one_thread(), torch.no_grad():
-            return np.concatenate([as_bytes(family.translate(x, to)) for x in self._chunks(images)])
+            return np.concatenate([as_bytes(by(x)) for x in self._chunks(images)])
 
     def log_prob(
         self, images: NDArray[np.uint8], *, noise: torch.Generator | None = None
@@ -208,11 +205,10 @@ class Fitted:
         out: NDArray[np.float64] = np.concatenate(parts)
         return out
 
-    def _chunks(self, images: NDArray[np.uint8]) -> Iterator[torch.Tensor]:
+    def _chunks(self, images: NDArray[np.uint8]) -> Iterator[Tensor]:
         whole = checked_pictures(images, self.spec, self.family.grid)
-        device = self.family.progress.device
         for at in range(0, len(whole), CHUNK):
-            yield as_floats(whole[at : at + CHUNK]).to(device)
+            yield as_floats(whole[at : at + CHUNK]).to(self.family.device)
 
 
 def checked_pictures(images: NDArray[np.uint8], spec: Spec, grid: int = 0) -> NDArray[np.uint8]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 
 from detector.core.errors import NotApplicable
-from detector.core.files import write_whole
 from detector.generators.family import Family
 from detector.generators.pictures import as_bytes
 from detector.generators.source import ImageSource
@@ -18,8 +16,8 @@ from detector.zoo.fitting.fit import Progress
 from detector.zoo.judging.features import pixel_extractor
 from detector.zoo.judging.quality import kid
 from detector.zoo.judging.spectrum import ring_powers, spectrum_distance
+from detector.zoo.lines import Curve
 from detector.zoo.progress import Report
-from detector.zoo.sheet import read_points
 
 SPECTRUM_PICTURES = 512
 WATCH_SHARE = 0.05  # of the CPU time of the fit; it is spent beside the fit's budget, not out of it
@@ -34,20 +32,20 @@ class Watch:
     here has a chance of its own, so that watching changes no weight."""
 
     def __init__(self, family: Family, source: ImageSource, run: Path, report: Report) -> None:
-        self._family, self._path, self._report = family, run / "watch.jsonl", report
+        self._family, self._report = family, report
         rng = np.random.default_rng(0)
         some = source.images[rng.permutation(len(source.images))[:SPECTRUM_PICTURES]]
         self._extract = pixel_extractor().of
         self._powers = ring_powers(some) if source.images.shape[1] >= 8 else None
         self._pixels = self._extract(some, lambda _d, _t: None)
-        self._points = read_points(self._path)
+        self._curve = Curve(run / "watch.jsonl")
         self._tried: list[tuple[int, float]] = []  # pictures drawn, and CPU seconds that it took
         self.spent = 0.0
 
     def __call__(self, progress: Progress) -> None:
         losses = " ".join(f"{k} {v:.3g}" for k, v in list(progress.losses.items())[:3])
         self._report(f"{self._family.spec.family} {losses}", round(1000 * progress.part), 1000)
-        due = progress.part * _POINTS >= len(self._points) + 1
+        due = self._curve.due(progress.part, _POINTS)
         if due and self._powers is not None and self._affordable(WATCH_SHARE * progress.cpu_seconds):
             began = time.process_time()
             self._measure(progress)
@@ -104,7 +102,5 @@ class Watch:
             "high_db": round(spectrum.high_db.value, 4),
             "kid_pixels": round(distance.value, 6),
         }
-        # Written whole: points after the checkpoint that a killed run went back to are left out.
-        self._points = [*(p for p in self._points if p["steps"] < point["steps"]), point]
-        write_whole(self._path, "".join(json.dumps(p) + "\n" for p in self._points).encode())
+        self._curve.add(point)
         self._tried = [*self._tried[:2], (_WATCHED, time.process_time() - began)]

@@ -16,21 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
 from detector.core.errors import FileFailed
+from detector.generators.blocks import Enlarge, SiluBlock
+from detector.generators.pictures import as_bytes, as_floats, as_parts, parts_as_bytes
 from detector.pixels.decode import Pixels
 
 UPSAMPLERS = ("nearest", "bilinear", "transposed", "shuffle")
 _TRAIN_SIDE = 48
-
-
-class _Block(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.a = nn.Conv2d(channels, channels, 3, padding=1)
-        self.b = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + self.b(F.silu(self.a(F.silu(x))))
-        return y
 
 
 class SmallAutoencoder(nn.Module):
@@ -40,18 +31,10 @@ class SmallAutoencoder(nn.Module):
         super().__init__()
         wide = 2 * width
         self.encoder = nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, wide, 4, 2, 1), _Block(wide),
-            nn.Conv2d(wide, latent, 3, padding=1), nn.Conv2d(latent, wide, 3, padding=1), _Block(wide),
+            nn.Conv2d(3, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, wide, 4, 2, 1), SiluBlock(wide),
+            nn.Conv2d(wide, latent, 3, padding=1), nn.Conv2d(latent, wide, 3, padding=1), SiluBlock(wide),
         )  # fmt: skip
-        self.up: nn.Module
-        if upsampler == "transposed":
-            self.up = nn.ConvTranspose2d(wide, width, 4, 2, 1)
-        elif upsampler == "shuffle":
-            self.up = nn.Sequential(nn.Conv2d(wide, 4 * width, 3, padding=1), nn.PixelShuffle(2))
-        else:
-            self.up = nn.Sequential(
-                nn.Upsample(scale_factor=2, mode=upsampler), nn.Conv2d(wide, width, 3, padding=1)
-            )
+        self.up = Enlarge(upsampler, wide, width)
         self.tail = nn.Sequential(
             nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, 3, 3, padding=1)
         )
@@ -69,7 +52,7 @@ def train_autoencoder(upsampler: str, pictures: list[Pixels], *, steps: int, see
     optimiser = torch.optim.Adam(net.parameters(), 2e-3, (0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     for _ in range(steps):
-        x = _batch([_crop(pictures[rng.integers(len(pictures))], rng) for _ in range(16)])
+        x = as_floats(np.stack([_crop(pictures[rng.integers(len(pictures))], rng) for _ in range(16)]))
         with torch.autocast("cpu", torch.bfloat16):
             loss = (net(x).float() - x).abs().mean()
         optimiser.zero_grad()
@@ -85,15 +68,10 @@ def _crop(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     return pixels[y : y + _TRAIN_SIDE, x : x + _TRAIN_SIDE]
 
 
-def _batch(pictures: list[Pixels]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 @torch.no_grad()
 def reconstruct(net: SmallAutoencoder, pixels: Pixels) -> Pixels:
     """Full precision, because bfloat16 output would be a trace of its own."""
-    y = net(_batch([pixels]))[0].permute(1, 2, 0)
-    out: Pixels = ((y + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    out: Pixels = as_bytes(net(as_floats(pixels[None])))[0]
     return out
 
 
@@ -101,17 +79,7 @@ class Taef2:
     """The published tiny autoencoder, as two lists of operations over its state dicts (sides divisible by
     8)."""
 
-    _ENCODER: ClassVar = [
-        "conv",
-        "res",
-        "down",
-        *["res"] * 3,
-        "down",
-        *["res"] * 3,
-        "down",
-        *["res"] * 3,
-        "conv",
-    ]
+    _ENCODER: ClassVar = ["conv", "res", *["down", "res", "res", "res"] * 3, "conv"]
     _DECODER: ClassVar = ["clamp", "conv", "relu", *["res", "res", "res", "up", "conv"] * 3, "res", "conv"]
 
     def __init__(self, folder: Path) -> None:
@@ -124,13 +92,11 @@ class Taef2:
     @torch.no_grad()
     def encode(self, pixels: Pixels) -> Tensor:
         """Latent (1, channels, height / 8, width / 8)."""
-        x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
-        return self._run(0, x)
+        return self._run(0, as_parts(pixels[None]))
 
     @torch.no_grad()
     def decode(self, latent: Tensor) -> Pixels:
-        x = self._run(1, latent)
-        out: Pixels = (x[0].permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+        out: Pixels = parts_as_bytes(self._run(1, latent))[0]
         return out
 
     def reconstruct(self, pixels: Pixels) -> Pixels:

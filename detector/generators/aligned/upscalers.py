@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
 from detector.core.errors import CorpusError, FileDamaged, FileFailed
+from detector.generators.pictures import as_parts, parts_as_bytes
 from detector.pixels.decode import Pixels
 
 MAX_INPUT_PIXELS = 512 * 512  # the widest layer of the RRDB network needs 4 KiB a pixel, several at a time
@@ -77,9 +78,7 @@ class Upscaler:
         height, width = pixels.shape[:2]
         if height * width > MAX_INPUT_PIXELS:
             raise CorpusError(f"{width} x {height} pixels to enlarge; the limit is {MAX_INPUT_PIXELS}")
-        x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
-        y = self._run(x)[0].permute(1, 2, 0).clamp(0, 1)
-        out: Pixels = (y * 255).round().to(torch.uint8).numpy()
+        out: Pixels = parts_as_bytes(self._run(as_parts(pixels[None])))[0]
         return out
 
     @torch.no_grad()

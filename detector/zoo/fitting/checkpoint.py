@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from detector.core.errors import FileDamaged, FileFailed, FolderTaken
 from detector.core.files import write_whole
 from detector.core.tensors import load_optimiser, named, optimiser_tensors, under
+from detector.zoo.lines import read_lines, write_lines
 
 FORMAT = "assay-fit-1"
 
@@ -107,8 +109,7 @@ class Log:
     def cut(self, steps: int) -> None:
         """Drop what a killed run wrote after its last checkpoint, and a line that was cut short."""
         if self._path is not None and self._path.is_file():
-            kept = [line for line in read_log(self._path.parent) if line["steps"] <= steps]
-            write_whole(self._path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+            write_lines(self._path, (x for x in read_log(self._path.parent) if x["steps"] <= steps))
 
     def add(self, line: dict[str, Any]) -> None:
         if self._path is not None:
@@ -121,14 +122,4 @@ class Log:
 
 def read_log(run: Path) -> list[dict[str, Any]]:
     """Every whole line of a run's log."""
-    path = run / "log.jsonl"
-    lines: list[dict[str, Any]] = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            break
-        if not isinstance(line, dict) or "steps" not in line:
-            break
-        lines.append(line)
-    return lines
+    return list(takewhile(lambda line: "steps" in line, read_lines(run / "log.jsonl")))

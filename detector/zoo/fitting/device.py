@@ -63,7 +63,7 @@ def settled(family: Family, device: torch.device) -> Family:
 
 def recorded_step(family: Family, optimisers: Optimisers) -> Step:
     """The fastest way to take a step on the device of the family."""
-    if family.progress.device.type == "cuda" and isinstance(family, Recordable):
+    if family.device.type == "cuda" and isinstance(family, Recordable):
         return _Recorded(family, optimisers)
     return lambda real, labels, rng: family.train_step(optimisers, real, labels, rng)
 
@@ -80,8 +80,7 @@ class _Recorded:
         self._outputs: dict[str, Tensor] = {}
 
     def __call__(self, real: Tensor, labels: Tensor | None, rng: torch.Generator) -> dict[str, Tensor]:
-        device = real.device
-        draws = {k: v.to(device) for k, v in self._family.draws(len(real), rng).items()}
+        draws = self._family.drawn(len(real), rng)
         given = {"real": real.contiguous(memory_format=torch.channels_last), **draws}
         if labels is not None:
             given["labels"] = labels

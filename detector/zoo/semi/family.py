@@ -182,12 +182,11 @@ class Semi(Family):
     ) -> dict[str, Tensor]:
         known, classes = self._labelled(rng)
         targets, sure = self._targets(warped(real, WEAK, rng))
-        with torch.no_grad(), self.cast():
-            fake = self.now.generator(self._latent(self.spec.generated, rng)).float()
+        with torch.no_grad():
+            fake = self.through(self.now.generator, self._latent(self.spec.generated, rng))
         views = [warped(known, WEAK, rng), warped(real, STRONG, rng), warped(fake, STRONG, rng)]
-        with self.cast():
-            logits = self.now.classifier(torch.cat(views)).float()
-        of_known, of_real, of_fake = logits.split([len(v) for v in views])
+        logits = self.through(self.now.classifier, torch.cat(views))
+        of_known, of_real, of_fake = torch.split(logits, [len(v) for v in views])
         labelled = F.cross_entropy(of_known, classes)
         consistency = (sure * F.cross_entropy(of_real, targets, reduction="none")).mean()
         adversarial = minimax_discriminator(realness(of_real), realness(of_fake))
@@ -205,13 +204,12 @@ class Semi(Family):
     def _labelled(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         images, labels = self._known
         at = torch.randint(len(labels), (self.spec.labelled,), generator=rng)
-        return as_floats(images[at]).to(self.steps.device), labels[at].to(self.steps.device)
+        return as_floats(images[at]).to(self.device), labels[at].to(self.device)
 
     @torch.no_grad()
     def _targets(self, weak: Tensor) -> tuple[Tensor, Tensor]:
         """Classes (n,), and 1 where they are sure enough to be learned from, else 0."""
-        with self.cast():
-            guessed = self.mean.classifier(weak).float().softmax(1)
+        guessed = self.through(self.mean.classifier, weak).softmax(1)
         self.shares.lerp_(guessed.mean(0), _FORGETTING)
         aligned = guessed / self.shares  # the labels are drawn in even shares
         probability, classes = (aligned / aligned.sum(1, keepdim=True)).max(1)
@@ -220,10 +218,9 @@ class Semi(Family):
     def _generator_step(self, optimiser: torch.optim.Optimizer, real: Tensor, rng: torch.Generator) -> Tensor:
         classifier, generator = self.now.classifier, self.now.generator
         classifier.eval()  # a batch of generated pictures alone must not move the statistics
-        with self.cast():
-            fake = classifier.features(generator(self._latent(len(real), rng))).float()
-            with torch.no_grad():
-                wanted = classifier.features(real).float()
+        fake = self.through(lambda z: classifier.features(generator(z)), self._latent(len(real), rng))
+        with torch.no_grad():
+            wanted = self.through(classifier.features, real)
         loss = feature_matching(wanted, fake)
         optimiser.zero_grad()
         loss.backward(inputs=list(generator.parameters()))  # type: ignore[no-untyped-call]
@@ -232,7 +229,7 @@ class Semi(Family):
         return loss.detach()
 
     def _latent(self, n: int, rng: torch.Generator) -> Tensor:
-        return torch.randn(n, self.spec.latent, generator=rng).to(self.steps.device)
+        return torch.randn(n, self.spec.latent, generator=rng).to(self.device)
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
         if labels is not None:

@@ -25,9 +25,10 @@ from detector.generators.pictures import as_bytes, as_floats
 from detector.generators.source import ImageSource, few_labels
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import FitResult, Progress, fit
+from detector.zoo.lines import Curve, read_points
 from detector.zoo.progress import Report, silent
 from detector.zoo.semi.family import Semi, SemiSpec
-from detector.zoo.sheet import plot_errors, read_points, write_sheet
+from detector.zoo.sheet import plot_errors, write_sheet
 from detector.zoo.sources.named import open_named
 
 SCHEMA = "assay.semi/1"
@@ -113,11 +114,8 @@ def fit_semi(
 def wrong_of(family: Semi, test: ImageSource) -> NDArray[np.bool_]:
     """Which test pictures the averaged network gives another class than their label."""
     assert test.labels is not None
-    place = family.steps.device
-    starts = range(0, len(test.images), _AT_ONCE)
-    given = [
-        family.classify(as_floats(test.images[i : i + _AT_ONCE]).to(place)).cpu().numpy() for i in starts
-    ]
+    chunks = (test.images[at : at + _AT_ONCE] for at in range(0, len(test.images), _AT_ONCE))
+    given = [family.classify(as_floats(chunk).to(family.device)).cpu().numpy() for chunk in chunks]
     return np.asarray(np.concatenate(given) != test.labels)
 
 
@@ -140,20 +138,17 @@ class _Watch:
     """Reports progress and now and then measures the test error; draws no chance and changes no weight."""
 
     def __init__(self, test: ImageSource, path: Path, name: str, report: Report) -> None:
-        self._test, self._path, self._name, self._report = test, path, name, report
-        self._points = read_points(path)
+        self._test, self._name, self._report = test, name, report
+        self._curve = Curve(path)
 
     def __call__(self, family: Semi, progress: Progress) -> None:
-        if progress.part * _POINTS >= len(self._points) + 1:
+        if self._curve.due(progress.part, _POINTS):
             self.add(progress.steps, progress.cpu_seconds, float(wrong_of(family, self._test).mean()))
-        error = f" error {100 * self._points[-1]['error']:.2f} %" if self._points else ""
+        error = f" error {100 * self._curve.points[-1]['error']:.2f} %" if self._curve.points else ""
         self._report(f"{self._name}{error}", round(1000 * progress.part), 1000)
 
     def add(self, steps: int, cpu_seconds: float, error: float) -> None:
-        """Written whole: points after the checkpoint that a killed run went back to are left out."""
-        point = {"steps": float(steps), "cpu_seconds": cpu_seconds, "error": round(error, 6)}
-        self._points = [*(p for p in self._points if p["steps"] < steps), point]
-        write_whole(self._path, "".join(json.dumps(p) + "\n" for p in self._points).encode())
+        self._curve.add({"steps": float(steps), "cpu_seconds": cpu_seconds, "error": round(error, 6)})
 
 
 def mean_error(draws: Sequence[Draw], *, rounds: int = _ROUNDS) -> Estimate:

@@ -18,8 +18,9 @@ from detector.zoo.fitting.checkpoint import read_log
 from detector.zoo.fitting.device import choose_device
 from detector.zoo.judging import features
 from detector.zoo.judging.assess import assess, quality_text, write_quality
+from detector.zoo.lines import read_points
 from detector.zoo.runs import Wanted, about_run, assess_run, export_run, fit_run
-from detector.zoo.sheet import plot_losses, plot_progress, read_points, sheet_of
+from detector.zoo.sheet import plot_losses, plot_progress, sheet_of
 from detector.zoo.sources.data import Data, open_source
 from detector.zoo.store import open_family
 from tests.detector.made import encoded

@@ -48,12 +48,21 @@ class Finding:
     detail: str
     facts: Facts = ()
 
+    @classmethod
+    def not_examined(cls, axis: Axis, why: str) -> Finding:
+        return cls(code=f"assay.{axis.value}.notExamined", outcome=Outcome.NOT_EXAMINED, detail=why)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisEvidence:
     axis: Axis
     outcome: Outcome
     findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, axis: Axis, *findings: Finding, outcome: Outcome | None = None) -> AxisEvidence:
+        """With the outcome of the first finding, unless another is named."""
+        return cls(axis=axis, outcome=outcome or findings[0].outcome, findings=findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,7 @@ def time_axis(
         return TimeResult(axis=silent(Axis.TIME, "the claim signature cannot be read"))
     if not signature.tokens_v2 and not signature.responses_v1:
         finding = Finding(code="assay.time.absent", outcome=Outcome.ABSENT, detail="there is no time-stamp")
-        return TimeResult(axis=AxisEvidence(axis=Axis.TIME, outcome=Outcome.ABSENT, findings=(finding,)))
+        return TimeResult(axis=AxisEvidence.of(Axis.TIME, finding))
     if not roots:
         return TimeResult(axis=silent(Axis.TIME, "no time-stamping roots were given"), open=True)
     heard = {a.engine: engine_outcome(a, Axis.TIME) for a in answers}
@@ -95,7 +95,7 @@ def time_axis(
         said = {f.outcome for f in refused}
         order = (Outcome.REFUTED, Outcome.NOT_EXAMINED, Outcome.OUTSIDE_LISTS)
         outcome = next(o for o in order if o in said)
-        axis = AxisEvidence(axis=Axis.TIME, outcome=outcome, findings=refused)
+        axis = AxisEvidence.of(Axis.TIME, *refused, outcome=outcome)
         return TimeResult(axis=axis, open=outcome is not Outcome.REFUTED)
     stamp = min(verified, key=lambda v: v.gen_time)
     latest = _no_later_than(stamp)
@@ -106,7 +106,7 @@ def time_axis(
     differing = disagreement(Axis.TIME, views, excused)
     agreed = set(speaking(Axis.TIME, views, excused).values()) == {Outcome.ESTABLISHED}
     outcome = Outcome.ESTABLISHED if agreed else Outcome.NOT_EXAMINED
-    axis = AxisEvidence(axis=Axis.TIME, outcome=outcome, findings=(_stamped(stamp), *differing, *refused))
+    axis = AxisEvidence.of(Axis.TIME, _stamped(stamp), *differing, *refused, outcome=outcome)
     if not agreed:
         return TimeResult(axis=axis, open=True)
     return TimeResult(axis=axis, proven=stamp.gen_time, not_after=latest)
@@ -155,7 +155,7 @@ def signer_axis(
             outcome=Outcome.REFUTED,
             detail="the claim signature does not verify: no key can be said to have made it",
         )
-        return SignerResult(axis=AxisEvidence(axis=Axis.SIGNER, outcome=Outcome.REFUTED, findings=(finding,)))
+        return SignerResult(axis=AxisEvidence.of(Axis.SIGNER, finding))
     if own.signature_holds is None or not certificates:
         return SignerResult(
             axis=silent(Axis.SIGNER, unknown or "the claim signature could not be located by our own check")
@@ -173,18 +173,17 @@ def signer_axis(
         heard = {engine_outcome(a, Axis.SIGNER) for a in answers}
         alone = e.code == UntrustedChain.code and heard == {Outcome.ESTABLISHED}
         if (ours is Outcome.OUTSIDE_LISTS and unknown) or alone:
-            ours, finding = Outcome.NOT_EXAMINED, silent(Axis.SIGNER, unknown or e.detail).findings[0]
+            ours, finding = Outcome.NOT_EXAMINED, Finding.not_examined(Axis.SIGNER, unknown or e.detail)
         if isinstance(e, CredentialExpired):
             abstentions = (*abstentions, *by_clock(answers))
         chain = _views(certificates, roots)
     views = {a.engine: engine_outcome(a, Axis.SIGNER) for a in answers} | {OWN: ours}
-    findings = (
+    axis = AxisEvidence.of(
+        Axis.SIGNER,
         finding,
         *engine_codes(answers, Axis.SIGNER, finding.code, abstentions),
         *disagreement(Axis.SIGNER, views, abstentions),
-    )
-    axis = AxisEvidence(
-        axis=Axis.SIGNER, outcome=_joint(Axis.SIGNER, ours, views, abstentions), findings=findings
+        outcome=_joint(Axis.SIGNER, ours, views, abstentions),
     )
     return SignerResult(axis=axis, chain=chain)
 
@@ -249,9 +248,8 @@ def integrity_axis(
     if signature_holds is False:
         findings.insert(0, Finding(code="claimSignature.mismatch", outcome=Outcome.REFUTED, detail=failure))
     elif signature_holds is None:
-        findings.append(
-            silent(Axis.INTEGRITY, failure or "our own check found no claim signature").findings[0]
-        )
+        why = failure or "our own check found no claim signature"
+        findings.append(Finding.not_examined(Axis.INTEGRITY, why))
     findings += disagreement(Axis.INTEGRITY, views, abstentions)
     if signature_holds is False or differs:
         outcome = Outcome.REFUTED
@@ -264,9 +262,10 @@ def integrity_axis(
     else:
         outcome = Outcome.NOT_EXAMINED
         if not findings:
-            findings.append(silent(Axis.INTEGRITY, "an engine did not evaluate the hard binding").findings[0])
+            why = "an engine did not evaluate the hard binding"
+            findings.append(Finding.not_examined(Axis.INTEGRITY, why))
     findings += private_codes(answers)
-    return AxisEvidence(axis=Axis.INTEGRITY, outcome=outcome, findings=tuple(findings))
+    return AxisEvidence.of(Axis.INTEGRITY, *findings, outcome=outcome)
 
 
 def _agreed(views: dict[str, Outcome]) -> bool:
@@ -303,7 +302,7 @@ def device_axis(
             outcome=Outcome.ABSENT,
             detail="the key belongs to no registered device",
         )
-        return AxisEvidence(axis=Axis.DEVICE, outcome=Outcome.ABSENT, findings=(finding,))
+        return AxisEvidence.of(Axis.DEVICE, finding)
     if revoked_at_time(device, proven or as_of):
         finding = Finding(
             code="assay.device.revoked",
@@ -318,7 +317,7 @@ def device_axis(
             detail=f"the key is registered as {device.name!r}",
             facts=device_facts(device),
         )
-    return AxisEvidence(axis=Axis.DEVICE, outcome=finding.outcome, findings=(finding,))
+    return AxisEvidence.of(Axis.DEVICE, finding)
 
 
 def revoked_at_time(device: DeviceRecord, at: datetime) -> bool:
@@ -367,5 +366,4 @@ def _view(index: int, certificate: Certificate, roots: Sequence[Certificate]) ->
 
 
 def silent(axis: Axis, why: str) -> AxisEvidence:
-    finding = Finding(code=f"assay.{axis.value}.notExamined", outcome=Outcome.NOT_EXAMINED, detail=why)
-    return AxisEvidence(axis=axis, outcome=Outcome.NOT_EXAMINED, findings=(finding,))
+    return AxisEvidence.of(axis, Finding.not_examined(axis, why))

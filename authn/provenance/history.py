@@ -36,7 +36,7 @@ def history_axis(answers: Sequence[EngineAnswer], signature_holds: bool | None =
     Where the claim signature is refuted, nobody can be said to have written any of it."""
     answer = showing(answers)
     if answer.state is not EngineState.READ:
-        return AxisEvidence(axis=Axis.HISTORY, outcome=Outcome.NOT_EXAMINED, findings=(_not_read(answer),))
+        return AxisEvidence.of(Axis.HISTORY, _not_read(answer))
     findings = tuple(_failures(answer, [a for a in answers if a is not answer]))
     broken = [f for f in findings if f.outcome is Outcome.REFUTED]
     if broken:
@@ -44,10 +44,10 @@ def history_axis(answers: Sequence[EngineAnswer], signature_holds: bool | None =
     elif findings:
         outcome = Outcome.NOT_EXAMINED
     elif signature_holds is False:
-        outcome, findings = Outcome.NOT_EXAMINED, (_NOBODY_S,)
+        return AxisEvidence.of(Axis.HISTORY, _NOBODY_S)
     else:
-        outcome, findings = Outcome.ESTABLISHED, (_nothing_against(answer),)
-    return AxisEvidence(axis=Axis.HISTORY, outcome=outcome, findings=findings)
+        return AxisEvidence.of(Axis.HISTORY, _nothing_against(answer))
+    return AxisEvidence.of(Axis.HISTORY, *findings, outcome=outcome)
 
 
 def asserted_claims(answers: Sequence[EngineAnswer]) -> tuple[AssertedClaim, ...]:

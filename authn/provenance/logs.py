@@ -162,7 +162,7 @@ def _finding(code: str, outcome: Outcome, detail: str) -> Finding:
 
 
 def _axis(*findings: Finding) -> AxisEvidence:
-    return AxisEvidence(axis=Axis.LOG, outcome=findings[0].outcome, findings=findings)
+    return AxisEvidence.of(Axis.LOG, *findings)
 
 
 def parse_log_keys(texts: Sequence[str]) -> tuple[Verifier, ...]:

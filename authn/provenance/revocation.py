@@ -16,7 +16,7 @@ from authn.core.instants import instant, spoken
 from authn.devices import DeviceRecord, RegistryView
 from authn.pki.crl import Crl, CrlRefused, RevokedEntry, covers, look_up
 from authn.provenance.answers import EngineAnswer
-from authn.provenance.axes import device_facts, revoked_at_time, silent, spki_sha256
+from authn.provenance.axes import device_facts, revoked_at_time, spki_sha256
 from authn.provenance.said import engine_codes
 from signer.proof.certificates import Certificate, issued_by
 
@@ -62,10 +62,10 @@ def revocation_axis(known: Known | None, judged: Judged, answers: Sequence[Engin
         outcome = Outcome.ESTABLISHED
     else:
         outcome = Outcome.NOT_EXAMINED
-    if outcomes & {Outcome.REFUTED, Outcome.ESTABLISHED, Outcome.NOT_EXAMINED} == set():
+    if not outcomes & {Outcome.REFUTED, Outcome.ESTABLISHED, Outcome.NOT_EXAMINED}:
         why = "nobody who could revoke this certificate was asked; the network is off"
-        findings += silent(Axis.REVOCATION, why).findings
-    return AxisEvidence(axis=Axis.REVOCATION, outcome=outcome, findings=tuple(findings))
+        findings.append(Finding.not_examined(Axis.REVOCATION, why))
+    return AxisEvidence.of(Axis.REVOCATION, *findings, outcome=outcome)
 
 
 def _registry(known: Known, judged: Judged) -> list[Finding]:

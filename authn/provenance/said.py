@@ -81,6 +81,4 @@ def with_structure(credential: AxisEvidence, answers: Sequence[EngineAnswer]) ->
         outcome=Outcome.REFUTED,
         detail=f"every reader finds the manifest store out of form: {', '.join(wrong)}",
     )
-    return AxisEvidence(
-        axis=Axis.CREDENTIAL, outcome=Outcome.REFUTED, findings=(finding, *credential.findings)
-    )
+    return AxisEvidence.of(Axis.CREDENTIAL, finding, *credential.findings)

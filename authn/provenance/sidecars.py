@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, Finding, Outcome
+from authn.core.evidence import Axis, CryptographicEvidence, Finding, Outcome
 
 _USED = Finding(
     code="assay.credential.sidecar",
@@ -24,6 +24,6 @@ _NOT_READ = Finding(
 def told(proof: CryptographicEvidence, *, used: bool) -> CryptographicEvidence:
     """The credential axis with a word on a sidecar that was given. Changes no outcome."""
     credential = proof.axis(Axis.CREDENTIAL)
-    findings = (*credential.findings, _USED if used else _NOT_READ)
-    axis = AxisEvidence(axis=Axis.CREDENTIAL, outcome=credential.outcome, findings=findings)
+    word = _USED if used else _NOT_READ
+    axis = replace(credential, findings=(*credential.findings, word))
     return replace(proof, axes=(axis, *proof.axes[1:]))

@@ -35,7 +35,6 @@ def _token_refused(error: TimestampError, *, trusted: bool) -> Finding:
     """A path that we refuse and an engine trusts accuses nobody: our verifier of paths has rules beyond the
     standard."""
     if isinstance(error, TimestampUnfit) and error.on_path and trusted:
-        open_code = f"assay.{Axis.TIME.value}.notExamined"
-        return Finding(code=open_code, outcome=Outcome.NOT_EXAMINED, detail=error.detail)
+        return Finding.not_examined(Axis.TIME, error.detail)
     left = Outcome.OUTSIDE_LISTS if isinstance(error, TimestampUntrusted) else Outcome.NOT_EXAMINED
     return Finding(code=error.code, outcome=Outcome.REFUTED if error.refutes else left, detail=error.detail)

@@ -27,6 +27,7 @@ meant.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, EngineView, Finding, Outcome
@@ -114,8 +115,8 @@ def _with_lower_bound(
     if bound.not_before and stamps.not_after and bound.not_before > stamps.not_after:
         detail = "the checkpoint is younger than the time-stamp: a clock of one of them is wrong"
         empty = Finding(code="assay.time.intervalEmpty", outcome=Outcome.REFUTED, detail=detail)
-        return AxisEvidence(axis=Axis.TIME, outcome=Outcome.REFUTED, findings=(*findings, empty)), None
-    return AxisEvidence(axis=Axis.TIME, outcome=stamps.axis.outcome, findings=findings), bound.not_before
+        return AxisEvidence.of(Axis.TIME, *findings, empty, outcome=Outcome.REFUTED), None
+    return replace(stamps.axis, findings=findings), bound.not_before
 
 
 def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEvidence:
@@ -125,15 +126,11 @@ def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEv
     findings = [_not_read(a) for a in silent]
     if own.malformed:
         findings.insert(0, _malformed(own, answers))
-        return AxisEvidence(axis=Axis.CREDENTIAL, outcome=findings[0].outcome, findings=tuple(findings))
+        return AxisEvidence.of(Axis.CREDENTIAL, *findings)
     if len(silent) == len(answers):
-        return AxisEvidence(
-            axis=Axis.CREDENTIAL, outcome=_unread(own, silent), findings=(*findings, _own_word(own))
-        )
+        return AxisEvidence.of(Axis.CREDENTIAL, *findings, _own_word(own), outcome=_unread(own, silent))
     if own.signature is None and silent:
-        return AxisEvidence(
-            axis=Axis.CREDENTIAL, outcome=Outcome.NOT_EXAMINED, findings=(*findings, _own_word(own))
-        )
+        return AxisEvidence.of(Axis.CREDENTIAL, *findings, _own_word(own), outcome=Outcome.NOT_EXAMINED)
     version = own.claim_version or claim_version(answers)
     readers = [a.engine for a in answers if a.state is EngineState.READ]
     by = "both engines can read" if not silent else f"{' and '.join(readers)} and our own check can read"
@@ -144,9 +141,7 @@ def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEv
         facts=(("claim_version", version),),
     )
     refused = [axes.version_refused(version)] if version is not None and version < MIN_CLAIM_VERSION else []
-    return AxisEvidence(
-        axis=Axis.CREDENTIAL, outcome=Outcome.ESTABLISHED, findings=(present, *refused, *findings)
-    )
+    return AxisEvidence.of(Axis.CREDENTIAL, present, *refused, *findings)
 
 
 def _not_read(answer: EngineAnswer) -> Finding:
@@ -177,7 +172,7 @@ def _unread(own: OwnReading, silent: Sequence[EngineAnswer]) -> Outcome:
 
 def _own_word(own: OwnReading) -> Finding:
     said = own.failure or "it can read the manifest store"
-    return axes.silent(Axis.CREDENTIAL, f"nobody else confirms what our own check finds: {said}").findings[0]
+    return Finding.not_examined(Axis.CREDENTIAL, f"nobody else confirms what our own check finds: {said}")
 
 
 def _without_manifest(
@@ -186,11 +181,9 @@ def _without_manifest(
     """No store was seen by anybody: absent, or not examined. Nothing here can refute."""
     finding = _nothing_seen(own, answers)
     rest = Outcome.ABSENT if finding.outcome is Outcome.ABSENT else Outcome.NOT_EXAMINED
-    others = tuple(
-        AxisEvidence(axis=axis, outcome=rest, findings=(axes.nothing_to_examine(rest),))
-        for axis in list(Axis)[1:-1]
-    )
-    credential = AxisEvidence(axis=Axis.CREDENTIAL, outcome=finding.outcome, findings=(finding,))
+    nothing = axes.nothing_to_examine(rest)
+    others = (AxisEvidence.of(axis, nothing) for axis in list(Axis)[1:-1])
+    credential = AxisEvidence.of(Axis.CREDENTIAL, finding)
     return CryptographicEvidence(
         axes=(credential, *others, log_axis(own, receipt, logs)), engines=_views(answers)
     )

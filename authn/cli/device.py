@@ -15,6 +15,7 @@ from authn.core.errors import BadRequest
 from authn.core.homes import devices_of, has_registry, refuse_device_home, require_registry
 from authn.core.instants import parse_instant, utc_now
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
+from authn.devices.view import device_view
 from authn.pki.crl import Cause
 
 if TYPE_CHECKING:
@@ -202,18 +203,7 @@ def _registry(settings: Settings) -> Registry:
 
 
 def _fields(record: DeviceRecord) -> dict[str, str | int | None]:
-    return {
-        "name": record.name,
-        "device_id": record.device_id,
-        "spki_sha256": record.spki_sha256,
-        "enrolled_at": record.enrolled_at.isoformat(),
-        "assurance_level": record.assurance_level,
-        "attestation_fmt": record.attestation_fmt,
-        "attested_at": record.attested_at.isoformat() if record.attested_at else None,
-        "revoked_at": record.revoked_at.isoformat() if record.revoked_at else None,
-        "invalid_since": record.invalid_since.isoformat() if record.invalid_since else None,
-        "revocation_reason": record.revocation_reason,
-    }
+    return {k: v for k, v in device_view(record).items() if k not in ("assurance", "assurance_limit")}
 
 
 def _status(record: DeviceRecord) -> str:

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from authn.core.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from authn.core.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
 from authn.core.instants import instant, spoken
-from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord, RegistryView
+from authn.devices import DeviceRecord, RegistryView
+from authn.devices.view import device_view
 from authn.pki.chains import verify_signer_path
 from authn.provenance.answers import EngineAnswer
 from authn.provenance.limits import by_clock, of_fractions
@@ -326,19 +327,10 @@ def revoked_at_time(device: DeviceRecord, at: datetime) -> bool:
 
 
 def device_facts(device: DeviceRecord) -> Facts:
-    return (
-        ("device_id", device.device_id),
-        ("name", device.name),
-        ("enrolled_at", instant(device.enrolled_at)),
-        ("assurance_level", device.assurance_level),
-        ("assurance", ASSURANCE_LEVELS[device.assurance_level]),
-        ("assurance_limit", ASSURANCE_LIMITS[device.assurance_level]),
-        ("attestation_fmt", device.attestation_fmt),
-        ("attested_at", instant(device.attested_at) if device.attested_at else None),
-        ("revoked_at", instant(device.revoked_at) if device.revoked_at else None),
-        ("invalid_since", instant(device.invalid_since) if device.invalid_since else None),
-        ("reason", device.revocation_reason),
-    )
+    shown = device_view(device)
+    del shown["spki_sha256"]
+    reason = shown.pop("revocation_reason")
+    return (*shown.items(), ("reason", reason))
 
 
 def spki_sha256(certificate: Certificate) -> str:

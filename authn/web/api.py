@@ -14,8 +14,8 @@ from werkzeug.datastructures import CombinedMultiDict, MultiDict
 from authn.core.errors import BadRequest
 from authn.core.instants import instant
 from authn.core.plain import Json
-from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS, DeviceRecord
 from authn.devices.registry import AttestationRecord, CertificateRecord, EnrolledDevice
+from authn.devices.view import device_view
 from authn.service.enrolment.tokens import verify_token
 from authn.service.services import Services
 from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media
@@ -44,7 +44,7 @@ def enrol() -> Response:
 @api.get("/devices")
 def devices() -> Response:
     """Every device with its status over time."""
-    return _json({"devices": [device_json(d) for d in services().registry.list()]})
+    return _json({"devices": [dict(device_view(d)) for d in services().registry.list()]})
 
 
 @api.get("/devices/<device_id>")
@@ -55,7 +55,7 @@ def device(device_id: str) -> Response:
     evidence = services().registry.attestations_of(found.device_id)
     return _json(
         {
-            **device_json(found),
+            **device_view(found),
             "certificates": [_certificate_json(c) for c in issued],
             "attestations": [_attestation_json(a) for a in evidence],
         }
@@ -104,24 +104,6 @@ def asked_for(given: MultiDict[str, str]) -> tuple[datetime | None, bool | None,
     heuristics = parse_flag("heuristics", given.get("heuristics"))
     preview = parse_flag("preview", given.get("preview")) or False
     return parse_as_of(given.get("as_of")), heuristics, preview
-
-
-def device_json(device: DeviceRecord) -> dict[str, Json]:
-    """A device as the API shows it."""
-    return {
-        "device_id": device.device_id,
-        "name": device.name,
-        "spki_sha256": device.spki_sha256,
-        "enrolled_at": instant(device.enrolled_at),
-        "assurance_level": device.assurance_level,
-        "assurance": ASSURANCE_LEVELS[device.assurance_level],
-        "assurance_limit": ASSURANCE_LIMITS[device.assurance_level],
-        "attestation_fmt": device.attestation_fmt,
-        "attested_at": instant(device.attested_at) if device.attested_at else None,
-        "revoked_at": instant(device.revoked_at) if device.revoked_at else None,
-        "invalid_since": instant(device.invalid_since) if device.invalid_since else None,
-        "revocation_reason": device.revocation_reason,
-    }
 
 
 def _certificate_json(certificate: CertificateRecord) -> dict[str, Json]:

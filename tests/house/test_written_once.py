@@ -1,4 +1,4 @@
-"""A mechanism has one home in the laboratory, and one in the rest of the house: what may not be written twice.
+"""A mechanism has one home in the laboratory, and one in the rest of the house: what may not come twice.
 
 Each is told by the names that it cannot do without, so that a copy under any name of its own is found.
 """

@@ -10,17 +10,11 @@ from authn.core.media import Media
 class AbsentSource:
     """Implements ``HeuristicSource``."""
 
+    reads_pixels = False
+
     def __init__(self, name: str, why: SystemLacking) -> None:
-        self._name = name
+        self.name = name
         self._why = why.detail
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def reads_pixels(self) -> bool:
-        return False
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``SystemLacking``, whatever the file."""

@@ -8,8 +8,6 @@ an abstention.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from authn.core.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
 from authn.core.media import Media
 from authn.sources.markers import shown
@@ -30,17 +28,11 @@ from detector.pixels.jpeg import parse_jpeg
 VERSION = "2"
 
 
-@dataclass(frozen=True, slots=True)
 class CompressionSource:
     """Implements ``HeuristicSource``."""
 
-    @property
-    def name(self) -> str:
-        return "compression"
-
-    @property
-    def reads_pixels(self) -> bool:
-        return False
+    name = "compression"
+    reads_pixels = False
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``DetectorError`` for a JPEG whose tables cannot be read."""

@@ -47,20 +47,14 @@ class _Placed(Protocol):
 class LearnedSource:
     """A ``HeuristicSource`` that ``HasScoreMap``. The model is loaded at the first picture, and kept."""
 
+    reads_pixels = True
+
     def __init__(self, model_id: str = DEFAULT_MODEL) -> None:
-        self._model_id = model_id or DEFAULT_MODEL
+        self.name = model_id or DEFAULT_MODEL
         self._detector: Scorer | None = None
 
-    @property
-    def name(self) -> str:
-        return self._model_id
-
-    @property
-    def reads_pixels(self) -> bool:
-        return True
-
     def _open(self) -> Scorer:
-        return open_detector(self._model_id)
+        return open_detector(self.name)
 
     def _opened(self) -> Scorer:
         if self._detector is None:
@@ -80,10 +74,10 @@ class LearnedSource:
         """Raises as ``examine``, and ``NotApplicable`` where there is nothing to tell apart."""
         detector = self._opened()
         if not isinstance(detector, _Placed):
-            raise NotApplicable(f"{self._model_id} looks at the picture as a whole, not at places in it")
+            raise NotApplicable(f"{self.name} looks at the picture as a whole, not at places in it")
         found = detector.score_map(media.data, media.media_type)
         return ScoreMap(
-            detector=self._model_id,
+            detector=self.name,
             model_sha256=detector.card.weights_sha256,
             width=found.width,
             height=found.height,
@@ -95,7 +89,7 @@ class LearnedSource:
 
     def _abstention(self, detector: Scorer, reason: str) -> HeuristicEvidence:
         return HeuristicEvidence(
-            detector=self._model_id,
+            detector=self.name,
             version=VERSION,
             kind="learned",
             question=Question.SYNTHETIC,
@@ -116,7 +110,7 @@ class SemanticSource(LearnedSource):
     def _open(self) -> Scorer:
         from detector.models.semantic import open_semantic
 
-        return open_semantic(self._model_id, self._encoder)
+        return open_semantic(self.name, self._encoder)
 
 
 def _spot(place: score_map.Spot) -> Spot:

@@ -11,7 +11,6 @@ statement that anyone can write: this source never answers "against".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
@@ -54,17 +53,11 @@ _INCONSISTENT = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
 class MetadataSource:
     """Implements ``HeuristicSource``."""
 
-    @property
-    def name(self) -> str:
-        return "metadata"
-
-    @property
-    def reads_pixels(self) -> bool:
-        return False
+    name = "metadata"
+    reads_pixels = False
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``NotApplicable`` and ``PixelsUnreadable`` for files whose metadata cannot be walked."""

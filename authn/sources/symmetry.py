@@ -24,17 +24,12 @@ VERSION = "1"
 class SymmetrySource:
     """Implements ``HeuristicSource``. The models are loaded when the first picture is examined, and kept."""
 
+    name = "symmetry"
+    reads_pixels = True
+
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self._folders = tuple(folders)
         self._models: FaceModels | None = None
-
-    @property
-    def name(self) -> str:
-        return "symmetry"
-
-    @property
-    def reads_pixels(self) -> bool:
-        return True
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``ModelUnavailable`` and ``PixelsUnreadable``."""

@@ -21,6 +21,7 @@ from datetime import datetime
 
 from authn.core.errors import BundleError, NoteError, SettingsError
 from authn.core.instants import instant, utc_of
+from authn.core.keys import spki_sha256
 from authn.core.media import MAX_SIDECAR_BYTES, Media
 from authn.core.plain import Json
 from authn.core.report import Report, report_json
@@ -29,7 +30,6 @@ from authn.devices.snapshot import record_json, record_of
 from authn.examine.statements import Policy, parse_policy
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, crl_pem, read_crl
 from authn.pki.roots import TrustRoots, roots_pem
-from authn.provenance.axes import spki_sha256
 from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 from authn.provenance.own import read_own
 from authn.tlog.format.policy import parse_policy as parse_witnesses
@@ -85,7 +85,9 @@ def canonical_report(report: Report) -> bytes:
 def device_of(media: Media, registry: RegistryView) -> tuple[DeviceRecord, ...]:
     """The record that a report on these media rests on, if there is one."""
     own = read_own(media)
-    device = registry.device_by_key(spki_sha256(own.certificates[0])) if own.certificates else None
+    device = (
+        registry.device_by_key(spki_sha256(own.certificates[0].public_key())) if own.certificates else None
+    )
     return (device,) if device else ()
 
 

@@ -18,16 +18,16 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from authn.core.config import Settings
 from authn.core.errors import FileUnusable, HomeUnfit
+from authn.core.keys import spki_sha256
 from authn.pki import profile
 from authn.pki.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
 from authn.pki.profile import Issuer, StatusAddresses, status_addresses
 from authn.pki.tsa import TimestampAuthority
-from signer.core.digest import sha256_of
 from signer.core.durable import rename_durably, sync_folder, write_durably, write_new
 from signer.core.errors import SignerError
 from signer.core.locks import lock_file
@@ -283,4 +283,4 @@ def _write_certificate(folder: Path, role: str, certificate: x509.Certificate) -
 
 def _short(key: ec.EllipticCurvePublicKey) -> str:
     """Tells the authorities of two installations apart for people."""
-    return sha256_of(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).value.hex()[:8]
+    return spki_sha256(key)[:8]

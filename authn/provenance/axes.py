@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.core.errors import CredentialExpired, CredentialInvalid, UntrustedChain
 from authn.core.evidence import Axis, AxisEvidence, CertificateView, Facts, Finding, Outcome
 from authn.core.instants import instant, spoken
+from authn.core.keys import spki_sha256
 from authn.devices import DeviceRecord, RegistryView
 from authn.devices.view import device_view
 from authn.pki.chains import verify_signer_path
@@ -296,7 +295,7 @@ def device_axis(
         return silent(Axis.DEVICE, "there is no verified signature whose key could be looked up")
     if registry is None:
         return silent(Axis.DEVICE, "no device registry was asked")
-    device = registry.device_by_key(spki_sha256(leaf))
+    device = registry.device_by_key(spki_sha256(leaf.public_key()))
     if device is None:
         finding = Finding(
             code="assay.device.unknown",
@@ -333,12 +332,6 @@ def device_facts(device: DeviceRecord) -> Facts:
     return (*shown.items(), ("reason", reason))
 
 
-def spki_sha256(certificate: Certificate) -> str:
-    """Identity of a key in the registry: hex SHA-256 of its SubjectPublicKeyInfo."""
-    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return sha256(key).hexdigest()
-
-
 def _views(path: tuple[Certificate, ...], roots: Sequence[Certificate]) -> tuple[CertificateView, ...]:
     return tuple(_view(i, c, roots) for i, c in enumerate(path))
 
@@ -352,7 +345,7 @@ def _view(index: int, certificate: Certificate, roots: Sequence[Certificate]) ->
         serial=f"{certificate.serial_number:x}",
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        spki_sha256=spki_sha256(certificate),
+        spki_sha256=spki_sha256(certificate.public_key()),
         in_given_roots=certificate in roots,
     )
 

@@ -11,8 +11,8 @@ import json
 from dataclasses import replace
 
 from authn.core.evidence import AxisEvidence, Finding, Outcome
+from authn.core.keys import spki_sha256
 from authn.devices import RegistryView
-from authn.provenance.axes import spki_sha256
 from authn.provenance.own import OwnReading
 from signer.claim import DEVICE_ASSERTION
 from signer.proof.cbor import read_cbor
@@ -39,7 +39,7 @@ def with_repetition(device: AxisEvidence, own: OwnReading, registry: RegistryVie
     """The device axis, and where the registry knows another capture of this number a finding that says so."""
     if registry is None or device.outcome is not Outcome.ESTABLISHED or not own.certificates:
         return device
-    record, counter = registry.device_by_key(spki_sha256(own.certificates[0])), counter_of(own)
+    record, counter = registry.device_by_key(spki_sha256(own.certificates[0].public_key())), counter_of(own)
     if record is None or counter is None or counter not in record.repeated_counters:
         return device
     finding = Finding(

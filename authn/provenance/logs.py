@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from authn.core.errors import NoteError, ReceiptRefused
 from authn.core.evidence import Axis, AxisEvidence, Finding, Outcome
+from authn.core.keys import spki_sha256
 from authn.provenance.own import OwnReading
 from authn.tlog.format.checkpoint import parse as parse_checkpoint
 from authn.tlog.format.cosignature import parse_witness_key
@@ -70,12 +69,11 @@ def capture_digests(own: OwnReading) -> CaptureDigests:
     """
     if own.signature is None or not own.certificates:
         raise ReceiptRefused("there is no readable signature that could be logged")
-    key = own.certificates[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     tokens = own.signature.tokens_v2
     return CaptureDigests(
         claim_sha256=sha256(own.claim).hexdigest(),
         signature_sha256=sha256(own.signature.signature).hexdigest(),
-        key_sha256=sha256(key).hexdigest(),
+        key_sha256=spki_sha256(own.certificates[0].public_key()),
         token_sha256=sha256(tokens[0]).hexdigest() if tokens else None,
     )
 

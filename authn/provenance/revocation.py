@@ -13,10 +13,11 @@ from datetime import datetime
 
 from authn.core.evidence import Axis, AxisEvidence, Facts, Finding, Outcome
 from authn.core.instants import instant, spoken
+from authn.core.keys import spki_sha256
 from authn.devices import DeviceRecord, RegistryView
 from authn.pki.crl import Crl, CrlRefused, RevokedEntry, covers, look_up
 from authn.provenance.answers import EngineAnswer
-from authn.provenance.axes import device_facts, revoked_at_time, spki_sha256
+from authn.provenance.axes import device_facts, revoked_at_time
 from authn.provenance.said import engine_codes
 from signer.proof.certificates import Certificate, issued_by
 
@@ -70,7 +71,9 @@ def revocation_axis(known: Known | None, judged: Judged, answers: Sequence[Engin
 
 def _registry(known: Known, judged: Judged) -> list[Finding]:
     leaf = known.certificates[0]
-    device = known.registry.device_by_key(spki_sha256(leaf)) if known.registry is not None else None
+    device = (
+        known.registry.device_by_key(spki_sha256(leaf.public_key())) if known.registry is not None else None
+    )
     if device is None:
         return []
     serial = f"{leaf.serial_number:x}"

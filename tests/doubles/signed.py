@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from authn.core.evidence import CryptographicEvidence
+from authn.core.keys import spki_sha256
 from authn.core.media import Media, media_of
 from authn.devices import DeviceRecord
 from authn.examine.examiner import Examiner
@@ -19,7 +20,6 @@ from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots
 from authn.pki.tsa import TimestampAuthority
 from authn.provenance.answers import EngineAnswer
-from authn.provenance.axes import spki_sha256
 from authn.provenance.binding import read_file
 from authn.provenance.engines import open_engines
 from authn.provenance.logs import LogTrust
@@ -110,10 +110,10 @@ class Registered:
 
     def __init__(self, *leaves: Issued, **status: object) -> None:
         self._devices = {
-            spki_sha256(leaf.certificate): DeviceRecord(
+            spki_sha256(leaf.certificate.public_key()): DeviceRecord(
                 device_id=f"id-{i}",
                 name=f"camera-{i}",
-                spki_sha256=spki_sha256(leaf.certificate),
+                spki_sha256=spki_sha256(leaf.certificate.public_key()),
                 enrolled_at=datetime(2026, 1, 1, tzinfo=UTC),
                 **status,  # type: ignore[arg-type]
             )

@@ -15,10 +15,10 @@ from hmac import compare_digest
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from authn.core.errors import AttestationRefused
+from authn.core.keys import spki_of
 from authn.devices.attestation.android_parse import (
     ApplicationId,
     Authorizations,
@@ -72,7 +72,7 @@ def verify_android(
     """
     certificates = _read(chain)
     pinned = google_root_keys() if root_keys is None else root_keys
-    if _spki(certificates[-1]) not in pinned:
+    if spki_of(certificates[-1].public_key()) not in pinned:
         raise AttestationRefused("the attestation chain does not end in a pinned root")
     _walk(certificates)
     remote = any(_is_remote_authority(c) for c in certificates[1:])
@@ -84,7 +84,7 @@ def verify_android(
     if not compare_digest(description.challenge, challenge):
         raise AttestationRefused("the attestation answers another challenge")
     return AndroidAttestation(
-        spki=_spki(certificates[0]), description=description, remotely_provisioned=remote
+        spki=spki_of(certificates[0].public_key()), description=description, remotely_provisioned=remote
     )
 
 
@@ -186,7 +186,3 @@ def _extension(certificate: x509.Certificate) -> bytes | None:
         if extension.oid == EXTENSION and isinstance(extension.value, x509.UnrecognizedExtension):
             return extension.value.value
     return None
-
-
-def _spki(certificate: x509.Certificate) -> bytes:
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -18,9 +18,9 @@ from hmac import compare_digest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.core.errors import AttestationRefused
+from authn.core.keys import spki_of
 from authn.devices.attestation.attested import (
     Asked,
     Attested,
@@ -96,8 +96,7 @@ def verify_tpm(sent: Mapping[str, object], asked: Asked) -> Attested:
         *describe(certificates[0]),
         ("firmware", f"{info.firmware:016x}"),
     )
-    spki = key.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return Attested(fmt=FMT, level=LEVEL, spki=spki, facts=facts)
+    return Attested(fmt=FMT, level=LEVEL, spki=spki_of(key.key), facts=facts)
 
 
 def qualifying_data(challenge: bytes, secret: bytes) -> bytes:

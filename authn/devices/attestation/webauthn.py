@@ -13,9 +13,9 @@ from hashlib import sha256
 from hmac import compare_digest
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.core.errors import AttestationRefused
+from authn.core.keys import spki_of
 from authn.devices.attestation import cbor
 from authn.devices.attestation.attested import Asked, base64url, members
 
@@ -135,7 +135,7 @@ def parse_authenticator_data(data: bytes) -> AuthenticatorData:
         synchronised=bool(flags & BACKUP_ELIGIBLE),
         aaguid=data[HEADER_BYTES : HEADER_BYTES + AAGUID_BYTES],
         key=key,
-        spki=key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        spki=spki_of(key),
     )
 
 

@@ -17,10 +17,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from authn.core.errors import AttestationRefused
+from authn.core.keys import spki_of
 from authn.devices.attestation import cbor
 from authn.devices.attestation.attested import (
     MAX_CERTIFICATE_BYTES,
@@ -66,8 +66,7 @@ def verify_apple(sent: Mapping[str, object], asked: Asked) -> Attested:
     chain = _chain(found.statement["x5c"])
     if not compare_digest(_apple_nonce(chain[0]), sha256(found.signed).digest()):
         raise AttestationRefused("Apple's certificate is for another attestation")
-    spki = chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if spki != found.authenticator.spki:
+    if spki_of(chain[0].public_key()) != found.authenticator.spki:
         raise AttestationRefused("Apple's certificate is for another key")
     root = verify_chain(chain, asked.terms.webauthn.apple_roots, asked.at)
     return _attested(found, 4, (("attested_by", root.subject.rfc4514_string()),))

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 
 from authn.core.errors import AttestationRefused, EnrolmentRefused
+from authn.core.keys import spki_of, spki_sha256
 from authn.devices import DeviceRecord
 from authn.devices.registry import EnrolledDevice, Evidence, Registry
 from authn.pki.authority import Authority
 from authn.pki.profile import LEAF_SKEW, common_name_of, parse_csr
-from signer.core.digest import sha256_of
 
 # Whoever saw a renewal request can send it again. It gets him nothing but the certificate that is there.
 RENEWABLE_AFTER = timedelta(hours=1)
@@ -58,8 +56,7 @@ class Intake:
         ``profile.parse_csr``, and as ``Registry.enrol``; ``AttestationRefused``; ``LogHalted``.
         """
         key = parse_csr(csr, origin=self._origin)
-        spki = _spki(key)
-        if evidence is not None and evidence.attested.spki != spki:
+        if evidence is not None and evidence.attested.spki != spki_of(key):
             raise AttestationRefused("the attestation is for another key than the certificate request")
 
         def admit(connection: Connection, known: DeviceRecord | None) -> None:
@@ -70,7 +67,7 @@ class Intake:
 
         enrolled = self._registry.enrol(
             name=name,
-            spki_sha256=_hex(spki),
+            spki_sha256=spki_sha256(key),
             now=now,
             issue=lambda device_id: self._authority.issue_device(csr, device_id, name, now),
             evidence=evidence,
@@ -83,7 +80,7 @@ class Intake:
         """A new certificate for an enrolled key, proven by the signature on the request; within an hour of
         the newest certificate that one again. Raises ``EnrolmentRefused`` for a key or name that is not
         enrolled, and as ``enrol``."""
-        device = self._registry.device_by_key(_hex(_spki(parse_csr(csr))))
+        device = self._registry.device_by_key(spki_sha256(parse_csr(csr)))
         if device is None:
             raise EnrolmentRefused("this key belongs to no enrolled device: enrol it first")
         if common_name_of(csr) not in ("", device.name):
@@ -99,11 +96,3 @@ def _is_fresh(certificate: x509.Certificate, device: DeviceRecord, now: datetime
     revoked = {c.serial for c in device.revoked_certificates}
     issued_at = certificate.not_valid_before_utc + LEAF_SKEW
     return now - issued_at < RENEWABLE_AFTER and f"{certificate.serial_number:x}" not in revoked
-
-
-def _spki(key: ec.EllipticCurvePublicKey) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _hex(spki: bytes) -> str:
-    return sha256_of(spki).value.hex()

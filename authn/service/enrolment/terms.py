@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from authn.core.config import Settings
 from authn.core.errors import FileUnusable
+from authn.core.keys import spki_of
 from authn.devices.attestation.android_key import FMT as ANDROID_KEY
 from authn.devices.attestation.android_roots import google_root_keys
 from authn.devices.attestation.android_status import read_status
@@ -68,5 +67,5 @@ def origin_of(url: str) -> tuple[str, str]:
 
 def _android_root_keys(settings: Settings) -> tuple[bytes, ...]:
     given = load_plain_roots(settings.android_roots)
-    keys = (c.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for c in given)
+    keys = (spki_of(c.public_key()) for c in given)
     return tuple(keys) if given else google_root_keys()

@@ -9,9 +9,9 @@ from datetime import datetime
 from hashlib import sha256
 
 import cbor2
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authn.core.errors import ReceiptRefused
+from authn.core.keys import spki_of
 from authn.tlog.format.checkpoint import parse as parse_checkpoint
 from authn.tlog.format.merkle import leaf_hash
 from authn.tlog.format.note import SigningKey, verify
@@ -37,7 +37,7 @@ def cose_receipt(receipt: Receipt | Inclusion, leaf: bytes, key: SigningKey, now
         SUBJECT: f"urn:sha256:{sha256(leaf).hexdigest()}",
         ISSUED_AT: int(now.timestamp()),
     }
-    spki = key.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    spki = spki_of(key.key.public_key())
     header = {ALGORITHM: EDDSA, VDS: RFC9162_SHA256, KEY_ID: sha256(spki).digest(), CWT_CLAIMS: claims}
     protected = cbor2.dumps(header, canonical=True)
     signature = key.key.sign(cbor2.dumps(["Signature1", protected, b"", checkpoint.root]))

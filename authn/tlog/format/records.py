@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from authn.core.keys import spki_sha256
 from authn.tlog.format.entry import EntryKind, LogEntry, Value, new_entry
 
 
@@ -66,13 +67,12 @@ def revoked(
 
 
 def _named(certificate: x509.Certificate) -> dict[str, Value]:
-    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return {
         "certificate_sha256": sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
         "not_after": _instant(certificate.not_valid_after_utc),
         "not_before": _instant(certificate.not_valid_before_utc),
         "serial": f"{certificate.serial_number:x}",
-        "spki_sha256": sha256(spki).hexdigest(),
+        "spki_sha256": spki_sha256(certificate.public_key()),
     }
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from authn.core.errors import FileUnusable
+from authn.core.keys import spki_sha256
 from authn.tlog.format.entry import Leaf, tag
 
 MAX_PEM_BYTES = 1 << 20
@@ -59,10 +60,7 @@ def read_watch_list(paths: Sequence[Path], device_ids: Iterable[str] = ()) -> Wa
     ids = {str(a.value) for c in leaves for a in c.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)}
     return WatchList(
         devices=frozenset((*device_ids, *ids)),
-        keys=frozenset(
-            sha256(c.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-            for c in leaves
-        ),
+        keys=frozenset(spki_sha256(c.public_key()) for c in leaves),
         asked=frozenset(sha256(c.public_bytes(Encoding.DER)).hexdigest() for c in leaves),
     )
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from detector.core.errors import CalibrationError
 from detector.core.files import write_whole
@@ -25,8 +24,6 @@ from detector.lab.calibrate import calibrate
 from detector.lab.card_text import card_markdown
 from detector.lab.corpus.material import CorpusMaterial
 from detector.lab.evaluation import (
-    Raw,
-    Scoring,
     pipeline_scores,
     score_test_split,
     summarise,
@@ -41,7 +38,8 @@ from detector.lab.material import Material
 from detector.lab.plots import plot_run
 from detector.lab.training import TrainingOptions, read_log, train
 from detector.models.card import ModelCard, Preprocessing, dump_card, parse_card
-from detector.models.inference import Detector, raw_logit
+from detector.models.inference import Detector
+from detector.models.scorer import Scorer
 from detector.models.weights import load_network, save_tensors, shipped_tensors
 from detector.pixels.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
 from detector.zoo.progress import Report
@@ -66,7 +64,7 @@ def run_corpus(
         root=data, run=run, seed=options.seed, report=report, upscalers=upscalers, zoo_seconds=zoo_seconds
     )
     detector = learn(material, options, run, model_id=model_id)
-    return judge(detector, partial(raw_logit, detector.network), material, run)
+    return judge(detector, material, run)
 
 
 def run_folder(folder: Path, path: Path, options: FolderOptions, report: Report) -> str:
@@ -107,7 +105,7 @@ def _learned(material: FolderMaterial, options: TrainingOptions, home: Path) -> 
 def _judged(material: FolderMaterial, home: Path) -> str:
     card = parse_card((home / "calibrated.json").read_text(encoding="utf-8"))
     network = load_network(card, home / f"{FOLDER_MODEL}.safetensors")
-    measured = judge(Detector(card=card, network=network), partial(raw_logit, network), material, home)
+    measured = judge(Detector(card=card, network=network), material, home)
     write_whole(home / f"{FOLDER_MODEL}.md", card_markdown(measured).encode())
     assert measured.evaluation is not None
     return f"{sum(r.n for r in measured.evaluation.results)} scores"
@@ -116,7 +114,7 @@ def _judged(material: FolderMaterial, home: Path) -> str:
 def evaluate_again(detector: Detector, data: Path, run: Path, *, report: Report) -> ModelCard:
     """Measure a detector that is there on the test split of a corpus. Raises ``CorpusError``."""
     material = CorpusMaterial(root=data, run=run, seed=detector.card.seed, report=report)
-    return judge(detector, partial(raw_logit, detector.network), material, run)
+    return judge(detector, material, run)
 
 
 def learn(material: Material, options: TrainingOptions, run: Path, *, model_id: str) -> Detector:
@@ -148,22 +146,15 @@ def learn(material: Material, options: TrainingOptions, run: Path, *, model_id: 
     return Detector(card=card, network=network)
 
 
-class Carded(Scoring, Protocol):
-    """A detector with its card."""
-
-    @property
-    def card(self) -> ModelCard: ...
-
-
-def judge(detector: Carded, raw: Raw, material: Material, run: Path) -> ModelCard:
+def judge(detector: Scorer, material: Material, run: Path) -> ModelCard:
     """Measure on the test split; writes scores, card and plots; returns the card with its evaluation."""
     root, items, report = material.root, material.items, material.report
     scores = score_test_split(detector, root, items, report=report)
     evaluation = summarise(
         scores,
         detector.card.calibration,
-        pipelines=pipeline_scores(raw, root, items, report),
-        aligned=material.aligned(raw),
+        pipelines=pipeline_scores(detector.raw, root, items, report),
+        aligned=material.aligned(detector.raw),
     )
     measured = replace(detector.card, evaluation=evaluation)
     write_scores(scores, run / "scores.jsonl")

@@ -55,8 +55,7 @@ def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, re
         domain_limit=domain_limit(away),
         left_out=tuple(_left_out(name, photos, scores, calibration, point) for name, scores in fake.items()),
     )
-    detector = SemanticDetector(card=card, encoder=encoder, head=head)
-    return judge(detector, detector.raw, material, run)
+    return judge(SemanticDetector(card=card, encoder=encoder, head=head), material, run)
 
 
 def _left_out(

@@ -104,11 +104,6 @@ class Detector(Scorer):
         return Spot(x=x, y=y, side=side, logit=reading.logit)
 
 
-def raw_logit(network: TraceNet, pixels: Pixels) -> float:
-    """The score of a picture before any calibration exists. Raises ``NotApplicable``."""
-    return read(network, crops_of(pixels)).logit
-
-
 def read(network: TraceNet, crops: Views) -> Reading:
     """Means over crops, uint8 (n, side, side, 3)."""
     import torch

@@ -7,7 +7,6 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from detector.data.splits import Split
 from detector.lab.card_text import card_markdown
 from detector.lab.evaluation import pipeline_scores, sampled
 from detector.models.card import dump_card, open_card, parse_card
-from detector.models.inference import open_detector, raw_logit
+from detector.models.inference import open_detector
 from detector.models.registry import DEFAULT_MODEL, MODELS, SEMANTIC_MODEL, model_files
 from detector.models.score import Answer
 from detector.models.weights import load_network, save_tensors
@@ -253,8 +252,7 @@ def test_a_twelve_megapixel_photo_is_scored_in_seconds(detector):
 
 @pytest.mark.slow
 def test_real_photos_of_two_encoders_are_not_separable(detector, corpus_dir):
-    raw = partial(raw_logit, detector.network)
-    jpeg, webp = pipeline_scores(raw, corpus_dir, load_index(corpus_dir), lambda *_: None)
+    jpeg, webp = pipeline_scores(detector.raw, corpus_dir, load_index(corpus_dir), lambda *_: None)
     assert len(jpeg) > 100
     assert 0.4 < auc(jpeg, webp) < 0.6
 

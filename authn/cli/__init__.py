@@ -44,7 +44,7 @@ COMMANDS = {
     "demo": ("authn.cli.demo", "demo", "Show the whole job on one photo."),
     "doctor": ("authn.cli.doctor", "doctor", "Say what this machine lacks and how to mend it."),
     "config": ("authn.cli.config", "config", "Show settings and where each comes from."),
-    "lab": ("authn.cli.lab.detectors", "lab", "Train, evaluate and document detectors."),
+    "lab": ("authn.cli.lab.group", "lab", "Train, evaluate and document detectors."),
 }
 
 

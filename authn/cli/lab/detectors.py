@@ -1,5 +1,5 @@
-"""``assay lab``: fit generators (``lab_zoo``), train, evaluate and document detectors. A workshop for people
-with the corpus; the service never trains. Progress goes to stderr, results to stdout."""
+"""The commands of ``assay lab`` about a detector that is there: measure it again, read its card, put it into
+a checkout, look where it sees something."""
 
 from __future__ import annotations
 
@@ -8,71 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authn.cli.lab.asked import ASKED
-from authn.cli.lab.eyes import EYES
-from authn.cli.lab.group import LabGroup
-from authn.cli.lab.heatmap import heatmap
-from authn.cli.lab.left_out import lofo
-from authn.cli.lab.semantic import semantic
-from authn.cli.lab.semi import semi
-from authn.cli.lab.zoo import COMMANDS
+from authn.cli.lab.options import FILE, FOLDER, corpus_option, model_option
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
+from authn.cli.target import refuse_taken
 from authn.core.errors import BadRequest
+from authn.core.media import media_of
 
 if TYPE_CHECKING:
     from detector.models.card import ModelCard
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-_data = click.option("--data", type=_FOLDER, required=True, help="Corpus folder with INDEX.csv.")
-_model = click.option("--model", "model_id", default="traces-1", show_default=True, help="Detector id.")
 
-
-@click.group(cls=LabGroup)
-def lab() -> None:
-    """Fit generators; train, evaluate and document detectors."""
-
-
-for _command in (*COMMANDS, *ASKED, *EYES, heatmap, lofo, semantic, semi):
-    lab.add_command(_command)
-
-
-@lab.command()
-@_data
-@click.option("--out", type=_FOLDER, required=True, help="Run folder; run again to resume.")
-@_model
-@click.option("--seed", default=0, show_default=True)
-@click.option("--epochs", default=24, show_default=True, type=click.IntRange(1, 500))
-@click.option(
-    "--steps", default=200, show_default=True, type=click.IntRange(1, 10000), help="Steps per epoch."
-)
-@click.option(
-    "--upscalers", type=_FOLDER, help="Folder with the ncnn files of Real-ESRGAN, for more kinds of fakes."
-)
-@click.option(
-    "--zoo-seconds", default=0.0, show_default=True, type=click.FloatRange(0),
-    help="CPU seconds for each family of the zoo, whose samples are trained on too; 0: no zoo.",
-)  # fmt: skip
-def train(
-    data: Path, out: Path, model_id: str, seed: int, epochs: int, steps: int, upscalers: Path | None,
-    zoo_seconds: float,
-) -> None:  # fmt: skip
-    """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
-    from detector.lab.recipe import run_corpus
-    from detector.lab.training import TrainingOptions
-
-    options = TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps)
-    card = run_corpus(
-        data, out, model_id=model_id, options=options, upscalers=upscalers, zoo_seconds=zoo_seconds,
-        report=Progress(),
-    )  # fmt: skip
-    say(f"{card.model_id} {card.weights_sha256} in {out}")
-
-
-@lab.command()
-@_data
-@click.option("--out", type=_FOLDER, required=True, help="Folder for scores, plots and the new card.")
-@_model
+@click.command()
+@corpus_option
+@click.option("--out", type=FOLDER, required=True, help="Folder for scores, plots and the new card.")
+@model_option()
 def evaluate(data: Path, out: Path, model_id: str) -> None:
     """Measure a packaged detector again on the test split and print its card."""
     from detector.lab.recipe import evaluate_again
@@ -84,9 +34,9 @@ def evaluate(data: Path, out: Path, model_id: str) -> None:
     say_block(dump_card(card))
 
 
-@lab.command()
-@_model
-@click.option("--run", type=_FOLDER, help="Use the card of a run folder instead of the packaged one.")
+@click.command()
+@model_option()
+@click.option("--run", type=FOLDER, help="Use the card of a run folder instead of the packaged one.")
 def card(model_id: str, run: Path | None) -> None:
     """Print the card of a detector as Markdown."""
     from detector.lab.card_text import card_markdown
@@ -111,11 +61,11 @@ def _card_at(path: Path) -> ModelCard:
     return parse_card(text)
 
 
-@lab.command()
-@click.option("--run", type=_FOLDER, required=True, help="A finished run folder.")
-@click.option("--to", "folder", type=_FOLDER, required=True, help="The weights_files folder of a checkout.")
-@click.option("--left-out", type=_FOLDER, help="A finished run of lab lofo, whose rows go into the card.")
-@_model
+@click.command()
+@click.option("--run", type=FOLDER, required=True, help="A finished run folder.")
+@click.option("--to", "folder", type=FOLDER, required=True, help="The weights_files folder of a checkout.")
+@click.option("--left-out", type=FOLDER, help="A finished run of lab lofo, whose rows go into the card.")
+@model_option()
 def adopt(run: Path, folder: Path, left_out: Path | None, model_id: str) -> None:
     """Copy card and weights of a finished run into a checkout, after comparing their digests."""
     from dataclasses import replace
@@ -140,10 +90,27 @@ def adopt(run: Path, folder: Path, left_out: Path | None, model_id: str) -> None
         say(folder / name)
 
 
-@lab.command()
-@_data
-def cameras(data: Path) -> None:
-    """Print the table of cameras' quantisation tables, measured on the corpus."""
-    from detector.forensics.camera_measure import measure_cameras
+@click.command()
+@click.argument("photo", type=FILE)
+@click.option("--out", type=FILE, required=True, help="A new PNG file.")
+@model_option()
+def heatmap(photo: Path, out: Path, model_id: str) -> None:
+    """Draw the score of every square of a PHOTO over it. A place to look at, no measure of its own."""
+    from detector.lab.plots import plot_heatmap
+    from detector.models.inference import HEAT_SIDE, open_detector
+    from detector.pixels.decode import decode
 
-    say_block(measure_cameras(data))
+    if out.suffix.lower() != ".png":
+        raise BadRequest("--out names a .png file")
+    refuse_taken(out)
+    try:
+        data = photo.read_bytes()
+    except OSError as e:
+        raise BadRequest(f"{photo} cannot be read: {e.strerror}") from e
+    pixels = decode(data, media_of(data, photo.name).media_type)
+    heat = open_detector(model_id).heatmap(pixels)
+    plot_heatmap(pixels, heat, out, side=HEAT_SIDE)
+    say(out)
+
+
+DETECTORS = (evaluate, card, adopt, heatmap)

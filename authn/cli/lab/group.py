@@ -8,6 +8,10 @@ from typing import Any
 
 import click
 
+from authn.cli.lab.detectors import DETECTORS
+from authn.cli.lab.forensics import FORENSICS
+from authn.cli.lab.generators import GENERATORS
+from authn.cli.lab.recipes import RECIPES
 from authn.core.errors import FileUnusable, SystemLacking
 
 
@@ -29,3 +33,12 @@ class LabGroup(click.Group):
             raise SystemLacking(
                 "there is not enough memory for this; ask for fewer or smaller pictures"
             ) from e
+
+
+@click.group(cls=LabGroup)
+def lab() -> None:
+    """Fit generators; train, evaluate and document detectors."""
+
+
+for _command in (*GENERATORS, *RECIPES, *DETECTORS, *FORENSICS):
+    lab.add_command(_command)

@@ -17,6 +17,19 @@ run_argument = click.argument("run", type=FOLDER)
 seed_option = click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Decides all chance."
 )
+corpus_option = click.option("--data", type=FOLDER, required=True, help="Corpus folder with INDEX.csv.")
+out_option = click.option("--out", "run", type=FOLDER, required=True, help="Run folder; run again to go on.")
+
+
+def model_option(default: str = "traces-1") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--model", "model_id", default=default, show_default=True, help="Detector id.")
+
+
+def device_option(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
+        help=help_text,
+    )  # fmt: skip
 
 
 def data_options(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from authn.cli.lab.detectors import lab
+from authn.cli.lab.group import lab
 from authn.core.errors import BadRequest
 from detector.core.errors import CorpusError, ModelUnavailable
 from detector.lab.card_text import card_markdown

@@ -281,7 +281,7 @@ def test_a_re_encoded_copy_scores_near_its_original(detector):
 @pytest.mark.parametrize(
     "module",
     ["detector", "detector.models.inference", "detector.models.registry", "authn.sources.metadata",
-     "authn.sources.compression", "authn.sources.learned", "authn.cli.lab.detectors"],
+     "authn.sources.compression", "authn.sources.learned", "authn.cli.lab.group"],
 )  # fmt: skip
 def test_importing_does_not_load_torch(module):
     code = f"import sys, {module}; print([m for m in ('torch', 'matplotlib') if m in sys.modules])"

@@ -1,4 +1,5 @@
-"""``assay lab eyes`` and ``eyes-card``: what the comparison of two eyes sees, and what it is worth."""
+"""The commands of ``assay lab`` about signals without learning: what two eyes show and what that is worth,
+and the table of cameras."""
 
 from __future__ import annotations
 
@@ -6,21 +7,19 @@ from pathlib import Path
 
 import click
 
+from authn.cli.lab.options import FILE, FOLDER, corpus_option
 from authn.cli.out import say, say_block
 from authn.cli.target import refuse_taken
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 _models = click.option(
-    "--models", type=_FOLDER, required=True, help="Folder of the face models (setting face_models)."
+    "--models", type=FOLDER, required=True, help="Folder of the face models (setting face_models)."
 )
 
 
 @click.command()
-@click.argument("photo", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("photo", type=FILE)
 @_models
-@click.option(
-    "--to", "out", type=click.Path(path_type=Path, dir_okay=False), help="New PNG to draw the eyes to."
-)
+@click.option("--to", "out", type=FILE, help="New PNG to draw the eyes to.")
 def eyes(photo: Path, models: Path, out: Path | None) -> None:
     """Compare the eyes of each face of a photo, and draw what was measured."""
     from authn.core.media import open_media
@@ -46,7 +45,7 @@ def eyes(photo: Path, models: Path, out: Path | None) -> None:
 
 
 @click.command("eyes-card")
-@click.option("--data", type=_FOLDER, required=True, help="Corpus folder with INDEX.csv.")
+@corpus_option
 @_models
 def eyes_card(data: Path, models: Path) -> None:
     """Measure the comparison of eyes on the corpus; print the tables of its card as Markdown."""
@@ -56,4 +55,13 @@ def eyes_card(data: Path, models: Path) -> None:
     say_block(symmetry_tables(measure_symmetry(data, open_faces((models,)))))
 
 
-EYES = (eyes, eyes_card)
+@click.command()
+@corpus_option
+def cameras(data: Path) -> None:
+    """Print the table of cameras' quantisation tables, measured on the corpus."""
+    from detector.forensics.camera_measure import measure_cameras
+
+    say_block(measure_cameras(data))
+
+
+FORENSICS = (eyes, eyes_card, cameras)

@@ -1,4 +1,5 @@
-"""The commands of ``assay lab`` about generators: fit one, draw from it, look at it, judge it, export it."""
+"""The commands of ``assay lab`` about generators: fit one, draw from it, look at it, judge it, export it, ask
+it; and learn digits from a few labels beside one."""
 
 from __future__ import annotations
 
@@ -6,20 +7,26 @@ from pathlib import Path
 
 import click
 
-from authn.cli.lab.auto import auto
-from authn.cli.lab.options import FILE, FOLDER, data_of, data_options, run_argument, seed_option
+from authn.cli.lab.options import (
+    FILE,
+    FOLDER,
+    data_of,
+    data_options,
+    device_option,
+    out_option,
+    run_argument,
+    seed_option,
+)
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
 from authn.cli.target import refuse_taken
 from authn.core.errors import BadRequest
 
-_device = click.option(
-    "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
-    help="auto takes a GPU where there is one.",
-)  # fmt: skip
+_device = device_option("auto takes a GPU where there is one.")
 _other = click.option(
     "--other", metavar="DIR|cifar10|mnist", help="The second source, which cyclegan translates to and from."
 )
+_GIVEN = "DIR|FILE.npz|cifar10|mnist"
 _label = click.option("--class", "label", type=click.IntRange(0), help="Draw this class only, from 0.")
 
 
@@ -43,7 +50,7 @@ def families() -> None:
 @click.argument("family")
 @data_options(required=True)
 @_other
-@click.option("--out", "run", type=FOLDER, required=True, help="Run folder; run again to go on.")
+@out_option
 @click.option("--steps", type=click.IntRange(1), help="End after so many steps; repeatable to the last bit.")
 @click.option(
     "--seconds", type=click.FloatRange(0, min_open=True),
@@ -185,4 +192,92 @@ def export(run: Path, folder: Path, count: int, seed: int, data: str | None, cor
         say(f"{digest} {path}")
 
 
-COMMANDS = (families, fit, sample, sheet, quality, export, auto)
+@click.command()
+@run_argument
+@data_options(
+    required=True,
+    metavar=_GIVEN,
+    help_text="Pictures to translate: tiles of a folder of photos, or the array images of a file as it is.",
+)
+@click.option(
+    "--to", type=click.IntRange(0, 1), required=True,
+    help="0: make them look like --data of the fit; 1: like its --other.",
+)  # fmt: skip
+@click.option(
+    "--count", default=64, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many."
+)
+@seed_option
+@click.option("--out", type=FILE, required=True, help="File (.npz); a sheet (.png) is written beside it.")
+def translate(run: Path, data: str, corpus: Path | None, to: int, count: int, seed: int, out: Path) -> None:
+    """Make pictures of one source look like those of the other, by a cyclegan fitted with --other."""
+    from detector.zoo.translating import translate_run
+
+    if out.suffix != ".npz":
+        raise BadRequest("--out names a .npz file")
+    if not out.exists():  # what was made before is its own
+        refuse_taken(out.with_suffix(".png"))
+    with Progress() as report:
+        digest, made = translate_run(
+            run, data_of(data, corpus), out, to=to, count=count, seed=seed, report=report
+        )  # fmt: skip
+    say(f"{digest} {made} pictures in {out}")
+    say(out.with_suffix(".png"))
+
+
+@click.command()
+@run_argument
+@data_options(
+    required=True,
+    metavar=_GIVEN,
+    help_text="The test part of a set, held-out photos of a folder, or the array images of a file as it is.",
+)
+@click.option(
+    "--count", default=1000, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many."
+)
+@seed_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def likelihood(run: Path, data: str, corpus: Path | None, count: int, seed: int, as_json: bool) -> None:
+    """Bits per colour value that a generator with a likelihood needs, beside those of uniform noise.
+
+    pixelcnn: exact. realnvp: a bound from above (an exact density, asked with noise of one step). vae: a
+    bound from above (16 weighted draws). dbm: an estimate (of black and white, where a guess takes 1 bit).
+    The other families have none. Numbers of two families are not comparable.
+    """
+    from detector.zoo.likelihood import likelihood_json, likelihood_run, likelihood_text
+
+    with Progress() as report:
+        found = likelihood_run(run, data_of(data, corpus), count=count, seed=seed, report=report)
+    say_block(likelihood_json(found) if as_json else likelihood_text(found))
+
+
+@click.command()
+@click.option(
+    "--corpus", type=FOLDER, required=True, envvar="ASSAY_DATA", show_envvar=True,
+    help="Folder that holds mnist.",
+)  # fmt: skip
+@out_option
+@click.option(
+    "--labels", default=100, show_default=True, type=click.IntRange(1), help="How many, in equal shares."
+)
+@click.option("--steps", type=click.IntRange(1), help="Per draw; repeatable to the last bit. [default: 6000]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="CPU seconds per draw, instead.")
+@click.option("--draws", default=1, show_default=True, type=click.IntRange(1, 100), help="Draws of labels.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the first draw.")
+def semi(
+    corpus: Path, run: Path, labels: int, steps: int | None, seconds: float | None, draws: int, seed: int
+) -> None:
+    """Learn the digits from a few labels; print the test error of each draw."""
+    from detector.zoo.fitting.budget import Budget
+    from detector.zoo.semi.run import FULL_STEPS, result_text, semi_run
+
+    if steps is None and seconds is None:
+        steps = FULL_STEPS
+    with Progress() as report:
+        result = semi_run(
+            corpus, run, Budget(steps=steps, cpu_seconds=seconds), labels=labels, draws=draws, seed=seed,
+            report=report,
+        )  # fmt: skip
+    say_block(result_text(result))
+
+
+GENERATORS = (families, fit, sample, sheet, quality, export, translate, likelihood, semi)

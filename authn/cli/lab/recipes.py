@@ -1,0 +1,127 @@
+"""The commands of ``assay lab`` that make a detector, or learn what a recipe is worth. The service never
+trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from authn.cli.lab.options import (
+    FILE,
+    FOLDER,
+    corpus_option,
+    data_options,
+    device_option,
+    model_option,
+    out_option,
+    seed_option,
+)
+from authn.cli.out import say, say_block
+from authn.cli.progress import Progress
+
+RUNS_FOLDER = Path("runs")
+
+
+@click.command()
+@click.option("--data", type=FOLDER, required=True, help="Any folder of photos (JPEG, PNG, WebP).")
+@click.option("--out", "run", type=FOLDER, help="Run folder, default: runs/NAME-lab; run again to go on.")
+@click.option(
+    "--minutes", default=30.0, show_default=True, type=click.FloatRange(1, 100_000),
+    help="About how long all of it may take on one free core; judging and evaluating add some minutes.",
+)  # fmt: skip
+@seed_option
+@click.option(
+    "--side", default="32", show_default=True, type=click.Choice(["16", "32", "64"]),
+    help="Pixels of the side of what generators make.",
+)  # fmt: skip
+@click.option("--family", "families", multiple=True, help="Only this family; repeatable. Else all.")
+@device_option("Where generators are fitted; auto takes a GPU where there is one.")
+def auto(
+    data: Path, run: Path | None, minutes: float, seed: int, side: str, families: tuple[str, ...], device: str
+) -> None:
+    """Index photos, fit the zoo, train a detector on it, calibrate, evaluate, write cards and plots.
+
+    Every stage that is finished is kept; after an interruption the same command goes on.
+    """
+    from detector.lab.folder.run import FolderOptions
+    from detector.lab.recipe import run_folder
+
+    options = FolderOptions(minutes=minutes, seed=seed, side=int(side), families=families, device=device)
+    with Progress() as report:
+        text = run_folder(data, run or RUNS_FOLDER / f"{data.absolute().name}-lab", options, report)
+    say_block(text)
+
+
+@click.command()
+@corpus_option
+@click.option("--out", type=FOLDER, required=True, help="Run folder; run again to resume.")
+@model_option()
+@click.option("--seed", default=0, show_default=True)
+@click.option("--epochs", default=24, show_default=True, type=click.IntRange(1, 500))
+@click.option(
+    "--steps", default=200, show_default=True, type=click.IntRange(1, 10000), help="Steps per epoch."
+)
+@click.option(
+    "--upscalers", type=FOLDER, help="Folder with the ncnn files of Real-ESRGAN, for more kinds of fakes."
+)
+@click.option(
+    "--zoo-seconds", default=0.0, show_default=True, type=click.FloatRange(0),
+    help="CPU seconds for each family of the zoo, whose samples are trained on too; 0: no zoo.",
+)  # fmt: skip
+def train(
+    data: Path, out: Path, model_id: str, seed: int, epochs: int, steps: int, upscalers: Path | None,
+    zoo_seconds: float,
+) -> None:  # fmt: skip
+    """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
+    from detector.lab.recipe import run_corpus
+    from detector.lab.training import TrainingOptions
+
+    options = TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps)
+    card = run_corpus(
+        data, out, model_id=model_id, options=options, upscalers=upscalers, zoo_seconds=zoo_seconds,
+        report=Progress(),
+    )  # fmt: skip
+    say(f"{card.model_id} {card.weights_sha256} in {out}")
+
+
+@click.command()
+@data_options(required=True)
+@click.option("--zoo", type=FOLDER, required=True, help="Folder of fitted generators, one folder each.")
+@out_option
+@click.option("--fakes", default=3000, show_default=True, type=click.IntRange(16), help="Per family.")
+@click.option("--steps", default=3000, show_default=True, type=click.IntRange(1), help="Per detector.")
+@click.option("--side", default=32, show_default=True, type=click.IntRange(16, 256))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+def lofo(
+    data: str, corpus: Path | None, zoo: Path, run: Path, fakes: int, steps: int, side: int, seed: int
+) -> None:
+    """Leave each family of generators out once; print what is found of it."""
+    from detector.lab.left_out import cautions, rows_text
+    from detector.lab.left_out_run import run_left_out
+
+    with Progress() as report:
+        rows = run_left_out(
+            data, corpus, zoo, run, fakes=fakes, steps=steps, side=side, seed=seed, report=report
+        )  # fmt: skip
+    say_block(rows_text(rows, cautions(rows, steps=steps, fakes=fakes)))
+
+
+@click.command()
+@corpus_option
+@click.option(
+    "--encoder", type=FILE, required=True,
+    help="The image encoder, clip_encoder.int8.onnx.",
+)  # fmt: skip
+@out_option
+@model_option("semantic-2")
+def semantic(data: Path, encoder: Path, run: Path, model_id: str) -> None:
+    """Fit the linear head on a frozen image encoder, calibrate, evaluate."""
+    from detector.lab.semantic import run_semantic
+
+    with Progress() as report:
+        card = run_semantic(data, encoder, run, model_id=model_id, report=report)
+    say(f"{card.model_id} {card.weights_sha256} in {run}")
+
+
+RECIPES = (auto, train, lofo, semantic)

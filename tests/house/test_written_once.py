@@ -97,6 +97,19 @@ SHARED: dict[str, tuple[str, Callable[[ast.AST], bool], dict[str, str]]] = {
         lambda n: isinstance(n, ast.Constant) and n.value == b"\xff\xd8\xff",
         {},
     ),
+    "the bytes that a public key is named by": (
+        "authn/core/keys.py",
+        lambda n: isinstance(n, ast.Attribute) and n.attr == "SubjectPublicKeyInfo",
+        dict.fromkeys(
+            ("signer/http_signature.py", "signer/keys/tpm2_attest.py"), "signer knows nothing of authn"
+        ),
+    ),
+    "a lock between transactions": ("authn/store/engine.py", lambda n: calls(n, "pg_advisory_xact_lock"), {}),
+    "an insert that may find its row there": (
+        "authn/store/engine.py",
+        lambda n: isinstance(n, ast.Name) and n.id in ("postgresql", "sqlite"),
+        {},
+    ),
 }
 
 

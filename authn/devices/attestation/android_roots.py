@@ -7,7 +7,9 @@ Keys, not certificates, because Google has issued several certificates for the f
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from authn.core.keys import spki_of
 
 RSA_4096 = b"""\
 -----BEGIN PUBLIC KEY-----
@@ -37,7 +39,4 @@ gDkU2KNXezT9/RQ+XvNslxPHrHCowhGr
 
 def google_root_keys() -> tuple[bytes, ...]:
     """As SubjectPublicKeyInfo, DER."""
-    return tuple(
-        load_pem_public_key(pem).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        for pem in (RSA_4096, P384_2026)
-    )
+    return tuple(spki_of(load_pem_public_key(pem)) for pem in (RSA_4096, P384_2026))

@@ -1,1 +1,1 @@
-"""The one writer of a log, its storage, and the asking of witnesses."""
+"""A log that is written here: its face, its one writer over tables, its mark, and the feeding of witnesses."""

@@ -22,9 +22,9 @@ from authn.provenance.left_out import bmff_left_out
 from authn.provenance.own import OwnReading, read_own
 from authn.provenance.reading import LEAVES_OUT, OWN
 from signer.core.errors import InputRefused, ManifestMalformed
+from signer.proof import ManifestBoxes, Span, Superbox, manifests
 from signer.proof.cbor import NotCbor, read_cbor
 from signer.proof.container import manifest_spans
-from signer.proof.jumbf import ManifestBoxes, Span, Superbox, manifests
 
 MAX_RANGES = 64
 # What an exclusion may leave out beside the store itself: before it the headers of the segment or chunk that

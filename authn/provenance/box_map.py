@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signer.proof.jumbf import Span
+from signer.proof import Span
 
 STORE = "C2PA"
 MAX_PARTS = 100_000

@@ -14,10 +14,10 @@ from signer.core.errors import (
     SignatureUnsupported,
     SigningFailed,
 )
+from signer.proof import ManifestBoxes, active_manifest, names_store
 from signer.proof.certificates import Certificate, key_of, read_foreign
 from signer.proof.container import read_manifest
 from signer.proof.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
-from signer.proof.jumbf import ManifestBoxes, active_manifest, names_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         replace_manifest,
         supports,
     )
+    from signer.proof.containers.places import Span, names_store
     from signer.proof.cose import (
         ClaimSignature,
         parse_claim_signature,
@@ -41,15 +42,7 @@ if TYPE_CHECKING:
         with_token,
     )
     from signer.proof.der import DerError, Element, elements, single
-    from signer.proof.jumbf import (
-        ManifestBoxes,
-        Span,
-        Superbox,
-        active_manifest,
-        manifests,
-        names_store,
-        torn_boxes,
-    )
+    from signer.proof.jumbf import ManifestBoxes, Superbox, active_manifest, manifests, torn_boxes
     from signer.proof.path import PathRefused
     from signer.proof.reach import reaches
     from signer.proof.timestamp import VerifiedTimestamp, build_request, parse_response, verify_token
@@ -81,10 +74,11 @@ __getattr__ = face(
         "cbor": "NotCbor read_cbor",
         "certificates": "Certificate issued_by key_of read_certificate read_foreign read_pem signature_holds",
         "container": "has_more_parts in_places manifest_spans read_manifest replace_manifest supports",
+        "containers.places": "Span names_store",
         "cose": "ClaimSignature parse_claim_signature stamped_message_v1 stamped_message_v2"
         " verify_claim_signature with_token",
         "der": "DerError Element elements single",
-        "jumbf": "ManifestBoxes Span Superbox active_manifest manifests names_store torn_boxes",
+        "jumbf": "ManifestBoxes Superbox active_manifest manifests torn_boxes",
         "path": "PathRefused",
         "reach": "reaches",
         "timestamp": "VerifiedTimestamp build_request parse_response verify_token",

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 
 from signer.core.errors import ContainerUnreadable, ManifestMalformed, UnsupportedMedia
 from signer.proof.containers import audio, boxes, documents, pictures
-from signer.proof.containers.places import Budget, Finder, Place
-from signer.proof.jumbf import Span, names_store
+from signer.proof.containers.places import Budget, Finder, Place, Span, names_store
 
 
 def read_manifest(data: bytes, media_type: str) -> bytes | None:

@@ -9,22 +9,13 @@ import struct
 from dataclasses import dataclass
 
 from signer.core.errors import ManifestMalformed, ManifestUnsupported
+from signer.proof.containers.places import Span
 
 MAX_DEPTH = 12  # a store has four levels; ingredients do not nest boxes
 MAX_BOXES = 50_000
 
 _STORE_LABEL = "c2pa"
-_STORE_TYPE = bytes.fromhex("6332706100110010800000aa00389b71")
 _CLAIM_LABELS = ("c2pa.claim.v2", "c2pa.claim")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    start: int
-    end: int
-
-    def of(self, data: bytes) -> bytes:
-        return data[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +57,6 @@ def manifests(store: bytes) -> tuple[ManifestBoxes, ...]:
     if len({m.label for m in found}) != len(found):
         raise ManifestMalformed("two manifests share one label")
     return found
-
-
-def names_store(head: bytes) -> bool:
-    """Whether these bytes begin as a C2PA store does: a ``jumb`` box whose description (``jumd``) has C2PA's
-    type and label. One of the two names and one of the two marks are enough, so that a store with a changed
-    byte is still known as one; a file that was never signed has neither name here.
-    """
-    at = 8 if head[:4] == b"\0\0\0\1" else 0  # a box with a long length
-    description = at + 16
-    marked = head[4:8] == b"jumb" or head[at + 12 : description] == b"jumd"
-    named = head[description : description + 16] == _STORE_TYPE
-    return marked and (named or head[description + 17 : description + 22] == b"c2pa\0")
 
 
 def torn_boxes(store: bytes) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from signer.proof.jumbf import names_store
+from signer.proof.containers.places import names_store
 from signer.unharmed.parts import Part
 
 _SCAN = 0xDA

@@ -19,7 +19,7 @@ from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.core.isoboxes import boxes
 from signer.embed.bmff import make_room
 from signer.embed.jpeg import layout
-from signer.proof.jumbf import Span
+from signer.proof import Span
 from tests.doubles.pki import Issued
 
 STORE_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")

@@ -16,6 +16,8 @@ from tests.conftest import ROOT
 from tests.house.source import PACKAGES, modules, parsed
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+# Called by the Makefile, by pytest or by pip; no import names them.
+TOOLS = {"build", "hatchling", "import-linter", "mypy", "pytest-xdist", "ruff"}
 # Loaded by name by another library, so that no import of ours names it.
 LOADED_BY_OTHERS = {"psycopg": "SQLAlchemy loads the driver that a database's address names"}
 
@@ -87,6 +89,15 @@ def test_every_extra_is_imported(extra: str) -> None:
     unused = extras()[extra] - used - {"assay"} - LOADED_BY_OTHERS.keys()
     # An extra that is not installed here cannot be looked up: its module is named like it.
     assert {n for n in unused if normal(n.removeprefix("python-")) not in used} == set()
+
+
+def test_every_package_of_the_tests_is_imported_there_or_is_a_tool() -> None:
+    text = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("*.py"))
+    modules = set(re.findall(r"^\s*(?:import|from) (\w+)", text, re.MULTILINE))
+    used = {d for m in modules for d in distributions_of(m)}
+    dev = named_in(PROJECT["optional-dependencies"]["dev"]) - {"assay"}
+    assert sorted(dev - used - TOOLS) == []
+    assert dev >= TOOLS
 
 
 def test_everything_declared_is_pinned() -> None:

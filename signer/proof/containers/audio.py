@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from signer.core.errors import ContainerUnreadable
-from signer.proof.containers.places import Budget, Place
-from signer.proof.jumbf import Span
+from signer.proof.containers.places import Budget, Place, Span
 
 _MIME_TYPES = (b"application/c2pa", b"application/x-c2pa-manifest-store")
 _UNSYNCHRONISED, _EXTENDED = 0x80, 0x40

@@ -6,8 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from signer.core.errors import ContainerUnreadable
-from signer.proof.containers.places import Budget, Place, place
-from signer.proof.jumbf import Span, names_store
+from signer.proof.containers.places import Budget, Place, Span, names_store, place
 
 _BMFF_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _JXL_CODESTREAM = b"\xff\x0a"

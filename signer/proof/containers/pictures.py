@@ -6,8 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from signer.core.errors import ContainerUnreadable
-from signer.proof.containers.places import Budget, Place, place
-from signer.proof.jumbf import Span, names_store
+from signer.proof.containers.places import Budget, Place, Span, names_store, place
 
 _TIFF_TAG = 0xCD41
 _TIFF_BYTES = (1, 7)  # BYTE, UNDEFINED

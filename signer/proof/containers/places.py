@@ -8,11 +8,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from signer.core.errors import ContainerUnreadable
-from signer.proof.jumbf import Span
 
 # Of boxes, chunks, segments, tags, sub-blocks together. The largest honest file that was met needs 70,000.
 MAX_PARTS = 500_000
 _HEAD_BYTES = 256
+_STORE_TYPE = bytes.fromhex("6332706100110010800000aa00389b71")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    start: int
+    end: int
+
+    def of(self, data: bytes) -> bytes:
+        return data[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,18 @@ class Budget:
 
 
 Finder = Callable[[bytes, Budget], Iterator[Place]]
+
+
+def names_store(head: bytes) -> bool:
+    """Whether these bytes begin as a C2PA store does: a ``jumb`` box whose description (``jumd``) has C2PA's
+    type and label. One of the two names and one of the two marks are enough, so that a store with a changed
+    byte is still known as one; a file that was never signed has neither name here.
+    """
+    at = 8 if head[:4] == b"\0\0\0\1" else 0  # a box with a long length
+    description = at + 16
+    marked = head[4:8] == b"jumb" or head[at + 12 : description] == b"jumd"
+    named = head[description : description + 16] == _STORE_TYPE
+    return marked and (named or head[description + 17 : description + 22] == b"c2pa\0")
 
 
 def from_base64(text: bytes) -> bytes:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         OptionRefused,
         PixelsUnreadable,
         TooFewPictures,
-    )
+    )  # fmt: skip
     from detector.forensics.compression import Compression, examine_compression
     from detector.models.calibration import Calibration
     from detector.models.card import ModelCard, OperatingPoint, open_card
@@ -43,43 +43,13 @@ if TYPE_CHECKING:
     from detector.pixels.upright import decode_upright
 
 __all__ = [
-    "MODELS",
-    "Answer",
-    "Calibration",
-    "CalibrationError",
-    "Compression",
-    "CorpusError",
-    "Detector",
-    "DetectorError",
-    "FileDamaged",
-    "FileFailed",
-    "FitFailed",
-    "FolderTaken",
-    "JpegStructure",
-    "LabError",
-    "ModelCard",
-    "ModelUnavailable",
-    "NotApplicable",
-    "OperatingPoint",
-    "OptionRefused",
-    "Pixels",
-    "PixelsUnreadable",
-    "Ratio",
-    "Score",
-    "ScoreMap",
-    "Scorer",
-    "SemanticDetector",
-    "Spot",
-    "StabilityRange",
-    "TooFewPictures",
-    "decode",
-    "decode_upright",
-    "examine_compression",
-    "open_card",
-    "open_detector",
-    "open_semantic",
-    "parse_jpeg",
-]
+    "MODELS", "Answer", "Calibration", "CalibrationError", "Compression", "CorpusError", "Detector",
+    "DetectorError", "FileDamaged", "FileFailed", "FitFailed", "FolderTaken", "JpegStructure", "LabError",
+    "ModelCard", "ModelUnavailable", "NotApplicable", "OperatingPoint", "OptionRefused", "Pixels",
+    "PixelsUnreadable", "Ratio", "Score", "ScoreMap", "Scorer", "SemanticDetector", "Spot", "StabilityRange",
+    "TooFewPictures", "decode", "decode_upright", "examine_compression", "open_card", "open_detector",
+    "open_semantic", "parse_jpeg",
+]  # fmt: skip
 
 # Where each name is; those that are not listed are errors.
 _HOMES = {

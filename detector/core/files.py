@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 TORN_ARCHIVE = (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
 
 
+def read_file(path: Path, name: str) -> bytes:
+    """All of a file that errors call ``name``. Raises ``FileFailed``."""
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        raise FileFailed(f"{name} cannot be read: {e.strerror}") from e
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Durable and whole, or not at all; the folder is made. Raises ``FileFailed`` and then leaves what was
     there before."""

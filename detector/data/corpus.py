@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.core.errors import CorpusError, FileFailed
+from detector.core.errors import CorpusError
+from detector.core.files import read_file
 from detector.data.licences import SETS, SetRule
 from detector.data.splits import Split, split_units
 from detector.pixels.decode import Pixels, decode
@@ -104,10 +105,7 @@ def check_no_leak(items: Iterable[Item]) -> None:
 def read_item(root: Path, item: Item) -> bytes:
     """The bytes of a file, checked against the digest in the index. Raises ``FileFailed``
     for one that cannot be read and ``CorpusError`` for another one."""
-    try:
-        data = (root / item.path).read_bytes()
-    except OSError as e:
-        raise FileFailed(f"{item.path} cannot be read: {e.strerror}") from e
+    data = read_file(root / item.path, item.path)
     if hashlib.sha256(data).hexdigest() != item.sha256:
         raise CorpusError(f"{item.path} is not the file that the index names")
     return data

@@ -6,8 +6,11 @@ The JSON beside the weights is the truth; docs/cards/<model>.md is generated fro
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, is_dataclass
+from functools import cache
+from itertools import repeat
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from detector.core.errors import ModelUnavailable
 from detector.core.metrics import Estimate
@@ -131,61 +134,32 @@ def parse_card(text: str) -> ModelCard:
         version = raw.pop("card_version")
         if version != CARD_VERSION:
             raise ModelUnavailable(f"the card has version {version}; this program reads {CARD_VERSION}")
-        return _card(raw)
+        said = {name: raw[name] for name in ("evaluation", "left_out")}  # may be empty, never left out
+        card: ModelCard = _built(ModelCard, raw | said)
+        return card
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise ModelUnavailable(f"the model card is malformed: {e}") from e
 
 
-def _card(raw: dict[str, Any]) -> ModelCard:
-    c = raw.pop("calibration")
-    evaluation = raw.pop("evaluation")
-    return ModelCard(
-        families=tuple(raw.pop("families")),
-        preprocessing=Preprocessing(**raw.pop("preprocessing")),
-        calibration=Calibration(covariance=tuple(c.pop("covariance")), **c),
-        operating_point=OperatingPoint(**raw.pop("operating_point")),
-        sets=tuple(SetUse(**s) for s in raw.pop("sets")),
-        evaluation=None if evaluation is None else _evaluation(evaluation),
-        left_out=tuple(
-            FamilyLeftOut(
-                family=r["family"],
-                auc=Estimate(**r["auc"]),
-                true_positives=Estimate(**r["true_positives"]),
-                cllr=r["cllr"],
-                supports=_maybe(r.get("supports")),
-                against=_maybe(r.get("against")),
-            )
-            for r in raw.pop("left_out")
-        ),
-        **raw,
-    )
+def _built(kind: Any, raw: dict[str, Any]) -> Any:
+    """A value of a dataclass from what ``asdict`` and JSON made of it, by the types of its fields."""
+    kinds = _kinds(kind)
+    return kind(**{name: _read(kinds.get(name), value) for name, value in raw.items()})
 
 
-def _maybe(raw: dict[str, Any] | None) -> Estimate | None:
-    return None if raw is None else Estimate(**raw)
+@cache
+def _kinds(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
-def _evaluation(raw: dict[str, Any]) -> Evaluation:
-    return Evaluation(
-        results=_results(raw["results"]),
-        by_size=_results(raw.get("by_size", ())),
-        by_codec=_results(raw.get("by_codec", ())),
-        cllr=tuple((n, a, b) for n, a, b in raw["cllr"]),
-        pipeline_auc=Estimate(**raw["pipeline_auc"]),
-        aligned_auc=Estimate(**raw["aligned_auc"]),
-    )
-
-
-def _results(raw: list[dict[str, Any]]) -> tuple[SetResult, ...]:
-    return tuple(
-        SetResult(
-            auc=_maybe(r["auc"]),
-            supports=Estimate(**r["supports"]),
-            against=Estimate(**r["against"]),
-            **{k: v for k, v in r.items() if k not in {"auc", "supports", "against"}},
-        )
-        for r in raw
-    )
+def _read(kind: Any, raw: Any) -> Any:
+    if get_origin(kind) is UnionType:
+        return None if raw is None else _read(get_args(kind)[0], raw)
+    if get_origin(kind) is tuple:
+        first, *rest = get_args(kind)
+        kinds = repeat(first, len(raw)) if rest == [...] else (first, *rest)
+        return tuple(_read(k, r) for k, r in zip(kinds, raw, strict=True))
+    return _built(kind, raw) if isinstance(kind, type) and is_dataclass(kind) else raw
 
 
 def open_card(model_id: str) -> ModelCard:

@@ -35,13 +35,15 @@ def checked_bytes(card: ModelCard, path: ReadableFile) -> bytes:
         data = path.read_bytes()
     except OSError as e:
         raise ModelUnavailable(f"the weights of {card.model_id} cannot be read") from e
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != card.weights_sha256:
-        raise ModelUnavailable(
-            f"the weights of {card.model_id} have digest {digest[:12]}..., the card says "
-            f"{card.weights_sha256[:12]}..."
-        )
+    require_digest(data, card.weights_sha256, f"the weights of {card.model_id}")
     return data
+
+
+def require_digest(weights: bytes, sha256: str, named: str) -> None:
+    """Raises ``ModelUnavailable`` for weights, called ``named``, that are not those of the card."""
+    found = hashlib.sha256(weights).hexdigest()
+    if found != sha256:
+        raise ModelUnavailable(f"{named} have digest {found[:12]}..., the card says {sha256[:12]}...")
 
 
 def read_weights(card: ModelCard, path: ReadableFile) -> dict[str, NDArray[np.float64]]:

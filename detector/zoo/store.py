@@ -29,6 +29,7 @@ from detector.generators.family import Aligned, Family, Likelihood, Translating
 from detector.generators.pictures import as_bytes, as_floats
 from detector.generators.source import ImageSource, digest_of
 from detector.generators.spec import Spec
+from detector.models.weights import require_digest
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import FitResult
 
@@ -123,12 +124,7 @@ def open_family(folder: Path) -> Fitted:
         data = (folder / "weights.safetensors").read_bytes()
     except (OSError, UnicodeDecodeError) as e:
         raise ModelUnavailable(f"{folder.name} holds no generator that can be read") from e
-    found = hashlib.sha256(data).hexdigest()
-    if found != card.weights_sha256:
-        raise ModelUnavailable(
-            f"the weights in {folder.name} have digest {found[:12]}..., "
-            f"the card says {card.weights_sha256[:12]}..."
-        )
+    require_digest(data, card.weights_sha256, f"the weights in {folder.name}")
     family = make_family(card.spec.family, spec=card.spec)
     try:
         family.load_state_dict(load(data))

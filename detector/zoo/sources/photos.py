@@ -26,6 +26,7 @@ from detector.core.errors import (
     PixelsUnreadable,
     TooFewPictures,
 )
+from detector.core.files import read_file
 from detector.data.splits import Split, split_units
 from detector.generators.source import ImageSource, digested
 from detector.pixels.decode import Pixels, decode, open_cv2
@@ -212,10 +213,7 @@ def tiles_of(
 def read_photo(folder: Path, photo: Photo) -> Pixels:
     """The pixels of a photo of an index. Raises ``LabError`` when its file is no longer the one that was
     indexed."""
-    try:
-        data = (folder / photo.path).read_bytes()
-    except OSError as e:
-        raise FileFailed(f"{photo.path} cannot be read: {e.strerror}") from e
+    data = read_file(folder / photo.path, photo.path)
     if hashlib.sha256(data).hexdigest() != photo.sha256:
         raise CorpusError(f"{photo.path} has changed since it was indexed")
     return decode(data, photo.media_type)

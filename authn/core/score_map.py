@@ -14,22 +14,13 @@ from typing import Any
 
 from authn.core.errors import FileUnusable
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, NotExamined
+from detector.models.score_map import Spot
 
 MAX_SPOTS = 200
 MAX_MAPS = 8
 MAX_TEXT_CHARS = 200_000
 _MAX_SIDE = 1 << 20
 _MAX_LOGIT = 1e4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
-    """A square of ``side`` pixels from (x, y), with what the network says of it alone (log-odds)."""
-
-    x: int
-    y: int
-    side: int
-    logit: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

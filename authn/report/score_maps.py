@@ -13,9 +13,10 @@ from itertools import pairwise
 
 from authn.core.errors import Unavailable
 from authn.core.evidence import HeuristicOutcome, NotExamined
-from authn.core.score_map import ScoreMap, Spot, parse_maps
+from authn.core.score_map import ScoreMap, parse_maps
 from authn.core.visible import visible
 from authn.report.cards import MAX_ROWS, Document
+from detector.models.score_map import Spot
 
 TITLE = "Where the score comes from"
 IS_A_GUESS = (

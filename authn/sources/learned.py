@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import Media
-from authn.core.score_map import ScoreMap, Spot
+from authn.core.score_map import ScoreMap
 from detector.core.errors import NotApplicable
 from detector.models import score_map
 from detector.models.card import ModelCard
@@ -83,8 +83,8 @@ class LearnedSource:
             height=found.height,
             point=found.supports_logit,
             smooth=found.smooth,
-            windows=tuple(map(_spot, found.windows)),
-            squares=tuple(map(_spot, found.squares)),
+            windows=found.windows,
+            squares=found.squares,
         )
 
     def _abstention(self, detector: Scorer, reason: str) -> HeuristicEvidence:
@@ -111,10 +111,6 @@ class SemanticSource(LearnedSource):
         from detector.models.semantic import open_semantic
 
         return open_semantic(self.name, self._encoder)
-
-
-def _spot(place: score_map.Spot) -> Spot:
-    return Spot(x=place.x, y=place.y, side=place.side, logit=place.logit)
 
 
 def _evidence(score: Score) -> HeuristicEvidence:

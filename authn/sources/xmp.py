@@ -18,13 +18,10 @@ MAX_NODES = 20_000
 MAX_VALUE = 2_000
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-XMP = "http://ns.adobe.com/xap/1.0/"
-XMP_MM = "http://ns.adobe.com/xap/1.0/mm/"
-EVENT = "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"
-PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+_ADOBE = "http://ns.adobe.com"
+XMP, EVENT = f"{_ADOBE}/xap/1.0/", f"{_ADOBE}/xap/1.0/sType/ResourceEvent#"
+PHOTOSHOP, TIFF = f"{_ADOBE}/photoshop/1.0/", f"{_ADOBE}/tiff/1.0/"
 IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-TIFF = "http://ns.adobe.com/tiff/1.0/"
-DC = "http://purl.org/dc/elements/1.1/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

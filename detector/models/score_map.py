@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detector.core.errors import NotApplicable
-from detector.pixels.preprocess import even_grid
 
 SQUARE_SIDE = 128
 # Bounds the time: as many squares as these cost about twice what the answer itself did.
@@ -46,6 +45,10 @@ class ScoreMap:
 def grid_of(height: int, width: int) -> list[tuple[int, int]]:
     """(y, x) of up to ``MAX_SQUARES`` squares, spread evenly from edge to edge and never overlapping. Raises
     ``NotApplicable`` where there is room for fewer than ``MIN_SQUARES``."""
+    from detector.pixels.preprocess import (
+        even_grid,  # NumPy, which whoever only passes a map on does not need
+    )
+
     rows, columns = height // SQUARE_SIDE, width // SQUARE_SIDE
     if rows * columns < MIN_SQUARES:
         raise NotApplicable(

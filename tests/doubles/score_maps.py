@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from authn.core.evidence import HeuristicOutcome
 from authn.core.report import Report
-from authn.core.score_map import ScoreMap, Spot
+from authn.core.score_map import ScoreMap
+from detector.models.score_map import Spot
 from tests.doubles.reports import LEARNED, contradicting_report
 
 POINT = 1.5

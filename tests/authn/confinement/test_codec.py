@@ -20,6 +20,7 @@ from authn.core.report import Report
 from authn.devices import DeviceRecord
 from authn.examine.request import Examined
 from detector.models.score import Ratio, StabilityRange
+from detector.models.score_map import Spot
 from tests.doubles.reports import altered_report, contradicting_report, unsigned_report
 from tests.doubles.score_maps import score_map
 
@@ -205,7 +206,7 @@ def test_an_answer_that_was_tampered_with_is_a_report_of_known_types_or_refused(
 
 def assert_known(value: Any) -> None:
     if is_dataclass(value):
-        assert type(value).__module__.startswith("authn.") or type(value) in (Ratio, StabilityRange)
+        assert type(value).__module__.startswith("authn.") or type(value) in (Ratio, Spot, StabilityRange)
         for field in fields(value):
             assert_known(getattr(value, field.name))
     elif isinstance(value, tuple):

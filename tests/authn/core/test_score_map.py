@@ -14,9 +14,10 @@ from authn.confinement.codec import decode, dump, encode, load
 from authn.core.errors import Unavailable
 from authn.core.evidence import NotExamined
 from authn.core.media import media_of
-from authn.core.score_map import MAX_MAPS, MAX_SPOTS, MAX_TEXT_CHARS, ScoreMap, Spot, maps_text, parse_maps
+from authn.core.score_map import MAX_MAPS, MAX_SPOTS, MAX_TEXT_CHARS, ScoreMap, maps_text, parse_maps
 from authn.examine.request import Examined
 from authn.report.preview import make_preview, orientation_of
+from detector.models.score_map import Spot
 from tests.doubles.reports import signed_report
 from tests.doubles.score_maps import score_map
 

@@ -42,12 +42,7 @@ _ROUNDS = 500
 
 
 def kid(
-    real: Array,
-    fake: Array,
-    *,
-    seed: int = 0,
-    rounds: int = 500,
-    groups: tuple[Groups, Groups] = APART,
+    real: Array, fake: Array, *, seed: int = 0, rounds: int = 500, groups: tuple[Groups, Groups] = APART
 ) -> Estimate:
     """Kernel distance: unbiased squared MMD with the kernel (x.y/d + 1)^3; may be negative near zero.
 
@@ -188,12 +183,7 @@ def _distances(x: Array, y: Array) -> Array:
 
 
 def two_sample_auc(
-    real: Array,
-    fake: Array,
-    *,
-    seed: int = 0,
-    rounds: int = 500,
-    groups: tuple[Groups, Groups] = APART,
+    real: Array, fake: Array, *, seed: int = 0, rounds: int = 500, groups: tuple[Groups, Groups] = APART
 ) -> Estimate:
     """AUC on held-out halves of a logistic regression that learned on the other halves: 0.5 when the sets
     cannot be told apart. No photo has tiles in both halves. Never mirrored. Raises ``NotApplicable`` below 20
@@ -253,12 +243,7 @@ class Memorisation:
 
 
 def memorisation(
-    train: Array,
-    held_out: Array,
-    fake: Array,
-    *,
-    seed: int = 0,
-    groups: tuple[Groups, Groups] = APART,
+    train: Array, held_out: Array, fake: Array, *, seed: int = 0, groups: tuple[Groups, Groups] = APART
 ) -> Memorisation:
     """Nearest neighbours of generated and of held-out real pictures among the training pictures; ``groups``
     of the held-out and the generated ones."""

@@ -52,12 +52,7 @@ def profile_db(powers: Array) -> Array:
 
 
 def spectrum_distance(
-    real: Array,
-    fake: Array,
-    *,
-    seed: int = 0,
-    rounds: int = 200,
-    groups: tuple[Groups, Groups] = APART,
+    real: Array, fake: Array, *, seed: int = 0, rounds: int = 200, groups: tuple[Groups, Groups] = APART
 ) -> SpectrumDistance:
     """From ring powers of two sets of pictures of one side; intervals by resampling photos."""
     if real.shape[1] != fake.shape[1]:

@@ -77,7 +77,7 @@ def test_a_finished_fit_is_not_done_again(tmp_path):
 PROGRAM = """
 import sys, time, pathlib
 import detector.zoo.fit as f
-from tests.detector.generators.test_fit import small, source, weights_of
+from tests.detector.zoo.test_fit import small, source, weights_of
 from detector.generators.spec import Budget
 f.WINDOW_STEPS, f.CHECKPOINT_SECONDS = 5, 0.0
 family = small()

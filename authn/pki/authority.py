@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -201,42 +202,32 @@ def _make(folder: Path, now: datetime) -> None:
         if new.exists():  # a maker died here; nothing was ever issued below these keys
             shutil.rmtree(new)
         new.mkdir(mode=0o700)
-        _make_device_tree(new, now)
-        _make_tsa_tree(new, now)
+        issuing = partial(profile.issuing_certificate, years=ISSUING_YEARS)
+        _make_tree(new, now, (DEVICE_ROOT, DEVICE_ISSUING), ("device root", "device issuing"), issuing)
+        stamping = partial(profile.timestamp_certificate, years=TSA_YEARS)
+        _make_tree(new, now, (TSA_ROOT, TSA), ("time-stamp root", "time-stamp authority"), stamping)
         sync_folder(new)
         rename_durably(new, folder)
     except OSError as e:
         raise FileUnusable(f"the authorities cannot be made in {folder.parent}: {e.strerror}") from e
 
 
-def _make_device_tree(folder: Path, now: datetime) -> None:
-    root_key, key = _new_key(folder, DEVICE_ROOT), _new_key(folder, DEVICE_ISSUING)
-    root_name = f"Assay device root {_short(root_key.public_key())}"
-    root = profile.root_certificate(root_name, root_key, now, years=ROOT_YEARS)
-    issuing = profile.issuing_certificate(
-        f"Assay device issuing {_short(key.public_key())}",
-        key.public_key(),
-        Issuer(certificate=root, key=root_key),
-        now,
-        years=ISSUING_YEARS,
+def _make_tree(
+    folder: Path,
+    now: datetime,
+    roles: tuple[str, str],
+    names: tuple[str, str],
+    certify: Callable[..., x509.Certificate],
+) -> None:
+    """A root and what it certifies, each with a key of its own; ``names`` are for people."""
+    root_key, key = (_new_key(folder, role) for role in roles)
+    root_name, name = (
+        f"Assay {n} {_short(k.public_key())}" for n, k in zip(names, (root_key, key), strict=True)
     )
-    _write_certificate(folder, DEVICE_ROOT, root)
-    _write_certificate(folder, DEVICE_ISSUING, issuing)
-
-
-def _make_tsa_tree(folder: Path, now: datetime) -> None:
-    root_key, key = _new_key(folder, TSA_ROOT), _new_key(folder, TSA)
-    root_name = f"Assay time-stamp root {_short(root_key.public_key())}"
     root = profile.root_certificate(root_name, root_key, now, years=ROOT_YEARS)
-    stamper = profile.timestamp_certificate(
-        f"Assay time-stamp authority {_short(key.public_key())}",
-        key.public_key(),
-        Issuer(certificate=root, key=root_key),
-        now,
-        years=TSA_YEARS,
-    )
-    _write_certificate(folder, TSA_ROOT, root)
-    _write_certificate(folder, TSA, stamper)
+    below = certify(name, key.public_key(), Issuer(certificate=root, key=root_key), now)
+    for role, certificate in zip(roles, (root, below), strict=True):
+        _write_certificate(folder, role, certificate)
 
 
 def _key_uri(folder: Path, role: str) -> str:

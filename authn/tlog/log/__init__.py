@@ -1,1 +1,1 @@
-"""A log that is written here: its face, its one writer over tables, its mark, and the feeding of witnesses."""
+"""A log that is written here: its face, its one writer over tables, its mark, the feeding of witnesses."""

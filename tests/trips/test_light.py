@@ -19,21 +19,17 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.conftest import ROOT
 from tests.doubles.photos import photo
 
 HEAVY = {"torch", "numpy", "opencv-python", "opencv-python-headless", "matplotlib", "flask", "gunicorn"}
 
 
 @pytest.fixture(scope="module")
-def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def light(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("light")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
     venv.create(folder / "venv", symlinks=True)
     (site,) = (folder / "venv" / "lib").glob("python3*/site-packages")
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "venv" / "bin" / "python"), "install"]
-    (wheel,) = folder.glob("*.whl")
     subprocess.run([*pip, "--quiet", "--no-deps", "--no-index", wheel], capture_output=True, check=True)
     (installed,) = distributions(path=[str(site)])
     for needed in needed_by(installed):

@@ -124,16 +124,12 @@ def compare_eyes(pixels: Pixels, face: Face) -> FaceSymmetry:
     light = np.subtract(left.white, right.white)
     both = left.highlights and right.highlights
     return FaceSymmetry(
-        face=face,
-        left=left,
-        right=right,
-        unfit=_unfit(face, left, right),
-        raw_colour=math.hypot(iris[1], iris[2]),
-        colour=unexplained(iris[1:], light[1:]),
+        face=face, left=left, right=right, unfit=_unfit(face, left, right),
+        raw_colour=math.hypot(iris[1], iris[2]), colour=unexplained(iris[1:], light[1:]),
         lightness=abs(float(iris[0])),
         highlight_distance=math.dist(_place(left), _place(right)) if both else None,
         landmark_distance=landmark_distance(face.mesh),
-    )
+    )  # fmt: skip
 
 
 def landmark_distance(mesh: Points) -> float:
@@ -234,15 +230,10 @@ def _measure(pixels: Pixels, eye: Eye) -> EyeMeasure | None:
     along = (eye.outline[8] - eye.outline[0]) / max(1e-9, 2 * across)
     off = float(np.dot(np.subtract(eye.centre, (eye.outline[0] + eye.outline[8]) / 2), along))
     return EyeMeasure(
-        visible=float((disc & (region.within > 0)).sum() / disc.sum()),
-        gaze=abs(off) / max(1e-9, across),
-        pixels=len(kept),
-        white_pixels=int(white.sum()),
-        iris=_median(kept),
-        white=_median(whites),
-        unevenness=spread,
-        highlights=_highlights(region, disc, middle + max(12.0, 4 * spread)),
-    )
+        visible=float((disc & (region.within > 0)).sum() / disc.sum()), gaze=abs(off) / max(1e-9, across),
+        pixels=len(kept), white_pixels=int(white.sum()), iris=_median(kept), white=_median(whites),
+        unevenness=spread, highlights=_highlights(region, disc, middle + max(12.0, 4 * spread)),
+    )  # fmt: skip
 
 
 def _median(colours: NDArray[np.float32]) -> Colour:

@@ -63,12 +63,9 @@ class Calibration:
         mixed = self._mixed(np.array([middle - half, middle, middle + half])) / _LN10
         low, value, high = np.clip(mixed, -cap, cap)
         return Ratio(
-            log10=float(value),
-            low=float(low),
-            high=float(high),
-            calibration_id=self.calibration_id,
+            log10=float(value), low=float(low), high=float(high), calibration_id=self.calibration_id,
             calibration_items=self.real_items + self.fake_items,
-        )
+        )  # fmt: skip
 
     def llr(self, logits: Array) -> Array:
         """Capped natural log-likelihood ratios, for measuring."""
@@ -101,12 +98,9 @@ def fit(real: Array, fakes: Sequence[Array], *, seed: int = 0, rounds: int = 300
     lines = np.array([logistic(again(real), [again(f) for f in fakes]) for _ in range(rounds)])
     c = np.cov(lines.T)
     return Calibration(
-        slope=slope,
-        intercept=intercept,
-        covariance=(float(c[0, 0]), float(c[0, 1]), float(c[1, 1])),
-        real_items=len(real),
-        fake_items=items,
-    )
+        slope=slope, intercept=intercept, covariance=(float(c[0, 0]), float(c[0, 1]), float(c[1, 1])),
+        real_items=len(real), fake_items=items,
+    )  # fmt: skip
 
 
 def logistic(real: Array, fakes: Sequence[Array], *, ridge: float = 1e-3) -> tuple[float, float]:

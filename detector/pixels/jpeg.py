@@ -135,17 +135,11 @@ def parse_jpeg(data: bytes) -> JpegStructure:
     reader = _Reader()
     complete = _walk(data, reader)
     return JpegStructure(
-        tables=tuple(reader.tables[n] for n in sorted(reader.tables)),
-        sampling=reader.sampling,
-        width=reader.size[0],
-        height=reader.size[1],
-        progressive=reader.progressive,
-        scans=reader.scans,
-        segments=tuple(reader.segments),
-        complete=complete,
-        troubles=tuple(dict.fromkeys(reader.troubles)),
+        tables=tuple(reader.tables[n] for n in sorted(reader.tables)), sampling=reader.sampling,
+        width=reader.size[0], height=reader.size[1], progressive=reader.progressive, scans=reader.scans,
+        segments=tuple(reader.segments), complete=complete, troubles=tuple(dict.fromkeys(reader.troubles)),
         stray=reader.stray,
-    )
+    )  # fmt: skip
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:

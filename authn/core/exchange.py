@@ -7,6 +7,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Timer
@@ -100,6 +101,16 @@ class _Deadline:
         if self.passed:
             self._end()
 
+    def connecting(self, kind: type[_Connection]) -> Callable[..., http.client.HTTPConnection]:
+        """What makes a connection of that kind, watched."""
+
+        def made(host: str, /, **options: Any) -> http.client.HTTPConnection:
+            connection = kind(host, **options)
+            connection.deadline = self
+            return connection
+
+        return made
+
     def _end(self) -> None:
         self.passed = True
         with self._lock:
@@ -142,12 +153,7 @@ class _Http(urllib.request.HTTPHandler):
         self._deadline = deadline
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        def connection(host: str, /, **options: Any) -> http.client.HTTPConnection:
-            made = _Connection(host, **options)
-            made.deadline = self._deadline
-            return made
-
-        return self.do_open(connection, req)
+        return self.do_open(self._deadline.connecting(_Connection), req)
 
 
 class _Https(urllib.request.HTTPSHandler):
@@ -156,11 +162,7 @@ class _Https(urllib.request.HTTPSHandler):
         self._deadline = deadline
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        def connection(host: str, /, **options: Any) -> http.client.HTTPConnection:
-            made = _TlsConnection(host, **options)
-            made.deadline = self._deadline
-            return made
-
+        connection = self._deadline.connecting(_TlsConnection)
         return self.do_open(connection, req, context=ssl.create_default_context())
 
 

@@ -124,11 +124,9 @@ def operating_point(real: Mapping[str, Array], fake: Mapping[str, Array]) -> Ope
     against = -max(conformal_quantile(-s.ravel(), FALSE_POSITIVE_GOAL) for s in fake.values())
     everything = np.concatenate([s.ravel() for s in real.values()])
     return OperatingPoint(
-        supports_logit=supports,
-        against_logit=float(np.nextafter(min(against, supports - 1e-6), -np.inf)),
-        min_log10_ratio=MIN_LOG10_RATIO,
-        calibration_false_positives=float((everything >= supports).mean()),
-    )
+        supports_logit=supports, against_logit=float(np.nextafter(min(against, supports - 1e-6), -np.inf)),
+        min_log10_ratio=MIN_LOG10_RATIO, calibration_false_positives=float((everything >= supports).mean()),
+    )  # fmt: skip
 
 
 def conformal_quantile(scores: Array, share: float) -> float:

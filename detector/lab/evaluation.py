@@ -121,12 +121,9 @@ def _pipelines(root: Path, items: Sequence[Item], report: Report) -> Iterator[Pa
 
 
 def summarise(
-    scores: Sequence[PictureScore],
-    calibration: Calibration,
-    *,
-    pipelines: tuple[Array, Array],
+    scores: Sequence[PictureScore], calibration: Calibration, *, pipelines: tuple[Array, Array],
     aligned: tuple[Array, Array],
-) -> Evaluation:
+) -> Evaluation:  # fmt: skip
     """Numbers with n and interval from the scores; nothing is scored here."""
     results = [
         _set_result([s for s in scores if s.view == view], name)
@@ -161,16 +158,12 @@ def _result(mine: Sequence[PictureScore], name: str, real: Array) -> SetResult:
     seen = [s for s in mine if s.logit is not None]
     fake, own = mine[0].fake, logits(mine, fake=True)
     return SetResult(
-        name=name,
-        fake=fake,
-        view=mine[0].view,
-        n=len(mine),
+        name=name, fake=fake, view=mine[0].view, n=len(mine),
         auc=bootstrap(auc, real, own) if fake and len(real) and len(own) else None,
         supports=proportion(sum(s.answer == Answer.SUPPORTS for s in mine), len(mine)),
         against=proportion(sum(s.answer == Answer.AGAINST for s in mine), len(mine)),
-        abstained=len(mine) - len(seen),
-        mean_logit=float(np.mean([s.logit for s in seen])) if seen else None,
-    )
+        abstained=len(mine) - len(seen), mean_logit=float(np.mean([s.logit for s in seen])) if seen else None,
+    )  # fmt: skip
 
 
 def _size_of(score: PictureScore) -> str:

@@ -61,15 +61,9 @@ class LeftOut:
 
 
 def leave_one_out(
-    families: Sequence[FamilyPictures],
-    real_train: Pictures,
-    real_test: Pictures,
-    options: TrainingOptions,
-    run: Path,
-    *,
-    report: Report,
-    photos: Groups = None,
-) -> tuple[LeftOut, ...]:
+    families: Sequence[FamilyPictures], real_train: Pictures, real_test: Pictures, options: TrainingOptions,
+    run: Path, *, report: Report, photos: Groups = None,
+) -> tuple[LeftOut, ...]:  # fmt: skip
     """Train and test once per family; finished families are read from ``run``. Several entries of one name
     are one family. ``photos`` numbers the photo of each real test picture: calibration and test share none,
     and intervals resample photos. Raises ``TooFewPictures`` for fewer than three families."""
@@ -100,7 +94,7 @@ def training_set(families: Sequence[FamilyPictures], real: Pictures) -> Training
     weight = {p: 1.0 if f.twins is None else _ALIGNED_SHARE for p, f in zip(parts, families, strict=True)}
     fake = np.concatenate([f.train for f in families])
     twin = np.concatenate(
-        [np.full(len(f.train), -1) if f.twins is None else f.twins for f in families]
+        [np.full(len(f.train), -1) if f.twins is None else f.twins for f in families],
     )  # fmt: skip
     return TrainingSet(
         real=real,
@@ -133,13 +127,9 @@ def scores_of(net: TraceNet, pictures: Pictures, seed: int) -> Array:
 
 
 def _tested(
-    net: TraceNet,
-    left_out: str,
-    families: Sequence[FamilyPictures],
-    real_test: Pictures,
-    photos: Groups,
+    net: TraceNet, left_out: str, families: Sequence[FamilyPictures], real_test: Pictures, photos: Groups,
     seed: int,
-) -> LeftOut:
+) -> LeftOut:  # fmt: skip
     real = scores_of(net, real_test, seed)
     fakes = {
         name: np.concatenate([scores_of(net, f.test, seed + 1) for f in families if f.family == name])
@@ -190,12 +180,9 @@ def _parse(path: Path) -> LeftOut:
 def parse_row(raw: dict[str, Any]) -> LeftOut:
     """Raises ``KeyError`` and ``TypeError``."""
     return LeftOut(
-        family=raw["family"],
-        auc=Estimate(**raw["auc"]),
-        true_positives=Estimate(**raw["true_positives"]),
-        others=tuple((n, float(a)) for n, a in raw["others"]),
-        cllr=raw.get("cllr"),
-    )
+        family=raw["family"], auc=Estimate(**raw["auc"]), true_positives=Estimate(**raw["true_positives"]),
+        others=tuple((n, float(a)) for n, a in raw["others"]), cllr=raw.get("cllr"),
+    )  # fmt: skip
 
 
 def card_rows(run: Path) -> tuple[FamilyLeftOut, ...]:

@@ -27,17 +27,9 @@ _BOTH = ("vae",)  # draws, and reconstructs
 
 
 def run_left_out(
-    data: str,
-    corpus: Path | None,
-    zoo: Path,
-    run: Path,
-    *,
-    fakes: int,
-    steps: int,
-    side: int,
-    seed: int,
+    data: str, corpus: Path | None, zoo: Path, run: Path, *, fakes: int, steps: int, side: int, seed: int,
     report: Report,
-) -> tuple[LeftOut, ...]:
+) -> tuple[LeftOut, ...]:  # fmt: skip
     """From real pictures and a folder of fitted families to the rows, ``lofo.json`` and ``lofo.png``. Raises
     ``LabError`` and ``ModelUnavailable``."""
     runs = sorted(p.parent for p in zoo.glob("*/card.json"))
@@ -76,15 +68,9 @@ def _real_pictures(
 
 
 def zoo_pictures(
-    runs: Sequence[Path],
-    real_train: Pictures,
-    real_test: ImageSource,
-    *,
-    train: int,
-    test: int,
-    seed: int,
+    runs: Sequence[Path], real_train: Pictures, real_test: ImageSource, *, train: int, test: int, seed: int,
     report: Report,
-) -> tuple[FamilyPictures, ...]:
+) -> tuple[FamilyPictures, ...]:  # fmt: skip
     """Fakes of fitted families, training and test ones with other seeds. A family whose trace is a
     reconstruction reconstructs real pictures, test ones for the test. Raises ``OptionRefused`` for a family
     of another size than the real pictures, ``ModelUnavailable`` for a folder that holds none."""

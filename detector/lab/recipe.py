@@ -23,12 +23,7 @@ from detector.core.files import write_whole
 from detector.lab.calibrate import calibrate
 from detector.lab.card_text import card_markdown
 from detector.lab.corpus.material import CorpusMaterial
-from detector.lab.evaluation import (
-    pipeline_scores,
-    score_test_split,
-    summarise,
-    write_scores,
-)
+from detector.lab.evaluation import pipeline_scores, score_test_split, summarise, write_scores
 from detector.lab.folder.left_out import leave_families_out
 from detector.lab.folder.material import FolderMaterial, hold_out
 from detector.lab.folder.page import report_text
@@ -48,15 +43,9 @@ FOLDER_MODEL = "own-1"
 
 
 def run_corpus(
-    data: Path,
-    run: Path,
-    *,
-    model_id: str,
-    options: TrainingOptions,
-    upscalers: Path | None = None,
-    zoo_seconds: float = 0.0,
-    report: Report,
-) -> ModelCard:
+    data: Path, run: Path, *, model_id: str, options: TrainingOptions, upscalers: Path | None = None,
+    zoo_seconds: float = 0.0, report: Report,
+) -> ModelCard:  # fmt: skip
     """From a corpus with an index to a detector that may ship. With ``zoo_seconds`` every family of the zoo
     is fitted for so long first. Raises ``LabError``, ``FitFailed`` and ``CalibrationError``."""
     run.mkdir(parents=True, exist_ok=True)
@@ -151,11 +140,9 @@ def judge(detector: Scorer, material: Material, run: Path) -> ModelCard:
     root, items, report = material.root, material.items, material.report
     scores = score_test_split(detector, root, items, report=report)
     evaluation = summarise(
-        scores,
-        detector.card.calibration,
-        pipelines=pipeline_scores(detector.raw, root, items, report),
+        scores, detector.card.calibration, pipelines=pipeline_scores(detector.raw, root, items, report),
         aligned=material.aligned(detector.raw),
-    )
+    )  # fmt: skip
     measured = replace(detector.card, evaluation=evaluation)
     write_scores(scores, run / "scores.jsonl")
     write_whole(run / f"{measured.model_id}.json", dump_card(measured).encode())

@@ -39,22 +39,13 @@ def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, re
     point = replace(operating_point(real, fake), against_min_side=AGAINST_MIN_SIDE)
     away = np.concatenate([head.distances(s.embeddings).ravel() for s in sets])
     card = ModelCard(
-        model_id=model_id,
-        question="synthetic",
-        weights_sha256=_save(head, run / f"{model_id}.safetensors"),
-        families=tuple(s.name for s in sets if s.fake),
-        width=FEATURES,
+        model_id=model_id, question="synthetic", weights_sha256=_save(head, run / f"{model_id}.safetensors"),
+        families=tuple(s.name for s in sets if s.fake), width=FEATURES,
         preprocessing=Preprocessing(min_side=MIN_SIDE, crop_side=224, max_crops=1, min_texture=0.0),
-        calibration=calibration,
-        operating_point=point,
-        sets=material.sets(),
-        corpus_sha256=material.digest(),
-        seed=0,
-        epochs=0,
-        network="clip-linear",
-        domain_limit=domain_limit(away),
+        calibration=calibration, operating_point=point, sets=material.sets(), corpus_sha256=material.digest(),
+        seed=0, epochs=0, network="clip-linear", domain_limit=domain_limit(away),
         left_out=tuple(_left_out(name, photos, scores, calibration, point) for name, scores in fake.items()),
-    )
+    )  # fmt: skip
     return judge(SemanticDetector(card=card, encoder=encoder, head=head), material, run)
 
 
@@ -64,13 +55,11 @@ def _left_out(
     """What heads that never saw this generator make of it; the first draw of every picture."""
     real, own = photos[:, 0], fake[:, 0]
     return FamilyLeftOut(
-        family=name,
-        auc=bootstrap(auc, real, own),
-        true_positives=bootstrap(true_positives, real, own),
+        family=name, auc=bootstrap(auc, real, own), true_positives=bootstrap(true_positives, real, own),
         cllr=cllr(calibration.llr(real), calibration.llr(own)),
         supports=proportion(int((own >= point.supports_logit).sum()), len(own)),
         against=proportion(int((own <= point.against_logit).sum()), len(own)),
-    )
+    )  # fmt: skip
 
 
 def embed_sets(encoder: Encoder, root: Path, items: Sequence[Item], report: Report) -> tuple[Embedded, ...]:

@@ -38,13 +38,9 @@ class Stages:
     worked on, and at its end its note."""
 
     def __init__(
-        self,
-        run: Path,
-        identity: dict[str, Any],
-        *,
-        begins: Callable[[str], None] = lambda _name: None,
+        self, run: Path, identity: dict[str, Any], *, begins: Callable[[str], None] = lambda _name: None,
         ends: Callable[[str, str], None] = lambda _name, _note: None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._run, self._path, self._begins, self._ends = run, run / "state.json", begins, ends
         self._identity: dict[str, Any] = json.loads(json.dumps(identity))
         self._records: dict[str, Record] = {}

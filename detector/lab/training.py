@@ -77,12 +77,9 @@ class _Learner:
 
 
 def train(
-    data: TrainingSet,
-    options: TrainingOptions,
-    run: Path,
-    *,
+    data: TrainingSet, options: TrainingOptions, run: Path, *,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> TraceNet:
+) -> TraceNet:  # fmt: skip
     """Train, or go on from the last finished epoch in ``run``; the result is the same. Writes ``log.jsonl``
     and checkpoints. Raises ``FolderTaken`` when ``run`` belongs to other options or other pictures."""
     run.mkdir(parents=True, exist_ok=True)

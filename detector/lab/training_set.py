@@ -165,12 +165,9 @@ def batch_of(data: TrainingSet, options: ViewOptions, rng: np.random.Generator) 
     sources = [int(data.source[p.real]) for p in pairs] + [-1] * len(pairs)
     return Batch(
         pixels=torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float(),
-        family=torch.tensor(families * 2),
-        source=torch.tensor(sources * 2),
-        codec=torch.tensor(codec),
-        quality=torch.tensor(quality),
-        aligned=torch.tensor([p.aligned for p in pairs]),
-    )
+        family=torch.tensor(families * 2), source=torch.tensor(sources * 2), codec=torch.tensor(codec),
+        quality=torch.tensor(quality), aligned=torch.tensor([p.aligned for p in pairs]),
+    )  # fmt: skip
 
 
 def _draw_pair(data: TrainingSet, rng: np.random.Generator) -> _Pair:
@@ -192,12 +189,10 @@ def _draw_view(options: ViewOptions, degraded: bool, rng: np.random.Generator) -
     else:
         draw = _nearly_clean(rng)
     return _View(
-        draw=draw,
-        at=(float(rng.random()), float(rng.random())),
-        within=(float(rng.random()), float(rng.random())),
-        mirrored=bool(rng.random() < 0.5),
+        draw=draw, at=(float(rng.random()), float(rng.random())),
+        within=(float(rng.random()), float(rng.random())), mirrored=bool(rng.random() < 0.5),
         side=options.crop_side,
-    )
+    )  # fmt: skip
 
 
 def _nearly_clean(rng: np.random.Generator) -> CodecDraw:

@@ -33,11 +33,9 @@ def device_option(help_text: str) -> Callable[[Callable[..., None]], Callable[..
 
 
 def data_options(
-    *,
-    required: bool,
-    metavar: str = "DIR|cifar10|mnist",
+    *, required: bool, metavar: str = "DIR|cifar10|mnist",
     help_text: str = "Real pictures: any folder of photos, or a named set.",
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+) -> Callable[[Callable[..., None]], Callable[..., None]]:  # fmt: skip
     """Where the real pictures are."""
 
     def add(command: Callable[..., None]) -> Callable[..., None]:

@@ -26,16 +26,7 @@ from detector.lab.calibrate import AGAINST_MIN_SIDE, Calibrated
 from detector.lab.corpus.makers import open_makers
 from detector.lab.corpus.tiles import fitted_tiles
 from detector.lab.evaluation import Pair, Raw, paired_scores
-from detector.lab.regions import (
-    REGION_SIDE,
-    Make,
-    Pictures,
-    Small,
-    halve,
-    mosaics,
-    random_regions,
-    sizes_of,
-)
+from detector.lab.regions import REGION_SIDE, Make, Pictures, Small, halve, mosaics, random_regions, sizes_of
 from detector.lab.training_set import Collector, TrainingSet, pictures_digest
 from detector.lab.views import named_pictures
 from detector.models.card import SetUse
@@ -182,18 +173,16 @@ def with_tiles(data: TrainingSet, tiles: Sequence[Small], seed: int) -> Training
     count, total = len(pairs), sum(data.share)
     names = [(t.family, pictures_digest(t.fake, t.real)) for t in tiles]
     return replace(
-        data,
-        real=np.concatenate([data.real, np.stack(reals)]),
+        data, real=np.concatenate([data.real, np.stack(reals)]),
         source=np.concatenate([data.source, np.full(count, len(data.sources))]),
         single=np.concatenate([data.single, np.zeros(count, bool)]),
         fake=np.concatenate([data.fake, np.stack(fakes)]),
         family=np.concatenate([data.family, len(data.families) + np.array(families)]),
         twin=np.concatenate([data.twin, len(data.real) + np.arange(count)]),
-        families=(*data.families, *(t.family for t in tiles)),
-        sources=(*data.sources, "tiles"),
+        families=(*data.families, *(t.family for t in tiles)), sources=(*data.sources, "tiles"),
         share=(*data.share, *(total * _SHARE_OF_TILES / len(tiles) for _ in tiles)),
         digest=hashlib.sha256(f"{data.digest} {names}".encode()).hexdigest(),
-    )
+    )  # fmt: skip
 
 
 def _shuffled(tiles: Pictures, rng: np.random.Generator) -> list[Pixels]:
@@ -201,12 +190,9 @@ def _shuffled(tiles: Pictures, rng: np.random.Generator) -> list[Pixels]:
 
 
 def _add_aligned(
-    collector: Collector,
-    photos: list[tuple[Pixels, str]],
-    makers: dict[str, tuple[Make, float]],
-    rng: np.random.Generator,
-    report: Report,
-) -> None:
+    collector: Collector, photos: list[tuple[Pixels, str]], makers: dict[str, tuple[Make, float]],
+    rng: np.random.Generator, report: Report,
+) -> None:  # fmt: skip
     names = list(makers)
     weights = np.array([makers[n][1] for n in names])
     weights /= weights.sum()

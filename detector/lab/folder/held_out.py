@@ -37,14 +37,9 @@ class HeldOut:
 
 
 def write_held_out(
-    root: Path,
-    index: PhotoIndex,
-    makers: Mapping[str, Make],
-    small: Mapping[Split, Sequence[Small]],
-    *,
-    seed: int,
-    report: Report,
-) -> HeldOut:
+    root: Path, index: PhotoIndex, makers: Mapping[str, Make], small: Mapping[Split, Sequence[Small]], *,
+    seed: int, report: Report,
+) -> HeldOut:  # fmt: skip
     """Files below ``root``/held_out and items for them and for the held-out photos, which are reached through
     the link ``root``/photos. Raises ``LabError``."""
     link = root / "photos"

@@ -21,13 +21,7 @@ from detector.data.corpus import Item, pictures
 from detector.data.splits import Split
 from detector.lab.calibrate import Calibrated
 from detector.lab.evaluation import Pair, Raw, paired_scores
-from detector.lab.folder.held_out import (
-    HeldOut,
-    dump_held_out,
-    mosaic_pairs,
-    parse_held_out,
-    write_held_out,
-)
+from detector.lab.folder.held_out import HeldOut, dump_held_out, mosaic_pairs, parse_held_out, write_held_out
 from detector.lab.folder.makers import MAKERS_FILE, FolderFakes
 from detector.lab.folder.photos import by_digest, regions_of
 from detector.lab.folder.run import FolderRun
@@ -64,7 +58,7 @@ def _hold_out(run: FolderRun, fakes: FolderFakes) -> str:
     small = {s: fakes.small(s) for s in Split}
     fakes.choose()
     found = write_held_out(
-        run.path, run.index, fakes.makers, small, seed=run.options.seed, report=run.report
+        run.path, run.index, fakes.makers, small, seed=run.options.seed, report=run.report,
     )  # fmt: skip
     write_whole(run.path / "held_out.json", dump_held_out(found).encode())
     made_by = ", ".join(fakes.makers)

@@ -15,12 +15,9 @@ from detector.models.card import ModelCard
 from detector.zoo.sources.photos import PhotoIndex
 
 _COLUMNS = (
-    ("KID", "mobilenet-v2@96"),
-    ("two-sample AUC", "mobilenet-v2@96"),
-    ("spectrum distance, dB", "luminance"),
-    ("high frequencies, dB", "luminance"),
-    ("near copies", "pixels-16"),
-)
+    ("KID", "mobilenet-v2@96"), ("two-sample AUC", "mobilenet-v2@96"), ("spectrum distance, dB", "luminance"),
+    ("high frequencies, dB", "luminance"), ("near copies", "pixels-16"),
+)  # fmt: skip
 
 
 def photos_text(index: PhotoIndex) -> str:
@@ -80,10 +77,7 @@ def left_out_text(rows: Sequence[LeftOut], note: str) -> str:
     if not rows:
         return f"Leave one family out: {note}.\n"
     worst = min(rows, key=lambda r: r.auc.value)
-    lines = [
-        "| family left out | AUC [95 %] | found at 1 % false alarms | pictures |",
-        "|---|---|---|---|",
-    ]
+    lines = ["| family left out | AUC [95 %] | found at 1 % false alarms | pictures |", "|---|---|---|---|"]
     lines += [f"| {r.family} | {shown(r.auc)} | {shown(r.true_positives)} | {r.auc.n} |" for r in rows]
     mean = sum(r.auc.value for r in rows) / len(rows)
     lines += [
@@ -117,13 +111,9 @@ def detector_text(card: ModelCard) -> str:
 
 
 def report_text(
-    title: str,
-    index: PhotoIndex,
-    run: Path,
-    records: Mapping[str, Record],
-    rows: Sequence[LeftOut],
+    title: str, index: PhotoIndex, run: Path, records: Mapping[str, Record], rows: Sequence[LeftOut],
     card: ModelCard,
-) -> str:
+) -> str:  # fmt: skip
     """The whole page."""
     return "\n".join(
         [

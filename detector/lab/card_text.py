@@ -80,17 +80,11 @@ def _sets(card: ModelCard) -> str:
     ]
     return "\n".join(
         [
-            "## Pictures",
-            "",
-            FILES if card.recipe == FOLDER else _SHIPPED_FILES,
-            "",
-            "| set | kind | train | calibration | test | licence | why |",
-            "|---|---|---|---|---|---|---|",
-            *rows,
-            "",
-            *(folder_families(card) if card.recipe == FOLDER else _made(card)),
+            "## Pictures", "", FILES if card.recipe == FOLDER else _SHIPPED_FILES, "",
+            "| set | kind | train | calibration | test | licence | why |", "|---|---|---|---|---|---|---|",
+            *rows, "", *(folder_families(card) if card.recipe == FOLDER else _made(card)),
         ]
-    )
+    )  # fmt: skip
 
 
 def _made(card: ModelCard) -> list[str]:
@@ -178,10 +172,7 @@ def _left_out(card: ModelCard) -> str:
     mean, hits = sum(areas) / len(areas), sum(found) / len(found)
     return "\n".join(
         [
-            "## Generators left out",
-            "",
-            _LEFT_OUT[card.network],
-            "",
+            "## Generators left out", "", _LEFT_OUT[card.network], "",
             "| left out | AUC | found at 1 % false positives | Cllr | supports | against | n |",
             "|---|---|---|---|---|---|---|",
             *rows,
@@ -189,7 +180,7 @@ def _left_out(card: ModelCard) -> str:
             "",
             *([predicts_nothing(card), ""] if card.network == "traces" else []),
         ]
-    )
+    )  # fmt: skip
 
 
 _VIEWS_BESIDE = {"as_stored": "as stored", "matched": "after `codec_match`"}
@@ -254,12 +245,8 @@ def _size(o: OperatingPoint) -> str:
 
 
 def _measured(evaluation: Evaluation, aligned_with: str) -> str:
-    blocks = [
-        "## Measured",
-        "",
-        "On the test split, 95 % intervals in brackets. Rates include stability.",
-        "",
-    ]
+    blocks = ["## Measured", ""]
+    blocks += ["On the test split, 95 % intervals in brackets. Rates include stability.", ""]
     for view in dict.fromkeys(r.view for r in evaluation.results):
         rows = [r for r in evaluation.results if r.view == view]
         blocks += [f"### Pictures {_VIEWS.get(view, view)}", "", *_table(rows), ""]

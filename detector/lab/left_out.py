@@ -23,8 +23,8 @@ from detector.core.errors import CalibrationError, FileDamaged, FileFailed, TooF
 from detector.core.files import write_json
 from detector.core.metrics import Array, Estimate, Groups, auc, bootstrap, cllr, halves, true_positives
 from detector.lab.regions import Pictures
-from detector.lab.training import TrainingOptions, train
-from detector.lab.training_set import TrainingSet, pictures_digest
+from detector.lab.training import train
+from detector.lab.training_set import TrainingOptions, TrainingSet, pictures_digest
 from detector.models.calibration import fit
 from detector.models.card import FamilyLeftOut
 from detector.networks.traces import TraceNet, fake_score

@@ -18,7 +18,7 @@ from detector.lab.corpus.tiles import SIDE, held_out_tiles, training_tiles
 from detector.lab.left_out import FamilyPictures, LeftOut, leave_one_out
 from detector.lab.plots import plot_left_out
 from detector.lab.regions import Pictures
-from detector.lab.training import TrainingOptions
+from detector.lab.training_set import TrainingOptions
 from detector.zoo.progress import Report
 from detector.zoo.sources.data import open_source
 from detector.zoo.store import open_family

@@ -15,7 +15,7 @@ from detector.core.metrics import roc
 from detector.lab.evaluation import PictureScore, logits
 from detector.lab.left_out import LeftOut
 from detector.lab.training import EpochResult
-from detector.models.card import Evaluation, ModelCard, SetResult
+from detector.models.card import Evaluation, ModelCard
 from detector.pixels.decode import Pixels
 
 if TYPE_CHECKING:
@@ -91,23 +91,17 @@ def _histogram(run: Path, card: ModelCard, scores: Sequence[PictureScore]) -> Pa
     return _save(figure, run / "scores.png")
 
 
-def _styles(count: int) -> list[dict[str, Any]]:
-    """Black for the first, and colours that tell up to twenty more apart."""
+def _roc(run: Path, scores: Sequence[PictureScore]) -> Path:
     from matplotlib import colormaps
 
-    colours = colormaps["tab10" if count <= 11 else "tab20"].colors  # type: ignore[attr-defined]
-    rest = [{"color": colours[n % len(colours)]} for n in range(count - 1)]
-    return [{"color": "black"}, *rest][:count]
-
-
-def _roc(run: Path, scores: Sequence[PictureScore]) -> Path:
     figure, axis = _subplots(figsize=(7, 5), layout="constrained")
     real = logits(scores, fake=False)
     names = list(dict.fromkeys(s.set_name for s in scores if s.fake))
-    for name, style in zip(names, _styles(len(names) + 1)[1:], strict=True):
+    colours = colormaps["tab10" if len(names) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    for n, name in enumerate(names):
         fake = logits(scores, fake=True, name=name)
         if min(len(real), len(fake)) >= MIN_CURVE:
-            axis.plot(*roc(real, fake), label=f"{name} (n={len(fake)})", **style)
+            axis.plot(*roc(real, fake), label=f"{name} (n={len(fake)})", color=colours[n % len(colours)])
         else:  # a curve of a few pictures is a staircase that looks like a measurement
             few = min(len(real), len(fake))
             axis.plot([], [], label=f"{name}: no curve of {few} pictures", color="white")
@@ -132,7 +126,8 @@ def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
         )
         # Points, not bars: a rate of nothing has no bar, and its interval is what matters.
         axis.errorbar(x, values, yerr=np.clip(errors.T, 0, None), fmt="o", capsize=3, label=view)
-    axis.set_xticks(range(len(names)), [f"{n}\nn={_n(real, n)}" for n in names], fontsize=8)
+    count = {r.name: r.n for r in reversed(real)}
+    axis.set_xticks(range(len(names)), [f"{n}\nn={count[n]}" for n in names], fontsize=8)
     axis.set_ylabel('real pictures answered "supports" (95 %)')
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3, axis="y")
@@ -172,10 +167,6 @@ def plot_left_out(run: Path, rows: Sequence[LeftOut]) -> Path:
     axis.set_ylabel("never trained on")
     figure.colorbar(shown, label="AUC after codec_match")
     return _save(figure, run / "lofo.png")
-
-
-def _n(rows: Sequence[SetResult], name: str) -> int:
-    return next(r.n for r in rows if r.name == name)
 
 
 def _subplots(*grid: int, **options: Any) -> tuple[Figure, Any]:

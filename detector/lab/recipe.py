@@ -31,7 +31,8 @@ from detector.lab.folder.run import FolderOptions, FolderRun
 from detector.lab.folder.zoo import draw_from, fit_zoo, judge_zoo, show_zoo
 from detector.lab.material import Material
 from detector.lab.plots import plot_run
-from detector.lab.training import TrainingOptions, read_log, train
+from detector.lab.training import read_log, train
+from detector.lab.training_set import TrainingOptions
 from detector.models.card import ModelCard, Preprocessing, dump_card, parse_card
 from detector.models.inference import Detector
 from detector.models.scorer import Scorer
@@ -113,25 +114,16 @@ def learn(material: Material, options: TrainingOptions, run: Path, *, model_id: 
     found = material.settled(
         calibrate(network, material.root, material.items, seed=material.seed, report=material.report)
     )
+    seen = Preprocessing(
+        min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
+    )  # fmt: skip
     card = ModelCard(
-        model_id=model_id,
-        question="synthetic",
+        model_id=model_id, question="synthetic", network="traces", recipe=material.recipe,
         weights_sha256=save_tensors(shipped_tensors(network), run / f"{model_id}.safetensors"),
-        families=data.families,
-        width=options.width,
-        preprocessing=Preprocessing(
-            min_side=MIN_SIDE, crop_side=CROP_SIDE, max_crops=MAX_CROPS, min_texture=MIN_TEXTURE
-        ),
-        calibration=found.calibration,
-        operating_point=found.point,
-        domain_limit=found.domain_limit,
-        sets=material.sets(data),
-        corpus_sha256=material.digest(),
-        seed=options.seed,
-        epochs=options.epochs,
-        network="traces",
-        recipe=material.recipe,
-    )
+        families=data.families, width=options.width, seed=options.seed, epochs=options.epochs,
+        preprocessing=seen, calibration=found.calibration, operating_point=found.point,
+        domain_limit=found.domain_limit, sets=material.sets(data), corpus_sha256=material.digest(),
+    )  # fmt: skip
     return Detector(card=card, network=network)
 
 

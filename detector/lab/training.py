@@ -29,34 +29,11 @@ from detector.core.errors import FileDamaged, FolderTaken
 from detector.core.files import write_whole
 from detector.core.tensors import load_optimiser, named, optimiser_tensors, under
 from detector.core.threads import one_thread
-from detector.lab.training_set import CODECS, Batch, TrainingSet, batch_of
+from detector.lab.training_set import CODECS, Batch, TrainingOptions, TrainingSet, batch_of
 from detector.models.weights import save_tensors
 from detector.networks.traces import Heads, TraceNet, fake_score
 
 _VIEWS, _SIDES = 2, 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingOptions:
-    """All that decides the result, written beside it. ``min_scale`` and ``max_scale`` bound the resizing of
-    the degraded view; both 1 for pictures that are no larger than the crop."""
-
-    seed: int = 0
-    epochs: int = 24
-    steps_per_epoch: int = 200
-    pairs_per_batch: int = 12
-    crop_side: int = 128
-    width: int = 32
-    min_scale: float = 0.5
-    max_scale: float = 1.25
-    learning_rate: float = 3e-3
-    margin_weight: float = 0.5
-    agreement_weight: float = 0.05
-    compression_weight: float = 2.0
-    adversary_weight: float = 0.3
-    reversal: float = 0.1
-    label_smoothing: float = 0.05
-    averaging: float = 0.998
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +15,29 @@ from detector.pixels.augment import CodecDraw, Encoding, codec_match, draw_codec
 from detector.pixels.decode import Pixels
 
 CODECS = 6  # kept as it is, four ranges of JPEG quality, WebP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """All that decides the result, written beside it. ``min_scale`` and ``max_scale`` bound the resizing of
+    the degraded view; both 1 for pictures that are no larger than the crop."""
+
+    seed: int = 0
+    epochs: int = 24
+    steps_per_epoch: int = 200
+    pairs_per_batch: int = 12
+    crop_side: int = 128
+    width: int = 32
+    min_scale: float = 0.5
+    max_scale: float = 1.25
+    learning_rate: float = 3e-3
+    margin_weight: float = 0.5
+    agreement_weight: float = 0.05
+    compression_weight: float = 2.0
+    adversary_weight: float = 0.3
+    reversal: float = 0.1
+    label_smoothing: float = 0.05
+    averaging: float = 0.998
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,19 +127,6 @@ class Collector:
         )  # fmt: skip
 
 
-class ViewOptions(Protocol):
-    """What ``batch_of`` reads of the training options."""
-
-    @property
-    def pairs_per_batch(self) -> int: ...
-    @property
-    def crop_side(self) -> int: ...
-    @property
-    def min_scale(self) -> float: ...
-    @property
-    def max_scale(self) -> float: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """In the order (view, real or fake, pair). ``family`` is 0 for reals; ``source`` is -1 for fakes;
@@ -147,7 +156,7 @@ class _Pair:
     aligned: bool
 
 
-def batch_of(data: TrainingSet, options: ViewOptions, rng: np.random.Generator) -> Batch:
+def batch_of(data: TrainingSet, options: TrainingOptions, rng: np.random.Generator) -> Batch:
     """One batch; two views of as many reals as fakes."""
     pairs = [_draw_pair(data, rng) for _ in range(options.pairs_per_batch)]
     pixels: list[Pixels] = []
@@ -183,7 +192,7 @@ def _draw_pair(data: TrainingSet, rng: np.random.Generator) -> _Pair:
     return _Pair(real=real, fake=fake, aligned=False)
 
 
-def _draw_view(options: ViewOptions, degraded: bool, rng: np.random.Generator) -> _View:
+def _draw_view(options: TrainingOptions, degraded: bool, rng: np.random.Generator) -> _View:
     if degraded:
         draw = draw_codec(rng, min_scale=options.min_scale, max_scale=options.max_scale)
     else:

@@ -75,7 +75,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
     from detector.lab.recipe import run_corpus
-    from detector.lab.training import TrainingOptions
+    from detector.lab.training_set import TrainingOptions
 
     options = TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps)
     card = run_corpus(

@@ -28,7 +28,7 @@ from detector.generators.source import ImageSource
 from detector.lab.folder.photos import require_enough
 from detector.lab.regions import Pictures
 from detector.lab.stages import Stages
-from detector.lab.training import TrainingOptions
+from detector.lab.training_set import TrainingOptions
 from detector.zoo.fitting.device import choose_device
 from detector.zoo.progress import Report
 from detector.zoo.sources.photos import Photo, PhotoIndex, Skipped, index_photos, tiles_of

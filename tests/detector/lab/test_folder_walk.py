@@ -18,7 +18,7 @@ from detector.lab.folder import material, run, samples, zoo
 from detector.lab.folder.photos import LEAST
 from detector.lab.folder.run import FolderOptions
 from detector.lab.recipe import FOLDER_MODEL, run_folder
-from detector.lab.training import TrainingOptions
+from detector.lab.training_set import TrainingOptions
 from detector.models.card import parse_card
 from detector.models.weights import load_network
 from detector.zoo.judging import features

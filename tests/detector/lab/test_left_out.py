@@ -9,7 +9,7 @@ from detector.core.errors import LabError
 from detector.core.metrics import Estimate, true_positives
 from detector.lab.left_out import FamilyPictures, cautions, leave_one_out, rows_text, training_set
 from detector.lab.plots import plot_left_out
-from detector.lab.training import TrainingOptions
+from detector.lab.training_set import TrainingOptions
 from tests.detector.made import photo_like
 
 QUICK = TrainingOptions(

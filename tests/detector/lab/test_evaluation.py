@@ -19,8 +19,7 @@ from detector.models.calibration import Calibration
 from detector.models.card import open_card, parse_card
 from detector.models.inference import open_detector
 from detector.models.registry import DEFAULT_MODEL
-from tests.detector.data.test_corpus import small_corpus
-from tests.detector.made import encoded, photo_like
+from tests.detector.made import corpus_of, encoded, photo_like
 
 CALIBRATION = Calibration(
     slope=1.0, intercept=0.0, covariance=(0.0, 0.0, 0.0), real_items=100, fake_items=100
@@ -136,7 +135,7 @@ def test_calibration_without_generated_pictures_is_refused(tmp_path):
     rows = [("train/photos_pexels/a.jpg", "Pexels licence (free use)", data, "s")]
     from detector.data.corpus import load_index
 
-    root = small_corpus(tmp_path, rows)
+    root = corpus_of(tmp_path, rows)
     items = [replace(i, split=Split.CALIBRATION) for i in load_index(root)]
     with pytest.raises(CalibrationError, match="real and generated"):
         calibrate(open_detector().network, root, items, seed=0, report=lambda *_: None)

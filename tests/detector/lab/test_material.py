@@ -29,8 +29,7 @@ from detector.models.calibration import Calibration
 from detector.models.card import OperatingPoint
 from detector.pixels.decode import Pixels
 from detector.zoo.sources.photos import SHARES
-from tests.detector.data.test_corpus import small_corpus
-from tests.detector.made import encoded
+from tests.detector.made import corpus_of, encoded
 from tests.detector.zoo.test_sources import scene
 
 
@@ -85,7 +84,7 @@ def of_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
     monkeypatch.setattr(corpus, "Taef2", SameAgain)
     root, run = tmp_path / "corpus", tmp_path / "run"
     root.mkdir()
-    material = corpus.CorpusMaterial(root=small_corpus(root, rows), run=run, seed=0, report=silent)
+    material = corpus.CorpusMaterial(root=corpus_of(root, rows), run=run, seed=0, report=silent)
     some = Small(family="zoo_small", fake=tiles(256, 1), real=tiles(256, 2))
     monkeypatch.setattr(
         corpus.CorpusMaterial, "training", lambda self: corpus.with_tiles(self._kept(), [some], 0)

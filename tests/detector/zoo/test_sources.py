@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from detector.core.errors import CorpusError, FileFailed, LabError, TooFewPictur
 from detector.data.splits import Split
 from detector.zoo.sources.data import open_source
 from detector.zoo.sources.named import open_named
-from detector.zoo.sources.photos import draw_tiles, index_photos, tiles_of
+from detector.zoo.sources.photos import draw_tiles, index_photos, read_photo, tiles_of
 from tests.detector.made import encoded, photo_like
 
 
@@ -218,3 +219,76 @@ def test_a_subfolder_that_may_not_be_read_is_listed_and_not_passed_over(tmp_path
     assert [(s.path, s.reason) for s in index.skipped] == [("private", "cannot be read: Permission denied")]
     with pytest.raises(FileFailed, match="private cannot be read: Permission denied"):
         index_photos(tmp_path / "private")
+
+
+HEAD = "split,file,index,label,class\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "said"),
+    [
+        (None, FileFailed, "cannot be read"),
+        ("", CorpusError, "lacks columns"),
+        (HEAD + "train,0,first,0,cat\n", CorpusError, "a row that is no picture"),
+        (HEAD + "train,0\n", CorpusError, "a row that is no picture"),
+        (HEAD + "test,0,0,0,cat\n", CorpusError, "names pictures that the mosaics do not hold"),
+        (HEAD + "train,0,0,0,cat\n", FileFailed, "train_00.webp cannot be read"),
+        (HEAD + "train,1,0,0,cat\n", CorpusError, "train_01.webp is not a mosaic of 25 x 40"),
+        (HEAD + "train,2,0,0,cat\n", CorpusError, "train_02.webp cannot be decoded"),
+    ],
+    ids=["none", "empty", "no number", "short", "other split", "no mosaic", "small mosaic", "no picture"],
+)
+def test_a_table_of_labels_that_says_something_else_is_one_sentence(
+    tmp_path: Path, table: str | None, kind: type[LabError], said: str
+) -> None:
+    folder = tmp_path / "cifar10"
+    folder.mkdir()
+    if table is not None:
+        (folder / "labels.csv").write_text(table)
+    (folder / "train_01.webp").write_bytes(encoded(photo_like(8, 8), "WEBP"))
+    (folder / "train_02.webp").write_bytes(b"RIFF")
+    with pytest.raises(kind, match=said):
+        open_named("cifar10", 32, split=Split.TRAIN, corpus=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("digits", "labels"),
+    [(np.zeros((2, 8, 8), np.uint8), [0, 1]), (np.zeros((2, 28, 28)), [0, 1]),
+     (np.zeros((2, 28, 28), np.uint8), [0])],
+    ids=["side", "floats", "labels"],
+)  # fmt: skip
+def test_digits_of_another_kind_are_one_sentence(
+    tmp_path: Path, digits: np.ndarray, labels: list[int]
+) -> None:
+    (tmp_path / "mnist").mkdir()
+    with pytest.raises(FileFailed, match=r"mnist holds no \.npz file"):
+        open_named("mnist", 28, split=Split.TRAIN, corpus=tmp_path)
+    np.savez(tmp_path / "mnist" / "a.npz", x_train=digits, y_train=np.array(labels))
+    with pytest.raises(CorpusError, match="28 x 28 pictures with a label each"):
+        open_named("mnist", 28, split=Split.TRAIN, corpus=tmp_path)
+
+
+def test_photos_of_which_none_can_be_read_are_one_sentence_with_the_first_reason(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.png"):
+        (tmp_path / name).write_bytes(b"text")
+    with pytest.raises(TooFewPictures, match=r"none of the 2 files .* \(a\.png: neither JPEG"):
+        index_photos(tmp_path)
+
+
+def test_an_index_has_one_digest_which_follows_its_photos_and_their_places(tmp_path: Path) -> None:
+    for n in range(3):
+        (tmp_path / f"{n}.png").write_bytes(encoded(scene(32, 32, n), "PNG"))
+    index = index_photos(tmp_path)
+    assert index.digest() == index_photos(tmp_path).digest()
+    assert replace(index, photos=index.photos[::-1]).digest() == index.digest()
+    assert replace(index, photos=index.photos[1:]).digest() != index.digest()
+    (tmp_path / index.photos[0].path).unlink()
+    with pytest.raises(FileFailed, match=r"0\.png cannot be read"):
+        read_photo(tmp_path, index.photos[0])
+
+
+def test_a_window_is_at_least_twice_as_wide_as_its_tile() -> None:
+    rng = np.random.default_rng(0)
+    assert list(draw_tiles(scene(31, 64, 0), 16, 4, rng)) == []
+    assert len(list(draw_tiles(scene(32, 64, 0), 16, 4, rng))) == 4
+    assert list(draw_tiles(np.full((64, 64, 3), 9, np.uint8), 16, 4, rng)) == []

@@ -15,9 +15,11 @@ from authn.devices.ocsp import Responder
 from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
 from authn.pki.authority import Authority
+from authn.service.captures import Captures
 from authn.service.enrolment.challenged import Enrolments
 from authn.service.enrolment.intake import Intake
 from authn.service.examinations import Examinations
+from authn.store.captures import TakenCaptures
 from authn.store.engine import reading
 from authn.store.verifications import Verifications
 from authn.tlog.log.log import Log
@@ -49,6 +51,10 @@ class Services:
     examinations: Examinations
     clock: Callable[[], datetime]
     enrolment_token: str = field(repr=False)
+
+    @property
+    def captures(self) -> Captures:
+        return Captures(self.examinations, self.log, self.registry, TakenCaptures(self.engine), self.clock)
 
     def why_not_ready(self) -> tuple[str, ...]:
         """One sentence for each part that cannot do its work now; empty when all can."""

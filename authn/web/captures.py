@@ -6,8 +6,6 @@ import json
 
 from flask import Blueprint, Response, g, request
 
-from authn.service.captures import Captures
-from authn.store.captures import TakenCaptures
 from authn.web.api import services
 from authn.web.uploads import read_media
 
@@ -17,10 +15,7 @@ captures = Blueprint("captures", __name__, url_prefix="/v1")
 @captures.post("/captures")
 def take() -> Response:
     """Verify a signed, stamped capture of the device that sends it, log it, and answer with the receipt."""
-    media, found = read_media(request, services().settings), services()
-    taken = Captures(
-        found.examinations, found.log, found.registry, TakenCaptures(found.engine), found.clock
-    ).take(media, g.principal)
+    taken = services().captures.take(read_media(request, services().settings), g.principal)
     body = {
         "receipt": taken.receipt.text(),
         "index": taken.receipt.index,

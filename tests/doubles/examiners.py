@@ -16,7 +16,7 @@ from authn.core.holds import Hold
 from authn.core.media import Media
 from authn.core.report import Report, Subject
 from authn.core.score_map import Maps
-from authn.devices import RegistryView
+from authn.devices import DeviceRecord, RegistryView
 from authn.examine.request import PROBE_NAME
 from tests.doubles.reports import AS_OF, altered_report, contradicting_report, unsigned_report
 from tests.doubles.score_maps import score_map
@@ -142,3 +142,18 @@ class TakenOverExaminer:
 
     def maps(self, media: Media, report: Report) -> Maps:
         return ()
+
+
+class AskedRegistry:
+    """A ``RegistryView`` that notes what it is asked: f...f finds the database gone, 0...0 is nobody."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
+        self.asked.append(spki_sha256)
+        if spki_sha256 == "f" * 64:
+            raise Unavailable("the database is gone")
+        if spki_sha256 == "0" * 64:
+            return None
+        return DeviceRecord(device_id="d", name="cam", spki_sha256=spki_sha256, enrolled_at=AS_OF)

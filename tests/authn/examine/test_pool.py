@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
-import resource
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -20,15 +14,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from authn.confinement.confined import Confined
 from authn.confinement.wire import MAX_TEXT_BYTES
 from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, Unavailable, UnreadableMedia
 from authn.core.evidence import Outcome
 from authn.core.media import Media, MediaLimits, media_of, unparsed
-from authn.devices import DeviceRecord, RegistryView
 from authn.examine.pool import ExaminerPool
-from tests.conftest import ROOT
 from tests.doubles.examiners import (
+    AskedRegistry,
     TakenOverExaminer,
     open_dying,
     open_loading,
@@ -103,14 +95,6 @@ def test_a_file_that_takes_too_long_is_stopped_and_the_next_file_is_examined(nam
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
 
 
-def test_a_typed_error_comes_through_and_leaves_the_worker_alive() -> None:
-    with Confined(_open_pid, question=str, answer=str, timeout_s=5, memory_bytes=BUDGET) as confined:
-        first = confined.ask("pid")
-        with pytest.raises(Unavailable, match="roots are gone"):
-            confined.ask("refuse")
-        assert confined.ask("pid") == first
-
-
 def test_an_examiner_that_cannot_be_built_says_why() -> None:
     with ExaminerPool(open_unavailable, timeout_s=1, memory_bytes=BUDGET) as examiner:
         with pytest.raises(Unavailable, match="no roots are configured"):
@@ -159,153 +143,6 @@ def test_what_the_first_picture_loads_counts_against_no_file() -> None:
         assert examiner.examine(media("needs-much.gif")).report.subject.name == "needs-much.gif"
 
 
-def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
-    with Confined(_open_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET) as confined:
-        closed = int(confined.ask("pid"))
-    abandoned = Confined(_open_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET)
-    pid = int(abandoned.ask("pid"))
-    failures: list[Exception] = []
-
-    def wait() -> None:
-        try:
-            abandoned.ask("sleep")
-        except ExaminationFailed as e:
-            failures.append(e)
-
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    while not abandoned._turn.locked():
-        time.sleep(0.01)
-    time.sleep(0.3)
-    abandoned.abandon()
-    waiting.join(60)
-    assert len(failures) == 1
-    assert not Path(f"/proc/{closed}").exists()
-    assert not Path(f"/proc/{pid}").exists()
-    with pytest.raises(Unavailable, match="closed"):
-        abandoned.ask("pid")
-
-
-def test_closing_does_not_wait_for_a_worker_that_is_still_being_built() -> None:
-    confined = Confined(open_sleeping_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET)
-    failures: list[Unavailable] = []
-
-    def warm() -> None:
-        try:
-            confined.warm()
-        except Unavailable as e:
-            failures.append(e)
-
-    warming = threading.Thread(target=warm)
-    warming.start()
-    time.sleep(0.5)
-    assert not confined.ready
-    start = time.monotonic()
-    confined.close()
-    warming.join(10)
-    assert not warming.is_alive()
-    assert time.monotonic() - start < 4
-    assert len(failures) == 1
-
-
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_child_forked_from_the_caller_gets_a_worker_of_its_own() -> None:
-    with Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=BUDGET) as confined:
-        mine = confined.ask("pid")
-        read, write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.write(write, confined.ask("pid").encode())
-            confined.close()
-            os._exit(0)
-        os.waitpid(child, 0)
-        theirs = os.read(read, 64).decode()
-        os.close(read)
-        os.close(write)
-        assert theirs
-        assert theirs != mine
-        assert confined.ask("pid") == mine
-
-
-def test_an_interpreter_that_forgets_to_close_ends_quietly_and_takes_its_worker_along() -> None:
-    program = textwrap.dedent(
-        """
-        from tests.authn.examine.test_pool import _open_pid
-        from authn.confinement.confined import Confined
-        confined = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29)
-        print(confined.ask("pid"))
-        """
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert not Path(f"/proc/{int(done.stdout)}").exists()
-
-
-def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
-    program = (
-        "from tests.authn.examine.test_pool import _open_pid; import os;"
-        "from authn.confinement.confined import Confined;"
-        "c = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29);"
-        "print(c.ask('pid'), flush=True); os.kill(os.getpid(), 9)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
-    )
-    assert done.returncode == -signal.SIGKILL
-    worker = Path(f"/proc/{int(done.stdout)}")
-    deadline = time.monotonic() + 60
-    while worker.exists() and "Z" not in worker.joinpath("stat").read_text().split(")")[1][:3]:
-        assert time.monotonic() < deadline, "the orphan is still there"
-        time.sleep(0.05)
-
-
-def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_starting() -> None:
-    program = (
-        "from tests.authn.examine.test_pool import _open_pid, interrupt_until;"
-        "from authn.confinement.confined import Confined; import signal, threading; stop = threading.Event();"
-        "signal.signal(signal.SIGINT, lambda *_: None);"
-        "thread = threading.Thread(target=interrupt_until, args=(stop,)); thread.start();"
-        "c = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29);"
-        "print(c.ask('pid')); stop.set(); thread.join(); c.close()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-        start_new_session=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip().isdigit()
-
-
-def open_sleeping_pid(_registry: RegistryView | None) -> _Pid:
-    time.sleep(3600)
-    return _Pid()
-
-
-def interrupt_until(stop: threading.Event) -> None:
-    while not stop.wait(0.002):
-        os.killpg(0, signal.SIGINT)
-
-
-def _open_pid(_registry: RegistryView | None) -> _Pid:
-    return _Pid()
-
-
-class _Pid:
-    def __call__(self, question: str) -> str:
-        if question == "refuse":
-            raise Unavailable("the roots are gone")
-        if question == "sleep":
-            time.sleep(3600)
-        return str(os.getpid())
-
-
 def message(kind: str, value: object, frames: tuple[int, ...] = ()) -> bytes:
     return json.dumps({"kind": kind, "value": value, "frames": frames}).encode()
 
@@ -350,23 +187,8 @@ def test_an_answer_that_is_no_report_is_a_failed_examination_and_nothing_else(
     assert Outcome.ESTABLISHED.value == "established"
 
 
-class _Registry:
-    """Counts what it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
-        self.asked.append(spki_sha256)
-        if spki_sha256 == "f" * 64:
-            raise Unavailable("the database is gone")
-        if spki_sha256 == "0" * 64:
-            return None
-        return DeviceRecord(device_id="d", name="cam", spki_sha256=spki_sha256, enrolled_at=AS_OF)
-
-
 def test_a_process_that_asks_about_devices_without_end_is_stopped() -> None:
-    registry = _Registry()
+    registry = AskedRegistry()
     messages = (message("device", {"spki_sha256": "0" * 64}),) * 100
     build = partial(TakenOverExaminer, messages)
     with (
@@ -375,29 +197,6 @@ def test_a_process_that_asks_about_devices_without_end_is_stopped() -> None:
     ):
         examiner.examine(media("fine.gif"))
     assert len(registry.asked) < 20
-
-
-def test_the_registry_is_asked_in_the_callers_process_and_its_errors_come_back() -> None:
-    registry = _Registry()
-    with Confined(
-        _AsksRegistry, question=str, answer=str, timeout_s=20, memory_bytes=BUDGET, registry=registry
-    ) as confined:
-        assert confined.ask("a" * 64) == "cam"
-        assert confined.ask("0" * 64) == "nobody"
-        with pytest.raises(Unavailable, match="the database is gone"):
-            confined.ask("f" * 64)
-        assert confined.ask("a" * 64) == "cam"
-    assert registry.asked == ["a" * 64, "0" * 64, "f" * 64, "a" * 64]
-
-
-class _AsksRegistry:
-    def __init__(self, registry: RegistryView | None) -> None:
-        assert registry is not None
-        self._registry = registry
-
-    def __call__(self, key: str) -> str:
-        device = self._registry.device_by_key(key)
-        return device.name if device else "nobody"
 
 
 @pytest.mark.parametrize("name", ["lies-sha256.gif", "lies-name.gif", "lies-time.gif"])
@@ -480,25 +279,3 @@ def test_an_examiner_that_a_file_has_stopped_is_replaced_before_anybody_asks() -
         while not examiner.ready:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-
-
-def test_it_can_raise_neither_its_limit_of_time_nor_outlive_it() -> None:
-    """The caller sets the limit of CPU time for every question; the hard one was set before the first."""
-    with Confined(_Limits, question=str, answer=str, timeout_s=20, memory_bytes=BUDGET) as confined:
-        first, hard = map(int, confined.ask("").split())
-        second, same = map(int, confined.ask("burn").split())
-        third, _ = map(int, confined.ask("").split())
-    assert first <= second < third <= hard == same
-    assert hard != resource.RLIM_INFINITY
-
-
-class _Limits:
-    def __init__(self, _registry: RegistryView | None) -> None:
-        pass
-
-    def __call__(self, question: str) -> str:
-        until = time.process_time() + (1.5 if question else 0)
-        while time.process_time() < until:
-            pass
-        soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        return f"{soft} {hard}"

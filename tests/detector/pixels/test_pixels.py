@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import struct
 import time
 import zlib
@@ -130,3 +131,33 @@ def test_damaged_pictures_decode_or_raise_a_typed_error(data):
 def test_random_bytes_raise_a_typed_error(raw, media_type):
     with pytest.raises(DetectorError):
         decode(raw, media_type)
+
+
+HEADERS = {
+    "a JPEG without a frame": (b"\xff\xd8\xff\xd9", "image/jpeg", "no readable image/jpeg header"),
+    "a PNG cut in its header": (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        "image/png",
+        "no readable image/png header",
+    ),
+    "a PNG that is none": (b"GIF89a" + bytes(60), "image/png", "no readable image/png header"),
+    "a PNG without pixels": (
+        b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 5, 8, 2, 0, 0, 0)),
+        "image/png",
+        "without pixels",
+    ),
+    "a WebP that is none": (b"RIFF\0\0\0\0WEBP", "image/webp", "the image/webp header cannot be decoded"),
+}
+
+
+@pytest.mark.parametrize(("data", "media_type", "says"), HEADERS.values(), ids=HEADERS)
+def test_a_header_that_says_no_size_is_one_sentence_and_nothing_is_decoded(data, media_type, says):
+    with pytest.raises(PixelsUnreadable, match=says):
+        decode(data, media_type)
+
+
+def test_pixels_are_those_of_pillow_but_for_the_rounding_of_a_lossy_decoder():
+    data = encoded(PHOTO, quality=95, subsampling=0)
+    with Image.open(io.BytesIO(data)) as image:
+        theirs = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(decode(data, "image/jpeg").astype(int) - theirs).max() <= 3

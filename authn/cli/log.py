@@ -83,6 +83,29 @@ def receipt(config_file: str | None, index: int, cose: bool, out: Path | None) -
 
 
 @log.command()
+@click.argument("index", type=click.IntRange(0))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def forget(config_file: str | None, index: int, yes: bool) -> None:
+    """Destroy the salt and the record of entry INDEX of this home's log, for good.
+
+    What stays is a leaf that nobody can connect with anything, in a tree that is what it was. There is no
+    receipt of it from now on; one that somebody holds already keeps what it says.
+    """
+    from authn.store.engine import open_engine
+    from authn.tlog.log.reader import LogReader, destroy_salt
+
+    settings = load_settings(config_file)
+    require_authorities(settings)
+    engine = open_engine(settings.database)
+    kind = LogReader(engine).opening(index).kind.value
+    if not yes:
+        click.confirm(f"Destroy what entry {index} ({kind}) is about?", abort=True, err=True)
+    destroy_salt(engine, index)
+    say(f"entry {index} is about nothing any more")
+
+
+@log.command()
 @click.option(
     "--policy",
     "policy_file",

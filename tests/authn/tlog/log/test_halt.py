@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from authn.cli import cli
 from authn.core.config import load_settings
-from authn.core.errors import LogHalted, SplitView
+from authn.core.errors import LogHalted, NotFound, SplitView
 from authn.pki.authority import open_authority
 from authn.service.wiring import open_transparency_log
 from authn.tlog.format.cosignature import Cosigner
@@ -83,6 +83,18 @@ def test_after_gathering_a_receipt_says_who_has_seen_the_log(home: Path, tmp_pat
         assert verify_receipt(after, entries[1].leaf, log.verifier, (W.verifier,)).witnessed_by == (W.name,)
     assert run("log", "check").exit_code == 0
     assert "w.example/a" in run("log", "show").stdout
+
+
+def test_an_entry_is_forgotten_when_its_operator_says_yes_and_the_tree_stays_what_it_was(home: Path) -> None:
+    grown(3)
+    root = run("log", "show").stdout
+    refused = CliRunner().invoke(cli, ["log", "forget", "1"], input="n\n")
+    assert (refused.exit_code, run("log", "receipt", "1").exit_code) == (1, 0)
+    assert run("log", "forget", "1", "--yes").exit_code == 0
+    assert isinstance(run("log", "receipt", "1").exception, NotFound)
+    assert isinstance(run("log", "forget", "1", "--yes").exception, NotFound)
+    assert run("log", "check").exit_code == 0
+    assert run("log", "show").stdout == root
 
 
 def test_too_few_witnesses_are_an_exit_code_of_one_and_no_halt(home: Path, tmp_path: Path) -> None:

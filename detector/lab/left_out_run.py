@@ -10,16 +10,16 @@ import numpy as np
 
 from detector.core.errors import FileFailed, OptionRefused
 from detector.core.files import write_json
+from detector.core.progress import Report
 from detector.data.corpus import load_index
 from detector.data.splits import Split
 from detector.generators.family import RECONSTRUCTING
 from detector.generators.source import ImageSource, chosen_of
 from detector.lab.corpus.tiles import SIDE, held_out_tiles, training_tiles
-from detector.lab.left_out import FamilyPictures, LeftOut, leave_one_out
-from detector.lab.plots import plot_left_out
-from detector.lab.regions import Pictures
-from detector.lab.training_set import TrainingOptions
-from detector.zoo.progress import Report
+from detector.lab.steps.left_out import FamilyPictures, LeftOut, leave_one_out
+from detector.lab.steps.plots import plot_left_out
+from detector.lab.steps.regions import Pictures
+from detector.lab.steps.training_set import TrainingOptions
 from detector.zoo.sources.data import open_source
 from detector.zoo.store import open_family
 

@@ -9,7 +9,7 @@
 6. card and plots (``card_text``, ``plots``); of a folder a page too (``folder.page``)
 
 Everything is written into one run folder. A training goes on from its last epoch; what a folder takes beside
-it goes on stage by stage (``stages``).
+it goes on stage by stage (``stages``). Whatever is named without a folder lies in ``steps``.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from pathlib import Path
 
 from detector.core.errors import CalibrationError
 from detector.core.files import write_whole
-from detector.lab.calibrate import calibrate
-from detector.lab.card_text import card_markdown
+from detector.core.progress import Report
 from detector.lab.corpus.material import CorpusMaterial
-from detector.lab.evaluation import pipeline_scores, score_test_split, summarise, write_scores
 from detector.lab.folder.left_out import leave_families_out
 from detector.lab.folder.material import FolderMaterial, hold_out
 from detector.lab.folder.page import report_text
 from detector.lab.folder.run import FolderOptions, FolderRun
 from detector.lab.folder.zoo import draw_from, fit_zoo, judge_zoo, show_zoo
-from detector.lab.material import Material
-from detector.lab.plots import plot_run
-from detector.lab.training import read_log, train
-from detector.lab.training_set import TrainingOptions
+from detector.lab.steps.calibrate import calibrate
+from detector.lab.steps.card_text import card_markdown
+from detector.lab.steps.evaluation import pipeline_scores, score_test_split, summarise, write_scores
+from detector.lab.steps.material import Material
+from detector.lab.steps.plots import plot_run
+from detector.lab.steps.training import read_log, train
+from detector.lab.steps.training_set import TrainingOptions
 from detector.models.card import ModelCard, Preprocessing, dump_card, parse_card
 from detector.models.inference import Detector
 from detector.models.scorer import Scorer
 from detector.models.weights import load_network, save_tensors, shipped_tensors
 from detector.pixels.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
-from detector.zoo.progress import Report
 
 FOLDER_MODEL = "own-1"
 

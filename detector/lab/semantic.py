@@ -12,16 +12,16 @@ from safetensors.numpy import save
 
 from detector.core.files import write_whole
 from detector.core.metrics import Array, auc, bootstrap, cllr, proportion, true_positives
+from detector.core.progress import Report
 from detector.data.corpus import Item
 from detector.data.splits import Split
-from detector.lab.calibrate import AGAINST_MIN_SIDE, domain_limit, drawn_of, operating_point
 from detector.lab.corpus.material import CorpusMaterial
 from detector.lab.recipe import judge
+from detector.lab.steps.calibrate import AGAINST_MIN_SIDE, domain_limit, drawn_of, operating_point
 from detector.models.calibration import Calibration, fit
 from detector.models.card import FamilyLeftOut, ModelCard, OperatingPoint, Preprocessing
 from detector.models.semantic import FEATURES, MIN_SIDE, Encoder, SemanticDetector, open_encoder
 from detector.models.semantic_head import Embedded, Head, fit_head, left_out_scores
-from detector.zoo.progress import Report
 
 
 def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, report: Report) -> ModelCard:

@@ -87,7 +87,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyLeftOut:
-    """The recipe without one family of the zoo, tested on that family (``detector.lab.left_out``).
+    """The recipe without one family of the zoo, tested on that family (``detector.lab.steps.left_out``).
     ``supports`` and ``against``: shares beyond the shipped operating points, where the scores are comparable
     with them."""
 

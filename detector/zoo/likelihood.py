@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
 from detector.core.metrics import Array
-from detector.zoo.progress import Report
+from detector.core.progress import Report
 from detector.zoo.sources.data import HELD_OUT, Data, given_pictures
 from detector.zoo.store import Fitted, open_family
 

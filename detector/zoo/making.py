@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.core.progress import Report, silent
 from detector.generators.family import RECONSTRUCTING, UNLEARNED
 from detector.generators.source import ImageSource, chosen_of
-from detector.zoo.progress import Report, silent
 from detector.zoo.store import Fitted
 
 MOST_UNLEARNED = 24  # pictures of a family that is fitted to each of them, for seconds

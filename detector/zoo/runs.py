@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from detector.core.errors import CorpusError, FolderTaken, NotApplicable, OptionRefused
+from detector.core.lines import read_points
 from detector.core.metrics import halves
+from detector.core.progress import Report, silent
 from detector.generators import family_row, make_family, parse_settings
 from detector.generators.family import UNLEARNED
 from detector.generators.source import ImageSource, chosen_of, digest_of
@@ -27,9 +29,7 @@ from detector.zoo.fitting.checkpoint import read_log
 from detector.zoo.fitting.fit import fit
 from detector.zoo.judging.assess import Quality, assess, write_quality
 from detector.zoo.judging.spectrum import profile_db, ring_powers
-from detector.zoo.lines import read_points
 from detector.zoo.making import beside_originals, gives_back, made_by, sample_run
-from detector.zoo.progress import Report, silent
 from detector.zoo.sheet import plot_losses, plot_progress, plot_spectra, write_sheet
 from detector.zoo.sources.data import Data, held_out_source, train_source
 from detector.zoo.sources.named import NAMED

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from detector.core.errors import OptionRefused
+from detector.core.progress import Report
 from detector.data.splits import Split
 from detector.generators.source import pixels_digest
 from detector.zoo.export import save_pictures
-from detector.zoo.progress import Report
 from detector.zoo.runs import SHEET_COLUMNS, about_run
 from detector.zoo.sheet import write_sheet
 from detector.zoo.sources.data import Data, given_pictures

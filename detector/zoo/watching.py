@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from detector.core.errors import NotApplicable
+from detector.core.lines import Curve
+from detector.core.progress import Report
 from detector.generators.family import Family
 from detector.generators.pictures import as_bytes
 from detector.generators.source import ImageSource
@@ -16,8 +18,6 @@ from detector.zoo.fitting.fit import Progress
 from detector.zoo.judging.features import pixel_extractor
 from detector.zoo.judging.quality import kid
 from detector.zoo.judging.spectrum import ring_powers, spectrum_distance
-from detector.zoo.lines import Curve
-from detector.zoo.progress import Report
 
 SPECTRUM_PICTURES = 512
 WATCH_SHARE = 0.05  # of the CPU time of the fit; it is spent beside the fit's budget, not out of it

@@ -25,8 +25,8 @@ from detector.core.errors import NotApplicable
 from detector.core.metrics import auc, bootstrap, cllr
 from detector.data.corpus import load_index, pictures
 from detector.data.splits import Split
-from detector.lab.evaluation import Scoring
-from detector.lab.views import VIEWS, view_of
+from detector.lab.steps.evaluation import Scoring
+from detector.lab.steps.views import VIEWS, view_of
 from detector.models.calibration import MIN_ITEMS
 from detector.models.inference import open_detector
 from detector.models.registry import SEMANTIC_MODEL

@@ -11,9 +11,9 @@ from detector.core.metrics import auc
 from detector.data.corpus import load_index, pictures
 from detector.data.splits import Split
 from detector.lab.corpus.material import add_whole
-from detector.lab.regions import random_regions
-from detector.lab.training import train
-from detector.lab.training_set import Collector, TrainingOptions
+from detector.lab.steps.regions import random_regions
+from detector.lab.steps.training import train
+from detector.lab.steps.training_set import Collector, TrainingOptions
 from detector.models.inference import read
 from detector.pixels.augment import Encoding, codec_match, draw_codec, through
 

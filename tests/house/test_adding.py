@@ -121,21 +121,21 @@ def test_adding_a_detector(house: Copy, picture: Path) -> None:
 
 def test_adding_a_family(house: Copy) -> None:
     house.write(
-        "detector/generators/mine.py",
-        "from detector.generators.dcgan import Dcgan\nclass Mine(Dcgan):\n    '''As its parent.'''\n",
+        "detector/generators/families/mine.py",
+        "from detector.generators.families.dcgan import Dcgan\nclass Mine(Dcgan):\n    pass\n",
     )
     house.insert(
-        "detector/generators/__init__.py",
-        "FAMILIES: dict[str, Row] = {",
-        "    'mine': Row(module='detector.generators.mine', name='Mine', about='mine', spec=GanSpec(\n"
-        "        family='mine', latent=8, width=8, batch=4, upsampler='transposed', normaliser='batch',\n"
-        "        loss='non-saturating', paper='none')),",
+        "detector/generators/table.py",
+        "_ROWS = (",
+        "    Row(about='mine', spec=GanSpec(family='mine', latent=8, width=8, batch=4,\n"
+        "        upsampler='transposed', normaliser='batch', loss='non-saturating', paper='none')),",
     )
     printed = house.run(
         "import numpy as np\n"
         "from detector.generators import make_family\n"
-        "from detector.generators.spec import Budget, ImageSource\n"
-        "from detector.zoo.fit import fit\n"
+        "from detector.generators.source import ImageSource\n"
+        "from detector.zoo.fitting.budget import Budget\n"
+        "from detector.zoo.fitting.fit import fit\n"
         "from detector.zoo.store import Fitted\n"
         "family = make_family('mine', side=16)\n"
         "images = np.zeros((8, 16, 16, 3), np.uint8)\n"

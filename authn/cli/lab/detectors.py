@@ -39,7 +39,7 @@ def evaluate(data: Path, out: Path, model_id: str) -> None:
 @click.option("--run", type=FOLDER, help="Use the card of a run folder instead of the packaged one.")
 def card(model_id: str, run: Path | None) -> None:
     """Print the card of a detector as Markdown."""
-    from detector.lab.card_text import card_markdown
+    from detector.lab.steps.card_text import card_markdown
     from detector.models.card import open_card
 
     if run is None:
@@ -71,7 +71,7 @@ def adopt(run: Path, folder: Path, left_out: Path | None, model_id: str) -> None
     from dataclasses import replace
 
     from detector.core.files import write_whole
-    from detector.lab.left_out import card_rows
+    from detector.lab.steps.left_out import card_rows
     from detector.models.card import dump_card
     from detector.models.weights import checked_bytes
 
@@ -96,7 +96,7 @@ def adopt(run: Path, folder: Path, left_out: Path | None, model_id: str) -> None
 @model_option()
 def heatmap(photo: Path, out: Path, model_id: str) -> None:
     """Draw the score of every square of a PHOTO over it. A place to look at, no measure of its own."""
-    from detector.lab.plots import plot_heatmap
+    from detector.lab.steps.plots import plot_heatmap
     from detector.models.inference import HEAT_SIDE, open_detector
     from detector.pixels.decode import decode
 

@@ -75,7 +75,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
     from detector.lab.recipe import run_corpus
-    from detector.lab.training_set import TrainingOptions
+    from detector.lab.steps.training_set import TrainingOptions
 
     options = TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps)
     card = run_corpus(
@@ -97,8 +97,8 @@ def lofo(
     data: str, corpus: Path | None, zoo: Path, run: Path, fakes: int, steps: int, side: int, seed: int
 ) -> None:
     """Leave each family of generators out once; print what is found of it."""
-    from detector.lab.left_out import cautions, rows_text
     from detector.lab.left_out_run import run_left_out
+    from detector.lab.steps.left_out import cautions, rows_text
 
     with Progress() as report:
         rows = run_left_out(

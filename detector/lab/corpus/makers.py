@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
+from detector.core.progress import Report
 from detector.generators.aligned.autoencoders import Taef2
 from detector.generators.aligned.upscalers import Upscaler, open_upscaler
-from detector.lab.autoencoders import autoencoders
-from detector.lab.regions import Make
+from detector.lab.steps.autoencoders import autoencoders
+from detector.lab.steps.regions import Make
 from detector.pixels.augment import resize
 from detector.pixels.decode import Pixels
-from detector.zoo.progress import Report
 
 _AUTOENCODER_STEPS = 400
 

@@ -18,21 +18,30 @@ import numpy as np
 from detector.core.errors import TooFewPictures
 from detector.core.files import TORN_ARCHIVE, write_arrays
 from detector.core.metrics import Array
+from detector.core.progress import Report
 from detector.data.corpus import Item, corpus_digest, load_index, pictures
 from detector.data.licences import SETS
 from detector.data.splits import Split
 from detector.generators.aligned.autoencoders import Taef2
-from detector.lab.calibrate import AGAINST_MIN_SIDE, Calibrated
 from detector.lab.corpus.makers import open_makers
 from detector.lab.corpus.tiles import fitted_tiles
-from detector.lab.evaluation import Pair, Raw, paired_scores
-from detector.lab.regions import REGION_SIDE, Make, Pictures, Small, halve, mosaics, random_regions, sizes_of
-from detector.lab.training_set import Collector, TrainingSet, pictures_digest
-from detector.lab.views import named_pictures
+from detector.lab.steps.calibrate import AGAINST_MIN_SIDE, Calibrated
+from detector.lab.steps.evaluation import Pair, Raw, paired_scores
+from detector.lab.steps.regions import (
+    REGION_SIDE,
+    Make,
+    Pictures,
+    Small,
+    halve,
+    mosaics,
+    random_regions,
+    sizes_of,
+)
+from detector.lab.steps.training_set import Collector, TrainingSet, pictures_digest
+from detector.lab.steps.views import named_pictures
 from detector.models.card import SetUse
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels
-from detector.zoo.progress import Report
 
 _FAKES_PER_REGION = 3
 _PER_SHEET_PICTURE = 4

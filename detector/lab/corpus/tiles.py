@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from detector.core.errors import TooFewPictures
+from detector.core.progress import Report
 from detector.data.corpus import Item, pictures
 from detector.data.splits import Split
 from detector.generators import family_row, make_family
 from detector.generators.family import RECONSTRUCTING
 from detector.generators.source import ImageSource
-from detector.lab.regions import Small
+from detector.lab.steps.regions import Small
 from detector.pixels.decode import Pixels
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import fit
-from detector.zoo.progress import Report
 from detector.zoo.sources.photos import draw_tiles
 from detector.zoo.store import Fitted, card_of, open_family, save_family
 

@@ -13,7 +13,7 @@ from detector.core.metrics import Groups
 from detector.data.splits import Split
 from detector.lab.folder.run import FolderRun
 from detector.lab.folder.samples import Samples
-from detector.lab.left_out import FamilyPictures, LeftOut, leave_one_out, parse_row
+from detector.lab.steps.left_out import FamilyPictures, LeftOut, leave_one_out, parse_row
 
 
 def leave_families_out(run: FolderRun, samples: Sequence[Samples]) -> tuple[LeftOut, ...]:

@@ -14,17 +14,17 @@ import torch
 
 from detector.core.errors import DetectorError
 from detector.core.files import write_whole
+from detector.core.progress import Report
 from detector.core.threads import one_thread
 from detector.data.splits import Split
 from detector.generators.family import Aligned
 from detector.generators.pictures import as_bytes, as_floats
-from detector.lab.autoencoders import autoencoders
 from detector.lab.folder.photos import by_digest
 from detector.lab.folder.run import FolderRun
 from detector.lab.folder.samples import Samples
-from detector.lab.regions import REGION_SIDE, Make, Small, sizes_of
+from detector.lab.steps.autoencoders import autoencoders
+from detector.lab.steps.regions import REGION_SIDE, Make, Small, sizes_of
 from detector.pixels.decode import Pixels
-from detector.zoo.progress import Report
 from detector.zoo.sources.photos import PhotoIndex, read_photo
 from detector.zoo.store import Fitted, open_family
 

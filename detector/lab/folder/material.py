@@ -17,19 +17,19 @@ import numpy as np
 from detector.core.errors import TooFewPictures
 from detector.core.files import write_whole
 from detector.core.metrics import Array
+from detector.core.progress import Report
 from detector.data.corpus import Item, pictures
 from detector.data.splits import Split
-from detector.lab.calibrate import Calibrated
-from detector.lab.evaluation import Pair, Raw, paired_scores
 from detector.lab.folder.held_out import HeldOut, dump_held_out, mosaic_pairs, parse_held_out, write_held_out
 from detector.lab.folder.makers import MAKERS_FILE, FolderFakes
 from detector.lab.folder.photos import by_digest, regions_of
 from detector.lab.folder.run import FolderRun
 from detector.lab.folder.samples import Samples
-from detector.lab.regions import Make, Small
-from detector.lab.training_set import Collector, TrainingSet, pictures_digest
+from detector.lab.steps.calibrate import Calibrated
+from detector.lab.steps.evaluation import Pair, Raw, paired_scores
+from detector.lab.steps.regions import Make, Small
+from detector.lab.steps.training_set import Collector, TrainingSet, pictures_digest
 from detector.models.card import FOLDER, SetUse
-from detector.zoo.progress import Report
 from detector.zoo.sources.photos import PhotoIndex
 
 MAX_REGIONS = 2000

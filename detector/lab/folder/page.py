@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from detector.data.splits import Split
-from detector.lab.card_text import shown
-from detector.lab.left_out import LeftOut
-from detector.lab.stages import Record
+from detector.lab.steps.card_text import shown
+from detector.lab.steps.left_out import LeftOut
+from detector.lab.steps.stages import Record
 from detector.models.card import ModelCard
 from detector.zoo.sources.photos import PhotoIndex
 

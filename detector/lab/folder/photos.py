@@ -8,7 +8,7 @@ import numpy as np
 
 from detector.core.errors import NotApplicable, TooFewPictures
 from detector.data.splits import Split
-from detector.lab.regions import REGION_SIDE, random_regions, sizes_of
+from detector.lab.steps.regions import REGION_SIDE, random_regions, sizes_of
 from detector.models.calibration import MIN_ITEMS
 from detector.pixels.decode import Pixels
 from detector.pixels.preprocess import crops_of

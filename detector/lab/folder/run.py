@@ -7,7 +7,7 @@
 ``left_out/``, ``left_out.json``    how well a detector sees a family that it never met
 ``held_out/``, ``held_out.json``, ``makers.json``    what the detector is calibrated and judged on
 ``detector/``            the run of the training; weights, card, the card's page, plots, scores
-``state.json``           which stages are finished (``detector.lab.stages``)
+``state.json``           which stages are finished (``detector.lab.steps.stages``)
 
 All splits follow the photos: generators see training photos only; what a generator that reconstructs makes
 for calibration and test comes from photos of those splits.
@@ -22,15 +22,15 @@ from pathlib import Path
 
 from detector.core.errors import FileDamaged
 from detector.core.files import write_whole
+from detector.core.progress import Report
 from detector.data.splits import Split
 from detector.generators import FAMILIES
 from detector.generators.source import ImageSource
 from detector.lab.folder.photos import require_enough
-from detector.lab.regions import Pictures
-from detector.lab.stages import Stages
-from detector.lab.training_set import TrainingOptions
+from detector.lab.steps.regions import Pictures
+from detector.lab.steps.stages import Stages
+from detector.lab.steps.training_set import TrainingOptions
 from detector.zoo.fitting.device import choose_device
-from detector.zoo.progress import Report
 from detector.zoo.sources.photos import Photo, PhotoIndex, Skipped, index_photos, tiles_of
 
 _SLOW_FAMILIES = {"dip"}  # fits a network to every single picture: minutes each

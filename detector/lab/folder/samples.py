@@ -14,7 +14,7 @@ from detector.core.errors import FileDamaged, NotApplicable
 from detector.core.files import TORN_ARCHIVE, write_arrays
 from detector.data.splits import Split
 from detector.generators.family import Aligned
-from detector.lab.regions import Pictures
+from detector.lab.steps.regions import Pictures
 from detector.zoo.store import Fitted
 
 _DRAWN = {Split.TRAIN: 1024, Split.CALIBRATION: 256, Split.TEST: 256}

@@ -11,7 +11,7 @@ from detector.core.errors import FitFailed, LabError, NotApplicable, TooFewPictu
 from detector.data.splits import Split
 from detector.lab.folder.run import FolderRun
 from detector.lab.folder.samples import Samples, draw_samples, load_samples, save_samples
-from detector.lab.regions import Pictures
+from detector.lab.steps.regions import Pictures
 from detector.zoo.fitting.budget import budget_of
 from detector.zoo.judging.spectrum import profile_db, ring_powers
 from detector.zoo.runs import Wanted, assess_run, fit_run

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from detector.core.errors import FileDamaged, FileFailed, FolderTaken
 from detector.core.files import write_whole
+from detector.core.lines import read_lines, write_lines
 from detector.core.tensors import load_optimiser, named, optimiser_tensors, under
-from detector.zoo.lines import read_lines, write_lines
 
 FORMAT = "assay-fit-1"
 

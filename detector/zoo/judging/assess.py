@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from detector.core.errors import ModelUnavailable, NotApplicable
 from detector.core.files import write_whole
 from detector.core.metrics import Array, Estimate, Groups
+from detector.core.progress import Report
 from detector.generators.source import ImageSource, chosen_of
 from detector.zoo.judging.features import Extractor, mobilenet_extractor, pixel_extractor
 from detector.zoo.judging.quality import (
@@ -30,7 +31,6 @@ from detector.zoo.judging.quality import (
     two_sample_auc,
 )
 from detector.zoo.judging.spectrum import SpectrumDistance, profile_db, ring_powers, spectrum_distance
-from detector.zoo.progress import Report
 
 SCHEMA = "assay.generator-quality/1"
 _LISTED_COPIES = 20

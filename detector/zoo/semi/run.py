@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from detector.core.errors import OptionRefused
 from detector.core.files import write_whole
+from detector.core.lines import Curve, read_points
 from detector.core.metrics import Estimate, proportion
+from detector.core.progress import Report, silent
 from detector.data.splits import Split
 from detector.generators.pictures import as_bytes, as_floats
 from detector.generators.source import ImageSource, few_labels
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import FitResult, Progress, fit
-from detector.zoo.lines import Curve, read_points
-from detector.zoo.progress import Report, silent
 from detector.zoo.semi.family import Semi, SemiSpec
 from detector.zoo.sheet import plot_errors, write_sheet
 from detector.zoo.sources.named import open_named

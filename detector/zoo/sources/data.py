@@ -11,9 +11,9 @@ import numpy as np
 
 from detector.core.errors import CorpusError, LabError, TooFewPictures
 from detector.core.files import TORN_ARCHIVE
+from detector.core.progress import Report, silent
 from detector.data.splits import Split
 from detector.generators.source import ImageSource, chosen_of, joined, keep_labels, unpaired
-from detector.zoo.progress import Report, silent
 from detector.zoo.sources.clusters import clustered
 from detector.zoo.sources.named import NAMED, open_named
 from detector.zoo.sources.photos import PhotoIndex, index_photos, tiles_of

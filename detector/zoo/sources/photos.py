@@ -27,11 +27,11 @@ from detector.core.errors import (
     TooFewPictures,
 )
 from detector.core.files import read_file
+from detector.core.progress import Report, silent
 from detector.data.splits import Split, split_units
 from detector.generators.source import ImageSource, digested
 from detector.pixels.decode import Pixels, decode, open_cv2
 from detector.pixels.preprocess import texture_of
-from detector.zoo.progress import Report, silent
 
 SHARES = (0.6, 0.2, 0.2)  # of the photos of a folder, in the order of Split
 MIN_SHRINK = 2.0

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from authn.cli.lab.group import lab
 from authn.core.errors import BadRequest
 from detector.core.errors import CorpusError, ModelUnavailable
-from detector.lab.card_text import card_markdown
+from detector.lab.steps.card_text import card_markdown
 from detector.models.card import open_card
 from detector.models.registry import DEFAULT_MODEL, model_files
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detector.lab.corpus.material import kept_set
-from detector.lab.training_set import TrainingSet
+from detector.lab.steps.training_set import TrainingSet
 
 
 def made() -> TrainingSet:

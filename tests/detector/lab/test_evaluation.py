@@ -8,13 +8,13 @@ import pytest
 
 from detector.core.errors import CalibrationError
 from detector.data.splits import Split
-from detector.lab.calibrate import calibrate
-from detector.lab.card_text import card_markdown
-from detector.lab.evaluation import PictureScore, logits, sampled, summarise, write_scores
-from detector.lab.plots import plot_run
 from detector.lab.recipe import evaluate_again
-from detector.lab.training import EpochResult
-from detector.lab.views import VIEWS, matched, view_of
+from detector.lab.steps.calibrate import calibrate
+from detector.lab.steps.card_text import card_markdown
+from detector.lab.steps.evaluation import PictureScore, logits, sampled, summarise, write_scores
+from detector.lab.steps.plots import plot_run
+from detector.lab.steps.training import EpochResult
+from detector.lab.steps.views import VIEWS, matched, view_of
 from detector.models.calibration import Calibration
 from detector.models.card import open_card, parse_card
 from detector.models.inference import open_detector

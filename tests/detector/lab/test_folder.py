@@ -20,7 +20,7 @@ from detector.lab.folder.material import training_set
 from detector.lab.folder.run import FolderOptions, FolderRun, colour_families, dump_index, parse_index
 from detector.lab.folder.samples import Samples, draw_samples, load_samples, save_samples
 from detector.lab.folder.zoo import draw_from, fit_zoo, show_zoo
-from detector.lab.regions import Small
+from detector.lab.steps.regions import Small
 from detector.zoo.sources.photos import PhotoIndex, index_photos
 from detector.zoo.store import Fitted
 from tests.detector.made import encoded

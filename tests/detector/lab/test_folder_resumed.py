@@ -15,7 +15,7 @@ from detector.lab.folder.held_out import HeldOut, dump_held_out
 from detector.lab.folder.run import FolderOptions, dump_index
 from detector.lab.folder.samples import Samples, save_samples
 from detector.lab.recipe import run_folder
-from detector.lab.stages import Stages
+from detector.lab.steps.stages import Stages
 from detector.models.card import FOLDER, dump_card, open_card
 from detector.models.registry import DEFAULT_MODEL
 from detector.zoo.sources.photos import Photo, PhotoIndex

@@ -12,13 +12,13 @@ from PIL import Image
 
 from detector.core.errors import LabError
 from detector.data.splits import Split, split_units
-from detector.lab import autoencoders
-from detector.lab.card_text import card_markdown
 from detector.lab.folder import material, run, samples, zoo
 from detector.lab.folder.photos import LEAST
 from detector.lab.folder.run import FolderOptions
 from detector.lab.recipe import FOLDER_MODEL, run_folder
-from detector.lab.training_set import TrainingOptions
+from detector.lab.steps import autoencoders
+from detector.lab.steps.card_text import card_markdown
+from detector.lab.steps.training_set import TrainingOptions
 from detector.models.card import parse_card
 from detector.models.weights import load_network
 from detector.zoo.judging import features

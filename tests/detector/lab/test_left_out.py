@@ -7,9 +7,9 @@ import pytest
 
 from detector.core.errors import LabError
 from detector.core.metrics import Estimate, true_positives
-from detector.lab.left_out import FamilyPictures, cautions, leave_one_out, rows_text, training_set
-from detector.lab.plots import plot_left_out
-from detector.lab.training_set import TrainingOptions
+from detector.lab.steps.left_out import FamilyPictures, cautions, leave_one_out, rows_text, training_set
+from detector.lab.steps.plots import plot_left_out
+from detector.lab.steps.training_set import TrainingOptions
 from tests.detector.made import photo_like
 
 QUICK = TrainingOptions(
@@ -70,7 +70,7 @@ def test_a_finished_family_is_read_and_not_trained_again(rows, monkeypatch):
     def refuse(*_args, **_options):
         pytest.fail("trained again")
 
-    monkeypatch.setattr("detector.lab.left_out.train", refuse)
+    monkeypatch.setattr("detector.lab.steps.left_out.train", refuse)
     again = leave_one_out(FAMILIES, pictures(0), pictures(20), QUICK, run, report=lambda *_: None)
     assert again == before
 

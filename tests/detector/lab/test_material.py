@@ -14,7 +14,6 @@ from detector.core.errors import TooFewPictures
 from detector.data.corpus import check_no_leak, load_index, pictures
 from detector.data.licences import SETS
 from detector.data.splits import Split, split_units
-from detector.lab.calibrate import AGAINST_MIN_SIDE, Calibrated
 from detector.lab.corpus import material as corpus
 from detector.lab.folder import photos
 from detector.lab.folder.held_out import write_held_out
@@ -22,9 +21,10 @@ from detector.lab.folder.makers import FolderFakes
 from detector.lab.folder.material import FolderMaterial
 from detector.lab.folder.run import FolderOptions, FolderRun
 from detector.lab.folder.samples import Samples
-from detector.lab.material import Material
-from detector.lab.regions import Small
-from detector.lab.training_set import TrainingSet
+from detector.lab.steps.calibrate import AGAINST_MIN_SIDE, Calibrated
+from detector.lab.steps.material import Material
+from detector.lab.steps.regions import Small
+from detector.lab.steps.training_set import TrainingSet
 from detector.models.calibration import Calibration
 from detector.models.card import OperatingPoint
 from detector.pixels.decode import Pixels

@@ -10,10 +10,10 @@ import pytest
 
 from detector.core.metrics import Estimate
 from detector.data.splits import Split
-from detector.lab.card_text import card_markdown
 from detector.lab.folder.page import detector_text, left_out_text, photos_text, time_text, zoo_text
-from detector.lab.left_out import LeftOut
-from detector.lab.stages import Record
+from detector.lab.steps.card_text import card_markdown
+from detector.lab.steps.left_out import LeftOut
+from detector.lab.steps.stages import Record
 from detector.models.card import FOLDER, SetUse, open_card
 from detector.models.registry import DEFAULT_MODEL, MODELS
 from detector.zoo.sources.photos import Photo, PhotoIndex, Skipped

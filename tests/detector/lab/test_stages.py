@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from detector.core.errors import LabError
-from detector.lab.stages import Stages
+from detector.lab.steps.stages import Stages
 
 
 class Work:

@@ -10,10 +10,10 @@ import torch
 from detector.core.errors import LabError
 from detector.core.metrics import auc
 from detector.generators.aligned.autoencoders import UPSAMPLERS, reconstruct, train_autoencoder
-from detector.lab.calibrate import conformal_quantile, operating_point
-from detector.lab.regions import random_regions
-from detector.lab.training import read_log, total_loss, train
-from detector.lab.training_set import CODECS, TrainingOptions, TrainingSet, batch_of
+from detector.lab.steps.calibrate import conformal_quantile, operating_point
+from detector.lab.steps.regions import random_regions
+from detector.lab.steps.training import read_log, total_loss, train
+from detector.lab.steps.training_set import CODECS, TrainingOptions, TrainingSet, batch_of
 from detector.models.inference import read
 from detector.networks.traces import TraceNet, fake_score, reverse_gradient
 from detector.pixels.augment import resize

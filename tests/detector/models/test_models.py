@@ -15,8 +15,8 @@ from detector.core.errors import DetectorError, ModelUnavailable, NotApplicable,
 from detector.core.metrics import auc
 from detector.data.corpus import load_index, pictures
 from detector.data.splits import Split
-from detector.lab.card_text import card_markdown
-from detector.lab.evaluation import pipeline_scores, sampled
+from detector.lab.steps.card_text import card_markdown
+from detector.lab.steps.evaluation import pipeline_scores, sampled
 from detector.models.card import dump_card, open_card, parse_card
 from detector.models.inference import open_detector
 from detector.models.registry import DEFAULT_MODEL, MODELS, SEMANTIC_MODEL, model_files

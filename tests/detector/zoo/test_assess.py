@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from detector.core.errors import NotApplicable, OptionRefused
+from detector.core.progress import silent
 from detector.generators.source import ImageSource
 from detector.zoo.judging import features
 from detector.zoo.judging.assess import ListedCopy, Measure, Quality, assess, quality_text
-from detector.zoo.progress import silent
 from detector.zoo.semi.family import SemiSpec
 from detector.zoo.semi.run import Draw, SemiResult, mean_error, result_text
 from detector.zoo.sheet import plot_errors, plot_spectra, sheet_of

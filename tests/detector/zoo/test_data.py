@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from detector.core.errors import CorpusError, TooFewPictures
+from detector.core.progress import silent
 from detector.data.splits import Split
-from detector.zoo.progress import silent
 from detector.zoo.sources.data import HELD_OUT, Data, given_pictures, held_out_source, train_source
 from detector.zoo.sources.photos import PhotoIndex, index_photos
 from tests.detector.made import encoded

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.zoo.lines import Curve, read_lines, read_points, write_lines
+from detector.core.lines import Curve, read_lines, read_points, write_lines
 
 
 def test_lines_come_back_and_no_file_has_none(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from detector.core.errors import CorpusError, NotApplicable
 from detector.core.metrics import auc, bootstrap, halves
 from detector.data.splits import Split
 from detector.generators.source import ImageSource, chosen_of, joined_groups, unpaired
-from detector.lab.left_out import cost
+from detector.lab.steps.left_out import cost
 from detector.zoo.judging import features
 from detector.zoo.judging.assess import assess
 from detector.zoo.judging.features import pixel_extractor

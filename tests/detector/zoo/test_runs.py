@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from detector.core.errors import CorpusError, FileFailed, FolderTaken, ModelUnavailable, OptionRefused
+from detector.core.lines import read_points
 from detector.data.splits import Split
 from detector.generators.source import ImageSource, pixels_digest
 from detector.zoo.export import MANIFEST, export_pictures, save_pictures
@@ -18,7 +19,6 @@ from detector.zoo.fitting.checkpoint import read_log
 from detector.zoo.fitting.device import choose_device
 from detector.zoo.judging import features
 from detector.zoo.judging.assess import assess, quality_text, write_quality
-from detector.zoo.lines import read_points
 from detector.zoo.runs import Wanted, about_run, assess_run, export_run, fit_run
 from detector.zoo.sheet import plot_losses, plot_progress, sheet_of
 from detector.zoo.sources.data import Data, open_source

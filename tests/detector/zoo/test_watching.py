@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from detector.core.lines import read_points
+from detector.core.progress import silent
 from detector.generators import make_family
 from detector.generators.source import ImageSource
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import Progress, fit
-from detector.zoo.lines import read_points
-from detector.zoo.progress import silent
 from detector.zoo.sheet import plot_progress
 from detector.zoo.watching import WATCH_SHARE, Watch
 

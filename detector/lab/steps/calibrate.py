@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from detector.core.errors import CalibrationError, NotApplicable
 from detector.core.metrics import Array
+from detector.core.progress import Report
 from detector.data.corpus import Item
 from detector.data.splits import Split
-from detector.lab.views import matched, named_pictures
+from detector.lab.steps.views import matched, named_pictures
 from detector.models.calibration import Calibration, fit
 from detector.models.card import OperatingPoint
 from detector.networks.traces import TraceNet, fake_score
 from detector.pixels.decode import Pixels
 from detector.pixels.preprocess import crops_of
-from detector.zoo.progress import Report
 
 CALIBRATION_DRAWS = 3
 FALSE_POSITIVE_GOAL = 0.05

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from detector.core.metrics import Estimate, proportion
-from detector.lab.folder.card_words import (
+from detector.lab.steps.card_words import (
     ALIGNED,
     FILES,
     HEAD,

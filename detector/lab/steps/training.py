@@ -29,7 +29,7 @@ from detector.core.errors import FileDamaged, FolderTaken
 from detector.core.files import write_whole
 from detector.core.tensors import load_optimiser, named, optimiser_tensors, under
 from detector.core.threads import one_thread
-from detector.lab.training_set import CODECS, Batch, TrainingOptions, TrainingSet, batch_of
+from detector.lab.steps.training_set import CODECS, Batch, TrainingOptions, TrainingSet, batch_of
 from detector.models.weights import save_tensors
 from detector.networks.traces import Heads, TraceNet, fake_score
 

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from detector.core.errors import CalibrationError, FileDamaged, FileFailed, TooFewPictures
 from detector.core.files import write_json
 from detector.core.metrics import Array, Estimate, Groups, auc, bootstrap, cllr, halves, true_positives
-from detector.lab.regions import Pictures
-from detector.lab.training import train
-from detector.lab.training_set import TrainingOptions, TrainingSet, pictures_digest
+from detector.core.progress import Report
+from detector.lab.steps.regions import Pictures
+from detector.lab.steps.training import train
+from detector.lab.steps.training_set import TrainingOptions, TrainingSet, pictures_digest
 from detector.models.calibration import fit
 from detector.models.card import FamilyLeftOut
 from detector.networks.traces import TraceNet, fake_score
 from detector.pixels.augment import codec_match, draw_codec
-from detector.zoo.progress import Report
 
 _ALIGNED_SHARE = 4.0
 

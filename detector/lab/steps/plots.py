@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from detector.core.files import write_whole
 from detector.core.metrics import roc
-from detector.lab.evaluation import PictureScore, logits
-from detector.lab.left_out import LeftOut
-from detector.lab.training import EpochResult
+from detector.lab.steps.evaluation import PictureScore, logits
+from detector.lab.steps.left_out import LeftOut
+from detector.lab.steps.training import EpochResult
 from detector.models.card import Evaluation, ModelCard
 from detector.pixels.decode import Pixels
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Protocol
 
 from detector.core.metrics import Array
+from detector.core.progress import Report
 from detector.data.corpus import Item
-from detector.lab.calibrate import Calibrated
-from detector.lab.evaluation import Raw
-from detector.lab.training_set import TrainingSet
+from detector.lab.steps.calibrate import Calibrated
+from detector.lab.steps.evaluation import Raw
+from detector.lab.steps.training_set import TrainingSet
 from detector.models.card import SetUse
-from detector.zoo.progress import Report
 
 
 class Material(Protocol):

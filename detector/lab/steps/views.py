@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from detector.data.corpus import Item, pictures
-from detector.lab.training_set import codec_class
+from detector.lab.steps.training_set import codec_class
 from detector.pixels.augment import CodecDraw, Encoding, codec_match, draw_codec, resize, through
 from detector.pixels.decode import Pixels
 

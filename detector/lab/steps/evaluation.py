@@ -17,15 +17,15 @@ import numpy as np
 from detector.core.errors import NotApplicable
 from detector.core.files import write_whole
 from detector.core.metrics import Array, auc, bootstrap, cllr, cllr_min, proportion
+from detector.core.progress import Report
 from detector.data.corpus import Item
 from detector.data.splits import Split
-from detector.lab.views import CODEC_NAMES, VIEWS, codec_of, matched, named_pictures, view_of
+from detector.lab.steps.views import CODEC_NAMES, VIEWS, codec_of, matched, named_pictures, view_of
 from detector.models.calibration import Calibration
 from detector.models.card import Evaluation, SetResult
 from detector.models.score import Answer, Score
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels
-from detector.zoo.progress import Report
 
 MAX_FILES_PER_SET = 60  # by digest; large evaluation-only sets are sampled
 SIZES = ((0, "under 300 px"), (300, "300 to 599 px"), (600, "600 to 1199 px"), (1200, "from 1200 px"))

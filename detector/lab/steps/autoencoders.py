@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from detector.core.progress import Report
 from detector.generators.aligned.autoencoders import UPSAMPLERS, reconstruct, train_autoencoder
-from detector.lab.regions import Make
+from detector.lab.steps.regions import Make
 from detector.pixels.decode import Pixels
-from detector.zoo.progress import Report
 
 
 def autoencoders(

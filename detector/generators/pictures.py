@@ -19,8 +19,9 @@ def as_bytes(x: Tensor) -> NDArray[np.uint8]:
 
 
 def as_parts(images: NDArray[np.uint8]) -> Tensor:
-    """In 0..1."""
-    return _planes(images) / 255
+    """In 0..1, plane after plane: convolutions over pixels that lie side by side round otherwise, and what
+    published networks make of a picture would not stay the same bytes."""
+    return _planes(images).contiguous() / 255
 
 
 def parts_as_bytes(x: Tensor) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import json
 from http import HTTPStatus
 from typing import cast
 
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from authn.core.errors import AuthnError
@@ -72,7 +72,7 @@ def refusal(status: int, code: str, detail: str, **members: object) -> Response:
         about_file=(request.endpoint or "") in ABOUT_FILES,
         detail=visible(detail),
         code=code,
-        home=url_for("pages.home"),
+        home=f"{request.root_path}/",  # a Host that is none leaves nothing to build addresses with
         policy=content_security_policy(),
     )
     return _dressed(page(text), status)

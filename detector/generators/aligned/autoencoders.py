@@ -44,8 +44,11 @@ class SmallAutoencoder(nn.Module):
         return y
 
 
-def train_autoencoder(upsampler: str, pictures: list[Pixels], *, steps: int, seed: int) -> SmallAutoencoder:
-    """Fit on random crops of real pictures by the mean absolute error. Deterministic on one CPU thread."""
+def train_autoencoder(
+    upsampler: str, pictures: list[Pixels], *, steps: int, seed: int, short: bool = True
+) -> SmallAutoencoder:
+    """Fit on random crops of real pictures by the mean absolute error. Deterministic on one CPU thread.
+    ``short``: forward passes in bfloat16, which processors without it do ten times slower."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     net = SmallAutoencoder(upsampler)
@@ -53,7 +56,7 @@ def train_autoencoder(upsampler: str, pictures: list[Pixels], *, steps: int, see
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     for _ in range(steps):
         x = as_floats(np.stack([_crop(pictures[rng.integers(len(pictures))], rng) for _ in range(16)]))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=short):
             loss = (net(x).float() - x).abs().mean()
         optimiser.zero_grad()
         loss.backward()

@@ -216,6 +216,12 @@ def test_a_page_elsewhere_that_rebinds_its_name_to_this_machine_gets_nothing(cli
     assert (answer.status_code, answer.get_json()["code"]) == (400, "assay.request.bad")
 
 
+def test_a_host_that_is_no_name_is_refused_to_a_browser_with_a_page(client: FlaskClient) -> None:
+    answer = client.get("/", headers={"Host": "a b", "Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (400, "text/html")
+    assert 'href="/"' in answer.text
+
+
 @pytest.mark.parametrize(
     ("flags", "hosts"),
     [

@@ -79,7 +79,7 @@ def test_one_step_goes_down_the_sum_of_all_terms() -> None:
     at = number(0.0)
     for _ in range(2):  # gradients of the step before do not stay
         descend(plain(at), {"one": 2 * at.a, "two": 3 * at.a})
-    assert float(at.a) == -10
+    assert at.a.item() == -10
 
 
 def test_what_is_frozen_thaws_also_after_an_error() -> None:
@@ -95,13 +95,13 @@ def test_the_generator_meets_the_discriminator_that_has_learned() -> None:
     seen = []
 
     def fooling() -> dict[str, torch.Tensor]:
-        seen.append((float(judge.a), judge.a.requires_grad))
+        seen.append((judge.a.item(), judge.a.requires_grad))
         return {"generator": maker.a * judge.a}
 
     terms = outwit((plain(maker), plain(judge)), judge, {"discriminator": 3 * judge.a}, fooling)
     assert seen == [(-2.0, False)]
-    assert float(terms["generator"]) == -2
-    assert (float(maker.a), float(judge.a)) == (3, -2)
+    assert terms["generator"].item() == -2
+    assert (maker.a.item(), judge.a.item()) == (3, -2)
     assert not detached(terms)["generator"].requires_grad
 
 

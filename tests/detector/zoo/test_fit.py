@@ -76,9 +76,9 @@ def test_a_finished_fit_is_not_done_again(tmp_path):
 
 PROGRAM = """
 import sys, time, pathlib
-import detector.zoo.fit as f
+import detector.zoo.fitting.fit as f
 from tests.detector.zoo.test_fit import small, source, weights_of
-from detector.generators.spec import Budget
+from detector.zoo.fitting.budget import Budget
 f.WINDOW_STEPS, f.CHECKPOINT_SECONDS = 5, 0.0
 family = small()
 f.fit(family, source(), Budget(steps=int(sys.argv[2])), seed=0, run=pathlib.Path(sys.argv[1]),

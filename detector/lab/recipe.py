@@ -4,9 +4,11 @@
    ``folder`` (photos, and a zoo fitted on them: ``run``, ``zoo``, ``samples``, ``held_out``, ``material``)
 2. learn: ``material.training`` gives regions, fakes and mosaics (``training_set``), ``training`` the network
 3. calibrate: line, operating point and domain, of the calibration split (``calibrate``)
-4. judge: every test picture in every view, by the service's own path (``views``, ``evaluation``)
-5. leave one family out: how well the recipe sees a kind of generator it never met (``left_out``)
-6. card and plots (``card_text``, ``plots``); of a folder a page too (``folder.page``)
+4. judge: every test picture in every view, by the service's own path (``views``, ``evaluation``), with card
+   and plots (``card_text``, ``plots``); of a folder a page too (``folder.page``)
+
+A folder has one step more, before its pictures are held out: the recipe without one family at a time, to see
+how well it tells a kind of generator that it never met (``left_out``).
 
 Everything is written into one run folder. A training goes on from its last epoch; what a folder takes beside
 it goes on stage by stage (``stages``). Whatever is named without a folder lies in ``steps``.
@@ -102,13 +104,14 @@ def _judged(material: FolderMaterial, home: Path) -> str:
 
 
 def evaluate_again(detector: Detector, data: Path, run: Path, *, report: Report) -> ModelCard:
-    """Measure a detector that is there on the test split of a corpus. Raises ``CorpusError``."""
+    """Measure a detector that is there on the test split of a corpus. Raises ``LabError``."""
     material = CorpusMaterial(root=data, run=run, seed=detector.card.seed, report=report)
     return judge(detector, material, run)
 
 
 def learn(material: Material, options: TrainingOptions, run: Path, *, model_id: str) -> Detector:
-    """Train (or go on) and calibrate; writes the weights. Raises ``CalibrationError``."""
+    """Train (or go on) and calibrate; writes the weights. Raises ``LabError``, ``FitFailed`` and
+    ``CalibrationError``."""
     data = material.training()
     network = train(data, options, run, progress=partial(material.report, "training"))
     found = material.settled(

@@ -42,12 +42,12 @@ def fit_zoo(run: FolderRun) -> tuple[str, ...]:
 
 def _fit(run: FolderRun, name: str) -> str:
     options = run.options
-    seconds = options.minutes * 60 * ZOO_SHARE / len(options.names())
+    budget = budget_of(None, options.minutes * 60 * ZOO_SHARE / len(options.names()), run.device)
     try:
         card = fit_run(
             Wanted(family=name, side=options.side), _data(run), run.path / "zoo" / name,
-            budget_of(None, seconds, run.device), seed=options.seed, device=run.device, index=run.index,
-            tiles=run.tiles(Split.TRAIN), report=run.report,
+            budget, seed=options.seed, device=run.device, index=run.index, tiles=run.tiles(Split.TRAIN),
+            report=run.report,
         )  # fmt: skip
     except (LabError, FitFailed, NotApplicable) as e:
         return f"not fitted: {e.detail}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.core.errors import FolderTaken, LabError, TooFewPictures
+from detector.core.errors import FolderTaken, LabError, OptionRefused, TooFewPictures
 from detector.data.corpus import check_no_leak, pictures
 from detector.data.splits import Split
 from detector.generators.table import make_family
@@ -251,6 +251,14 @@ def test_a_family_that_cannot_be_fitted_is_left_out_with_its_reason(folder: Path
     begun_otherwise(tmp_path, "lapgan")
     assert fit_zoo(run) == ("dcgan",)
     assert run.stages.records["fit lapgan"].note.startswith("not fitted: ")
+
+
+@pytest.mark.usefixtures("few_suffice")
+def test_a_budget_of_nothing_is_refused_and_no_stage_is_finished_by_it(folder: Path, tmp_path: Path) -> None:
+    run = FolderRun(folder, tmp_path, FolderOptions(minutes=0.0, side=16, families=("dcgan",)), silent)
+    with pytest.raises(OptionRefused):
+        fit_zoo(run)
+    assert "fit dcgan" not in run.stages.records
 
 
 @pytest.mark.usefixtures("few_suffice")

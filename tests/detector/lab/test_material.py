@@ -21,10 +21,12 @@ from detector.lab.folder.makers import FolderFakes
 from detector.lab.folder.material import FolderMaterial
 from detector.lab.folder.run import FolderOptions, FolderRun
 from detector.lab.folder.samples import Samples
+from detector.lab.steps import evaluation
 from detector.lab.steps.calibrate import AGAINST_MIN_SIDE, Calibrated
 from detector.lab.steps.material import Material
 from detector.lab.steps.regions import Small
 from detector.lab.steps.training_set import TrainingSet
+from detector.lab.steps.views import matched
 from detector.models.calibration import Calibration
 from detector.models.card import OperatingPoint
 from detector.pixels.decode import Pixels
@@ -84,12 +86,9 @@ def of_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
     monkeypatch.setattr(corpus, "Taef2", SameAgain)
     root, run = tmp_path / "corpus", tmp_path / "run"
     root.mkdir()
-    material = corpus.CorpusMaterial(root=corpus_of(root, rows), run=run, seed=0, report=silent)
     some = Small(family="zoo_small", fake=tiles(256, 1), real=tiles(256, 2))
-    monkeypatch.setattr(
-        corpus.CorpusMaterial, "training", lambda self: corpus.with_tiles(self._kept(), [some], 0)
-    )
-    return material
+    monkeypatch.setattr(corpus, "fitted_tiles", lambda *_all, **_how: (some,))
+    return corpus.CorpusMaterial(root=corpus_of(root, rows), run=run, seed=0, report=silent, zoo_seconds=1.0)
 
 
 def of_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
@@ -151,7 +150,10 @@ def test_a_fake_with_a_twin_was_made_of_it_and_families_come_as_often_as_they_sh
 
 
 def test_the_same_pictures_and_the_same_seed_give_the_same_set(material: Material) -> None:
-    first, again = material.training(), material.training()
+    first = material.training()
+    if isinstance(material, corpus.CorpusMaterial):
+        (material.run / "training_set.npz").unlink()  # else it would only be read again
+    again = material.training()
     assert first.digest == again.digest != ""
     assert (first.fake == again.fake).all()
 
@@ -163,6 +165,9 @@ def remove(material: Material, *splits: Split) -> None:
         gone = [p.path for s in splits for p in material.run.index.of(s)]
         for name in gone:
             (material.run.folder / name).unlink()
+        for item in material.items:  # some of them were links to those
+            if item.split in splits:
+                (material.root / item.path).unlink(missing_ok=True)
         return
     for item in load_index(material.root):
         if item.split in splits:
@@ -175,10 +180,17 @@ def test_nothing_that_is_held_out_is_looked_at_in_training(material: Material) -
 
 
 def test_aligned_pairs_are_made_of_test_photos_alone_and_differ_in_nothing_but_the_trace(
-    material: Material,
+    material: Material, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remove(material, Split.TRAIN, Split.CALIBRATION)
     seen: list[Pixels] = []
+    encodings: list[tuple[str, int]] = []
+
+    def noted(picture: Pixels, name: str, draw: int) -> Pixels:
+        encodings.append((name, draw))
+        return matched(picture, name, draw)
+
+    monkeypatch.setattr(evaluation, "matched", noted)
 
     def raw(picture: Pixels) -> float:
         seen.append(picture)
@@ -186,7 +198,11 @@ def test_aligned_pairs_are_made_of_test_photos_alone_and_differ_in_nothing_but_t
 
     real, fake = material.aligned(raw)
     assert len(real) == len(fake) > 0
-    assert [p.shape for p in seen[::2]] == [p.shape for p in seen[1::2]]
+    assert encodings[::2] == encodings[1::2]
+    for photo, made in zip(seen[::2], seen[1::2], strict=True):
+        a, b = photo.astype(int), made.astype(int)
+        made_of_it = min(abs(a - 2 * b).mean(), abs(255 - a - b).mean())  # darker, or inverse
+        assert made_of_it < 15  # what an encoding leaves; of two photos it is 80
 
 
 def test_the_card_counts_every_set_that_is_judged(material: Material) -> None:
@@ -230,9 +246,21 @@ def test_a_folder_counts_photos_and_a_corpus_speaks_against_no_small_picture(mat
         assert after.point.against_min_side == AGAINST_MIN_SIDE
 
 
-def test_the_digest_names_the_files_and_not_the_way_to_them(material: Material) -> None:
-    assert material.digest() == material.digest()
-    assert len(bytes.fromhex(material.digest())) == 32
+@pytest.mark.parametrize("make", [of_corpus, of_folder])
+def test_the_digest_names_the_files_and_not_the_way_to_them(
+    make: Callable[[Path, pytest.MonkeyPatch], Material], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    first = make(here, monkeypatch)
+    assert make(there, monkeypatch).digest() == first.digest()
+    monkeypatch.setitem(WANTED, Split.TEST, 3)
+    scenes.cache_clear()
+    more = tmp_path / "more"
+    more.mkdir()
+    assert make(more, monkeypatch).digest() != first.digest()
+    scenes.cache_clear()
 
 
 def test_too_few_tiles_for_a_mosaic_are_refused() -> None:

@@ -99,8 +99,9 @@ def forget(config_file: str | None, index: int, yes: bool) -> None:
     require_authorities(settings)
     engine = open_engine(settings.database)
     kind = LogReader(engine).opening(index).kind.value
-    if not yes:
-        click.confirm(f"Destroy what entry {index} ({kind}) is about?", abort=True, err=True)
+    if not yes and not click.confirm(f"Destroy what entry {index} ({kind}) is about?", err=True):
+        say("nothing was destroyed", err=True)
+        return
     destroy_salt(engine, index)
     say(f"entry {index} is about nothing any more")
 

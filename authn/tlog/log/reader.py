@@ -11,7 +11,7 @@ from authn.core.errors import LogInconsistent, NotFound
 from authn.store.engine import reading, writing
 from authn.store.schema import captures, log_checkpoint, log_cosignature, log_entry, log_opening
 from authn.tlog.format.entry import EntryKind, LogEntry, parse_leaf
-from authn.tlog.format.merkle import NodeHash
+from authn.tlog.format.merkle import MAX_SIZE, NodeHash
 from authn.tlog.format.proof import Proof, consistency_proof, inclusion_proof
 from authn.tlog.format.tiles import TileMissing, TileReader
 from authn.tlog.log.storage import TreeHead, head_of, tile_of
@@ -76,6 +76,8 @@ class LogReader:
 
     def opening(self, index: int) -> LogEntry:
         """What a leaf commits to. Raises ``NotFound``, also where the salt was destroyed."""
+        if not 0 <= index < MAX_SIZE:  # no database holds such a number
+            raise NotFound("there is no such entry")
         query = select(log_opening, log_entry.c.leaf).join(log_entry, log_entry.c.idx == log_opening.c.idx)
         with reading(self._engine) as connection:
             row = connection.execute(query.where(log_opening.c.idx == index)).one_or_none()

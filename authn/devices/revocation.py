@@ -21,7 +21,7 @@ from authn.devices import DeviceRecord
 from authn.devices.registry import Registry, parse_reason, parse_since
 from authn.pki.crl import Cause, RevokedEntry, build_crl
 from authn.pki.profile import Issuer
-from authn.store.engine import alone, reading, writing
+from authn.store.engine import Turn, alone, reading, writing
 from authn.store.schema import certificates, crls, revocations
 from authn.tlog.format.records import revoked as log_record
 from authn.tlog.log.queue import enqueue
@@ -29,7 +29,6 @@ from authn.tlog.log.queue import enqueue
 REGENERATE_AFTER = timedelta(minutes=10)
 LIST_LIFETIME = timedelta(hours=24)
 KEPT_LISTS = 2
-PUBLISHING_LOCK = 8319
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,7 @@ class Revocations:
         if standing is not None:
             return standing
         with writing(self._engine) as connection:  # whoever waited here finds the list made
-            alone(connection, PUBLISHING_LOCK)
+            alone(connection, Turn.PUBLISHING)
             return _standing(connection, key_id, now) or _publish(connection, issuer, now)
 
 

@@ -19,14 +19,12 @@ from authn.core.config import Settings
 from authn.core.errors import Unavailable
 from authn.examine.statements import default_policy
 from authn.pki.authority import Authority
-from authn.store.engine import alone, writing
+from authn.store.engine import Turn, alone, writing
 from authn.store.schema import log_start_entries
 from authn.tlog.format import records
 from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.policy import WitnessPolicy, policy_text
 from authn.tlog.log.queue import enqueue
-
-START_ENTRIES_LOCK = 8320
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +73,7 @@ def logs_certificates(engine: Engine, log_queued: Callable[[], int]) -> Callable
 def queue_news(engine: Engine, entries: Sequence[StartEntry]) -> int:
     """Queue those that are news (see ``Log.append_queued``); returns how many. Raises ``Unavailable``."""
     with writing(engine) as connection:
-        alone(connection, START_ENTRIES_LOCK)
+        alone(connection, Turn.NEWS)
         return sum(_queue(connection, said_now) for said_now in entries)
 
 

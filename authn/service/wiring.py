@@ -73,7 +73,6 @@ def open_transparency_log(settings: Settings, engine: Engine | None = None) -> L
 
 
 def _witness_policy(settings: Settings) -> WitnessPolicy | None:
-
     return read_policy(settings.witness_policy[0]) if settings.witness_policy else None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import IntEnum, unique
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,6 @@ PRAGMAS = (
     "secure_delete=ON",
 )
 CONNECT_TIMEOUT_S = 10
-MIGRATION_LOCK = 8318
 HEAD = "0080"  # the newest migration; a test compares it with the scripts
 
 
@@ -81,10 +81,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
         raise _unusable(e) from e
 
 
-def alone(connection: Connection, number: int) -> None:
-    """Until the transaction ends, no other that writes passes the same ``number``; on SQLite none writes."""
+@unique
+class Turn(IntEnum):
+    """What one transaction at a time may do. The numbers are those of PostgreSQL's advisory locks."""
+
+    MIGRATING = 8318
+    PUBLISHING = 8319  # a revocation list
+    NEWS = 8320  # of the log, at a start
+    NOTING = 8321  # a decision about access
+
+
+def alone(connection: Connection, turn: Turn) -> None:
+    """Until the transaction ends, no other that writes gets the same ``turn``; on SQLite none writes."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(number)))
+        connection.execute(select(func.pg_advisory_xact_lock(int(turn))))
 
 
 def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -140,7 +150,7 @@ def _migrate(engine: Engine) -> None:
         if _revision(connection) == HEAD:
             return
     with writing(engine) as connection:  # whoever waited here finds the work done
-        alone(connection, MIGRATION_LOCK)
+        alone(connection, Turn.MIGRATING)
         found = _revision(connection)
         if found is not None and found not in _known_revisions():
             raise DatabaseUnusable(f"the database has schema {found}, made by a newer version than this one")

@@ -20,7 +20,7 @@ from sqlalchemy import Row as Found
 
 from authn.core.errors import JournalBroken
 from authn.service.access import Principal
-from authn.store.engine import alone, paged, reading, writing
+from authn.store.engine import Turn, alone, paged, reading, writing
 from authn.store.schema import access_log
 
 GRANTED = "granted"
@@ -28,7 +28,6 @@ START = hashlib.sha256(b"assay.access/log/v1").hexdigest()
 # Whoever guesses credentials must not fill the disk: of refusals of nobody known, one row in this time.
 STRANGERS_EVERY = timedelta(minutes=1)
 PAGE = 1000
-_LOCK = 8319
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ class Journal:
 
 
 def _head(connection: Connection) -> tuple[int, str]:
-    alone(connection, _LOCK)
+    alone(connection, Turn.NOTING)
     query = select(access_log.c.seq, access_log.c.sha256).order_by(access_log.c.seq.desc()).limit(1)
     found = connection.execute(query).one_or_none()
     return (0, START) if found is None else (found.seq, found.sha256)

@@ -172,6 +172,8 @@ def sniff(data: bytes) -> str | None:
     if (signable := signable_type(data)) is not None:
         return signable
     head = data[:64]
+    if head[:4] == b"RIFF":  # of a form that is not examined, whatever follows it looks like
+        return None
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return "image/gif"
     if head[4:8] == b"ftyp":

@@ -120,6 +120,11 @@ def test_a_cut_photo_with_a_whole_header_can_still_be_examined() -> None:
     assert media_of(photo()[:-200], "cut.jpg").width == 96
 
 
+@pytest.mark.parametrize("head", [b"RIFFftyp", b"RIFFftypqt  mp42", b"RIFFmoov", b"RIFF\x00\x00\x00\x00XXXX"])
+def test_a_riff_of_a_form_that_is_not_examined_is_nothing_else_either(head: bytes) -> None:
+    assert sniff(head + bytes(60)) is None
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_media_or_one_typed_refusal(data: bytes) -> None:
     try:

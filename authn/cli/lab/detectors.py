@@ -13,6 +13,7 @@ from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
 from authn.cli.target import refuse_taken
 from authn.core.errors import BadRequest
+from authn.core.extras import need
 from authn.core.media import media_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @model_option()
 def evaluate(data: Path, out: Path, model_id: str) -> None:
     """Measure a packaged detector again on the test split and print its card."""
+    need("detect", "lab")
     from detector.lab.recipe import evaluate_again
     from detector.models.card import dump_card
     from detector.models.inference import open_detector
@@ -96,6 +98,7 @@ def adopt(run: Path, folder: Path, left_out: Path | None, model_id: str) -> None
 @model_option()
 def heatmap(photo: Path, out: Path, model_id: str) -> None:
     """Draw the score of every square of a PHOTO over it. A place to look at, no measure of its own."""
+    need("detect", "lab")
     from detector.lab.steps.plots import plot_heatmap
     from detector.models.inference import HEAT_SIDE, open_detector
     from detector.pixels.decode import decode

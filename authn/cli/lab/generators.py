@@ -21,6 +21,7 @@ from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
 from authn.cli.target import refuse_taken
 from authn.core.errors import BadRequest
+from authn.core.extras import need
 
 _device = device_option("auto takes a GPU where there is one.")
 _other = click.option(
@@ -75,6 +76,7 @@ def fit(
     device: str,
 ) -> None:  # fmt: skip
     """Fit a FAMILY of generators on real pictures; plots and logs lie beside the weights."""
+    need("detect", "lab")
     from detector.generators.family import UNLEARNED
     from detector.zoo.fitting.budget import budget_of
     from detector.zoo.fitting.device import choose_device
@@ -159,6 +161,7 @@ def quality(
     device: str,
 ) -> None:  # fmt: skip
     """Judge a generator against the pictures it was fitted on and held-out ones. No number here is FID."""
+    need("detect", "lab")
     from detector.zoo.fitting.device import choose_device
     from detector.zoo.judging.assess import quality_text
     from detector.zoo.runs import assess_run
@@ -267,6 +270,7 @@ def semi(
     corpus: Path, run: Path, labels: int, steps: int | None, seconds: float | None, draws: int, seed: int
 ) -> None:
     """Learn the digits from a few labels; print the test error of each draw."""
+    need("detect", "lab")
     from detector.zoo.fitting.budget import Budget
     from detector.zoo.semi.run import FULL_STEPS, result_text, semi_run
 

@@ -19,6 +19,7 @@ from authn.cli.lab.options import (
 )
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
+from authn.core.extras import need
 
 RUNS_FOLDER = Path("runs")
 
@@ -44,6 +45,7 @@ def auto(
 
     Every stage that is finished is kept; after an interruption the same command goes on.
     """
+    need("detect", "lab")
     from detector.lab.folder.run import FolderOptions
     from detector.lab.recipe import run_folder
 
@@ -74,6 +76,7 @@ def train(
     zoo_seconds: float,
 ) -> None:  # fmt: skip
     """Train on the sets whose licence allows it, calibrate, evaluate, plot."""
+    need("detect", "lab")
     from detector.lab.recipe import run_corpus
     from detector.lab.steps.training_set import TrainingOptions
 
@@ -97,6 +100,7 @@ def lofo(
     data: str, corpus: Path | None, zoo: Path, run: Path, fakes: int, steps: int, side: int, seed: int
 ) -> None:
     """Leave each family of generators out once; print what is found of it."""
+    need("detect", "lab")
     from detector.lab.left_out_run import run_left_out
     from detector.lab.steps.left_out import cautions, rows_text
 
@@ -117,6 +121,7 @@ def lofo(
 @model_option("semantic-2")
 def semantic(data: Path, encoder: Path, run: Path, model_id: str) -> None:
     """Fit the linear head on a frozen image encoder, calibrate, evaluate."""
+    need("detect", "lab")
     from detector.lab.semantic import run_semantic
 
     with Progress() as report:

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from authn.cli import cli
 from authn.cli.lab.group import LabGroup
-from authn.core.errors import AuthnError, BadRequest, Unavailable
+from authn.core.errors import AuthnError, BadRequest, SystemLacking, Unavailable
 from detector.core.errors import CorpusError, DetectorError, FileFailed
 from tests.conftest import ROOT
 
@@ -30,6 +31,24 @@ def detail(found: Result, kind: type[Exception]) -> str:
     assert isinstance(found.exception, kind), (found.output, found.exception)
     assert isinstance(found.exception, AuthnError | DetectorError)
     return found.exception.detail
+
+
+@pytest.mark.parametrize(
+    "words", ["fit dcgan", "semi", "auto", "train", "lofo", "semantic", "evaluate", "quality run"]
+)
+def test_what_draws_at_its_end_asks_for_the_drawings_before_it_begins(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as where it is not installed
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.onnx").touch()
+    (tmp_path / "run").mkdir()
+    command = cli.get_command(click.Context(cli), "lab").commands[words.split()[0]]
+    asked = {o.opts[0]: str(tmp_path) for o in command.params if isinstance(o, click.Option) and o.required}
+    asked |= {"--encoder": str(tmp_path / "x.onnx")} if "--encoder" in asked else {}
+    found = lab(*words.split(), *(w for pair in asked.items() for w in pair))
+    assert "assay[lab]" in detail(found, SystemLacking)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["run", "x.onnx"]
 
 
 @pytest.fixture

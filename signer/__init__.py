@@ -36,19 +36,20 @@ __all__ = [
     "sign_file", "sign_frame", "take_frame", "verify_binding",
 ]  # fmt: skip
 
-__getattr__ = face(
-    __name__,
-    {
-        "camera": "take_frame",
-        "capture": "SignedCapture sign_file sign_frame",
-        "client": "Client Enrolment EnrolmentChallenge Uploaded",
-        "core.errors": "SignerError",
-        "credential": "verify_binding",
-        "device": "DeviceIdentity choose_identity enrolled_names open_identity save_identity",
-        "formats": "media_type_of",
-        "keys": "create_key open_key",
-        "spool": "Entry Spool StampRun",
-        "staple": "bytes_to_stamp has_token",
-        "watch": "HotFolder",
-    },
-)
+if not TYPE_CHECKING:  # so that a name that is none is seen by a type checker
+    __getattr__ = face(
+        __name__,
+        {
+            "camera": "take_frame",
+            "capture": "SignedCapture sign_file sign_frame",
+            "client": "Client Enrolment EnrolmentChallenge Uploaded",
+            "core.errors": "SignerError",
+            "credential": "verify_binding",
+            "device": "DeviceIdentity choose_identity enrolled_names open_identity save_identity",
+            "formats": "media_type_of",
+            "keys": "create_key open_key",
+            "spool": "Entry Spool StampRun",
+            "staple": "bytes_to_stamp has_token",
+            "watch": "HotFolder",
+        },
+    )

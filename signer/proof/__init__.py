@@ -68,22 +68,24 @@ __all__ = [
     "usage_text", "verify_claim_signature", "verify_token", "walk_path", "with_token",
 ]  # fmt: skip
 
-__getattr__ = face(
-    __name__,
-    {
-        "cbor": "NotCbor read_cbor",
-        "certificates": "Certificate issued_by key_of read_certificate read_foreign read_pem signature_holds",
-        "container": "has_more_parts in_places manifest_spans read_manifest replace_manifest supports",
-        "containers.places": "Span names_store",
-        "cose": "ClaimSignature parse_claim_signature stamped_message_v1 stamped_message_v2"
-        " verify_claim_signature with_token",
-        "der": "DerError Element elements single",
-        "jumbf": "ManifestBoxes Superbox active_manifest manifests torn_boxes",
-        "path": "PathRefused",
-        "reach": "reaches",
-        "timestamp": "VerifiedTimestamp build_request parse_response verify_token",
-        "tst": "ParsedToken TstInfo parse_token",
-        "usages": "CLAIM_SIGNING NEVER_SIGNERS SIGNER_USAGES parse_usages usage_config usage_text",
-        "walk": "find_path walk_path",
-    },
-)
+if not TYPE_CHECKING:  # so that a name that is none is seen by a type checker
+    __getattr__ = face(
+        __name__,
+        {
+            "cbor": "NotCbor read_cbor",
+            "certificates": "Certificate issued_by key_of read_certificate read_foreign read_pem"
+            " signature_holds",
+            "container": "has_more_parts in_places manifest_spans read_manifest replace_manifest supports",
+            "containers.places": "Span names_store",
+            "cose": "ClaimSignature parse_claim_signature stamped_message_v1 stamped_message_v2"
+            " verify_claim_signature with_token",
+            "der": "DerError Element elements single",
+            "jumbf": "ManifestBoxes Superbox active_manifest manifests torn_boxes",
+            "path": "PathRefused",
+            "reach": "reaches",
+            "timestamp": "VerifiedTimestamp build_request parse_response verify_token",
+            "tst": "ParsedToken TstInfo parse_token",
+            "usages": "CLAIM_SIGNING NEVER_SIGNERS SIGNER_USAGES parse_usages usage_config usage_text",
+            "walk": "find_path walk_path",
+        },
+    )

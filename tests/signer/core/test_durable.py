@@ -36,10 +36,11 @@ def test_content_reaches_the_disk_before_the_name_and_the_folder_after_it(
     tmp_path: Path, synced: list[str]
 ) -> None:
     write_durably(tmp_path / "kept", b"x")
-    assert [name.split(".")[1] if name.startswith(".") else name for name in synced] == [
-        "kept",
-        tmp_path.name,
-    ]
+    create_durably(tmp_path / "made", b"x")
+    assert [name.rpartition(".")[2] for name in synced] == ["tmp", tmp_path.name] * 2
+    assert [name[:6] for name in synced[::2]] == [".kept.", ".made."], (
+        "under a name that is not the file's yet"
+    )
     synced.clear()
     rename_durably(tmp_path / "kept", tmp_path / "renamed")
     assert synced == [tmp_path.name]

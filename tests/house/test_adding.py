@@ -48,7 +48,7 @@ class Copy:
         done = subprocess.run(
             [sys.executable, "-c", checked, *map(str, arguments)],
             cwd=self.folder,
-            env={**os.environ, "ASSAY_HOME": str(self.folder / "home"), **environment},
+            env={**no_settings(), "ASSAY_HOME": str(self.folder / "home"), **environment},
             capture_output=True,
             text=True,
             check=False,
@@ -58,6 +58,10 @@ class Copy:
 
     def assay(self, *arguments: str | Path, **environment: str) -> str:
         return self.run("from authn.cli import main; main()", *arguments, **environment)
+
+
+def no_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
 
 
 @pytest.fixture

@@ -74,6 +74,18 @@ def _check_assay(words: list[str], known: dict[tuple[str, ...], click.Command], 
     assert used <= options, line
 
 
+NOWHERE = {"authn/provenance/cose.py"}  # decision 0001 says that it must not be there
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted((ROOT / "authn" / "report" / "templates").glob("*.js"))], ids=name
+)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w./-])(?:authn|detector|signer|tests)/[\w/]+\.\w+", text))
+    assert {n for n in named - NOWHERE if not (ROOT / n).exists()} == set()
+
+
 def test_every_setting_is_documented() -> None:
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert [s.name for s in SETTINGS if f"`{s.name}`" not in page] == []

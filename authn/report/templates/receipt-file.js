@@ -1,5 +1,5 @@
 // What a receipt of a capture commits to: digests of claim, signature, key and time-stamp, out of the signed file.
-// The same reading as signer/container.py, signer/jumbf.py and signer/cose.py; nothing is trusted, nothing fetched.
+// The same reading as signer/proof: container.py, jumbf.py and cose.py; nothing is trusted, nothing fetched.
 
 class Refused extends Error {}
 class Outside extends Error {} // a log that is in none of the reader's lists

@@ -201,7 +201,7 @@ class _ItemExaminer:
             raise
         except MediaError as e:
             return Refusal(code=e.code, detail=e.detail)
-        except Exception as e:  # noqa: BLE001 one of three places: around one audited item
+        except Exception as e:  # noqa: BLE001 one of four places: around one audited item
             code = e.code if isinstance(e, AuthnError) else ExaminationFailed.code
             return Refusal(code=code, detail=f"{type(e).__name__}: {e}")
 

@@ -213,7 +213,8 @@ class AuditError(AuthnError):
 
 class Unavailable(AuthnError):
     """Raised as one of its kinds. Those without a code of their own bear this one, the only one that a client
-    knows: what lacks is for whoever runs the service, and stands in the sentence."""
+    knows: what lacks is for whoever runs the service, and stands in the sentence. Out of a held process,
+    whose answers are data, every kind comes back as this one."""
 
     code = "assay.unavailable"
     http_status = 503

@@ -131,7 +131,6 @@ DISAGREEMENT = Words(
     "Independent readers disagree about this",
     "While they differ nothing is established; the findings name what they differ about.",
 )
-POLICY_CODE = "assay.policy.claimVersion"
 # (axis, code of one of its findings) -> words that say it better than the outcome alone; first match wins.
 # Used only where the axis is not established, so that no code can make an answer sound stronger.
 REFINED_WORDS = (

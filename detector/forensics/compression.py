@@ -18,22 +18,12 @@ from importlib.resources import files
 
 from detector.core.errors import DetectorError
 from detector.pixels.jpeg import JpegStructure, Table
+from detector.pixels.quantisation import exact_quality, nearest_quality, standard_table
 
 # Of a camera's files, how many have tables that none of k others has: of 22 of a Nikon D70, 48 % at k = 1,
 # 25 % at 5, 19 % at 20. And if none of 20 files has software's tables, up to 14 % of the camera's may still
 # have them (95 %, 1 - 0.05 ** (1 / 20)); if one file has not, up to 95 %.
 MIN_SAMPLES = 20
-
-# ITU-T T.81 tables K.1 and K.2, in rows.
-_LUMA = (
-    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
-    14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
-    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
-)  # fmt: skip
-_CHROMA = (
-    17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
-    47, 66, 99, 99, 99, 99, 99, 99, *([99] * 32),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,28 +79,15 @@ def compare(found: Compression, camera: CameraTables | None) -> Comparison:
     return Comparison.UNLIKE_BOTH
 
 
-def standard_table(quality: int, *, chroma: bool = False) -> Table:
-    """The IJG rule (jcparam.c, ``jpeg_quality_scaling``), limited to baseline values."""
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    base = _CHROMA if chroma else _LUMA
-    return tuple(min(255, max(1, (v * scale + 50) // 100)) for v in base)
-
-
-@cache
-def _standard_qualities(*, chroma: bool) -> dict[Table, int]:
-    return {standard_table(q, chroma=chroma): q for q in range(100, 0, -1)}
-
-
 def examine_compression(jpeg: JpegStructure) -> Compression:
     """Raises ``DetectorError`` for a JPEG without quantisation tables that can be read."""
     if not jpeg.tables:
         raise DetectorError((*jpeg.troubles, "the JPEG has no quantisation tables")[0])
     luma = jpeg.tables[0]
-    exact = _standard_qualities(chroma=False).get(luma)
-    quality = exact if exact is not None else _nearest_quality(luma)
+    exact = exact_quality(luma)
     rest = jpeg.tables[1:]
     return Compression(
-        ijg_quality=quality,
+        ijg_quality=exact if exact is not None else nearest_quality(luma),
         standard=exact is not None
         and all(t in (standard_table(exact), standard_table(exact, chroma=True)) for t in rest),
         luma_standard=exact is not None,
@@ -120,13 +97,6 @@ def examine_compression(jpeg: JpegStructure) -> Compression:
         adobe=any(s.marker == 0xEE and s.payload.startswith(b"Adobe") for s in jpeg.segments),
         photoshop=any(s.marker == 0xED and s.payload.startswith(b"Photoshop 3.0\0") for s in jpeg.segments),
     )
-
-
-def _nearest_quality(luma: Table) -> int:
-    def distance(quality: int) -> int:
-        return sum(abs(a - b) for a, b in zip(standard_table(quality), luma, strict=True))
-
-    return min(range(1, 101), key=distance)
 
 
 def tables_digest(tables: tuple[Table, ...]) -> str:

@@ -153,6 +153,18 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def luminance_table(data: bytes) -> Table | None:
+    """The quantisation table with the lowest number before the first scan, which is that of the luminance in
+    every usual file; None where there is none. The coded data are not walked."""
+    reader = _Reader()
+    if data[:2] == b"\xff\xd8":
+        for marker, start, end in _segments(data, reader):
+            if marker in (0xDA, 0xD9):
+                break
+            reader.segment(marker, data[start + 4 : end])
+    return reader.tables[min(reader.tables)] if reader.tables else None
+
+
 def bare_jpeg(data: bytes) -> bytes:
     """The same picture without what applications wrote into it, but for the two segments that say how its
     colours are coded: a decoder that joins metadata segments one by one copies them again and again. What has

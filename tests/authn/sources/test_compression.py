@@ -19,10 +19,10 @@ from detector.forensics.compression import (
     compare,
     examine_compression,
     known_cameras,
-    standard_table,
 )
 from detector.pixels import exif
 from detector.pixels.jpeg import parse_jpeg
+from detector.pixels.quantisation import standard_table
 from tests.detector.made import encoded, exif_block, jpeg_with, jpegs, photo_like
 
 D70 = {exif.MAKE: "NIKON CORPORATION", exif.MODEL: "NIKON D70"}

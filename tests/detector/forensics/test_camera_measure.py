@@ -9,9 +9,10 @@ import pytest
 
 from detector.core.errors import CorpusError, FileFailed
 from detector.forensics.camera_measure import measure_cameras
-from detector.forensics.compression import examine_compression, standard_table
+from detector.forensics.compression import examine_compression
 from detector.pixels import exif
 from detector.pixels.jpeg import parse_jpeg
+from detector.pixels.quantisation import standard_table
 from tests.detector.made import corpus_of, exif_block, jpeg_with, photo_like
 
 PICTURE = photo_like(48, 64)

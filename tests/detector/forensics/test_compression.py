@@ -15,10 +15,10 @@ from detector.forensics.compression import (
     compare,
     examine_compression,
     known_cameras,
-    standard_table,
     tables_digest,
 )
 from detector.pixels.jpeg import JpegStructure, parse_jpeg
+from detector.pixels.quantisation import standard_table
 from tests.detector.made import encoded, jpeg_with, photo_like
 
 PHOTO = photo_like(48, 64)

@@ -12,9 +12,6 @@ from detector.pixels.jpeg import luminance_table
 from detector.pixels.quantisation import nearest_quality
 
 JPEG = "image/jpeg"
-ASSUMED_QUALITY = (
-    95.0  # where nothing says: codecs without a JPEG's table lose little, or what they lose is unlike it
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

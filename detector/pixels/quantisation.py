@@ -1,5 +1,5 @@
-"""Quantisation tables of ITU-T T.81 annex K, scaled by the Independent JPEG Group's rule, and which quality of
-it a table is nearest to: one number for how far a JPEG was compressed, whoever wrote it."""
+"""Quantisation tables of ITU-T T.81 annex K, scaled by the Independent JPEG Group's rule, and the quality
+that a table is nearest to: one number for how far a JPEG was compressed, whoever wrote it."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ STORED = "stored"  # the view of a file as it is
 class ScoreRow:
     """``kind`` is what the picture is known to be, None where nobody said; ``predicted`` is what the content
     head takes it for, with ``kind_probability``; None where a detector has no content head. ``generator`` is
-    empty for a picture that was not generated. ``side`` and ``quality`` are those of the view
-    (``Condition``), ``distance`` is in deviations per feature from the pictures that the detector was fitted on."""
+    empty for what was not generated. ``side`` and ``quality`` are those of the view (``Condition``);
+    ``distance`` is in deviations per feature from the pictures that the detector was fitted on."""
 
     sha256: str
     fake: bool

@@ -43,7 +43,8 @@ def test_columns_in_another_order_and_more_of_them_do_no_harm(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "cell"),
     [
-        ("fake", "yes"), ("kind", "painting"), ("side", "0"), ("side", ""), ("logit", "nan"), ("logit", "inf"),
+        ("fake", "yes"), ("kind", "painting"), ("side", "0"), ("side", ""), ("logit", "nan"),
+        ("logit", "inf"),
         ("source", ""), ("sha256", ""), ("view", ""), ("quality", "high"), ("distance", ""),
     ],
 )  # fmt: skip
@@ -59,7 +60,7 @@ def test_a_wrong_cell_is_named_with_its_line(tmp_path: Path, name: str, cell: st
 
 def test_a_picture_stands_once_in_a_view(tmp_path: Path) -> None:
     write_scores([ROW, OTHER, replace(ROW, view="small"), ROW], tmp_path / "scores.csv")
-    with pytest.raises(CorpusError, match="line 5.*twice"):
+    with pytest.raises(CorpusError, match=r"line 5.*twice"):
         read_scores(tmp_path / "scores.csv")
 
 

@@ -6,6 +6,7 @@ DetectorError
 ├── ModelUnavailable
 ├── LabError
 │   ├── CorpusError
+│   │   └── ManifestError
 │   ├── TooFewPictures
 │   ├── OptionRefused
 │   ├── FolderTaken
@@ -58,6 +59,16 @@ class CorpusError(LabError):
     family."""
 
     code = "assay.detector.corpus"
+
+
+class ManifestError(CorpusError):
+    """A manifest that is malformed, in the ``line`` that is named, counted from 1."""
+
+    code = "assay.detector.manifest"
+
+    def __init__(self, detail: str, *, line: int) -> None:
+        super().__init__(detail)
+        self.line = line
 
 
 class TooFewPictures(LabError):

@@ -1,8 +1,11 @@
-"""The allow list: which sets of pictures may be trained on, each with the licence text that was read for it.
+"""The allow lists: what may be trained on, each with the licence text that was read for it.
 
-A set is trained on only if it has a share for that in ``SETS`` **and** the licence text of its rows in
-``INDEX.csv`` is the one that was read when it was allowed. Every other set is evaluated on and never trained
-on.
+A set of a corpus with an index is trained on only if it has a share for that in ``SETS`` **and** the licence
+text of its rows in ``INDEX.csv`` is the one that was read when it was allowed. Every other set is evaluated
+on and never trained on.
+
+Pictures of a manifest are allowed by the text of their column ``licence``: ``TERMS``, decision record 0025. A
+text that nobody read and put there teaches nothing: it measures.
 """
 
 from __future__ import annotations
@@ -58,3 +61,108 @@ SETS = (
     SetRule(folder="fakes_train/stylegan2_tiles", name="stylegan2", fake=True, licence="",
             shares=_NEVER_TRAINED, why="Nvidia non-commercial: evaluation only."),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Licences that are treated alike. ``learn``: weights that ship may be fitted on their pictures."""
+
+    name: str
+    learn: bool
+    why: str
+    licences: tuple[str, ...]
+
+
+TERMS = (
+    Terms(
+        name="public domain",
+        learn=True,
+        why="Nobody reserves anything.",
+        licences=(
+            "CC0-1.0", "CC0-1.0 (repo)", "CC0-1.0 / US PD", "PD / CC0-1.0", "Unlicense",
+            "Unlicense (public domain)", "YOLO public domain licence",
+        ),
+    ),
+    Terms(
+        name="permissive",
+        learn=True,
+        why="Use for any purpose is allowed; the notice is owed to copies, and weights hold none.",
+        licences=(
+            "Apache-2.0", "Apache-2.0 (repo)", "BSD-2-Clause", "BSD-3-Clause",
+            "BSD-style LICENSE.txt (repo)", "HPND", "MIT", "MIT (repo)", "MIT (own photos)", "MIT-0",
+            "MIT/Apache-2.0", "MIT/CC", "MIT/CC BY 4.0", "BSD-3 / per file",
+        ),
+    ),
+    Terms(
+        name="attribution",
+        learn=True,
+        why="Use for any purpose is allowed; the manifest that ships names every source and its licence.",
+        licences=(
+            "CC BY (site footer i18n: content under CC-BY)", "CC BY 2.0 / PD per attribution.md", "CC BY 4.0",
+            "CC BY 4.0 (photos.md)", "CC BY 4.0 / Apache-2.0", "CC BY 4.0 / per folder",
+            "CC BY 4.0 (repo); examples by OpenAI MIT",
+        ),
+    ),
+    Terms(
+        name="share alike",
+        learn=True,
+        why="Alike is shared what holds or adapts the picture; weights hold none and adapt none.",
+        licences=(
+            "CC BY-SA (Mapillary)", "CC BY-SA 3.0", "CC BY-SA 3.0 / GPL-3", "CC BY-SA 4.0",
+            "CC BY-SA 4.0 / GPL", "GPL-2/CC BY-SA", "GPL-2+ / CC BY-SA 4.0", "GPL-2+/CC BY-SA",
+            "GPL-3/CC BY-SA", "GPL-3/CC BY-SA 4.0", "GPL-3+/CC BY-SA 4.0/CC0 (copyright file)",
+            "GPL-3+/CC BY-SA per file", "GPL-3+/CC BY 3.0+", "GPL-3/CC0", "GPL-2+/PD per stamp",
+            "LGPL-3 / CC BY-SA 4.0 per file", "LGPL-2.1/CC", "per file: CC BY/CC BY-SA/PD/Pixabay",
+        ),
+    ),
+    Terms(
+        name="copyleft",
+        learn=True,
+        why="Running and reading is unrestricted; duties begin with giving on a copy or a work based on it.",
+        licences=(
+            "AGPL-3.0 (repo)", "AGPL/per file", "GFDL", "GPL-2", "GPL-2+", "GPL-2.0",
+            "GPL-2.0 (repo test data)", "GPL-3", "LGPL-2.1", "per copyright",
+        ),
+    ),
+    Terms(
+        name="free stock sites",
+        learn=True,
+        why="An irrevocable licence for any use, under which somebody published them again; both sites'"
+        " later terms restrict machine learning. The weakest of the grounds: record 0025.",
+        licences=(
+            "CC BY 4.0 (Unsplash photos)", "MIT (Unsplash)", "Unsplash licence", "see clic2025/LICENSE",
+            "per file (CC0/Unsplash)", "per file (CC0/Unsplash/CC BY-SA)",
+        ),
+    ),
+    Terms(
+        name="of other authors",
+        learn=False,
+        why="The licence is that of whoever collected them; the authors are others and were not asked.",
+        licences=(
+            "Apache-2.0 (repo); images from X authors", "CC BY 4.0 (repo); images from X authors",
+            "CC0-1.0 (repo); images from X authors", "MIT (repo); images from X authors",
+            "MIT (package)", "MIT / BSD (package; stock photos, Unsplash)",
+            "Boost (repo; web pictures, PD by README)", "MIT (Unsplash/Flickr CC photos)",
+        ),
+    ),
+    Terms(
+        name="not read",
+        learn=False,
+        why="The text points to further texts that nobody has read.",
+        licences=("BSD-2-Clause / per README",),
+    ),
+)  # fmt: skip
+
+_OF_LICENCE = {licence: terms for terms in TERMS for licence in terms.licences}
+
+
+def terms_of(licence: str) -> Terms | None:
+    """None for a text that is not in the table."""
+    return _OF_LICENCE.get(licence)
+
+
+def may_learn(licence: str) -> bool:
+    """Whether shipped weights may be fitted on pictures under this text, letter by letter. False for a text
+    that is not in the table: those pictures measure."""
+    terms = terms_of(licence)
+    return terms is not None and terms.learn

@@ -1,4 +1,4 @@
-"""Splits that cannot leak: a unit falls where its own digest says.
+"""Splits that cannot leak: a unit, or a source of a manifest, falls where its own digest says.
 
 The unit is the source (a photo, a sheet of one style, a camera model), never a crop or a tile, so that two
 views of one thing cannot stand on both sides.
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 SPLIT_SEED = "assay-split-1"
+CORPUS_SEED = "assay-corpus-1"
+TEST_SHARE = 0.15
 
 
 class Split(StrEnum):
@@ -34,3 +36,11 @@ def split_units(units: Iterable[str], shares: tuple[float, float, float]) -> dic
             Split.TRAIN if at < train else Split.CALIBRATION if at < train + calibration else Split.TEST
         )
     return out
+
+
+def test_source(source: str) -> bool:
+    """Whether a source of a manifest is kept for the test: a photographer or repository falls there whole,
+    by its own digest. About ``TEST_SHARE`` of the sources do; nothing is fitted, chosen or calibrated on
+    them."""
+    digest = hashlib.sha256(f"{CORPUS_SEED}\0{source}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 >= 1 - TEST_SHARE

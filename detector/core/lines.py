@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from detector.core.errors import FileFailed
 from detector.core.files import write_whole
 
 
@@ -38,6 +39,36 @@ def read_points(path: Path) -> list[dict[str, float]]:
         except (ValueError, TypeError):
             break
     return points
+
+
+class Log:
+    """Lines that are added to a file one by one, each handed to the system at once. What a crash cut short is
+    dropped first. Raises ``FileFailed`` where that cannot be read or written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self.lines = read_lines(path)
+            write_lines(path, self.lines)
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as e:
+            raise FileFailed(f"{path} cannot be used: {e.strerror}") from e
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+
+    def add(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Raises ``FileFailed``."""
+        more = [dict(line) for line in lines]
+        try:
+            self._file.write("".join(json.dumps(line) + "\n" for line in more))
+            self._file.flush()
+        except OSError as e:
+            raise FileFailed(f"{self._path} cannot be written: {e.strerror}") from e
+        self.lines += more
 
 
 class Curve:

@@ -7,7 +7,7 @@ evaluation of speaker detection" (2006): 0 is perfect, 1 is what "I cannot say" 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +36,10 @@ def auc(real: Array, fake: Array) -> float:
     """Probability that a fake scores above a real picture, ties counted half. Below 0.5 it is inverted, and
     stays so: never ``max(auc, 1 - auc)``. Raises ``CalibrationError`` for an empty class."""
     _need_both(real, fake)
-    scores = np.concatenate([real, fake])
-    order = np.argsort(scores, kind="stable")
-    ranks = np.empty(len(scores))
-    ranks[order] = np.arange(1, len(scores) + 1)
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_rank = np.bincount(inverse, ranks) / counts
-    total = float(mean_rank[inverse[len(real) :]].sum())
-    return (total - len(fake) * (len(fake) + 1) / 2) / (len(real) * len(fake))
+    ordered = np.sort(real)
+    # A fake picture that ties with a real one is half above it.
+    below = np.searchsorted(ordered, fake, "left") + np.searchsorted(ordered, fake, "right")
+    return float(below.sum() / (2 * len(real) * len(fake)))
 
 
 def cllr(real_llr: Array, fake_llr: Array) -> float:
@@ -124,6 +120,13 @@ def members_of(groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
     return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
+def nested(parts: Sequence[Array], rng: np.random.Generator) -> list[Array]:
+    """One resample of two stages: as many parts as there are, each as often as chance has it, and of each
+    that was drawn as many of its items."""
+    chosen = rng.integers(len(parts), size=len(parts))
+    return [rng.choice(parts[i], len(parts[i])) for i in chosen]
+
+
 def halves(n: int, groups: Groups, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Two halves by chance, of items or of whole groups: no group stands in both."""
     if groups is None:
@@ -161,6 +164,21 @@ def roc(real: Array, fake: Array) -> tuple[Array, Array]:
     false_positive = np.array([(real >= t).mean() for t in thresholds])
     true_positive = np.array([(fake >= t).mean() for t in thresholds])
     return false_positive, true_positive
+
+
+def coverage_error(real_llr: Array, fake_llr: Array) -> tuple[Array, Array]:
+    """Share of pictures answered, and share of wrong sides among them, where an answer wants a ratio of at
+    least a threshold in either direction: one point for every threshold, from none answered to all. Both
+    classes weigh the same. Raises ``CalibrationError`` for an empty class."""
+    _need_both(real_llr, fake_llr)
+    strength = np.concatenate([np.abs(real_llr), np.abs(fake_llr)])
+    wrong = np.concatenate([real_llr >= 0, fake_llr <= 0])
+    weight = np.repeat([0.5 / len(real_llr), 0.5 / len(fake_llr)], [len(real_llr), len(fake_llr)])
+    order = np.argsort(-strength, kind="stable")
+    answered = np.cumsum(weight[order])
+    # Pictures of one strength are answered together.
+    last = np.append(np.diff(strength[order]) != 0, True)
+    return answered[last], np.cumsum((weight * wrong)[order])[last] / answered[last]
 
 
 def _need_both(real: Array, fake: Array) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authn.cli.lab.options import FILE, FOLDER, corpus_option, model_option
+from authn.cli.lab.options import FILE, FOLDER, RUNS_FOLDER, model_option
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
 from authn.cli.target import refuse_taken
@@ -21,19 +21,67 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@corpus_option
-@click.option("--out", type=FOLDER, required=True, help="Folder for scores, plots and the new card.")
-@model_option()
-def evaluate(data: Path, out: Path, model_id: str) -> None:
-    """Measure a packaged detector again on the test split and print its card."""
+@click.option("--data", type=FOLDER, help="Corpus folder with INDEX.csv, whose test split is measured on.")
+@click.option(
+    "--folder", "folders", type=(FOLDER, FOLDER), metavar="REAL FAKE",
+    help="Two folders of your own, of real and of generated pictures; their sub-folders are the sources.",
+)  # fmt: skip
+@click.option(
+    "--out", type=FOLDER,
+    help="Folder for scores, plots and tables; run again to go on. Default with --folder: runs/REAL-FAKE.",
+)  # fmt: skip
+@click.option(
+    "--views", default="stored,laundered", show_default=True, metavar="LIST",
+    help="With --folder: how pictures are shown, of stored, laundered, jpeg75, half.",
+)  # fmt: skip
+@click.option(
+    "--model", "models", multiple=True,
+    help="Detector id; default: traces-1, with --folder all that are installed. With --folder repeatable.",
+)  # fmt: skip
+@click.pass_context
+def evaluate(
+    ctx: click.Context, data: Path | None, folders: tuple[Path, Path] | None, out: Path | None, views: str,
+    models: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Measure detectors: a packaged one again on the test split of a corpus, whose card is printed, or all
+    that are installed on two folders of anybody's pictures.
+
+    With --folder trial.md and its plots are written (AUC, recall, Cllr, coverage and error, per sub-folder
+    and view, with intervals), and its first half is printed. What was scored is kept after an interruption.
+    """
     need("detect", "lab")
+    if (data is None) is (folders is None):
+        raise BadRequest("name either --data CORPUS or --folder REAL FAKE")
+    if folders is not None:
+        say_block(_tried(*folders, out, views, models, ctx.obj))
+        return
+    if data is None or out is None or len(models) > 1:
+        raise BadRequest("with --data name --out, and one --model at most")
     from detector.lab.recipe import evaluate_again
     from detector.models.card import dump_card
     from detector.models.inference import open_detector
+    from detector.models.registry import DEFAULT_MODEL
 
     out.mkdir(parents=True, exist_ok=True)
-    card = evaluate_again(open_detector(model_id), data, out, report=Progress())
+    card = evaluate_again(open_detector(*models or (DEFAULT_MODEL,)), data, out, report=Progress())
     say_block(dump_card(card))
+
+
+def _tried(
+    real: Path, fake: Path, out: Path | None, views: str, models: tuple[str, ...], config_file: str | None
+) -> str:
+    from authn.core.config import load_settings
+    from detector.lab.trial.detectors import open_installed
+    from detector.lab.trial.run import PAGE, run_trial
+
+    encoder = load_settings(config_file).semantic_encoder
+    detectors, absent = open_installed(models, encoder[0] if encoder else None)
+    folder = out or RUNS_FOLDER / f"{real.absolute().name}-{fake.absolute().name}"
+    with Progress() as report:
+        text = run_trial(
+            real, fake, folder, detectors, absent, views=[v.strip() for v in views.split(",")], report=report
+        )
+    return f"{text}\nEvery sub-folder and the plots: {folder / PAGE}"
 
 
 @click.command()

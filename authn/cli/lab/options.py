@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from detector.zoo.sources.data import Data
 
+RUNS_FOLDER = Path("runs")
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 run_argument = click.argument("run", type=FOLDER)

@@ -10,6 +10,7 @@ import click
 from authn.cli.lab.options import (
     FILE,
     FOLDER,
+    RUNS_FOLDER,
     corpus_option,
     data_options,
     device_option,
@@ -20,8 +21,6 @@ from authn.cli.lab.options import (
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
 from authn.core.extras import need
-
-RUNS_FOLDER = Path("runs")
 
 
 @click.command()

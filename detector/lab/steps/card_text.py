@@ -163,7 +163,7 @@ generator.""",
 def _left_out(card: ModelCard) -> str:
     rows = [
         f"| {r.family} | {shown(r.auc)} | {shown(r.true_positives)} | "
-        f"{'-' if r.cllr is None else f'{r.cllr:.3f}'} | {_maybe(r.supports)} | {_maybe(r.against)} | "
+        f"{'-' if r.cllr is None else f'{r.cllr:.3f}'} | {or_dash(r.supports)} | {or_dash(r.against)} | "
         f"{r.auc.n} |"
         for r in card.left_out
     ]
@@ -261,7 +261,7 @@ def _measured(evaluation: Evaluation, aligned_with: str) -> str:
     ):
         if groups:
             blocks += [f"### {title}", "", _GROUPS, "", *_table(list(groups), "real of the group"), ""]
-    blocks += ["### Answered, and wrong", "", _ANSWERED, "", *_answered(evaluation.results), ""]
+    blocks += ["### Answered, and wrong", "", ANSWERED, "", *answered_rows(evaluation.results), ""]
     blocks += ["### Cost of the likelihood ratios", "", _COST, "", "| generated set | Cllr | Cllr_min |"]
     blocks += ["|---|---|---|", *cost, "", "### Is the encoder a label?", "", pipeline, ""]
     aligned = (
@@ -272,11 +272,11 @@ def _measured(evaluation: Evaluation, aligned_with: str) -> str:
     return "\n".join(blocks)
 
 
-_ANSWERED = """Wrong is "supports" for a camera's picture and "against" for a generated one; a picture of a
+ANSWERED = """Wrong is "supports" for a camera's picture and "against" for a generated one; a picture of a
 camera that is spoken against and a generated one that is supported are answered and not wrong."""
 
 
-def _answered(results: Sequence[SetResult]) -> list[str]:
+def answered_rows(results: Sequence[SetResult]) -> list[str]:
     rows = []
     for view in dict.fromkeys(r.view for r in results):
         for fake, kind in ((False, "real"), (True, "generated")):
@@ -317,7 +317,7 @@ def shown(e: Estimate) -> str:
     return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
 
 
-def _maybe(e: Estimate | None) -> str:
+def or_dash(e: Estimate | None) -> str:
     return "-" if e is None else shown(e)
 
 

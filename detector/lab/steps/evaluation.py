@@ -16,7 +16,7 @@ import numpy as np
 
 from detector.core.errors import NotApplicable
 from detector.core.files import write_whole
-from detector.core.metrics import Array, auc, bootstrap, cllr, cllr_min, proportion
+from detector.core.metrics import Array, Estimate, auc, bootstrap, cllr, cllr_min, proportion
 from detector.core.progress import Report
 from detector.data.corpus import Item
 from detector.data.splits import Split
@@ -155,11 +155,15 @@ def _set_result(view_scores: Sequence[PictureScore], name: str) -> SetResult:
 
 
 def _result(mine: Sequence[PictureScore], name: str, real: Array) -> SetResult:
+    own = logits(mine, fake=True)
+    return answered(mine, name, bootstrap(auc, real, own) if len(real) and len(own) else None)
+
+
+def answered(mine: Sequence[PictureScore], name: str, area: Estimate | None) -> SetResult:
+    """How the pictures of one set, seen in one view, were answered."""
     seen = [s for s in mine if s.logit is not None]
-    fake, own = mine[0].fake, logits(mine, fake=True)
     return SetResult(
-        name=name, fake=fake, view=mine[0].view, n=len(mine),
-        auc=bootstrap(auc, real, own) if fake and len(real) and len(own) else None,
+        name=name, fake=mine[0].fake, view=mine[0].view, n=len(mine), auc=area,
         supports=proportion(sum(s.answer == Answer.SUPPORTS for s in mine), len(mine)),
         against=proportion(sum(s.answer == Answer.AGAINST for s in mine), len(mine)),
         abstained=len(mine) - len(seen), mean_logit=float(np.mean([s.logit for s in seen])) if seen else None,

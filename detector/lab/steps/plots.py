@@ -11,19 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.files import write_whole
-from detector.core.metrics import roc
+from detector.core.metrics import Array, roc
 from detector.lab.steps.evaluation import PictureScore, logits
 from detector.lab.steps.left_out import LeftOut
 from detector.lab.steps.training import EpochResult
-from detector.models.card import Evaluation, ModelCard
+from detector.models.card import ModelCard, SetResult
 from detector.pixels.decode import Pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MIN_CURVE = 10
+MOST_HISTOGRAMS = 24
+MOST_CURVES = 19
+MOST_LEVEL_NAMES = 9
+MOST_LETTERS = 26
 _REAL_STYLE: dict[str, Any] = {"color": "0.75", "histtype": "stepfilled"}
-_FAKE_STYLE: dict[str, Any] = {"color": "tab:red", "histtype": "step", "linewidth": 1.6}
+FAKE_STYLE: dict[str, Any] = {"color": "tab:red", "histtype": "step", "linewidth": 1.6}
 
 
 def plot_run(
@@ -31,14 +35,22 @@ def plot_run(
 ) -> tuple[Path, ...]:
     """Write the four plots into ``run``; returns their paths."""
     matched = [s for s in scores if s.view == "matched"]
-    drawn = [_loss(run, log), _histogram(run, card, matched), _roc(run, matched)]
+    point = card.operating_point
+    drawn = [
+        _loss(run, log),
+        plot_scores(
+            run / "scores.png", matched, points=(point.supports_logit, point.against_logit),
+            what="raw logit of test pictures after codec_match (dotted: operating points)",
+        ),
+        plot_roc(run / "roc.png", matched),
+    ]  # fmt: skip
     if card.evaluation is not None:
-        drawn.append(_false_alarms(run, card.evaluation))
+        drawn.append(plot_false_alarms(run / "false-alarms.png", card.evaluation.results))
     return tuple(drawn)
 
 
 def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
-    figure, axis = _subplots(figsize=(7, 4), layout="constrained")
+    figure, axis = subplots(figsize=(7, 4), layout="constrained")
     epochs = [e.epoch for e in log]
     axis.plot(epochs, [e.loss for e in log], label="training loss", color="tab:blue", marker=".")
     axis.set_xlabel("epoch")
@@ -53,70 +65,90 @@ def _loss(run: Path, log: Sequence[EpochResult]) -> Path:
     right.set_ylabel("share of training crops")
     right.set_ylim(0, 1)
     figure.legend(loc="outside lower center", ncols=3)
-    return _save(figure, run / "loss.png")
+    return save_figure(figure, run / "loss.png")
 
 
-def _histogram(run: Path, card: ModelCard, scores: Sequence[PictureScore]) -> Path:
-    """One small plot per generated set, each over the same real pictures, so that every set can be read."""
+def plot_scores(
+    path: Path, scores: Sequence[PictureScore], *, what: str, points: Sequence[float] = ()
+) -> Path:
+    """One small plot per generated set, each over the same real pictures, so that every set can be read; of
+    very many sets those with the most pictures. ``what`` names the scores, ``points`` get a line."""
     real = logits(scores, fake=False)
-    sets = {n: logits(scores, fake=True, name=n) for n in dict.fromkeys(s.set_name for s in scores if s.fake)}
+    sets, left = _largest_sets(scores, MOST_HISTOGRAMS)
+    if len(sets) > 1:
+        sets = {"all of them": logits(scores, fake=True), **sets}
     everything = np.concatenate([real, *sets.values(), [0.0]])
     bins = np.linspace(everything.min(), everything.max() + 1e-6, 33).tolist()
     columns = min(4, max(1, len(sets)))
     rows = max(1, -(-len(sets) // columns))
-    figure, grid = _subplots(
+    figure, grid = subplots(
         rows, columns, figsize=(1 + 2.6 * columns, 0.9 + 1.8 * rows), sharex=True, sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
-    point = card.operating_point
     # A set of a few pictures is a tower; it is cut off, so that the others can be read.
     highest = float(np.histogram(real, bins)[0].max()) / max(1, len(real))
     for axis, (name, values) in zip(
         grid.flat, list(sets.items()) or [("no generated set", real[:0])], strict=False
     ):
         # Shares, not densities: of a set with two pictures a density would be a tower above all others.
-        for scored, style in ((real, _REAL_STYLE), (values, _FAKE_STYLE)):
+        for scored, style in ((real, _REAL_STYLE), (values, FAKE_STYLE)):
             axis.hist(scored, bins=bins, weights=np.full(len(scored), 1 / max(1, len(scored))), **style)
-        for x in (point.supports_logit, point.against_logit):
+        for x in points:
             axis.axvline(x, color="black", linestyle=":", linewidth=0.9)
         if len(values) >= MIN_CURVE:
             highest = max(highest, float(np.histogram(values, bins)[0].max()) / len(values))
-        axis.set_title(f"{name} (n={len(values)})", fontsize=9)
+        axis.set_title(f"{short_name(name)} (n={len(values)})", fontsize=9)
         axis.tick_params(labelsize=8)
     grid[0, 0].set_ylim(0, 1.1 * highest or 1)
     for axis in grid.flat[max(1, len(sets)) :]:
         axis.set_axis_off()
-    figure.supxlabel("raw logit of test pictures after codec_match (dotted: operating points)", fontsize=9)
+    figure.supxlabel(what + left, fontsize=9)
     figure.supylabel(f"share of the set (grey: real, n={len(real)})", fontsize=9)
-    return _save(figure, run / "scores.png")
+    return save_figure(figure, path)
 
 
-def _roc(run: Path, scores: Sequence[PictureScore]) -> Path:
+def plot_roc(path: Path, scores: Sequence[PictureScore]) -> Path:
+    """A curve per generated set, and one over all of them where there are several."""
     from matplotlib import colormaps
 
-    figure, axis = _subplots(figsize=(7, 5), layout="constrained")
+    figure, axis = subplots(figsize=(7, 5), layout="constrained")
     real = logits(scores, fake=False)
-    names = list(dict.fromkeys(s.set_name for s in scores if s.fake))
-    colours = colormaps["tab10" if len(names) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
-    for n, name in enumerate(names):
-        fake = logits(scores, fake=True, name=name)
+    sets, left = _largest_sets(scores, MOST_CURVES)
+    colours = colormaps["tab10" if len(sets) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    for n, (name, fake) in enumerate(sets.items()):
         if min(len(real), len(fake)) >= MIN_CURVE:
-            axis.plot(*roc(real, fake), label=f"{name} (n={len(fake)})", color=colours[n % len(colours)])
+            axis.plot(
+                *roc(real, fake), label=f"{short_name(name)} (n={len(fake)})", color=colours[n % len(colours)]
+            )
         else:  # a curve of a few pictures is a staircase that looks like a measurement
             few = min(len(real), len(fake))
-            axis.plot([], [], label=f"{name}: no curve of {few} pictures", color="white")
+            axis.plot([], [], label=f"{short_name(name)}: no curve of {few} pictures", color="white")
+    together = logits(scores, fake=True)
+    if len(sets) > 1 and min(len(real), len(together)) >= MIN_CURVE:
+        every = f"all of them (n={len(together)})"
+        axis.plot(*roc(real, together), label=every, color="black", linewidth=2)
     axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    axis.set_xlabel("false-positive rate")
+    axis.set_xlabel(f"false-positive rate{left}")
     axis.set_ylabel("true-positive rate")
     figure.legend(fontsize=8, loc="outside right upper")
-    return _save(figure, run / "roc.png")
+    return save_figure(figure, path)
 
 
-def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
-    real = [r for r in evaluation.results if not r.fake]
+def _largest_sets(scores: Sequence[PictureScore], most: int) -> tuple[dict[str, Array], str]:
+    """The logits of generated sets, in their order; and of more than ``most`` a remark on those left out."""
+    sets = {n: logits(scores, fake=True, name=n) for n in dict.fromkeys(s.set_name for s in scores if s.fake)}
+    if len(sets) <= most:
+        return sets, ""
+    kept = sorted(sets, key=lambda n: -len(sets[n]))[:most]
+    return {n: v for n, v in sets.items() if n in kept}, f"; the {most} largest of {len(sets)} sets"
+
+
+def plot_false_alarms(path: Path, results: Sequence[SetResult]) -> Path:
+    """How often real pictures are called generated, set by set and view by view."""
+    real = [r for r in results if not r.fake]
     views = list(dict.fromkeys(r.view for r in real))
     names = list(dict.fromkeys(r.name for r in real))
-    figure, axis = _subplots(figsize=(9, 4.5), layout="constrained")
+    figure, axis = subplots(figsize=(max(9, 0.4 * len(names)), 4.5), layout="constrained")
     for k, view in enumerate(views):
         rows = [next(r for r in real if r.view == view and r.name == n) for n in names]
         x = np.arange(len(names)) + (k - (len(views) - 1) / 2) * 0.8 / len(views)
@@ -127,18 +159,23 @@ def _false_alarms(run: Path, evaluation: Evaluation) -> Path:
         # Points, not bars: a rate of nothing has no bar, and its interval is what matters.
         axis.errorbar(x, values, yerr=np.clip(errors.T, 0, None), fmt="o", capsize=3, label=view)
     count = {r.name: r.n for r in reversed(real)}
-    axis.set_xticks(range(len(names)), [f"{n}\nn={count[n]}" for n in names], fontsize=8)
+    steep = len(names) > MOST_LEVEL_NAMES
+    gap = " " if steep else "\n"
+    axis.set_xticks(
+        range(len(names)), [f"{short_name(n)}{gap}n={count[n]}" for n in names], fontsize=8,
+        rotation=60 if steep else 0, ha="right" if steep else "center",
+    )  # fmt: skip
     axis.set_ylabel('real pictures answered "supports" (95 %)')
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3, axis="y")
     axis.legend(fontsize=8)
-    return _save(figure, run / "false-alarms.png")
+    return save_figure(figure, path)
 
 
 def plot_heatmap(pixels: Pixels, heat: NDArray[np.float32], path: Path, *, side: int) -> Path:
     """The picture, and over it the log-odds of every square of ``side`` pixels; flat squares stay clear."""
     height, width = heat.shape[0] * side, heat.shape[1] * side
-    figure, axis = _subplots(figsize=(9, 9 * height / width + 0.8), layout="constrained")
+    figure, axis = subplots(figsize=(9, 9 * height / width + 0.8), layout="constrained")
     axis.imshow(pixels[:height, :width].mean(2), cmap="gray", vmin=0, vmax=255)
     shown = axis.imshow(
         np.ma.masked_invalid(heat), cmap="coolwarm", vmin=-4, vmax=4, alpha=0.45,
@@ -146,7 +183,7 @@ def plot_heatmap(pixels: Pixels, heat: NDArray[np.float32], path: Path, *, side:
     )  # fmt: skip
     axis.set_axis_off()
     figure.colorbar(shown, shrink=0.8, label='log-odds of "generated", uncalibrated, square by square')
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_left_out(run: Path, rows: Sequence[LeftOut]) -> Path:
@@ -154,7 +191,7 @@ def plot_left_out(run: Path, rows: Sequence[LeftOut]) -> Path:
     names = [r.family for r in rows]
     values = np.array([[dict(r.others).get(n, r.auc.value) for n in names] for r in rows])
     side = 1.6 + 0.62 * len(names)
-    figure, axis = _subplots(figsize=(side + 1, side), layout="constrained")
+    figure, axis = subplots(figsize=(side + 1, side), layout="constrained")
     shown = axis.imshow(values, vmin=0.4, vmax=1.0, cmap="viridis")
     for y, row in enumerate(values):
         for x, value in enumerate(row):
@@ -166,10 +203,16 @@ def plot_left_out(run: Path, rows: Sequence[LeftOut]) -> Path:
     axis.set_xlabel("tested on")
     axis.set_ylabel("never trained on")
     figure.colorbar(shown, label="AUC after codec_match")
-    return _save(figure, run / "lofo.png")
+    return save_figure(figure, run / "lofo.png")
 
 
-def _subplots(*grid: int, **options: Any) -> tuple[Figure, Any]:
+def short_name(name: str) -> str:
+    """A name that somebody gave a folder, as text of a plot: a dollar would begin a formula."""
+    cut = name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
+    return cut.replace("$", r"\$")
+
+
+def subplots(*grid: int, **options: Any) -> tuple[Figure, Any]:
     """A figure that needs no display, and its axes."""
     import matplotlib as mpl
 
@@ -179,7 +222,7 @@ def _subplots(*grid: int, **options: Any) -> tuple[Figure, Any]:
     return plt.subplots(*grid, **options)
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
     from matplotlib import pyplot as plt
 
     out = io.BytesIO()

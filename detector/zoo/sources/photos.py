@@ -83,7 +83,7 @@ def index_photos(folder: Path, *, report: Report = silent) -> PhotoIndex:
     folder that cannot be read or holds no usable photo."""
     if not folder.is_dir():
         raise FileFailed(f"{folder} is no folder; name cifar10, mnist or a folder of photos")
-    paths, skipped = _named_as_photos(folder)
+    paths, skipped = named_as_photos(folder)
     found: dict[str, tuple[str, str, NDArray[np.bool_]]] = {}
     for n, path in enumerate(paths):
         name = path.relative_to(folder).as_posix()
@@ -114,7 +114,7 @@ def index_photos(folder: Path, *, report: Report = silent) -> PhotoIndex:
     return PhotoIndex(folder=folder, photos=tuple(photos), skipped=tuple(skipped))
 
 
-def _named_as_photos(folder: Path) -> tuple[list[Path], list[Skipped]]:
+def named_as_photos(folder: Path) -> tuple[list[Path], list[Skipped]]:
     """Files in the order of their paths, and what below the folder may not be looked into. Raises
     ``FileFailed`` when that is the folder itself."""
     found: list[Path] = []
@@ -136,12 +136,13 @@ def _named_as_photos(folder: Path) -> tuple[list[Path], list[Skipped]]:
 
 def _examined(path: Path) -> tuple[str, str, NDArray[np.bool_]]:
     """Digest, media type and the bits that near copies share."""
-    data, kind = _read(path)
+    data, kind = read_encoded(path)
     return hashlib.sha256(data).hexdigest(), kind, _scene_bits(decode(data, kind))
 
 
-def _read(path: Path) -> tuple[bytes, str]:
-    """The bytes decide the type, never the name."""
+def read_encoded(path: Path) -> tuple[bytes, str]:
+    """The bytes of a picture and their media type, which they decide, never the name. Raises ``FileFailed``,
+    and ``CorpusError`` for another format."""
     try:
         data = path.read_bytes()
     except OSError as e:

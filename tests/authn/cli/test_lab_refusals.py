@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from authn.cli import cli
 from authn.cli.lab.group import LabGroup
 from authn.core.errors import AuthnError, BadRequest, SystemLacking, Unavailable
-from detector.core.errors import CorpusError, DetectorError, FileFailed
+from detector.core.errors import CorpusError, DetectorError, FileFailed, OptionRefused, TooFewPictures
 from tests.conftest import ROOT
 
 WEIGHTS = ROOT / "detector" / "models" / "weights_files"
@@ -107,6 +107,28 @@ def test_an_index_that_is_none_is_one_sentence(
     assert f"INDEX.csv {'in corpus ' if index is not None else ''}{says}" in detail(
         lab(command, "--data", corpus, *out), CorpusError
     )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        ("--data", "c", "--folder", "r", "f"),
+        ("--data", "c"),
+        ("--data", "c", "--model", "a", "--model", "b"),
+    ],
+)
+def test_what_is_measured_on_is_named_once(given: tuple[str, ...]) -> None:
+    assert "name " in detail(lab("evaluate", *given), BadRequest)
+
+
+def test_a_trial_on_two_folders_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "fake").mkdir()
+    given = ("--folder", tmp_path / "real", tmp_path / "fake", "--out", tmp_path / "out")
+    assert "real holds no JPEG, PNG or WebP" in detail(lab("evaluate", *given), TooFewPictures)
+    assert "'small'" in detail(lab("evaluate", *given, "--views", "stored,small"), OptionRefused)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_card_that_is_no_text_is_one_sentence(finished: Path, tmp_path: Path) -> None:

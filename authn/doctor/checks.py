@@ -19,6 +19,7 @@ from pathlib import Path
 from authn.core.config import Settings
 from authn.doctor.check import Check, State, ok, problem
 from authn.doctor.installed import (
+    check_encoder,
     check_extras,
     check_opencv,
     check_origin,
@@ -58,6 +59,7 @@ def examine_machine(settings: Settings, *, now: datetime) -> tuple[Check, ...]:
         check_opencv(import_error("cv2"), installed=is_there("cv2")),
         check_torch(),
         *check_weights(settings.detector),
+        check_encoder(settings),
         check_clock(now, synchronised=kernel_clock_is_synchronised()),
         check_randomness(),
         check_memory(_memory_bytes(), settings.worker_memory_bytes),

@@ -9,6 +9,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion
@@ -17,7 +18,11 @@ from authn.core.extras import EXTRAS, not_installed
 from authn.doctor.check import Check, State, ok, problem
 from detector.core.errors import ModelUnavailable
 
+if TYPE_CHECKING:
+    from authn.core.config import Settings
+
 DISTRIBUTION = "assay"
+ENCODER = "image encoder"
 MIN_PYTHON = (3, 11)
 OPENCV_LIBRARIES = (
     ("libGL.so.1", "libgl1"),
@@ -142,16 +147,16 @@ def check_torch() -> Check:
 
 
 def check_weights(model_id: str) -> Iterator[Check]:
-    """The default detector, and the chosen one if it is another."""
+    """The default detectors, and the chosen one if it is another."""
     try:
         from detector.models.card import open_card
-        from detector.models.registry import DEFAULT_MODEL, model_files
+        from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL, model_files
     except ImportError as e:
         if not_installed(e) is None:
             yield problem("detectors", f"they cannot be looked at: {e}", "Install what is missing: `make`.")
         return
     mend = "Restore detector/models/weights_files from the release, or set `detector` to another one."
-    for name in dict.fromkeys((DEFAULT_MODEL, model_id or DEFAULT_MODEL)):
+    for name in dict.fromkeys((DEFAULT_MODEL, model_id or DEFAULT_MODEL, SEMANTIC_MODEL)):
         try:
             card = open_card(name)
             digest = hashlib.sha256(model_files(name)[1].read_bytes()).hexdigest()
@@ -162,6 +167,29 @@ def check_weights(model_id: str) -> Iterator[Check]:
                 yield ok(f"detector {name}", "its weights have the digest of its card")
             else:
                 yield problem(f"detector {name}", "its weights do not have the digest of its card", mend)
+
+
+def check_encoder(settings: Settings) -> Check:
+    """The image encoder: without it the detector of whole pictures is *not examined*, nothing else."""
+    # Later than the checks of what is installed, which must run where these cannot be imported.
+    from authn.examine.detectors import encoder_of
+    from detector.models.encoder_file import INSTALL, read_encoder
+    from detector.models.registry import SEMANTIC_MODEL
+
+    path = encoder_of(settings)
+    if path is None:
+        says = f"not installed; {SEMANTIC_MODEL} will not be examined"
+        return Check(subject=ENCODER, state=State.NOTE, says=says, mend=INSTALL)
+    try:
+        read_encoder(path)
+    except ModelUnavailable as e:
+        named = (
+            "Set `semantic_encoder` to that file, or leave it empty and: "
+            if settings.semantic_encoder
+            else ""
+        )
+        return problem(ENCODER, e.detail, f"{named}{INSTALL}")
+    return ok(ENCODER, f"{path} has the digest that the head was fitted on")
 
 
 def is_there(module: str) -> bool:

@@ -12,6 +12,7 @@ from authn.core.config import Settings
 from authn.core.extras import not_installed
 from authn.core.instants import utc_now
 from authn.devices import RegistryView
+from authn.examine.detectors import encoder_of, learned_detectors
 from authn.examine.examiner import Examiner
 from authn.examine.statements import Policy, default_policy
 from authn.examine.trust import open_logs, open_roots
@@ -22,7 +23,6 @@ from authn.sources import HeuristicSource
 from authn.sources.absent import AbsentSource
 from authn.sources.compression import CompressionSource
 from authn.sources.metadata import MetadataSource
-from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 
 
 def open_examiner(
@@ -80,16 +80,17 @@ def sources(settings: Settings) -> tuple[HeuristicSource, ...]:
 
 def _looking(settings: Settings) -> tuple[HeuristicSource, ...]:
     """Those that decode pixels and compute with them, or why each does not."""
+    traces, semantic = learned_detectors(settings)
     try:
         from authn.sources.learned import LearnedSource, SemanticSource
         from authn.sources.symmetry import SymmetrySource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
-        names = ("symmetry", settings.detector or DEFAULT_MODEL, SEMANTIC_MODEL)
-        return tuple(AbsentSource(n, why) for n in (names if settings.semantic_encoder else names[:2]))
+        return tuple(AbsentSource(n, why.detail) for n in ("symmetry", traces.name, semantic.name))
+    encoder = encoder_of(settings)
     return (
         SymmetrySource(settings.face_models),
-        LearnedSource(settings.detector),
-        *(SemanticSource(encoder) for encoder in settings.semantic_encoder[:1]),
+        LearnedSource(traces.name),
+        AbsentSource(semantic.name, semantic.lacks) if encoder is None else SemanticSource(encoder),
     )

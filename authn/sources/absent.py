@@ -12,9 +12,9 @@ class AbsentSource:
 
     reads_pixels = False
 
-    def __init__(self, name: str, why: SystemLacking) -> None:
+    def __init__(self, name: str, why: str) -> None:
         self.name = name
-        self._why = why.detail
+        self._why = why
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``SystemLacking``, whatever the file."""

@@ -336,7 +336,8 @@ def _log() -> Object:
 def _health() -> Object:
     status = _response("It is.", shape(status={"type": "string"}))
     held: Object = {"type": "object", "description": "what holds the process that looks at files"}
-    able = _response("It can.", shape(status={"type": "string"}, confinement=held))
+    learned: Object = {"type": "array", "items": shape(id={"type": "string"}, lacks={"type": "string"})}
+    able = _response("It can.", shape(status={"type": "string"}, confinement=held, detectors=learned))
     document = _response("This document.", {"type": "object"})
     return {
         "/healthz": {"get": _operation("isAlive", "Is the process alive", {"200": status}, ())},

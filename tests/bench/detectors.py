@@ -28,13 +28,13 @@ from detector.data.splits import Split
 from detector.lab.steps.evaluation import Scoring
 from detector.lab.steps.views import VIEWS, view_of
 from detector.models.calibration import MIN_ITEMS
+from detector.models.encoder_file import installed_encoder
 from detector.models.inference import open_detector
 from detector.models.registry import SEMANTIC_MODEL
 from detector.models.score import Answer
 from detector.models.semantic import encoder_input, open_encoder, open_semantic
 from detector.pixels.augment import Encoding, encode, resize
 from detector.pixels.decode import Pixels
-from tests.programs import installed_encoder
 
 CLEAR = np.log(10) / 2  # natural log of the ratio from which on an answer counts
 

@@ -2,7 +2,7 @@
 
     python -m tests.bench.gan_gpu --data cifar10 --corpus DIR --out DIR [--seconds 45] [--families dcgan]
 
-Made for ten minutes with the defaults on one GPU (``make install-encoders`` before: without MobileNetV2 the
+Made for ten minutes with the defaults on one GPU (``make install-judge`` before: without MobileNetV2 the
 quality is that of pixels). It prints JSON lines and appends them to ``OUT/results.jsonl``:
 
 ``machine``   the device, torch, and the peak of an 8192^3 bfloat16 matrix product measured here

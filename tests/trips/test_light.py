@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.doubles.photos import photo
 
 HEAVY = {"torch", "numpy", "opencv-python", "opencv-python-headless", "matplotlib", "flask", "gunicorn"}
@@ -100,11 +101,8 @@ def test_a_photo_is_signed_stamped_and_verified_without_any_extra(light: Path) -
         assert axes[axis]["outcome"] == "established", axis
     assert (report["subject"]["width"], report["subject"]["height"]) == (320, 240)
     why = {n["what"]: n["why"] for n in report["not_examined"]}
-    assert (
-        why["symmetry"]
-        == why["traces-1"]
-        == "looking at pixels: not installed here (pip install 'assay[detect]')"
-    )
+    lacking = {why[name] for name in ("symmetry", DEFAULT_MODEL, SEMANTIC_MODEL)}
+    assert lacking == {"looking at pixels: not installed here (pip install 'assay[detect]')"}
     assert {d["id"] for d in report["heuristic"]["detectors"]} == {"metadata", "compression"}
 
     audited = run(light, "audit", "signed", "--json")
@@ -136,8 +134,8 @@ def test_what_needs_an_extra_names_it_in_one_sentence(
 @pytest.mark.slow
 def test_the_doctor_takes_a_light_installation_for_what_it_is(light: Path) -> None:
     checks = {c["subject"]: c for c in json.loads(run(light, "doctor", "--json").stdout)}
-    for extra in ("detect", "camera", "serve", "lab", "semantic"):
+    for extra in ("detect", "camera", "serve", "lab"):
         assert checks[f"extra {extra}"]["state"] == "note"
         assert f"'assay[{extra}]'" in checks[f"extra {extra}"]["mend"]
-    assert {checks[name]["state"] for name in ("OpenCV", "PyTorch")} == {"note"}
+    assert {checks[name]["state"] for name in ("OpenCV", "PyTorch", "image encoder")} == {"note"}
     assert not {"torch", "flask", "numpy"} & checks.keys(), "what was not asked for is not missing"

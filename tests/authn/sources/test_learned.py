@@ -7,15 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authn.core.config import load_settings
-from authn.core.errors import AuthnError
+from authn.core.errors import AuthnError, SystemLacking
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import media_of
 from authn.core.score_map import maps_text, parse_maps
+from authn.examine import detectors
 from authn.examine.opening import sources
 from authn.sources.agreement import settled
 from authn.sources.learned import LearnedSource, SemanticSource
 from detector.core.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
 from detector.models.card import open_card
+from detector.models.encoder_file import INSTALL
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.detector.made import encoded, photo_like
 
@@ -125,9 +127,14 @@ def test_damaged_pictures_give_evidence_or_a_typed_error(data):
         return
 
 
-def test_the_second_branch_is_asked_where_a_setting_names_its_encoder(tmp_path):
+def test_the_branch_for_whole_pictures_is_always_asked_and_says_what_it_lacks(tmp_path, monkeypatch):
     environ = {"ASSAY_HOME": str(tmp_path)}
-    without = load_settings(environ=environ)
-    named = load_settings(environ=environ | {"ASSAY_SEMANTIC_ENCODER": str(tmp_path / "encoder.onnx")})
-    assert SEMANTIC_MODEL not in [s.name for s in sources(without)]
-    assert SEMANTIC_MODEL in [s.name for s in sources(named)]
+    picture = media_of(encoded(photo_like(300, 300)), "a")
+    monkeypatch.setattr(detectors, "installed_encoder", lambda: None)
+    (without,) = (s for s in sources(load_settings(environ=environ)) if s.name == SEMANTIC_MODEL)
+    with pytest.raises(SystemLacking, match=f"image encoder: not installed here .{INSTALL}"):
+        without.examine(picture)
+    environ["ASSAY_SEMANTIC_ENCODER"] = str(tmp_path / "encoder.onnx")
+    (named,) = (s for s in sources(load_settings(environ=environ)) if s.name == SEMANTIC_MODEL)
+    with pytest.raises(ModelUnavailable, match=r"encoder\.onnx cannot be read: No such file"):
+        named.examine(picture)

@@ -14,10 +14,13 @@ from flask.testing import FlaskClient
 from authn.core.config import load_settings
 from authn.core.errors import Unavailable
 from authn.core.holds import Hold
+from authn.examine import detectors
 from authn.service.services import Services
 from authn.web import create_app, trusted_hosts
 from authn.web.openapi import openapi_document
 from authn.web.tsa import MAX_QUERY_BYTES
+from detector.models.encoder_file import INSTALL
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from signer.proof.timestamp import build_request, parse_response, verify_token
 from tests.authn.web.conftest import InlineExaminer
 
@@ -48,7 +51,10 @@ def test_a_query_has_a_size(client: FlaskClient) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (413, "assay.request.tooLarge")
 
 
-def test_alive_is_not_yet_ready(client: FlaskClient, examiners: dict[bool, InlineExaminer]) -> None:
+def test_alive_is_not_yet_ready(
+    client: FlaskClient, examiners: dict[bool, InlineExaminer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detectors, "installed_encoder", lambda: None)
     assert client.get("/healthz").status_code == 200
     not_ready = client.get("/readyz")
     assert not_ready.status_code == 503
@@ -61,6 +67,10 @@ def test_alive_is_not_yet_ready(client: FlaskClient, examiners: dict[bool, Inlin
             "process": True,
             "landlock": {"active": False, "detail": "the kernel does not offer it"},
         },
+        "detectors": [
+            {"id": DEFAULT_MODEL, "lacks": ""},
+            {"id": SEMANTIC_MODEL, "lacks": f"its image encoder: not installed here ({INSTALL})"},
+        ],
     }
 
 

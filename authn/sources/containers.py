@@ -18,6 +18,7 @@ from detector.pixels import exif
 from detector.pixels.exif import ExifTags, parse_exif
 from detector.pixels.jpeg import parse_jpeg
 from detector.pixels.png import png_chunks
+from detector.pixels.webp import webp_chunks
 
 MAX_PARTS = 65_536  # chunks and resources of one file; the largest honest PNG has fewer
 MAX_TEXT_CHUNKS = 256
@@ -217,19 +218,15 @@ def _inflate(body: bytes, limit: int, blocks: Blocks) -> bytes | None:
 
 
 def _webp(data: bytes, blocks: Blocks) -> None:
-    at = 12
-    for _ in range(MAX_PARTS):
-        if at + 8 > len(data):
-            return
-        kind = data[at : at + 4]
-        (size,) = struct.unpack_from("<I", data, at + 4)
-        if kind == b"EXIF":
-            # Some writers keep the JPEG prefix, which the container specification does not ask for.
-            _set_exif(data[at + 8 : at + 8 + size].removeprefix(b"Exif\0\0"), blocks)
-        elif kind == b"XMP ":
-            blocks.add_xmp(data[at + 8 : at + 8 + size])
-        at += 8 + size + size % 2
-    blocks.trouble(f"only the first {MAX_PARTS} chunks were looked at")
+    try:
+        for kind, start, end in webp_chunks(data):
+            if kind == b"EXIF":
+                # Some writers keep the JPEG prefix, which the container specification does not ask for.
+                _set_exif(data[start:end].removeprefix(b"Exif\0\0"), blocks)
+            elif kind == b"XMP ":
+                blocks.add_xmp(data[start:end])
+    except NotApplicable as e:
+        blocks.trouble(f"{e.detail}, of which no more were read")
 
 
 def _tiff(data: bytes, blocks: Blocks) -> None:

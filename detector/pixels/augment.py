@@ -65,7 +65,7 @@ def _draw_encoding(rng: np.random.Generator) -> Encoding:
 def encode(pixels: Pixels, encoding: Encoding) -> bytes:
     """Encode as the world would. Raises ``PixelsUnreadable`` when the encoder refuses the picture."""
     cv2 = open_cv2()
-    bgr = pixels[:, :, ::-1]
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     if encoding.media_type == "image/webp":
         suffix, options = ".webp", [cv2.IMWRITE_WEBP_QUALITY, encoding.quality]
     else:
@@ -86,8 +86,8 @@ def encode(pixels: Pixels, encoding: Encoding) -> bytes:
 def through(pixels: Pixels, encoding: Encoding) -> Pixels:
     """The pixels as they come out of one encoding."""
     cv2 = open_cv2()
-    decoded = cv2.imdecode(np.frombuffer(encode(pixels, encoding), np.uint8), cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(decoded[:, :, ::-1])
+    decoded: Pixels = cv2.imdecode(np.frombuffer(encode(pixels, encoding), np.uint8), cv2.IMREAD_COLOR_RGB)
+    return decoded
 
 
 def resize(pixels: Pixels, scale: float, kernel: str) -> Pixels:

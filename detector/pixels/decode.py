@@ -3,7 +3,12 @@
 Training, evaluation and the service all decode here. Truncated files are refused, because a decoder fills
 what is missing with grey and a score of grey says nothing; a file whose structure is merely odd is not
 refused, and what would cost a decoder too much is not asked of it. The EXIF orientation is ignored: a
-rotation moves the compression grid that the evidence depends on. Nothing is resized.
+rotation moves the compression grid that the evidence depends on. Nothing is resized. Of sixteen bits the
+upper eight are looked at, as people see them.
+
+What no detector was calibrated on is not applicable: animations, of which one frame says nothing about the
+others; CMYK, whose colours depend on a profile; and pictures of which a part is transparent, because what is
+seen there depends on what lies behind it.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from detector.core.errors import DetectorError, NotApplicable, PixelsUnreadable
+from detector.pixels import heif
 from detector.pixels.guard import affordable, decoding
 from detector.pixels.jpeg import JpegStructure, parse_jpeg
 from detector.pixels.png import bare_png, png_chunks
@@ -25,6 +31,7 @@ from detector.pixels.png import bare_png, png_chunks
 Pixels = NDArray[np.uint8]  # height x width x 3, RGB
 
 MAX_PIXELS = 128_000_000
+MAX_TRANSPARENT = 0.01  # of a picture: the rounded corners of a window are less
 _FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",), "image/webp": ("WEBP",)}
 
 
@@ -42,11 +49,16 @@ def open_cv2() -> ModuleType:
 def decode(data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode a still picture completely.
 
-    Raises ``NotApplicable`` for other formats, animations, more pixels than ``max_pixels`` and pictures that
-    cost too much to decode, and ``PixelsUnreadable`` for bytes that are truncated or do not decode.
+    Raises ``NotApplicable`` for other formats, animations, CMYK, transparency, more pixels than
+    ``max_pixels`` and pictures that cost too much to decode, and ``PixelsUnreadable`` for bytes that are
+    truncated or do not decode.
     """
+    if media_type in heif.DECODED:
+        return _opaque(heif.decode_heif(data, media_type, max_pixels))
     if media_type not in _FORMATS:
-        raise NotApplicable(f"pixels of {media_type} are not decoded here; JPEG, PNG and WebP are")
+        raise NotApplicable(
+            f"pixels of {media_type} are not decoded here; JPEG, PNG, WebP, HEIC and AVIF are"
+        )
     layout = _layout(data, media_type)
     width, height = layout.width, layout.height
     if width * height > max_pixels:
@@ -55,27 +67,56 @@ def decode(data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Pix
         raise PixelsUnreadable(layout.trouble)
     if media_type == "image/png":
         data = bare_png(data)
+    decoded = _decoded(data, layout)
+    if decoded.shape[:2] != (height, width):
+        raise PixelsUnreadable("the decoded size differs from the header")
+    return _opaque(decoded)
+
+
+def _decoded(data: bytes, layout: _Layout) -> NDArray[np.uint8]:
+    """(height, width, 3), or 4 where there may be transparency. Raises ``PixelsUnreadable``."""
     cv2 = open_cv2()
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    if layout.alpha:
+        flags = cv2.IMREAD_UNCHANGED
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as e:
         raise PixelsUnreadable(f"the decoder refused the picture: {str(e).strip()[:120]}") from e
     if decoded is None:
         raise PixelsUnreadable("the decoder could not read the picture")
-    if decoded.shape[:2] != (height, width):
-        raise PixelsUnreadable("the decoded size differs from the header")
-    rgb: Pixels = np.ascontiguousarray(decoded[:, :, ::-1])
-    return rgb
+    if not layout.alpha:
+        colour: Pixels = decoded
+        return colour
+    if decoded.dtype == np.uint16:
+        decoded = (decoded >> 8).astype(np.uint8)
+    if decoded.ndim == 2 or decoded.shape[2] < 3:
+        decoded = cv2.cvtColor(decoded, cv2.COLOR_GRAY2BGR)
+    order = cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    coloured: NDArray[np.uint8] = cv2.cvtColor(decoded, order)
+    return coloured
+
+
+def _opaque(found: NDArray[np.uint8]) -> Pixels:
+    """Without the fourth channel. Raises ``NotApplicable`` where it hides something."""
+    if found.shape[2] == 4:
+        clear = float((found[:, :, 3] != 255).mean())
+        if clear > MAX_TRANSPARENT:
+            raise NotApplicable(
+                f"{clear:.0%} of the picture is transparent: what lies behind it is not known"
+            )
+    return np.ascontiguousarray(found[:, :, :3])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """What the structure says before anything is decoded; ``trouble`` is why it seems not to be whole."""
+    """What the structure says before anything is decoded; ``trouble`` is why it seems not to be whole,
+    ``alpha`` whether some of it may be transparent."""
 
     width: int
     height: int
     trouble: str | None
+    alpha: bool = False
 
 
 def _layout(data: bytes, media_type: str) -> _Layout:
@@ -85,14 +126,21 @@ def _layout(data: bytes, media_type: str) -> _Layout:
         return _png_layout(data)
     width, height = _header(data, media_type)
     cut = len(data) < 12 or data[:4] != b"RIFF" or struct.unpack_from("<I", data, 4)[0] + 8 > len(data)
-    return _Layout(
-        width=width, height=height, trouble="the WebP ends before its picture does" if cut else None
-    )
+    trouble = "the WebP ends before its picture does" if cut else None
+    return _Layout(width=width, height=height, trouble=trouble, alpha=_webp_alpha(data))
+
+
+def _webp_alpha(data: bytes) -> bool:
+    """By the flag of the extended form, or that of the lossless one (RFC 9649, 2.7.1 and 3.4)."""
+    at = {b"VP8X": 20, b"VP8L": 24}.get(data[12:16], len(data))
+    return at < len(data) and bool(data[at] & 0x10)
 
 
 def _jpeg_layout(jpeg: JpegStructure) -> _Layout:
     if jpeg.too_costly is not None:
         raise NotApplicable(jpeg.too_costly)
+    if len(jpeg.sampling) == 4:
+        raise NotApplicable("the JPEG is coded in CMYK; its colours depend on a profile")
     if not jpeg.width or not jpeg.height:
         raise PixelsUnreadable("no readable image/jpeg header")
     trouble = None if jpeg.complete else (*jpeg.troubles, "the JPEG ends before its picture does")[0]
@@ -107,13 +155,14 @@ def _png_layout(data: bytes) -> _Layout:
     width, height = struct.unpack_from(">II", data, 16)
     if not width or not height:
         raise PixelsUnreadable("the PNG declares a picture without pixels")
-    whole = False
+    whole, alpha = False, data[25] in (4, 6)
     for kind, start, end in png_chunks(data):
         if kind == b"acTL" and end - start >= 8 and struct.unpack_from(">I", data, start)[0] > 1:
             raise NotApplicable("the picture is animated")
+        alpha |= kind == b"tRNS"
         whole = kind == b"IEND"
     trouble = None if whole else "the PNG ends before its picture does"
-    return _Layout(width=width, height=height, trouble=trouble)
+    return _Layout(width=width, height=height, trouble=trouble, alpha=alpha)
 
 
 def _header(data: bytes, media_type: str) -> tuple[int, int]:

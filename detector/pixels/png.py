@@ -1,8 +1,9 @@
-"""The chunks of a PNG (PNG 3rd edition, 5.3), by kind and place; nothing is inflated or checked."""
+"""The chunks of a PNG (PNG 3rd edition, 5.3), by kind and place; nothing is inflated."""
 
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 
 from detector.core.errors import NotApplicable
@@ -32,11 +33,18 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def bare_png(data: bytes) -> bytes:
-    """The same picture without its texts: a decoder inflates them all, 3 MB to gigabytes, before it comes to
-    the pixels. Raises as ``png_chunks``."""
+    """The same picture as decoders may get it. Without its texts, because a decoder inflates them all, 3 MB
+    to gigabytes, before it comes to the pixels. A chunk that is needed and has another checksum than it says
+    gets the right one: some programs show such a picture and others do not, and the pixels have a checksum of
+    their own; one that is not needed is left out. Raises as ``png_chunks``."""
     kept, at = [], 0
     for kind, start, end in png_chunks(data):
+        checksum = struct.pack(">I", zlib.crc32(data[start - 4 : end]))
         if kind in _TEXTS:
             kept.append(data[at : start - 8])
+            at = end + 4
+        elif checksum != data[end : end + 4]:
+            critical = kind[:1].isupper()
+            kept.append(data[at:end] + checksum if critical else data[at : start - 8])
             at = end + 4
     return b"".join((*kept, data[at:])) if at else data

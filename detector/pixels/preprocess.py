@@ -49,7 +49,8 @@ def windows_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> tuple[int, list
 def texture_of(pixels: Pixels) -> float:
     """Mean absolute Laplacian of the green channel."""
     cv2 = open_cv2()
-    return float(np.abs(cv2.Laplacian(np.ascontiguousarray(pixels[:, :, 1]), cv2.CV_16S)).mean())
+    edges = cv2.Laplacian(cv2.extractChannel(pixels, 1), cv2.CV_16S)
+    return float(cv2.norm(edges, cv2.NORM_L1) / edges.size)
 
 
 def even_grid(height: int, width: int, side: int, most: int) -> list[tuple[int, int]]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from detector.pixels.decode import Pixels, decode
-from detector.pixels.exif import ORIENTATION, exif_of
-from detector.pixels.jpeg import parse_jpeg
+from detector.pixels.orientation import orientation_of
 
 _QUARTERS = ((3, 2), (4, 2), (5, 1), (6, 3), (7, 3), (8, 1))  # EXIF orientation, quarter turns to the left
 
 
 def decode_upright(data: bytes, media_type: str) -> Pixels:
-    """As ``decode``, then turned as the EXIF of a JPEG says; a lying face would not be found."""
-    pixels = decode(data, media_type)
-    tags = exif_of(parse_jpeg(data)) if media_type == "image/jpeg" else None
-    return upright(pixels, (tags.number(ORIENTATION) if tags else None) or 1)
+    """As ``decode``, then turned as its EXIF says; a lying face would not be found."""
+    return upright(decode(data, media_type), orientation_of(data, media_type))
 
 
 def upright(pixels: Pixels, orientation: float) -> Pixels:

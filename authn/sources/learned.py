@@ -26,6 +26,7 @@ _OUTCOMES = {
     Answer.SUPPORTS: HeuristicOutcome.SUPPORTS,
     Answer.AGAINST: HeuristicOutcome.AGAINST,
     Answer.INCONCLUSIVE: HeuristicOutcome.INCONCLUSIVE,
+    Answer.ABSTAIN: HeuristicOutcome.ABSTAIN,
 }
 
 

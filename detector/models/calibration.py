@@ -9,6 +9,9 @@ A low score speaks against "generated" no more strongly than generators of an un
 that were measured, each left out in turn, none may look like a camera's pictures, and still the next one can:
 1 / (k + 2) is Laplace's rule of succession. Such a kind scores as photos do, so the ratio is
 (1 - unknown) x that of the line + unknown.
+
+A line may be *given* more: what kind of picture it is, and how small and compressed its file
+(``detector.models.given``). Then slope and intercept are those of a photo in the condition of reference.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ from numpy.typing import NDArray
 
 from detector.core.errors import CalibrationError
 from detector.core.logistic import fit_logistic
+from detector.models.condition import Condition
+from detector.models.given import Given
+from detector.models.kinds import Kind
 from detector.models.score import Ratio
 
 MIN_ITEMS = 20  # per class
@@ -42,9 +48,13 @@ class Calibration:
     real_items: int
     fake_items: int
     unknown: float = 0.0  # probability that a generated picture is of a kind that scores as photos do
+    given: Given | None = None
 
     @property
     def calibration_id(self) -> str:
+        if self.given is not None:
+            text = f"{self.given!r} {self.real_items} {self.fake_items} {self.unknown!r}"
+            return "given-" + hashlib.sha256(text.encode()).hexdigest()[:12]
         text = f"{self.slope!r} {self.intercept!r} {self.real_items} {self.fake_items}"
         if self.unknown:
             text += f" {self.unknown!r}"
@@ -54,18 +64,38 @@ class Calibration:
     def cap_log10(self) -> float:
         return math.log10(min(self.real_items, self.fake_items))
 
-    def ratio(self, logit: float) -> Ratio:
-        """The likelihood ratio of a raw logit with its 95 % interval, all within the cap."""
-        middle = self.slope * logit + self.intercept
-        ss, si, ii = self.covariance
-        half = 1.959964 * math.sqrt(max(0.0, ss * logit * logit + 2 * si * logit + ii))
-        cap = self.cap_log10
+    def ratio(self, logit: float, kind: Kind | None = None, condition: Condition | None = None) -> Ratio:
+        """The likelihood ratio of a raw logit with its 95 % interval, all within the cap. A line without
+        ``given`` is the same for every kind and condition; another needs the condition."""
+        middle, half = self.line(logit, kind, condition)
+        real, fake = self.counted(kind)
+        cap = math.log10(max(1, min(real, fake)))
         mixed = self._mixed(np.array([middle - half, middle, middle + half])) / _LN10
         low, value, high = np.clip(mixed, -cap, cap)
         return Ratio(
             log10=float(value), low=float(low), high=float(high), calibration_id=self.calibration_id,
-            calibration_items=self.real_items + self.fake_items,
+            calibration_items=real + fake,
         )  # fmt: skip
+
+    def line(
+        self, logit: float, kind: Kind | None = None, condition: Condition | None = None
+    ) -> tuple[float, float]:
+        """Natural log ratio before mix and cap, and half of its 95 % interval."""
+        if self.given is None:
+            middle = self.slope * logit + self.intercept
+            ss, si, ii = self.covariance
+            variance = ss * logit * logit + 2 * si * logit + ii
+        else:
+            if condition is None:
+                raise CalibrationError("this calibration is given a condition, and none was named")
+            row = self.given.row(logit, kind, condition)
+            middle = float(row @ np.array(self.given.weights))
+            variance = float(row @ np.array(self.given.covariance) @ row)
+        return middle, 1.959964 * math.sqrt(max(0.0, variance))
+
+    def counted(self, kind: Kind | None) -> tuple[int, int]:
+        """Real and generated pictures behind the ratios of a kind."""
+        return (self.real_items, self.fake_items) if self.given is None else self.given.counted(kind)
 
     def llr(self, logits: Array) -> Array:
         """Capped natural log-likelihood ratios, for measuring."""

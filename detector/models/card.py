@@ -1,12 +1,14 @@
 """The model card: everything that must travel with weights, as data. Nobody retypes preprocessing.
 
-The JSON beside the weights is the truth; docs/cards/<model>.md is generated from it.
+The JSON beside the weights is the truth; docs/cards/<model>.md is generated from it. Cards of version 1 have
+no guarantees and are read as they are; what is written has version 2.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, is_dataclass
+from enum import StrEnum
 from functools import cache
 from itertools import repeat
 from types import UnionType
@@ -15,9 +17,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 from detector.core.errors import ModelUnavailable
 from detector.core.metrics import Estimate
 from detector.models.calibration import Calibration
+from detector.models.guarantees import Guarantees
+from detector.models.kinds import Kind
 from detector.models.registry import model_files
 
-CARD_VERSION = 1
+CARD_VERSION = 2
+READABLE = (1, 2)
 FOLDER = "folder"  # ``ModelCard.recipe``: trained and judged on the photos of one folder
 
 
@@ -48,7 +53,8 @@ class Preprocessing:
 class OperatingPoint:
     """Raw logits: at or above ``supports_logit`` it may support, at or below ``against_logit`` it may speak
     against, and both only when the ratio reaches ``min_log10_ratio``. A picture whose shorter side has fewer
-    than ``against_min_side`` pixels is never spoken against."""
+    than ``against_min_side`` pixels is never spoken against. In a card with guarantees these decide nothing:
+    they are where the guarantees lie for a photo in the condition of reference."""
 
     supports_logit: float
     against_logit: float
@@ -100,6 +106,63 @@ class FamilyLeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupResult:
+    """One group of pictures by sources and generators that were left out. ``auc`` of a generated group is
+    against the real pictures of the same view; of a real one it is None. The rates are answers at operating
+    points that were set without the group's own sources and generators; ``wrong_at_most`` bounds the wrong
+    ones at 95 %: "supports" of real pictures, "against" of generated ones. ``cllr`` and ``cllr_min`` are
+    against the same real pictures."""
+
+    name: str
+    fake: bool
+    n: int
+    auc: Estimate | None
+    supports: Estimate
+    against: Estimate
+    silent: int  # pictures that nothing vouches for an answer to
+    wrong_at_most: float
+    cllr: float | None = None
+    cllr_min: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Of ``n`` real or generated pictures: how many get an answer, and the share of those that is wrong,
+    which is None where none is answered. ``kind`` is None for all together."""
+
+    fake: bool
+    kind: Kind | None
+    n: int
+    answered: Estimate
+    wrong: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What was measured of a score table in one view (``detector.lab.steps.judge_table``). ``macro_auc`` is
+    the mean over groups of generators, its interval resamples sources and generators; ``worst`` is the
+    lowest one with at least ``worst_from`` pictures; ``faces`` are GAN faces alone."""
+
+    view: str
+    real: int
+    generated: int
+    sources: int
+    generators: int
+    macro_auc: Estimate
+    worst: tuple[str, Estimate] | None
+    worst_from: int
+    faces: Estimate | None
+    cllr: Estimate  # all generated against all real, by ratios fitted without their sources and generators
+    cllr_macro: float  # mean over groups of generators
+    by_generator: tuple[GroupResult, ...]
+    by_source: tuple[GroupResult, ...]
+    by_kind: tuple[GroupResult, ...]
+    by_size: tuple[GroupResult, ...]
+    by_encoding: tuple[GroupResult, ...]
+    answers: tuple[Answers, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """What a detector was made of, how it is used, and what was measured of it."""
 
@@ -120,6 +183,10 @@ class ModelCard:
     domain_limit: float | None = None
     left_out: tuple[FamilyLeftOut, ...] = ()
     recipe: str = "corpus"  # or ``FOLDER``
+    guarantees: Guarantees | None = None  # None: it answers by ``operating_point``, and nothing is certified
+    judged: tuple[Judged, ...] = ()  # one per view
+    cost: str = ""  # a measured sentence: processor time and memory
+    attack: str = ""  # how it can be fooled, as far as that was tried
 
 
 def dump_card(card: ModelCard) -> str:
@@ -132,17 +199,18 @@ def parse_card(text: str) -> ModelCard:
     try:
         raw = json.loads(text)
         version = raw.pop("card_version")
-        if version != CARD_VERSION:
-            raise ModelUnavailable(f"the card has version {version}; this program reads {CARD_VERSION}")
+        if version not in READABLE:
+            raise ModelUnavailable(f"the card has version {version}; this program reads up to {CARD_VERSION}")
         said = {name: raw[name] for name in ("evaluation", "left_out")}  # may be empty, never left out
-        card: ModelCard = _built(ModelCard, raw | said)
+        card: ModelCard = built(ModelCard, raw | said)
         return card
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise ModelUnavailable(f"the model card is malformed: {e}") from e
 
 
-def _built(kind: Any, raw: dict[str, Any]) -> Any:
-    """A value of a dataclass from what ``asdict`` and JSON made of it, by the types of its fields."""
+def built(kind: Any, raw: dict[str, Any]) -> Any:
+    """A value of a dataclass from what ``asdict`` and JSON made of it, by the types of its fields. Raises
+    ``TypeError``, ``ValueError`` and ``AttributeError``."""
     kinds = _kinds(kind)
     return kind(**{name: _read(kinds.get(name), value) for name, value in raw.items()})
 
@@ -159,7 +227,9 @@ def _read(kind: Any, raw: Any) -> Any:
         first, *rest = get_args(kind)
         kinds = repeat(first, len(raw)) if rest == [...] else (first, *rest)
         return tuple(_read(k, r) for k, r in zip(kinds, raw, strict=True))
-    return _built(kind, raw) if isinstance(kind, type) and is_dataclass(kind) else raw
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(raw)
+    return built(kind, raw) if isinstance(kind, type) and is_dataclass(kind) else raw
 
 
 def open_card(model_id: str) -> ModelCard:

@@ -1,8 +1,12 @@
 """How a detector comes to its answer: the one procedure, whatever a picture is read with.
 
-The first reading gives the ratio and the side of the operating point. Three things can only take an answer
-back: a picture too small to be spoken against, one outside of the domain of the calibration, and an answer
-that does not survive encodings that any platform applies.
+Views, their reading, what kind of picture it is and in which condition its file: given these the calibration
+makes a ratio of the score, and the guarantees of the card say whether there is an answer and what vouches for
+it. What holds of the file as stored is said of the file as stored: a band over encodings that any platform
+applies stands beside it and takes nothing back.
+
+A card without guarantees answers by its operating point, and there an answer that does not survive those
+encodings is taken back, because its rates were measured so.
 """
 
 from __future__ import annotations
@@ -16,6 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.models.card import ModelCard, OperatingPoint
+from detector.models.condition import Condition, condition_of
+from detector.models.guarantees import MIN_LOG10_RATIO, Decided, decide
+from detector.models.kinds import Kind
 from detector.models.score import Answer, Ratio, Score, StabilityRange
 from detector.pixels.decode import MAX_PIXELS, Pixels, decode
 
@@ -27,10 +34,13 @@ TOO_SMALL = "nothing points to it, but the generators of so small pictures are t
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a detector says of some views: the log-odds of "generated", and how far from the calibration
-    pictures they lie, in deviations per feature."""
+    pictures they lie, in deviations per feature. ``kind`` is what the picture is most like, with its
+    probability, for a detector that tells kinds apart."""
 
     logit: float
     distance: float
+    kind: Kind | None = None
+    kind_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,31 +71,72 @@ class Scorer(ABC):
     def variants(self, views: Views) -> Sequence[Views]:
         """The same views as platforms would hand them on."""
 
-    def score(self, data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS) -> Score:
-        """The score of an encoded picture of ``media_type`` (JPEG, PNG, WebP).
+    def score(
+        self, data: bytes, media_type: str, *, max_pixels: int = MAX_PIXELS, band: bool = True
+    ) -> Score:
+        """The score of an encoded picture of ``media_type`` (JPEG, PNG, WebP). Without ``band`` the picture
+        is not read again as platforms would hand it on.
 
         Raises ``NotApplicable`` for one that the detector does not apply to or with more than ``max_pixels``,
         and ``PixelsUnreadable``; never a score for a picture that it could not see."""
-        return self.score_pixels(decode(data, media_type, max_pixels=max_pixels))
+        pixels = decode(data, media_type, max_pixels=max_pixels)
+        side = min(pixels.shape[:2])
+        return self.score_pixels(pixels, condition_of(data, media_type, side=side), band=band)
 
     def ratio(self, data: bytes, media_type: str) -> Ratio:
-        """The likelihood ratio alone, without the re-encodings that an answer has to survive. Raises as
-        ``score``."""
-        return self.card.calibration.ratio(self.raw(decode(data, media_type)))
+        """The likelihood ratio alone, whatever vouches for an answer. Raises as ``score``."""
+        pixels = decode(data, media_type)
+        reading = self.read(self.views(pixels))
+        condition = condition_of(data, media_type, side=min(pixels.shape[:2]))
+        return self.card.calibration.ratio(reading.logit, self._kind(reading), condition)
 
     def raw(self, pixels: Pixels) -> float:
         """The logit before calibration. Raises ``NotApplicable``."""
         return self.read(self.views(pixels)).logit
 
-    def score_pixels(self, pixels: Pixels) -> Score:
-        """As ``score``, for pixels that are already decoded. Raises ``NotApplicable``."""
-        card, point = self.card, self.card.operating_point
+    def score_pixels(self, pixels: Pixels, condition: Condition | None = None, *, band: bool = True) -> Score:
+        """As ``score``, for pixels that are already decoded; without a ``condition`` they count as a file
+        without loss. Raises ``NotApplicable``."""
+        condition = condition or Condition(side=min(pixels.shape[:2]), quality=None, media_type="image/png")
         views = self.views(pixels)
         reading = self.read(views)
-        ratio = card.calibration.ratio(reading.logit)
+        if self.card.guarantees is None:
+            return self._by_point(views, reading, condition)
+        decided = self._decided(reading, condition)
+        stability = None
+        if band and (decided.ratio is not None and decided.ratio.log10 >= MIN_LOG10_RATIO):
+            stability = self._band(views, reading, condition, decided.answer)
+        return self._score(views, reading, condition, decided, stability)
+
+    def _kind(self, reading: Reading) -> Kind | None:
+        guarantees = self.card.guarantees
+        return guarantees.known(reading.kind, reading.kind_probability) if guarantees else None
+
+    def _decided(self, reading: Reading, condition: Condition) -> Decided:
+        card = self.card
+        assert card.guarantees is not None
+        if card.domain_limit is not None and reading.distance > card.domain_limit:
+            return Decided(answer=Answer.ABSTAIN, ratio=None, reason=self.words.outside)
+        return decide(card.calibration, card.guarantees, reading.logit, self._kind(reading), condition)
+
+    def _band(
+        self, views: Views, reading: Reading, condition: Condition, answer: Answer
+    ) -> StabilityRange | None:
+        """The copies are judged in the condition of the file: how the answer would move if that stayed."""
+        others = [self.read(variant) for variant in self.variants(views)]
+        if not others:
+            return None
+        logits = [reading.logit, *(o.logit for o in others)]
+        flips = sum(self._decided(o, condition).answer is not answer for o in others)
+        return StabilityRange(variants=len(others), low=min(logits), high=max(logits), flips=flips)
+
+    def _by_point(self, views: Views, reading: Reading, condition: Condition) -> Score:
+        """As a card without guarantees was measured."""
+        card, point = self.card, self.card.operating_point
+        ratio = card.calibration.ratio(reading.logit, None, condition)
         answer = answer_of(reading.logit, ratio, point)
         reason, stability = self.words.reasons[answer], None
-        if answer is Answer.AGAINST and min(pixels.shape[:2]) < point.against_min_side:
+        if answer is Answer.AGAINST and condition.side < point.against_min_side:
             answer, reason = Answer.INCONCLUSIVE, TOO_SMALL
         if card.domain_limit is not None and reading.distance > card.domain_limit:
             answer, reason = Answer.INCONCLUSIVE, self.words.outside
@@ -96,9 +147,18 @@ class Scorer(ABC):
             if stability.flips:
                 answer = Answer.INCONCLUSIVE
                 reason = self.words.unstable.format(flips=stability.flips, variants=stability.variants)
+        decided = Decided(answer=answer, ratio=ratio, reason=reason)
+        return self._score(views, reading, condition, decided, stability)
+
+    def _score(
+        self, views: Views, reading: Reading, condition: Condition, decided: Decided,
+        stability: StabilityRange | None,
+    ) -> Score:  # fmt: skip
         return Score(
-            model_id=card.model_id, model_sha256=card.weights_sha256, logit=reading.logit, ratio=ratio,
-            stability=stability, crops=len(views), answer=answer, reason=reason, distance=reading.distance,
+            model_id=self.card.model_id, model_sha256=self.card.weights_sha256, logit=reading.logit,
+            ratio=decided.ratio, stability=stability, crops=len(views), answer=decided.answer,
+            reason=decided.reason or self.words.reasons[decided.answer], distance=reading.distance,
+            kind=self._kind(reading), condition=condition, guarantee=decided.guarantee,
         )  # fmt: skip
 
 

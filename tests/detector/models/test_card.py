@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from safetensors.numpy import save
 from detector.core.errors import FileFailed, ModelUnavailable
 from detector.models import card as cards
 from detector.models.card import ModelCard, dump_card, open_card, parse_card
+from detector.models.given import Given
+from detector.models.guarantees import Certified, Earned, Guarantees
+from detector.models.kinds import Kind
 from detector.models.registry import DEFAULT_MODEL, MODELS, SEMANTIC_MODEL, model_files
 from detector.models.semantic import open_semantic
 from detector.models.weights import checked_bytes, load_network, read_weights, save_tensors, shipped_tensors
@@ -24,6 +27,7 @@ from detector.models.weights import checked_bytes, load_network, read_weights, s
 TEXT = dump_card(open_card(DEFAULT_MODEL))
 PARTS = ["calibration", "operating_point", "sets", "evaluation", "preprocessing", "left_out"]
 PLACES = [field.name for field in fields(ModelCard)]
+MAY_LACK = {"network", "domain_limit", "recipe", "guarantees", "judged", "cost", "attack"}
 
 
 def changed(**values: Any) -> str:
@@ -36,7 +40,7 @@ def test_the_shipped_text_is_what_the_card_writes(model_id: str):
     assert dump_card(open_card(model_id)) == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [n for n in PLACES if n not in {"network", "domain_limit", "recipe"}])
+@pytest.mark.parametrize("name", [n for n in PLACES if n not in MAY_LACK])
 def test_a_card_that_lacks_a_field_is_refused(name: str):
     raw = json.loads(TEXT)
     del raw[name]
@@ -65,10 +69,53 @@ def test_a_card_that_was_cut_or_scratched_is_a_card_or_a_typed_error(data: st.Da
         assert isinstance(parse_card(text), ModelCard)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_a_card_of_another_version_says_which(version: object):
-    with pytest.raises(ModelUnavailable, match=f"has version {version}; this program reads 1"):
+    with pytest.raises(ModelUnavailable, match=f"has version {version}; this program reads up to 2"):
         parse_card(changed(card_version=version))
+
+
+def test_a_card_of_the_first_version_is_read_and_has_no_guarantees():
+    first = parse_card(changed(card_version=1))
+    assert first == parse_card(TEXT)
+    assert (first.guarantees, first.judged, first.calibration.given) == (None, (), None)
+
+
+CERTIFIED = Certified(
+    kind=Kind.ART, goal=0.02, sure=0.95, log10_ratio=1.25, pictures=300, sources=21, false=1, bound=0.0157,
+    by_source=0.0199,
+)  # fmt: skip
+EARNED = Earned(
+    kind=Kind.PHOTO, min_side=400, max_side=None, log10_ratio=-0.9, bound=0.31, worst=0.2, sure=0.95,
+    pictures=900, sources=40, generated=700, generators=30,
+)  # fmt: skip
+GIVEN = Given(
+    centre=0.5, scale=2.0, terms=("size", "art"), flat=("art",), weights=(1.0, -0.5, 0.1, 0.2, 0.0),
+    covariance=tuple(tuple(float(i == j) / 100 for i in range(5)) for j in range(5)), sides=(200.0, 2000.0),
+    qualities=(50.0, 100.0), items=(("photo", 900, 700), ("art", 300, 200)),
+)  # fmt: skip
+
+
+def test_guarantees_come_back_as_they_were():
+    guarantees = Guarantees(
+        kind_limit=0.5,
+        supports=(CERTIFIED, replace(CERTIFIED, kind=None, log10_ratio=None)),
+        against=(EARNED,),
+    )
+    whole = open_card(DEFAULT_MODEL)
+    line = replace(whole.calibration, given=GIVEN)
+    card = replace(whole, guarantees=guarantees, calibration=line, cost="1 s")
+    found = parse_card(dump_card(card))
+    assert found == card
+    assert found.guarantees is not None
+    assert found.guarantees.supports[0].kind is Kind.ART
+
+
+def test_a_kind_that_is_none_is_refused():
+    guarantees = Guarantees(kind_limit=0.5, supports=(CERTIFIED,), against=())
+    text = dump_card(replace(open_card(DEFAULT_MODEL), guarantees=guarantees))
+    with pytest.raises(ModelUnavailable, match="malformed"):
+        parse_card(text.replace('"kind": "art"', '"kind": "painting"'))
 
 
 def in_the_table(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:

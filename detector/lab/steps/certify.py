@@ -1,0 +1,283 @@
+"""Which answers a score table vouches for, from log ratios of lines that saw neither source nor generator.
+
+``supports``. The smallest ratio from which on the upper bound of false answers is at most the goal: for the
+real pictures that the content head takes for the kind, in every view that has enough of them. Going down
+from above and stopping at the first failure keeps the bound's level although the point is chosen by it,
+since fewer pictures pass a higher one (Bates et al., "Distribution-free, risk-controlling prediction sets",
+2021). Besides, points are raised until the bound holds for the pictures that *are* of each kind, whatever
+they are taken for, and until no source with ``SOURCE_PICTURES`` pictures has, over all views, a larger
+share than the goal.
+
+Pictures of one source are alike. Where a kind has ``MIN_SOURCES`` sources, the bound is the larger of two:
+every picture for itself, and with the number of pictures divided by the design effect of sources
+(``core.bounds``). That effect is measured where one picture in ten is beyond, because at the point itself
+hardly any is.
+
+``against``. In a kind and a range of sizes, up to the largest of five shares of the real pictures at which
+the upper bound of the share of generated pictures over theirs is at most a third, the five sharing the
+level (Bonferroni), and at which no generator with ``GENERATOR_PICTURES`` pictures has, as measured, a
+larger one. A generated picture counts when any of its views in the range is spoken against, a real one when
+all are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core.bounds import at_least, at_most, design_effect
+from detector.lab.steps.score_fit import Array, Mask, Table
+from detector.models.guarantees import (
+    GOAL,
+    MIN_LOG10_RATIO,
+    MOST_AGAINST,
+    SURE,
+    Certified,
+    Earned,
+    Guarantees,
+)
+from detector.models.kinds import Kind
+
+MIN_SOURCES = 20
+SOURCE_PICTURES = 50
+GENERATOR_PICTURES = 20
+RANGES: tuple[tuple[int, int | None], ...] = ((1, 400), (400, 1000), (1000, None))
+_TRIED = (0.5, 0.4, 0.3, 0.2, 0.1)  # shares of the real pictures that may be spoken against
+_LN10 = math.log(10)
+_MEASURED_AT = 0.9  # the quantile at which the design effect is measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """At most ``allowed`` of the rows ``places`` may be beyond their points."""
+
+    places: NDArray[np.intp]
+    allowed: int
+
+
+def certify(
+    table: Table, llr: Array, kind_limit: float | None, *, goal: float = GOAL, sure: float = SURE
+) -> Guarantees:
+    """``llr``: natural log ratios of the rows, before mix and cap."""
+    groups = _groups(table, kind_limit)
+    points = dict.fromkeys(groups, MIN_LOG10_RATIO * _LN10)
+    bounded = {k: [_counted(table, llr, m, goal, sure) for m in _views(table, m)] for k, m in groups.items()}
+    for kind, found in bounded.items():
+        if not any(c.allowed is not None for c in found):
+            points[kind] = math.inf
+    rules = [*_rules_of(bounded.values()), *_others(table, llr, goal, sure)]
+    _raise(points, rules, llr, table.kinds if kind_limit is not None else (None,) * len(llr))
+    supports = tuple(
+        _certified(kind, points[kind], llr, found, goal, sure) for kind, found in bounded.items()
+    )
+    return Guarantees(
+        kind_limit=kind_limit, supports=supports, against=tuple(_earned(table, llr, groups, sure))
+    )
+
+
+def _groups(table: Table, kind_limit: float | None) -> dict[Kind | None, Mask]:
+    """Rows of real and generated pictures by the kind that the content head knows."""
+    if kind_limit is None:
+        return {None: np.ones(len(table.rows), bool)}
+    kinds = np.array([k.value if k else "" for k in table.kinds])
+    return {k: kinds == k.value for k in Kind}
+
+
+def _views(table: Table, mask: Mask) -> Iterator[NDArray[np.intp]]:
+    """Places of the real pictures, view by view: in a view every picture stands once."""
+    views = np.array([r.view for r in table.rows])
+    for view in dict.fromkeys(r.view for r in table.rows):
+        yield np.flatnonzero(mask & (views == view) & ~table.fake)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """Real pictures in one view, and how many of them may err; None where no number of errors is few
+    enough."""
+
+    places: NDArray[np.intp]
+    sources: int
+    effect: float | None  # None for fewer than ``MIN_SOURCES``
+    allowed: int | None
+
+    def bounds(self, hits: int, sure: float) -> tuple[float, float | None]:
+        n = len(self.places)
+        alone = at_most(hits, n, sure=sure)
+        if self.effect is None:
+            return alone, None
+        return alone, at_most(hits / self.effect, n / self.effect, sure=sure)
+
+
+def _counted(table: Table, llr: Array, places: NDArray[np.intp], goal: float, sure: float) -> _Counted:
+    names = [table.rows[i].source for i in places]
+    sources = len(set(names))
+    effect = _effect(names, llr[places]) if sources >= MIN_SOURCES else None
+    found = _Counted(places=places, sources=sources, effect=effect, allowed=None)
+    return _Counted(places=places, sources=sources, effect=effect, allowed=_allowed(found, goal, sure))
+
+
+def _effect(names: Sequence[str], llr: Array) -> float:
+    """The design effect of sources where one picture in ten is beyond."""
+    beyond = llr >= np.quantile(llr, _MEASURED_AT)
+    hits: Counter[str] = Counter()
+    for name, hit in zip(names, beyond, strict=True):
+        hits[name] += int(hit)
+    sizes = Counter(names)
+    return design_effect([(hits[n], m) for n, m in sizes.items()])
+
+
+def _allowed(found: _Counted, goal: float, sure: float) -> int | None:
+    """The largest number of errors whose bound is within the goal."""
+    if not len(found.places):
+        return None
+
+    def within(hits: int) -> bool:
+        return max(b for b in found.bounds(hits, sure) if b is not None) <= goal
+
+    if not within(0):
+        return None
+    low, high = 0, len(found.places)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if within(middle) else (low, middle)
+    return low
+
+
+def _rules_of(bounded: Iterable[Sequence[_Counted]]) -> Iterator[_Rule]:
+    for found in bounded:
+        yield from (_Rule(places=c.places, allowed=c.allowed) for c in found if c.allowed is not None)
+
+
+def _others(table: Table, llr: Array, goal: float, sure: float) -> Iterator[_Rule]:
+    """What is protected besides the groups themselves: true kinds, and single sources."""
+    true = np.array([r.kind.value if r.kind else "" for r in table.rows])
+    yield from _rules_of(
+        [[_counted(table, llr, m, goal, sure) for m in _views(table, true == k.value)] for k in Kind]
+    )
+    names = np.array([r.source for r in table.rows])
+    sizes = Counter(source for source, _ in {(r.source, r.sha256) for r in table.rows if not r.fake})
+    for source in (name for name, n in sizes.items() if n >= SOURCE_PICTURES):
+        places = np.flatnonzero((names == source) & ~table.fake)
+        yield _Rule(places=places, allowed=int(goal * len(places)))
+
+
+def _raise(
+    points: dict[Kind | None, float], rules: Sequence[_Rule], llr: Array, kinds: Sequence[Kind | None]
+) -> None:
+    """Raise points until every rule holds: where too many are beyond, past the lowest of them."""
+    keys = list(points)
+    number = {k: n for n, k in enumerate(keys)}
+    group = np.array([number.get(k, -1) for k in kinds])
+    at = np.array([*points.values(), math.inf])  # the last one for rows of no group
+    changed = True
+    while changed:
+        changed = False
+        for rule in rules:
+            beyond = rule.places[llr[rule.places] >= at[group[rule.places]]]
+            if (surplus := len(beyond) - rule.allowed) <= 0:
+                continue
+            for i in beyond[np.argsort(llr[beyond], kind="stable")][:surplus]:
+                at[group[i]] = max(at[group[i]], float(np.nextafter(llr[i], math.inf)))
+            changed = True
+    points.update(zip(keys, map(float, at[:-1]), strict=True))
+
+
+def _certified(
+    kind: Kind | None, point: float, llr: Array, found: Sequence[_Counted], goal: float, sure: float
+) -> Certified:
+    """The view with the highest bound speaks for the kind."""
+    fullest = max(found, key=lambda c: len(c.places), default=None)
+    if not math.isfinite(point) or fullest is None:
+        return Certified(
+            kind=kind, goal=goal, sure=sure, log10_ratio=None, pictures=len(fullest.places) if fullest else 0,
+            sources=fullest.sources if fullest else 0, false=0, bound=None, by_source=None,
+        )  # fmt: skip
+    seen = []
+    for c in found:
+        if c.allowed is not None:
+            hits = int((llr[c.places] >= point).sum())
+            seen.append((c, hits, *c.bounds(hits, sure)))
+    worst, hits, bound, by_source = max(seen, key=lambda s: max(s[2], s[3] or 0.0))
+    return Certified(
+        kind=kind, goal=goal, sure=sure, log10_ratio=point / _LN10, pictures=len(worst.places),
+        sources=worst.sources, false=hits, bound=bound, by_source=by_source,
+    )  # fmt: skip
+
+
+def _earned(table: Table, llr: Array, groups: dict[Kind | None, Mask], sure: float) -> Iterator[Earned]:
+    sides = np.array([r.side for r in table.rows])
+    for kind, mask in groups.items():
+        for low, high in RANGES:
+            inside = mask & (sides >= low) & (sides < (high or math.inf))
+            found = _earned_in(table, llr, inside, sure)
+            if found is not None:
+                point, bound, worst, real, made = found
+                yield Earned(
+                    kind=kind, min_side=low, max_side=high, log10_ratio=point / _LN10, bound=bound,
+                    worst=worst, sure=sure, pictures=len(real), sources=len({s for s, _ in real}),
+                    generated=len(made), generators=len({g for g, _ in made}),
+                )  # fmt: skip
+
+
+_Pictures = list[tuple[str, float]]  # cluster, and the log ratio that has to be low
+
+
+def _earned_in(
+    table: Table, llr: Array, inside: Mask, sure: float
+) -> tuple[float, float, float, _Pictures, _Pictures] | None:
+    real = _pictures(table, llr, inside & ~table.fake, max)
+    made = _pictures(table, llr, inside & table.fake, min)
+    if not real or not made:
+        return None
+    scores = np.array([x for _, x in real])
+    for share in _TRIED:
+        point = min(float(np.quantile(scores, share)), -MIN_LOG10_RATIO * _LN10)
+        bound = _ratio_bound(real, made, point, 1 - (1 - sure) / len(_TRIED))
+        worst = _worst(real, made, point)
+        if bound <= MOST_AGAINST and worst <= MOST_AGAINST:
+            return point, bound, worst, real, made
+    return None
+
+
+def _pictures(table: Table, llr: Array, mask: Mask, of_views: Callable[[list[float]], float]) -> _Pictures:
+    """(source or cluster of generators, log ratio) of each picture."""
+    views: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for i in np.flatnonzero(mask):
+        row = table.rows[i]
+        views[(str(table.clusters[i]) if row.fake else row.source, row.sha256)].append(float(llr[i]))
+    return [(name, of_views(x)) for (name, _), x in views.items()]
+
+
+def _ratio_bound(real: _Pictures, made: _Pictures, point: float, sure: float) -> float:
+    """Upper bound of the share of generated pictures below the point over that of real ones: each of two
+    bounds fails in half of the cases that may fail."""
+    each = 1 - (1 - sure) / 2
+    (hits, n), (held, m) = (_shared(p, point) for p in (made, real))
+    least = at_least(held, m, sure=each)
+    return math.inf if least <= 0 else at_most(hits, n, sure=each) / least
+
+
+def _shared(pictures: _Pictures, point: float) -> tuple[float, float]:
+    """Hits and items, divided by the design effect where there are clusters enough to measure it."""
+    sizes, hits = Counter(name for name, _ in pictures), Counter(name for name, x in pictures if x <= point)
+    n, beyond = len(pictures), sum(hits.values())
+    if len(sizes) < MIN_SOURCES:
+        return beyond, n
+    effect = design_effect([(hits[name], m) for name, m in sizes.items()])
+    return beyond / effect, n / effect
+
+
+def _worst(real: _Pictures, made: _Pictures, point: float) -> float:
+    """The share of the generator that is spoken against most, over that of real pictures, as measured."""
+    held = np.mean([x <= point for _, x in real])
+    shares = [
+        np.mean([x <= point for name, x in made if name == g])
+        for g, n in Counter(name for name, _ in made).items()
+        if n >= GENERATOR_PICTURES
+    ]
+    return math.inf if held == 0 else float(max(shares, default=0.0) / held)

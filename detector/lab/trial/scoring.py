@@ -117,7 +117,7 @@ def _scores(
             sha256=picture.sha256, name=picture.name, view=view, detector=card.model_id,
             card_sha256=digests[card.model_id], answer=answer, reason=reason,
             logit=None if score is None else score.logit,
-            log10_ratio=None if score is None else score.ratio.log10,
+            log10_ratio=None if score is None or score.ratio is None else score.ratio.log10,
             distance=None if score is None else score.distance,
             side=None if condition is None else condition.side,
             quality=None if condition is None else condition.quality,

@@ -45,7 +45,7 @@ class MediaLimits:
     max_pixels: int = MAX_PIXELS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Media:
     """A whole file in memory. Engines get these bytes, so that an I/O fault can never look like tampering.
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
 from authn.core.media import Media
+from authn.sources.pictures import Pictures
 from detector.core.errors import NotApplicable
 from detector.forensics.face_files import MODELS_SHA256
 from detector.forensics.faces import FaceModels, open_faces
 from detector.forensics.symmetry import SUPPORTS_COLOUR, FaceSymmetry, Unfit, examine_faces
-from detector.pixels.upright import decode_upright
+from detector.pixels.orientation import orientation_of
+from detector.pixels.upright import upright
 
 VERSION = "1"
 
@@ -27,8 +29,9 @@ class SymmetrySource:
     name = "symmetry"
     reads_pixels = True
 
-    def __init__(self, folders: Sequence[Path] = ()) -> None:
+    def __init__(self, folders: Sequence[Path] = (), pictures: Pictures | None = None) -> None:
         self._folders = tuple(folders)
+        self._pictures = pictures or Pictures()
         self._models: FaceModels | None = None
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
@@ -36,7 +39,7 @@ class SymmetrySource:
         if self._models is None:
             self._models = open_faces(self._folders)
         try:
-            pixels = decode_upright(media.data, media.media_type)
+            pixels = upright(self._pictures.of(media), orientation_of(media.data, media.media_type))
         except NotApplicable as e:
             return (_abstention(e.detail),)
         faces = examine_faces(pixels, self._models)

@@ -36,6 +36,7 @@ MIN_SIDE = 128
 _SIDE = 224
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 _DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
+_HANDED_ON = 512  # shorter side of what a platform makes of a larger picture
 _RE_ENCODINGS = (
     Encoding(media_type="image/jpeg", quality=75),
     Encoding(media_type="image/webp", quality=80),
@@ -140,7 +141,8 @@ class SemanticDetector(Scorer):
         )
 
     def variants(self, views: Views) -> list[Views]:
-        (pixels,) = views
+        """Of a reduced picture: platforms reduce what they hand on, and the encoder sees 224 pixels of it."""
+        pixels = resize(views[0], min(1.0, _HANDED_ON / min(views[0].shape[:2])), "area")
         copies = (*(through(pixels, e) for e in _RE_ENCODINGS), resize(pixels, 0.5, "area"))
         return [copy[None] for copy in copies]
 

@@ -16,7 +16,7 @@ def decode_upright(data: bytes, media_type: str) -> Pixels:
 
 
 def upright(pixels: Pixels, orientation: float) -> Pixels:
-    """Turned and mirrored as the EXIF tag Orientation (1 to 8) says; other values change nothing."""
+    """Turned and mirrored as the EXIF tag Orientation (1 to 8) says; else they are not copied."""
     if orientation in (2, 4, 5, 7):
         pixels = pixels[:, ::-1]
     quarters = next((n for o, n in _QUARTERS if o == orientation), 0)

@@ -83,14 +83,16 @@ def _looking(settings: Settings) -> tuple[HeuristicSource, ...]:
     traces, semantic = learned_detectors(settings)
     try:
         from authn.sources.learned import LearnedSource, SemanticSource
+        from authn.sources.pictures import Pictures
         from authn.sources.symmetry import SymmetrySource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
         return tuple(AbsentSource(n, why.detail) for n in ("symmetry", traces.name, semantic.name))
-    encoder = encoder_of(settings)
+    encoder, pictures = encoder_of(settings), Pictures()
+    whole = AbsentSource(semantic.name, semantic.lacks)
     return (
-        SymmetrySource(settings.face_models),
-        LearnedSource(traces.name),
-        AbsentSource(semantic.name, semantic.lacks) if encoder is None else SemanticSource(encoder),
+        SymmetrySource(settings.face_models, pictures),
+        LearnedSource(traces.name, pictures),
+        whole if encoder is None else SemanticSource(encoder, pictures=pictures),
     )

@@ -13,12 +13,15 @@ from typing import Protocol, runtime_checkable
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import Media
 from authn.core.score_map import ScoreMap
+from authn.sources.pictures import Pictures
 from detector.core.errors import NotApplicable
 from detector.models import score_map
 from detector.models.card import ModelCard
+from detector.models.condition import Condition, condition_of
 from detector.models.inference import open_detector
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from detector.models.score import Answer, Score
+from detector.pixels.decode import Pixels
 
 VERSION = "1"
 
@@ -35,7 +38,7 @@ class Scorer(Protocol):
 
     @property
     def card(self) -> ModelCard: ...
-    def score(self, data: bytes, media_type: str) -> Score: ...
+    def score_pixels(self, pixels: Pixels, condition: Condition) -> Score: ...
 
 
 @runtime_checkable
@@ -46,12 +49,14 @@ class _Placed(Protocol):
 
 
 class LearnedSource:
-    """A ``HeuristicSource`` that ``HasScoreMap``. The model is loaded at the first picture, and kept."""
+    """A ``HeuristicSource`` that ``HasScoreMap``. The model is loaded at the first picture, and kept;
+    ``pictures`` are shared with whoever else looks at pixels."""
 
     reads_pixels = True
 
-    def __init__(self, model_id: str = DEFAULT_MODEL) -> None:
+    def __init__(self, model_id: str = DEFAULT_MODEL, pictures: Pictures | None = None) -> None:
         self.name = model_id or DEFAULT_MODEL
+        self._pictures = pictures or Pictures()
         self._detector: Scorer | None = None
 
     def _open(self) -> Scorer:
@@ -66,7 +71,9 @@ class LearnedSource:
         """Raises ``ModelUnavailable`` and ``PixelsUnreadable``."""
         detector = self._opened()
         try:
-            score = detector.score(media.data, media.media_type)
+            pixels = self._pictures.of(media)
+            condition = condition_of(media.data, media.media_type, side=min(pixels.shape[:2]))
+            score = detector.score_pixels(pixels, condition)
         except NotApplicable as e:
             return (self._abstention(detector, e.detail),)
         return (_evidence(score),)
@@ -104,8 +111,10 @@ class LearnedSource:
 class SemanticSource(LearnedSource):
     """The optional second branch: the head that is shipped on an image encoder that is not."""
 
-    def __init__(self, encoder: Path, model_id: str = SEMANTIC_MODEL) -> None:
-        super().__init__(model_id)
+    def __init__(
+        self, encoder: Path, model_id: str = SEMANTIC_MODEL, pictures: Pictures | None = None
+    ) -> None:
+        super().__init__(model_id, pictures)
         self._encoder = encoder
 
     def _open(self) -> Scorer:

@@ -10,8 +10,8 @@ from detector.pixels.decode import Pixels, decode
 
 
 class Pictures:
-    """Keeps what the last file decoded to, or why it did not, for as long as somebody holds that file. For one
-    thread; the pixels are everybody's and are not to be written to."""
+    """Keeps what the last file decoded to, or why it did not, for as long as somebody holds that file. For
+    one thread; the pixels are everybody's and are not to be written to."""
 
     def __init__(self) -> None:
         self._media: weakref.ref[Media] | None = None

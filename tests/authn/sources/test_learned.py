@@ -79,7 +79,7 @@ def test_a_detector_of_whole_pictures_has_no_places_to_show():
     class Whole:
         card = open_card(DEFAULT_MODEL)
 
-        def score(self, data, media_type):
+        def score_pixels(self, pixels, condition):
             raise AssertionError
 
     class WholeSource(LearnedSource):

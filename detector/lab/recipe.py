@@ -37,9 +37,9 @@ from detector.lab.steps.plots import plot_run
 from detector.lab.steps.training import read_log, train
 from detector.lab.steps.training_set import TrainingOptions
 from detector.models.card import ModelCard, Preprocessing, dump_card, parse_card
-from detector.models.inference import Detector
+from detector.models.inference import Detector, detector_at
 from detector.models.scorer import Scorer
-from detector.models.weights import load_network, save_tensors, shipped_tensors
+from detector.models.weights import save_tensors, shipped_tensors
 from detector.pixels.preprocess import CROP_SIDE, MAX_CROPS, MIN_SIDE, MIN_TEXTURE
 
 FOLDER_MODEL = "own-1"
@@ -96,8 +96,7 @@ def _learned(material: FolderMaterial, options: TrainingOptions, home: Path) -> 
 
 def _judged(material: FolderMaterial, home: Path) -> str:
     card = parse_card((home / "calibrated.json").read_text(encoding="utf-8"))
-    network = load_network(card, home / f"{FOLDER_MODEL}.safetensors")
-    measured = judge(Detector(card=card, network=network), material, home)
+    measured = judge(detector_at(card, home / f"{FOLDER_MODEL}.safetensors"), material, home)
     write_whole(home / f"{FOLDER_MODEL}.md", card_markdown(measured).encode())
     assert measured.evaluation is not None
     return f"{sum(r.n for r in measured.evaluation.results)} scores"
@@ -127,7 +126,7 @@ def learn(material: Material, options: TrainingOptions, run: Path, *, model_id: 
         preprocessing=seen, calibration=found.calibration, operating_point=found.point,
         domain_limit=found.domain_limit, sets=material.sets(data), corpus_sha256=material.digest(),
     )  # fmt: skip
-    return Detector(card=card, network=network)
+    return detector_at(card, run / f"{model_id}.safetensors")
 
 
 def judge(detector: Scorer, material: Material, run: Path) -> ModelCard:

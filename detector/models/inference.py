@@ -7,24 +7,22 @@ that any platform applies; when the answer does not survive them, there is no an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
-from detector.models.card import open_card
+from detector.models.card import ModelCard, open_card
 from detector.models.registry import DEFAULT_MODEL, model_files
 from detector.models.score import Answer
 from detector.models.score_map import SQUARE_SIDE, ScoreMap, Spot, grid_of
 from detector.models.scorer import Reading, Scorer, Views, Words
-from detector.models.weights import load_network
+from detector.models.trace_network import TraceNetwork
+from detector.models.weights import ReadableFile, network_at
 from detector.pixels.augment import Encoding, resize, through
 from detector.pixels.decode import Pixels, decode
 from detector.pixels.preprocess import MIN_TEXTURE, crops_of, texture_of, windows_of
-
-if TYPE_CHECKING:
-    from detector.networks.traces import TraceNet
 
 _RE_ENCODINGS = (
     Encoding(media_type="image/jpeg", quality=90),
@@ -49,7 +47,7 @@ _WORDS = Words(
 class Detector(Scorer):
     """A loaded trace network with its card. Scoring is deterministic on one machine."""
 
-    network: TraceNet
+    network: TraceNetwork
     words: ClassVar[Words] = _WORDS
 
     def views(self, pixels: Pixels) -> Views:
@@ -104,29 +102,22 @@ class Detector(Scorer):
         return Spot(x=x, y=y, side=side, logit=reading.logit)
 
 
-def read(network: TraceNet, crops: Views) -> Reading:
+def read(network: TraceNetwork, crops: Views) -> Reading:
     """Means over crops, uint8 (n, side, side, 3)."""
-    import torch
-
-    from detector.networks.traces import fake_score
-
-    # One crop at a time: its maps fit the processor's cache, which halves the time of a batch.
-    with torch.no_grad():
-        x = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))).float()
-        features = torch.cat([network.features(x[n : n + 1]) for n in range(len(x))])
-        return Reading(
-            logit=float(fake_score(network.family(features)).mean()),
-            distance=float(network.distance(features.mean(0, keepdim=True))),
-        )
+    features = network.features(crops)
+    return Reading(
+        logit=float(network.logits(features).mean()),
+        distance=float(network.distance(features.mean(0, keepdims=True))[0]),
+    )
 
 
 def open_detector(model_id: str = DEFAULT_MODEL) -> Detector:
-    """The trace detector of that id, loaded; this is where torch is imported. Raises ``ModelUnavailable``."""
+    """The trace detector of that id, loaded. Raises ``ModelUnavailable``."""
     card = open_card(model_id)
-    _, weights = model_files(model_id)
-    network = load_network(card, weights)
-    import torch
+    return detector_at(card, model_files(model_id)[1])
 
-    # The service runs one picture per worker process; more threads only make the workers wait for each other.
-    torch.set_num_threads(1)
-    return Detector(card=card, network=network)
+
+def detector_at(card: ModelCard, path: ReadableFile) -> Detector:
+    """A trace detector with its weights from a file. Raises ``ModelUnavailable`` for a missing file, another
+    digest, or tensors that do not fit the card."""
+    return Detector(card=card, network=network_at(card, path))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detector.core.errors import ModelUnavailable
 from detector.core.files import write_whole
 from detector.models.card import ModelCard
+from detector.models.trace_network import TraceNetwork, network_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,7 +26,8 @@ class ReadableFile(Protocol):
 
 
 def load_network(card: ModelCard, path: ReadableFile) -> TraceNet:
-    """Raises ``ModelUnavailable`` for a missing file, another digest, or tensors that do not fit."""
+    """The network as PyTorch trains it, for the laboratory. Raises ``ModelUnavailable`` for a missing file,
+    another digest, or tensors that do not fit."""
     return _build(card, checked_bytes(card, path))
 
 
@@ -47,14 +49,30 @@ def require_digest(weights: bytes, sha256: str, named: str) -> None:
 
 
 def read_weights(card: ModelCard, path: ReadableFile) -> dict[str, NDArray[np.float64]]:
-    """Small weights as NumPy arrays, without torch. Raises ``ModelUnavailable``."""
+    """Small weights as NumPy arrays. Raises ``ModelUnavailable``."""
+    return {k: v.astype(np.float64) for k, v in checked_tensors(card, path).items()}
+
+
+def checked_tensors(card: ModelCard, path: ReadableFile) -> dict[str, NDArray[np.float32]]:
+    """The tensors as NumPy arrays, as they are stored, without torch. Raises ``ModelUnavailable``."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        return {k: v.astype(np.float64) for k, v in load(checked_bytes(card, path)).items()}
+        tensors: dict[str, NDArray[np.float32]] = load(checked_bytes(card, path))
     except (SafetensorError, ValueError) as e:
         raise ModelUnavailable(f"the weights of {card.model_id} are no tensors") from e
+    return tensors
+
+
+def network_at(card: ModelCard, path: ReadableFile) -> TraceNetwork:
+    """The network of a card, ready to run, without torch. Raises ``ModelUnavailable`` for a missing file,
+    another digest, tensors that do not fit, and where onnxruntime is not installed."""
+    _require_traces(card)
+    network = network_of(checked_tensors(card, path))
+    if len(network.family_bias) != 1 + len(card.families):
+        raise ModelUnavailable(f"the weights of {card.model_id} do not fit its network")
+    return network
 
 
 def _build(card: ModelCard, data: bytes) -> TraceNet:
@@ -77,9 +95,13 @@ def _build(card: ModelCard, data: bytes) -> TraceNet:
 TRAINING_ONLY = ("source.", "codec.")
 
 
-def _network(card: ModelCard) -> TraceNet:
+def _require_traces(card: ModelCard) -> None:
     if card.network != "traces":
         raise ModelUnavailable(f"the card names a network {card.network[:40]!r} that is not here")
+
+
+def _network(card: ModelCard) -> TraceNet:
+    _require_traces(card)
     from detector.networks.traces import TraceNet
 
     return TraceNet(len(card.families), card.width)

@@ -8,11 +8,16 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from detector.pixels.decode import Pixels
+
+if TYPE_CHECKING:
+    from detector.models.trace_network import TraceNetwork
+    from detector.networks.traces import TraceNet
 
 INDEX_COLUMNS = ("path", "licence", "sha256", "source", "format")
 
@@ -24,6 +29,14 @@ def photo_like(height: int, width: int, seed: int = 0) -> Pixels:
     waves = [128 + 80 * np.sin(x / (17 + 9 * c) + y / (23 + 5 * c) + rng.uniform(0, 6)) for c in range(3)]
     noisy = np.stack(waves, 2) + rng.normal(0, 6, (height, width, 3))
     return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def runnable(net: TraceNet) -> TraceNetwork:
+    """What a trained network becomes when it ships."""
+    from detector.models.trace_network import network_of
+    from detector.models.weights import shipped_tensors
+
+    return network_of({name: tensor.numpy() for name, tensor in shipped_tensors(net).items()})
 
 
 def encoded(pixels: Pixels, kind: str = "JPEG", **options: object) -> bytes:

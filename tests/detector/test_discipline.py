@@ -16,6 +16,7 @@ from detector.lab.steps.training import train
 from detector.lab.steps.training_set import Collector, TrainingOptions
 from detector.models.inference import read
 from detector.pixels.augment import Encoding, codec_match, draw_codec, through
+from tests.detector.made import runnable
 
 OPTIONS = TrainingOptions(
     epochs=1, steps_per_epoch=110, pairs_per_batch=10, crop_side=64, width=16, reversal=0.0
@@ -54,7 +55,7 @@ def test_real_photos_from_the_pipelines_of_both_classes_cannot_be_told_apart(cor
     if not equal:
         twice = np.stack([as_sheet(as_sheet(regions[n], rng), rng) for n in posing])
         data = replace(data, single=~data.single, fake=twice)
-    net = train(data, OPTIONS, tmp_path)
+    net = runnable(train(data, OPTIONS, tmp_path))
 
     held_out = regions_of(corpus_dir, Split.CALIBRATION, 8, rng)
     assert len(held_out) > 200

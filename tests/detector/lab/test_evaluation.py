@@ -130,6 +130,13 @@ def test_a_card_that_was_not_evaluated_says_so():
     assert "Not yet evaluated." in card_markdown(replace(open_card(DEFAULT_MODEL), evaluation=None))
 
 
+def trained():
+    from detector.models.registry import model_files
+    from detector.models.weights import load_network
+
+    return load_network(open_card(DEFAULT_MODEL), model_files(DEFAULT_MODEL)[1])
+
+
 def test_calibration_without_generated_pictures_is_refused(tmp_path):
     data = encoded(photo_like(200, 200))
     rows = [("train/photos_pexels/a.jpg", "Pexels licence (free use)", data, "s")]
@@ -138,7 +145,7 @@ def test_calibration_without_generated_pictures_is_refused(tmp_path):
     root = corpus_of(tmp_path, rows)
     items = [replace(i, split=Split.CALIBRATION) for i in load_index(root)]
     with pytest.raises(CalibrationError, match="real and generated"):
-        calibrate(open_detector().network, root, items, seed=0, report=lambda *_: None)
+        calibrate(trained(), root, items, seed=0, report=lambda *_: None)
 
 
 def test_the_card_of_a_run_can_be_read_again(tmp_path):

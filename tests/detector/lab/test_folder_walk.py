@@ -20,7 +20,7 @@ from detector.lab.steps import autoencoders
 from detector.lab.steps.card_text import card_markdown
 from detector.lab.steps.training_set import TrainingOptions
 from detector.models.card import parse_card
-from detector.models.weights import load_network
+from detector.models.weights import network_at
 from detector.zoo.judging import features
 from detector.zoo.sources.photos import SHARES
 from tests.detector.made import encoded
@@ -88,7 +88,7 @@ def test_a_folder_becomes_a_detector_with_a_card_and_an_interruption_costs_nothi
     assert [json.loads(line)["epoch"] for line in log] == [0, 1, 2], "the first epoch was not trained again"
 
     card = parse_card((path / "detector" / f"{FOLDER_MODEL}.json").read_text())
-    load_network(card, path / "detector" / f"{FOLDER_MODEL}.safetensors")
+    network_at(card, path / "detector" / f"{FOLDER_MODEL}.safetensors")
     assert card.evaluation is not None
     assert {r.name for r in card.evaluation.results} >= {"photos", "regions", "tiles", "dcgan", "ae_nearest"}
     assert card.calibration.real_items == WANTED[Split.CALIBRATION], "photos, not pictures of photos"

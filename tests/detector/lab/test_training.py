@@ -18,7 +18,7 @@ from detector.models.inference import read
 from detector.networks.traces import TraceNet, fake_score, reverse_gradient
 from detector.pixels.augment import resize
 from detector.pixels.preprocess import crops_of
-from tests.detector.made import photo_like
+from tests.detector.made import photo_like, runnable
 
 QUICK = TrainingOptions(epochs=2, steps_per_epoch=3, pairs_per_batch=3, crop_side=64, width=12)
 
@@ -97,7 +97,7 @@ def test_options_lie_beside_the_result(data, tmp_path):
 @pytest.mark.slow
 def test_a_short_training_separates_a_crude_generator_from_a_camera(data, tmp_path):
     options = TrainingOptions(epochs=1, steps_per_epoch=30, pairs_per_batch=6, crop_side=64, width=12)
-    net = train(data, options, tmp_path)
+    net = runnable(train(data, options, tmp_path))
     real = np.array([read(net, crops_of(photo_like(160, 160, 500 + s))).logit for s in range(10)])
     fake = np.array([read(net, crops_of(enlarged(600 + s))).logit for s in range(10)])
     assert auc(real, fake) > 0.9

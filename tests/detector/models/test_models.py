@@ -21,7 +21,7 @@ from detector.models.card import dump_card, open_card, parse_card
 from detector.models.inference import open_detector
 from detector.models.registry import DEFAULT_MODEL, MODELS, SEMANTIC_MODEL, model_files
 from detector.models.score import Answer
-from detector.models.weights import load_network, save_tensors
+from detector.models.weights import load_network, network_at, save_tensors
 from detector.pixels.augment import Encoding, through
 from detector.pixels.preprocess import MIN_SIDE
 from tests.conftest import ROOT
@@ -169,11 +169,14 @@ def test_missing_weights_are_a_typed_error(detector, tmp_path):
 
 
 def test_weights_that_do_not_fit_are_refused_even_with_the_right_digest(detector, tmp_path):
-    state = dict(detector.network.state_dict())
+    state = dict(load_network(detector.card, model_files(detector.card.model_id)[1]).state_dict())
     state.pop("stem.weight")
     digest = save_tensors(state, tmp_path / "w.safetensors")
+    card = replace(detector.card, weights_sha256=digest)
     with pytest.raises(ModelUnavailable, match="do not fit"):
-        load_network(replace(detector.card, weights_sha256=digest), tmp_path / "w.safetensors")
+        load_network(card, tmp_path / "w.safetensors")
+    with pytest.raises(ModelUnavailable, match="not those of a trace network"):
+        network_at(card, tmp_path / "w.safetensors")
 
 
 def test_bytes_that_are_no_tensors_are_refused_even_with_the_right_digest(detector, tmp_path):

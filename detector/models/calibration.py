@@ -90,7 +90,8 @@ class Calibration:
                 raise CalibrationError("this calibration is given a condition, and none was named")
             row = self.given.row(logit, kind, condition)
             middle = float(row @ np.array(self.given.weights))
-            variance = float(row @ np.array(self.given.covariance) @ row)
+            spread = np.array(self.given.covariance)
+            variance = float(row @ spread @ row) if spread.size else 0.0
         return middle, 1.959964 * math.sqrt(max(0.0, variance))
 
     def counted(self, kind: Kind | None) -> tuple[int, int]:

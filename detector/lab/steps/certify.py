@@ -9,9 +9,9 @@ they are taken for, and until no source with ``SOURCE_PICTURES`` pictures has, o
 share than the goal.
 
 Pictures of one source are alike. Where a kind has ``MIN_SOURCES`` sources, the bound is the larger of two:
-every picture for itself, and with the number of pictures divided by the design effect of sources
-(``core.bounds``). That effect is measured where one picture in ten is beyond, because at the point itself
-hardly any is.
+every picture for itself, and hits and pictures divided by the design effect that sources show among those
+beyond the point (``core.bounds``). Where nothing is beyond, nothing is seen of it, and the first bound is
+all.
 
 ``against``. In a kind and a range of sizes, up to the largest of five shares of the real pictures at which
 the upper bound of the share of generated pictures over theirs is at most a third, the five sharing the
@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,6 @@ GENERATOR_PICTURES = 20
 RANGES: tuple[tuple[int, int | None], ...] = ((1, 400), (400, 1000), (1000, None))
 _TRIED = (0.5, 0.4, 0.3, 0.2, 0.1)  # shares of the real pictures that may be spoken against
 _LN10 = math.log(10)
-_MEASURED_AT = 0.9  # the quantile at which the design effect is measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +72,7 @@ def certify(
     rules = [*_rules_of(bounded.values()), *_others(table, llr, goal, sure)]
     _raise(points, rules, llr, table.kinds if kind_limit is not None else (None,) * len(llr))
     supports = tuple(
-        _certified(kind, points[kind], llr, found, goal, sure) for kind, found in bounded.items()
+        _certified(table, kind, points[kind], llr, found, goal, sure) for kind, found in bounded.items()
     )
     return Guarantees(
         kind_limit=kind_limit, supports=supports, against=tuple(_earned(table, llr, groups, sure))
@@ -97,55 +96,33 @@ def _views(table: Table, mask: Mask) -> Iterator[NDArray[np.intp]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Counted:
-    """Real pictures in one view, and how many of them may err; None where no number of errors is few
-    enough."""
+    """Real pictures in one view, and how many of them may err, those with the highest ratios first; None
+    where not even none is few enough."""
 
     places: NDArray[np.intp]
-    sources: int
-    effect: float | None  # None for fewer than ``MIN_SOURCES``
+    sizes: Counter[str]  # pictures per source
     allowed: int | None
 
-    def bounds(self, hits: int, sure: float) -> tuple[float, float | None]:
-        n = len(self.places)
-        alone = at_most(hits, n, sure=sure)
-        if self.effect is None:
+    def bounds(self, hits: Counter[str], sure: float) -> tuple[float, float | None]:
+        """Every picture for itself, and by source; ``hits`` per source."""
+        found, n = sum(hits.values()), sum(self.sizes.values())
+        alone = at_most(found, n, sure=sure)
+        if len(self.sizes) < MIN_SOURCES:
             return alone, None
-        return alone, at_most(hits / self.effect, n / self.effect, sure=sure)
+        effect = design_effect([(hits[name], m) for name, m in self.sizes.items()])
+        return alone, at_most(found / effect, n / effect, sure=sure)
 
 
 def _counted(table: Table, llr: Array, places: NDArray[np.intp], goal: float, sure: float) -> _Counted:
-    names = [table.rows[i].source for i in places]
-    sources = len(set(names))
-    effect = _effect(names, llr[places]) if sources >= MIN_SOURCES else None
-    found = _Counted(places=places, sources=sources, effect=effect, allowed=None)
-    return _Counted(places=places, sources=sources, effect=effect, allowed=_allowed(found, goal, sure))
-
-
-def _effect(names: Sequence[str], llr: Array) -> float:
-    """The design effect of sources where one picture in ten is beyond."""
-    beyond = llr >= np.quantile(llr, _MEASURED_AT)
-    hits: Counter[str] = Counter()
-    for name, hit in zip(names, beyond, strict=True):
-        hits[name] += int(hit)
-    sizes = Counter(names)
-    return design_effect([(hits[n], m) for n, m in sizes.items()])
-
-
-def _allowed(found: _Counted, goal: float, sure: float) -> int | None:
-    """The largest number of errors whose bound is within the goal."""
-    if not len(found.places):
-        return None
-
-    def within(hits: int) -> bool:
-        return max(b for b in found.bounds(hits, sure) if b is not None) <= goal
-
-    if not within(0):
-        return None
-    low, high = 0, len(found.places)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if within(middle) else (low, middle)
-    return low
+    names = [table.rows[i].source for i in places[np.argsort(-llr[places], kind="stable")]]
+    found = _Counted(places=places, sizes=Counter(names), allowed=None)
+    allowed, hits = None, Counter[str]()
+    for n in range(len(names)):
+        if max(b for b in found.bounds(hits, sure) if b is not None) > goal:
+            break
+        allowed = n
+        hits[names[n]] += 1
+    return replace(found, allowed=allowed)
 
 
 def _rules_of(bounded: Iterable[Sequence[_Counted]]) -> Iterator[_Rule]:
@@ -188,24 +165,25 @@ def _raise(
 
 
 def _certified(
-    kind: Kind | None, point: float, llr: Array, found: Sequence[_Counted], goal: float, sure: float
-) -> Certified:
+    table: Table, kind: Kind | None, point: float, llr: Array, found: Sequence[_Counted], goal: float,
+    sure: float,
+) -> Certified:  # fmt: skip
     """The view with the highest bound speaks for the kind."""
     fullest = max(found, key=lambda c: len(c.places), default=None)
     if not math.isfinite(point) or fullest is None:
         return Certified(
             kind=kind, goal=goal, sure=sure, log10_ratio=None, pictures=len(fullest.places) if fullest else 0,
-            sources=fullest.sources if fullest else 0, false=0, bound=None, by_source=None,
+            sources=len(fullest.sizes) if fullest else 0, false=0, bound=None, by_source=None,
         )  # fmt: skip
     seen = []
     for c in found:
         if c.allowed is not None:
-            hits = int((llr[c.places] >= point).sum())
-            seen.append((c, hits, *c.bounds(hits, sure)))
-    worst, hits, bound, by_source = max(seen, key=lambda s: max(s[2], s[3] or 0.0))
+            hits = Counter(table.rows[i].source for i in c.places[llr[c.places] >= point])
+            seen.append((c, sum(hits.values()), *c.bounds(hits, sure)))
+    worst, false, bound, by_source = max(seen, key=lambda s: max(s[2], s[3] or 0.0))
     return Certified(
         kind=kind, goal=goal, sure=sure, log10_ratio=point / _LN10, pictures=len(worst.places),
-        sources=worst.sources, false=hits, bound=bound, by_source=by_source,
+        sources=len(worst.sizes), false=false, bound=bound, by_source=by_source,
     )  # fmt: skip
 
 

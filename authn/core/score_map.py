@@ -24,10 +24,23 @@ _MAX_LOGIT = 1e4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A map of the photo that ships for comparison (``detector.models.reference``), in its pixels."""
+
+    width: int
+    height: int
+    smooth: int
+    windows: tuple[Spot, ...]
+    squares: tuple[Spot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreMap:
-    """In pixels of the picture. The score is the mean over ``windows``; ``squares`` were asked one by one.
+    """In pixels of the picture. The score is the mean over ``windows``; ``squares`` were asked one by one, or
+    are ``parts`` of the score (``detector.models.score_map``).
 
     ``smooth`` more squares held too little texture; ``point`` is the score from which the detector answers.
+    ``reference`` is the same of an ordinary photo, for comparison; None in maps from before there was one.
     """
 
     detector: str
@@ -38,6 +51,8 @@ class ScoreMap:
     smooth: int
     windows: tuple[Spot, ...]
     squares: tuple[Spot, ...]
+    parts: bool = False
+    reference: Reference | None = None
 
     def upright(self, orientation: int) -> ScoreMap:
         """The same places after the picture was turned as its EXIF orientation (1 to 8) asks for."""
@@ -74,8 +89,12 @@ def maps_text(maps: Sequence[ScoreMap | NotExamined]) -> str:
 def _entry(entry: ScoreMap | NotExamined) -> dict[str, Any]:
     if isinstance(entry, NotExamined):
         return {"detector": entry.what, "reason": entry.why}
-    rows = {"windows": _rows(entry.windows), "squares": _rows(entry.squares)}
-    return {**asdict(entry), **rows}
+    reference = None if entry.reference is None else _placed(entry.reference)
+    return {**_placed(entry), "reference": reference}
+
+
+def _placed(entry: ScoreMap | Reference) -> dict[str, Any]:
+    return {**asdict(entry), "windows": _rows(entry.windows), "squares": _rows(entry.squares)}
 
 
 def _rows(spots: tuple[Spot, ...]) -> list[list[float]]:
@@ -103,17 +122,28 @@ def _parsed(entry: dict[str, Any]) -> ScoreMap | NotExamined:
     detector = _text(entry["detector"])
     if "reason" in entry:
         return NotExamined(what=detector, why=_text(entry["reason"]))
-    width, height = _whole(entry["width"], 1, _MAX_SIDE), _whole(entry["height"], 1, _MAX_SIDE)
+    parts, reference = entry.get("parts", False), entry.get("reference")
+    if type(parts) is not bool:
+        raise ValueError("neither parts nor not")
     return ScoreMap(
         detector=detector,
         model_sha256=_text(entry["model_sha256"]),
-        width=width,
-        height=height,
         point=_logit(entry["point"]),
-        smooth=_whole(entry["smooth"], 0, _MAX_SIDE),
-        windows=_spots(entry["windows"], width, height),
-        squares=_spots(entry["squares"], width, height),
+        parts=parts,
+        reference=None if reference is None else Reference(**_places(reference)),
+        **_places(entry),
     )
+
+
+def _places(entry: dict[str, Any]) -> dict[str, Any]:
+    width, height = _whole(entry["width"], 1, _MAX_SIDE), _whole(entry["height"], 1, _MAX_SIDE)
+    return {
+        "width": width,
+        "height": height,
+        "smooth": _whole(entry["smooth"], 0, _MAX_SIDE),
+        "windows": _spots(entry["windows"], width, height),
+        "squares": _spots(entry["squares"], width, height),
+    }
 
 
 def _spots(rows: Any, width: int, height: int) -> tuple[Spot, ...]:

@@ -7,15 +7,17 @@ and shape, so that they survive greyscale, print and colour-blind eyes; none is 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from authn.core.errors import Unavailable
 from authn.core.evidence import HeuristicOutcome, NotExamined
-from authn.core.score_map import ScoreMap, parse_maps
+from authn.core.score_map import Reference, ScoreMap, parse_maps
 from authn.core.visible import visible
 from authn.report.cards import MAX_ROWS, Document
+from detector.models.reference import reference_photo
 from detector.models.score_map import Spot
 
 TITLE = "Where the score comes from"
@@ -31,6 +33,7 @@ NO_DRAWING = {
     ),
     HeuristicOutcome.ABSTAIN: "there is no score",
 }
+BESIDE = "The same on an ordinary photo, by the same measure: a few marks mean nothing."
 NOT_KEPT = "it is made while the file is at hand, and none was kept with this report"
 NO_PREVIEW = "there is no preview of this file to draw on"
 # Model -> of 100 squares of ordinary photos, how many get a large disc, and how many a small one
@@ -47,7 +50,7 @@ _COLUMNS = ("left", "middle", "right")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class Marks:
     """SVG paths in pixels of the picture; each is empty where nothing gets that mark."""
 
     width: int
@@ -56,10 +59,17 @@ class Drawing:
     weak: str
     other: str
     windows: str
-    legend: tuple[tuple[str, str], ...]
     summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing(Marks):
+    """The marks of a picture, what they mean, and those of the photo beside it; None where none was kept."""
+
+    legend: tuple[tuple[str, str], ...]
     ordinary: str
     score: str
+    reference: Marks | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,26 +118,35 @@ def _without(reason: str) -> Shown:
 
 
 def draw(found: ScoreMap) -> Drawing:
-    """Marks for every square that was asked, frames for the windows that the score is the mean of."""
-    strong = tuple(s for s in found.squares if s.logit >= found.point)
-    weak = tuple(s for s in found.squares if 0 <= s.logit < found.point)
+    """Marks for every square, frames for the windows that the score is the mean of; the same, by the same
+    measure, of the photo that is kept for comparison."""
+    own = _marks(found, found.point)
+    return Drawing(
+        **asdict(own),
+        legend=_legend(found),
+        ordinary=_ordinary(found.model_sha256),
+        score=_score(found),
+        reference=None if found.reference is None else _marks(found.reference, found.point),
+    )
+
+
+def _marks(found: ScoreMap | Reference, point: float) -> Marks:
+    strong = tuple(s for s in found.squares if s.logit >= point)
+    weak = tuple(s for s in found.squares if 0 <= s.logit < point)
     other = tuple(s for s in found.squares if s.logit < 0)
     mark = _mark_radius(found)
-    return Drawing(
+    return Marks(
         width=found.width,
         height=found.height,
         strong=_discs(strong, mark),
         weak=_discs(weak, mark / 2),
         other="".join(f"M{_n(x - mark / 2)} {_n(y)}h{_n(mark)}" for x, y in map(_centre, other)),
         windows="".join(map(_frame, found.windows)),
-        legend=_legend(found),
         summary=_summary(found, strong, weak, other),
-        ordinary=_ordinary(found.model_sha256),
-        score=_score(found.windows),
     )
 
 
-def _mark_radius(found: ScoreMap) -> float:
+def _mark_radius(found: ScoreMap | Reference) -> float:
     lines = (sorted({s.x for s in found.squares}), sorted({s.y for s in found.squares}))
     gaps = [after - before for line in lines for before, after in pairwise(line)]
     return min(_MARK * min(gaps, default=found.height), _MAX_MARK * max(found.width, found.height))
@@ -153,6 +172,8 @@ def _n(value: float) -> str:
 
 
 def _legend(found: ScoreMap) -> tuple[tuple[str, str], ...]:
+    if found.parts:
+        return _PARTS_LEGEND
     side = found.squares[0].side if found.squares else 0
     return (
         (
@@ -166,9 +187,24 @@ def _legend(found: ScoreMap) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _score(windows: Sequence[Spot]) -> str:
+_PARTS_LEGEND = (
+    (
+        "strong",
+        "Large disc: if every square were like this one, the score would be as high as an answer needs",
+    ),
+    ("weak", "Small disc: it leans the same way, but less"),
+    ("other", "Dash: it leans the other way"),
+    ("none", "No mark: not looked at; this detector sees the middle square alone"),
+    ("window", "Dashed frame: what it sees; the score is the mean over the squares in it"),
+)
+
+
+def _score(found: ScoreMap) -> str:
+    windows = found.windows
     if not windows:
         return ""
+    if found.parts:
+        return f"The score, {windows[0].logit:.3g}, is the mean over all {len(found.squares)} squares."
     values = [w.logit for w in windows]
     mean = sum(values) / len(values)
     if len(values) == 1:
@@ -179,7 +215,9 @@ def _score(windows: Sequence[Spot]) -> str:
     )
 
 
-def _summary(found: ScoreMap, strong: Sequence[Spot], weak: Sequence[Spot], other: Sequence[Spot]) -> str:
+def _summary(
+    found: ScoreMap | Reference, strong: Sequence[Spot], weak: Sequence[Spot], other: Sequence[Spot]
+) -> str:
     asked = len(found.squares)
     parts = [f"{len(strong)} of {asked} squares get a large disc", f"{len(weak)} a small one"]
     parts.append(f"{len(other)} a dash")
@@ -189,7 +227,7 @@ def _summary(found: ScoreMap, strong: Sequence[Spot], weak: Sequence[Spot], othe
     return f"{text}. {_whereabouts(found, strong)}"
 
 
-def _whereabouts(found: ScoreMap, strong: Sequence[Spot]) -> str:
+def _whereabouts(found: ScoreMap | Reference, strong: Sequence[Spot]) -> str:
     """The ninths of the picture of which half gets a large disc, if they hold most of these discs."""
     if not strong:
         return "No square reaches a large disc by itself."
@@ -219,3 +257,8 @@ def _ordinary(model_sha256: str) -> str:
         f"Of 100 squares of ordinary photos, about {strong} get a large disc too and {weak} a small one: "
         "a few marks mean nothing."
     )
+
+
+def reference_preview() -> str:
+    """The photo that ``BESIDE`` speaks of, as base64."""
+    return base64.b64encode(reference_photo()).decode()

@@ -12,13 +12,14 @@ from typing import Protocol, runtime_checkable
 
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import Media
-from authn.core.score_map import ScoreMap
+from authn.core.score_map import Reference, ScoreMap
 from authn.sources.pictures import Pictures
 from detector.core.errors import NotApplicable
 from detector.models import score_map
 from detector.models.card import ModelCard
 from detector.models.condition import Condition, condition_of
 from detector.models.inference import open_detector
+from detector.models.reference import MEDIA_TYPE, reference_photo
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from detector.models.score import Answer, Score
 from detector.pixels.decode import Pixels
@@ -58,6 +59,7 @@ class LearnedSource:
         self.name = model_id or DEFAULT_MODEL
         self._pictures = pictures or Pictures()
         self._detector: Scorer | None = None
+        self._reference: Reference | None = None
 
     def _open(self) -> Scorer:
         return open_detector(self.name)
@@ -93,7 +95,22 @@ class LearnedSource:
             smooth=found.smooth,
             windows=found.windows,
             squares=found.squares,
+            parts=found.parts,
+            reference=self._reference_map(detector),
         )
+
+    def _reference_map(self, detector: _Placed) -> Reference:
+        """Made once: the same photo and detector give the same map."""
+        if self._reference is None:
+            found = detector.score_map(reference_photo(), MEDIA_TYPE)
+            self._reference = Reference(
+                width=found.width,
+                height=found.height,
+                smooth=found.smooth,
+                windows=found.windows,
+                squares=found.squares,
+            )
+        return self._reference
 
     def _abstention(self, detector: Scorer, reason: str) -> HeuristicEvidence:
         return HeuristicEvidence(

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
 from detector.models.card import ModelCard, open_card
+from detector.models.places import SQUARE_SIDE, grid_of
 from detector.models.registry import DEFAULT_MODEL, model_files
 from detector.models.score import Answer
-from detector.models.score_map import SQUARE_SIDE, ScoreMap, Spot, grid_of
+from detector.models.score_map import ScoreMap, Spot
 from detector.models.scorer import Reading, Scorer, Views, Words
 from detector.models.trace_network import TraceNetwork
 from detector.models.weights import ReadableFile, network_at

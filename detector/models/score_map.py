@@ -1,24 +1,20 @@
-"""Where in a picture a score comes from: the windows it is the mean of, and squares asked one by one.
+"""Where in a picture a score comes from: windows that it is the mean of, and squares to point at. Values
+alone, for whoever passes a map on; ``places`` makes them.
 
-A window's logit is part of the score. A square's is not: it is what the same network says of a smaller piece,
-which nobody calibrated. It is good for pointing at a place and for nothing else.
+A window's logit is part of the score. What a square's is, ``parts`` says. Where it is false, the network was
+asked about each square alone: a smaller piece, which nobody calibrated. Where it is true, the score of the
+one window was taken apart: a square's logit is what the score would be if every square were like this one,
+and their mean is the score. Either is good for pointing at a place and for nothing else.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detector.core.errors import NotApplicable
-
-SQUARE_SIDE = 128
-# Bounds the time: as many squares as these cost about twice what the answer itself did.
-MAX_SQUARES = 144
-MIN_SQUARES = 4
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """A square of ``side`` pixels from (x, y), and the log-odds of "generated" that the network gives it."""
+    """A square of ``side`` pixels from (x, y), and its log-odds of "generated"."""
 
     x: int
     y: int
@@ -40,19 +36,4 @@ class ScoreMap:
     squares: tuple[Spot, ...]
     smooth: int
     supports_logit: float
-
-
-def grid_of(height: int, width: int) -> list[tuple[int, int]]:
-    """(y, x) of up to ``MAX_SQUARES`` squares, spread evenly from edge to edge and never overlapping. Raises
-    ``NotApplicable`` where there is room for fewer than ``MIN_SQUARES``."""
-    from detector.pixels.preprocess import (
-        even_grid,  # NumPy, which whoever only passes a map on does not need
-    )
-
-    rows, columns = height // SQUARE_SIDE, width // SQUARE_SIDE
-    if rows * columns < MIN_SQUARES:
-        raise NotApplicable(
-            f"{width} x {height} pixels have room for fewer than {MIN_SQUARES} squares of {SQUARE_SIDE}, "
-            "too few to say where"
-        )
-    return even_grid(height, width, SQUARE_SIDE, MAX_SQUARES)
+    parts: bool = False

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from authn.core.evidence import HeuristicOutcome
 from authn.core.report import Report
-from authn.core.score_map import ScoreMap
+from authn.core.score_map import Reference, ScoreMap
 from detector.models.score_map import Spot
 from tests.doubles.reports import LEARNED, contradicting_report
 
@@ -28,6 +28,14 @@ def score_map(*, columns: int = 4, rows: int = 3, strong: int = 2, weak: int = 3
         squares=tuple(
             Spot(x=x, y=y, side=128, logit=logit) for (x, y), logit in zip(places, logits, strict=True)
         ),
+    )
+
+
+def reference(*, strong: int = 1) -> Reference:
+    """What is kept beside it: the shipped photo with so many large discs."""
+    made = score_map(columns=6, rows=3, strong=strong, weak=2)
+    return Reference(
+        width=made.width, height=made.height, smooth=0, windows=made.windows, squares=made.squares
     )
 
 

@@ -161,11 +161,16 @@ def test_the_learned_detector_s_answer_is_drawn_or_a_line_says_why_not(
     with visiting(browser) as page:
         examine(page, served.url, {"name": "a.png", "mimeType": "image/png", "buffer": picture.getvalue()})
         page.wait_for_url(f"{served.url}/reports/*")
-        card = page.locator("article", has_text="traces-1").first
-        points = card.locator(".badge").first.inner_text() == "Points to it"
-        assert card.locator(".where").count() == points
-        assert card.locator("text=No drawing of where the score comes from").count() == (not points)
-        assert page.locator(".where").count() == points, "no other card has a drawing"
+        drawn = 0
+        cards = page.locator("article", has=page.get_by_text("(learned)")).all()
+        assert cards
+        for card in cards:
+            points = card.locator(".badge").first.inner_text() == "Points to it"
+            assert card.locator(".where").count() == points
+            assert card.locator(".map").count() == 2 * points, "an ordinary photo stands beside each"
+            assert card.locator("text=No drawing of where the score comes from").count() == (not points)
+            drawn += points
+        assert page.locator(".where").count() == drawn, "no other card has a drawing"
 
 
 def test_a_file_that_is_no_photo_gets_a_page_with_the_reason(browser: Browser, served: Served) -> None:

@@ -71,11 +71,11 @@ def _tried(
     real: Path, fake: Path, out: Path | None, views: str, models: tuple[str, ...], config_file: str | None
 ) -> str:
     from authn.core.config import load_settings
+    from authn.examine.detectors import encoder_of
     from detector.lab.trial.detectors import open_installed
     from detector.lab.trial.run import PAGE, run_trial
 
-    encoder = load_settings(config_file).semantic_encoder
-    detectors, absent = open_installed(models, encoder[0] if encoder else None)
+    detectors, absent = open_installed(models, encoder_of(load_settings(config_file)))
     folder = out or RUNS_FOLDER / f"{real.absolute().name}-{fake.absolute().name}"
     with Progress() as report:
         text = run_trial(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from detector.core.errors import ModelUnavailable, OptionRefused
 from detector.lab.trial.scoring import Scores
+from detector.models.encoder_file import INSTALL
 from detector.models.inference import open_detector
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from detector.models.semantic import open_semantic
@@ -47,5 +48,5 @@ def open_installed(
 
 def _semantic(encoder: Path | None) -> Scores:
     if encoder is None:
-        raise ModelUnavailable("no image encoder is named (setting semantic_encoder)")
+        raise ModelUnavailable(f"its image encoder is not installed here ({INSTALL})")
     return open_semantic(SEMANTIC_MODEL, encoder)

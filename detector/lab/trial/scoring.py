@@ -20,7 +20,7 @@ from detector.models.condition import Condition, condition_of
 from detector.models.score import Score
 from detector.pixels.decode import decode
 
-ABSTAINED = "abstained"
+ABSTAINED = "abstain"
 UNREADABLE = "unreadable"
 
 

@@ -19,7 +19,7 @@ from authn.examine.request import Examined
 from authn.report.preview import make_preview, orientation_of
 from detector.models.score_map import Spot
 from tests.doubles.reports import signed_report
-from tests.doubles.score_maps import score_map
+from tests.doubles.score_maps import reference, score_map
 
 REASON = NotExamined(what="semantic-2", why="it looks at the picture as a whole")
 
@@ -30,8 +30,21 @@ def test_what_was_kept_is_read_again_as_it_was() -> None:
     assert parse_maps(maps_text(())) == ()
 
 
+def test_a_map_from_before_there_was_a_photo_beside_it_is_still_read() -> None:
+    (made,) = json.loads(maps_text((score_map(),)))
+    del made["parts"], made["reference"]
+    assert parse_maps(json.dumps([made])) == (score_map(),)
+
+
+def test_the_photo_beside_a_map_travels_with_it_and_is_never_turned() -> None:
+    beside = replace(score_map(), parts=True, reference=reference())
+    assert parse_maps(maps_text((beside,))) == (beside,)
+    assert beside.upright(6).reference == reference()
+
+
 def test_a_map_comes_out_of_the_confined_process_whole() -> None:
-    examined = Examined(report=signed_report(), preview_jpeg=b"\xff\xd8", maps=(score_map(), REASON))
+    maps = (score_map(), replace(score_map(), reference=reference()), REASON)
+    examined = Examined(report=signed_report(), preview_jpeg=b"\xff\xd8", maps=maps)
     blobs: list[bytes] = []
     text = dump(encode(Examined, examined, blobs))
     assert decode(Examined, load(text), blobs) == examined
@@ -62,6 +75,11 @@ MALFORMED = {
     "too-few-numbers": entry(squares=[[0, 0, 128]]),
     "a-text-among-them": entry(squares=[[0, 0, 128, '"/><script>']]),
     "too-many-places": entry(squares=[[0, 0, 128, 1.0]] * (MAX_SPOTS + 1)),
+    "neither-parts-nor-not": entry(parts=1),
+    "no-reference": entry(reference="photo"),
+    "a-reference-outside": entry(
+        reference={"width": 1, "height": 1, "smooth": 0, "windows": [], "squares": [[0, 0, 2, 1.0]]}
+    ),
     "endless-score": entry(windows=[[0, 0, 128, 1e300]]),
 }
 

@@ -15,10 +15,12 @@ from authn.core.score_map import maps_text
 from authn.report import score_maps
 from authn.report.html import render_report
 from authn.report.score_maps import IS_A_GUESS, NO_DRAWING, draw, shown_maps
+from detector.models.reference import reference_photo
+from detector.models.score_map import Spot
 from tests.authn.report.test_html import ACTIVE, Outline
 from tests.authn.report.test_visible import harmless
 from tests.doubles.reports import signed_report
-from tests.doubles.score_maps import learned_report, score_map
+from tests.doubles.score_maps import learned_report, reference, score_map
 
 JPEG = b"\xff\xd8\xff"
 KEPT = maps_text((score_map(),))
@@ -111,6 +113,25 @@ def test_the_drawing_brings_everything_with_it_and_runs_nothing() -> None:
     assert all(
         key not in {"style", "xlink:href"} and not key.startswith("on") for key, _ in page.attributes()
     )
+
+
+def test_the_same_of_an_ordinary_photo_stands_beside_it_by_the_same_measure() -> None:
+    page = page_of(maps=maps_text((replace(score_map(), reference=reference(strong=4)),)))
+    assert f"{score_maps.BESIDE} 4 of 18 squares get a large disc, 2 a small one, 12 a dash." in page.text
+    pictures = [a["src"] or "" for tag, a in page.tags if tag == "img"]
+    assert len(pictures) == 3
+    assert base64.b64decode(pictures[2].partition(",")[2]) == reference_photo()
+    severe = draw(replace(score_map(), point=2.75, reference=reference())).reference
+    assert severe is not None
+    assert severe.strong == "", "the point of the detector decides in both"
+
+
+def test_a_score_that_was_taken_apart_says_so() -> None:
+    (window,) = (Spot(x=0, y=0, side=384, logit=0.25),)
+    drawing = draw(replace(score_map(), parts=True, windows=(window,)))
+    assert drawing.score == "The score, 0.25, is the mean over all 12 squares."
+    assert "if every square were like this one" in dict(drawing.legend)["strong"]
+    assert "alone" not in dict(drawing.legend)["strong"]
 
 
 def test_the_drawing_is_told_in_words_to_whoever_does_not_see_it() -> None:

@@ -72,7 +72,10 @@ def test_where_a_score_comes_from_names_the_model_that_made_it():
     assert (found.detector, found.model_sha256) == (evidence.detector, evidence.model_sha256)
     assert (found.width, found.height) == (600, 300)
     assert fmean(w.logit for w in found.windows) == pytest.approx(evidence.raw)
-    assert parse_maps(maps_text((found,)))
+    assert parse_maps(maps_text((found,))) != ()
+    assert found.reference is not None
+    assert (found.reference.width, found.reference.height) == (768, 432)
+    assert SOURCE.score_map(media).reference is found.reference, "made once"
 
 
 def test_a_detector_of_whole_pictures_has_no_places_to_show():

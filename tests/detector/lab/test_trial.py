@@ -192,7 +192,7 @@ def test_what_is_not_installed_is_said_and_the_rest_is_measured(tmp_path: Path) 
     opened, absent = open_installed((), None)
     assert [d.card.model_id for d in opened] == [DEFAULT_MODEL]
     assert [a.model_id for a in absent] == [SEMANTIC_MODEL]
-    with pytest.raises(ModelUnavailable, match="no image encoder is named"):
+    with pytest.raises(ModelUnavailable, match="image encoder is not installed"):
         open_installed((SEMANTIC_MODEL,), None)
     with pytest.raises(ModelUnavailable, match="cannot be read"):
         open_installed((SEMANTIC_MODEL,), tmp_path / "none.onnx")

@@ -13,7 +13,7 @@ from PIL import Image
 from detector.core.errors import NotApplicable, PixelsUnreadable
 from detector.data.corpus import load_index, pictures
 from detector.models.inference import open_detector
-from detector.models.score_map import MAX_SQUARES, SQUARE_SIDE, grid_of
+from detector.models.places import MAX_SQUARES, SQUARE_SIDE, grid_of
 from tests.detector.made import encoded, photo_like
 
 

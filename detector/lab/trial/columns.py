@@ -14,6 +14,7 @@ from detector.lab.steps.scores import ScoreRow
 from detector.lab.steps.views import codec_of
 from detector.lab.trial.pictures import Picture
 from detector.lab.trial.scoring import ABSTAINED, UNREADABLE, Scored
+from detector.models.kinds import Kind
 
 _LN10 = math.log(10)
 
@@ -21,12 +22,13 @@ _LN10 = math.log(10)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """Pictures that cannot be decoded are not among ``rows``. ``llrs`` are natural log-likelihood ratios, one
-    a row; None where there is none."""
+    a row; None where there is none; ``kinds`` is what each picture is taken for, None where it is unknown."""
 
     detector: str
     view: str
     rows: tuple[PictureScore, ...]
     llrs: tuple[float | None, ...]
+    kinds: tuple[str | None, ...]
 
     def logits(self, *, fake: bool) -> dict[str, Array]:
         """Sub-folder to the raw scores of its pictures, of one class; sub-folders without a score are left
@@ -55,7 +57,8 @@ def columns_of(pictures: Sequence[Picture], scored: Sequence[Scored]) -> tuple[C
         mine = [s for s in seen if (s.detector, s.view) == (detector, view)]
         rows = tuple(_row(by_digest[s.sha256], s) for s in mine)
         llrs = tuple(None if s.log10_ratio is None else s.log10_ratio * _LN10 for s in mine)
-        out.append(Column(detector=detector, view=view, rows=rows, llrs=llrs))
+        kinds = tuple(s.kind for s in mine)
+        out.append(Column(detector=detector, view=view, rows=rows, llrs=llrs, kinds=kinds))
     return tuple(out)
 
 
@@ -77,6 +80,7 @@ def table_rows(pictures: Sequence[Picture], scored: Sequence[Scored], detector: 
             yield ScoreRow(
                 sha256=s.sha256, fake=picture.fake, kind=None, view=s.view, source=picture.source,
                 generator=picture.source if picture.fake else "", side=s.side, quality=s.quality,
-                media_type=s.media_type, logit=s.logit, predicted=None, kind_probability=None,
+                media_type=s.media_type, logit=s.logit, predicted=Kind(s.kind) if s.kind else None,
+                kind_probability=None,
                 distance=s.distance,
             )  # fmt: skip

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.core.metrics import Array, Estimate, auc, cllr, cllr_min, nested, true_positives
-from detector.lab.steps.evaluation import answered
+from detector.lab.steps.evaluation import PictureScore, answered
 from detector.lab.trial.columns import Column
 from detector.models.card import SetResult
 
 FALSE_ALARMS = 0.02
+UNKNOWN = "unknown"
 ROUNDS = 400
 
 
@@ -38,11 +39,13 @@ class SourceNumbers:
 class Numbers:
     """One detector in one view. ``auc``, ``recall``, ``cllr`` and ``cllr_min`` are over all pictures,
     ``macro_auc`` is the mean over the generated sub-folders; None where a class has no score. Generated
-    sub-folders come first in ``sources``."""
+    sub-folders come first in ``sources``. ``kinds`` has the answers by what a picture is taken for, both
+    classes apart; empty for a detector that does not tell kinds apart."""
 
     detector: str
     view: str
     sources: tuple[SourceNumbers, ...]
+    kinds: tuple[SetResult, ...]
     auc: Estimate | None
     macro_auc: Estimate | None
     recall: Estimate | None
@@ -65,7 +68,7 @@ def measured(column: Column) -> Numbers:
             _source(column, name, fake, logits, ratios)
             for fake, name in sorted(names, key=lambda n: not n[0])
         ),
-        auc=logits.estimate(_pooled(auc)), macro_auc=logits.estimate(_macro(auc)),
+        kinds=_by_kind(column), auc=logits.estimate(_pooled(auc)), macro_auc=logits.estimate(_macro(auc)),
         recall=logits.estimate(_pooled(_recall)), cllr=ratios.estimate(_pooled(cllr)),
         cllr_min=ratios.of(_pooled(cllr_min)),
     )  # fmt: skip
@@ -79,6 +82,15 @@ def _source(column: Column, name: str, fake: bool, logits: _Classes, ratios: _Cl
         cllr=ratios.only(name, cllr) if fake else None,
         cllr_min=ratios.only(name, cllr_min) if fake else None,
     )  # fmt: skip
+
+
+def _by_kind(column: Column) -> tuple[SetResult, ...]:
+    if not any(column.kinds):
+        return ()
+    parts: dict[tuple[str, bool], list[PictureScore]] = {}
+    for row, kind in zip(column.rows, column.kinds, strict=True):
+        parts.setdefault((kind or UNKNOWN, row.fake), []).append(row)
+    return tuple(answered(mine, kind, None) for (kind, _), mine in sorted(parts.items()))
 
 
 def _recall(real: Array, fake: Array) -> float:

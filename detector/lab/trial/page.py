@@ -120,11 +120,25 @@ def _section(numbers: Numbers) -> list[str]:
     names = ("sub-folder", "class", "n", "AUC", "recall", "Cllr", "Cllr_min", *_OUTCOMES)
     blocks = [f"## {numbers.detector}, {VIEWS[numbers.view]}", ""]
     blocks += [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
-    blocks += [*map(_row, numbers.sources), ""]
+    blocks += [*map(_row, numbers.sources), "", *_kinds(numbers.kinds)]
     for what, title in _PLOTS:
         path = plot_name(numbers.detector, numbers.view, what)
         blocks += [f"![{title}: {numbers.detector}, {numbers.view}]({path})", ""]
     return blocks
+
+
+def _kinds(kinds: Sequence[SetResult]) -> list[str]:
+    """How pictures were answered by what the detector takes them for."""
+    if not kinds:
+        return []
+    names = ("taken for", "class", "n", "supports", "against", "no answer")
+    head = ["By what the detector takes a picture for:", "", f"| {' | '.join(names)} |"]
+    rows = [
+        f"| {r.name} | {'generated' if r.fake else 'real'} | {r.n} | {shown(r.supports)} | "
+        f"{shown(r.against)} | {no_answer(r)} |"
+        for r in kinds
+    ]
+    return [*head, "|---|---|---|---|---|---|", *rows, ""]
 
 
 def _row(source: SourceNumbers) -> str:

@@ -1,5 +1,5 @@
-"""Every picture of a trial, in every view, as each detector answers it: the path of the service, bytes in and
-``Score`` out. What is scored is kept line by line, so that a trial goes on where it was interrupted."""
+"""Every picture of a trial, in every view, as each detector answers it: the path of the service, from a file
+to a ``Score``. What is scored is kept line by line, so that a trial goes on where it was interrupted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from detector.lab.trial.pictures import Picture, bytes_of
 from detector.models.card import ModelCard, dump_card
 from detector.models.condition import Condition, condition_of
 from detector.models.score import Score
-from detector.pixels.decode import decode
+from detector.pixels.decode import Pixels, decode
 
 ABSTAINED = "abstain"
 UNREADABLE = "unreadable"
@@ -29,7 +29,7 @@ class Scores(Protocol):
 
     @property
     def card(self) -> ModelCard: ...
-    def score(self, data: bytes, media_type: str) -> Score: ...
+    def score_pixels(self, pixels: Pixels, condition: Condition, *, band: bool) -> Score: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Scored:
     """One picture in one view by one detector. ``answer`` is that of ``Score``, ``ABSTAINED`` where the
     question does not apply, or ``UNREADABLE`` where the pixels cannot be decoded; both without numbers.
     ``log10_ratio`` is the likelihood ratio that a report would print; ``side`` and ``quality`` as in
-    ``Condition``, ``distance`` as in ``Score``."""
+    ``Condition``, ``distance`` and ``kind`` as in ``Score``."""
 
     sha256: str
     name: str
@@ -52,6 +52,7 @@ class Scored:
     side: int | None
     quality: int | None
     media_type: str
+    kind: str | None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -98,7 +99,7 @@ def _read(lines: Sequence[dict[str, Any]]) -> Iterator[Scored]:
 class _File:
     """What a detector is given."""
 
-    data: bytes
+    pixels: Pixels
     condition: Condition
 
 
@@ -122,6 +123,7 @@ def _scores(
             side=None if condition is None else condition.side,
             quality=None if condition is None else condition.quality,
             media_type=picture.media_type if condition is None else condition.media_type,
+            kind=None if score is None or score.kind is None else score.kind.value,
         )  # fmt: skip
 
 
@@ -135,14 +137,14 @@ def _seen(picture: Picture, view: str) -> _File | _Refused:
             pixels = decode(data, media_type)
     except (PixelsUnreadable, NotApplicable) as e:
         return e
-    return _File(data=data, condition=condition_of(data, media_type, side=min(pixels.shape[:2])))
+    return _File(pixels=pixels, condition=condition_of(data, media_type, side=min(pixels.shape[:2])))
 
 
 def _asked(detector: Scores, file: _File | _Refused) -> tuple[str, str, Score | None]:
     try:
         if not isinstance(file, _File):
             raise file
-        score = detector.score(file.data, file.condition.media_type)
+        score = detector.score_pixels(file.pixels, file.condition, band=False)
     except NotApplicable as e:
         return ABSTAINED, e.detail, None
     except PixelsUnreadable as e:

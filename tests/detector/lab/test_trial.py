@@ -30,9 +30,11 @@ from detector.lab.trial.pictures import gather
 from detector.lab.trial.run import PAGE, run_trial
 from detector.lab.trial.scoring import score_pictures
 from detector.models.card import ModelCard, open_card
+from detector.models.condition import Condition
+from detector.models.kinds import Kind
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from detector.models.score import Answer, Score
-from detector.pixels.decode import decode
+from detector.pixels.decode import Pixels, decode
 from tests.detector.made import encoded, photo_like
 
 
@@ -44,11 +46,12 @@ class Brightness:
     asked: list[str] = field(default_factory=list)
     stops_after: int = 1000
 
-    def score(self, data: bytes, media_type: str) -> Score:
+    def score_pixels(self, pixels: Pixels, condition: Condition, *, band: bool) -> Score:
+        assert not band
         if len(self.asked) == self.stops_after:
             raise KeyboardInterrupt
-        self.asked.append(media_type)
-        mean = float(decode(data, media_type).mean())
+        self.asked.append(condition.media_type)
+        mean = float(pixels.mean())
         if mean < 20:
             raise NotApplicable("too dark")
         logit = (mean - 128) / 10
@@ -56,6 +59,7 @@ class Brightness:
         return Score(
             model_id=self.card.model_id, model_sha256=self.card.weights_sha256, logit=logit,
             ratio=self.card.calibration.ratio(logit), stability=None, crops=1, answer=answer, reason="said",
+            kind=Kind.PHOTO if mean > 95 else None,
         )  # fmt: skip
 
 
@@ -94,6 +98,8 @@ def test_a_trial_leaves_a_page_its_tables_and_plots(folders: tuple[Path, Path], 
     assert "- `real/camera a/torn.jpg`: " in page
     assert "- `fake/bright/note.jpg`: neither JPEG, PNG nor WebP" in page
     assert "| like \\| a photo | generated | 10 |" in page
+    assert "| photo | generated | 16 | 0.625 " in page
+    assert "| unknown | real | " in page
     for line in page.splitlines():
         if line.startswith("!["):
             assert (out / line.split("](")[1].rstrip(")")).is_file(), line

@@ -37,7 +37,7 @@ COLUMNS = ("file", *AXES, "heuristics (they only warn or abstain)")
 )
 @click.option("--keep-serving", is_flag=True, help="Leave the service running until Ctrl-C.")
 def demo(photo: Path | None, folder: Path, keep_serving: bool) -> None:
-    """Start a service, enrol a device, sign a photo, change it in six ways, verify and audit.
+    """Start a service, enrol a device, sign a photo, change it, add a generated one, verify and audit.
 
     Uses no network but this machine's own, and no other Assay home than its own.
     """  # fmt: skip
@@ -71,6 +71,11 @@ def _print(show: Show, folder: Path) -> None:
         for contradiction in s.report["contradictions"]:
             say(f"    contradiction: {contradiction['text']}")
     say()
+    for s in (show.shown[0], show.shown[-1]):
+        say(f"what those that look at pixels say of {s.variant.file_name}:")
+        for line in learned_lines(s.report):
+            say(f"    {line}")
+    say()
     say("An absent credential proves nothing, and nothing here adds proof and guess together.")
     say(f"reports: {folder / 'reports'}")
     say(f"audit:   {show.audit['inputs']} files, {folder / 'audit' / 'summary.html'}")
@@ -99,6 +104,20 @@ def _heuristics(report: dict[str, Any]) -> str:
     known = {d["id"] for d in detectors} | set(report["cryptographic"]["axes"])
     failed = [n["what"] for n in report["not_examined"] if n["what"] not in known]
     return ", ".join((*spoken, *silent, *(f"{what} not examined" for what in failed)))
+
+
+def learned_lines(report: dict[str, Any]) -> list[str]:
+    """What each learned detector answered, with its ratio where it has one; then those that did not run, and
+    why."""
+    lines = []
+    for d in report["heuristic"]["detectors"]:
+        if d["kind"] == "learned":
+            ratio = f", likelihood ratio 10^{d['llr']['log10']:+.2f}" if d["llr"] else ""
+            lines.append(f"{d['id']}: {d['outcome']}{ratio}; {d['reason']}")
+    known = {d["id"] for d in report["heuristic"]["detectors"]} | set(report["cryptographic"]["axes"])
+    return lines + [
+        f"{n['what']}: not examined; {n['why']}" for n in report["not_examined"] if n["what"] not in known
+    ]
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -1,6 +1,6 @@
-"""The demo from its first step to its last: two homes, one photo, six files, one report each, one audit.
+"""The demo from its first step to its last: two homes, one photo, seven files, one report each, one audit.
 
-Leaves everything in its folder: ``photos`` (the six files), ``reports`` (HTML and JSON), ``audit``,
+Leaves everything in its folder: ``photos`` (the seven files), ``reports`` (HTML and JSON), ``audit``,
 ``service`` and ``camera`` (the homes of the service and of the device).
 """
 
@@ -36,6 +36,8 @@ DEVICE_NAME = "demo-camera"
 AUDIT_TIMEOUT_S = 150.0
 # A public-domain portrait (US Navy) that Matplotlib ships among its sample data.
 SAMPLE = ("mpl-data", "sample_data", "grace_hopper.jpg")
+# Somebody's generator made it, and no metadata says so: authn/demo/generated.md.
+GENERATED = "generated.jpg"
 
 Say = Callable[[str], None]
 
@@ -74,7 +76,7 @@ def run_demo(
         say(f"it listens on {address}; enrol a device over HTTP")
         device = _enrol(folder, address, clock)
         say("sign the photo on the device and fetch its time-stamp from the service")
-        made = variants(*_signed(folder, original, device))
+        made = (*variants(*_signed(folder, original, device)), _generated())
         shown = tuple(_show(folder, address, variant, say) for variant in made)
         say("audit the folder")
         audit = _audit(folder)
@@ -86,6 +88,14 @@ def _original(photo: Path | None) -> bytes:
     if photo is not None:
         return as_jpeg(open_media(photo).data)
     return files("matplotlib").joinpath(*SAMPLE).read_bytes()
+
+
+def _generated() -> Variant:
+    return Variant(
+        file_name="7-generated.jpg",
+        says="another picture, made by Kandinsky 3; nothing in the file says so",
+        data=files("authn.demo").joinpath(GENERATED).read_bytes(),
+    )
 
 
 def _prepare(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from authn.cli.demo import table
+from authn.cli.demo import learned_lines, table
+from authn.demo.show import GENERATED
+from detector.data.manifest import shipped_manifest
+from detector.data.splits import test_source as kept_for_the_test
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.conftest import ROOT
 
 PROGRAM = [sys.executable, "-c", "from authn.cli import main; main()", "demo"]
@@ -76,10 +81,16 @@ def test_the_demo_shows_what_each_change_does_and_ends_cleanly(tmp_path: Path) -
     contradicting = json.loads((folder / "reports" / "6-signed-ai-marked.json").read_text())
     assert contradicting["contradictions"]
     assert outcomes(folder, "6-signed-ai-marked")["integrity"] == "established"
-    assert len(list((folder / "reports").glob("*.html"))) == 6
+    assert len(list((folder / "reports").glob("*.html"))) == 7
     assert (folder / "audit" / "summary.html").exists()
-    assert json.loads((folder / "audit" / "summary.json").read_text())["reported"] == 6
+    assert json.loads((folder / "audit" / "summary.json").read_text())["reported"] == 7
     assert "contradiction:" in done.stdout
+    said = " ".join(done.stdout.split())
+    for stem in ("1-untouched", "7-generated"):
+        report = json.loads((folder / "reports" / f"{stem}.json").read_text())
+        told = learned_lines(report)
+        assert {line.partition(":")[0] for line in told} >= {DEFAULT_MODEL, SEMANTIC_MODEL}
+        assert all(" ".join(line.split()) in said for line in told), "what was answered is what is shown"
     assert "%" not in done.stdout
     assert processes_of(folder) == []
     assert "the service of the demo has ended" in done.stdout
@@ -160,6 +171,14 @@ def test_a_folder_that_holds_something_else_is_not_emptied(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "no earlier demo" in done.stderr
     assert (tmp_path / "demo" / "thesis.odt").exists()
+
+
+def test_the_generated_picture_is_one_that_may_be_shipped_and_that_no_detector_learned_from() -> None:
+    digest = hashlib.sha256((ROOT / "authn" / "demo" / GENERATED).read_bytes()).hexdigest()
+    (row,) = (row for row in shipped_manifest() if row.sha256 == digest)
+    assert (row.generator, row.licence) == ("Kandinsky-3", "Apache-2.0")
+    assert kept_for_the_test(row.source)
+    assert digest in (ROOT / "authn" / "demo" / "generated.md").read_text()
 
 
 def test_the_table_lines_its_columns_up() -> None:

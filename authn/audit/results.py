@@ -21,6 +21,7 @@ from typing import Any, Self
 from authn.core.errors import AuditError, UnsupportedMedia
 from authn.core.evidence import HeuristicOutcome, Outcome
 from authn.core.media import SIDECAR_SUFFIX, claimed_type
+from authn.report.vouching import joint_of
 from authn.tlog.format.receipt import RECEIPT_SUFFIX
 
 RESULTS_FILE = "results.jsonl"
@@ -135,6 +136,8 @@ def tally(rows: Iterable[Row]) -> Tally:
         for name, outcome in outcomes.items():
             axes.setdefault(name, Counter())[outcome] += 1
         for detector in row["heuristic"]["detectors"]:
+            if joint_of(detector) is not None:
+                continue
             name = f"{detector['id']} ({detector['question'].replace('_', ' ')})"
             detectors.setdefault(name, Counter())[detector["outcome"]] += 1
     return Tally(

@@ -18,6 +18,7 @@ from authn.core.visible import visible
 from authn.report import wording
 from authn.report.cards import Document, moment, outcome_of
 from authn.report.html import content_security_policy, environment
+from authn.report.vouching import guarantee_sentence, joint_of
 
 MAX_REASONS_LISTED = 40
 MAX_OTHERS_LISTED = 400
@@ -122,7 +123,7 @@ def gather(rows: Iterable[dict[str, Any]]) -> Gathered:
             into.axes[axis.value, outcome_of(axis, row["cryptographic"]["axes"][axis.value])] += 1
         for item in row["not_examined"]:
             _count(into.not_examined, (visible(item["what"], 80), visible(item["why"], 200)))
-        for d in row["heuristic"]["detectors"]:
+        for d in _answering(row):
             into.detectors[visible(d["id"], 60), d["question"], d["outcome"]] += 1
             if d["outcome"] == HeuristicOutcome.ABSTAIN.value:
                 _count(into.no_answer, (visible(d["id"], 60), visible(d["reason"], 200)))
@@ -147,7 +148,7 @@ def _file_row(report: Document) -> FileRow:
         name=visible(report["subject"]["name"], 160),
         situation=situation_of({a: o for a, (o, _) in said.items()}),
         proof=_established(said),
-        guess="; ".join(_guess(d) for d in report["heuristic"]["detectors"][:8]),
+        guess="; ".join(_guess(d) for d in _answering(report)[:8]),
         reasons=(*contradictions, *refuted, *(_guess(d) for d in pointing[:8])),
         contradicts=bool(contradictions),
         refuted=bool(refuted),
@@ -194,10 +195,16 @@ def _established(said: dict[Axis, tuple[Outcome, wording.Words]]) -> str:
     return f"refuted: {refuted}; {shown}" if refuted else shown
 
 
+def _answering(report: Document) -> list[Document]:
+    """Without those that another one joins: it answers in their place."""
+    return [d for d in report["heuristic"]["detectors"] if joint_of(d) is None]
+
+
 def _guess(d: Document) -> str:
     question, outcome = Question(d["question"]), HeuristicOutcome(d["outcome"])
     words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"])
-    return f"{visible(d['id'], 60)}: {words.answer}"
+    vouched = guarantee_sentence(d)
+    return f"{visible(d['id'], 60)}: {words.answer}" + ("" if vouched is None else f". {vouched.rstrip('.')}")
 
 
 def _urgency(row: FileRow) -> int:

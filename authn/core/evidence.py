@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from detector.models.score import Ratio, StabilityRange
+from detector.models.condition import Condition
+from detector.models.kinds import Kind
+from detector.models.score import Guarantee, Ratio, StabilityRange
 
 FactValue = str | int | float | bool | None
 Facts = tuple[tuple[str, FactValue], ...]
@@ -169,6 +171,10 @@ class HeuristicOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeuristicEvidence:
+    """What one source says. ``content`` is the kind of picture that a learned detector takes it for and
+    ``condition`` that of the file as stored, both of which its ratio is given; ``guarantee`` vouches for an
+    answer. ``part_of`` names the joint detector that answers in its place."""
+
     detector: str
     version: str
     kind: str  # "learned" | "signal" | "metadata"
@@ -181,6 +187,10 @@ class HeuristicEvidence:
     stability: StabilityRange | None = None
     findings: tuple[Finding, ...] = ()
     model_sha256: str | None = None
+    content: Kind | None = None
+    condition: Condition | None = None
+    guarantee: Guarantee | None = None
+    part_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

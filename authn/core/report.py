@@ -194,6 +194,11 @@ def _heuristic(h: HeuristicEvidence) -> Json:
         },
         "findings": [_finding(f) for f in h.findings],
         "model_sha256": h.model_sha256,
+        "read_as": None
+        if h.condition is None
+        else {"kind": h.content, "side": h.condition.side, "quality": h.condition.quality},
+        "guarantee": _plain(h.guarantee),
+        "part_of": h.part_of,
     }
 
 

@@ -75,9 +75,15 @@ class ScoreMap:
 Maps = tuple[ScoreMap | NotExamined, ...]
 
 
-def has_map(guess: HeuristicEvidence) -> bool:
-    """Only an answer that points to something: the other ones hold nothing that could be shown."""
-    return guess.kind == "learned" and guess.outcome is HeuristicOutcome.SUPPORTS
+def has_map(guess: HeuristicEvidence, beside: Sequence[HeuristicEvidence] = ()) -> bool:
+    """Only an answer that points to something: the other ones hold nothing that could be shown. A part of a
+    joint answer that points to something is shown where its own ratio does too."""
+    if guess.kind != "learned":
+        return False
+    if guess.part_of is not None:
+        pointing = {g.detector for g in beside if g.outcome is HeuristicOutcome.SUPPORTS}
+        return guess.part_of in pointing and guess.llr is not None and guess.llr.log10 > 0
+    return guess.outcome is HeuristicOutcome.SUPPORTS
 
 
 def maps_text(maps: Sequence[ScoreMap | NotExamined]) -> str:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from authn import __version__
 from authn.core.errors import AuthnError, UnreadableMedia
@@ -40,8 +40,11 @@ from authn.provenance.logs import LogTrust
 from authn.provenance.sidecars import told
 from authn.provenance.verifier import verify_file
 from authn.sources import HasScoreMap, HeuristicSource
-from authn.sources.agreement import settled
+from authn.sources.agreement import answered
 from detector.core.errors import DetectorError
+
+if TYPE_CHECKING:
+    from detector.models.joint import Joint
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +71,7 @@ class Examiner:
         sources: Sequence[HeuristicSource] = (),
         registry: RegistryView | None = None,
         logs: LogTrust | None = None,
+        joint: Joint | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._roots = roots
@@ -76,6 +80,7 @@ class Examiner:
         self._sources = tuple(sources)
         self._registry = registry
         self._logs = logs or LogTrust()
+        self._joint = joint
         self._clock = clock
         # Both engines release the interpreter lock, so the others can read while the last one does.
         self._threads = ThreadPoolExecutor(MAX_READERS, thread_name_prefix="engine")
@@ -134,12 +139,12 @@ class Examiner:
                 failed.append(answer)
             else:
                 found.extend(answer)
-        return settled(found), tuple(failed)
+        return answered(found, self._joint), tuple(failed)
 
     def maps(self, media: Media, report: Report) -> Maps:
         """Where the scores of ``report`` come from, for the detectors that point to something; a map that
         cannot be made is its reason. Changes nothing in the report."""
-        pointing = {g.detector for g in report.heuristic if has_map(g)}
+        pointing = {g.detector for g in report.heuristic if has_map(g, report.heuristic)}
         return tuple(
             _fenced(source.name, media, source.score_map, pixels=True)
             for source in self._sources

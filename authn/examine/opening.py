@@ -6,7 +6,9 @@ imports it, and no other.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from authn.core.config import Settings
 from authn.core.extras import not_installed
@@ -23,6 +25,12 @@ from authn.sources import HeuristicSource
 from authn.sources.absent import AbsentSource
 from authn.sources.compression import CompressionSource
 from authn.sources.metadata import MetadataSource
+from detector.core.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from detector.models.joint import Joint
+
+_log = logging.getLogger(__name__)
 
 
 def open_examiner(
@@ -59,6 +67,7 @@ def examiner_over(
 ) -> Examiner:
     """An examiner over exactly these roots, this policy and this registry."""
     return Examiner(
+        joint=_joint() if heuristics else None,
         roots=roots,
         engines=open_engines(roots),
         policy=policy,
@@ -67,6 +76,20 @@ def examiner_over(
         logs=logs,
         clock=utc_now,
     )
+
+
+def _joint() -> Joint | None:
+    """What joins the learned detectors, where it is shipped and can be read; else each answers for itself."""
+    try:
+        from detector.models.joint import open_joint
+
+        return open_joint()
+    except ModuleNotFoundError as e:
+        if not_installed(e) is None:
+            raise
+    except ModelUnavailable as e:
+        _log.warning("detectors are not joined: %s", e.detail)
+    return None
 
 
 def sources(settings: Settings) -> tuple[HeuristicSource, ...]:

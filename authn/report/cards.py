@@ -26,6 +26,7 @@ from authn.core.instants import spoken
 from authn.core.visible import visible, visible_block
 from authn.report import wording
 from authn.report.doubts import Axes, alone, doubts
+from authn.report.vouching import PART, guarantee_sentence, joint_of, read_as
 
 MAX_FINDINGS = 60
 MAX_RAW_CHARS = 20_000
@@ -117,17 +118,15 @@ def outcome_of(axis: Axis, evidence: Document) -> Outcome:
 
 
 def heuristic_sentence(detectors: list[Document]) -> str:
-    """How the heuristic answers are spread; a count of answers, never a sum of them."""
+    """How the heuristic answers are spread; a count of answers, never a sum of them. What is joined counts
+    once."""
     if not detectors:
         return "No heuristic was run."
+    detectors = [d for d in detectors if joint_of(d) is None]
     of = {o: [d for d in detectors if d["outcome"] == o.value] for o in HeuristicOutcome}
     parts = []
     if pointing := of[HeuristicOutcome.SUPPORTS]:
-        named = ", ".join(
-            f"{visible(d['id'], 40)} points to “{wording.QUESTION_TITLES[Question(d['question'])]}”"
-            for d in pointing[:4]
-        )
-        parts.append(named)
+        parts.append(", ".join(_pointing(d) for d in pointing[:4]))
     if n := len(of[HeuristicOutcome.AGAINST]):
         parts.append(f"{n} found no sign, which proves nothing")
     if n := len(of[HeuristicOutcome.INCONCLUSIVE]):
@@ -135,6 +134,12 @@ def heuristic_sentence(detectors: list[Document]) -> str:
     if n := len(of[HeuristicOutcome.ABSTAIN]):
         parts.append(f"{n} gave no answer")
     return "Heuristics: " + "; ".join(parts) + "."
+
+
+def _pointing(d: Document) -> str:
+    said = f"{visible(d['id'], 40)} points to “{wording.QUESTION_TITLES[Question(d['question'])]}”"
+    vouched = guarantee_sentence(d)
+    return said if vouched is None else f"{said} ({vouched[0].lower()}{vouched[1:].rstrip('.')})"
 
 
 def proof_cards(report: Document) -> tuple[Card, ...]:
@@ -257,18 +262,23 @@ def _guess_card(d: Document, index: int) -> Card:
     question, outcome = Question(d["question"]), HeuristicOutcome(d["outcome"])
     words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"])
     facts = [("Source", visible(f"{d['id']} {d['version']} ({d['kind']})", 120))]
+    if (seen := read_as(d)) is not None:
+        facts.append(("Read as", seen))
     if d["raw"] is not None:
         facts.append(("Raw score", f"{d['raw']:.3g}"))
+    if (vouched := guarantee_sentence(d)) is not None:
+        facts.append(("What vouches for it", vouched))
+    part = joint_of(d)
     return Card(
         anchor=f"heuristic-{index}",
         title=visible(d["id"], 60),
         question=wording.QUESTIONS[question],
-        answer=words.answer,
-        badge=wording.HEURISTIC_BADGES[outcome],
+        answer=words.answer if part is None else wording.PART_ANSWER.format(joint=visible(part, 40)),
+        badge=wording.HEURISTIC_BADGES[outcome] if part is None else PART,
         mark=outcome.value,
         brief=visible(d["id"] if d["id"] == d["kind"] else f"{d['id']} ({d['kind']})", 80),
         detail=visible(d["reason"]),
-        not_proven=words.not_proven,
+        not_proven=words.not_proven if part is None else wording.PART_NOT_PROVEN,
         facts=tuple(facts),
         findings=finding_rows(d["findings"]),
         findings_left=max(0, len(d["findings"]) - MAX_FINDINGS),

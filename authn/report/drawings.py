@@ -13,7 +13,7 @@ from datetime import datetime
 from authn.core.evidence import Question
 from authn.core.visible import visible
 from authn.report.cards import MAX_ROWS, Document, common_name, instant_of, moment, period
-from authn.report.likelihood import ratio_sentence, stability_sentence
+from authn.report.likelihood import band_sentence, ratio_sentence
 
 _ROLES = {
     "signer": "Signing certificate",
@@ -213,5 +213,5 @@ def stability_strip(detector: Document) -> Strip | None:
         high=at(s["max"]),
         middle=at(0.0),
         ticks=((0.0, f"{first:.3g}"), (100.0, f"{last:.3g}")),
-        alt=stability_sentence(s["variants"], s["flips"]),
+        alt=band_sentence(detector),
     )

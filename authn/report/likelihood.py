@@ -6,6 +6,9 @@ wide interval can never sound strong.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from authn.core.evidence import Question
 from authn.report.wording import QUESTION_TITLES
 
@@ -47,6 +50,18 @@ def stability_sentence(variants: int, flips: int) -> str:
     if flips:
         return f"The answer flipped in {flips} of {variants} re-encodings of the same picture."
     return f"The answer stayed the same in {variants} re-encodings of the same picture."
+
+
+def band_sentence(detector: Mapping[str, Any]) -> str:
+    """The range of the score over re-encodings. Where the ratio is given the condition of the file, it takes
+    no answer back; in a report of a detector without guarantees it did."""
+    s = detector["stability"]
+    if detector.get("read_as") is None or (detector.get("guarantee") is None and s["flips"]):
+        return stability_sentence(s["variants"], s["flips"])
+    said = f"Encoded again in {s['variants']} ways its score lies from {s['min']:.3g} to {s['max']:.3g}"
+    if s["flips"]:
+        return f"{said}; {s['flips']} of these copies would get another answer than the file as it is."
+    return f"{said}; all of these copies would get the same answer."
 
 
 def _times(log10: float) -> str:

@@ -17,6 +17,7 @@ from authn.core.evidence import HeuristicOutcome, NotExamined
 from authn.core.score_map import Reference, ScoreMap, parse_maps
 from authn.core.visible import visible
 from authn.report.cards import MAX_ROWS, Document
+from authn.report.vouching import joint_of
 from detector.models.reference import reference_photo
 from detector.models.score_map import Spot
 
@@ -86,7 +87,22 @@ def shown_maps(report: Document, maps: str | None, *, preview: bool) -> tuple[Sh
     ``maps`` is what was kept beside the report (``authn.core.score_map``).
     """
     detectors = report["heuristic"]["detectors"][:MAX_ROWS]
-    return tuple(_shown(d, maps, preview) if d["kind"] == "learned" else None for d in detectors)
+    return tuple(_placed(d, detectors, maps, preview) for d in detectors)
+
+
+def _placed(detector: Document, beside: list[Document], maps: str | None, preview: bool) -> Shown | None:
+    """A joint answer has no places of its own, its parts have; a part is drawn where the answer points to
+    something and its own ratio does too."""
+    if detector["kind"] != "learned" or any(joint_of(d) == detector["id"] for d in beside):
+        return None
+    if (joint := joint_of(detector)) is None:
+        return _shown(detector, maps, preview)
+    answer = next((d for d in beside if d["id"] == joint), None)
+    if answer is None or answer["outcome"] != HeuristicOutcome.SUPPORTS.value:
+        return _without(NO_DRAWING[HeuristicOutcome.INCONCLUSIVE])
+    if detector["llr"] is None or detector["llr"]["log10"] <= 0:
+        return _without("its own ratio does not point to anything")
+    return _shown({**detector, "outcome": HeuristicOutcome.SUPPORTS.value}, maps, preview)
 
 
 def _shown(detector: Document, maps: str | None, preview: bool) -> Shown:

@@ -26,7 +26,8 @@ from authn.report.cards import (
     proof_cards,
     subject_line,
 )
-from authn.report.likelihood import ratio_sentence, stability_sentence
+from authn.report.likelihood import band_sentence, ratio_sentence
+from authn.report.vouching import guarantee_sentence, read_as
 
 WIDTH = 92
 _LABEL = 13
@@ -142,7 +143,10 @@ def _identities(report: Document) -> Iterator[str]:
 
 def _guess(card: Card, detector: Document) -> Iterator[str]:
     title, *more = wrapped(card.title, _LABEL - 1)
-    yield f"  {title:<{_LABEL}}{card.badge:<{_BADGE}}{card.question}"
+    if len(card.badge) < _BADGE:
+        yield f"  {title:<{_LABEL}}{card.badge:<{_BADGE}}{card.question}"
+    else:
+        yield f"  {title:<{_LABEL}}{card.badge}. {card.question}"
     yield from (f"  {line}" for line in more)
     yield from _beneath(f"{card.answer}: {card.detail}" if card.detail else card.answer)
     llr, stability = detector["llr"], detector["stability"]
@@ -151,8 +155,12 @@ def _guess(card: Card, detector: Document) -> Iterator[str]:
         yield from _beneath(
             ratio_sentence(Question(detector["question"]), llr["log10"], low, high, llr["calibration_items"])
         )
+    if (vouched := guarantee_sentence(detector)) is not None:
+        yield from _beneath(vouched)
+    if (seen := read_as(detector)) is not None:
+        yield from _beneath(f"Read as: {seen}.")
     if stability is not None:
-        yield from _beneath(stability_sentence(stability["variants"], stability["flips"]))
+        yield from _beneath(band_sentence(detector))
 
 
 def _contradictions(report: Document) -> list[str]:

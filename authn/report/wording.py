@@ -187,6 +187,12 @@ _NOTHING_TO_GO_BY = Words(
     "It found nothing to go by",
     "Nothing follows from that: it makes the file neither more nor less credible.",
 )
+_NOT_VOUCHED = Words(
+    "No answer that anything vouches for",
+    "Too little was measured of pictures like this one; nothing follows from that.",
+)
+PART_ANSWER = "Read together with another, in {joint}"
+PART_NOT_PROVEN = "Its ratio is one of those that are joined; by itself it has no answer."
 _WARNS_ONLY = "Finding no trace makes nothing more credible: {}"
 
 HEURISTIC_WORDS = {
@@ -272,7 +278,7 @@ def axis_words(axis: Axis, outcome: Outcome, codes: Iterable[str]) -> Words:
 def heuristic_words(question: Question, outcome: HeuristicOutcome, kind: str, *, applicable: bool) -> Words:
     """Words for one heuristic answer; ``kind`` and ``applicable`` are the source's own."""
     if outcome is HeuristicOutcome.ABSTAIN and applicable:
-        return _NOTHING_TO_GO_BY
+        return _NOT_VOUCHED if kind == "learned" else _NOTHING_TO_GO_BY
     if kind == "metadata":
         return METADATA_WORDS.get((question, outcome), HEURISTIC_WORDS[question, outcome])
     return HEURISTIC_WORDS[question, outcome]

@@ -39,7 +39,7 @@ class Scorer(Protocol):
 
     @property
     def card(self) -> ModelCard: ...
-    def score_pixels(self, pixels: Pixels, condition: Condition) -> Score: ...
+    def score_pixels(self, pixels: Pixels, condition: Condition, *, band: bool = True) -> Score: ...
 
 
 @runtime_checkable
@@ -51,13 +51,17 @@ class _Placed(Protocol):
 
 class LearnedSource:
     """A ``HeuristicSource`` that ``HasScoreMap``. The model is loaded at the first picture, and kept;
-    ``pictures`` are shared with whoever else looks at pixels."""
+    ``pictures`` are shared with whoever else looks at pixels. Without ``band`` no picture is read again as
+    platforms would hand it on: that takes most of the time of those that are pointed to."""
 
     reads_pixels = True
 
-    def __init__(self, model_id: str = DEFAULT_MODEL, pictures: Pictures | None = None) -> None:
+    def __init__(
+        self, model_id: str = DEFAULT_MODEL, pictures: Pictures | None = None, *, band: bool = True
+    ) -> None:
         self.name = model_id or DEFAULT_MODEL
         self._pictures = pictures or Pictures()
+        self._band = band
         self._detector: Scorer | None = None
         self._reference: Reference | None = None
 
@@ -75,7 +79,7 @@ class LearnedSource:
         try:
             pixels = self._pictures.of(media)
             condition = condition_of(media.data, media.media_type, side=min(pixels.shape[:2]))
-            score = detector.score_pixels(pixels, condition)
+            score = detector.score_pixels(pixels, condition, band=self._band)
         except NotApplicable as e:
             return (self._abstention(detector, e.detail),)
         return (_evidence(score),)
@@ -129,9 +133,14 @@ class SemanticSource(LearnedSource):
     """The optional second branch: the head that is shipped on an image encoder that is not."""
 
     def __init__(
-        self, encoder: Path, model_id: str = SEMANTIC_MODEL, pictures: Pictures | None = None
+        self,
+        encoder: Path,
+        model_id: str = SEMANTIC_MODEL,
+        pictures: Pictures | None = None,
+        *,
+        band: bool = True,
     ) -> None:
-        super().__init__(model_id, pictures)
+        super().__init__(model_id, pictures, band=band)
         self._encoder = encoder
 
     def _open(self) -> Scorer:
@@ -152,4 +161,7 @@ def _evidence(score: Score) -> HeuristicEvidence:
         llr=score.ratio,
         stability=score.stability,
         model_sha256=score.model_sha256,
+        content=score.kind,
+        condition=score.condition,
+        guarantee=score.guarantee,
     )

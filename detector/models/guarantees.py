@@ -1,5 +1,5 @@
 """What a detector may answer, and what vouches for it: operating points with bounds that hold for so many
-pictures as were measured, and no answer where none holds (docs/decisions/0023).
+pictures as were measured, and no answer where none holds (docs/decisions/0028).
 
 ``supports`` is certified kind by kind: the smallest ratio from which on, at the level ``sure``, at most a
 share ``goal`` of the real pictures of that kind get the answer. ``against`` is earned kind by kind and size
@@ -10,7 +10,6 @@ measured on enough pictures is not answered.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from detector.models.calibration import Calibration
@@ -24,23 +23,19 @@ MOST_AGAINST = 1 / 3
 MIN_LOG10_RATIO = 0.5  # a ratio of about three: below it the words would be stronger than the evidence
 
 INCONCLUSIVE = "the score lies where both kinds of pictures lie: it separates nothing"
-UNKNOWN_KIND = (
-    "what kind of picture it is, is not known well enough, and answers are vouched for kind by kind only"
-)
+UNKNOWN_KIND = "too few pictures whose kind is not known ({pictures}) were measured to vouch for any answer"
 NOT_MEASURED = "no {kind} was among the pictures that answers are vouched for with"
 TOO_FEW = "too few pictures of this kind ({kind}, n = {pictures}) were measured to vouch for any answer"
-PLURALS: Mapping[Kind | None, str] = {
-    Kind.PHOTO: "photos", Kind.ART: "drawings and paintings", Kind.RENDER: "rendered pictures",
-    Kind.SCREENSHOT: "screenshots and graphics", Kind.SCAN: "scans", None: "pictures",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """From which log10 ratio on the answer is "supports" for a kind; None where no bound holds. Of
-    ``pictures`` real ones from ``sources`` in the view with the highest bound, ``false`` are beyond it.
+    """From which log10 ratio on the answer is "supports" for a picture that is taken for the kind; None
+    where no bound holds. Counted over real pictures that are of the kind, whatever they are taken for:
+    ``false`` of ``pictures`` from ``sources`` are beyond their points, in the view with the highest bound.
     ``bound`` takes every picture for itself, ``by_source`` takes those of a source for alike (None below 20
-    sources); neither is above ``goal``. ``log10_ratio`` is that of the line, before mix and cap."""
+    sources); neither is above ``goal``. The kind None are pictures whose kind the content head does not
+    know, or all where there is none. ``log10_ratio`` is that of the line, before mix and cap."""
 
     kind: Kind | None
     goal: float
@@ -101,19 +96,16 @@ class Decided:
 def decide(
     calibration: Calibration, guarantees: Guarantees, logit: float, kind: Kind | None, condition: Condition
 ) -> Decided:
-    """The answer to a score, and what vouches for it; ``kind`` is None where it is unknown. A kind that
-    nothing vouches for gets no answer."""
-    if kind is None and guarantees.kind_limit is not None:
-        return Decided(answer=Answer.ABSTAIN, ratio=None, reason=UNKNOWN_KIND)
+    """The answer to a score, and what vouches for it; ``kind`` is None where it is unknown. What nothing
+    vouches for gets no answer."""
     if guarantees.kind_limit is None:
         kind = None
     ratio = calibration.ratio(logit, kind, condition)
     certified = next((c for c in guarantees.supports if c.kind is kind), None)
     if certified is None or certified.log10_ratio is None:
-        found = NOT_MEASURED if certified is None else TOO_FEW
-        reason = found.format(
-            kind=kind.value if kind else "any", pictures=certified.pictures if certified else 0
-        )
+        pictures = certified.pictures if certified else 0
+        found = UNKNOWN_KIND if kind is None else NOT_MEASURED if not pictures else TOO_FEW
+        reason = found.format(kind=kind.value if kind else "", pictures=pictures)
         return Decided(answer=Answer.ABSTAIN, ratio=ratio, reason=reason)
     line = calibration.line(logit, kind, condition)[0] / math.log(10)
     if line >= certified.log10_ratio and ratio.log10 >= MIN_LOG10_RATIO:

@@ -9,6 +9,7 @@ from detector.core.errors import ModelUnavailable
 
 DEFAULT_MODEL = "traces-1"
 SEMANTIC_MODEL = "semantic-2"
+JOINT_MODEL = "joint-1"  # a card alone; where its file is missing, detectors answer for themselves
 
 # model id -> stem of the two files in detector/models/weights_files
 MODELS = {

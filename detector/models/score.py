@@ -36,8 +36,8 @@ class Guarantee:
     ``supports``: at most ``bound`` of the real pictures of the kind get this answer. ``against``: generated
     pictures of the kind and size get it at most ``bound`` times as often as real ones. ``sure`` is the
     level of the bound, ``pictures`` and ``sources`` are the real ones that were counted, ``generated`` the
-    others. The kind is None for a detector that does not tell kinds apart: then it holds for each that was
-    measured."""
+    others. The kind is None for pictures whose kind is not known; a detector that does not tell kinds apart
+    knows none."""
 
     answer: Answer
     kind: Kind | None

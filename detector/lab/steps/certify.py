@@ -1,12 +1,14 @@
 """Which answers a score table vouches for, from log ratios of lines that saw neither source nor generator.
 
-``supports``. The smallest ratio from which on the upper bound of false answers is at most the goal: for the
-real pictures that the content head takes for the kind, in every view that has enough of them. Going down
-from above and stopping at the first failure keeps the bound's level although the point is chosen by it,
-since fewer pictures pass a higher one (Bates et al., "Distribution-free, risk-controlling prediction sets",
-2021). Besides, points are raised until the bound holds for the pictures that *are* of each kind, whatever
-they are taken for, and until no source with ``SOURCE_PICTURES`` pictures has, over all views, a larger
-share than the goal.
+``supports``. What the content head takes a picture for chooses the point; what vouches for it is counted
+over the real pictures that *are* of the kind, whatever they are taken for: the upper bound of those that
+get the answer is at most the goal, in every view that has enough of them. Pictures whose kind the head does
+not know are a group like a kind. Points begin at the least ratio that may be an answer and are raised, past
+the lowest scores first, until the bounds of all kinds hold and no source with ``SOURCE_PICTURES`` pictures
+has, over all views, a larger share than the goal. A number of errors is allowed only where every smaller
+one is: so the bound keeps its level although the point is chosen by it, since fewer pictures pass a higher
+one (Bates et al., "Distribution-free, risk-controlling prediction sets", 2021). A kind with too few
+pictures for any bound gets no answer.
 
 Pictures of one source are alike. Where a kind has ``MIN_SOURCES`` sources, the bound is the larger of two:
 every picture for itself, and hits and pictures divided by the design effect that sources show among those
@@ -64,15 +66,22 @@ def certify(
 ) -> Guarantees:
     """``llr``: natural log ratios of the rows, before mix and cap."""
     groups = _groups(table, kind_limit)
-    points = dict.fromkeys(groups, MIN_LOG10_RATIO * _LN10)
-    bounded = {k: [_counted(table, llr, m, goal, sure) for m in _views(table, m)] for k, m in groups.items()}
-    for kind, found in bounded.items():
-        if not any(c.allowed is not None for c in found):
-            points[kind] = math.inf
-    rules = [*_rules_of(bounded.values()), *_others(table, llr, goal, sure)]
-    _raise(points, rules, llr, table.kinds if kind_limit is not None else (None,) * len(llr))
+    bounded = {
+        k: [_counted(table, llr, places, goal, sure) for places in _views(table, members)]
+        for k, members in _members(table, groups, kind_limit).items()
+    }
+    points = {
+        k: MIN_LOG10_RATIO * _LN10 if any(c.allowed is not None for c in found) else math.inf
+        for k, found in bounded.items()
+    }
+    sorts = table.kinds if kind_limit is not None else (None,) * len(llr)
+    rules = [*_rules_of(bounded.values()), *_of_sources(table, goal)]
+    if kind_limit is None:
+        rules += _of_kinds(table, llr, goal, sure)
+    _raise(points, rules, llr, sorts)
+    beyond = llr >= np.array([points[k] for k in sorts])
     supports = tuple(
-        _certified(table, kind, points[kind], llr, found, goal, sure) for kind, found in bounded.items()
+        _certified(table, kind, points[kind], beyond, found, goal, sure) for kind, found in bounded.items()
     )
     return Guarantees(
         kind_limit=kind_limit, supports=supports, against=tuple(_earned(table, llr, groups, sure))
@@ -80,11 +89,21 @@ def certify(
 
 
 def _groups(table: Table, kind_limit: float | None) -> dict[Kind | None, Mask]:
-    """Rows of real and generated pictures by the kind that the content head knows."""
+    """Rows by what the content head takes them for; None where it does not know, or there is none."""
     if kind_limit is None:
         return {None: np.ones(len(table.rows), bool)}
-    kinds = np.array([k.value if k else "" for k in table.kinds])
-    return {k: kinds == k.value for k in Kind}
+    return {k: np.array([kind is k for kind in table.kinds]) for k in (*Kind, None)}
+
+
+def _members(
+    table: Table, groups: dict[Kind | None, Mask], kind_limit: float | None
+) -> dict[Kind | None, Mask]:
+    """Real pictures that a guarantee is counted over: of a kind those that are of it, and where nobody said,
+    those that are taken for it; of None those that the head does not know."""
+    if kind_limit is None:
+        return groups
+    true = [r.kind or kind for r, kind in zip(table.rows, table.kinds, strict=True)]
+    return {k: groups[None] if k is None else np.array([t is k for t in true]) for k in groups}
 
 
 def _views(table: Table, mask: Mask) -> Iterator[NDArray[np.intp]]:
@@ -130,12 +149,14 @@ def _rules_of(bounded: Iterable[Sequence[_Counted]]) -> Iterator[_Rule]:
         yield from (_Rule(places=c.places, allowed=c.allowed) for c in found if c.allowed is not None)
 
 
-def _others(table: Table, llr: Array, goal: float, sure: float) -> Iterator[_Rule]:
-    """What is protected besides the groups themselves: true kinds, and single sources."""
-    true = np.array([r.kind.value if r.kind else "" for r in table.rows])
-    yield from _rules_of(
-        [[_counted(table, llr, m, goal, sure) for m in _views(table, true == k.value)] for k in Kind]
-    )
+def _of_kinds(table: Table, llr: Array, goal: float, sure: float) -> Iterator[_Rule]:
+    """The kinds that there are, for a detector that does not tell them apart."""
+    for kind in Kind:
+        mine = np.array([r.kind is kind for r in table.rows])
+        yield from _rules_of([[_counted(table, llr, places, goal, sure) for places in _views(table, mine)]])
+
+
+def _of_sources(table: Table, goal: float) -> Iterator[_Rule]:
     names = np.array([r.source for r in table.rows])
     sizes = Counter(source for source, _ in {(r.source, r.sha256) for r in table.rows if not r.fake})
     for source in (name for name, n in sizes.items() if n >= SOURCE_PICTURES):
@@ -148,9 +169,8 @@ def _raise(
 ) -> None:
     """Raise points until every rule holds: where too many are beyond, past the lowest of them."""
     keys = list(points)
-    number = {k: n for n, k in enumerate(keys)}
-    group = np.array([number.get(k, -1) for k in kinds])
-    at = np.array([*points.values(), math.inf])  # the last one for rows of no group
+    group = np.array([keys.index(k) for k in kinds])
+    at = np.array(list(points.values()))
     changed = True
     while changed:
         changed = False
@@ -161,11 +181,11 @@ def _raise(
             for i in beyond[np.argsort(llr[beyond], kind="stable")][:surplus]:
                 at[group[i]] = max(at[group[i]], float(np.nextafter(llr[i], math.inf)))
             changed = True
-    points.update(zip(keys, map(float, at[:-1]), strict=True))
+    points.update(zip(keys, map(float, at), strict=True))
 
 
 def _certified(
-    table: Table, kind: Kind | None, point: float, llr: Array, found: Sequence[_Counted], goal: float,
+    table: Table, kind: Kind | None, point: float, beyond: Mask, found: Sequence[_Counted], goal: float,
     sure: float,
 ) -> Certified:  # fmt: skip
     """The view with the highest bound speaks for the kind."""
@@ -178,7 +198,7 @@ def _certified(
     seen = []
     for c in found:
         if c.allowed is not None:
-            hits = Counter(table.rows[i].source for i in c.places[llr[c.places] >= point])
+            hits = Counter(table.rows[i].source for i in c.places[beyond[c.places]])
             seen.append((c, sum(hits.values()), *c.bounds(hits, sure)))
     worst, false, bound, by_source = max(seen, key=lambda s: max(s[2], s[3] or 0.0))
     return Certified(

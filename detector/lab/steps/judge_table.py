@@ -141,8 +141,7 @@ def answers_at(table: Table, line: Array, llr: Array, guarantees: Guarantees) ->
     out = []
     for row, kind, x, shown in zip(table.rows, table.kinds, line / _LN10, llr / _LN10, strict=True):
         certified = next((c for c in guarantees.supports if c.kind is kind), None)
-        unknown = kind is None and guarantees.kind_limit is not None
-        if unknown or certified is None or certified.log10_ratio is None:
+        if certified is None or certified.log10_ratio is None:
             out.append(Answer.ABSTAIN.value)
         elif x >= certified.log10_ratio and shown >= MIN_LOG10_RATIO:
             out.append(Answer.SUPPORTS.value)

@@ -13,7 +13,7 @@ from authn.core.media import media_of
 from authn.core.score_map import maps_text, parse_maps
 from authn.examine import detectors
 from authn.examine.opening import sources
-from authn.sources.agreement import settled
+from authn.sources.agreement import answered
 from authn.sources.learned import LearnedSource, SemanticSource
 from detector.core.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
 from detector.models.card import open_card
@@ -104,7 +104,7 @@ def test_learned_detectors_that_contradict_each_other_have_no_answer():
         guess("a", HeuristicOutcome.SUPPORTS), guess("b", HeuristicOutcome.AGAINST),
         guess("m", HeuristicOutcome.SUPPORTS, "metadata"), guess("c", HeuristicOutcome.ABSTAIN),
     )  # fmt: skip
-    a, b, metadata, c = settled(given)
+    a, b, metadata, c = answered(given, None)
     assert (a.outcome, b.outcome) == (HeuristicOutcome.INCONCLUSIVE,) * 2
     assert (
         a.reason == b.reason == "a and b answer the same question in opposite ways, so neither has an answer"
@@ -115,7 +115,7 @@ def test_learned_detectors_that_contradict_each_other_have_no_answer():
 @pytest.mark.parametrize("other", ["supports", "inconclusive", "abstain"])
 def test_learned_detectors_that_do_not_contradict_each_other_are_left_as_they_are(other):
     given = (guess("a", HeuristicOutcome.SUPPORTS), guess("b", HeuristicOutcome(other)))
-    assert settled(given) == given
+    assert answered(given, None) == given
 
 
 @settings(max_examples=40, deadline=None)

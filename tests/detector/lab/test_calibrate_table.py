@@ -169,6 +169,16 @@ def test_against_is_earned_where_generators_stay_away_and_lost_where_one_does_no
     assert certify(table, crossed(table), 0.5).against == ()
 
 
+def test_pictures_whose_kind_is_not_known_are_a_group_with_a_point_of_its_own() -> None:
+    rows = Drawn(sources={Kind.PHOTO: 22, Kind.ART: 7}).rows()
+    vague = [replace(r, kind_probability=0.4) if r.kind is Kind.ART else r for r in rows]
+    table = table_of(vague, 0.5)
+    said = {c.kind: c for c in certify(table, crossed(table), 0.5).supports}
+    assert said[None].log10_ratio is not None
+    assert said[None].pictures == 210
+    assert said[Kind.ART].pictures == 210, "they are what they are, whatever is known"
+
+
 def test_without_a_content_head_one_point_holds_for_every_kind() -> None:
     rows = Drawn(sources={Kind.PHOTO: 22, Kind.ART: 7}, kinds=False).rows()
     table = table_of(rows, None)

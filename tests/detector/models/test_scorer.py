@@ -218,7 +218,7 @@ def test_an_answer_comes_with_what_vouches_for_it(vouched):
         (Kind.ART, 5.0, Answer.SUPPORTS, "it supports"),
         (Kind.RENDER, 9.0, Answer.ABSTAIN, "n = 37"),
         (Kind.SCAN, 9.0, Answer.ABSTAIN, "no scan was among"),
-        (None, 9.0, Answer.ABSTAIN, "is not known well enough"),
+        (None, 9.0, Answer.ABSTAIN, "whose kind is not known (0)"),
     ],
 )
 def test_every_kind_has_its_own_point_and_a_kind_without_one_no_answer(vouched, kind, logit, answer, reason):

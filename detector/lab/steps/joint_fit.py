@@ -1,0 +1,122 @@
+"""Joining two score tables: the ratios that a report would print of both, one logistic fit, a table of its
+own.
+
+Both tables hold scores of heads and networks that saw neither generator nor source, and their ratios come
+from lines that did not either, so the fit is on pictures that neither detector was fitted on. The joint
+score of a picture comes from a fit without its source and generator too, and calibration then reads the new
+table as it reads any other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core.errors import CalibrationError
+from detector.core.logistic import fit_logistic
+from detector.core.metrics import Estimate
+from detector.lab.steps.calibrate_table import calibrate_table
+from detector.lab.steps.judge_table import mixed, unknown_share
+from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, table_of, weighing
+from detector.lab.steps.scores import ScoreRow
+from detector.models.card import ModelCard
+from detector.models.joint import Dependence, JointCard, Part
+from detector.models.kinds import Kind
+from detector.models.registry import JOINT_MODEL
+
+_RIDGE = 1e-3
+_LEAST = 30  # pictures behind a correlation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One detector: its card (calibrated), its score table, and its limit of kinds as in
+    ``calibrate_table``."""
+
+    card: ModelCard
+    rows: Sequence[ScoreRow]
+    kind_limit: float | None
+
+
+def join_tables(
+    first: Side, second: Side, *, faces: Collection[str] | None = None, rounds: int = 100
+) -> JointCard:
+    """``first`` is the one that tells kinds apart. Pictures that stand in both tables in the same view count.
+    Raises ``CalibrationError`` where too few do."""
+    both = {(r.sha256, r.view) for r in first.rows} & {(r.sha256, r.view) for r in second.rows}
+    tables = [_shared(side, both) for side in (first, second)]
+    ratios = np.stack([_printed(t) for t in tables], 1)
+    table = tables[0]
+    scores = np.empty(len(ratios))
+    fold = folds_of(table)
+    for n in np.unique(fold):
+        others, mine = apart(table, fold, int(n)), fold == n
+        scores[mine] = _columns(ratios[mine]) @ _fit(table, ratios, others)
+    joined = [replace(r, logit=float(s)) for r, s in zip(table.rows, scores, strict=True)]
+    parts = calibrate_table(joined, first.kind_limit, faces=faces, rounds=rounds)
+    *weights, start = map(float, _fit(table, ratios, np.ones(len(ratios), bool)))
+    cards = (first.card, second.card)
+    return JointCard(
+        model_id=JOINT_MODEL, question="synthetic", start=start, calibration=parts.calibration,
+        guarantees=parts.guarantees, judged=parts.judged,
+        parts=tuple(
+            Part(
+                model_id=c.model_id, weights_sha256=c.weights_sha256,
+                calibration_id=c.calibration.calibration_id, weight=w,
+            )
+            for c, w in zip(cards, weights, strict=True)
+        ),
+        dependence=tuple(_dependence(table, ratios, (cards[0].model_id, cards[1].model_id))),
+    )  # fmt: skip
+
+
+def _shared(side: Side, both: set[tuple[str, str]]) -> Table:
+    rows = sorted((r for r in side.rows if (r.sha256, r.view) in both), key=lambda r: (r.sha256, r.view))
+    if not rows:
+        raise CalibrationError("no picture stands in both tables in the same view")
+    return table_of(rows, side.kind_limit)
+
+
+def _printed(table: Table) -> Array:
+    """Natural log ratios as a report prints them, of lines that saw neither source nor generator."""
+    line = crossed(table)
+    return mixed(table, line, unknown_share(table, line))
+
+
+def _columns(ratios: Array) -> Array:
+    return np.column_stack([ratios, np.ones(len(ratios))])
+
+
+def _fit(table: Table, ratios: Array, mask: Mask) -> Array:
+    """Weights of both ratios, and the start. Raises ``CalibrationError``."""
+    part = table.of(mask)
+    w = weighing(part).balanced()
+    used = w > 0
+    penalty = np.array([_RIDGE, _RIDGE, 0.0])
+    return fit_logistic(_columns(ratios[mask])[used], part.fake[used].astype(float), penalty, w[used])
+
+
+def _dependence(table: Table, ratios: Array, parts: tuple[str, str]) -> Iterator[Dependence]:
+    views = np.array([r.view for r in table.rows])
+    kinds = np.array([k.value if k else "" for k in table.kinds])
+    for view in dict.fromkeys(views.tolist()):
+        for fake in (False, True):
+            for kind in (None, *Kind):
+                mine = (views == view) & (table.fake == fake) & (kinds == kind.value if kind else True)
+                if mine.sum() >= _LEAST:
+                    found = _correlation(ratios[mine])
+                    yield Dependence(parts=parts, kind=kind, fake=fake, view=view, correlation=found)
+
+
+def _correlation(pairs: NDArray[np.float64]) -> Estimate:
+    """Pearson's, with Fisher's interval, which takes every picture for itself. 0 where one ratio is
+    constant."""
+    n = len(pairs)
+    first, second = pairs.T
+    r = float(np.corrcoef(first, second)[0, 1]) if min(first.std(), second.std()) > 0 else 0.0
+    z, half = math.atanh(max(-0.999999, min(0.999999, r))), 1.959964 / math.sqrt(n - 3)
+    return Estimate(value=r, low=math.tanh(z - half), high=math.tanh(z + half), n=n)

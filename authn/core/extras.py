@@ -30,7 +30,7 @@ EXTRAS = (
     Extra(
         name="detect",
         gives="looking at pixels",
-        modules=("torch", "onnxruntime", "safetensors", "numpy", "cv2", "pillow_heif"),
+        modules=("onnxruntime", "safetensors", "numpy", "cv2", "pillow_heif"),
     ),
     Extra(name="camera", gives="taking frames from a camera", modules=("cv2",)),
     Extra(
@@ -38,7 +38,7 @@ EXTRAS = (
         gives="the HTTP service",
         modules=("flask", "gunicorn", "http_sf", "joserfc", "waitress", "werkzeug"),
     ),
-    Extra(name="lab", gives="the laboratory's drawings", modules=("matplotlib",)),
+    Extra(name="lab", gives="the laboratory", modules=("torch", "matplotlib")),
 )
 
 

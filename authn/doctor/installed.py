@@ -132,13 +132,13 @@ def missing_libraries(wanted: Iterable[tuple[str, str]]) -> tuple[tuple[str, str
 
 
 def check_torch() -> Check:
-    """PyTorch is needed by learned detectors only: without it they are *not examined*, nothing else."""
+    """PyTorch is needed by the laboratory only: no detector runs on it."""
     error = import_error("torch")
     if error is not None:
         return Check(
             subject="PyTorch",
             state=State.PROBLEM if is_there("torch") else State.NOTE,
-            says=f"it cannot be imported: {error}; learned detectors will not be examined",
+            says=f"it cannot be imported: {error}; nothing can be trained here",
             mend="pip install -c constraints.txt torch",
         )
     torch = importlib.import_module("torch")

@@ -182,7 +182,7 @@ def test_a_machine_without_anything_still_gets_words(tmp_path: Path) -> None:
         check=False,
     )
     assert "OpenCV: it cannot be imported" in done.stdout, done.stderr
-    assert "learned detectors will not be examined" in done.stdout
+    assert "nothing can be trained here" in done.stdout
     assert done.returncode == 4
 
 

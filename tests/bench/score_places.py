@@ -1,6 +1,6 @@
-"""How often squares of ordinary photos get a mark, and what a map costs: the figures of decision 0010.
+"""How often squares of ordinary photos get a mark, and what a map costs: figures of decisions 0010 and 0026.
 
-    python -m tests.bench.score_places CORPUS
+    python -m tests.bench.score_places CORPUS [MODEL]
 
 Photos are the test split of the corpus, at most ``PER_SET`` of a set: none was trained or calibrated on.
 Rates are means over sets, so that no set with many pictures speaks for the others.
@@ -19,29 +19,31 @@ from PIL import Image
 from authn.core.media import media_of
 from authn.core.score_map import maps_text
 from authn.report.score_maps import draw
-from authn.sources.learned import LearnedSource
+from authn.sources.learned import LearnedSource, SemanticSource
 from detector.core.errors import DetectorError
 from detector.data.corpus import load_index, read_item
 from detector.data.splits import Split
-from detector.models.inference import open_detector
+from detector.models.encoder_file import installed_encoder
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 
 PER_SET = 25
 SIZES = ((1024, 1024), (4000, 3000), (8000, 6000))
 
 
-def rates(corpus: Path) -> None:
-    detector = open_detector()
+def rates(corpus: Path, source: LearnedSource) -> None:
+    model = ""
     found: dict[str, list[tuple[int, int, int]]] = {}
     for item in load_index(corpus):
         rows = found.setdefault(item.set_name, [])
         if item.fake or item.split is not Split.TEST or len(rows) >= PER_SET:
             continue
         try:
-            places = detector.score_map(read_item(corpus, item), item.media_type)
+            places = source.score_map(media_of(read_item(corpus, item), item.path))
         except DetectorError:
             continue
+        model = places.model_sha256
         logits = np.array([s.logit for s in places.squares])
-        strong = int((logits >= places.supports_logit).sum())
+        strong = int((logits >= places.point).sum())
         rows.append((len(logits), strong, int((logits >= 0).sum()) - strong))
     shares = []
     for name, rows in found.items():
@@ -49,19 +51,19 @@ def rates(corpus: Path) -> None:
             squares, strong, weak = (sum(column) for column in zip(*rows, strict=True))
             shares.append((100 * strong / squares, 100 * weak / squares))
             print(f"{name:16} {len(rows):3} photos {squares:5} squares", *(f"{v:5.1f} %" for v in shares[-1]))
-    print("mean over sets", np.round(np.mean(shares, 0), 1), "model", detector.card.weights_sha256)
+    print("mean over sets", np.round(np.mean(shares, 0), 1), "model", model)
 
 
-def costs() -> None:
-    source, noise = LearnedSource(), np.random.default_rng(0)
+def costs(source: LearnedSource) -> None:
+    noise = np.random.default_rng(0)
     small = Image.fromarray(noise.integers(0, 255, (600, 800, 3), np.uint8))
     for size in SIZES:
         out = io.BytesIO()
         small.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
         media = media_of(out.getvalue(), "made.jpg")
-        source.where(media)
+        source.score_map(media)
         started = time.process_time()
-        found = source.where(media)
+        found = source.score_map(media)
         cpu_ms = 1000 * (time.process_time() - started)
         drawing = draw(found)
         marks = sum(len(p) for p in (drawing.strong, drawing.weak, drawing.other, drawing.windows))
@@ -69,6 +71,12 @@ def costs() -> None:
         print(f"{len(maps_text((found,)))} bytes kept, {marks} bytes of marks")
 
 
+def source_of(model: str = DEFAULT_MODEL) -> LearnedSource:
+    encoder = installed_encoder()
+    return SemanticSource(encoder) if model == SEMANTIC_MODEL and encoder else LearnedSource(model)
+
+
 if __name__ == "__main__":
-    rates(Path(sys.argv[1]))
-    costs()
+    asked = source_of(*sys.argv[2:])
+    rates(Path(sys.argv[1]), asked)
+    costs(asked)

@@ -74,13 +74,15 @@ def _tried(
     from authn.examine.detectors import encoder_of
     from detector.lab.trial.detectors import open_installed
     from detector.lab.trial.run import PAGE, run_trial
+    from detector.models.joint import open_joint
 
     detectors, absent = open_installed(models, encoder_of(load_settings(config_file)))
     folder = out or RUNS_FOLDER / f"{real.absolute().name}-{fake.absolute().name}"
     with Progress() as report:
         text = run_trial(
-            real, fake, folder, detectors, absent, views=[v.strip() for v in views.split(",")], report=report
-        )
+            real, fake, folder, detectors, absent, views=[v.strip() for v in views.split(",")],
+            joint=open_joint(), report=report,
+        )  # fmt: skip
     return f"{text}\nEvery sub-folder and the plots: {folder / PAGE}"
 
 

@@ -14,6 +14,7 @@ from detector.lab.trial.numbers import FALSE_ALARMS, ROUNDS, Numbers, SourceNumb
 from detector.lab.trial.pictures import Pictures
 from detector.lab.trial.scoring import Scores, card_digest
 from detector.models.card import SetResult
+from detector.models.joint import Joint
 from detector.zoo.sources.photos import Skipped
 
 VIEWS = {
@@ -41,6 +42,7 @@ class Trial:
     absent: tuple[Absent, ...]
     numbers: tuple[Numbers, ...]
     unreadable: tuple[Skipped, ...]
+    joint: Joint | None = None
 
 
 def plot_name(detector: str, view: str, what: str) -> str:
@@ -77,6 +79,8 @@ def _head(trial: Trial) -> list[str]:
         f"| {d.card.model_id} | `{d.card.weights_sha256}` | `{card_digest(d.card)}` |"
         for d in trial.detectors
     ]
+    if trial.joint is not None:
+        ran.append(f"| {trial.joint.card.model_id} | those of its parts | `{trial.joint.sha256}` |")
     absent = [f"| {a.model_id} | not run | {_cell(a.why)} |" for a in trial.absent]
     table = ["| detector | SHA-256 of its weights | of its card |", "|---|---|---|", *ran, *absent]
     return ["# A trial of the detectors", "", what, "", _HOW, "", *table, ""]

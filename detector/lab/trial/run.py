@@ -17,11 +17,13 @@ from detector.lab.steps.ratio_plots import plot_coverage, plot_tippett
 from detector.lab.steps.scores import write_scores
 from detector.lab.trial.columns import Column, columns_of, table_rows
 from detector.lab.trial.detectors import Absent
+from detector.lab.trial.joined import with_joint
 from detector.lab.trial.numbers import Numbers, measured
 from detector.lab.trial.page import VIEWS, Trial, in_short, plot_name, sources_csv, trial_page
 from detector.lab.trial.pictures import Pictures, gather
 from detector.lab.trial.scoring import UNREADABLE, Scored, Scores, card_digest, score_pictures
 from detector.models.card import SetResult
+from detector.models.joint import Joint
 from detector.zoo.sources.photos import Skipped
 
 PAGE = "trial.md"
@@ -30,11 +32,12 @@ DEFAULT_VIEWS = ("stored", "laundered")
 
 def run_trial(
     real: Path, fake: Path, out: Path, detectors: Sequence[Scores], absent: Sequence[Absent] = (), *,
-    views: Sequence[str] = DEFAULT_VIEWS, report: Report,
+    views: Sequence[str] = DEFAULT_VIEWS, joint: Joint | None = None, report: Report,
 ) -> str:  # fmt: skip
     """Writes the page, ``numbers.json``, ``sources.csv``, a table of scores for each detector and plots into
     ``out``; returns the first half of the page. Run again it goes on: what was scored is kept in
-    ``scores.jsonl``. Raises ``LabError``."""
+    ``scores.jsonl``. Where ``joint`` was fitted on exactly these detectors its answer is measured too. Raises
+    ``LabError``."""
     unknown = [v for v in views if v not in VIEWS]
     if unknown or not views:
         raise OptionRefused(f"no view is called {', '.join(unknown)!r}; known: {', '.join(VIEWS)}")
@@ -42,8 +45,10 @@ def run_trial(
     found = score_pictures(
         detectors, pictures.pictures, tuple(dict.fromkeys(views)), out / "scores.jsonl", report
     )
+    found = with_joint(joint, detectors, found)
     unreadable = _unreadable(pictures, found)
     columns = columns_of(pictures.pictures, found)
+    models = {d.card.model_id for d in detectors}
     numbers = []
     for n, column in enumerate(columns):
         numbers.append(measured(column))
@@ -51,7 +56,7 @@ def run_trial(
         report("measuring and drawing", n + 1, len(columns))
     trial = Trial(
         pictures=pictures, detectors=tuple(detectors), absent=tuple(absent), numbers=tuple(numbers),
-        unreadable=unreadable,
+        unreadable=unreadable, joint=joint if any(s.detector not in models for s in found) else None,
     )  # fmt: skip
     _write(out, trial, found)
     return in_short(trial)
@@ -106,7 +111,8 @@ def _write(out: Path, trial: Trial, found: Sequence[Scored]) -> None:
     for detector in dict.fromkeys(n.detector for n in trial.numbers):
         results = [r for n in trial.numbers if n.detector == detector for r in n.results]
         plot_false_alarms(out / "plots" / f"{detector}-false-alarms.png", results)
-        write_scores(table_rows(trial.pictures.pictures, found, detector), out / f"{detector}-scores.csv")
+    for model in (d.card.model_id for d in trial.detectors):
+        write_scores(table_rows(trial.pictures.pictures, found, model), out / f"{model}-scores.csv")
     write_whole(out / "sources.csv", sources_csv(trial.numbers).encode())
     write_json(
         out / "numbers.json",
@@ -120,6 +126,7 @@ def _write(out: Path, trial: Trial, found: Sequence[Scored]) -> None:
                 }
                 for d in trial.detectors
             ],
+            "joint_sha256": None if trial.joint is None else trial.joint.sha256,
             "absent": [asdict(a) for a in trial.absent],
             "views": {v: VIEWS[v] for v in dict.fromkeys(n.view for n in trial.numbers)},
             "numbers": [asdict(n) for n in trial.numbers],

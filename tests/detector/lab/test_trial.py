@@ -25,12 +25,16 @@ from detector.lab.steps.scores import read_scores
 from detector.lab.steps.views import LAUNDERED_SIDE, file_of
 from detector.lab.trial.columns import columns_of
 from detector.lab.trial.detectors import Absent, open_installed
+from detector.lab.trial.joined import with_joint
 from detector.lab.trial.numbers import measured
 from detector.lab.trial.pictures import gather
 from detector.lab.trial.run import PAGE, run_trial
-from detector.lab.trial.scoring import score_pictures
+from detector.lab.trial.scoring import Scored, score_pictures
+from detector.models.calibration import Calibration
 from detector.models.card import ModelCard, open_card
 from detector.models.condition import Condition
+from detector.models.guarantees import Certified, Guarantees
+from detector.models.joint import Joint, JointCard, Part
 from detector.models.kinds import Kind
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from detector.models.score import Answer, Score
@@ -225,3 +229,60 @@ def test_recall_at_two_per_cent_lets_at_most_so_many_pass() -> None:
     found = true_positives(real, fake, false_positives=0.02)
     assert (real > np.quantile(real, 0.98, method="higher")).mean() <= 0.02
     assert 0.4 < found < auc(real, fake)
+
+
+def two_detectors() -> tuple[ModelCard, ModelCard]:
+    card = open_card(DEFAULT_MODEL)
+    return card, replace(card, model_id="other-1")
+
+
+def joint_of(*cards: ModelCard) -> Joint:
+    """Adds up both log ratios and answers from a ratio of 10, whatever the kind."""
+    line = Calibration(slope=1.0, intercept=0.0, covariance=(0.0, 0.0, 0.0), real_items=1000, fake_items=1000)
+    certified = Certified(
+        kind=None, goal=0.02, sure=0.95, log10_ratio=1.0, pictures=400, sources=30, false=1, bound=0.01,
+        by_source=0.02,
+    )  # fmt: skip
+    parts = tuple(
+        Part(model_id=c.model_id, weights_sha256=c.weights_sha256, calibration_id="", weight=1.0)
+        for c in cards
+    )
+    card = JointCard(
+        model_id="joint-1", question="synthetic", parts=parts, start=0.0, calibration=line,
+        guarantees=Guarantees(kind_limit=None, supports=(certified,), against=()), dependence=(), judged=(),
+    )  # fmt: skip
+    return Joint(card=card, sha256="77" * 32)
+
+
+def test_where_a_joint_detector_was_fitted_on_these_its_answer_is_measured_too(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    cards = two_detectors()
+    detectors = tuple(Brightness(card=c) for c in cards)
+    run_trial(*folders, tmp_path / "out", detectors, views=["stored"], joint=joint_of(*cards), report=silent)
+    page = (tmp_path / "out" / PAGE).read_text()
+    assert "| joint-1 | those of its parts | `7777" in page
+    with (tmp_path / "out" / "sources.csv").open(newline="") as f:
+        rows = {(r["detector"], r["sub_folder"]): r for r in csv.DictReader(f)}
+    assert rows["joint-1", "bright"]["supports"] == "10"
+    assert rows["joint-1", "camera b"]["abstained"] == "1"
+
+
+def test_a_part_without_a_ratio_leaves_the_answer_to_the_other() -> None:
+    cards = two_detectors()
+    detectors = tuple(Brightness(card=c) for c in cards)
+    one = Scored(
+        sha256="a", name="a", view="stored", detector=cards[0].model_id, card_sha256="", answer="supports",
+        reason="so", logit=3.0, log10_ratio=0.8, distance=1.0, side=300, quality=None, media_type="image/png",
+        kind=None,
+    )  # fmt: skip
+    silent_one = replace(one, detector="other-1", answer="abstain", logit=None, log10_ratio=None)
+    *_, joined = with_joint(joint_of(*cards), detectors, (one, silent_one))
+    assert (joined.detector, joined.answer, joined.log10_ratio) == ("joint-1", "supports", 0.8)
+    assert joined.reason.startswith(f"{DEFAULT_MODEL} answers alone")
+    *_, both = with_joint(joint_of(*cards), detectors, (one, replace(one, detector="other-1")))
+    assert (both.answer, both.log10_ratio) == ("supports", pytest.approx(1.6))
+    *_, none = with_joint(joint_of(*cards), detectors, (silent_one, silent_one))
+    assert (none.answer, none.logit) == ("abstain", None)
+    assert with_joint(joint_of(cards[0]), detectors, (one, one)) == (one, one)
+    assert with_joint(None, detectors, (one, one)) == (one, one)

@@ -7,6 +7,7 @@ DetectorError
 ├── LabError
 │   ├── CorpusError
 │   │   └── ManifestError
+│   ├── SnapshotFailed
 │   ├── TooFewPictures
 │   ├── OptionRefused
 │   ├── FolderTaken
@@ -69,6 +70,12 @@ class ManifestError(CorpusError):
     def __init__(self, detail: str, *, line: int) -> None:
         super().__init__(detail)
         self.line = line
+
+
+class SnapshotFailed(LabError):
+    """A git repository that cannot be cloned or read, or answers what was not asked."""
+
+    code = "assay.detector.snapshotFailed"
 
 
 class TooFewPictures(LabError):

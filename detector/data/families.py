@@ -16,6 +16,7 @@ from detector.data.manifest import Row
 _FAMILIES = {
     "upscaler": r"upscale|esrgan|realsr|swinir|seedvr",
     "inpainting": r"inpaint-anything|lama/|object removal",
+    "vqgan": r"vqgan|min-dalle|craiyon",
     "gpt-image": r"gpt-?image|gpt-4o|dall-?e",
     "gemini/imagen": r"gemini|\bimagen\b|nano-?banana|\bveo\b",
     "midjourney": r"midjourney|niji",
@@ -25,15 +26,17 @@ _FAMILIES = {
     "wan": r"\bwan\b|wan-?ai|wan2|chronoedit",
     "cosmos": r"cosmos",
     "anima": r"anima-|anima/|\banima\b",
-    "stable diffusion 3": r"diffusion-3|\bsd3|stable image",
+    "stable diffusion 3": r"diffusion[ -]3|\bsd ?3|stable image",
     "stable cascade": r"cascade|wuerstchen",
     "pixart": r"pixart",
     "sdxl": r"sdxl|-xl-base|stable-diffusion-xl|xl_|xl-|juggernautxl|playground-v2|ssd-1b|vega|koala"
     r"|noobai|illustrious|ponyrealism|tempestbyvlad",
-    "stable diffusion 1/2": r"stable[ -]diffusion|\bsd 1|sd_1_5|v1-5|\.safetensors|\.ckpt|dreamshaper"
-    r"|ddpm / sd|tiny-sd|segmoe|juggernaut_reborn|instaflow|playground-v1|blipdiffusion|unclip|^svd$"
-    r"|ldm \(compvis\)",
+    "stable diffusion 1/2": r"stable[ -]diffusion|\bsd [12]|^lcm$|sd_1_5|v1-5|\.safetensors|\.ckpt"
+    r"|dreamshaper|ddpm / sd|tiny-sd|segmoe|juggernaut_reborn|instaflow|playground-v1|blipdiffusion|unclip"
+    r"|^svd$|ldm \(compvis\)",
     "stylegan": r"stylegan",
+    "progressive gan": r"msg-gan|\bpg?gan|progan",
+    "cyclegan": r"cyclegan",
     "biggan": r"biggan",
     "styleswin": r"styleswin",
     "kandinsky": r"kandinsky",
@@ -62,7 +65,7 @@ _FAMILIES = {
     "ideogram": r"ideogram",
     "longcat": r"longcat",
     "ovis": r"ovis",
-    "lens": r"microsoft/lens",
+    "lens": r"microsoft/lens|^lens",
     "boogu": r"boogu",
     "auraflow": r"auraflow",
     "f-lite": r"f-lite",

@@ -88,9 +88,9 @@ TERMS = (
         learn=True,
         why="Use for any purpose is allowed; the notice is owed to copies, and weights hold none.",
         licences=(
-            "Apache-2.0", "Apache-2.0 (repo)", "BSD-2-Clause", "BSD-3-Clause",
-            "BSD-style LICENSE.txt (repo)", "HPND", "MIT", "MIT (repo)", "MIT (own photos)", "MIT-0",
-            "MIT/Apache-2.0", "MIT/CC", "MIT/CC BY 4.0", "BSD-3 / per file",
+            "0BSD-like for the workflows (LICENSE in repo)", "Apache-2.0", "Apache-2.0 (repo)", "BSD",
+            "BSD-2-Clause", "BSD-3-Clause", "BSD-style LICENSE.txt (repo)", "HPND", "MIT", "MIT (repo)",
+            "MIT (own photos)", "MIT-0", "MIT/Apache-2.0", "MIT/CC", "MIT/CC BY 4.0", "BSD-3 / per file",
         ),
     ),
     Terms(

@@ -47,11 +47,11 @@ _WORD = re.compile(r"[a-z0-9_]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DHASH = re.compile(r"[0-9a-f]{16}")
 _COMMIT = re.compile(
-    r"(?P<host>[a-z]+):(?P<name>[A-Za-z0-9][\w-]*/\w[\w.-]*)@(?P<commit>[0-9a-f]{7,64})", re.ASCII
+    r"(?P<host>[a-z]+):(?P<name>[A-Za-z0-9][\w-]*/\w[\w.-]*)(?:@(?P<commit>[0-9a-f]{7,64}))?", re.ASCII
 )
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f]+")  # makers of cameras pad their names with zeros
 # A note of whoever collected a picture says so where its bytes are in no repository.
-_MADE = re.compile(r"saved as PNG|\bcrop of a\b|upscaled here")
+_MADE = re.compile(r"saved as PNG|\bcrop of a\b|upscaled here|\bnotebook output\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +95,14 @@ class Row:
 
     @property
     def made_here(self) -> bool:
-        """Cut out, taken from a film or made by whoever collected it: nobody can bring its bytes."""
+        """Cut out, taken from a film or notebook, or made by whoever collected it: nobody can bring its
+        bytes."""
         return _MADE.search(self.note) is not None
 
     @cached_property
     def _in_git(self) -> tuple[str, str]:
         found = _COMMIT.fullmatch(self.origin)
-        return (found["name"], found["commit"]) if found and found["host"] == "github" else ("", "")
+        return (found["name"], found["commit"] or "") if found and found["host"] == "github" else ("", "")
 
 
 def read_manifest(path: Path) -> tuple[Row, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 
 SPLIT_SEED = "assay-split-1"
 CORPUS_SEED = "assay-corpus-1"
@@ -38,6 +39,7 @@ def split_units(units: Iterable[str], shares: tuple[float, float, float]) -> dic
     return out
 
 
+@cache
 def test_source(source: str) -> bool:
     """Whether a source of a manifest is kept for the test: a photographer or repository falls there whole,
     by its own digest. About ``TEST_SHARE`` of the sources do; nothing is fitted, chosen or calibrated on

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from authn.cli.lab.corpus import corpus
 from authn.cli.lab.detectors import DETECTORS
 from authn.cli.lab.forensics import FORENSICS
 from authn.cli.lab.generators import GENERATORS
@@ -37,8 +38,8 @@ class LabGroup(click.Group):
 
 @click.group(cls=LabGroup)
 def lab() -> None:
-    """Fit generators; train, evaluate and document detectors."""
+    """Gather pictures; fit generators; train, evaluate and document detectors."""
 
 
-for _command in (*GENERATORS, *RECIPES, *DETECTORS, *FORENSICS):
+for _command in (*GENERATORS, *RECIPES, *DETECTORS, *FORENSICS, corpus):
     lab.add_command(_command)

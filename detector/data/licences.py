@@ -142,6 +142,7 @@ TERMS = (
             "Apache-2.0 (repo); images from X authors", "CC BY 4.0 (repo); images from X authors",
             "CC0-1.0 (repo); images from X authors", "MIT (repo); images from X authors",
             "MIT (package)", "MIT / BSD (package; stock photos, Unsplash)",
+            "Pixabay Content License (data/README.md; repo MIT); images from other authors",
             "Boost (repo; web pictures, PD by README)", "MIT (Unsplash/Flickr CC photos)",
         ),
     ),

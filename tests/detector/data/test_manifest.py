@@ -13,6 +13,7 @@ import pytest
 from detector.core.errors import FileFailed, ManifestError
 from detector.data import splits
 from detector.data.families import apart_from, family_of
+from detector.data.giveaways import telling_fields
 from detector.data.licences import TERMS, may_learn, terms_of
 from detector.data.manifest import (
     COLUMNS,
@@ -26,6 +27,7 @@ from detector.data.manifest import (
     shipped_manifest,
     write_manifest,
 )
+from tests.conftest import ROOT
 from tests.detector.data.rows import row_of
 
 ROWS = (
@@ -218,3 +220,10 @@ def test_reading_a_manifest_loads_neither_torch_nor_opencv():
     program = "import sys, detector.data.manifest, detector.data.licences, detector.data.splits\n"
     program += "assert not {'torch', 'cv2', 'PIL'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
+
+
+def test_the_page_says_of_the_shipped_manifest_what_is_measured_on_it(shipped):
+    page = (ROOT / "docs" / "laboratory.md").read_text(encoding="utf-8")
+    assert f"{len(shipped):,} pictures" in page
+    for told in telling_fields(shipped):
+        assert f"| {told.field} | {told.by_picture:.3f} | {told.by_source:.3f} |" in page

@@ -51,7 +51,7 @@ _COMMIT = re.compile(
 )
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f]+")  # makers of cameras pad their names with zeros
 # A note of whoever collected a picture says so where its bytes are in no repository.
-_MADE = re.compile(r"saved as PNG|\bcrop of a\b|upscaled here|\bnotebook output\b")
+_MADE = re.compile(r"saved as PNG|\bcut out of\b|\bcrop of a\b|upscaled here|\bnotebook output\b")
 
 
 @dataclass(frozen=True, kw_only=True)

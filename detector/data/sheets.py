@@ -106,7 +106,8 @@ def _place(sheet: Image.Image, n: int, row: Row, corpus: Path) -> None:
 
 def thumbnail(data: bytes, form: str, side: int) -> Image.Image:
     """The picture within a square of so many pixels. Raises ``PixelsUnreadable`` and ``NotApplicable``."""
-    with decoding("the picture"), Image.open(io.BytesIO(data), formats=[form]) as image:
+    formats = ["JPEG", "MPO"] if form == "MPO" else [form]  # the one is opened by way of the other
+    with decoding("the picture"), Image.open(io.BytesIO(data), formats=formats) as image:
         if image.width * image.height > MAX_PIXELS:
             raise NotApplicable("more pixels than the limit")
         image.draft("RGB", (2 * side, 2 * side))

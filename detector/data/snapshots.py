@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from detector.core.errors import SnapshotFailed
+from detector.core.files import new_folder
 
 MAX_PICTURE_BYTES = 256 * 1024 * 1024
 GITHUB = "https://github.com/"
@@ -88,23 +89,9 @@ def clone(repository: str, mirrors: Path, *, host: str = GITHUB) -> Path:
     """A bare clone of the newest commit, without its files, under the mirrors' name for it. Raises
     ``SnapshotFailed``; then nothing is left under that name."""
     folder = mirrors / repository.replace("/", "+")
-    mirrors.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=mirrors, prefix=".cloning-") as name:
-        new = Path(name) / "git"
-        _run(
-            None,
-            "clone",
-            "--quiet",
-            "--bare",
-            "--depth=1",
-            "--filter=blob:none",
-            f"{host}{repository}",
-            str(new),
-        )
-        try:
-            new.rename(folder)
-        except OSError as e:
-            raise SnapshotFailed(f"{folder} cannot be made: {e.strerror}") from e
+    asked = ("clone", "--quiet", "--bare", "--depth=1", "--filter=blob:none", f"{host}{repository}")
+    with new_folder(folder) as new:
+        _run(None, *asked, str(new))
     return folder
 
 

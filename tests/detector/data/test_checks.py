@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -272,6 +273,13 @@ def test_a_sheet_shows_every_picture_in_the_place_that_the_index_names(folder, t
         "1",
         "looked at",
     ]
+
+
+def test_a_picture_with_a_smaller_one_behind_it_is_shown():
+    made = io.BytesIO()
+    frames = [Image.fromarray(picture(n)) for n in (1, 2)]
+    frames[0].save(made, "MPO", save_all=True, append_images=frames[1:])
+    assert thumbnail(made.getvalue(), "MPO", 64).size == (64, 57)
 
 
 def test_a_picture_that_declares_more_pixels_than_the_limit_is_not_shown(monkeypatch):

@@ -139,7 +139,12 @@ def test_only_a_plain_name_is_a_repository(origin, repository, commit):
 
 
 def test_what_a_collector_cut_out_or_made_can_be_brought_by_nobody():
-    notes = ("frame 3 of 9, saved as PNG", "lossless crop of a sample grid", "AI-upscaled here with x")
+    notes = (
+        "frame 3 of 9, saved as PNG",
+        "cut out of a/b.jpg (2)",
+        "lossless crop of a sample grid",
+        "AI-upscaled here with x",
+    )
     assert all(replace(ROWS[0], note=n).made_here for n in notes)
     assert not replace(ROWS[0], note="cut-out photo with alpha").made_here
 

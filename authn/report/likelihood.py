@@ -56,7 +56,7 @@ def band_sentence(detector: Mapping[str, Any]) -> str:
     """The range of the score over re-encodings. Where the ratio is given the condition of the file, it takes
     no answer back; in a report of a detector without guarantees it did."""
     s = detector["stability"]
-    if detector.get("read_as") is None or (detector.get("guarantee") is None and s["flips"]):
+    if detector.get("read_as") is None:
         return stability_sentence(s["variants"], s["flips"])
     said = f"Encoded again in {s['variants']} ways its score lies from {s['min']:.3g} to {s['max']:.3g}"
     if s["flips"]:

@@ -143,10 +143,7 @@ def _identities(report: Document) -> Iterator[str]:
 
 def _guess(card: Card, detector: Document) -> Iterator[str]:
     title, *more = wrapped(card.title, _LABEL - 1)
-    if len(card.badge) < _BADGE:
-        yield f"  {title:<{_LABEL}}{card.badge:<{_BADGE}}{card.question}"
-    else:
-        yield f"  {title:<{_LABEL}}{card.badge}. {card.question}"
+    yield f"  {title:<{_LABEL}}{card.badge:<{_BADGE}}{card.question}"
     yield from (f"  {line}" for line in more)
     yield from _beneath(f"{card.answer}: {card.detail}" if card.detail else card.answer)
     llr, stability = detector["llr"], detector["stability"]

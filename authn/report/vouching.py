@@ -18,7 +18,7 @@ KINDS: Mapping[str | None, tuple[str, str]] = {
     "scan": ("scan", "scans"),
     None: ("picture", "pictures of any kind that was measured"),
 }
-PART = "Part of a joint answer"
+PART = "Part of an answer"
 
 
 def guarantee_sentence(detector: Mapping[str, Any]) -> str | None:

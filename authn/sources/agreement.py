@@ -35,7 +35,8 @@ def answered(guesses: Sequence[HeuristicEvidence], joint: Joint | None) -> tuple
     names = [p.model_id for p in joint.card.parts]
     found = [g for g in guesses if g.kind == "learned" and g.detector in names]
     able = [g for g in found if g.applicable and g.llr is not None]
-    if joint.card.fits([(g.detector, g.model_sha256) for g in able]):
+    given = [g for g in able if g.condition is not None]
+    if joint.card.fits([(g.detector, g.model_sha256) for g in given]):
         answer = _joined(joint, able)
         parts = tuple(_part(g, joint.card.model_id) if g in able else g for g in guesses)
         last = max(i for i, g in enumerate(guesses) if g in able)

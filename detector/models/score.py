@@ -63,7 +63,8 @@ class StabilityRange:
 class Score:
     """``logit`` is the mean log-odds of "generated" over ``crops`` views, uncalibrated; ``distance`` says how
     far they lie from the calibration pictures, in deviations per feature. ``kind`` is what the content head
-    takes the picture for, None where it does not know or there is none."""
+    takes the picture for, None where it does not know or there is none; ``condition`` is what the ratio was
+    given, None for a card without guarantees."""
 
     model_id: str
     model_sha256: str

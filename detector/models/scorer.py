@@ -158,7 +158,8 @@ class Scorer(ABC):
             model_id=self.card.model_id, model_sha256=self.card.weights_sha256, logit=reading.logit,
             ratio=decided.ratio, stability=stability, crops=len(views), answer=decided.answer,
             reason=decided.reason or self.words.reasons[decided.answer], distance=reading.distance,
-            kind=self._kind(reading), condition=condition, guarantee=decided.guarantee,
+            kind=self._kind(reading), condition=condition if self.card.guarantees else None,
+            guarantee=decided.guarantee,
         )  # fmt: skip
 
 

@@ -22,7 +22,9 @@ from authn.core.evidence import (
 )
 from authn.core.report import Contradiction, Report, Run, Statement, Subject, ToolView
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
-from detector.models.score import Ratio, StabilityRange
+from detector.models.condition import Condition
+from detector.models.kinds import Kind
+from detector.models.score import Answer, Guarantee, Ratio, StabilityRange
 
 SIGNED_AT = datetime(2026, 11, 20, 14, 3, 22, tzinfo=UTC)
 AS_OF = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -326,6 +328,29 @@ def contradicting_report() -> Report:
             ),
         ),
     )
+
+
+def joint_report(answer: Answer = Answer.SUPPORTS) -> Report:
+    """Two learned detectors whose ratios are joined, and what vouches for the joint answer."""
+    base = signed_report()
+    condition = Condition(side=1024, quality=87, media_type="image/jpeg")
+    vouched = Guarantee(
+        answer=answer, kind=Kind.PHOTO, bound=0.02 if answer is Answer.SUPPORTS else 1 / 3, sure=0.95,
+        pictures=1411, sources=56, generated=0 if answer is Answer.SUPPORTS else 812,
+    )  # fmt: skip
+    part = replace(
+        LEARNED, reason="one of the readings that assay-joint joins; the answer is there", content=Kind.PHOTO,
+        condition=condition, part_of="assay-joint",
+        llr=replace(LEARNED.llr, log10=0.9, low=0.4, high=1.3) if LEARNED.llr else None,
+    )  # fmt: skip
+    other = replace(part, detector="assay-large", model_sha256="cd" * 32, content=None, stability=None)
+    answered = answer in (Answer.SUPPORTS, Answer.AGAINST)
+    joint = replace(
+        part, detector="assay-joint", outcome=HeuristicOutcome(answer.value), part_of=None, stability=None,
+        reason="the ratios of assay-small and assay-large, read together, point there",
+        guarantee=vouched if answered else None, model_sha256="ef" * 32,
+    )  # fmt: skip
+    return replace(base, heuristic=(METADATA, part, other, joint, COMPRESSION))
 
 
 def hostile_report(text: str) -> Report:

@@ -93,14 +93,25 @@ def card(model_id: str, run: Path | None) -> None:
     """Print the card of a detector as Markdown."""
     from detector.lab.steps.card_text import card_markdown
     from detector.models.card import open_card
+    from detector.models.registry import JOINT_MODEL
 
     if run is None:
-        say_block(card_markdown(open_card(model_id)))
+        say_block(_joint_page() if model_id == JOINT_MODEL else card_markdown(open_card(model_id)))
         return
     path = run / f"{model_id}.json"
     if not path.is_file():
         raise BadRequest(f"{run} holds no card of {model_id}; train first")
     say_block(card_markdown(_card_at(path)))
+
+
+def _joint_page() -> str:
+    from detector.lab.steps.card_judged import joint_markdown
+    from detector.models.joint import open_joint
+    from detector.models.registry import JOINT_MODEL
+
+    if (joint := open_joint()) is None:
+        raise BadRequest(f"no {JOINT_MODEL} is shipped here: the detectors answer for themselves")
+    return joint_markdown(joint.card)
 
 
 def _card_at(path: Path) -> ModelCard:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from detector.core.metrics import Estimate, proportion
+from detector.lab.steps.card_judged import closing, guarantees_text, judged_text, line_text
 from detector.lab.steps.card_words import (
     ALIGNED,
     FILES,
@@ -27,16 +28,25 @@ _VIEWS = {
 
 def card_markdown(card: ModelCard) -> str:
     """The whole card as Markdown. Deterministic."""
-    parts = [_head(card), _use(), _sets(card), _METHODS[card.network](card), _calibration(card)]
-    if card.evaluation is None:
+    parts = [_head(card), _use(), _sets(card), _METHODS[card.network](card), *_answering(card)]
+    if card.judged:
+        parts.append(judged_text(card.judged))
+    elif card.evaluation is None:
         parts.append("## Measured\n\nNot yet evaluated.\n")
     else:
         aligned = ALIGNED if card.recipe == FOLDER else "the same regions passed through TAEF2"
         parts.append(_measured(card.evaluation, aligned))
     if card.left_out:
         parts.append(_left_out(card))
+    parts += closing(card)
     parts.append(folder_limits(card) if card.recipe == FOLDER else _LIMITS[card.network](card))
     return "\n".join(parts)
+
+
+def _answering(card: ModelCard) -> list[str]:
+    if card.guarantees is None or card.calibration.given is None:
+        return [_calibration(card)]
+    return [line_text(card.calibration), guarantees_text(card.guarantees)]
 
 
 _SHIPPED_FILES = (

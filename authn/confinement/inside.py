@@ -22,6 +22,7 @@ from authn.confinement.sandbox import hold_calls, hold_files, hold_privileges
 from authn.confinement.sandbox.process import (
     cut_descriptors,
     forget_environment,
+    keep_freed_memory,
     limit_from_the_start,
     limit_memory,
     limit_writing,
@@ -91,6 +92,7 @@ def serve(pipe: Connection, packed: bytes) -> None:
     # Ctrl-C reaches the whole terminal; the caller decides. Until here the signal was blocked by the caller.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     forget_environment()
+    keep_freed_memory()
     cut_descriptors((pipe.fileno(),))
     limit_from_the_start()
     wire = Wire(pipe)

@@ -22,10 +22,10 @@ def pages(count: int) -> bytes:
 
 def tiff(*directories: tuple[bytes, int], order: str = "<", after: bytes = b"") -> bytes:
     """Directories of (entries, offset of the next directory); 0x1000 stands for the end of the file."""
-    out = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
+    parts = [{"<": b"II*\0", ">": b"MM\0*"}[order], struct.pack(order + "I", 8)]
     for entries, following in directories:
-        out += struct.pack(order + "H", len(entries) // 12) + entries + struct.pack(order + "I", following)
-    return out + after
+        parts += (struct.pack(order + "H", len(entries) // 12), entries, struct.pack(order + "I", following))
+    return b"".join((*parts, after))
 
 
 def tag(number: int, kind: int, count: int, value: int, order: str = "<") -> bytes:

@@ -21,6 +21,7 @@ from authn.core.holds import Hold
 from authn.devices import RegistryView
 from tests.conftest import ROOT
 from tests.doubles.prisoner import DONE, open_prisoner
+from tests.programs import printed
 
 BUDGET = 512 * 2**20
 NAMES = ["no_new_privs", "capabilities", "landlock", "seccomp", "limits"]
@@ -204,3 +205,15 @@ def _talk(question: str) -> str:
     os.write(2, b"to stderr")
     os.write(1, b"to stdout")
     return question
+
+
+def test_room_that_was_freed_is_kept_for_the_next_file() -> None:
+    program = (
+        "from authn.confinement.sandbox.process import keep_freed_memory\n"
+        "def resident(): return int(open('/proc/self/statm').read().split()[1]) * 4096\n"
+        "told = keep_freed_memory()\n"
+        "taken = b'x' * 100_000_000\n"
+        "del taken\n"
+        "print(told, resident() > 100_000_000)"
+    )
+    assert printed(program) == "True True\n"

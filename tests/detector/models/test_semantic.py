@@ -10,7 +10,14 @@ from detector.core.metrics import auc
 from detector.models.card import open_card
 from detector.models.registry import SEMANTIC_MODEL
 from detector.models.score import Answer
-from detector.models.semantic import FEATURES, SemanticDetector, open_encoder, open_semantic, with_output
+from detector.models.semantic import (
+    FEATURES,
+    OnnxEncoder,
+    SemanticDetector,
+    open_encoder,
+    open_semantic,
+    with_output,
+)
 from detector.models.semantic_head import Embedded, Head, fit_head, left_out_scores
 from detector.pixels.augment import Encoding, resize, through
 from tests.detector.made import encoded, photo_like
@@ -103,6 +110,21 @@ def test_an_answer_that_survives_re_encoding_stands():
     assert score.answer is Answer.SUPPORTS
     assert score.stability is not None
     assert score.stability.variants == 3
+
+
+def test_copies_are_made_of_what_a_platform_would_keep_and_one_is_enough_for_a_band():
+    one = detector()
+    copies = [v.shape[1:3] for v in one.variants(photo_like(1100, 1200)[None])]
+    assert copies == [(512, 559), (512, 559), (256, 280)]
+    assert [v.shape[1:3] for v in one.variants(photo_like(300, 400)[None])] == [(300, 400)] * 2 + [(150, 200)]
+    vouched = replace(one, card=replace(one.card, guarantees=object()))
+    assert len(vouched.variants(photo_like(300, 400)[None])) == 1
+
+
+def test_a_strip_is_not_applicable_and_costs_nothing():
+    strip = OnnxEncoder(session=None)
+    with pytest.raises(NotApplicable, match="so long a strip"):
+        strip.embed(np.zeros((128, 1_000_000, 3), np.uint8))
 
 
 def test_far_from_the_calibration_there_is_no_answer():

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from detector.forensics.compression import Compression, examine_compression
     from detector.models.calibration import Calibration
     from detector.models.card import ModelCard, OperatingPoint, open_card
+    from detector.models.condition import Condition, condition_of
     from detector.models.inference import Detector, open_detector
+    from detector.models.kinds import Kind
     from detector.models.registry import MODELS
-    from detector.models.score import Answer, Ratio, Score, StabilityRange
+    from detector.models.score import Answer, Guarantee, Ratio, Score, StabilityRange
     from detector.models.score_map import ScoreMap, Spot
     from detector.models.scorer import Scorer
     from detector.models.semantic import SemanticDetector, open_semantic
@@ -43,12 +45,46 @@ if TYPE_CHECKING:
     from detector.pixels.upright import decode_upright
 
 __all__ = [
-    "MODELS", "Answer", "Calibration", "CalibrationError", "Compression", "CorpusError", "Detector",
-    "DetectorError", "FileDamaged", "FileFailed", "FitFailed", "FolderTaken", "JpegStructure", "LabError",
-    "ModelCard", "ModelUnavailable", "NotApplicable", "OperatingPoint", "OptionRefused", "Pixels",
-    "PixelsUnreadable", "Ratio", "Score", "ScoreMap", "Scorer", "SemanticDetector", "Spot", "StabilityRange",
-    "TooFewPictures", "decode", "decode_upright", "examine_compression", "open_card", "open_detector",
-    "open_semantic", "parse_jpeg",
+    "MODELS",
+    "Answer",
+    "Calibration",
+    "CalibrationError",
+    "Compression",
+    "Condition",
+    "CorpusError",
+    "Detector",
+    "DetectorError",
+    "FileDamaged",
+    "FileFailed",
+    "FitFailed",
+    "FolderTaken",
+    "Guarantee",
+    "JpegStructure",
+    "Kind",
+    "LabError",
+    "ModelCard",
+    "ModelUnavailable",
+    "NotApplicable",
+    "OperatingPoint",
+    "OptionRefused",
+    "Pixels",
+    "PixelsUnreadable",
+    "Ratio",
+    "Score",
+    "ScoreMap",
+    "Scorer",
+    "SemanticDetector",
+    "Spot",
+    "StabilityRange",
+    "TooFewPictures",
+    "condition_of",
+    "decode",
+    "decode_upright",
+    "examine_compression",
+    "open_card",
+    "open_detector",
+    "open_semantic",
+    "parse_jpeg",
 ]  # fmt: skip
 
 # Where each name is; those that are not listed are errors.
@@ -56,9 +92,11 @@ _HOMES = {
     "forensics.compression": "Compression examine_compression",
     "models.calibration": "Calibration",
     "models.card": "ModelCard OperatingPoint open_card",
+    "models.condition": "Condition condition_of",
     "models.inference": "Detector open_detector",
     "models.registry": "MODELS",
-    "models.score": "Answer Ratio Score StabilityRange",
+    "models.kinds": "Kind",
+    "models.score": "Answer Guarantee Ratio Score StabilityRange",
     "models.score_map": "ScoreMap Spot",
     "models.scorer": "Scorer",
     "models.semantic": "SemanticDetector open_semantic",

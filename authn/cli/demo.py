@@ -90,7 +90,7 @@ def _row(shown: Shown) -> tuple[str, ...]:
 
 def _heuristics(report: dict[str, Any]) -> str:
     """Words only: who answered its own question, and how many had nothing to say."""
-    detectors = report["heuristic"]["detectors"]
+    detectors = [d for d in report["heuristic"]["detectors"] if d["part_of"] is None]
     spoken = [
         f'{d["id"]} {d["outcome"]} "{d["question"].replace("_", " ")}"'
         for d in detectors
@@ -101,7 +101,7 @@ def _heuristics(report: dict[str, Any]) -> str:
         for word in ("inconclusive", "abstain")
         if (count := sum(d["outcome"] == word for d in detectors))
     ]
-    known = {d["id"] for d in detectors} | set(report["cryptographic"]["axes"])
+    known = {d["id"] for d in report["heuristic"]["detectors"]} | set(report["cryptographic"]["axes"])
     failed = [n["what"] for n in report["not_examined"] if n["what"] not in known]
     return ", ".join((*spoken, *silent, *(f"{what} not examined" for what in failed)))
 

@@ -21,7 +21,7 @@ from authn.devices import DeviceRecord
 from authn.examine.request import Examined
 from detector.models.score import Ratio, StabilityRange
 from detector.models.score_map import Spot
-from tests.doubles.reports import altered_report, contradicting_report, unsigned_report
+from tests.doubles.reports import altered_report, contradicting_report, joint_report, unsigned_report
 from tests.doubles.score_maps import score_map
 
 AT = datetime(2026, 11, 24, 10, 0, 1, 250, tzinfo=UTC)
@@ -32,7 +32,7 @@ def there_and_back(value: Any) -> Any:
     return decode(type(value), load(dump(encode(type(value), value, frames))), frames)
 
 
-@pytest.mark.parametrize("make", [altered_report, contradicting_report, unsigned_report])
+@pytest.mark.parametrize("make", [altered_report, contradicting_report, joint_report, unsigned_report])
 def test_a_report_comes_back_equal(make: Any) -> None:
     examined = Examined(
         report=make(),

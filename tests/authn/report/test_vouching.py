@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 
+import jsonschema
 import pytest
 
 from authn.audit.results import tally
@@ -16,6 +18,7 @@ from authn.report.likelihood import band_sentence
 from authn.report.text import render_text
 from authn.report.vouching import guarantee_sentence, read_as
 from detector.models.score import Answer
+from tests.conftest import ROOT
 from tests.doubles.reports import joint_report, signed_report
 
 VOUCHED = (
@@ -29,6 +32,12 @@ def test_an_answer_says_what_vouches_for_it_in_text_and_on_the_page() -> None:
     assert "Read as: photo, shorter side 1024 pixels, JPEG quality about 87, as stored." in said
     page = render_report(report_json(joint_report()))
     assert VOUCHED in page
+
+
+@pytest.mark.parametrize("answer", list(Answer))
+def test_what_vouches_for_an_answer_is_part_of_the_schema(answer: Answer) -> None:
+    schema = json.loads((ROOT / "docs" / "formats" / "report.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(report_json(joint_report(answer)), schema)
 
 
 def test_against_says_how_much_rarer_it_is_on_generated_pictures() -> None:

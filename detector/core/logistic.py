@@ -30,3 +30,9 @@ def fit_logistic(design: Array, labels: Array, penalty: Array, shares: Array | N
         if longest < _ENOUGH:
             break
     return theta
+
+
+def solve_ridge(products: Array, sums: Array, penalty: Array) -> Array:
+    """The weights that minimise squared error, from the sums of products of columns and of products with the
+    label, plus ``penalty`` times each squared weight."""
+    return np.asarray(np.linalg.solve(products + np.diag(penalty), sums), np.float64)

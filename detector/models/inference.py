@@ -1,7 +1,7 @@
 """The trace detector: bytes in, ``Score`` out; the one path for the service, for calibration and evaluation.
 
-A picture is scored by the mean logit of a few native crops. The same crops are scored again after encodings
-that any platform applies; when the answer does not survive them, there is no answer.
+A picture is scored by the mean logit of a few native crops. The same crops are scored again as platforms hand
+them on, which gives a band beside the score; by a card without guarantees an answer has to survive that.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _RE_ENCODINGS = (
     Encoding(media_type="image/jpeg", quality=75),
     Encoding(media_type="image/webp", quality=80),
 )
+_BAND = Encoding(media_type="image/jpeg", quality=75)
 HEAT_SIDE = 128
 _MIN_HALVED_SIDE = 96  # below it half size leaves too little to score
 _WORDS = Words(
@@ -59,8 +60,10 @@ class Detector(Scorer):
         return read(self.network, views)
 
     def variants(self, views: Views) -> list[Views]:
-        """The same crops after the encodings, and at half size where enough remains."""
-        out = [np.stack([through(c, e) for c in views]) for e in _RE_ENCODINGS]
+        """The same crops after the encodings, and at half size where enough remains. Where a card vouches
+        for the file as stored, and the copies take nothing back, one encoding is enough for a band."""
+        encodings = _RE_ENCODINGS if self.card.guarantees is None else (_BAND,)
+        out = [np.stack([through(c, e) for c in views]) for e in encodings]
         if views.shape[1] // 2 >= _MIN_HALVED_SIDE:
             out.append(np.stack([resize(c, 0.5, "area") for c in views]))
         return out

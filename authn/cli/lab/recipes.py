@@ -128,4 +128,50 @@ def semantic(data: Path, encoder: Path, run: Path, model_id: str) -> None:
     say(f"{card.model_id} {card.weights_sha256} in {run}")
 
 
-RECIPES = (auto, train, lofo, semantic)
+@click.command()
+@click.option(
+    "--manifest", "manifests", type=FILE, required=True, multiple=True,
+    help="Manifest of a corpus (CSV, or packed by xz); repeatable.",
+)  # fmt: skip
+@click.option(
+    "--pictures", type=FOLDER, required=True, multiple=True,
+    help="Folder with real/ and fake/ as `lab corpus bring` leaves them; repeatable.",
+)  # fmt: skip
+@click.option("--autoencoder", type=FOLDER, required=True, help="Folder with the two files of TAEF2.")
+@click.option(
+    "--backbone", type=FILE, help="Weights of a trace network to put a new last layer on; none is trained."
+)
+@click.option("--seen", multiple=True, help="Family of generators that --backbone learned from; repeatable.")
+@click.option("--upscalers", type=FOLDER, help="Folder with ncnn files of upscalers (NAME.param, NAME.bin).")
+@out_option
+@model_option("traces-2")
+@seed_option
+@click.option("--epochs", default=24, show_default=True, type=click.IntRange(1, 500))
+@click.option(
+    "--steps", default=200, show_default=True, type=click.IntRange(1, 10000), help="Steps per epoch."
+)
+def traces(
+    manifests: tuple[Path, ...], pictures: tuple[Path, ...], autoencoder: Path, upscalers: Path | None,
+    backbone: Path | None, seen: tuple[str, ...], run: Path, model_id: str, seed: int, epochs: int,
+    steps: int,
+) -> None:  # fmt: skip
+    """Train the trace detector on the pictures of a manifest, and score what it never saw.
+
+    A backbone learns from aligned pairs, a last layer from whole pictures. Every score in scores.csv is of a
+    layer that saw neither the picture's source nor its generator; scores-test.csv is of the test sources.
+    """
+    need("detect", "lab")
+    from detector.lab.traces.run import Places, options_for, run_traces
+
+    places = Places(
+        manifests=manifests, folders=pictures, taef2=autoencoder, run=run,
+        upscalers=tuple(sorted(upscalers.glob("*.param"))) if upscalers else (),
+    )  # fmt: skip
+    with Progress() as report:
+        digest = run_traces(
+            places, options_for(seed, epochs, steps), report, model_id=model_id, backbone=backbone, seen=seen
+        )
+    say(f"{model_id} {digest} in {run}")
+
+
+RECIPES = (auto, train, lofo, semantic, traces)

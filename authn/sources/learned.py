@@ -14,7 +14,7 @@ from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import Media
 from authn.core.score_map import Reference, ScoreMap
 from authn.sources.pictures import Pictures
-from detector.core.errors import NotApplicable
+from detector.core.errors import ModelUnavailable, NotApplicable
 from detector.models import score_map
 from detector.models.card import ModelCard
 from detector.models.condition import Condition, condition_of
@@ -63,14 +63,21 @@ class LearnedSource:
         self._pictures = pictures or Pictures()
         self._band = band
         self._detector: Scorer | None = None
+        self._lacking: str | None = None
         self._reference: Reference | None = None
 
     def _open(self) -> Scorer:
         return open_detector(self.name)
 
     def _opened(self) -> Scorer:
+        if self._lacking is not None:  # a file of the right length is not compared anew for every picture
+            raise ModelUnavailable(self._lacking)
         if self._detector is None:
-            self._detector = self._open()
+            try:
+                self._detector = self._open()
+            except ModelUnavailable as e:
+                self._lacking = e.detail
+                raise
         return self._detector
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:

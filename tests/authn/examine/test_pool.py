@@ -15,10 +15,12 @@ import pytest
 from PIL import Image
 
 from authn.confinement.wire import MAX_TEXT_BYTES
+from authn.core.config import load_settings
 from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, Unavailable, UnreadableMedia
 from authn.core.evidence import Outcome
 from authn.core.media import Media, MediaLimits, media_of, unparsed
 from authn.examine.pool import ExaminerPool
+from authn.examine.pooling import readable_paths
 from tests.doubles.examiners import (
     AskedRegistry,
     TakenOverExaminer,
@@ -279,3 +281,16 @@ def test_an_examiner_that_a_file_has_stopped_is_replaced_before_anybody_asks() -
         while not examiner.ready:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_of_what_a_setting_names_only_a_file_is_readable_as_the_encoder(tmp_path: Path) -> None:
+    (tmp_path / "encoder.onnx").write_bytes(b"another")
+    (tmp_path / "loop.onnx").symlink_to(tmp_path / "loop.onnx")
+    for name, readable in (
+        ("encoder.onnx", True),
+        ("loop.onnx", False),
+        ("missing.onnx", False),
+        (".", False),
+    ):
+        settings = load_settings(environ={"ASSAY_SEMANTIC_ENCODER": str(tmp_path / name)}, home=tmp_path)
+        assert (tmp_path / name in readable_paths(settings)) is readable, name

@@ -141,3 +141,18 @@ def test_the_branch_for_whole_pictures_is_always_asked_and_says_what_it_lacks(tm
     (named,) = (s for s in sources(load_settings(environ=environ)) if s.name == SEMANTIC_MODEL)
     with pytest.raises(ModelUnavailable, match=r"encoder\.onnx cannot be read: No such file"):
         named.examine(picture)
+
+
+def test_a_model_that_is_not_there_is_looked_for_once():
+    class Counted(LearnedSource):
+        asked = 0
+
+        def _open(self):
+            self.asked += 1
+            raise ModelUnavailable("it is another file")
+
+    source = Counted()
+    for _ in range(3):
+        with pytest.raises(ModelUnavailable, match="another file"):
+            source.examine(media_of(encoded(photo_like(300, 300)), "a"))
+    assert source.asked == 1

@@ -25,6 +25,7 @@ GENERATOR_MARKS = (
 )  # fmt: skip
 _ENDS = 256 * 1024  # metadata lies before the pixels or after them
 _MAKE, _MODEL = 271, 272
+_EXIF, _EXPOSED = 0x8769, (33434, 33437, 34855)  # exposure time, aperture, sensitivity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +94,13 @@ def _doubts(data: bytes, row: Row) -> Iterator[Doubt]:
 
 
 def camera_of(data: bytes) -> str:
-    """Make and model in the Exif of a file; empty where there are none or they cannot be read."""
+    """Make and model in the Exif of a file that says how it was exposed too, since generators write their own
+    names there; empty where there are none or they cannot be read."""
     try:
         with decoding("the metadata"), Image.open(io.BytesIO(data)) as image:
             tags = image.getexif()
+            if not set(_EXPOSED) & set(tags.get_ifd(_EXIF)):
+                return ""
             named = [str(tags[t]).strip("\0 ") for t in (_MAKE, _MODEL) if t in tags]
     except DetectorError:
         return ""

@@ -143,8 +143,15 @@ TERMS = (
             "CC0-1.0 (repo); images from X authors", "MIT (repo); images from X authors",
             "MIT (package)", "MIT / BSD (package; stock photos, Unsplash)",
             "Pixabay Content License (data/README.md; repo MIT); images from other authors",
+            "Unsplash licence (Unsplash/README.md); images from other authors",
             "Boost (repo; web pictures, PD by README)", "MIT (Unsplash/Flickr CC photos)",
         ),
+    ),
+    Terms(
+        name="non-commercial",
+        learn=False,
+        why="Whoever published them reserves commercial use of the model that made them.",
+        licences=("Apache-2.0 (repo; models CC BY-NC)",),
     ),
     Terms(
         name="not read",

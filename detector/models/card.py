@@ -138,6 +138,15 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """How well something ranks generated pictures above real ones: areas, as in ``Judged``."""
+
+    macro_auc: Estimate
+    worst: tuple[str, Estimate] | None
+    faces: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """What was measured of a score table in one view (``detector.lab.steps.judge_table``). ``macro_auc`` is
     the mean over groups of generators, its interval resamples sources and generators; ``worst`` is the
@@ -160,6 +169,7 @@ class Judged:
     by_size: tuple[GroupResult, ...]
     by_encoding: tuple[GroupResult, ...]
     answers: tuple[Answers, ...]
+    score: Ranking | None = None  # of scores; all other areas are of ratios
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,8 @@ class Given:
         return float((rows[1] - rows[0]) @ np.array(self.weights))
 
     def counted(self, kind: Kind | None) -> tuple[int, int]:
-        """Real and generated pictures of the kind behind the fit."""
+        """Real and generated pictures of the kind behind the fit; all, where it was not given kinds."""
+        if len(self.items) == 1:
+            return self.items[0][1:]
         name = kind.value if kind else UNKNOWN
         return next(((real, fake) for n, real, fake in self.items if n == name), (0, 0))

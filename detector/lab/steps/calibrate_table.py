@@ -38,14 +38,16 @@ class CardParts:
 
 def calibrate_table(
     rows: Sequence[ScoreRow], kind_limit: float | None, *, faces: Collection[str] | None = None,
-    rounds: int = 100, seed: int = 0,
+    given_kind: bool = True, rounds: int = 100, seed: int = 0,
 ) -> CardParts:  # fmt: skip
     """``kind_limit``: the probability below which the predicted kind is unknown, None for a detector
-    without a content head. ``rounds`` resamples of sources and generators give the interval of the line.
+    without a content head. Without ``given_kind`` kinds choose points and gate answers, and the ratio is
+    not given them. ``rounds`` resamples of sources and generators give the interval of the line.
     Deterministic. Raises ``CalibrationError`` for too few pictures, or a score that ranks the wrong way."""
     table = table_of(rows, kind_limit)
-    seen = seen_of(table, kind_limit)
-    calibration = replace(fit_given(table, rounds=rounds, seed=seed), unknown=seen.unknown)
+    seen = seen_of(table, kind_limit, given_kind=given_kind)
+    given = table if given_kind else table.blind()
+    calibration = replace(fit_given(given, rounds=rounds, seed=seed), unknown=seen.unknown)
     guarantees = certify(table, seen.line, kind_limit)
     return CardParts(
         calibration=calibration, guarantees=guarantees, judged=judged_views(seen, faces),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from detector.core.metrics import Estimate
 from detector.models.calibration import Calibration
-from detector.models.card import Answers, GroupResult, Judged, ModelCard
+from detector.models.card import Answers, GroupResult, Judged, ModelCard, Ranking
 from detector.models.guarantees import Certified, Earned, Guarantees
 from detector.models.joint import Dependence, JointCard
 from detector.models.kinds import Kind
@@ -106,12 +106,14 @@ source nor the generator of the picture. 95 % intervals in brackets resample who
 
 def _view(j: Judged) -> str:
     whose = f"{j.real} real pictures of {j.sources} sources, {j.generated} by {j.generators} generators."
-    faces = "none" if j.faces is None else f"{_shown(j.faces)}, n={j.faces.n}"
+    ratios = Ranking(macro_auc=j.macro_auc, worst=j.worst, faces=j.faces)
     lines = [
-        f"### View: {j.view}", "", whose, "", "| measure | value |", "|---|---|",
-        f"| AUC, mean over generators | {_shown(j.macro_auc)} |",
-        f"| worst generator with {j.worst_from} | {_worst(j)} |", f"| GAN faces | {faces} |",
-        f"| Cllr; mean over generators | {_shown(j.cllr)}; {j.cllr_macro:.3f} |", "",
+        f"### View: {j.view}", "", whose, "",
+        f"| areas | mean over generators | worst generator with {j.worst_from} | GAN faces |",
+        "|---|---|---|---|",
+        _areas("of ratios, given kind and condition", ratios),
+        *([] if j.score is None else [_areas("of scores", j.score)]), "",
+        f"Cllr {_shown(j.cllr)}; mean over generators {j.cllr_macro:.3f}.", "",
         "| class | kind | n | answered | wrong of the answered |", "|---|---|---|---|---|",
         *map(_answers, j.answers), "",
     ]  # fmt: skip
@@ -123,8 +125,10 @@ def _view(j: Judged) -> str:
     return "\n".join(lines)
 
 
-def _worst(j: Judged) -> str:
-    return "none has so many" if j.worst is None else f"{j.worst[0]}: {_shown(j.worst[1])}, n={j.worst[1].n}"
+def _areas(name: str, r: Ranking) -> str:
+    worst = "none has so many" if r.worst is None else f"{r.worst[0]}: {_shown(r.worst[1])}, n={r.worst[1].n}"
+    faces = "none" if r.faces is None else f"{_shown(r.faces)}, n={r.faces.n}"
+    return f"| {name} | {_shown(r.macro_auc)} | {worst} | {faces} |"
 
 
 def _answers(a: Answers) -> str:

@@ -34,12 +34,13 @@ _LEAST = 30  # pictures behind a correlation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One detector: its card (calibrated), its score table, and its limit of kinds as in
-    ``calibrate_table``."""
+    """One detector: its card (calibrated), its score table, and its limit of kinds and whether its ratio is
+    given them, as in ``calibrate_table``."""
 
     card: ModelCard
     rows: Sequence[ScoreRow]
     kind_limit: float | None
+    given_kind: bool = True
 
 
 def join_tables(
@@ -49,7 +50,8 @@ def join_tables(
     Raises ``CalibrationError`` where too few do."""
     both = {(r.sha256, r.view) for r in first.rows} & {(r.sha256, r.view) for r in second.rows}
     tables = [_shared(side, both) for side in (first, second)]
-    ratios = np.stack([_printed(t) for t in tables], 1)
+    given = [t if s.given_kind else t.blind() for s, t in zip((first, second), tables, strict=True)]
+    ratios = np.stack([_printed(t) for t in given], 1)
     table = tables[0]
     scores = np.empty(len(ratios))
     fold = folds_of(table)
@@ -57,7 +59,7 @@ def join_tables(
         others, mine = apart(table, fold, int(n)), fold == n
         scores[mine] = _columns(ratios[mine]) @ _fit(table, ratios, others)
     joined = [replace(r, logit=float(s)) for r, s in zip(table.rows, scores, strict=True)]
-    parts = calibrate_table(joined, first.kind_limit, faces=faces, rounds=rounds)
+    parts = calibrate_table(joined, first.kind_limit, faces=faces, given_kind=first.given_kind, rounds=rounds)
     *weights, start = map(float, _fit(table, ratios, np.ones(len(ratios), bool)))
     cards = (first.card, second.card)
     return JointCard(

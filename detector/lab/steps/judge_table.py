@@ -21,7 +21,7 @@ from detector.core.metrics import Estimate, auc, cllr, cllr_min, proportion
 from detector.lab.steps.certify import certify
 from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, table_of
 from detector.lab.steps.scores import ScoreRow
-from detector.models.card import Answers, GroupResult, Judged
+from detector.models.card import Answers, GroupResult, Judged, Ranking
 from detector.models.condition import JPEG
 from detector.models.given import UNKNOWN
 from detector.models.guarantees import MIN_LOG10_RATIO, Guarantees, covers
@@ -65,22 +65,25 @@ class Seen:
 
 
 def judge_table(
-    rows: Sequence[ScoreRow], kind_limit: float | None, *, faces: Collection[str] | None = None
-) -> tuple[Judged, ...]:
+    rows: Sequence[ScoreRow], kind_limit: float | None, *, faces: Collection[str] | None = None,
+    given_kind: bool = True,
+) -> tuple[Judged, ...]:  # fmt: skip
     """Of every view that has both classes. ``faces`` names the generators of GAN faces; without, they are
     told by their names. Raises ``CalibrationError``."""
-    seen = seen_of(table_of(rows, kind_limit), kind_limit)
+    seen = seen_of(table_of(rows, kind_limit), kind_limit, given_kind=given_kind)
     return judged_views(seen, faces)
 
 
-def seen_of(table: Table, kind_limit: float | None) -> Seen:
-    """Raises ``CalibrationError``."""
-    line = crossed(table)
+def seen_of(table: Table, kind_limit: float | None, *, given_kind: bool = True) -> Seen:
+    """Without ``given_kind`` kinds choose points and gate answers, and the ratio is not given them. Raises
+    ``CalibrationError``."""
+    given = table if given_kind else table.blind()
+    line = crossed(given)
     unknown = unknown_share(table, line)
+    llr = mixed(given, line, unknown)
     return Seen(
-        table=table, line=line, llr=mixed(table, line, unknown),
-        answers=answered(table, line, kind_limit, unknown), unknown=unknown,
-    )  # fmt: skip
+        table=table, line=line, llr=llr, answers=answered(table, line, llr, kind_limit), unknown=unknown
+    )
 
 
 def judged_views(seen: Seen, faces: Collection[str] | None = None) -> tuple[Judged, ...]:
@@ -123,11 +126,10 @@ def mixed(table: Table, line: Array, unknown: float) -> Array:
     return out
 
 
-def answered(table: Table, line: Array, kind_limit: float | None, unknown: float) -> NDArray[np.str_]:
+def answered(table: Table, line: Array, llr: Array, kind_limit: float | None) -> NDArray[np.str_]:
     """The answer to every row, at points that were certified without its source and generator."""
     fold = folds_of(table)
     out = np.full(len(table.rows), Answer.ABSTAIN.value, dtype="<U12")
-    llr = mixed(table, line, unknown)
     for n in np.unique(fold):
         others = apart(table, fold, int(n))
         guarantees = certify(table.of(others), line[others], kind_limit)
@@ -154,24 +156,38 @@ def answers_at(table: Table, line: Array, llr: Array, guarantees: Guarantees) ->
 
 def _judged(view: str, seen: Seen, faces: Collection[str] | None) -> Judged:
     table = seen.table
-    placed = Placed.of(seen)
-    groups = {g: table.clusters[table.fake] == g for g in dict.fromkeys(table.clusters[table.fake].tolist())}
-    areas = {g: placed.area(m) for g, m in groups.items() if m.sum() >= WORST_FROM}
-    many = [m for m in groups.values() if m.sum() >= MACRO_FROM]
-    worst = min(areas.items(), key=lambda a: a[1].value, default=None)
-    names = np.array([r.generator for r in table.rows])[table.fake]
-    face = np.array([is_face(n) if faces is None else n in faces for n in names])
+    placed = Placed.of(table, seen.line)
+    groups = _groups(table)
+    ranking = _ranking(placed, groups, table, faces)
     return Judged(
         view=view, real=int((~table.fake).sum()), generated=int(table.fake.sum()),
-        sources=len({r.source for r in table.rows if not r.fake}), generators=len(set(names.tolist())),
-        macro_auc=placed.macro(many or list(groups.values())), worst=worst, worst_from=WORST_FROM,
-        faces=placed.area(face) if face.any() else None, cllr=_cost(seen),
+        sources=len({r.source for r in table.rows if not r.fake}),
+        generators=len({r.generator for r in table.rows if r.fake}),
+        macro_auc=ranking.macro_auc, worst=ranking.worst, worst_from=WORST_FROM, faces=ranking.faces,
+        score=_ranking(Placed.of(table, table.logit), groups, table, faces), cllr=_cost(seen),
         cllr_macro=float(np.mean([_group_cost(seen, g) for g in groups])),
         by_generator=tuple(_rows(seen, placed, _named_generator(table), fake=True)),
         by_source=tuple(_rows(seen, placed, _named_source(table), fake=False)),
         by_kind=tuple(_both(seen, placed, _kind_name)),
         by_size=tuple(_both(seen, placed, lambda r, _: _step(SIZES, r.side))),
         by_encoding=tuple(_both(seen, placed, lambda r, _: encoding_of(r))), answers=tuple(_answers(seen)),
+    )  # fmt: skip
+
+
+def _groups(table: Table) -> dict[str, Mask]:
+    """Places among the generated pictures, by cluster."""
+    names = table.clusters[table.fake]
+    return {g: names == g for g in dict.fromkeys(names.tolist())}
+
+
+def _ranking(placed: Placed, groups: dict[str, Mask], table: Table, faces: Collection[str] | None) -> Ranking:
+    many = [m for m in groups.values() if m.sum() >= MACRO_FROM] or list(groups.values())
+    areas = {g: placed.area(m) for g, m in groups.items() if m.sum() >= WORST_FROM}
+    names = [r.generator for r in table.rows if r.fake]
+    face = np.array([is_face(n) if faces is None else n in faces for n in names])
+    return Ranking(
+        macro_auc=placed.macro(many), worst=min(areas.items(), key=lambda a: a[1].value, default=None),
+        faces=placed.area(face) if face.any() else None,
     )  # fmt: skip
 
 
@@ -206,13 +222,12 @@ class Placed:
     clusters: NDArray[np.str_]
 
     @classmethod
-    def of(cls, seen: Seen) -> Placed:
-        table = seen.table
-        made = seen.line[table.fake]
+    def of(cls, table: Table, values: Array) -> Placed:
+        made = values[table.fake]
         sources = np.array([r.source for r in table.rows])
         columns, sizes = [], []
         for source in dict.fromkeys(sources[~table.fake].tolist()):
-            scores = np.sort(seen.line[(sources == source) & ~table.fake])
+            scores = np.sort(values[(sources == source) & ~table.fake])
             below = np.searchsorted(scores, made, "left") + np.searchsorted(scores, made, "right")
             columns.append(below / (2 * len(scores)))
             sizes.append(len(scores))

@@ -53,6 +53,10 @@ class Table:
     kinds: tuple[Kind | None, ...]
     clusters: NDArray[np.str_]
 
+    def blind(self) -> Table:
+        """The same without kinds: for a line that is not given them."""
+        return replace(self, kinds=(None,) * len(self.rows))
+
     def of(self, mask: Mask) -> Table:
         places = np.flatnonzero(mask)
         return Table(

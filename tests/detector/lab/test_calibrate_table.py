@@ -275,3 +275,18 @@ def test_encodings_have_names(
 def test_gan_faces_are_told_from_upscalers_by_name() -> None:
     assert is_face("StyleGAN2 (FFHQ)")
     assert not is_face("Real-ESRGAN x4")
+
+
+def test_kinds_can_gate_answers_without_being_given_to_the_ratio(rows: tuple[ScoreRow, ...]) -> None:
+    parts = calibrate_table(rows, 0.5, rounds=2, given_kind=False)
+    assert parts.calibration.given is not None
+    assert not {"art", "scan"} & set(parts.calibration.given.terms)
+    ratios = [parts.calibration.ratio(2.0, kind, PLAIN) for kind in (Kind.PHOTO, Kind.ART, None)]
+    assert ratios[0] == ratios[1] == ratios[2]
+    assert ratios[0].calibration_items == 1530
+    said = {c.kind: c.log10_ratio for c in parts.guarantees.supports}
+    assert said[Kind.SCAN] is None
+    assert said[Kind.PHOTO] is not None
+    for r in rows[::101]:
+        one = decide(parts.calibration, parts.guarantees, r.logit, r.predicted, r.condition)
+        assert (one.answer.value == "abstain") is (r.predicted is Kind.SCAN)

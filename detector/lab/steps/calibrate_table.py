@@ -16,7 +16,7 @@ from detector.models.given import REFERENCE_SIDE
 from detector.models.guarantees import MIN_LOG10_RATIO, Guarantees, covers
 from detector.models.kinds import Kind
 
-NEVER = 1e6  # a logit that no picture has
+NEVER = 9999.0  # a logit that no picture has, and that a map of scores may still name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

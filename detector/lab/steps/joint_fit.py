@@ -24,6 +24,7 @@ from detector.lab.steps.judge_table import mixed, unknown_share
 from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, table_of, weighing
 from detector.lab.steps.scores import ScoreRow
 from detector.models.card import ModelCard
+from detector.models.guarantees import Guarantees
 from detector.models.joint import Dependence, JointCard, Part
 from detector.models.kinds import Kind
 from detector.models.registry import JOINT_MODEL
@@ -46,8 +47,9 @@ class Side:
 def join_tables(
     first: Side, second: Side, *, faces: Collection[str] | None = None, rounds: int = 100
 ) -> JointCard:
-    """``first`` is the one that tells kinds apart. Pictures that stand in both tables in the same view count.
-    Raises ``CalibrationError`` where too few do."""
+    """``first`` is the one that tells kinds apart. Pictures that stand in both tables in the same view
+    count. Raises ``CalibrationError`` where too few do: no joint detector may silence what a part vouches
+    for alone."""
     both = {(r.sha256, r.view) for r in first.rows} & {(r.sha256, r.view) for r in second.rows}
     tables = [_shared(side, both) for side in (first, second)]
     given = [t if s.given_kind else t.blind() for s, t in zip((first, second), tables, strict=True)]
@@ -60,6 +62,7 @@ def join_tables(
         scores[mine] = _columns(ratios[mine]) @ _fit(table, ratios, others)
     joined = [replace(r, logit=float(s)) for r, s in zip(table.rows, scores, strict=True)]
     parts = calibrate_table(joined, first.kind_limit, faces=faces, given_kind=first.given_kind, rounds=rounds)
+    _refuse_silence(parts.guarantees, [first.card, second.card])
     *weights, start = map(float, _fit(table, ratios, np.ones(len(ratios), bool)))
     cards = (first.card, second.card)
     return JointCard(
@@ -74,6 +77,20 @@ def join_tables(
         ),
         dependence=tuple(_dependence(table, ratios, (cards[0].model_id, cards[1].model_id))),
     )  # fmt: skip
+
+
+def _refuse_silence(joint: Guarantees, cards: Sequence[ModelCard]) -> None:
+    """A joint detector answers in place of its parts; one that certifies fewer kinds would take answers
+    away."""
+    certified = {c.kind for c in joint.supports if c.log10_ratio is not None}
+    for card in cards:
+        alone = card.guarantees.supports if card.guarantees else ()
+        if lost := {c.kind for c in alone if c.log10_ratio is not None and c.kind is not None} - certified:
+            names = ", ".join(sorted(k.value for k in lost))
+            raise CalibrationError(
+                f"too few pictures stand in both tables: {card.model_id} vouches for answers to {names}, "
+                "the joint ratio does not"
+            )
 
 
 def _shared(side: Side, both: set[tuple[str, str]]) -> Table:

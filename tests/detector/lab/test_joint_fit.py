@@ -85,6 +85,17 @@ def test_tables_without_a_common_picture_are_refused(rows: tuple[ScoreRow, ...])
         joined(rows, [replace(r, view="elsewhere") for r in rows])
 
 
+def test_a_joint_ratio_of_few_pictures_does_not_silence_a_part(rows: tuple[ScoreRow, ...]) -> None:
+    alone = calibrate_table(rows, 0.5, rounds=2).into(open_card(SEMANTIC_MODEL))
+    few = [r for r in other(rows, same=0.0) if r.fake or r.source.endswith(("1", "2"))]
+    with pytest.raises(CalibrationError, match="vouches for answers to photo"):
+        join_tables(
+            Side(card=alone, rows=rows, kind_limit=0.5),
+            Side(card=open_card(DEFAULT_MODEL), rows=few, kind_limit=None),
+            rounds=2,
+        )
+
+
 def test_what_ships_can_be_opened_or_is_not_there() -> None:
     found = open_joint()
     assert found is None or {p.model_id for p in found.card.parts} == {SEMANTIC_MODEL, DEFAULT_MODEL}

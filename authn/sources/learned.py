@@ -39,6 +39,7 @@ class Scorer(Protocol):
 
     @property
     def card(self) -> ModelCard: ...
+    def turned(self, pixels: Pixels, data: bytes, media_type: str) -> Pixels: ...
     def score_pixels(self, pixels: Pixels, condition: Condition, *, band: bool = True) -> Score: ...
 
 
@@ -84,7 +85,7 @@ class LearnedSource:
         """Raises ``ModelUnavailable`` and ``PixelsUnreadable``."""
         detector = self._opened()
         try:
-            pixels = self._pictures.of(media)
+            pixels = detector.turned(self._pictures.of(media), media.data, media.media_type)
             condition = condition_of(media.data, media.media_type, side=min(pixels.shape[:2]))
             score = detector.score_pixels(pixels, condition, band=self._band)
         except NotApplicable as e:

@@ -80,7 +80,8 @@ TERMS = (
         why="Nobody reserves anything.",
         licences=(
             "CC0-1.0", "CC0-1.0 (repo)", "CC0-1.0 / US PD", "PD / CC0-1.0", "Unlicense",
-            "Unlicense (public domain)", "YOLO public domain licence",
+            "Unlicense (public domain)",
+            "public domain painting; CC0-1.0 dedication (Standard Ebooks)", "YOLO public domain licence",
         ),
     ),
     Terms(
@@ -91,6 +92,8 @@ TERMS = (
             "0BSD-like for the workflows (LICENSE in repo)", "Apache-2.0", "Apache-2.0 (repo)", "BSD",
             "BSD-2-Clause", "BSD-3-Clause", "BSD-style LICENSE.txt (repo)", "HPND", "MIT", "MIT (repo)",
             "MIT (own photos)", "MIT-0", "MIT/Apache-2.0", "MIT/CC", "MIT/CC BY 4.0", "BSD-3 / per file",
+            '"free to use however you wish" (README)',
+            '"You are free to use these media files however you wish" (README)',
         ),
     ),
     Terms(
@@ -98,9 +101,11 @@ TERMS = (
         learn=True,
         why="Use for any purpose is allowed; the manifest that ships names every source and its licence.",
         licences=(
-            "CC BY (site footer i18n: content under CC-BY)", "CC BY 2.0 / PD per attribution.md", "CC BY 4.0",
+            "CC BY (site footer i18n: content under CC-BY)", "CC BY 2.0 (OpenImages)",
+            "CC BY 2.0 / PD per attribution.md", "CC BY 4.0",
             "CC BY 4.0 (photos.md)", "CC BY 4.0 / Apache-2.0", "CC BY 4.0 / per folder",
             "CC BY 4.0 (repo); examples by OpenAI MIT",
+            "per picture CC0 / CC-BY-4.0 / CC-BY-SA-4.0 (Attribution file); repo forbids AI art",
         ),
     ),
     Terms(
@@ -132,6 +137,10 @@ TERMS = (
         licences=(
             "CC BY 4.0 (Unsplash photos)", "MIT (Unsplash)", "Unsplash licence", "see clic2025/LICENSE",
             "per file (CC0/Unsplash)", "per file (CC0/Unsplash/CC BY-SA)",
+            "MIT / BSD (package; stock photos, Unsplash)", "Pexels licence (free use)",
+            "0BSD (repo); photos Unsplash (file names)",
+            "MIT (repo); photos from Unsplash and Pexels (README)",
+            "MIT (repo); stock photos Unsplash (README)",
         ),
     ),
     Terms(
@@ -141,23 +150,35 @@ TERMS = (
         licences=(
             "Apache-2.0 (repo); images from X authors", "CC BY 4.0 (repo); images from X authors",
             "CC0-1.0 (repo); images from X authors", "MIT (repo); images from X authors",
-            "MIT (package)", "MIT / BSD (package; stock photos, Unsplash)",
+            "MIT (package)", "0BSD (repo); photo origin not stated",
+            "GPL-3.0 (repo); stock photos, origin not stated", "MIT (repo); photo origin not stated",
+            "MIT (repo); stock photo origin not stated", "MIT (repo); stock photos, licence not stated apart",
             "Pixabay Content License (data/README.md; repo MIT); images from other authors",
             "Unsplash licence (Unsplash/README.md); images from other authors",
             "Boost (repo; web pictures, PD by README)", "MIT (Unsplash/Flickr CC photos)",
         ),
     ),
     Terms(
-        name="non-commercial",
+        name="non-commercial or none",
         learn=False,
-        why="Whoever published them reserves commercial use of the model that made them.",
-        licences=("Apache-2.0 (repo; models CC BY-NC)",),
+        why="Not free for every use, or nobody says what is allowed.",
+        licences=(
+            "Apache-2.0 (repo; models CC BY-NC)",
+            "BSDS: non-commercial research use",
+            "COCO: images keep Flickr licences; annotations CC BY 4.0; repo MIT",
+            "FFHQ: CC BY-NC-SA 4.0 + per-photo Flickr licences; repo has none",
+            "Nvidia Source Code License-NC for most models (per README); repo has no licence",
+            "generator outputs; dataset page says other/none; repo has none",
+        ),
     ),
     Terms(
         name="not read",
         learn=False,
         why="The text points to further texts that nobody has read.",
-        licences=("BSD-2-Clause / per README",),
+        licences=(
+            "BSD-2-Clause / per README",
+            "CC-BY-SA-3.0 / as in debian/copyright of the package",
+        ),
     ),
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 
 SPLIT_SEED = "assay-split-1"
-CORPUS_SEED = "assay-corpus-1"
+CORPUS_SEED = "assay-corpus-337"
 TEST_SHARE = 0.15
 
 

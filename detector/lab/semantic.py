@@ -1,77 +1,175 @@
-"""From corpus to the card of the semantic branch: embed, fit, calibrate on left-out scores, measure."""
+"""From a manifest and the pictures it names to the whole-picture detector and its card.
+
+1. embed: every picture in every view, kept in the run (``whole.features``)
+2. teach for the test: heads from what may teach and is no test source; the test pictures are scored by them,
+once
+3. teach to ship: the same recipe from all that may teach; each picture is also scored by heads that saw
+neither its source nor its
+   generator's family, and from that table comes all that the card says of ratios and guarantees
+
+Decision 0027 says how the recipe was chosen.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from detector.core.files import write_whole
-from detector.core.metrics import Array, auc, bootstrap, cllr, proportion, true_positives
+from detector.core.errors import TooFewPictures
+from detector.core.files import read_file, write_json, write_whole
 from detector.core.progress import Report
-from detector.data.corpus import Item
-from detector.data.splits import Split
-from detector.lab.corpus.material import CorpusMaterial
-from detector.lab.recipe import judge
-from detector.lab.steps.calibrate import AGAINST_MIN_SIDE, domain_limit, drawn_of, operating_point
-from detector.models.calibration import Calibration, fit
-from detector.models.card import FamilyLeftOut, ModelCard, OperatingPoint, Preprocessing
-from detector.models.semantic import FEATURES, MIN_SIDE, Encoder, SemanticDetector, open_encoder
-from detector.models.semantic_head import Embedded, Head, fit_head, left_out_scores
+from detector.data.families import family_of
+from detector.data.licences import may_learn
+from detector.data.manifest import Row, dump_manifest
+from detector.data.splits import test_source
+from detector.lab.steps.scores import ScoreRow, write_scores
+from detector.lab.whole.card import Tables, card_of
+from detector.lab.whole.features import MEDIA_TYPES, Skipped, embed_rows, is_sheet, load_embeddings
+from detector.lab.whole.folds import source_of
+from detector.lab.whole.heads import Taught, teach
+from detector.lab.whole.kinds import kind_of
+from detector.lab.whole.views import View, condition_of_view
+from detector.models.card import ModelCard, dump_card
+from detector.models.condition import Condition, condition_of
+from detector.models.semantic import Encoder
+from detector.models.semantic_head import Heads
+
+TAUGHT_VIEWS = (View.LAUNDERED, View.RESIZED)
+VIEWS = (*TAUGHT_VIEWS, View.STORED)
+Half = NDArray[np.float16]
 
 
-def run_semantic(data: Path, encoder_file: Path, run: Path, *, model_id: str, report: Report) -> ModelCard:
-    """Raises ``ModelUnavailable``, ``LabError`` and ``CalibrationError``."""
-    run.mkdir(parents=True, exist_ok=True)
-    encoder = open_encoder(encoder_file)
-    material = CorpusMaterial(root=data, run=run, seed=0, report=report)
-    sets = embed_sets(encoder, data, [i for i in material.items if i.split is not Split.TEST], report)
-    head = fit_head(sets)
-    left_out = left_out_scores(sets)
-    real = {s.name: left_out[s.name] for s in sets if not s.fake}
-    fake = {s.name: left_out[s.name] for s in sets if s.fake}
-    photos = np.concatenate(list(real.values()))
-    calibration = replace(fit(photos, list(fake.values())), unknown=1 / (len(fake) + 2))
-    point = replace(operating_point(real, fake), against_min_side=AGAINST_MIN_SIDE)
-    away = np.concatenate([head.distances(s.embeddings).ravel() for s in sets])
-    card = ModelCard(
-        model_id=model_id, question="synthetic", weights_sha256=_save(head, run / f"{model_id}.safetensors"),
-        families=tuple(s.name for s in sets if s.fake), width=FEATURES,
-        preprocessing=Preprocessing(min_side=MIN_SIDE, crop_side=224, max_crops=1, min_texture=0.0),
-        calibration=calibration, operating_point=point, sets=material.sets(), corpus_sha256=material.digest(),
-        seed=0, epochs=0, network="clip-linear", domain_limit=domain_limit(away),
-        left_out=tuple(_left_out(name, photos, scores, calibration, point) for name, scores in fake.items()),
-    )  # fmt: skip
-    return judge(SemanticDetector(card=card, encoder=encoder, head=head), material, run)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeRun:
+    """Where the pictures of a manifest lie, and where the run keeps what it makes: ``features``,
+    ``test.csv`` and ``left-out.csv`` (score tables), ``manifest.csv.xz`` of what taught."""
+
+    rows: tuple[Row, ...]
+    folder: Path
+    run: Path
+    report: Report
+
+    @property
+    def cache(self) -> Path:
+        return self.run / "features"
+
+    def embed(self, encoder: Encoder) -> tuple[Skipped, ...]:
+        """Fill the cache; returns what cannot be looked at. Goes on after an interruption."""
+        return embed_rows(self.rows, self.folder, encoder, self.cache, VIEWS, self.report)
+
+    def taught(self, *, all_that_may: bool) -> Taught:
+        """Heads from what may teach; without test sources unless ``all_that_may``. Raises ``TooFewPictures``
+        where nothing was embedded, and ``CalibrationError``."""
+        mine = [r for r in self.rows if teaches(r) and (all_that_may or not kept_aside(r))]
+        kept = load_embeddings(mine, self.cache, TAUGHT_VIEWS[-1])[0]
+        kept, first = load_embeddings(kept, self.cache, TAUGHT_VIEWS[0])
+        if not kept:
+            raise TooFewPictures("no picture of the manifest has been embedded")
+        others = [load_embeddings(kept, self.cache, v)[1] for v in TAUGHT_VIEWS[1:]]
+        return teach(kept, dict(zip(TAUGHT_VIEWS, [first, *others], strict=True)))
+
+    def left_out_table(self, taught: Taught) -> tuple[ScoreRow, ...]:
+        """Every picture that taught, in every view, by the heads of its fold."""
+        out = []
+        for view in VIEWS:
+            kept, numbers = load_embeddings(taught.rows, self.cache, view)
+            place = {r.sha256: i for i, r in enumerate(taught.rows)}
+            for row, own in zip(kept, numbers, strict=True):
+                heads = taught.of_fold[int(taught.folds.fold[place[row.sha256]])]
+                out.append(self._scored(row, view, heads, own))
+        return tuple(out)
+
+    def test_table(self, heads: Heads) -> tuple[ScoreRow, ...]:
+        """Every picture that never teaches, in every view, by heads that were taught for the test."""
+        aside = [r for r in self.rows if kept_aside(r)]
+        return tuple(
+            self._scored(row, view, heads, own)
+            for view in VIEWS
+            for row, own in zip(*load_embeddings(aside, self.cache, view), strict=True)
+        )
+
+    def measured_table(self, taught: Taught) -> tuple[ScoreRow, ...]:
+        """Pictures that may not teach, by the heads that saw nothing of their generator's family: they vouch
+        for answers too."""
+        fold = {
+            family_of(r.generator): int(k)
+            for r, k in zip(taught.rows, taught.folds.fold, strict=True)
+            if r.fake
+        }
+        mine = [r for r in self.rows if not teaches(r)]
+        return tuple(
+            self._scored(row, view, taught.of_fold[fold.get(family_of(row.generator), 0)], own)
+            for view in VIEWS
+            for row, own in zip(*load_embeddings(mine, self.cache, view), strict=True)
+        )
+
+    def _scored(self, row: Row, view: View, heads: Heads, numbers: Half) -> ScoreRow:
+        standard = heads.standard(numbers.astype(np.float32))
+        kind, probability = heads.kind(standard)
+        condition = self._condition(row, view)
+        return ScoreRow(
+            sha256=row.sha256, fake=row.fake, kind=kind_of(row), generator=family_of(row.generator),
+            source=source_of(row), view=view.value, side=condition.side, quality=condition.quality,
+            media_type=condition.media_type, logit=float(heads.logits(standard)), predicted=kind,
+            kind_probability=probability, distance=float(heads.distances(standard)),
+        )  # fmt: skip
+
+    def _condition(self, row: Row, view: View) -> Condition:
+        side = min(row.width, row.height) // (2 if is_sheet(row) else 1)
+        if view is not View.STORED:
+            return condition_of_view(side, view, row.sha256)
+        return condition_of(read_file(self.folder / row.file, row.file), MEDIA_TYPES[row.format], side=side)
 
 
-def _left_out(
-    name: str, photos: Array, fake: Array, calibration: Calibration, point: OperatingPoint
-) -> FamilyLeftOut:
-    """What heads that never saw this generator make of it; the first draw of every picture."""
-    real, own = photos[:, 0], fake[:, 0]
-    return FamilyLeftOut(
-        family=name, auc=bootstrap(auc, real, own), true_positives=bootstrap(true_positives, real, own),
-        cllr=cllr(calibration.llr(real), calibration.llr(own)),
-        supports=proportion(int((own >= point.supports_logit).sum()), len(own)),
-        against=proportion(int((own <= point.against_logit).sum()), len(own)),
-    )  # fmt: skip
+def teaches(row: Row) -> bool:
+    """Whether weights that ship may learn from it (decision 0025)."""
+    return may_learn(row.licence)
 
 
-def embed_sets(encoder: Encoder, root: Path, items: Sequence[Item], report: Report) -> tuple[Embedded, ...]:
-    """Every picture after ``CALIBRATION_DRAWS`` draws of ``codec_match``, set by set."""
-    found = drawn_of(root, items, encoder.embed, "embedding", report)
-    return tuple(Embedded(name=name, fake=fake, embeddings=v) for (name, fake), v in sorted(found.items()))
+def kept_aside(row: Row) -> bool:
+    """Whether a picture is for the test: of a test source, or of one that may not teach."""
+    return not teaches(row) or test_source(source_of(row))
 
 
-def _save(head: Head, path: Path) -> str:
-    arrays = {
-        "mean": head.mean, "scale": head.scale, "weight": head.weight, "bias": np.array([head.bias]),
-    }  # fmt: skip
-    data = save({k: v.astype(np.float32) for k, v in arrays.items()})
+def save_heads(heads: Heads, path: Path) -> str:
+    """Returns the SHA-256 of the file. Raises ``FileFailed``."""
+    data = save(heads.tensors())
     write_whole(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def taught_digest(rows: Iterable[Row]) -> str:
+    """One digest over what taught."""
+    return hashlib.sha256(dump_manifest(sorted(rows, key=lambda r: r.sha256))).hexdigest()
+
+
+def run_semantic(
+    rows: Sequence[Row], folder: Path, encoder: Encoder, run: Path, *, model_id: str, report: Report
+) -> ModelCard:
+    """Weights, card and the three score tables in ``run``; goes on after an interruption with what was
+    embedded. Raises ``TooFewPictures``, ``CalibrationError`` and ``FileFailed``."""
+    whole = WholeRun(rows=tuple(rows), folder=folder, run=run, report=report)
+    skipped = whole.embed(encoder)
+    write_json(run / "skipped.json", {s.sha256: s.why for s in skipped})
+    report("teaching", 0, 2)
+    first = whole.taught(all_that_may=False)
+    before, test = whole.left_out_table(first), whole.test_table(first.heads)
+    report("teaching", 1, 2)
+    taught = whole.taught(all_that_may=True)
+    tables = Tables(
+        left_out=(*whole.left_out_table(taught), *whole.measured_table(taught)), first=before, test=test
+    )
+    report("teaching", 2, 2)
+    for name in ("left_out", "first", "test"):
+        write_scores(getattr(tables, name), run / f"{name.replace('_', '-')}.csv")
+    sha256 = save_heads(taught.heads, run / f"{model_id}.safetensors")
+    aside = [r for r in whole.rows if not teaches(r)]
+    card = card_of(model_id, sha256, taught.rows, aside, tables, taught_digest(taught.rows))
+    write_whole(run / f"{model_id}.json", dump_card(card).encode())
+    return card

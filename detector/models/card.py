@@ -192,9 +192,10 @@ class ModelCard:
     network: str = "traces"
     domain_limit: float | None = None
     left_out: tuple[FamilyLeftOut, ...] = ()
-    recipe: str = "corpus"  # or ``FOLDER``
+    recipe: str = "corpus"  # or ``FOLDER``, or "manifest"
     guarantees: Guarantees | None = None  # None: it answers by ``operating_point``, and nothing is certified
     judged: tuple[Judged, ...] = ()  # one per view
+    tested: tuple[Judged, ...] = ()  # the same of a test that was opened once, by the recipe without it
     cost: str = ""  # a measured sentence: processor time and memory
     attack: str = ""  # how it can be fooled, as far as that was tried
 

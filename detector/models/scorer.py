@@ -25,6 +25,8 @@ from detector.models.guarantees import MIN_LOG10_RATIO, Decided, decide
 from detector.models.kinds import Kind
 from detector.models.score import Answer, Ratio, Score, StabilityRange
 from detector.pixels.decode import MAX_PIXELS, Pixels, decode
+from detector.pixels.orientation import orientation_of
+from detector.pixels.upright import upright
 
 Views = NDArray[np.uint8]  # (n, height, width, 3): the parts of a picture that one reading is the mean of
 
@@ -58,6 +60,7 @@ class Scorer(ABC):
 
     card: ModelCard
     words: ClassVar[Words]
+    upright: ClassVar[bool] = False  # whether it looks at a picture as people see it, or as it is stored
 
     @abstractmethod
     def views(self, pixels: Pixels) -> Views:
@@ -79,13 +82,17 @@ class Scorer(ABC):
 
         Raises ``NotApplicable`` for one that the detector does not apply to or with more than ``max_pixels``,
         and ``PixelsUnreadable``; never a score for a picture that it could not see."""
-        pixels = decode(data, media_type, max_pixels=max_pixels)
+        pixels = self.turned(decode(data, media_type, max_pixels=max_pixels), data, media_type)
         side = min(pixels.shape[:2])
         return self.score_pixels(pixels, condition_of(data, media_type, side=side), band=band)
 
+    def turned(self, pixels: Pixels, data: bytes, media_type: str) -> Pixels:
+        """What ``decode`` made of a file, as this detector looks at it."""
+        return upright(pixels, orientation_of(data, media_type)) if self.upright else pixels
+
     def ratio(self, data: bytes, media_type: str) -> Ratio:
         """The likelihood ratio alone, whatever vouches for an answer. Raises as ``score``."""
-        pixels = decode(data, media_type)
+        pixels = self.turned(decode(data, media_type), data, media_type)
         reading = self.read(self.views(pixels))
         condition = condition_of(data, media_type, side=min(pixels.shape[:2]))
         return self.card.calibration.ratio(reading.logit, self._kind(reading), condition)
@@ -95,8 +102,8 @@ class Scorer(ABC):
         return self.read(self.views(pixels)).logit
 
     def score_pixels(self, pixels: Pixels, condition: Condition | None = None, *, band: bool = True) -> Score:
-        """As ``score``, for pixels that are already decoded; without a ``condition`` they count as a file
-        without loss. Raises ``NotApplicable``."""
+        """As ``score``, for pixels that are already decoded and ``turned``; without a ``condition`` they
+        count as a file without loss. Raises ``NotApplicable``."""
         condition = condition or Condition(side=min(pixels.shape[:2]), quality=None, media_type="image/png")
         views = self.views(pixels)
         reading = self.read(views)

@@ -1,17 +1,18 @@
-"""The optional second branch: what a picture looks like as a whole, read by a frozen image encoder.
+"""The whole-picture detector: heads of our own on what the blocks of a frozen image encoder say of a picture.
 
-The encoder is the image tower of CLIP ViT-B/16 (Radford et al. 2021) as 8-bit ONNX weights, a local file that
-is never shipped and never downloaded here; it is recognised by its digest. What is read is not its last word,
-which is about the subject, but the mean over all patches of what its tenth block of twelve hands on (Koutlis
-and Papadopoulos, "Leveraging representations from intermediate encoder-blocks for synthetic image detection",
-ECCV 2024, read several blocks for the same reason). On those 768 numbers stands one linear head of our own.
-It sees content and style, not traces: a resized copy scores the same, and a human artist's painting can look
-like a generator's. So it is a detector of its own, with its own calibration, and what it says is never merged
-into another's ratio.
+The encoder is the image tower of CLIP ViT-B/16 (Radford et al. 2021) as 8-bit ONNX weights, a file that
+comes in a package of its own; it is recognised by its digest. Of each of its twelve blocks three things are
+read: the class token, and the mean and the deviation of the patches (Koutlis and Papadopoulos, "Leveraging
+representations from intermediate encoder-blocks for synthetic image detection", ECCV 2024, read the class
+tokens of all blocks). It sees content and style, not traces: a resized copy scores alike, and a human
+artist's painting can look like a generator's. So what kind of content a picture has is asked too, and
+without that there is no answer.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -22,26 +23,36 @@ from numpy.typing import NDArray
 from detector.core.errors import ModelUnavailable, NotApplicable
 from detector.models.card import open_card
 from detector.models.encoder_file import read_encoder
+from detector.models.places import parts_map
 from detector.models.registry import model_files
 from detector.models.score import Answer
+from detector.models.score_map import ScoreMap
 from detector.models.scorer import Reading, Scorer, Views, Words
-from detector.models.semantic_head import Head
+from detector.models.semantic_head import FARTHEST, Heads, heads_from
+from detector.models.semantic_parts import patch_logits
 from detector.models.weights import read_weights
 from detector.pixels.augment import Encoding, resize, through
-from detector.pixels.decode import Pixels, open_cv2
+from detector.pixels.decode import Pixels, decode, open_cv2
+from detector.pixels.orientation import orientation_of
+from detector.pixels.upright import turned_back, upright
 
-FEATURES = 768
-_PATCHES = "/vision_model/encoder/layers.9/Add_1_output_0"  # (1, 197, 768), the first is no patch
+WIDTH = 768
+_INNER = tuple(f"/vision_model/encoder/layers.{n}/Add_1_output_0" for n in range(11))
+_OUTPUTS = (
+    *_INNER,
+    "onnx::Gather_1524",
+)  # the last block's: each (1, 197, 768), of which the first is no patch
+BLOCKS = len(_OUTPUTS)
+PARTS = ("class token", "mean of patches", "deviation of patches")
+FEATURES = BLOCKS * len(PARTS) * WIDTH
+_SHAPE = (BLOCKS, len(PARTS), WIDTH)
 MIN_SIDE = 128
 MAX_ASPECT = 16  # longer side by shorter; a strip of a million pixels would be enlarged to a gigabyte first
 _SIDE = 224
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 _DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-_HANDED_ON = 512  # shorter side of what a platform makes of a larger picture
-_RE_ENCODINGS = (
-    Encoding(media_type="image/jpeg", quality=75),
-    Encoding(media_type="image/webp", quality=80),
-)
+_HANDED_ON = Encoding(media_type="image/jpeg", quality=75)
+_HANDED_ON_SIDE = 512  # platforms shrink first, and then an encoding costs little
 _WORDS = Words(
     reasons={
         Answer.SUPPORTS: "the picture as a whole looks more like the generated pictures of the "
@@ -54,11 +65,13 @@ _WORDS = Words(
 )
 
 Embedding = NDArray[np.float32]
+Tokens = NDArray[np.float32]  # (blocks, 1 + patches, width); the first token of a block is the class token
 
 
 class Encoder(Protocol):
-    def embed(self, pixels: Pixels) -> Embedding:
-        """The numbers (768,) of a whole picture. Raises ``NotApplicable``."""
+    def tokens(self, pixels: Pixels) -> Tokens:
+        """What every block hands on, (12, 197, 768), of the middle square of a picture. Raises
+        ``NotApplicable``."""
         ...
 
 
@@ -68,7 +81,7 @@ class OnnxEncoder:
 
     session: Any
 
-    def embed(self, pixels: Pixels) -> Embedding:
+    def tokens(self, pixels: Pixels) -> Tokens:
         height, width = pixels.shape[:2]
         if min(height, width) < MIN_SIDE:
             raise NotApplicable(f"{width} x {height} pixels; the shorter side must have {MIN_SIDE}")
@@ -76,9 +89,18 @@ class OnnxEncoder:
             raise NotApplicable(
                 f"{width} x {height} pixels; the middle square of so long a strip says nothing of it"
             )
-        (found,) = self.session.run([_PATCHES], {"pixel_values": encoder_input(pixels)})
-        embedding: Embedding = found[0, 1:].mean(0)
-        return embedding
+        found = self.session.run(list(_OUTPUTS), {"pixel_values": encoder_input(pixels)})
+        tokens: Tokens = np.concatenate(found)
+        return tokens
+
+
+def embedding_of(tokens: Tokens) -> Embedding:
+    """(FEATURES,): block by block the ``PARTS``; rounded to what a cache of them keeps, so that heads read
+    what they were fitted on."""
+    patches = tokens[:, 1:]
+    parts = np.stack([tokens[:, 0], patches.mean(1), patches.std(1)], 1)
+    embedding: Embedding = parts.astype(np.float16).astype(np.float32).ravel()
+    return embedding
 
 
 def open_encoder(path: Path) -> OnnxEncoder:
@@ -91,16 +113,16 @@ def open_encoder(path: Path) -> OnnxEncoder:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
-        with_output(data, _PATCHES), options, providers=["CPUExecutionProvider"]
+        with_outputs(data, _OUTPUTS), options, providers=["CPUExecutionProvider"]
     )
     return OnnxEncoder(session=session)
 
 
-def with_output(model: bytes, name: str) -> bytes:
-    """An ONNX model that also hands out an inner value. A model is a protocol buffer, and one appended to
+def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
+    """An ONNX model that also hands out inner values. A model is a protocol buffer, and one appended to
     another is merged with it, lists joined: ``ModelProto{graph: GraphProto{output: [{name}]}}`` (fields 7, 12
     and 1 of onnx.proto; Protocol Buffers, "Encoding", on merging)."""
-    return model + _field(7, _field(12, _field(1, name.encode())))
+    return model + b"".join(_field(7, _field(12, _field(1, name.encode()))) for name in names)
 
 
 def _field(number: int, content: bytes) -> bytes:
@@ -130,41 +152,51 @@ def _centre(pixels: Pixels) -> Pixels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SemanticDetector(Scorer):
-    """The encoder and our head, scored like any detector; a picture is one view."""
+    """The encoder and our heads, scored like any detector; a picture is one view."""
 
     encoder: Encoder
-    head: Head
+    heads: Heads
     words: ClassVar[Words] = _WORDS
+    upright: ClassVar[bool] = True  # a face that lies on its side is another thing to the encoder
 
     def views(self, pixels: Pixels) -> Views:
         return pixels[None]
 
     def read(self, views: Views) -> Reading:
-        embedding = self.encoder.embed(views[0]).astype(np.float64)
+        standard = self.heads.standard(embedding_of(self.encoder.tokens(views[0])))
+        kind, probability = self.heads.kind(standard)
         return Reading(
-            logit=float(self.head.logits(embedding)), distance=float(self.head.distances(embedding))
-        )
+            logit=float(self.heads.logits(standard)), distance=float(self.heads.distances(standard)),
+            kind=kind, kind_probability=probability,
+        )  # fmt: skip
 
     def variants(self, views: Views) -> list[Views]:
-        """Of a reduced picture: platforms reduce what they hand on, and the encoder sees 224 pixels of it.
-        Where a card vouches for the file as stored, and the copies take nothing back, one encoding is enough
-        for a band."""
-        pixels = resize(views[0], min(1.0, _HANDED_ON / min(views[0].shape[:2])), "area")
-        if self.card.guarantees is not None:
-            return [through(pixels, _RE_ENCODINGS[0])[None]]
-        copies = (*(through(pixels, e) for e in _RE_ENCODINGS), resize(pixels, 0.5, "area"))
-        return [copy[None] for copy in copies]
+        """The picture as a platform hands it on: smaller and encoded again."""
+        (pixels,) = views
+        scale = min(1.0, _HANDED_ON_SIDE / min(pixels.shape[:2]))
+        return [through(resize(pixels, scale, "area"), _HANDED_ON)[None]]
+
+    def score_map(self, data: bytes, media_type: str) -> ScoreMap:
+        """The score of the middle square taken apart into the patches that the encoder saw, in the pixels of
+        the decoder. Raises as ``score``."""
+        pixels = decode(data, media_type)
+        orientation = orientation_of(data, media_type)
+        tokens = self.encoder.tokens(upright(pixels, orientation))
+        heads = self.heads
+        logits = patch_logits(
+            tokens, heads.mean.reshape(_SHAPE), heads.scale.reshape(_SHAPE),
+            heads.making.reshape(-1, *_SHAPE), heads.making_bias, FARTHEST,
+        )  # fmt: skip
+        side = math.isqrt(len(logits))
+        placed = turned_back(logits.reshape(side, side), orientation)
+        height, width = pixels.shape[:2]
+        return parts_map(placed, height, width, self.card.operating_point.supports_logit)
 
 
 def open_semantic(model_id: str, encoder: Path) -> SemanticDetector:
     """Raises ``ModelUnavailable``."""
     card = open_card(model_id)
-    tensors = read_weights(card, model_files(model_id)[1])
-    try:
-        head = Head(
-            mean=tensors["mean"], scale=tensors["scale"], weight=tensors["weight"],
-            bias=float(tensors["bias"][0]),
-        )  # fmt: skip
-    except KeyError as e:
-        raise ModelUnavailable(f"the weights of {model_id} hold no head") from e
-    return SemanticDetector(card=card, encoder=open_encoder(encoder), head=head)
+    heads = heads_from(read_weights(card, model_files(model_id)[1]))
+    if heads.mean.shape != (FEATURES,):
+        raise ModelUnavailable(f"the heads of {model_id} do not fit the image encoder")
+    return SemanticDetector(card=card, encoder=open_encoder(encoder), heads=heads)

@@ -1,95 +1,86 @@
-"""Fitting the linear head of the semantic branch, and scores that no picture's own source has a part in.
+"""The heads of the whole-picture detector: linear maps on the numbers of an image encoder.
 
-So few pictures stand behind the head that a plain calibration split would flatter it. Instead every picture
-is scored by heads that saw neither its generator nor its source of photos (leave one generator and one source
-out), and those scores are what the calibration and the operating point are fitted on.
+One head for every kind of making (text-to-image, GAN, edit or upscaling) was fitted against all real
+pictures, calibrated by itself and is joined with the others by log-sum-exp: "generated" is "made by one of
+these". One more tells what kind of content a picture has. All are linear, so a score can be taken apart into
+the shares of blocks and patches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CalibrationError
-from detector.core.logistic import fit_logistic
+from detector.core.errors import ModelUnavailable
+from detector.models.kinds import Kind
 
-Array = NDArray[np.float64]
-RIDGE = 3e-2
+Array = NDArray[np.float32]
+MAKINGS = ("t2i", "gan", "edit")
+KINDS = (Kind.PHOTO, Kind.ART, Kind.RENDER, Kind.SCREENSHOT)  # of scans there are too few to tell them
+FARTHEST = 8.0  # deviations; one odd number must not decide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """logit = ((embedding - mean) / scale) . weight + bias; all (d,) but the bias. ``distance`` of an
-    embedding is the root mean square of its standardised values."""
+class Heads:
+    """``mean`` and ``scale`` (d,) standardise; ``making`` (makings, d) and ``making_bias`` give log-odds of
+    each kind of making, with its line and its prior; ``content`` (kinds, d) and ``content_bias`` the logits
+    of ``KINDS``."""
 
     mean: Array
     scale: Array
-    weight: Array
-    bias: float
+    making: Array
+    making_bias: Array
+    content: Array
+    content_bias: Array
 
-    def logits(self, embeddings: Array) -> Array:
-        """(..., d) to (...)."""
-        out: Array = ((embeddings - self.mean) / self.scale) @ self.weight + self.bias
+    def __post_init__(self) -> None:
+        d = self.mean.shape[0]
+        shapes = (self.mean.shape, self.scale.shape, self.making.shape, self.making_bias.shape,
+        self.content.shape,
+                  self.content_bias.shape)  # fmt: skip
+        if shapes != ((d,), (d,), (len(MAKINGS), d), (len(MAKINGS),), (len(KINDS), d), (len(KINDS),)):
+            raise ModelUnavailable("the weights of the heads do not fit together")
+
+    def standard(self, embeddings: Array) -> Array:
+        """(..., d): in deviations from the mean, none farther than ``FARTHEST``."""
+        out: Array = np.clip((embeddings - self.mean) / self.scale, -FARTHEST, FARTHEST)
         return out
 
-    def distances(self, embeddings: Array) -> Array:
-        out: Array = np.sqrt((((embeddings - self.mean) / self.scale) ** 2).mean(-1))
+    def makings(self, standard: Array) -> NDArray[np.float64]:
+        """Log-odds (..., makings) of standardised embeddings."""
+        out: NDArray[np.float64] = (standard @ self.making.T + self.making_bias).astype(np.float64)
         return out
 
+    def logits(self, standard: Array) -> NDArray[np.float64]:
+        """(..., d) to (...): the log-odds of any making."""
+        out: NDArray[np.float64] = np.logaddexp.reduce(self.makings(standard), axis=-1)
+        return out
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
-    """Embeddings (pictures, draws, d) of one set of pictures."""
+    def kind(self, standard: Array) -> tuple[Kind, float]:
+        """Of one picture (d,): the likeliest kind of content and its probability."""
+        logits = standard @ self.content.T + self.content_bias
+        odds = np.exp(logits - logits.max())
+        best = int(odds.argmax())
+        return KINDS[best], float(odds[best] / odds.sum())
 
-    name: str
-    fake: bool
-    embeddings: Array
+    @staticmethod
+    def distances(standard: Array) -> NDArray[np.float64]:
+        """The root mean square of standardised values, (..., d) to (...)."""
+        out: NDArray[np.float64] = np.sqrt((standard.astype(np.float64) ** 2).mean(-1))
+        return out
 
-
-def fit_head(sets: Sequence[Embedded], *, ridge: float = RIDGE) -> Head:
-    """Logistic regression; every set of a class weighs the same, and both classes do. Raises
-    ``CalibrationError`` for fewer than one set of a class."""
-    if {s.fake for s in sets} != {True, False}:
-        raise CalibrationError("the head needs photos and generated pictures")
-    x = np.concatenate([s.embeddings.reshape(-1, s.embeddings.shape[-1]) for s in sets])
-    y = np.concatenate([np.full(s.embeddings[..., 0].size, float(s.fake)) for s in sets])
-    per_class = {fake: sum(s.fake is fake for s in sets) for fake in (True, False)}
-    w = np.concatenate(
-        [
-            np.full(s.embeddings[..., 0].size, 0.5 / per_class[s.fake] / s.embeddings[..., 0].size)
-            for s in sets
-        ]
-    )
-    mean = w @ x
-    scale = np.sqrt(w @ (x - mean) ** 2) + 1e-6
-    penalty = np.append(np.full(x.shape[1], 2 * ridge), 0.0)
-    weight = fit_logistic(np.column_stack([(x - mean) / scale, np.ones(len(x))]), y, penalty, w)
-    return Head(
-        mean=_stored(mean),
-        scale=_stored(scale),
-        weight=_stored(weight[:-1]),
-        bias=float(np.float32(weight[-1])),
-    )
+    def tensors(self) -> dict[str, Array]:
+        """What a file keeps."""
+        names = ("mean", "scale", "making", "making_bias", "content", "content_bias")
+        return {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in names}
 
 
-def _stored(x: Array) -> Array:
-    """The values that a file keeps, so that a loaded head scores as the fitted one did."""
-    return x.astype(np.float32).astype(np.float64)
-
-
-def left_out_scores(sets: Sequence[Embedded], *, ridge: float = RIDGE) -> dict[str, Array]:
-    """Set name to scores (pictures, draws): means over heads that saw neither this set nor one set of the
-    other class. Raises ``CalibrationError`` for fewer than two sets of a class."""
-    reals, fakes = [s for s in sets if not s.fake], [s for s in sets if s.fake]
-    if min(len(reals), len(fakes)) < 2:
-        raise CalibrationError("leaving one out needs two sources of photos and two generators")
-    sums: dict[str, list[Array]] = {s.name: [] for s in sets}
-    for real in reals:
-        for fake in fakes:
-            head = fit_head([s for s in sets if s is not real and s is not fake], ridge=ridge)
-            for s in (real, fake):
-                sums[s.name].append(head.logits(s.embeddings))
-    return {name: np.mean(each, 0) for name, each in sums.items()}
+def heads_from(tensors: Mapping[str, NDArray[np.floating]]) -> Heads:
+    """Raises ``ModelUnavailable`` for tensors that are no heads."""
+    try:
+        return Heads(**{name: tensors[name].astype(np.float32) for name in Heads.__dataclass_fields__})
+    except KeyError as e:
+        raise ModelUnavailable(f"the weights hold no {e.args[0]}") from e

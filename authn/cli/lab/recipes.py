@@ -20,6 +20,7 @@ from authn.cli.lab.options import (
 )
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
+from authn.core.errors import BadRequest
 from authn.core.extras import need
 
 
@@ -111,20 +112,34 @@ def lofo(
 
 
 @click.command()
-@corpus_option
 @click.option(
-    "--encoder", type=FILE, required=True,
-    help="The image encoder, clip_encoder.int8.onnx.",
-)  # fmt: skip
+    "--pictures", "folder", type=FOLDER, required=True, help="Where lab corpus bring has put the pictures."
+)
+@click.option("--manifest", type=FILE, help="Another manifest than the one that ships.")
+@click.option(
+    "--encoder", type=FILE, help="The image encoder, clip_encoder.int8.onnx; default: the installed one."
+)
 @out_option
-@model_option("semantic-2")
-def semantic(data: Path, encoder: Path, run: Path, model_id: str) -> None:
-    """Fit the linear head on a frozen image encoder, calibrate, evaluate."""
-    need("detect", "lab")
-    from detector.lab.semantic import run_semantic
+@model_option("semantic-3")
+def semantic(
+    folder: Path, manifest: Path | None, encoder: Path | None, run: Path, model_id: str
+) -> None:  # fmt: skip
+    """Fit the heads of the whole-picture detector on the pictures of a manifest, calibrate, test once.
 
+    What the encoder said of a picture is kept; after an interruption the same command goes on.
+    """
+    need("detect", "lab")
+    from detector.data.manifest import read_manifest, shipped_manifest
+    from detector.lab.semantic import run_semantic
+    from detector.models.encoder_file import installed_encoder
+    from detector.models.semantic import open_encoder
+
+    found = encoder or installed_encoder()
+    if found is None:
+        raise BadRequest("no image encoder is installed here; name one with --encoder")
+    rows = read_manifest(manifest) if manifest else shipped_manifest()
     with Progress() as report:
-        card = run_semantic(data, encoder, run, model_id=model_id, report=report)
+        card = run_semantic(rows, folder, open_encoder(found), run, model_id=model_id, report=report)
     say(f"{card.model_id} {card.weights_sha256} in {run}")
 
 

@@ -104,6 +104,16 @@ source nor the generator of the picture. 95 % intervals in brackets resample who
 95 %."""
 
 
+def tested_text(tested: Sequence[Judged]) -> str:
+    """The views of the test."""
+    return "\n".join(["## Test, opened once", "", _TEST, "", *(_view(j) for j in tested)])
+
+
+_TEST = """Pictures of sources that nothing was fitted, chosen or calibrated on, among them all that may only
+measure; scored and answered by the same recipe without them. What ships learned from the test sources
+that may teach too, after these figures were written."""
+
+
 def _view(j: Judged) -> str:
     whose = f"{j.real} real pictures of {j.sources} sources, {j.generated} by {j.generators} generators."
     ratios = Ranking(macro_auc=j.macro_auc, worst=j.worst, faces=j.faces)

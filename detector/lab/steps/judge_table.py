@@ -19,9 +19,14 @@ from numpy.typing import NDArray
 from detector.core.bounds import at_most
 from detector.core.metrics import Estimate, auc, cllr, cllr_min, proportion
 from detector.lab.steps.certify import certify
-from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, table_of
+from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, lines_of, table_of
 from detector.lab.steps.scores import ScoreRow
+<<<<<<< HEAD
 from detector.models.card import Answers, GroupResult, Judged, Ranking
+=======
+from detector.models.calibration import Calibration
+from detector.models.card import Answers, GroupResult, Judged
+>>>>>>> b4dfb29 (The whole-picture detector reads every block of its encoder, with heads by kind of making and of content)
 from detector.models.condition import JPEG
 from detector.models.given import UNKNOWN
 from detector.models.guarantees import MIN_LOG10_RATIO, Guarantees, covers
@@ -90,6 +95,18 @@ def judged_views(seen: Seen, faces: Collection[str] | None = None) -> tuple[Judg
     views = np.array([r.view for r in seen.table.rows])
     parts = [(v, seen.of(views == v)) for v in dict.fromkeys(views.tolist())]
     return tuple(_judged(v, part, faces) for v, part in parts if {True, False} <= set(part.fake.tolist()))
+
+
+def tested_views(
+    rows: Sequence[ScoreRow], kind_limit: float | None, calibration: Calibration, guarantees: Guarantees
+) -> tuple[Judged, ...]:
+    """Of pictures that neither the line nor the guarantees were fitted on, by these. Raises
+    ``CalibrationError``."""
+    table = table_of(rows, kind_limit)
+    line = lines_of(calibration, table)
+    llr = mixed(table, line, calibration.unknown)
+    answers = np.array(answers_at(table, line, llr, guarantees), dtype="<U12")
+    return judged_views(Seen(table=table, line=line, llr=llr, answers=answers, unknown=calibration.unknown))
 
 
 def unknown_share(table: Table, line: Array) -> float:

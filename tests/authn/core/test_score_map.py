@@ -21,7 +21,7 @@ from detector.models.score_map import Spot
 from tests.doubles.reports import signed_report
 from tests.doubles.score_maps import reference, score_map
 
-REASON = NotExamined(what="semantic-2", why="it looks at the picture as a whole")
+REASON = NotExamined(what="semantic-3", why="it looks at the picture as a whole")
 
 
 def test_what_was_kept_is_read_again_as_it_was() -> None:

@@ -16,3 +16,8 @@ _BASE = Row(
 def row_of(digit: str, **values: object) -> Row:
     """A row whose digest is one hexadecimal digit, and whose look follows from it."""
     return replace(_BASE, sha256=digit * 64, dhash=int(digit * 16, 16), **values)
+
+
+def row(**values: object) -> Row:
+    """A row like any other but for some values."""
+    return replace(_BASE, **values)

@@ -99,7 +99,7 @@ def test_the_card_of_a_folder_says_nothing_of_the_detectors_that_ship(model_id: 
     assert "several pictures of one photo are no more evidence than one" in page
     for foreign in ("TAEF2", "weights_files", "two earlier recipes"):
         assert foreign not in page
-        assert model_id == "semantic-2" or foreign in card_markdown(open_card("traces-1"))
+        assert model_id == "semantic-3" or foreign in card_markdown(open_card("traces-1"))
 
 
 def test_a_family_that_was_trained_on_and_not_judged_is_named() -> None:

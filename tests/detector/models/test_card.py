@@ -27,7 +27,7 @@ from detector.models.weights import checked_bytes, load_network, read_weights, s
 TEXT = dump_card(open_card(DEFAULT_MODEL))
 PARTS = ["calibration", "operating_point", "sets", "evaluation", "preprocessing", "left_out"]
 PLACES = [field.name for field in fields(ModelCard)]
-MAY_LACK = {"network", "domain_limit", "recipe", "guarantees", "judged", "cost", "attack"}
+MAY_LACK = {"network", "domain_limit", "recipe", "guarantees", "judged", "tested", "cost", "attack"}
 
 
 def changed(**values: Any) -> str:
@@ -193,5 +193,5 @@ def test_a_head_without_its_parts_is_refused(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(semantic, "open_card", lambda _id: card_for(data))
     monkeypatch.setattr(semantic, "model_files", lambda _id: (tmp_path / "none", tmp_path / "w"))
-    with pytest.raises(ModelUnavailable, match="hold no head"):
+    with pytest.raises(ModelUnavailable, match="hold no"):
         open_semantic(SEMANTIC_MODEL, tmp_path / "no encoder")

@@ -1,0 +1,119 @@
+"""What the image encoder says of every picture in every view, kept on disk: hours of work that is done once.
+
+One file a picture and view, float16, whole or not there, so that an interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core.errors import FileDamaged, FileFailed, NotApplicable, PixelsUnreadable
+from detector.core.files import TORN_ARCHIVE, read_file, write_whole
+from detector.core.progress import Report
+from detector.data.manifest import Row
+from detector.lab.whole.views import View, quarter_of, view_of
+from detector.models.semantic import FEATURES, Encoder, embedding_of
+from detector.pixels.decode import Pixels, decode
+from detector.pixels.orientation import orientation_of
+from detector.pixels.upright import upright
+
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif",
+    "HEIF": "image/heic",
+}  # fmt: skip
+_SHEET = "2x2 grid"  # what a manifest's generator says of a sheet of four pictures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A picture without features, and why."""
+
+    sha256: str
+    why: str
+
+
+def is_sheet(row: Row) -> bool:
+    """Whether the file holds four pictures side by side."""
+    return _SHEET in row.generator
+
+
+def read_picture(row: Row, folder: Path) -> Pixels:
+    """Upright RGB of a picture that was brought. Raises ``FileFailed`` where it is not there,
+    ``FileDamaged`` where it is another, ``NotApplicable`` and ``PixelsUnreadable``."""
+    if row.format not in MEDIA_TYPES:
+        raise NotApplicable(f"pixels of {row.format} are not decoded here")
+    data = read_file(folder / row.file, row.file)
+    if hashlib.sha256(data).hexdigest() != row.sha256:
+        raise FileDamaged(f"{row.file} is not the picture that the manifest names")
+    media_type = MEDIA_TYPES[row.format]
+    return upright(decode(data, media_type), orientation_of(data, media_type))
+
+
+def seen(row: Row, pixels: Pixels, view: View) -> Pixels:
+    """The view of a picture, or of one of the four on a sheet."""
+    if is_sheet(row):
+        pixels = quarter_of(pixels, view)
+    return view_of(pixels, view, row.sha256)
+
+
+def embed_rows(
+    rows: Sequence[Row], folder: Path, encoder: Encoder, cache: Path, views: Sequence[View], report: Report
+) -> tuple[Skipped, ...]:
+    """Fill the cache with what it lacks. Pictures that are not there or cannot be looked at are returned
+    with the reason; the same file is never embedded twice. Raises ``FileFailed`` where the cache cannot be
+    written."""
+    skipped = []
+    for n, row in enumerate(rows):
+        missing = [v for v in views if not _place(cache, v, row.sha256).is_file()]
+        try:
+            if missing:
+                pixels = read_picture(row, folder)
+                for view in missing:
+                    found = embedding_of(encoder.tokens(seen(row, pixels, view)))
+                    write_whole(_place(cache, view, row.sha256), _packed(found))
+        except (NotApplicable, PixelsUnreadable, FileFailed, FileDamaged) as e:
+            skipped.append(Skipped(sha256=row.sha256, why=e.detail))
+        report("embedding", n + 1, len(rows))
+    return tuple(skipped)
+
+
+def load_embeddings(
+    rows: Iterable[Row], cache: Path, view: View
+) -> tuple[tuple[Row, ...], NDArray[np.float16]]:
+    """The rows that the cache has in this view and their numbers (rows, FEATURES). Raises ``FileDamaged``."""
+    kept, found = [], []
+    for row in rows:
+        path = _place(cache, view, row.sha256)
+        if path.is_file():
+            kept.append(row)
+            found.append(_unpacked(path))
+    if not kept:
+        return (), np.empty((0, FEATURES), np.float16)
+    return tuple(kept), np.stack(found)
+
+
+def _place(cache: Path, view: View, sha256: str) -> Path:
+    return cache / view.value / sha256[:2] / f"{sha256}.npy"
+
+
+def _packed(embedding: NDArray[np.float32]) -> bytes:
+    out = io.BytesIO()
+    np.save(out, embedding.astype(np.float16))
+    return out.getvalue()
+
+
+def _unpacked(path: Path) -> NDArray[np.float16]:
+    try:
+        found: NDArray[np.float16] = np.load(path, allow_pickle=False)
+    except (OSError, *TORN_ARCHIVE) as e:
+        raise FileDamaged(f"{path.name} cannot be read; remove it and run again") from e
+    if found.shape != (FEATURES,) or found.dtype != np.float16:
+        raise FileDamaged(f"{path.name} holds other numbers; remove it and run again")
+    return found

@@ -38,7 +38,7 @@ EXTRAS = (
         gives="the HTTP service",
         modules=("flask", "gunicorn", "http_sf", "joserfc", "waitress", "werkzeug"),
     ),
-    Extra(name="lab", gives="the laboratory", modules=("torch", "matplotlib")),
+    Extra(name="lab", gives="the laboratory", modules=("matplotlib", "torch")),
 )
 
 

@@ -21,12 +21,8 @@ from detector.core.metrics import Estimate, auc, cllr, cllr_min, proportion
 from detector.lab.steps.certify import certify
 from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, lines_of, table_of
 from detector.lab.steps.scores import ScoreRow
-<<<<<<< HEAD
-from detector.models.card import Answers, GroupResult, Judged, Ranking
-=======
 from detector.models.calibration import Calibration
-from detector.models.card import Answers, GroupResult, Judged
->>>>>>> b4dfb29 (The whole-picture detector reads every block of its encoder, with heads by kind of making and of content)
+from detector.models.card import Answers, GroupResult, Judged, Ranking
 from detector.models.condition import JPEG
 from detector.models.given import UNKNOWN
 from detector.models.guarantees import MIN_LOG10_RATIO, Guarantees, covers

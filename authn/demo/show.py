@@ -93,7 +93,7 @@ def _original(photo: Path | None) -> bytes:
 def _generated() -> Variant:
     return Variant(
         file_name="7-generated.jpg",
-        says="another picture, made by Kandinsky 3; nothing in the file says so",
+        says="another picture, made by Kolors; nothing in the file says so",
         data=files("authn.demo").joinpath(GENERATED).read_bytes(),
     )
 

@@ -176,7 +176,7 @@ def test_a_folder_that_holds_something_else_is_not_emptied(tmp_path: Path) -> No
 def test_the_generated_picture_is_one_that_may_be_shipped_and_that_no_detector_learned_from() -> None:
     digest = hashlib.sha256((ROOT / "authn" / "demo" / GENERATED).read_bytes()).hexdigest()
     (row,) = (row for row in shipped_manifest() if row.sha256 == digest)
-    assert (row.generator, row.licence) == ("Kandinsky-3", "Apache-2.0")
+    assert (row.generator, row.licence) == ("Kolors", "Apache-2.0 (repo)")
     assert kept_for_the_test(row.source)
     assert digest in (ROOT / "authn" / "demo" / "generated.md").read_text()
 

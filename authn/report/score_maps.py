@@ -39,7 +39,10 @@ NOT_KEPT = "it is made while the file is at hand, and none was kept with this re
 NO_PREVIEW = "there is no preview of this file to draw on"
 # Model -> of 100 squares of ordinary photos, how many get a large disc, and how many a small one
 # (python -m tests.bench.score_places). For a model that was not measured the page gives no numbers.
-ORDINARY = {"5a2c68c0ccdc27eceb9c4aee1c4f0390476eda8b0423b2c53c59803f1c1e34af": (1, 15)}
+ORDINARY = {
+    "5a2c68c0ccdc27eceb9c4aee1c4f0390476eda8b0423b2c53c59803f1c1e34af": (1, 15),  # traces-1
+    "d5778ad0f08f56bd8166cb5c0611008f4d51bb5225043d6f245a4952fe217765": (13, 12),  # semantic-3
+}
 
 _MARK = 0.36  # of the distance between squares
 _MAX_MARK = 0.03  # of the longer side

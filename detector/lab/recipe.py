@@ -29,6 +29,7 @@ from detector.lab.folder.material import FolderMaterial, hold_out
 from detector.lab.folder.page import report_text
 from detector.lab.folder.run import FolderOptions, FolderRun
 from detector.lab.folder.zoo import draw_from, fit_zoo, judge_zoo, show_zoo
+from detector.lab.own import whole_text
 from detector.lab.steps.calibrate import calibrate
 from detector.lab.steps.card_text import card_markdown
 from detector.lab.steps.evaluation import pipeline_scores, score_test_split, summarise, write_scores
@@ -59,9 +60,13 @@ def run_corpus(
     return judge(detector, material, run)
 
 
-def run_folder(folder: Path, path: Path, options: FolderOptions, report: Report) -> str:
+def run_folder(
+    folder: Path, path: Path, options: FolderOptions, report: Report, *, fakes: Path | None = None,
+    encoder: Path | None = None,
+) -> str:  # fmt: skip
     """From any folder of photos to a zoo and a detector of its own, every stage that is not finished yet;
-    returns the page that is also written as ``report.md``. Raises ``DetectorError``; run again after an
+    with ``fakes`` and the image encoder to a detector of whole pictures too. Returns the page that is also
+    written as ``report.md``. Raises ``DetectorError``; run again after an
     interruption."""
     run = FolderRun(folder, path, options, report)
     names = fit_zoo(run)
@@ -80,7 +85,8 @@ def run_folder(folder: Path, path: Path, options: FolderOptions, report: Report)
         files=[f"detector/{FOLDER_MODEL}.json", f"detector/{FOLDER_MODEL}.md"],
     )  # fmt: skip
     card = parse_card((home / f"{FOLDER_MODEL}.json").read_text(encoding="utf-8"))
-    text = report_text(folder.name, run.index, path, run.stages.records, left_out, card)
+    whole = whole_text(folder, fakes, encoder, path / "whole", report)
+    text = report_text(folder.name, run.index, path, run.stages.records, left_out, card, whole)
     write_whole(path / "report.md", text.encode())
     return text
 

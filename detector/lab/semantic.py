@@ -66,7 +66,10 @@ class WholeRun:
     def taught(self, *, all_that_may: bool) -> Taught:
         """Heads from what may teach; without test sources unless ``all_that_may``. Raises ``TooFewPictures``
         where nothing was embedded, and ``CalibrationError``."""
-        mine = [r for r in self.rows if teaches(r) and (all_that_may or not kept_aside(r))]
+        return self.taught_by([r for r in self.rows if teaches(r) and (all_that_may or not kept_aside(r))])
+
+    def taught_by(self, mine: Sequence[Row]) -> Taught:
+        """Heads from these rows, as far as they were embedded. Raises as ``taught``."""
         kept = load_embeddings(mine, self.cache, TAUGHT_VIEWS[-1])[0]
         kept, first = load_embeddings(kept, self.cache, TAUGHT_VIEWS[0])
         if not kept:

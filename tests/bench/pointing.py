@@ -1,6 +1,6 @@
 """Whether maps point at what scores rest on, by deletion and insertion: the figures of decision 0026.
 
-    python -m tests.bench.pointing FOLDER MODEL [ENCODER]
+    python -m tests.bench.pointing FOLDER MODEL
 
 Pictures are those of FOLDER whose score reaches the point from which the detector answers, at most ``MOST``
 of a sub-folder, ``ALL`` in all.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from detector.core.errors import DetectorError
 from detector.lab.steps.pointing import Followed, followed, pointing
+from detector.models.encoder_file import installed_encoder
 from detector.models.inference import open_detector
 from detector.models.registry import SEMANTIC_MODEL
 from detector.models.semantic import open_semantic
@@ -22,7 +23,8 @@ from detector.zoo.sources.photos import named_as_photos, read_encoded
 MOST, ALL = 6, 60
 
 
-def main(folder: Path, model: str, encoder: Path | None) -> None:
+def main(folder: Path, model: str) -> None:
+    encoder = installed_encoder()
     detector = open_semantic(model, encoder) if model == SEMANTIC_MODEL and encoder else open_detector(model)
     found: list[Followed] = []
     taken: dict[Path, int] = {}
@@ -44,4 +46,4 @@ def main(folder: Path, model: str, encoder: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -37,21 +37,33 @@ from authn.core.extras import need
     help="Pixels of the side of what generators make.",
 )  # fmt: skip
 @click.option("--family", "families", multiple=True, help="Only this family; repeatable. Else all.")
+@click.option(
+    "--fakes", type=FOLDER,
+    help="Generated pictures, a sub-folder for each generator: a detector of whole pictures is made too.",
+)  # fmt: skip
 @device_option("Where generators are fitted; auto takes a GPU where there is one.")
+@click.pass_obj
 def auto(
-    data: Path, run: Path | None, minutes: float, seed: int, side: str, families: tuple[str, ...], device: str
-) -> None:
+    config_file: str | None, data: Path, run: Path | None, minutes: float, seed: int, side: str,
+    families: tuple[str, ...], fakes: Path | None, device: str,
+) -> None:  # fmt: skip
     """Index photos, fit the zoo, train a detector on it, calibrate, evaluate, write cards and plots.
 
-    Every stage that is finished is kept; after an interruption the same command goes on.
+    Every stage that is finished is kept; after an interruption the same command goes on. With --fakes heads
+    on the image encoder are fitted on whole photos and fakes too, where that is installed.
     """
     need("detect", "lab")
+    from authn.core.config import load_settings
+    from authn.examine.detectors import encoder_of
     from detector.lab.folder.run import FolderOptions
     from detector.lab.recipe import run_folder
 
     options = FolderOptions(minutes=minutes, seed=seed, side=int(side), families=families, device=device)
     with Progress() as report:
-        text = run_folder(data, run or RUNS_FOLDER / f"{data.absolute().name}-lab", options, report)
+        text = run_folder(
+            data, run or RUNS_FOLDER / f"{data.absolute().name}-lab", options, report, fakes=fakes,
+            encoder=encoder_of(load_settings(config_file)),
+        )  # fmt: skip
     say_block(text)
 
 

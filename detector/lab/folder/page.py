@@ -112,9 +112,9 @@ def detector_text(card: ModelCard) -> str:
 
 def report_text(
     title: str, index: PhotoIndex, run: Path, records: Mapping[str, Record], rows: Sequence[LeftOut],
-    card: ModelCard,
+    card: ModelCard, whole: str,
 ) -> str:  # fmt: skip
-    """The whole page."""
+    """The whole page; ``whole`` is what there is to say of a detector of whole pictures."""
     return "\n".join(
         [
             f"# {title}", "",
@@ -127,6 +127,7 @@ def report_text(
             "## A family that the detector never met", "", left_out_text(rows, records["leave one out"].note),
             "## Detector", "", detector_text(card),
             f"Card: `detector/{card.model_id}.md`; weights SHA-256 `{card.weights_sha256}`.", "",
+            "## Detector of whole pictures", "", whole,
             "## Time", "", "Without what was interrupted and done again.", "", time_text(records),
         ]
     )  # fmt: skip

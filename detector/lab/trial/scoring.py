@@ -19,6 +19,8 @@ from detector.models.card import ModelCard, dump_card
 from detector.models.condition import Condition, condition_of
 from detector.models.score import Score
 from detector.pixels.decode import Pixels, decode
+from detector.pixels.orientation import orientation_of
+from detector.pixels.upright import upright
 
 ABSTAINED = "abstain"
 UNREADABLE = "unreadable"
@@ -29,6 +31,7 @@ class Scores(Protocol):
 
     @property
     def card(self) -> ModelCard: ...
+    def turned(self, pixels: Pixels, data: bytes, media_type: str) -> Pixels: ...
     def score_pixels(self, pixels: Pixels, condition: Condition, *, band: bool) -> Score: ...
 
 
@@ -97,8 +100,9 @@ def _read(lines: Sequence[dict[str, Any]]) -> Iterator[Scored]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """What a detector is given."""
+    """What a detector is given; ``pixels`` as they are decoded."""
 
+    data: bytes
     pixels: Pixels
     condition: Condition
 
@@ -132,19 +136,22 @@ def _seen(picture: Picture, view: str) -> _File | _Refused:
     data, media_type = bytes_of(picture), picture.media_type
     try:
         pixels = decode(data, media_type)
-        if view != STORED:
-            data, media_type = file_of(pixels, view)
+        if view != STORED:  # platforms turn a picture before they encode it again
+            data, media_type = file_of(upright(pixels, orientation_of(data, media_type)), view)
             pixels = decode(data, media_type)
     except (PixelsUnreadable, NotApplicable) as e:
         return e
-    return _File(pixels=pixels, condition=condition_of(data, media_type, side=min(pixels.shape[:2])))
+    return _File(
+        data=data, pixels=pixels, condition=condition_of(data, media_type, side=min(pixels.shape[:2]))
+    )
 
 
 def _asked(detector: Scores, file: _File | _Refused) -> tuple[str, str, Score | None]:
     try:
         if not isinstance(file, _File):
             raise file
-        score = detector.score_pixels(file.pixels, file.condition, band=False)
+        pixels = detector.turned(file.pixels, file.data, file.condition.media_type)
+        score = detector.score_pixels(pixels, file.condition, band=False)
     except NotApplicable as e:
         return ABSTAINED, e.detail, None
     except PixelsUnreadable as e:

@@ -45,7 +45,7 @@ def card_of(
         preprocessing=_SEEN, calibration=parts.calibration, operating_point=parts.operating_point,
         sets=_sets(taught, aside), corpus_sha256=digest, seed=0, epochs=0, recipe="manifest",
         domain_limit=domain_limit(np.array([r.distance for r in tables.left_out])),
-        tested=tested(tables),
+        tested=tested(tables) if tables.test else (),
     )  # fmt: skip
     return parts.into(card)
 

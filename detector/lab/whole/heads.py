@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 # alarms.
 PRIORS = {"t2i": 1.0, "gan": 0.05, "edit": 0.05}
 _LINE_RIDGE = 1e-4
+_NEVER = -30.0  # log-odds of a making that nobody taught: nothing of it in the sum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,8 @@ class Taught:
 
 def teach(rows: Sequence[Row], views: Mapping[View, Half]) -> Taught:
     """Heads from pictures whose numbers (rows, d) are given in each view; the first view calibrates them.
-    Raises ``CalibrationError`` where a fold lacks a making or a class."""
+    A making that none of them shows is never answered. Raises ``CalibrationError`` where a fold lacks one of
+    the others, or a class."""
     fake = np.array([r.fake for r in rows])
     makings = np.array([making_of(r) for r in rows])
     folds, shares = folds_of(rows), shares_of(rows)
@@ -50,24 +52,24 @@ def teach(rows: Sequence[Row], views: Mapping[View, Half]) -> Taught:
         balanced[chosen] /= balanced[chosen].sum()
     with one_thread():
         design = design_of(list(views.values()), balanced)
-        columns = [whom * (shares * (~fake | (makings == m)))[:, None] for m in MAKINGS]
+        met = [m for m in MAKINGS if (makings == m).any()]
+        columns = [whom * (shares * (~fake | (makings == m)))[:, None] for m in met]
         theta, bias = fit_binary(design, fake, np.concatenate(columns, 1))
         kinds = np.array([KINDS.index(k) if (k := kind_of(r)) in KINDS else -1 for r in rows])
         content, content_bias = fit_content(design, kinds, whom * shares[:, None], len(KINDS))
     wide = FOLDS + 1
-    lines = [
-        _line(_own(design, folds, theta[:, m * wide : m * wide + FOLDS], bias[m * wide : m * wide + FOLDS]),
-              fake, makings == making, shares)
-        for m, making in enumerate(MAKINGS)
-    ]  # fmt: skip
+    joined = {m: (theta[:, i * wide :][:, :wide], bias[i * wide :][:wide]) for i, m in enumerate(met)}
+    for making, (weights, biases) in joined.items():
+        own = _own(design, folds, weights[:, :FOLDS], biases[:FOLDS])
+        slope, intercept = _line(own, fake, makings == making, shares)
+        joined[making] = (weights * slope, biases * slope + intercept + math.log(PRIORS[making]))
+    never = (np.zeros_like(theta[:, :wide]), np.full(wide, _NEVER, np.float32))
+    each = [joined.get(m, never) for m in MAKINGS]
     every = tuple(
         Heads(
             mean=design.mean, scale=design.scale,
-            making=np.stack([theta[:, m * wide + k] * lines[m][0] for m in
-            range(len(MAKINGS))]).astype(np.float32), making_bias=np.array(
-                [bias[m * wide + k] * lines[m][0] + lines[m][1] + math.log(PRIORS[MAKINGS[m]])
-                 for m in range(len(MAKINGS))], np.float32,
-            ),
+            making=np.stack([w[:, k] for w, _ in each]).astype(np.float32),
+            making_bias=np.array([b[k] for _, b in each], np.float32),
             content=np.ascontiguousarray(content[k].T), content_bias=content_bias[k],
         )
         for k in range(wide)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from detector.core.errors import (
     CorpusError,
@@ -49,6 +50,9 @@ class Brightness:
     card: ModelCard = field(default_factory=lambda: open_card(DEFAULT_MODEL))
     asked: list[str] = field(default_factory=list)
     stops_after: int = 1000
+
+    def turned(self, pixels: Pixels, data: bytes, media_type: str) -> Pixels:
+        return pixels
 
     def score_pixels(self, pixels: Pixels, condition: Condition, *, band: bool) -> Score:
         assert not band
@@ -214,6 +218,24 @@ def test_a_laundered_picture_is_small_and_never_enlarged() -> None:
     for side, expected in ((600, LAUNDERED_SIDE), (100, 100)):
         data, media_type = file_of(photo_like(side, 2 * side), "laundered")
         assert decode(data, media_type).shape[:2] == (expected, 2 * expected)
+
+
+def test_a_platform_turns_a_picture_before_it_encodes_it_again(tmp_path: Path) -> None:
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    put(tmp_path / "real" / "a", picture(90, 1))
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / "b.jpg").write_bytes(encoded(photo_like(40, 90), exif=lying))
+    shapes: list[tuple[int, ...]] = []
+
+    class Shapes(Brightness):
+        def score_pixels(self, pixels: Pixels, condition: Condition, *, band: bool) -> Score:
+            shapes.append(pixels.shape)
+            return super().score_pixels(pixels, condition, band=band)
+
+    pictures = gather(tmp_path / "real", tmp_path / "fake", report=silent).of(fake=True)
+    score_pictures((Shapes(),), pictures, ("stored", "laundered"), tmp_path / "s.jsonl", silent)
+    assert shapes == [(40, 90, 3), (90, 40, 3)]
 
 
 def test_coverage_and_error_go_from_the_strongest_answer_to_all() -> None:

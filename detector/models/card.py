@@ -195,7 +195,7 @@ class ModelCard:
     recipe: str = "corpus"  # or ``FOLDER``, or "manifest"
     guarantees: Guarantees | None = None  # None: it answers by ``operating_point``, and nothing is certified
     judged: tuple[Judged, ...] = ()  # one per view
-    tested: tuple[Judged, ...] = ()  # the same of a test that was opened once, by the recipe without it
+    tested: tuple[Judged, ...] = ()  # the same of sources kept apart, by the recipe without them
     cost: str = ""  # a measured sentence: processor time and memory
     attack: str = ""  # how it can be fooled, as far as that was tried
 

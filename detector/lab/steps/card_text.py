@@ -384,8 +384,8 @@ covers a
 - It is blind to reconstructions, and to edits of a small part of a picture.
 - What teaches was chosen by licence (decision 0025); what may only measure is in the test. The recipe was
 chosen on the
-  left-out rows (decision 0027), which flatters them a little; the test was opened once. Sources of the test
-  that may teach were taken into the weights that ship.
+  left-out rows (decision 0027), which flatters them a little; the test is not wholly blind (see there).
+  Sources of the test that may teach were taken into the weights that ship.
 - The encoder is somebody else's; other versions of its runtime move its numbers a little. The digest of the
   file is checked, the runtime is pinned in constraints.txt.
 - How to attack it: whoever has weights and encoder follows the gradient; a frozen encoder with linear heads

@@ -1,5 +1,5 @@
-"""The card of the whole-picture detector: what taught it, what vouches for its answers, and the test that
-was opened once."""
+"""The card of the whole-picture detector: what taught it, what vouches for its answers, and the test on
+sources kept apart."""
 
 from __future__ import annotations
 

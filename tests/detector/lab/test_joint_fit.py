@@ -33,7 +33,8 @@ def other(rows: tuple[ScoreRow, ...], *, same: float) -> list[ScoreRow]:
 
 
 def joined(rows: tuple[ScoreRow, ...], second: list[ScoreRow]) -> JointCard:
-    cards: list[ModelCard] = [open_card(SEMANTIC_MODEL), open_card(DEFAULT_MODEL)]
+    shipped = (open_card(SEMANTIC_MODEL), open_card(DEFAULT_MODEL))
+    cards: list[ModelCard] = [replace(card, guarantees=None) for card in shipped]
     return join_tables(
         Side(card=cards[0], rows=rows, kind_limit=0.5),
         Side(card=cards[1], rows=second, kind_limit=None),

@@ -58,7 +58,8 @@ def band_sentence(detector: Mapping[str, Any]) -> str:
     s = detector["stability"]
     if detector.get("read_as") is None:
         return stability_sentence(s["variants"], s["flips"])
-    said = f"Encoded again in {s['variants']} ways its score lies from {s['min']:.3g} to {s['max']:.3g}"
+    ways = "" if s["variants"] == 1 else f" in {s['variants']} ways"
+    said = f"Encoded again{ways} its score lies from {s['min']:.3g} to {s['max']:.3g}"
     if s["flips"]:
         return f"{said}; {s['flips']} of these copies would get another answer than the file as it is."
     return f"{said}; all of these copies would get the same answer."

@@ -117,3 +117,9 @@ def test_reports_of_an_earlier_release_read_as_they_did() -> None:
         assert read_as(d) is None  # type: ignore[arg-type]
     assert "The answer flipped in 1 of 6 re-encodings" in render_report(earlier)
     assert "1 undecided" in heuristic_sentence(earlier["heuristic"]["detectors"])  # type: ignore[index,call-overload,arg-type]
+
+
+def test_one_copy_is_not_called_one_ways() -> None:
+    d = report_json(joint_report())["heuristic"]["detectors"][1]  # type: ignore[index,call-overload]
+    one = d | {"stability": d["stability"] | {"variants": 1, "flips": 0}}
+    assert band_sentence(one).startswith("Encoded again its score lies from -1.1 to 0.7;")

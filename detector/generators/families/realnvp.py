@@ -33,6 +33,11 @@ _MARGIN = 0.05
 _SPAN = 256 * STEP  # width of the interval that dequantised pictures lie in
 
 
+def _wide(x: Tensor) -> Tensor:
+    """At least single precision, which sums over all pixels need; double stays double."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class _ActNorm(nn.Module):
     """y = (x - mean) exp(-log_scale) per channel; both are set so that the first batch comes out normal."""
 
@@ -91,7 +96,7 @@ class _Coupling(nn.Module):
 
     def _scale_shift(self, kept: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         y = self.first(kept)
-        s, t = self.last(F.relu(y + self.block(y))).float().chunk(2, 1)
+        s, t = _wide(self.last(F.relu(y + self.block(y)))).chunk(2, 1)
         return self.bound * torch.tanh(s) * (1 - mask), t * (1 - mask)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,7 +124,7 @@ class _Stack(nn.Module):
         return list(zip(self.norms, self.couplings, strict=True))  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        total = torch.zeros(len(x), device=x.device)
+        total = _wide(x.new_zeros(len(x)))
         for norm, coupling in self._pairs():
             x, a = norm(x)
             x, b = coupling(x)
@@ -147,7 +152,7 @@ class Flow(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Noise, in pieces as it leaves, and log |det df/dx| (n,)."""
-        pieces, total = [], torch.zeros(len(x), device=x.device)
+        pieces, total = [], _wide(x.new_zeros(len(x)))
         for fine, squeezed in zip(self.fine, self.squeezed, strict=True):
             x, a = fine(x)
             x, b = squeezed(F.pixel_unshuffle(x, 2))

@@ -1,11 +1,10 @@
 """From a manifest and the pictures it names to the whole-picture detector and its card.
 
 1. embed: every picture in every view, kept in the run (``whole.features``)
-2. teach for the test: heads from what may teach and is no test source; the test pictures are scored by them,
-once
+2. teach for the test: heads from what may teach and shares no source with the test, whose pictures they score
 3. teach to ship: the same recipe from all that may teach; each picture is also scored by heads that saw
-neither its source nor its
-   generator's family, and from that table comes all that the card says of ratios and guarantees
+   neither its source nor its generator's family, and from that table comes all that the card says of ratios
+   and guarantees
 
 Decision 0027 says how the recipe was chosen.
 """
@@ -32,7 +31,7 @@ from detector.lab.steps.scores import ScoreRow, write_scores
 from detector.lab.whole.card import Tables, card_of
 from detector.lab.whole.features import MEDIA_TYPES, Skipped, embed_rows, is_sheet, load_embeddings
 from detector.lab.whole.folds import source_of
-from detector.lab.whole.heads import Taught, teach
+from detector.lab.whole.heads import Taught, apart_in, teach
 from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View, condition_of_view
 from detector.models.card import ModelCard, dump_card
@@ -47,8 +46,7 @@ Half = NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeRun:
-    """Where the pictures of a manifest lie, and where the run keeps what it makes: ``features``,
-    ``test.csv`` and ``left-out.csv`` (score tables), ``manifest.csv.xz`` of what taught."""
+    """Where the pictures of a manifest lie, and where the run keeps what the encoder said: ``features``."""
 
     rows: tuple[Row, ...]
     folder: Path
@@ -64,9 +62,13 @@ class WholeRun:
         return embed_rows(self.rows, self.folder, encoder, self.cache, VIEWS, self.report)
 
     def taught(self, *, all_that_may: bool) -> Taught:
-        """Heads from what may teach; without test sources unless ``all_that_may``. Raises ``TooFewPictures``
-        where nothing was embedded, and ``CalibrationError``."""
-        return self.taught_by([r for r in self.rows if teaches(r) and (all_that_may or not kept_aside(r))])
+        """Heads from what may teach; without the sources of the test unless ``all_that_may``. Raises
+        ``TooFewPictures`` where nothing was embedded, and ``CalibrationError``."""
+        mine = [r for r in self.rows if teaches(r)]
+        if not all_that_may:
+            aside = {source_of(r) for r in self.rows if kept_aside(r)}
+            mine = [r for r in mine if source_of(r) not in aside]
+        return self.taught_by(mine)
 
     def taught_by(self, mine: Sequence[Row]) -> Taught:
         """Heads from these rows, as far as they were embedded. Raises as ``taught``."""
@@ -98,18 +100,17 @@ class WholeRun:
         )
 
     def measured_table(self, taught: Taught) -> tuple[ScoreRow, ...]:
-        """Pictures that may not teach, by the heads that saw nothing of their generator's family: they vouch
-        for answers too."""
-        fold = {
-            family_of(r.generator): int(k)
-            for r, k in zip(taught.rows, taught.folds.fold, strict=True)
-            if r.fake
-        }
-        mine = [r for r in self.rows if not teaches(r)]
+        """Pictures that may not teach, by heads that saw neither their generator's family nor a source that
+        shares pictures with theirs: they vouch for answers too. Those that no such heads are left for are
+        left out."""
+        fold = apart_in(taught)
+        mine = [(r, k) for r in self.rows if not teaches(r) and (k := fold(r)) is not None]
+        heads = {r.sha256: taught.of_fold[k] for r, k in mine}
+        rows = [r for r, _ in mine]
         return tuple(
-            self._scored(row, view, taught.of_fold[fold.get(family_of(row.generator), 0)], own)
+            self._scored(row, view, heads[row.sha256], own)
             for view in VIEWS
-            for row, own in zip(*load_embeddings(mine, self.cache, view), strict=True)
+            for row, own in zip(*load_embeddings(rows, self.cache, view), strict=True)
         )
 
     def _scored(self, row: Row, view: View, heads: Heads, numbers: Half) -> ScoreRow:

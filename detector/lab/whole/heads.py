@@ -4,7 +4,7 @@ its like."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from detector.core.logistic import fit_logistic
 from detector.core.threads import one_thread
+from detector.data.families import family_of
 from detector.data.manifest import Row
 from detector.lab.whole.fitting import Design, design_of, fit_binary, fit_content
-from detector.lab.whole.folds import FOLDS, Folds, folds_of, making_of, shares_of
+from detector.lab.whole.folds import FOLDS, Folds, folds_of, making_of, shares_of, source_of
 from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View
 from detector.models.semantic_head import KINDS, MAKINGS, Heads
@@ -37,6 +38,22 @@ class Taught:
     folds: Folds
     heads: Heads
     of_fold: tuple[Heads, ...]
+
+
+def apart_in(taught: Taught) -> Callable[[Row], int | None]:
+    """For a picture that taught nothing: the first fold whose heads saw neither the family of its generator
+    nor its source; None where none is left."""
+    names = [(source_of(r), family_of(r.generator)) for r in taught.rows]
+    seen = [
+        {name for pair, may in zip(names, taught.folds.may_teach[:, k], strict=True) if may for name in pair}
+        for k in range(FOLDS)
+    ]
+
+    def fold(row: Row) -> int | None:
+        own = {source_of(row)} | ({family_of(row.generator)} if row.fake else set())
+        return next((k for k in range(FOLDS) if not own & seen[k]), None)
+
+    return fold
 
 
 def teach(rows: Sequence[Row], views: Mapping[View, Half]) -> Taught:

@@ -17,7 +17,7 @@ from detector.lab.semantic import WholeRun, kept_aside, run_semantic, teaches
 from detector.lab.steps.scores import read_scores
 from detector.lab.whole.features import embed_rows, load_embeddings
 from detector.lab.whole.folds import FOLDS, folds_of, making_of, shares_of, source_of
-from detector.lab.whole.heads import teach
+from detector.lab.whole.heads import apart_in, teach
 from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View, condition_of_view, quarter_of, view_of
 from detector.models.kinds import Kind
@@ -213,3 +213,22 @@ def test_the_whole_recipe_repeats_to_the_same_weights_and_card(tmp_path: Path):
     assert {s.name for s in cards[0].sets if s.train} == {source_of(r) for r in rows if teaches(r)}
     assert cards[0].tested
     assert json.loads((tmp_path / "one" / "skipped.json").read_text()) == {}
+
+
+def test_a_picture_that_only_measures_is_scored_by_heads_that_saw_nothing_of_its_kin(tmp_path: Path):
+    rows = corpus(tmp_path / "pictures", each=1)
+    views = (View.LAUNDERED,)
+    embed_rows(rows, tmp_path / "pictures", Colours(), tmp_path / "cache", views, silent)
+    taught = teach(rows, {View.LAUNDERED: load_embeddings(rows, tmp_path / "cache", View.LAUNDERED)[1]})
+    fold = apart_in(taught)
+    measured = row(fake=True, generator="FLUX.1", source="elsewhere")
+    k = fold(measured)
+    assert k is not None
+    seen = [r for r, may in zip(rows, taught.folds.may_teach[:, k], strict=True) if may]
+    assert not [r for r in seen if family_of(r.generator) == "flux"]
+    every = {source_of(r) for r in rows if not r.fake}
+    for source in every:
+        k = fold(row(fake=False, generator="", source=source))
+        assert k is None or source not in {
+            source_of(r) for r, may in zip(rows, taught.folds.may_teach[:, k], strict=True) if may
+        }

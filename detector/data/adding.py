@@ -19,6 +19,7 @@ from detector.data.bringing import files_under
 from detector.data.look_alikes import dhash, near_to
 from detector.data.manifest import (
     FAKE_KINDS,
+    MEDIA_TYPES,
     REAL_KINDS,
     SUFFIXES,
     Row,
@@ -33,9 +34,7 @@ from detector.pixels.guard import decoding
 MIN_SIDE = 256
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 128_000_000
-_MEDIA_TYPES = {
-    "JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif",
-}  # fmt: skip
+_FORMATS = frozenset(MEDIA_TYPES) - {"HEIF"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +133,9 @@ def _decoded(data: bytes) -> tuple[str, Image.Image]:
             raise NotApplicable("the picture is animated")
         if opened.width * opened.height > MAX_PIXELS:
             raise NotApplicable(f"{opened.width} x {opened.height} pixels; the limit is {MAX_PIXELS}")
-        if form not in _MEDIA_TYPES:
+        if form not in _FORMATS:
             return form, opened.convert("RGB")
-    return form, Image.fromarray(decode(data, _MEDIA_TYPES[form], max_pixels=MAX_PIXELS))
+    return form, Image.fromarray(decode(data, MEDIA_TYPES[form], max_pixels=MAX_PIXELS))
 
 
 def _luminance_sum(data: bytes, form: str) -> int | None:

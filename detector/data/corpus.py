@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from detector.core.errors import CorpusError
 from detector.core.files import read_file
 from detector.data.licences import SETS, SetRule
 from detector.data.splits import Split, split_units
 from detector.pixels.decode import Pixels, decode
+from detector.pixels.preprocess import quarter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +115,7 @@ def pictures(root: Path, item: Item) -> tuple[Pixels, ...]:
     whole = decode(read_item(root, item), item.media_type)
     if not item.grid:
         return (whole,)
-    h, w = whole.shape[0] // 2, whole.shape[1] // 2
-    return tuple(np.ascontiguousarray(whole[y : y + h, x : x + w]) for y in (0, h) for x in (0, w))
+    return tuple(quarter(whole, which) for which in range(4))
 
 
 def corpus_digest(items: Iterable[Item]) -> str:

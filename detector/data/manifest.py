@@ -39,6 +39,11 @@ SUFFIXES = {
     "JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif", "AVIF": "avif", "HEIF": "heic",
     "BMP": "bmp", "GIF": "gif",
 }  # fmt: skip
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif",
+    "HEIF": "image/heic",
+}  # fmt: skip
+_SHEET = "2x2 grid"  # what the generator of a sheet of four independent pictures says
 MAX_MANIFEST_BYTES = 256 * 1024 * 1024  # unpacked
 PACKED_SUFFIX = ".xz"
 SHIPPED = Path(__file__).with_name("manifest.csv.xz")
@@ -82,6 +87,16 @@ class Row:
     def file(self) -> str:
         """Where a corpus that was brought keeps it, from the folder's top."""
         return f"{self.label}/{self.sha256}.{SUFFIXES.get(self.format, 'bin')}"
+
+    @property
+    def media_type(self) -> str:
+        """Empty for a format that is not decoded here."""
+        return MEDIA_TYPES.get(self.format, "")
+
+    @property
+    def sheet(self) -> bool:
+        """Whether the file holds four independent pictures, two by two."""
+        return _SHEET in self.generator
 
     @property
     def repository(self) -> str:

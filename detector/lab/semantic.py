@@ -29,7 +29,7 @@ from detector.data.manifest import Row, dump_manifest
 from detector.data.splits import test_source
 from detector.lab.steps.scores import ScoreRow, write_scores
 from detector.lab.whole.card import Tables, card_of
-from detector.lab.whole.features import MEDIA_TYPES, Skipped, embed_rows, is_sheet, load_embeddings
+from detector.lab.whole.features import Skipped, embed_rows, load_embeddings
 from detector.lab.whole.folds import source_of
 from detector.lab.whole.heads import Taught, apart_in, teach
 from detector.lab.whole.kinds import kind_of
@@ -125,10 +125,10 @@ class WholeRun:
         )  # fmt: skip
 
     def _condition(self, row: Row, view: View) -> Condition:
-        side = min(row.width, row.height) // (2 if is_sheet(row) else 1)
+        side = min(row.width, row.height) // (2 if row.sheet else 1)
         if view is not View.STORED:
             return condition_of_view(side, view, row.sha256)
-        return condition_of(read_file(self.folder / row.file, row.file), MEDIA_TYPES[row.format], side=side)
+        return condition_of(read_file(self.folder / row.file, row.file), row.media_type, side=side)
 
 
 def teaches(row: Row) -> bool:

@@ -73,3 +73,10 @@ def _monochrome(crops: NDArray[np.uint8]) -> bool:
     )  # a reduction over so short an axis takes ten times as long
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     return bool((spread > 6).mean() < 0.01)
+
+
+def quarter(sheet: Pixels, which: int) -> Pixels:
+    """Of a sheet of four independent pictures, two by two, the one numbered 0 to 3 from the upper left."""
+    height, width = sheet.shape[0] // 2, sheet.shape[1] // 2
+    y, x = which // 2 * height, which % 2 * width
+    return np.ascontiguousarray(sheet[y : y + height, x : x + width])

@@ -14,9 +14,9 @@ from detector.core.files import read_file
 from detector.data.manifest import Row
 from detector.models.condition import Condition, condition_of
 from detector.pixels.decode import Pixels, decode
+from detector.pixels.preprocess import quarter as one_of_four
 
-MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-_GRID = "2x2 grid"  # how the manifest names sheets of four independent pictures
+_FORMATS = frozenset({"JPEG", "MPO", "PNG", "WEBP"})  # whose compression the recipe knows
 
 
 def brought(rows: Iterable[Row], folders: Sequence[Path]) -> dict[str, Path]:
@@ -24,7 +24,7 @@ def brought(rows: Iterable[Row], folders: Sequence[Path]) -> dict[str, Path]:
     decode, are left out."""
     out: dict[str, Path] = {}
     for row in rows:
-        if row.format in MEDIA_TYPES:
+        if row.format in _FORMATS:
             there = next((p for f in folders if (p := f / row.file).is_file()), None)
             if there is not None:
                 out[row.sha256] = there
@@ -53,18 +53,13 @@ def read_picture(row: Row, path: Path) -> tuple[Pixels, Condition] | None:
     data = read_file(path, path.name)
     if hashlib.sha256(data).hexdigest() != row.sha256:
         return None
-    media_type = MEDIA_TYPES[row.format]
     try:
-        pixels = decode(data, media_type)
+        pixels = decode(data, row.media_type)
     except (NotApplicable, PixelsUnreadable):
         return None
-    return pixels, condition_of(data, media_type, side=min(pixels.shape[:2]))
+    return pixels, condition_of(data, row.media_type, side=min(pixels.shape[:2]))
 
 
 def quarter(row: Row, pixels: Pixels, which: int) -> Pixels:
     """Of a sheet of four independent pictures one; any other picture as it is."""
-    if _GRID not in row.generator:
-        return pixels
-    h, w = pixels.shape[0] // 2, pixels.shape[1] // 2
-    y, x = which // 2 * h, which % 2 * w
-    return np.ascontiguousarray(pixels[y : y + h, x : x + w])
+    return one_of_four(pixels, which) if row.sheet else pixels

@@ -20,15 +20,8 @@ from detector.core.progress import Report
 from detector.data.manifest import Row
 from detector.lab.whole.views import View, quarter_of, view_of
 from detector.models.semantic import FEATURES, Encoder, embedding_of
-from detector.pixels.decode import Pixels, decode
-from detector.pixels.orientation import orientation_of
-from detector.pixels.upright import upright
-
-MEDIA_TYPES = {
-    "JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif",
-    "HEIF": "image/heic",
-}  # fmt: skip
-_SHEET = "2x2 grid"  # what a manifest's generator says of a sheet of four pictures
+from detector.pixels.decode import Pixels
+from detector.pixels.upright import decode_upright
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,26 +32,20 @@ class Skipped:
     why: str
 
 
-def is_sheet(row: Row) -> bool:
-    """Whether the file holds four pictures side by side."""
-    return _SHEET in row.generator
-
-
 def read_picture(row: Row, folder: Path) -> Pixels:
     """Upright RGB of a picture that was brought. Raises ``FileFailed`` where it is not there,
     ``FileDamaged`` where it is another, ``NotApplicable`` and ``PixelsUnreadable``."""
-    if row.format not in MEDIA_TYPES:
+    if not row.media_type:
         raise NotApplicable(f"pixels of {row.format} are not decoded here")
     data = read_file(folder / row.file, row.file)
     if hashlib.sha256(data).hexdigest() != row.sha256:
         raise FileDamaged(f"{row.file} is not the picture that the manifest names")
-    media_type = MEDIA_TYPES[row.format]
-    return upright(decode(data, media_type), orientation_of(data, media_type))
+    return decode_upright(data, row.media_type)
 
 
 def seen(row: Row, pixels: Pixels, view: View) -> Pixels:
     """The view of a picture, or of one of the four on a sheet."""
-    if is_sheet(row):
+    if row.sheet:
         pixels = quarter_of(pixels, view)
     return view_of(pixels, view, row.sha256)
 

@@ -15,6 +15,7 @@ import numpy as np
 from detector.models.condition import JPEG, Condition
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels, open_cv2
+from detector.pixels.preprocess import quarter
 
 LAUNDERED_SIDE = 256
 LAUNDERED = Encoding(media_type="image/jpeg", quality=90)
@@ -49,10 +50,7 @@ def view_of(pixels: Pixels, view: View, sha256: str) -> Pixels:
 
 def quarter_of(sheet: Pixels, view: View) -> Pixels:
     """Of a sheet of four pictures, one; each view sees another."""
-    height, width = sheet.shape[0] // 2, sheet.shape[1] // 2
-    row, column = divmod(_NUMBERS[view], 2)
-    part = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width]
-    return np.ascontiguousarray(part)
+    return quarter(sheet, _NUMBERS[view])
 
 
 def shorter_side(pixels: Pixels, side: int, kernel: int | None = None) -> Pixels:

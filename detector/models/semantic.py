@@ -38,10 +38,7 @@ from detector.pixels.upright import turned_back, upright
 
 WIDTH = 768
 _INNER = tuple(f"/vision_model/encoder/layers.{n}/Add_1_output_0" for n in range(11))
-_OUTPUTS = (
-    *_INNER,
-    "onnx::Gather_1524",
-)  # the last block's: each (1, 197, 768), of which the first is no patch
+_OUTPUTS = (*_INNER, "onnx::Gather_1524")  # each (1, 197, 768); the first is no patch
 BLOCKS = len(_OUTPUTS)
 PARTS = ("class token", "mean of patches", "deviation of patches")
 FEATURES = BLOCKS * len(PARTS) * WIDTH

@@ -38,10 +38,11 @@ class Heads:
 
     def __post_init__(self) -> None:
         d = self.mean.shape[0]
-        shapes = (self.mean.shape, self.scale.shape, self.making.shape, self.making_bias.shape,
-        self.content.shape,
-                  self.content_bias.shape)  # fmt: skip
-        if shapes != ((d,), (d,), (len(MAKINGS), d), (len(MAKINGS),), (len(KINDS), d), (len(KINDS),)):
+        wanted = {
+            "mean": (d,), "scale": (d,), "making": (len(MAKINGS), d), "making_bias": (len(MAKINGS),),
+            "content": (len(KINDS), d), "content_bias": (len(KINDS),),
+        }  # fmt: skip
+        if any(getattr(self, name).shape != shape for name, shape in wanted.items()):
             raise ModelUnavailable("the weights of the heads do not fit together")
 
     def standard(self, embeddings: Array) -> Array:

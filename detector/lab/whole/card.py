@@ -34,8 +34,8 @@ class Tables:
 
 
 def card_of(
-    model_id: str, weights_sha256: str, taught: Sequence[Row], aside: Sequence[Row], tables: Tables, digest:
-    str
+    model_id: str, weights_sha256: str, taught: Sequence[Row], aside: Sequence[Row], tables: Tables,
+    digest: str,
 ) -> ModelCard:  # fmt: skip
     """Raises ``CalibrationError``."""
     parts = calibrate_table(tables.left_out, KIND_LIMIT)

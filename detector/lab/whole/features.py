@@ -59,14 +59,15 @@ def embed_rows(
     skipped = []
     for n, row in enumerate(rows):
         missing = [v for v in views if not _place(cache, v, row.sha256).is_file()]
+        found = {}
         try:
             if missing:
                 pixels = read_picture(row, folder)
-                for view in missing:
-                    found = embedding_of(encoder.tokens(seen(row, pixels, view)))
-                    write_whole(_place(cache, view, row.sha256), _packed(found))
+                found = {v: embedding_of(encoder.tokens(seen(row, pixels, v))) for v in missing}
         except (NotApplicable, PixelsUnreadable, FileFailed, FileDamaged) as e:
             skipped.append(Skipped(sha256=row.sha256, why=e.detail))
+        for view, numbers in found.items():  # outside: a disk that is full is no fault of the picture
+            write_whole(_place(cache, view, row.sha256), _packed(numbers))
         report("embedding", n + 1, len(rows))
     return tuple(skipped)
 

@@ -7,7 +7,6 @@ of it is a label. A view can be made again from the file and its digest alone.
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 
 import numpy as np
@@ -20,21 +19,18 @@ from detector.pixels.preprocess import quarter
 LAUNDERED_SIDE = 256
 LAUNDERED = Encoding(media_type="image/jpeg", quality=90)
 _LEAST_SIDE = 224  # what the encoder reads
-_LARGE = 1500  # pixels of the shorter side from which a first encoding costs more than it teaches
 
 
 class View(StrEnum):
     """``LAUNDERED``: the shorter side 256 pixels, JPEG 90. ``RESIZED``: 224 to 640 pixels, one encoding.
-    ``CHAINED``: a part of the picture, two encodings, another kernel, blur and gamma now and then.
     ``STORED``: as the file is."""
 
     LAUNDERED = "laundered"
     RESIZED = "resized"
-    CHAINED = "chained"
     STORED = "stored"
 
 
-_NUMBERS = {View.LAUNDERED: 0, View.RESIZED: 1, View.CHAINED: 2, View.STORED: 3}
+_NUMBERS = {View.LAUNDERED: 0, View.RESIZED: 1, View.STORED: 3}
 
 
 def view_of(pixels: Pixels, view: View, sha256: str) -> Pixels:
@@ -44,7 +40,7 @@ def view_of(pixels: Pixels, view: View, sha256: str) -> Pixels:
     if view is View.LAUNDERED:
         return through(shorter_side(pixels, LAUNDERED_SIDE), LAUNDERED)
     rng = np.random.default_rng(int(sha256[:8], 16) * 7 + _NUMBERS[view])
-    seen = _resized(pixels, rng) if view is View.RESIZED else _chained(pixels, rng)
+    seen = _resized(pixels, rng)
     return np.ascontiguousarray(seen[:, ::-1]) if rng.random() < 0.5 else seen
 
 
@@ -53,14 +49,12 @@ def quarter_of(sheet: Pixels, view: View) -> Pixels:
     return quarter(sheet, _NUMBERS[view])
 
 
-def shorter_side(pixels: Pixels, side: int, kernel: int | None = None) -> Pixels:
-    """Scaled so that the shorter side has ``side`` pixels: by area when that is fewer, else cubic, unless a
-    kernel of OpenCV is named."""
+def shorter_side(pixels: Pixels, side: int) -> Pixels:
+    """Scaled so that the shorter side has ``side`` pixels: by area when that is fewer, else cubic."""
     cv2 = open_cv2()
     height, width = pixels.shape[:2]
     scale = side / min(height, width)
-    if kernel is None:
-        kernel = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    kernel = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     size = (max(side, round(width * scale)), max(side, round(height * scale)))
     out: Pixels = cv2.resize(pixels, size, interpolation=kernel)
     return out
@@ -72,41 +66,20 @@ def condition_of_view(side: int, view: View, sha256: str) -> Condition:
         return Condition(side=LAUNDERED_SIDE, quality=LAUNDERED.quality, media_type=LAUNDERED.media_type)
     rng = np.random.default_rng(int(sha256[:8], 16) * 7 + _NUMBERS[view])
     small = _drawn_side(side, rng)
-    encoding = _encoding(rng, 60)
+    encoding = _encoding(rng)
     quality = encoding.quality if encoding.media_type == JPEG else None
     return Condition(side=small, quality=quality, media_type=encoding.media_type)
 
 
 def _resized(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     small = shorter_side(pixels, _drawn_side(min(pixels.shape[:2]), rng))
-    return through(small, _encoding(rng, 60))
+    return through(small, _encoding(rng))
 
 
 def _drawn_side(side: int, rng: np.random.Generator) -> int:
     return min(int(rng.integers(_LEAST_SIDE, 641)), max(_LEAST_SIDE, side))
 
 
-def _chained(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    cv2 = open_cv2()
-    height, width = pixels.shape[:2]
-    least = min(height, width)
-    share = math.sqrt(rng.uniform(0.6, 1.0))
-    h, w = int(height * share), int(width * share)
-    y, x = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
-    seen = np.ascontiguousarray(pixels[y : y + h, x : x + w])
-    if rng.random() < 0.5 and least < _LARGE:
-        seen = through(seen, Encoding(media_type="image/jpeg", quality=int(rng.integers(75, 98))))
-    side = int(np.exp(rng.uniform(np.log(200), np.log(700))))
-    side = min(side, max(_LEAST_SIDE, min(seen.shape[:2])))
-    kernels = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
-    seen = shorter_side(seen, side, kernels[rng.integers(4)] if side * 2 > least else None)
-    if rng.random() < 0.2:
-        seen = cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.3, 1.0))
-    if rng.random() < 0.3:
-        seen = np.clip(255 * (seen / 255.0) ** rng.uniform(0.8, 1.25), 0, 255).astype(np.uint8)
-    return through(np.ascontiguousarray(seen), _encoding(rng, 50))
-
-
-def _encoding(rng: np.random.Generator, lowest: int) -> Encoding:
+def _encoding(rng: np.random.Generator) -> Encoding:
     media_type = "image/jpeg" if rng.random() < 0.6 else "image/webp"
-    return Encoding(media_type=media_type, quality=int(rng.integers(lowest, 96)))
+    return Encoding(media_type=media_type, quality=int(rng.integers(60, 96)))

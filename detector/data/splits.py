@@ -42,7 +42,8 @@ def split_units(units: Iterable[str], shares: tuple[float, float, float]) -> dic
 @cache
 def test_source(source: str) -> bool:
     """Whether a source of a manifest is kept for the test: a photographer or repository falls there whole,
-    by its own digest. About ``TEST_SHARE`` of the sources do; nothing is fitted, chosen or calibrated on
-    them."""
+    by its own digest. About ``TEST_SHARE`` of the sources do; no recipe is chosen on them, and what is
+    tested on them was fitted without them. Weights that ship may learn from them afterwards: their card says
+    so."""
     digest = hashlib.sha256(f"{CORPUS_SEED}\0{source}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64 >= 1 - TEST_SHARE

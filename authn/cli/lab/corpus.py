@@ -75,7 +75,7 @@ def list_(manifest: str, by: str, source: str, learnable: bool) -> None:
         say(_counts(mine, name + (f"  ({why})" if why else "")))
     say(_counts(rows, f"all, {len({r.source for r in rows})} sources"))
     taught = Counter(r.fake for r in rows if may_learn(r.licence) and not test_source(r.source))
-    say(f"weights that ship may be fitted on {taught[False]} real and {taught[True]} fake pictures of these")
+    say(f"a recipe is chosen on {taught[False]} real and {taught[True]} fake pictures of these")
 
 
 def _keys() -> dict[str, Callable[[Row], str]]:

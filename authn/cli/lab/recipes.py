@@ -129,24 +129,27 @@ def lofo(
 )
 @click.option("--manifest", type=FILE, help="Another manifest than the one that ships.")
 @click.option(
-    "--encoder", type=FILE, help="The image encoder, clip_encoder.int8.onnx; default: the installed one."
+    "--encoder", type=FILE, help="The image encoder, clip_encoder.int8.onnx; default: that of the service."
 )
 @out_option
 @model_option("semantic-3")
+@click.pass_obj
 def semantic(
-    folder: Path, manifest: Path | None, encoder: Path | None, run: Path, model_id: str
+    config_file: str | None, folder: Path, manifest: Path | None, encoder: Path | None, run: Path,
+    model_id: str,
 ) -> None:  # fmt: skip
-    """Fit the heads of the whole-picture detector on the pictures of a manifest, calibrate, test once.
+    """Fit the heads of the whole-picture detector on the pictures of a manifest, test, calibrate.
 
     What the encoder said of a picture is kept; after an interruption the same command goes on.
     """
     need("detect", "lab")
+    from authn.core.config import load_settings
+    from authn.examine.detectors import encoder_of
     from detector.data.manifest import read_manifest, shipped_manifest
     from detector.lab.semantic import run_semantic
-    from detector.models.encoder_file import installed_encoder
     from detector.models.semantic import open_encoder
 
-    found = encoder or installed_encoder()
+    found = encoder or encoder_of(load_settings(config_file))
     if found is None:
         raise BadRequest("no image encoder is installed here; name one with --encoder")
     rows = read_manifest(manifest) if manifest else shipped_manifest()

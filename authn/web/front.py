@@ -13,6 +13,7 @@ import functools
 import io
 import resource
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -304,7 +305,7 @@ def _adjustments(body_bytes: int) -> Adjustments:
     return Adjustments(
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=body_bytes + 1,  # waitress refuses what is as large
-        inbuf_overflow=body_bytes + 2,  # never to a disk that is shared
+        inbuf_overflow=sys.maxsize,  # never to a disk: ``Held`` bounds the memory
         recv_bytes=32 * 1024,
         connection_limit=1 << 30,  # ``handle_accept`` has a better way
         ident=None,

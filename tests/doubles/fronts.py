@@ -39,6 +39,9 @@ def fronted(app: WSGIApplication, limits: Limits) -> Iterator[str]:
         thread.join()
         for lane in lanes.values():
             lane.shutdown()
+        for channel in tuple(front.active_channels.values()):
+            channel.connected = False  # nobody is waited for, and buffers are closed too
+            channel.handle_close()
         wasyncore.close_all(channels)
         front.trigger.close()
 

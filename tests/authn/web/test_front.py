@@ -70,6 +70,17 @@ def test_what_came_in_pieces_and_chunks_is_one_body(service: str) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["subject"]["bytes"] == len(data)
 
 
+@pytest.mark.parametrize("coding", ["Content-Length: 90000", "Transfer-Encoding: chunked"])
+def test_an_upload_never_touches_a_disk(coding: str) -> None:
+    kept = Flask("kept")
+    kept.post("/v1/verifications")(lambda: type(request.environ["wsgi.input"]).__name__)
+    data = bytes(90_000)
+    body = data if coding.startswith("Content") else b"15f90\r\n" + data + b"\r\n0\r\n\r\n"
+    with fronted(kept, LIMITS) as url:
+        answer = exchange(url, head("POST", "/v1/verifications", coding, CLOSE), body)
+    assert answer.endswith(b"\r\n\r\nBytesIO")
+
+
 @pytest.mark.parametrize(
     "begin",
     [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from authn.cli.out import say, say_json
-from authn.core.config import SETTINGS, load_settings
+from authn.core.config import load_settings
+from authn.core.setting_rows import SETTINGS
 
 
 @click.group()

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authn.core.config import SETTINGS, Settings
+from authn.core.config import Settings
+from authn.core.setting_rows import SETTINGS
 
 if TYPE_CHECKING:
     from authn.devices import RegistryView

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from authn.core.config import SETTINGS
+from authn.core.setting_rows import SETTINGS
 from tests.conftest import ROOT
 from tests.house.cli_doc import commands
 from tests.house.source import modules

@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from authn.cli import cli
-from authn.core import config
-from authn.core.config import ATTESTATION_FORMATS, MASK, SETTINGS, Settings, is_loopback, load_settings
+from authn.core import setting_rows
+from authn.core.config import ATTESTATION_FORMATS, MASK, Settings, is_loopback, load_settings
 from authn.core.errors import SettingsError
+from authn.core.setting_rows import SETTINGS
 from authn.devices.attestation import FORMATS, NONE
 from signer.proof.usages import SIGNER_USAGES, usage_text
 from tests.conftest import ROOT
@@ -219,4 +220,4 @@ def test_a_password_in_the_database_s_address_is_not_shown() -> None:
 
 
 def test_the_usages_that_are_written_out_here_are_those_of_the_signer() -> None:
-    assert usage_text(SIGNER_USAGES) == config.SIGNER_USAGES
+    assert usage_text(SIGNER_USAGES) == setting_rows.SIGNER_USAGES

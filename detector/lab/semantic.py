@@ -24,13 +24,13 @@ from detector.core.errors import TooFewPictures
 from detector.core.files import read_file, write_json, write_whole
 from detector.core.progress import Report
 from detector.data.families import family_of
+from detector.data.kin import source_of
 from detector.data.licences import may_learn
 from detector.data.manifest import Row, dump_manifest
 from detector.data.splits import test_source
 from detector.lab.steps.scores import ScoreRow, write_scores
 from detector.lab.whole.card import Tables, card_of
 from detector.lab.whole.features import Skipped, embed_rows, load_embeddings
-from detector.lab.whole.folds import source_of
 from detector.lab.whole.heads import Taught, apart_in, teach
 from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View, condition_of_view

@@ -24,6 +24,7 @@ from detector.models.registry import model_files
 CARD_VERSION = 2
 READABLE = (1, 2)
 FOLDER = "folder"  # ``ModelCard.recipe``: trained and judged on the photos of one folder
+MANIFEST = "manifest"  # the same: on the pictures of a manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +193,7 @@ class ModelCard:
     network: str = "traces"
     domain_limit: float | None = None
     left_out: tuple[FamilyLeftOut, ...] = ()
-    recipe: str = "corpus"  # or ``FOLDER``, or "manifest"
+    recipe: str = "corpus"  # or ``FOLDER``, or ``MANIFEST``
     guarantees: Guarantees | None = None  # None: it answers by ``operating_point``, and nothing is certified
     judged: tuple[Judged, ...] = ()  # one per view
     tested: tuple[Judged, ...] = ()  # the same of sources kept apart, by the recipe without them

@@ -1,6 +1,7 @@
-"""Our detectors beside those that can be installed, on the same test pictures in one run, and their cost.
+"""Our detectors beside those that can be installed, on the same pictures in one run, and their cost.
 
-``python -m tests.bench.detectors CORPUS [PICTURES_PER_SET]``. Peers that are not installed are left out:
+``python -m tests.bench.detectors PICTURES [PER_SET]``, where ``assay lab corpus bring`` has put them; none of
+those that are shown taught our weights (``tests.bench.unseen``). Peers that are not installed are left out:
 ``pip install --no-deps sahu65==1.1.0 prnu==0.1.0``. Their scores are read as natural log-odds, as they give
 them. Time is CPU time of one core, from the bytes of a JPEG to a likelihood ratio.
 """
@@ -21,40 +22,68 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from detector.core.errors import NotApplicable
+from detector.core.errors import NotApplicable, PixelsUnreadable
 from detector.core.metrics import auc, bootstrap, cllr
-from detector.data.corpus import load_index, pictures
-from detector.data.splits import Split
 from detector.lab.steps.evaluation import Scoring
 from detector.lab.steps.views import VIEWS, view_of
 from detector.models.calibration import MIN_ITEMS
 from detector.models.encoder_file import installed_encoder
 from detector.models.inference import open_detector
+from detector.models.joint import Joint, open_joint
 from detector.models.registry import SEMANTIC_MODEL
 from detector.models.score import Answer
 from detector.models.semantic import encoder_input, open_encoder, open_semantic
 from detector.pixels.augment import Encoding, encode, resize
-from detector.pixels.decode import Pixels
+from detector.pixels.decode import Pixels, decode
+from detector.pixels.preprocess import quarter
+from tests.bench.unseen import unseen
 
 CLEAR = np.log(10) / 2  # natural log of the ratio from which on an answer counts
+_ANSWERS = (Answer.SUPPORTS, Answer.AGAINST)
 
 Read = Callable[[Pixels], float]  # natural log-likelihood ratio, or what its maker calls log-odds
 Scorer = Callable[[Pixels], tuple[float, bool]]  # that, and whether it counts as an answer
 
 
 def ours() -> dict[str, Scorer]:
-    """With the answer that a report would have: domain, size and stability included."""
+    """With the answer that a report would have, and where they are joined, the joint one beside."""
     traces = open_detector()
     out: dict[str, Scorer] = {traces.card.model_id: partial(opinion, traces)}
-    encoder = installed_encoder()
+    encoder, joint = installed_encoder(), open_joint()
     if encoder:
-        out[SEMANTIC_MODEL] = partial(opinion, open_semantic(SEMANTIC_MODEL, encoder))
+        semantic = open_semantic(SEMANTIC_MODEL, encoder)
+        out[SEMANTIC_MODEL] = partial(opinion, semantic)
+        if joint:
+            out[joint.card.model_id] = partial(joined, joint, (traces, semantic))
     return out
 
 
 def opinion(detector: Scoring, pixels: Pixels) -> tuple[float, bool]:
-    score = detector.score_pixels(pixels)
-    return score.ratio.log10 * np.log(10), score.answer is not Answer.INCONCLUSIVE
+    score = detector.score_pixels(pixels, band=False)
+    if score.ratio is None:
+        raise NotApplicable(score.reason)
+    return score.ratio.log10 * np.log(10), score.answer in _ANSWERS
+
+
+def joined(joint: Joint, detectors: Sequence[Scoring], pixels: Pixels) -> tuple[float, bool]:
+    """As a report answers: where a part has no ratio, the others answer alone."""
+    scores = {}
+    for detector in detectors:
+        try:
+            score = detector.score_pixels(pixels, band=False)
+        except NotApplicable:
+            continue
+        if score.ratio is not None:
+            scores[score.model_id] = score
+    if not scores:
+        raise NotApplicable("no part has a ratio")
+    if len(scores) < len(detectors):
+        alone = next(iter(scores.values()))
+        return alone.ratio.log10 * np.log(10), alone.answer in _ANSWERS
+    kind = next((s.kind for s in scores.values() if s.kind), None)
+    condition = next(iter(scores.values())).condition
+    decided = joint.card.decide({m: s.ratio.log10 for m, s in scores.items()}, kind, condition)
+    return decided.ratio.log10 * np.log(10), decided.answer in _ANSWERS
 
 
 def clear(read: Read, pixels: Pixels) -> tuple[float, bool]:
@@ -169,21 +198,23 @@ class Seen:
     answered: bool
 
 
-def compare(root: Path, per_set: int) -> None:
+def compare(folder: Path, per_set: int) -> None:
     scorers = ours() | peers()
-    items = [i for i in load_index(root) if i.split is Split.TEST]
     scores: dict[tuple[str, str], list[Seen]] = {(w, v): [] for w in scorers for v in VIEWS}
-    for name in sorted({i.set_name for i in items}):
-        for item in sorted((i for i in items if i.set_name == name), key=lambda i: i.sha256)[:per_set]:
-            for n, picture in enumerate(pictures(root, item)):
-                for view in VIEWS:
-                    seen = view_of(picture, f"{item.path}#{n}", view)
-                    for who, scorer in scorers.items():
-                        value, answered = said(scorer, seen)
-                        scores[who, view].append(
-                            Seen(set_name=name, fake=item.fake, value=value, answered=answered)
-                        )
-        print(f"{name}: done", file=sys.stderr)
+    for done, (name, row_of_it, data) in enumerate(unseen(folder, per_set)):
+        try:
+            picture = decode(data, row_of_it.media_type)
+        except (NotApplicable, PixelsUnreadable):
+            continue
+        picture = quarter(picture, 0) if row_of_it.sheet else picture
+        for view in VIEWS:
+            seen = view_of(picture, row_of_it.sha256, view)
+            for who, scorer in scorers.items():
+                value, answered = said(scorer, seen)
+                found = Seen(set_name=name, fake=row_of_it.fake, value=value, answered=answered)
+                scores[who, view].append(found)
+        if done % 20 == 0:
+            print(f"{done} pictures", file=sys.stderr)
     print(HEAD)
     for (who, view), found_by in scores.items():
         print(row(who, view, found_by))
@@ -241,11 +272,10 @@ def row(who: str, view: str, found: Sequence[Seen]) -> str:
     )
 
 
-def speed(root: Path) -> None:
-    photo = max(
-        (p for i in load_index(root) if i.set_name == "camera_samples" for p in pictures(root, i)),
-        key=lambda p: p.size,
-    )
+def speed(folder: Path) -> None:
+    photos = [r for _, r, _ in unseen(folder, 40) if not r.fake and r.format == "JPEG"]
+    largest = max(photos, key=lambda r: r.width * r.height)
+    photo = decode((folder / largest.file).read_bytes(), largest.media_type)
     detector = open_detector()
     for name, (height, width), goal in (("1 MP", (866, 1155), 120), ("12 MP", (3000, 4000), 250)):
         scaled = resize(photo, max(height / photo.shape[0], width / photo.shape[1]) + 1e-3, "area")

@@ -1,9 +1,9 @@
 """How often squares of ordinary photos get a mark, and what a map costs: figures of decisions 0010 and 0026.
 
-    python -m tests.bench.score_places CORPUS [MODEL]
+    python -m tests.bench.score_places PICTURES [MODEL]
 
-Photos are the test split of the corpus, at most ``PER_SET`` of a set: none was trained or calibrated on.
-Rates are means over sets, so that no set with many pictures speaks for the others.
+Photos are those that no weights learned from (``tests.bench.unseen``), at most ``PER_SET`` of a set. Rates
+are means over sets, so that no set with many pictures speaks for the others.
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ from authn.core.score_map import maps_text
 from authn.report.score_maps import draw
 from authn.sources.learned import LearnedSource, SemanticSource
 from detector.core.errors import DetectorError
-from detector.data.corpus import load_index, read_item
-from detector.data.splits import Split
 from detector.models.encoder_file import installed_encoder
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
+from tests.bench.unseen import unseen
 
 PER_SET = 25
 SIZES = ((1024, 1024), (4000, 3000), (8000, 6000))
 
 
-def rates(corpus: Path, source: LearnedSource) -> None:
+def rates(folder: Path, source: LearnedSource) -> None:
     model = ""
     found: dict[str, list[tuple[int, int, int]]] = {}
-    for item in load_index(corpus):
-        rows = found.setdefault(item.set_name, [])
-        if item.fake or item.split is not Split.TEST or len(rows) >= PER_SET:
+    for name, row, data in unseen(folder, PER_SET):
+        if row.fake:
             continue
+        rows = found.setdefault(name, [])
         try:
-            places = source.score_map(media_of(read_item(corpus, item), item.path))
+            places = source.score_map(media_of(data, row.file))
         except DetectorError:
             continue
         model = places.model_sha256

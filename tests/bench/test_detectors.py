@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from detector.data.kin import source_of
+from detector.data.licences import may_learn
+from detector.data.manifest import shipped_manifest
 from tests.bench.detectors import Seen, by_generator, row
+from tests.bench.unseen import unseen
 
 
 def seen(set_name: str, fake: bool, values: list[float | None]) -> list[Seen]:
@@ -33,3 +39,18 @@ def test_every_generator_has_a_row_of_its_own():
         *seen("c", True, [None]),
     ]  # fmt: skip
     assert by_generator(found) == "a 1.000 (n=4), b 0.000 (n=1), c -"
+
+
+def test_what_detectors_are_compared_on_taught_none_of_ours(tmp_path: Path):
+    rows = shipped_manifest()
+    teaching = [r for r in rows if may_learn(r.licence)]
+    aside = [r for r in rows if not may_learn(r.licence)]
+    for r in [*teaching[::200], *aside]:
+        (tmp_path / r.file).parent.mkdir(exist_ok=True)
+        (tmp_path / r.file).write_bytes(b"")
+    shown = list(unseen(tmp_path, 3))
+    assert len({name for name, r, _ in shown if not r.fake}) > 5
+    assert len({name for name, r, _ in shown if r.fake}) > 2
+    assert not {r.sha256 for _, r, _ in shown} & {r.sha256 for r in teaching}
+    assert not {source_of(r) for _, r, _ in shown} & {source_of(r) for r in teaching}
+    assert max(sum(name == n for n, _, _ in shown) for name, _, _ in shown) <= 6

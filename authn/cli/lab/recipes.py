@@ -20,6 +20,7 @@ from authn.cli.lab.options import (
 )
 from authn.cli.out import say, say_block
 from authn.cli.progress import Progress
+from authn.cli.target import refuse_taken
 from authn.core.errors import BadRequest
 from authn.core.extras import need
 
@@ -185,10 +186,11 @@ def traces(
     backbone: Path | None, seen: tuple[str, ...], run: Path, model_id: str, seed: int, epochs: int,
     steps: int,
 ) -> None:  # fmt: skip
-    """Train the trace detector on the pictures of a manifest, and score what it never saw.
+    """Train the trace detector on the pictures of a manifest, test, calibrate.
 
-    A backbone learns from aligned pairs, a last layer from whole pictures. Every score in scores.csv is of a
-    layer that saw neither the picture's source nor its generator; scores-test.csv is of the test sources.
+    A backbone learns from aligned pairs, a last layer from whole pictures. Every score in left-out.csv is of
+    a layer that saw neither the picture's source nor its generator; test.csv is of the test sources, by a
+    layer that saw none of them.
     """
     need("detect", "lab")
     from detector.lab.traces.run import Places, options_for, run_traces
@@ -198,10 +200,31 @@ def traces(
         upscalers=tuple(sorted(upscalers.glob("*.param"))) if upscalers else (),
     )  # fmt: skip
     with Progress() as report:
-        digest = run_traces(
+        card = run_traces(
             places, options_for(seed, epochs, steps), report, model_id=model_id, backbone=backbone, seen=seen
         )
-    say(f"{model_id} {digest} in {run}")
+    say(f"{card.model_id} {card.weights_sha256} in {run}")
 
 
-RECIPES = (auto, train, lofo, semantic, traces)
+@click.command()
+@click.argument("first", type=FOLDER)
+@click.argument("second", type=FOLDER)
+@click.option("--out", type=FILE, required=True, help="The card of the joint detector, a new JSON file.")
+def join(first: Path, second: Path, out: Path) -> None:
+    """Join two learned detectors that ship: one ratio of both, from the tables left-out.csv of their runs.
+
+    FIRST is the run folder of the one that tells kinds apart, as `lab semantic` leaves it, SECOND that of
+    `lab traces`. Refused where the joint one would vouch for fewer kinds than one of them alone.
+    """
+    need("detect", "lab")
+    from detector.lab.steps.joint_fit import join_tables, side_of_run
+    from detector.models.joint import dump_joint
+    from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
+
+    refuse_taken(out)
+    card = join_tables(side_of_run(first, SEMANTIC_MODEL), side_of_run(second, DEFAULT_MODEL))
+    out.write_text(dump_joint(card), encoding="utf-8")
+    say(f"{card.model_id} in {out}")
+
+
+RECIPES = (auto, train, lofo, semantic, traces, join)

@@ -104,15 +104,21 @@ source nor the generator of the picture. 95 % intervals in brackets resample who
 95 %."""
 
 
-def tested_text(tested: Sequence[Judged]) -> str:
-    """The views of the test."""
-    return "\n".join(["## Test on sources kept apart", "", _TEST, "", *(_view(j) for j in tested)])
+def tested_text(tested: Sequence[Judged], network: str) -> str:
+    """The views of the test; ``network`` is that of the card."""
+    told = _TEST[network]
+    return "\n".join(["## Test on sources kept apart", "", told, "", *(_view(j) for j in tested)])
 
 
-_TEST = """Pictures of sources that nothing was fitted or calibrated on, among them all that may only measure;
+_SEMANTIC_TEST = """\
+Pictures of sources that nothing was fitted or calibrated on, among them all that may only measure;
 scored and answered by the same recipe without them. They were looked at after provisional passes with fewer
 pictures, and one change followed from that: the portraits of one source teach now (decision 0025), so the
 rows of portraits are not blind. What ships learned from the test sources that may teach too, afterwards."""
+_TRACES_TEST = """Pictures of sources that nothing was fitted or calibrated on; scored and answered by the
+same recipe without them, looked at once. The last layer that ships learned from the test sources that may
+teach too, afterwards; the backbone did not."""
+_TEST = {"clip-heads": _SEMANTIC_TEST, "traces": _TRACES_TEST}
 
 
 def _view(j: Judged) -> str:

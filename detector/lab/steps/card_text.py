@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from detector.core.metrics import Estimate, proportion
 from detector.lab.steps.card_judged import closing, guarantees_text, judged_text, line_text, tested_text
+from detector.lab.steps.card_traces import number, traces_limits, traces_method
 from detector.lab.steps.card_words import (
     ALIGNED,
     FILES,
@@ -16,7 +17,7 @@ from detector.lab.steps.card_words import (
     folder_limits,
 )
 from detector.models.calibration import Calibration
-from detector.models.card import FOLDER, Evaluation, ModelCard, OperatingPoint, SetResult
+from detector.models.card import FOLDER, MANIFEST, Evaluation, ModelCard, OperatingPoint, SetResult
 
 _VIEWS = {
     "as_stored": "as stored",
@@ -31,7 +32,7 @@ def card_markdown(card: ModelCard) -> str:
     parts = [_head(card), _use(), _sets(card), _METHODS[card.network](card), *_answering(card)]
     if card.judged:
         parts.append(judged_text(card.judged))
-        parts += [tested_text(card.tested)] if card.tested else []
+        parts += [tested_text(card.tested, card.network)] if card.tested else []
     elif card.evaluation is None:
         parts.append("## Measured\n\nNot yet evaluated.\n")
     else:
@@ -99,6 +100,11 @@ def _sets(card: ModelCard) -> str:
 
 
 def _made(card: ModelCard) -> list[str]:
+    if card.recipe == MANIFEST:
+        if card.network == "traces":
+            return []
+        taught = ", ".join(f"`{f}`" for f in card.families)
+        return [f"The generated ones are of these families of generators: {taught}.", ""]
     made = [f for f in card.families if f not in {s.name for s in card.sets}]
     if not made:
         return []
@@ -112,25 +118,6 @@ def _made(card: ModelCard) -> list[str]:
     ]
 
 
-def _traces(card: ModelCard) -> str:
-    p = card.preprocessing
-    return f"""## Method
-
-Fixed high-pass filters on luma and R-B, a small residual network ({card.width} channels wide at first), mean
-and deviation of every stage, one class per family of fakes; the score is the log-odds of all families against
-"camera". Trained on two views of every region, with adversaries against source and encoder. Up to
-{p.max_crops} crops of {p.crop_side} pixels at native resolution, from rich to poor texture; nothing is
-resized. It abstains below {p.min_side} pixels on the shorter side, for monochrome and for flat pictures, for
-animations, and for formats other than JPEG, PNG and WebP. It is inconclusive for pictures that lie farther
-than {_number(card.domain_limit)} deviations per feature from the calibration pictures, and when an answer
-does not survive re-encoding (JPEG 90 and 75, WebP 80, half size).
-"""
-
-
-def _number(x: float | None) -> str:
-    return "any number of" if x is None else f"{x:.2f}"
-
-
 def _semantic(card: ModelCard) -> str:
     return f"""## Method
 
@@ -141,7 +128,7 @@ making (text-to-image, GAN, edit or upscaling) against all real pictures, joined
 the kind of content (photo, drawing or painting, render, screenshot). A source counts as the square root of
 its pictures, at most 60; both classes weigh the same. Each picture teaches in two views (laundered to 256
 pixels and JPEG 90; resized, one random encoding), the same law for both classes. It abstains below
-{card.preprocessing.min_side} pixels on the shorter side, farther than {_number(card.domain_limit)}
+{card.preprocessing.min_side} pixels on the shorter side, farther than {number(card.domain_limit)}
 deviations per number from the pictures it was fitted on, and where it does not know the kind of content. The
 recipe was chosen as decision 0027 says.
 
@@ -334,39 +321,6 @@ def or_dash(e: Estimate | None) -> str:
     return "-" if e is None else shown(e)
 
 
-def _never(card: ModelCard) -> str:
-    return ", ".join(s.name for s in card.sets if s.fake and s.name not in card.families)
-
-
-def _whole(card: ModelCard) -> str:
-    return " and ".join(s.name for s in card.sets if s.fake and s.name in card.families)
-
-
-def _traces_limits(card: ModelCard) -> str:
-    return f"""## Known limits
-
-- It finds few generated pictures. Most answers are "inconclusive", and that is meant: the operating point is
-  that of the worst source of photos, and an answer must survive four re-encodings.
-- The only complete generators in training are {_whole(card)}. Never trained on:
-  {_never(card)}. Where the row of such a set shows an AUC near 0.5, the
-  detector cannot see that generator.
-- A Cllr above 1 means that the ratio misleads more than silence would for that generator.
-- A photo that a GAN enlarged counts as generated here: such upscalers were trained on.
-- The test numbers are not blind: two earlier recipes were judged on the same test split. After the second,
-  flux1_dev was taken into training and the zoo was added.
-- Generated pictures of sd15 and flux1_dev are mostly paintings, real ones are photographs: part of the
-  measured separation may be content. The aligned pairs have no such part.
-- Real photos in training come from four sources, most of them cameras before 2016; computational photos
-  of new phones are almost absent. Sets that are not free for any use were not trained on, which costs the
-  detector most of the photos at hand. Several sources have fewer than ten test pictures: read their
-  intervals.
-- A picture that was generated, printed and photographed again, or edited in part, is outside what was
-  measured.
-- Anyone who has the weights can change a picture so that the answer changes; nothing here resists an
-  attack.
-"""
-
-
 def _semantic_limits(_card: ModelCard) -> str:
     return """## Known limits
 
@@ -395,5 +349,5 @@ resists nothing. Cheaper: print
 """
 
 
-_METHODS = {"traces": _traces, "clip-heads": _semantic}
-_LIMITS = {"traces": _traces_limits, "clip-heads": _semantic_limits}
+_METHODS = {"traces": traces_method, "clip-heads": _semantic}
+_LIMITS = {"traces": traces_limits, "clip-heads": _semantic_limits}

@@ -9,21 +9,24 @@ table as it reads any other.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core.errors import CalibrationError
+from detector.core.errors import CalibrationError, CorpusError
+from detector.core.files import read_file
 from detector.core.logistic import fit_logistic
 from detector.core.metrics import Estimate
 from detector.lab.steps.calibrate_table import calibrate_table
 from detector.lab.steps.judge_table import mixed, unknown_share
 from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, table_of, weighing
-from detector.lab.steps.scores import ScoreRow
-from detector.models.card import ModelCard
+from detector.lab.steps.scores import ScoreRow, read_scores
+from detector.models.card import ModelCard, open_card
 from detector.models.guarantees import Guarantees
 from detector.models.joint import Dependence, JointCard, Part
 from detector.models.kinds import Kind
@@ -42,6 +45,17 @@ class Side:
     rows: Sequence[ScoreRow]
     kind_limit: float | None
     given_kind: bool = True
+
+
+def side_of_run(folder: Path, model_id: str) -> Side:
+    """A run folder whose weights are those that ship: its left-out table. Raises ``CorpusError`` for other
+    weights, ``FileFailed`` and ``ModelUnavailable``."""
+    card = open_card(model_id)
+    ran = hashlib.sha256(read_file(folder / f"{model_id}.safetensors", f"{model_id}.safetensors")).hexdigest()
+    if ran != card.weights_sha256:
+        raise CorpusError(f"the run made other weights than the {model_id} that ships")
+    limit = card.guarantees.kind_limit if card.guarantees else None
+    return Side(card=card, rows=read_scores(folder / "left-out.csv"), kind_limit=limit)
 
 
 def join_tables(

@@ -27,7 +27,7 @@ from detector.pixels.decode import Pixels, open_cv2
 from detector.pixels.preprocess import crops_of
 
 LAUNDERED = "laundered"  # the shorter side 256 pixels, JPEG 90
-DRAWS = ("drawn-0", "drawn-1")
+DRAWS = ("drawn-0",)
 VIEWS = (STORED, LAUNDERED, *DRAWS)
 LEARNED = (LAUNDERED, *DRAWS)
 _LAUNDERED = Condition(side=256, quality=90, media_type=JPEG)

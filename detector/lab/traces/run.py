@@ -3,15 +3,18 @@
 1. ``pairs``: aligned pairs of licensed real pictures outside of the test sources -> ``pairs.npz``
 2. ``detector.lab.steps.training``: the backbone, which never sees a whole generated picture -> ``backbone/``
 3. ``looks``: its features of whole pictures, in views that give both classes one law -> ``looks/``
-4. ``head``: the last layer, and scores of layers that saw neither generator nor source -> ``scores.csv``
-5. weights -> ``MODEL.safetensors``; only then the test sources are opened -> ``scores-test.csv``
+4. ``head``: the last layer, and scores of layers that saw neither generator nor source -> ``first.csv``
+5. the test sources are opened -> ``test.csv``; those of them that may teach, teach the layer that ships, and
+   every picture is scored once more by layers that saw neither its generator nor its source
+   -> ``left-out.csv``, from which comes all that the card says of ratios and guarantees
+6. weights and card -> ``MODEL.safetensors``, ``MODEL.json``
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,24 +27,28 @@ from detector.core.errors import FileDamaged
 from detector.core.files import read_file, write_whole
 from detector.core.progress import Report
 from detector.data.families import family_of
+from detector.data.kin import source_of
 from detector.data.licences import may_learn
 from detector.data.manifest import Row, read_manifest
 from detector.data.splits import test_source
 from detector.lab.corpus.material import kept_set
+from detector.lab.semantic import taught_digest
 from detector.lab.steps.scores import ScoreRow, write_scores
 from detector.lab.steps.training import train
 from detector.lab.steps.training_set import TrainingOptions, TrainingSet
+from detector.lab.traces.card import card_of
 from detector.lab.traces.files import at_most, brought
 from detector.lab.traces.head import Array, Head, Heads, Looks
 from detector.lab.traces.looks import LEARNED, Look, looks_at
 from detector.lab.traces.pairs import SIDE, key_of, pairs_of
-from detector.models.kinds import Kind
+from detector.lab.whole.card import Tables
+from detector.lab.whole.kinds import kind_of
+from detector.models.card import ModelCard, dump_card
 from detector.models.trace_network import Tensors, network_of
 from detector.models.weights import save_tensors, shipped_tensors
 
-MOST_OF_A_CELL = 200  # pictures of one source and generator that are looked at
+MOST_OF_A_CELL = 80  # pictures of one source and generator that are looked at
 RIDGE = 3e-2
-FAMILIES = ("generated",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +76,8 @@ class Known:
 
 def known_pictures(places: Places) -> Known:
     """Raises ``ManifestError`` and ``FileFailed``."""
-    rows = [row for manifest in places.manifests for row in read_manifest(manifest)]
+    every = [row for manifest in places.manifests for row in read_manifest(manifest)]
+    rows = [replace(row, source=source_of(row)) for row in every]  # kin is left out together
     paths = brought(rows, places.folders)
     there = at_most((r for r in rows if r.sha256 in paths), MOST_OF_A_CELL)
     judged = tuple(r for r in there if not test_source(r.source))
@@ -108,8 +116,8 @@ def look(
     return looks_at(network_of(tensors), rows, known.paths, run / "looks" / digest.hexdigest()[:16], report)
 
 
-def heads_of(known: Known, looks: Looks, ridge: float = RIDGE) -> Heads:
-    return Heads(known.learned, looks, LEARNED, ridge=ridge)
+def heads_of(rows: Sequence[Row], looks: Looks, ridge: float = RIDGE) -> Heads:
+    return Heads(rows, looks, LEARNED, ridge=ridge)
 
 
 def left_out_table(heads: Heads, rows: Sequence[Row], looks: Looks) -> list[ScoreRow]:
@@ -132,18 +140,13 @@ def table_of(heads: Heads, head: Head, rows: Sequence[Row], looks: Looks) -> lis
 def _scores(row: Row, looks: Mapping[str, Look], head: Head, heads: Heads) -> list[ScoreRow]:
     return [
         ScoreRow(
-            sha256=row.sha256, fake=row.fake, kind=kind_of(row), generator=row.generator, source=row.source,
-            view=str(view), side=look.condition.side, quality=look.condition.quality,
+            sha256=row.sha256, fake=row.fake, kind=kind_of(row), generator=family_of(row.generator),
+            source=row.source, view=str(view), side=look.condition.side, quality=look.condition.quality,
             media_type=look.condition.media_type, logit=head.logit(look), predicted=None,
             kind_probability=None, distance=heads.away(look),
         )
         for view, look in looks.items()
     ]  # fmt: skip
-
-
-def kind_of(row: Row) -> Kind | None:
-    """What the manifest says that a real picture shows; None where it says nothing."""
-    return Kind(row.kind) if not row.fake and row.kind in set(Kind) else None
 
 
 def finished(tensors: Tensors, head: Head, domain: tuple[Array, Array]) -> dict[str, torch.Tensor]:
@@ -169,25 +172,43 @@ def read_backbone(path: Path) -> Tensors:
 def run_traces(
     places: Places, options: TrainingOptions, report: Report, *, model_id: str, ridge: float = RIDGE,
     backbone: Path | None = None, seen: Sequence[str] = (),
-) -> str:  # fmt: skip
+) -> ModelCard:  # fmt: skip
     """The whole walk; what is finished is kept, so run again to go on. With ``backbone``, the weights of a
     trace network, none is trained; ``seen`` are the families of generators whose whole pictures it learned
-    from: no score of them is of a network that did not see them, so none is written. Returns the digest of
-    the weights. Raises ``LabError``."""
+    from: no score of them is of a network that did not see them, so none is written. Raises ``LabError``."""
     places.run.mkdir(parents=True, exist_ok=True)
     known = known_pictures(places)
     tensors = read_backbone(backbone) if backbone else _trained(places, known, options, report)
     looks = look(tensors, known, known.judged, places.run, report)
-    heads = heads_of(known, looks, ridge)
-    unseen = [r for r in known.judged if family_of(r.generator) not in seen]
-    write_scores(left_out_table(heads, unseen, looks), places.run / "scores.csv")
-    head = heads.all()
-    digest = save_tensors(finished(tensors, head, heads.domain), places.run / f"{model_id}.safetensors")
-    taught = "".join(f"{r.sha256}\n" for r in known.learned if looks[r.sha256])
-    write_whole(places.run / "taught.txt", taught.encode())
-    tested = look(tensors, known, known.tested, places.run, report)
-    write_scores(table_of(heads, head, known.tested, tested), places.run / "scores-test.csv")
-    return digest
+    first = heads_of(known.learned, looks, ridge)
+    before = left_out_table(first, _unseen(known.judged, seen), looks)
+    write_scores(before, places.run / "first.csv")
+    every = looks | look(tensors, known, known.tested, places.run, report)
+    taught = [r for r in (*known.judged, *known.tested) if may_learn(r.licence) and every[r.sha256]]
+    heads = heads_of(taught, every, ridge)
+    tables = Tables(
+        first=tuple(before),
+        test=tuple(table_of(first, first.all(), _unseen(known.tested, seen), every)),
+        left_out=tuple(left_out_table(heads, _unseen((*known.judged, *known.tested), seen), every)),
+    )  # fmt: skip
+    write_scores(tables.test, places.run / "test.csv")
+    write_scores(tables.left_out, places.run / "left-out.csv")
+    sha256 = save_tensors(
+        finished(tensors, heads.all(), heads.domain), places.run / f"{model_id}.safetensors"
+    )
+    lines = "".join(f"{r.sha256}\n" for r in taught)
+    write_whole(places.run / "taught.txt", lines.encode())
+    aside = [r for r in (*known.judged, *known.tested) if not may_learn(r.licence)]
+    card = card_of(
+        model_id, sha256, tensors, taught, aside, tables, taught_digest(taught), seed=options.seed,
+        epochs=0 if backbone else options.epochs,
+    )  # fmt: skip
+    write_whole(places.run / f"{model_id}.json", dump_card(card).encode())
+    return card
+
+
+def _unseen(rows: Sequence[Row], seen: Sequence[str]) -> list[Row]:
+    return [r for r in rows if family_of(r.generator) not in seen]
 
 
 def _trained(places: Places, known: Known, options: TrainingOptions, report: Report) -> Tensors:

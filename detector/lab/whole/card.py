@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.data.families import family_of
+from detector.data.kin import source_of
 from detector.data.manifest import Row
 from detector.lab.steps.calibrate import domain_limit
 from detector.lab.steps.calibrate_table import CardParts, calibrate_table
 from detector.lab.steps.judge_table import tested_views
 from detector.lab.steps.scores import ScoreRow
-from detector.lab.whole.folds import source_of
-from detector.models.card import Judged, ModelCard, Preprocessing, SetUse
+from detector.models.card import MANIFEST, Judged, ModelCard, Preprocessing, SetUse
 from detector.models.semantic import FEATURES, MIN_SIDE
 
 KIND_LIMIT = 0.4  # of four kinds; below it none is likelier than all others together by much
@@ -43,20 +43,20 @@ def card_of(
         model_id=model_id, question="synthetic", weights_sha256=weights_sha256, network="clip-heads",
         families=tuple(sorted({family_of(r.generator) for r in taught if r.fake})), width=FEATURES,
         preprocessing=_SEEN, calibration=parts.calibration, operating_point=parts.operating_point,
-        sets=_sets(taught, aside), corpus_sha256=digest, seed=0, epochs=0, recipe="manifest",
+        sets=sets_of(taught, aside), corpus_sha256=digest, seed=0, epochs=0, recipe=MANIFEST,
         domain_limit=domain_limit(np.array([r.distance for r in tables.left_out])),
-        tested=tested(tables) if tables.test else (),
+        tested=tested(tables, KIND_LIMIT) if tables.test else (),
     )  # fmt: skip
     return parts.into(card)
 
 
-def tested(tables: Tables) -> tuple[Judged, ...]:
+def tested(tables: Tables, kind_limit: float | None) -> tuple[Judged, ...]:
     """The test, answered by what was known without it."""
-    first: CardParts = calibrate_table(tables.first, KIND_LIMIT, rounds=20)
-    return tested_views(tables.test, KIND_LIMIT, first.calibration, first.guarantees)
+    first: CardParts = calibrate_table(tables.first, kind_limit, rounds=20)
+    return tested_views(tables.test, kind_limit, first.calibration, first.guarantees)
 
 
-def _sets(taught: Sequence[Row], aside: Sequence[Row]) -> tuple[SetUse, ...]:
+def sets_of(taught: Sequence[Row], aside: Sequence[Row]) -> tuple[SetUse, ...]:
     """One row a source: how many of its pictures taught, and how many only measured."""
     keys = {(source_of(r), r.fake): r.licence for r in (*aside, *taught)}
     taught_n, aside_n = (Counter((source_of(r), r.fake) for r in rows) for rows in (taught, aside))

@@ -11,29 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.data.families import family_of
+from detector.data.kin import source_of
 from detector.data.manifest import Row
 
 FOLDS = 8
 CAP = 60  # pictures of a source that count; more of one taste teach little
 _GAN = frozenset({"stylegan", "biggan", "styleswin"})
-
-# Sources that hold the same files or the same people's pictures (found by digest): one source.
-_KIN = (
-    ("alexeygrigorev/clothing-dataset", "alexeygrigorev/clothing-dataset-small"),
-    ("SupaGruen/StableDiffusion-CheatSheet", "andygock/FLUX-Style-CheatSheet"),
-    ("jamez-bondos/awesome-gpt4o-images", "muset-ai/awesome-nano-banana-pro"),
-    ("EvoLinkAI/awesome-gpt-image-2-prompts", "freestylefly/awesome-gpt-image-2"),
-    ("aws-samples/amazon-bedrock-samples", "aws-samples/amazon-bedrock-workshop"),
-    ("CompVis/latent-diffusion", "invoke-ai/InvokeAI"),
-    ("StartBootstrap/startbootstrap-creative", "wowthemesnet/mediumish-theme-jekyll"),
-    ("AlexeyAB/darknet", "davisking/dlib"),
-)
-_FIRST = {name: kin[0] for kin in _KIN for name in kin}
-
-
-def source_of(row: Row) -> str:
-    """The source of a picture; the same name for sources that share pictures."""
-    return _FIRST.get(row.source, row.source)
 
 
 def making_of(row: Row) -> str:

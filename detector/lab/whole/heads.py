@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from detector.core.logistic import fit_logistic
 from detector.core.threads import one_thread
 from detector.data.families import family_of
+from detector.data.kin import source_of
 from detector.data.manifest import Row
 from detector.lab.whole.fitting import Design, design_of, fit_binary, fit_content
-from detector.lab.whole.folds import FOLDS, Folds, folds_of, making_of, shares_of, source_of
+from detector.lab.whole.folds import FOLDS, Folds, folds_of, making_of, shares_of
 from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View
 from detector.models.semantic_head import KINDS, MAKINGS, Heads

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from detector.core.errors import CalibrationError, ModelUnavailable
+from detector.core.errors import CalibrationError, CorpusError, ModelUnavailable
 from detector.lab.steps.calibrate_table import calibrate_table
-from detector.lab.steps.joint_fit import Side, join_tables
-from detector.lab.steps.scores import ScoreRow
+from detector.lab.steps.joint_fit import Side, join_tables, side_of_run
+from detector.lab.steps.scores import ScoreRow, write_scores
 from detector.models.card import ModelCard, open_card
 from detector.models.joint import JointCard, dump_joint, open_joint, parse_joint
 from detector.models.kinds import Kind
-from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
+from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL, model_files
 from tests.detector.lab.score_rows import Drawn
 
 DRAWN = Drawn(sources={Kind.PHOTO: 24}, generators=16, apart=1.5, alike=0.1, per_source=20, per_generator=20)
@@ -95,6 +96,17 @@ def test_a_joint_ratio_of_few_pictures_does_not_silence_a_part(rows: tuple[Score
             Side(card=open_card(DEFAULT_MODEL), rows=few, kind_limit=None),
             rounds=2,
         )
+
+
+def test_a_run_of_other_weights_is_not_joined(rows: tuple[ScoreRow, ...], tmp_path: Path) -> None:
+    weights = model_files(SEMANTIC_MODEL)[1].read_bytes()
+    write_scores(rows, tmp_path / "left-out.csv")
+    (tmp_path / f"{SEMANTIC_MODEL}.safetensors").write_bytes(weights)
+    side = side_of_run(tmp_path, SEMANTIC_MODEL)
+    assert (side.card, side.rows) == (open_card(SEMANTIC_MODEL), rows)
+    (tmp_path / f"{SEMANTIC_MODEL}.safetensors").write_bytes(weights + b" ")
+    with pytest.raises(CorpusError, match="other weights"):
+        side_of_run(tmp_path, SEMANTIC_MODEL)
 
 
 def test_what_ships_can_be_opened_or_is_not_there() -> None:

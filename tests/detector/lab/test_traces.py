@@ -14,18 +14,34 @@ import torch
 
 from detector.core.errors import FileDamaged, FileFailed, TooFewPictures
 from detector.core.metrics import auc
-from detector.data.manifest import Row
+from detector.data.manifest import Row, write_manifest
+from detector.data.splits import test_source
 from detector.generators.aligned.enlargers import open_enlarger
+from detector.lab.steps.card_text import card_markdown
+from detector.lab.steps.scores import read_scores
 from detector.lab.traces.files import at_most, brought, quarter, read_picture
 from detector.lab.traces.head import Heads
 from detector.lab.traces.looks import DRAWS, LEARNED, VIEWS, Look, looks_at, shown
 from detector.lab.traces.makers import Maker
 from detector.lab.traces.pairs import SIDE, Region, aligned, key_of, regions_of
-from detector.lab.traces.run import Known, finished, heads_of, left_out_table, options_for, table_of
+from detector.lab.traces.run import (
+    Known,
+    Places,
+    finished,
+    heads_of,
+    known_pictures,
+    left_out_table,
+    options_for,
+    run_traces,
+    table_of,
+)
+from detector.models.card import parse_card
 from detector.models.condition import Condition
-from detector.models.weights import shipped_tensors
+from detector.models.inference import detector_at
+from detector.models.weights import save_tensors, shipped_tensors
 from detector.networks.traces import TraceNet
 from detector.pixels.augment import Encoding, through
+from detector.pixels.decode import decode
 from tests.detector.made import encoded, photo_like, runnable
 
 PNG = Condition(side=400, quality=None, media_type="image/png")
@@ -76,6 +92,20 @@ def test_no_source_gives_more_than_its_share_and_order_decides_nothing():
     kept = at_most(rows, 10)
     assert len(kept) == 11
     assert at_most(rows[::-1], 10) == kept
+
+
+def test_sources_that_share_pictures_are_left_out_together(tmp_path: Path):
+    names = ["AlexeyAB/darknet", "davisking/dlib", "somebody/else"]
+    rows = [row_of(name.encode(), source=name) for name in names]
+    for row, name in zip(rows, names, strict=True):
+        put(tmp_path, row, name.encode())
+    write_manifest(tmp_path / "manifest.csv", rows)
+    places = Places(
+        manifests=(tmp_path / "manifest.csv",), folders=(tmp_path,), taef2=tmp_path, upscalers=(),
+        run=tmp_path,
+    )  # fmt: skip
+    known = known_pictures(places)
+    assert {r.source for r in (*known.judged, *known.tested)} == {"AlexeyAB/darknet", "somebody/else"}
 
 
 def test_a_sheet_of_four_is_four_pictures_and_any_other_one():
@@ -261,7 +291,7 @@ def test_the_finished_network_gives_the_scores_of_its_head(tmp_path: Path, netwo
     known = Known(learned=tuple(rows), judged=tuple(rows), tested=(), paths=paths)
     backbone = {k: v.numpy() for k, v in shipped_tensors(network).items()}
     looks = looks_at(runnable(network), rows, paths, tmp_path / "looks", lambda *_: None)
-    heads = heads_of(known, looks)
+    heads = heads_of(known.learned, looks)
     tensors = finished(backbone, heads.all(), heads.domain)
     from detector.models.trace_network import network_of
     from detector.pixels.preprocess import crops_of
@@ -283,44 +313,50 @@ def test_the_finished_network_gives_the_scores_of_its_head(tmp_path: Path, netwo
     assert any(s.logit != table[s.sha256, s.view].logit for s in left_out)
 
 
+def patterned(seed: int) -> np.ndarray:
+    """What a bad upscaler leaves: a fine grid."""
+    grid = 12 * ((np.indices((140, 150)).sum(0) % 2)[:, :, None] - 0.5)
+    return np.clip(photo_like(140, 150, seed) + grid, 0, 255).astype(np.uint8)
+
+
 def test_a_new_last_layer_on_a_backbone_scores_what_it_never_saw_and_ends_as_weights(tmp_path: Path, network):
     from safetensors.numpy import load_file
 
-    from detector.data.families import family_of
-    from detector.data.manifest import write_manifest
-    from detector.data.splits import test_source
-    from detector.lab.steps.scores import read_scores
-    from detector.lab.traces.run import Places, run_traces
-    from detector.models.weights import save_tensors
-
-    kept = [s for s in (f"own/{n}" for n in range(40)) if not test_source(s)][:6]
-    tested = [s for s in (f"own/{n}" for n in range(40)) if test_source(s)][:2]
+    kept = [s for s in (f"own/{n}" for n in range(80)) if not test_source(s)][:11]
+    tested = [s for s in (f"own/{n}" for n in range(80)) if test_source(s)][:7]
     rows = []
-    for n, source in enumerate([*kept, *tested]):
-        data = encoded(photo_like(220, 240, 50 + n))
-        row = row_of(data, generator=("flux", "kolors")[n // 2 % 2] if n % 2 else "", source=source)
-        put(tmp_path, row, data)
-        rows.append(row)
+    names = ("kolors", "sana", "krea", "bria", "wan", "qwen", "recraft", "cogview", "flux")
+    for n, source in enumerate([*kept, *tested] * 4):
+        for generator in ("", names[n % 18 % 9]):
+            seed = 1000 * bool(generator) + n
+            data = encoded(patterned(seed) if generator else photo_like(140, 150, seed))
+            row = row_of(data, generator=generator, source=source, width=150, height=140)
+            put(tmp_path, row, data)
+            rows.append(row)
     write_manifest(tmp_path / "manifest.csv", rows)
     save_tensors(shipped_tensors(network), tmp_path / "backbone.safetensors")
     places = Places(
         manifests=(tmp_path / "manifest.csv",), folders=(tmp_path,), taef2=tmp_path, upscalers=(),
         run=tmp_path / "run",
     )  # fmt: skip
-    run_traces(
+    card = run_traces(
         places, options_for(0, 1, 1), lambda *_: None, model_id="mine",
         backbone=tmp_path / "backbone.safetensors", seen=["flux"],
     )  # fmt: skip
-    scores = read_scores(places.run / "scores.csv")
-    assert {s.source for s in scores} <= set(kept)
-    assert "flux" not in {family_of(s.generator) for s in scores}, "the backbone saw that family"
-    assert {s.source for s in read_scores(places.run / "scores-test.csv")} == set(tested)
+    tables = {n: read_scores(places.run / f"{n}.csv") for n in ("first", "test", "left-out")}
+    assert {s.source for s in tables["first"]} == set(kept)
+    assert {s.source for s in tables["test"]} == set(tested)
+    assert {s.source for s in tables["left-out"]} == {*kept, *tested}
+    assert "flux" not in {s.generator for t in tables.values() for s in t}, "the backbone saw that family"
     tensors = load_file(places.run / "mine.safetensors")
     assert tensors["family.bias"].shape == (2,)
     assert (tensors["stem.weight"] == network.state_dict()["stem.weight"].numpy()).all()
-    assert set((places.run / "taught.txt").read_text().split()) == {
-        r.sha256 for r in rows if r.source in kept
-    }
-    (tmp_path / "odd").write_bytes(b"nothing")
-    with pytest.raises(FileDamaged):
-        run_traces(places, options_for(0, 1, 1), lambda *_: None, model_id="mine", backbone=tmp_path / "odd")
+    assert parse_card((places.run / "mine.json").read_text()) == card
+    assert card.tested
+    assert card.guarantees is not None
+    page = card_markdown(card)
+    assert "it never saw a whole" in page
+    assert "looked at once" in page
+    detector = detector_at(card, places.run / "mine.safetensors")
+    shown = {r.fake: detector.raw(decode((tmp_path / r.file).read_bytes(), "image/jpeg")) for r in rows[:2]}
+    assert shown[True] > shown[False]

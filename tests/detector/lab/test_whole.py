@@ -12,11 +12,12 @@ import pytest
 from detector.core.errors import CalibrationError, FileDamaged, FileFailed, NotApplicable, TooFewPictures
 from detector.core.progress import silent
 from detector.data.families import family_of
+from detector.data.kin import source_of
 from detector.data.manifest import Row
 from detector.lab.semantic import WholeRun, kept_aside, run_semantic, teaches
 from detector.lab.steps.scores import read_scores
 from detector.lab.whole.features import embed_rows, load_embeddings
-from detector.lab.whole.folds import FOLDS, folds_of, making_of, shares_of, source_of
+from detector.lab.whole.folds import FOLDS, folds_of, making_of, shares_of
 from detector.lab.whole.heads import apart_in, teach
 from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View, condition_of_view, quarter_of, view_of

@@ -69,6 +69,12 @@ class Settings:
     requests_per_minute: int
     heuristics: bool
     report_days: int
+    job_workers: int
+    job_attempts: int
+    job_lease_seconds: int
+    job_hours: int
+    jobs_waiting: int
+    jobs_bytes: int
     detector: str
     semantic_encoder: tuple[Path, ...]
     face_models: tuple[Path, ...]

@@ -28,6 +28,7 @@ AuthnError                               500  4
 ├── LogContradiction                     409  5   a log that is watched has signed what cannot both be true
 ├── BadRequest                           400  2
 ├── NotFound                             404  3
+│   └── JobUnknown                   404  3   never accepted, deleted, expired, or somebody else's
 ├── AuditError                           409  4   the run folder belongs to another configuration
 └── Unavailable                          503  4   something that is needed is missing; the kinds say what
     ├── FileUnusable                     503  4   a file or folder cannot be read, written or understood
@@ -37,6 +38,11 @@ AuthnError                               500  4
     ├── Busy                             503  4   others are served, or hold the lock: try again
     ├── SystemLacking                    503  4   this machine gives no process, port, memory or library
     ├── ClockUnfit                       503  4   the clock went back
+    ├── QueueFull                        503  4   as many jobs wait as may
+    ├── SpoolFull                        507  4   the disk has no room for what a job needs
+    ├── JobAbandoned                     503  4   whoever worked on it ended first, every time
+    ├── JobExpired                       503  4   nobody had time for it
+    ├── InputLost                        503  4   what was kept for a job is gone, or is something else
     ├── JournalBroken                    503  4   the log of access decisions contradicts itself
     ├── LogHalted                        503  4   the log's state is in doubt: it signs nothing more
     │   ├── LogInconsistent              503  4   ... because what is stored contradicts itself
@@ -206,6 +212,10 @@ class NotFound(AuthnError):
     exit_code = 3
 
 
+class JobUnknown(NotFound):
+    code = "assay.job.unknown"
+
+
 class AuditError(AuthnError):
     code = "assay.audit.refused"
     http_status = 409
@@ -239,6 +249,27 @@ class SystemLacking(Unavailable): ...
 
 
 class ClockUnfit(Unavailable): ...
+
+
+class QueueFull(Unavailable):
+    code = "assay.job.queueFull"
+
+
+class SpoolFull(Unavailable):
+    code = "assay.job.spoolFull"
+    http_status = 507
+
+
+class JobAbandoned(Unavailable):
+    code = "assay.job.abandoned"
+
+
+class JobExpired(Unavailable):
+    code = "assay.job.expired"
+
+
+class InputLost(Unavailable):
+    code = "assay.job.inputLost"
 
 
 class JournalBroken(Unavailable):

@@ -2,7 +2,7 @@
 
 Which sources run is decided by ``authn.examine.examiner``; this module decides in which process, and what is
 kept: the report and, when asked for, a small picture and the places in it that a score comes from. The media
-themselves are never stored.
+themselves are not; what waits for its turn does so in ``authn.jobs.spool``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -46,6 +46,17 @@ class WarmExaminer(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked about a file. ``as_of``: judge it as of then, else as of now; ``heuristics``: None is the
+    setting; ``preview``: keep a small picture and maps; ``owner``: who asks (``Principal.name``)."""
+
+    as_of: datetime | None = None
+    heuristics: bool | None = None
+    preview: bool = False
+    owner: str | None = None
+
+
 class Examinations:
     """Two sets of confined examiners, of which one usually sleeps: with heuristic sources, and without."""
 
@@ -73,19 +84,34 @@ class Examinations:
         as_of: datetime | None = None,
         heuristics: bool | None = None,
         preview: bool = False,
+        owner: str | None = None,
     ) -> StoredVerification:
         """Examine and keep. Raises what the confined examiner raises; then nothing is kept."""
-        examiner = self._examiners[self._default if heuristics is None else heuristics]
-        examined = examiner.examine(media, as_of=as_of, preview=preview)
-        id_ = secrets.token_hex(ID_BYTES)
+        return self.examine_for(
+            media, Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=owner)
+        )
+
+    def examine_for(self, media: Media, asked: Asked) -> StoredVerification:
+        """As ``examine``."""
+        stored = self.examined(media, asked, id_=secrets.token_hex(ID_BYTES))
+        self._store.keep(stored)
+        return stored
+
+    def examined(self, media: Media, asked: Asked, *, id_: str) -> StoredVerification:
+        """As ``examine``, and the caller keeps it."""
+        examiner = self._examiners[self._default if asked.heuristics is None else asked.heuristics]
+        examined = examiner.examine(media, as_of=asked.as_of, preview=asked.preview)
         report = replace(examined.report, run=replace(examined.report.run, report_id=id_))
-        return self._store.save(
-            id_=id_,
+        now = self._clock()
+        return StoredVerification(
+            id=id_,
+            created_at=now,
+            expires_at=self._store.kept_until(now),
             subject_sha256=media.sha256,
             report=report_text(report),
             preview_jpeg=examined.preview_jpeg,
-            maps=maps_text(examined.maps) if preview else None,
-            now=self._clock(),
+            maps=maps_text(examined.maps) if asked.preview else None,
+            owner=asked.owner,
         )
 
     def judged(self, media: Media) -> Judged:

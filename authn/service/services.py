@@ -14,8 +14,10 @@ from authn.core.errors import DatabaseUnusable
 from authn.devices.ocsp import Responder
 from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
+from authn.jobs.runner import Runner
 from authn.pki.authority import Authority
 from authn.service.captures import Captures
+from authn.service.deferred import Deferred
 from authn.service.enrolment.challenged import Enrolments
 from authn.service.enrolment.intake import Intake
 from authn.service.examinations import Examinations
@@ -49,6 +51,8 @@ class Services:
     responder: Responder
     verifications: Verifications
     examinations: Examinations
+    deferred: Deferred
+    runners: tuple[Runner, ...] = ()
     clock: Callable[[], datetime]
     enrolment_token: str = field(repr=False)
 
@@ -81,13 +85,18 @@ class Services:
         return (*reasons, examiner) if examiner else tuple(reasons)
 
     def begin(self) -> None:
-        """Build the usual examiner and ask witnesses, both in the background; ``close`` ends it."""
+        """Build the usual examiner, do jobs and ask witnesses, all in the background; ``close`` ends it."""
         self.examinations.start_warming()
+        for runner in self.runners:
+            runner.start()
         if self.publisher is not None:
             self.publisher.start()
 
     def close(self) -> None:
-        """End the confined processes and the thread that asks witnesses; wait for them."""
+        """End the confined processes and what runs in the background; wait for them. Jobs that are not done
+        yet go back to the others."""
+        for runner in self.runners:
+            runner.close()
         if self.publisher is not None:
             self.publisher.close()
         self.examinations.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -13,14 +14,19 @@ from authn.core.config import Settings
 from authn.core.errors import LogHalted
 from authn.core.homes import LOG_VKEY
 from authn.core.instants import utc_now
+from authn.core.media import MediaLimits
 from authn.devices import RegistryView
 from authn.devices.attestation import NONE
 from authn.devices.ocsp import Responder
 from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
 from authn.examine.pooling import service_pool
+from authn.jobs.runner import Pace, Runner
+from authn.jobs.spool import Spool
+from authn.jobs.table import Jobs
 from authn.pki.authority import Authority, open_authority
 from authn.pki.roots import load_crls, load_roots
+from authn.service.deferred import Deferred, Terms
 from authn.service.enrolment.challenged import Enrolments
 from authn.service.enrolment.challenges import Challenges
 from authn.service.enrolment.intake import Intake
@@ -38,6 +44,7 @@ from signer.core.durable import write_durably
 
 Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
 LOG_KEY = "log.key.pem"
+JOBS_FOLDER = "jobs"
 
 
 def open_enrolments(settings: Settings) -> Enrolments:
@@ -83,6 +90,29 @@ def _publisher(settings: Settings, log: Log) -> Publisher | None:
         return None
     lock = settings.home / "pki" / LOCK_FILE
     return Publisher(log, policy, lock, interval_s=settings.witness_interval_seconds)
+
+
+def _deferred(
+    settings: Settings, engine: Engine, examinations: Examinations, verifications: Verifications
+) -> Deferred:
+    terms = Terms(
+        most=settings.jobs_waiting,
+        most_bytes=settings.jobs_bytes,
+        keep=timedelta(hours=settings.job_hours),
+        limits=MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels),
+    )
+    spool = Spool(settings.home / JOBS_FOLDER)
+    return Deferred(Jobs(engine), spool, examinations, verifications, terms, utc_now)
+
+
+def _runner(settings: Settings, engine: Engine, deferred: Deferred) -> Runner:
+    """Not started."""
+    pace = Pace(
+        threads=settings.job_workers, lease_s=settings.job_lease_seconds, attempts=settings.job_attempts
+    )
+    runner = Runner(Jobs(engine), deferred, pace, utc_now)
+    deferred.on_new = runner.wake
+    return runner
 
 
 def log_origin(settings: Settings) -> str:
@@ -143,6 +173,14 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
     revocations = Revocations(engine, registry, log.append_queued)
     verifications = Verifications(engine, settings.report_days)
     intake, enrolments = _enrolments(settings, authority, engine, log.append_queued)
+    examinations = Examinations(
+        with_heuristics=confine(settings, registry, True),
+        without_heuristics=confine(settings, registry, False),
+        heuristics=settings.heuristics,
+        store=verifications,
+        clock=utc_now,
+    )
+    deferred = _deferred(settings, engine, examinations, verifications)
     return Services(
         settings=settings,
         engine=engine,
@@ -159,13 +197,9 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
             authority.issuer, revocations.status, utc_now, logs_certificates(engine, log.append_queued)
         ),
         verifications=verifications,
-        examinations=Examinations(
-            with_heuristics=confine(settings, registry, True),
-            without_heuristics=confine(settings, registry, False),
-            heuristics=settings.heuristics,
-            store=verifications,
-            clock=utc_now,
-        ),
+        examinations=examinations,
+        deferred=deferred,
+        runners=(_runner(settings, engine, deferred),),
         clock=utc_now,
         enrolment_token=open_enrolment_token(settings),
     )

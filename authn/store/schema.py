@@ -142,7 +142,73 @@ verifications = Table(
     Column("report", Text, nullable=False),
     Column("preview_jpeg", LargeBinary),
     Column("maps", Text),
+    Column("owner", String(128)),
     Index("ix_verifications_expires_at", "expires_at"),
+    Index("ix_verifications_owner", "owner", "created_at", "id"),
+)
+
+# Work that outlives a request (authn.jobs.table). ``due_at``: when somebody may take it up.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("owner", String(128)),
+    Column("batch_id", String(64)),
+    Column("lane", String(64)),
+    Column("state", String(16), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("problem", Text),
+    Column("bytes", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("expires_at", Instant, nullable=False),
+    Column("leased_by", String(64)),
+    Index("ix_jobs_due_at", "kind", "state", "due_at"),
+    Index("ix_jobs_expires_at", "state", "expires_at"),
+    Index("ix_jobs_batch_id", "batch_id", "created_at", "id"),
+    Index("ix_jobs_lane", "lane"),
+)
+
+# Many files that were sent in one request (authn.service.batches).
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(128)),
+    Column("total", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_batches_expires_at", "expires_at"),
+)
+
+# What was answered to a request with a key of the client's own (authn.service.repeats).
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("caller", String(128), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("body", LargeBinary),
+    Index("ix_idempotency_keys_expires_at", "expires_at"),
+)
+
+# Who is told when a job ends (authn.service.webhooks); the secret is derived, so that it is not here.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(128), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("quiet_until", Instant),
 )
 
 # Keys of machines (authn.service.access.keys): of the secret only its hash.

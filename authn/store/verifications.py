@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from authn.core.errors import NotFound
 from authn.store.engine import reading, writing
-from authn.store.schema import verifications
+from authn.store.schema import jobs, verifications
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVerification:
     """``report`` is the report's JSON text exactly as it was answered; ``maps`` are those of
-    ``authn.core.score_map``, None where the report is from before there were any."""
+    ``authn.core.score_map``, None where the report is from before there were any; ``owner`` is who asked for
+    it (``Principal.name``), None for strangers."""
 
     id: str
     created_at: datetime
@@ -24,6 +25,7 @@ class StoredVerification:
     report: str
     preview_jpeg: bytes | None = None
     maps: str | None = None
+    owner: str | None = None
 
 
 class Verifications:
@@ -41,22 +43,36 @@ class Verifications:
         report: str,
         preview_jpeg: bytes | None,
         maps: str | None = None,
+        owner: str | None = None,
         now: datetime,
     ) -> StoredVerification:
         """Keep a report, and drop those that have expired by now."""
         stored = StoredVerification(
             id=id_,
             created_at=now,
-            expires_at=now + self._keep,
+            expires_at=self.kept_until(now),
             subject_sha256=subject_sha256,
             report=report,
             preview_jpeg=preview_jpeg,
             maps=maps,
+            owner=owner,
         )
-        with writing(self._engine) as connection:
-            connection.execute(delete(verifications).where(verifications.c.expires_at <= now))
-            connection.execute(insert(verifications).values(asdict(stored)))
+        self.keep(stored)
         return stored
+
+    def keep(self, stored: StoredVerification) -> None:
+        """As ``save``, for one that is made already."""
+        with writing(self._engine) as connection:
+            self.insert(connection, stored)
+
+    def insert(self, connection: Connection, stored: StoredVerification) -> None:
+        """As ``keep``, in a transaction of somebody else's."""
+        connection.execute(delete(verifications).where(verifications.c.expires_at <= stored.created_at))
+        connection.execute(insert(verifications).values(asdict(stored)))
+
+    def kept_until(self, now: datetime) -> datetime:
+        """When what is kept now expires."""
+        return now + self._keep
 
     def get(self, id_: str, now: datetime) -> StoredVerification:
         """Raises ``NotFound`` for an id that was never given out, was deleted, or has expired."""
@@ -68,9 +84,11 @@ class Verifications:
         return StoredVerification(**row)
 
     def delete(self, id_: str) -> None:
-        """Raises ``NotFound``."""
+        """And the row of the job that it came of. Raises ``NotFound``."""
         with writing(self._engine) as connection:
             gone = connection.execute(delete(verifications).where(verifications.c.id == id_)).rowcount
+            if gone:
+                connection.execute(delete(jobs).where(jobs.c.id == id_))
         if not gone:
             raise NotFound("there is no such verification; it may have expired or been deleted")
 

@@ -14,6 +14,7 @@ from authn.web.captures import captures
 from authn.web.enrolment import enrolment
 from authn.web.est import est
 from authn.web.health import health
+from authn.web.jobs import jobs
 from authn.web.log import log
 from authn.web.openapi import openapi
 from authn.web.pages import pages
@@ -43,7 +44,7 @@ def create_app(services: Services) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = 4 * MULTIPART_OVERHEAD_BYTES
     app.config["TRUSTED_HOSTS"] = trusted_hosts(services.settings)
     app.extensions["assay"] = services
-    for blueprint in (api, enrolment, captures, tsa, pki, est, health, log, openapi, pages):
+    for blueprint in (api, jobs, enrolment, captures, tsa, pki, est, health, log, openapi, pages):
         app.register_blueprint(blueprint)
     problems.register(app)
     screening.register(app, services.settings.public_url)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from datetime import datetime
-from typing import cast
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
 from authn.core.errors import BadRequest
@@ -17,19 +14,19 @@ from authn.core.plain import Json
 from authn.devices.registry import AttestationRecord, CertificateRecord, EnrolledDevice
 from authn.devices.view import device_view
 from authn.service.enrolment.tokens import verify_token
-from authn.service.services import Services
+from authn.service.examinations import Asked
+from authn.store.verifications import StoredVerification
+from authn.web.answers import asking, json_answer, json_text, uncached
+from authn.web.answers import services as services  # for the other views
+from authn.web.jobs import accepted
+from authn.web.preferences import preferences
 from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media
-from signer.core.digest import sha256_of
 from signer.proof.certificates import Certificate
 
 QUESTIONS = ("as_of", "heuristics", "preview")
 
 api = Blueprint("api", __name__, url_prefix="/v1")
-
-
-def services() -> Services:
-    """What ``create_app`` was given."""
-    return cast(Services, current_app.extensions["assay"])
+api.after_request(uncached)
 
 
 @api.post("/devices")
@@ -44,7 +41,7 @@ def enrol() -> Response:
 @api.get("/devices")
 def devices() -> Response:
     """Every device with its status over time."""
-    return _json({"devices": [dict(device_view(d)) for d in services().registry.list()]})
+    return json_answer({"devices": [dict(device_view(d)) for d in services().registry.list()]})
 
 
 @api.get("/devices/<device_id>")
@@ -53,7 +50,7 @@ def device(device_id: str) -> Response:
     found = services().registry.find(device_id)
     issued = services().registry.certificates_of(found.device_id)
     evidence = services().registry.attestations_of(found.device_id)
-    return _json(
+    return json_answer(
         {
             **device_view(found),
             "certificates": [_certificate_json(c) for c in issued],
@@ -65,19 +62,20 @@ def device(device_id: str) -> Response:
 @api.post("/verifications")
 def verify() -> Response:
     """Examine one file and answer with its report. What is asked about it stands in the query or the form."""
-    asked_for(request.args)
+    asked_for(request.args)  # before the body is taken apart
     media = read_media(request, services().settings, fields=QUESTIONS, sidecar=True)
-    as_of, heuristics, preview = asked_for(CombinedMultiDict([request.args, request.form]))
-    stored = services().examinations.examine(media, as_of=as_of, heuristics=heuristics, preview=preview)
-    response = _json_text(stored.report)
-    response.headers["Location"] = url_for("api.verification", verification_id=stored.id)
-    return response
+    asked = asked_for(CombinedMultiDict([request.args, request.form]))
+    wishes = preferences(request.headers.getlist("Prefer"))
+    if wishes.any:
+        return accepted(media, asked, wishes)
+    stored = services().examinations.examine_for(media, asked)
+    return report_response(stored)
 
 
 @api.get("/verifications/<verification_id>")
 def verification(verification_id: str) -> Response:
     """A report that was given before, unchanged."""
-    return _json_text(services().verifications.get(verification_id, services().clock()).report)
+    return json_text(services().verifications.get(verification_id, services().clock()).report)
 
 
 @api.delete("/verifications/<verification_id>")
@@ -87,23 +85,22 @@ def forget(verification_id: str) -> Response:
     return Response(status=204)
 
 
-@api.after_request
-def _uncached(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    if not response.is_streamed:
-        digest = base64.b64encode(sha256_of(response.get_data()).value).decode()
-        response.headers["Content-Digest"] = f"sha-256=:{digest}:"  # RFC 9530
-    return response
-
-
-def asked_for(given: MultiDict[str, str]) -> tuple[datetime | None, bool | None, bool]:
-    """As of when, with heuristic sources or not, with a preview or not. Raises ``BadRequest``."""
+def asked_for(given: MultiDict[str, str]) -> Asked:
+    """What is asked about a file, and by whom. Raises ``BadRequest``."""
     for name in QUESTIONS:
         if len(given.getlist(name)) > 1:
             raise BadRequest(f"{name} stands twice, in the query and in the form")
     heuristics = parse_flag("heuristics", given.get("heuristics"))
     preview = parse_flag("preview", given.get("preview")) or False
-    return parse_as_of(given.get("as_of")), heuristics, preview
+    as_of = parse_as_of(given.get("as_of"))
+    return Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=asking())
+
+
+def report_response(stored: StoredVerification) -> Response:
+    """A report that was just made, with its address."""
+    response = json_text(stored.report)
+    response.headers["Location"] = url_for("api.verification", verification_id=stored.id)
+    return response
 
 
 def _certificate_json(certificate: CertificateRecord) -> dict[str, Json]:
@@ -134,7 +131,7 @@ def require_token() -> str:
 
 def enrolled_response(enrolled: EnrolledDevice) -> Response:
     """What a device gets when it was enrolled or renewed."""
-    response = _json(_enrolment(enrolled), 201)
+    response = json_answer(_enrolment(enrolled), 201)
     response.headers["Location"] = url_for("api.device", device_id=enrolled.device.device_id)
     return response
 
@@ -157,11 +154,3 @@ def _enrolment(enrolled: EnrolledDevice) -> dict[str, Json]:
 def pem(certificates: tuple[Certificate, ...]) -> str:
     """Certificates as one PEM text, in their order."""
     return "".join(c.public_bytes(Encoding.PEM).decode() for c in certificates)
-
-
-def _json(value: dict[str, Json], status: int = 200) -> Response:
-    return _json_text(json.dumps(value), status)
-
-
-def _json_text(text: str, status: int = 200) -> Response:
-    return Response(text, status=status, content_type="application/json")

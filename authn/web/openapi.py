@@ -9,27 +9,21 @@ from importlib.resources import files
 
 from flask import Blueprint, Response
 
-from authn.core.plain import Json
-from authn.service.access.scopes import ROUTES, Needs
 from authn.web.est import REQUEST_TYPE as EST_REQUEST_TYPE
 from authn.web.log import COSE_TYPE
-from authn.web.openapi_schemas import Object, array, ref, schemas, shape
+from authn.web.openapi_parts import PROBLEM_TYPE, Object, array, ref, shape
+from authn.web.openapi_parts import binary as _binary
+from authn.web.openapi_parts import binary_content as _binary_content
+from authn.web.openapi_parts import body as _body
+from authn.web.openapi_parts import operation as _operation
+from authn.web.openapi_parts import parameter as _parameter
+from authn.web.openapi_parts import response as _response
+from authn.web.openapi_schemas import schemas
+from authn.web.openapi_verifications import job_paths, job_schema, verification_paths
 from authn.web.pki import CERTIFICATE_TYPE, CRL_TYPE, OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE
 from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
 
 openapi = Blueprint("openapi", __name__)
-
-# operation -> the router's name for it, where authn.service.access.scopes asks for a scope; a test compares
-GUARDED = {
-    "createVerification": "api.verify",
-    "getVerification": "api.verification",
-    "deleteVerification": "api.forget",
-    "listDevices": "api.devices",
-    "getDevice": "api.device",
-    "takeCapture": "captures.take",
-    "stamp": "tsa.stamp",
-}
-PROBLEM_TYPE = "application/problem+json"
 
 
 @openapi.get("/openapi.json")
@@ -56,7 +50,8 @@ def openapi_document() -> Object:
         "paths": {
             **_devices(),
             **_enrolment(),
-            **_verifications(),
+            **verification_paths(),
+            **job_paths(),
             **_captures(),
             **_tsa(),
             **_status(),
@@ -65,7 +60,7 @@ def openapi_document() -> Object:
             **_health(),
         },
         "components": {
-            "schemas": {**schemas(), "Report": _report_schema()},
+            "schemas": {**schemas(), "Job": job_schema(), "Report": _report_schema()},
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -148,52 +143,6 @@ def _enrolment() -> Object:
         **token,
     )
     return {"/v1/enrolment/challenge": {"post": ask}, "/v1/enrolment": {"post": enrol}}
-
-
-def _verifications() -> Object:
-    binary: Object = {"type": "string", "format": "binary"}
-    fields: Object = {
-        "type": "object",
-        "properties": {"file": binary, "manifest": binary},
-        "required": ["file"],
-    }
-    form: Object = {"multipart/form-data": {"schema": fields}}
-    raw: Object = {kind: {"schema": {"type": "string"}} for kind in ("image/*", "video/*", "audio/*")}
-    by_id: Json = [_parameter("verification_id", "path", {"type": "string"})]
-    report = _response("The report.", ref("schemas/Report"))
-    created: Object = {**report, "headers": {"Location": {"schema": {"type": "string"}}}}
-    return {
-        "/v1/verifications": {
-            "post": _operation(
-                "createVerification",
-                "Examine one file; a refuted signature is a finding in a report, not an HTTP error",
-                {"200": created},
-                ("400", "408", "413", "415", "422", "503"),
-                requestBody={"required": True, "content": {**form, **raw}},
-                parameters=[
-                    _parameter("as_of", "query", {"type": "string", "format": "date-time"}),
-                    _parameter("heuristics", "query", {"type": "boolean"}),
-                    _parameter("preview", "query", {"type": "boolean", "default": False}),
-                ],
-            )
-        },
-        "/v1/verifications/{verification_id}": {
-            "get": _operation(
-                "getVerification",
-                "A report that was given before",
-                {"200": report},
-                ("404", "503"),
-                parameters=by_id,
-            ),
-            "delete": _operation(
-                "deleteVerification",
-                "Delete a report and its picture",
-                {"204": {"description": "It is gone."}},
-                ("404", "503"),
-                parameters=by_id,
-            ),
-        },
-    }
 
 
 def _captures() -> Object:
@@ -293,14 +242,6 @@ def _est() -> Object:
     }
 
 
-def _binary(description: str, media_type: str) -> Object:
-    return {"description": description, "content": _binary_content(media_type)}
-
-
-def _binary_content(media_type: str) -> Object:
-    return {media_type: {"schema": {"type": "string", "format": "binary"}}}
-
-
 def _log() -> Object:
     note: Object = {
         "description": "A signed note.",
@@ -344,34 +285,3 @@ def _health() -> Object:
         "/readyz": {"get": _operation("isReady", "Can it do its work now", {"200": able}, ("503",))},
         "/openapi.json": {"get": _operation("getDescription", "This document", {"200": document}, ())},
     }
-
-
-def _operation(
-    operation_id: str, summary: str, responses: Object, problems: tuple[str, ...], **members: Json
-) -> Object:
-    if operation_id in GUARDED:
-        problems = tuple(sorted({*problems, "401", "403", "429"}))
-        rule = ROUTES[GUARDED[operation_id]]
-        scopes: list[Json] = [rule.scope] if isinstance(rule, Needs) else []
-        always = isinstance(rule, Needs) and rule.always
-        nothing: list[Json] = [] if always else [{}]  # by default nothing is asked for
-        members["security"] = [*nothing, {"bearer": scopes}]
-    failures: Object = {status: ref("responses/Problem") for status in problems}
-    return {
-        "operationId": operation_id,
-        "summary": summary,
-        **members,
-        "responses": {**responses, **failures},
-    }
-
-
-def _response(description: str, schema: Json) -> Object:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _body(content_type: str, schema: Json) -> Object:
-    return {"required": True, "content": {content_type: {"schema": schema}}}
-
-
-def _parameter(name: str, where: str, schema: Json) -> Object:
-    return {"name": name, "in": where, "required": where == "path", "schema": schema}

@@ -1,10 +1,8 @@
-"""The shapes that the OpenAPI description names, and how shapes are written."""
+"""The shapes that the OpenAPI description names."""
 
 from __future__ import annotations
 
-from authn.core.plain import Json
-
-Object = dict[str, Json]
+from authn.web.openapi_parts import Object, array, shape
 
 
 def schemas() -> Object:
@@ -58,16 +56,3 @@ def schemas() -> Object:
             "description": "`reasons` stands beside them in the answer of /readyz.",
         },
     }
-
-
-def ref(name: str) -> Object:
-    return {"$ref": f"#/components/{name}"}
-
-
-def shape(**properties: Json) -> Object:
-    required: list[Json] = list(properties)
-    return {"type": "object", "properties": properties, "required": required}
-
-
-def array(items: Json) -> Object:
-    return {"type": "array", "items": items}

@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from authn.core.errors import AuthnError
+from authn.core.plain import Json
 from authn.core.visible import visible
 from authn.report.html import content_security_policy
 from authn.web.rendering import page, templates, wants_page
@@ -51,15 +52,19 @@ def register(app: Flask) -> None:
 
 def problem(status: int, code: str, detail: str, **members: object) -> Response:
     """One RFC 9457 object; ``members`` are extension members (section 3.2)."""
-    body = {
+    body = {**problem_object(status, code, detail), **members}
+    return _dressed(Response(json.dumps(body), content_type="application/problem+json"), status)
+
+
+def problem_object(status: int, code: str, detail: str) -> dict[str, Json]:
+    """The same as a value, where it stands in another answer."""
+    return {
         "type": f"urn:assay:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
-        **members,
     }
-    return _dressed(Response(json.dumps(body), content_type="application/problem+json"), status)
 
 
 def refusal(status: int, code: str, detail: str, **members: object) -> Response:

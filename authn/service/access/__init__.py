@@ -25,3 +25,8 @@ class Principal:
     kind: Kind
     id: str
     scopes: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """Kind and id, as tables hold it: at most 128 characters."""
+        return f"{self.kind}:{self.id}"[:128]

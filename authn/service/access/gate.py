@@ -96,5 +96,4 @@ class Gate:
 
 
 def _caller(principal: Principal | None, address: str) -> str:
-    who = f"{principal.kind}:{principal.id}" if principal is not None else f"address:{address}"
-    return who[:128]
+    return principal.name if principal is not None else f"address:{address}"[:128]

@@ -56,6 +56,8 @@ ROUTES: Mapping[str, Rule] = {
     "api.verify": Needs(scope="verifications:create"),
     "api.verification": Needs(scope="verifications:read"),
     "api.forget": Needs(scope="verifications:delete"),
+    "jobs.status": Needs(scope="verifications:read"),
+    "jobs.cancel": Needs(scope="verifications:delete"),
     "captures.take": Needs(scope="captures:create", always=True),
     "tsa.stamp": Needs(scope="timestamps:create"),
     "pki.crl": _RELYING_PARTIES,

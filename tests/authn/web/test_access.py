@@ -16,7 +16,8 @@ from authn.service.access.keys import ApiKeys
 from authn.service.access.scopes import ROUTES, SCOPES, Needs, Public
 from authn.service.services import Services
 from authn.web import create_app
-from authn.web.openapi import GUARDED, openapi_document
+from authn.web.openapi import openapi_document
+from authn.web.openapi_parts import GUARDED
 from signer.client import Client
 from signer.http_signature import RequestSigner
 from tests.authn.web.conftest import TOKEN

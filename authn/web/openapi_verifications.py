@@ -1,0 +1,104 @@
+"""Verifications and jobs in the OpenAPI description."""
+
+from __future__ import annotations
+
+from authn.core.plain import Json
+from authn.web.openapi_parts import Object, operation, parameter, ref, response, shape
+
+
+def verification_paths() -> Object:
+    binary: Object = {"type": "string", "format": "binary"}
+    fields: Object = {
+        "type": "object",
+        "properties": {"file": binary, "manifest": binary},
+        "required": ["file"],
+    }
+    form: Object = {"multipart/form-data": {"schema": fields}}
+    raw: Object = {kind: {"schema": {"type": "string"}} for kind in ("image/*", "video/*", "audio/*")}
+    by_id: Json = [parameter("verification_id", "path", {"type": "string"})]
+    report = response("The report.", ref("schemas/Report"))
+    located: Object = {"Location": {"schema": {"type": "string"}}}
+    preferred: Object = {**located, "Preference-Applied": {"schema": {"type": "string"}}}
+    created: Object = {**report, "headers": preferred}
+    return {
+        "/v1/verifications": {
+            "post": operation(
+                "createVerification",
+                "Examine one file; a refuted signature is a finding in a report, not an HTTP error",
+                {"200": created, "202": _accepted(preferred)},
+                ("400", "408", "413", "415", "422", "503", "507"),
+                requestBody={"required": True, "content": {**form, **raw}},
+                parameters=[
+                    parameter("Prefer", "header", {"type": "string"}),
+                    parameter("as_of", "query", {"type": "string", "format": "date-time"}),
+                    parameter("heuristics", "query", {"type": "boolean"}),
+                    parameter("preview", "query", {"type": "boolean", "default": False}),
+                ],
+            )
+        },
+        "/v1/verifications/{verification_id}": {
+            "get": operation(
+                "getVerification",
+                "A report that was given before",
+                {"200": report},
+                ("404", "503"),
+                parameters=by_id,
+            ),
+            "delete": operation(
+                "deleteVerification",
+                "Delete a report and its picture",
+                {"204": {"description": "It is gone."}},
+                ("404", "503"),
+                parameters=by_id,
+            ),
+        },
+    }
+
+
+def job_paths() -> Object:
+    """Where a job is asked about, and stopped."""
+    by_id: Json = [parameter("job_id", "path", {"type": "string"})]
+    found: Object = {**response("Where it is.", ref("schemas/Job")), "headers": _waiting()}
+    ask = operation(
+        "getJob", "Where a job is, and what became of it", {"200": found}, ("404", "503"), parameters=by_id
+    )
+    stop = operation(
+        "deleteJob",
+        "Stop a job and delete its upload",
+        {"204": {"description": "It is gone."}},
+        ("404", "503"),
+        parameters=by_id,
+    )
+    return {"/v1/jobs/{job_id}": {"get": ask, "delete": stop}}
+
+
+def job_schema() -> Object:
+    """``authn.web.jobs.job_view``."""
+    text: Object = {"type": "string"}
+    instant: Object = {"type": "string", "format": "date-time"}
+    maybe_instant: Object = {"type": ["string", "null"], "format": "date-time"}
+    maybe_text: Object = {"type": ["string", "null"]}
+    count: Object = {"type": "integer", "minimum": 0}
+    return shape(
+        id=text,
+        state={"type": "string", "enum": ["queued", "running", "done", "not_examined"]},
+        progress=shape(attempts=count, attempts_allowed=count, waiting_before=count),
+        created_at=instant,
+        started_at=maybe_instant,
+        finished_at=maybe_instant,
+        expires_at=instant,
+        batch_id=maybe_text,
+        verification=maybe_text,
+        problem={"anyOf": [ref("schemas/Problem"), {"type": "null"}]},
+    )
+
+
+def _accepted(headers: Object) -> Object:
+    return {
+        **response("It is kept, and will be examined; ask at Location.", ref("schemas/Job")),
+        "headers": {**headers, **_waiting()},
+    }
+
+
+def _waiting() -> Object:
+    return {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}

@@ -164,7 +164,7 @@ def _said(report: Document, axis: Axis) -> tuple[Outcome, wording.Words]:
 
 def _counts_against(outcome: Outcome, words: wording.Words) -> bool:
     """Refuted, or left open by a disagreement. Outside the reader's lists is neither."""
-    return outcome is Outcome.REFUTED or words is wording.DISAGREEMENT
+    return outcome is Outcome.REFUTED or words is wording.disagreement()
 
 
 def situation_of(outcomes: dict[Axis, Outcome]) -> str:

@@ -28,12 +28,11 @@ from authn.core.evidence import Axis, CryptographicEvidence, Outcome
 from authn.core.instants import spoken
 from authn.core.report import Statement
 from authn.core.visible import visible
-from authn.report.doubts import ID_PREFIX, PART_PREFIX, Axes, alone, beside, doubts
+from authn.report.doubts import ID_PREFIX, IN_SHORT_ID, PART_PREFIX, Axes, alone, beside, doubts
 from authn.report.wording import WITHHELD
 
 MAX_NAME = 120
 MAX_SENTENCE = 240
-IN_SHORT_ID = "assay.statement.inShort"
 PLACEHOLDERS = ("signer", "issuer", "device", "not_after", "as_of")
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
 

@@ -22,11 +22,22 @@ from authn.core.evidence import (
     Outcome,
     Question,
 )
-from authn.core.instants import spoken
 from authn.core.visible import visible, visible_block
 from authn.report import wording
-from authn.report.doubts import Axes, alone, doubts
-from authn.report.vouching import PART, guarantee_sentence, joint_of, read_as
+from authn.report.doubts import IN_SHORT_ID, Axes, alone, beside, doubts
+from authn.report.language import (
+    ENGLISH,
+    Told,
+    clock,
+    date,
+    number,
+    speaking,
+    spoken,
+    t,
+    tell,
+    told,
+)
+from authn.report.vouching import guarantee_sentence, joint_of, read_as
 
 MAX_FINDINGS = 60
 MAX_RAW_CHARS = 20_000
@@ -70,8 +81,8 @@ class Card:
 class Headline:
     """Every refuted axis, or else the first true statement; the other true ones; one on the other column."""
 
-    sentence: str
-    others: tuple[str, ...]
+    sentence: Told
+    others: tuple[Told, ...]
     heuristic: str
 
 
@@ -83,13 +94,32 @@ def headline(report: Document) -> Headline:
     found = doubts(axes)
     ids = {d.id for d in found}
     whole = ids <= {s["id"] for s in statements}
-    true = [visible(s["text"]) for s in statements if s["id"] not in ids]
-    first = [visible(d.sentence) for d in found] or true[:1] or [alone(axes)]
+    with speaking(ENGLISH):
+        before = f"{beside(found)} " if found else ""
+    in_short = Told(alone(axes), spoken())
+    true = [
+        in_short if s["id"] == IN_SHORT_ID else _statement(s, before, beside(found))
+        for s in statements
+        if s["id"] not in ids
+    ]
+    first = [Told(visible(d.sentence), spoken()) for d in found] or true[:1] or [in_short]
     return Headline(
-        sentence=" ".join(first),
+        sentence=Told(" ".join(s.text for s in first), first[0].code),
         others=tuple(true[0 if found else 1 : MAX_ROWS]) if whole else (),
         heuristic=heuristic_sentence(report["heuristic"]["detectors"]),
     )
+
+
+def _statement(statement: Document, before: str, beside_now: str) -> Told:
+    """A statement in the language of the rendering: the policy's own text of it, or the table's."""
+    own = statement.get("texts", {}).get(spoken())
+    if own is not None:
+        return Told(visible(own), spoken())
+    text: str = statement["text"]
+    if not before or not text.startswith(before):
+        return tell(text)
+    rest = tell(text.removeprefix(before))
+    return tell(text) if rest.code != spoken() else Told(f"{beside_now} {rest.text}", rest.code)
 
 
 def stored_axes(report: Document) -> Axes:
@@ -121,23 +151,20 @@ def heuristic_sentence(detectors: list[Document]) -> str:
     """How the heuristic answers are spread; a count of answers, never a sum of them. What is joined counts
     once."""
     if not detectors:
-        return "No heuristic was run."
+        return t("heuristics.none")
     detectors = [d for d in detectors if joint_of(d) is None]
     of = {o: [d for d in detectors if d["outcome"] == o.value] for o in HeuristicOutcome}
     parts = []
     if pointing := of[HeuristicOutcome.SUPPORTS]:
         parts.append(", ".join(_pointing(d) for d in pointing[:4]))
-    if n := len(of[HeuristicOutcome.AGAINST]):
-        parts.append(f"{n} found no sign, which proves nothing")
-    if n := len(of[HeuristicOutcome.INCONCLUSIVE]):
-        parts.append(f"{n} undecided")
-    if n := len(of[HeuristicOutcome.ABSTAIN]):
-        parts.append(f"{n} gave no answer")
-    return "Heuristics: " + "; ".join(parts) + "."
+    others = (HeuristicOutcome.AGAINST, HeuristicOutcome.INCONCLUSIVE, HeuristicOutcome.ABSTAIN)
+    parts += [t(f"heuristics.{o.value}", n=len(of[o])) for o in others if of[o]]
+    return t("heuristics", parts="; ".join(parts))
 
 
 def _pointing(d: Document) -> str:
-    said = f"{visible(d['id'], 40)} points to “{wording.QUESTION_TITLES[Question(d['question'])]}”"
+    title = wording.QUESTION_TITLES[Question(d["question"])]
+    said = t("heuristics.pointing", source=visible(d["id"], 40), title=title)
     vouched = guarantee_sentence(d)
     return said if vouched is None else f"{said} ({vouched[0].lower()}{vouched[1:].rstrip('.')})"
 
@@ -180,9 +207,9 @@ def _brief(cryptographic: Document, axis: Axis) -> str:
         return visible(common_name(cryptographic["chain"][0]["subject"]), 80)
     interval = cryptographic["interval"]
     if axis is Axis.TIME and interval["not_after"]:
-        return f"not after {moment(interval['not_after'])}"
+        return t("time.not_after", when=moment(interval["not_after"]))
     if axis is Axis.TIME and interval["not_before"]:
-        return f"not before {moment(interval['not_before'])}"
+        return t("time.not_before", when=moment(interval["not_before"]))
     return ""
 
 
@@ -190,9 +217,9 @@ def _axis_facts(cryptographic: Document, axis: Axis) -> Pairs:
     if axis is Axis.SIGNER and cryptographic["chain"]:
         leaf = cryptographic["chain"][0]
         return (
-            ("Name in the certificate", visible(common_name(leaf["subject"]), 120)),
-            ("Issued by", visible(common_name(leaf["issuer"]), 120)),
-            ("Valid", period(leaf["not_before"], leaf["not_after"])),
+            (t("fact.name"), visible(common_name(leaf["subject"]), 120)),
+            (t("fact.issuer"), visible(common_name(leaf["issuer"]), 120)),
+            (t("fact.valid"), period(leaf["not_before"], leaf["not_after"])),
         )
     if axis is Axis.DEVICE:
         return _assurance(cryptographic["axes"][axis.value]["findings"])
@@ -200,8 +227,8 @@ def _axis_facts(cryptographic: Document, axis: Axis) -> Pairs:
         interval = cryptographic["interval"]
         if interval["not_before"] or interval["not_after"]:
             return (
-                ("Not before", moment(interval["not_before"])),
-                ("Not after", moment(interval["not_after"])),
+                (t("fact.not_before"), moment(interval["not_before"])),
+                (t("fact.not_after"), moment(interval["not_after"])),
             )
     return ()
 
@@ -211,14 +238,14 @@ def _assurance(findings: list[Document]) -> Pairs:
     facts = next((f["facts"] for f in findings if "assurance_limit" in f["facts"]), None)
     if facts is None:
         return ()
-    level = f"{_value(facts['assurance_level'])} of 4: {_value(facts['assurance'])}"
-    by = wording.NOT_ATTESTED
+    level = t("assurance.of", level=_value(facts["assurance_level"]), text=told(_value(facts["assurance"])))
+    by = t("assurance.nobody")
     if facts["attestation_fmt"]:
-        by = f"{_value(facts['attestation_fmt'])}, examined on {moment(facts['attested_at'])}"
+        by = t("assurance.by", format=_value(facts["attestation_fmt"]), when=moment(facts["attested_at"]))
     return (
-        (wording.ASSURANCE_LEVEL, visible(level, 200)),
-        (wording.ATTESTATION, visible(by, 120)),
-        (wording.ASSURANCE_LIMIT, visible(_value(facts["assurance_limit"]), 300)),
+        (t("assurance.level"), visible(level, 200)),
+        (t("assurance.attestation"), visible(by, 120)),
+        (t("assurance.limit"), told(_value(facts["assurance_limit"]), 300)),
     )
 
 
@@ -236,8 +263,8 @@ def identity_rows(report: Document) -> tuple[IdentityRow, ...]:
     found = report["cryptographic"].get("identities", [])[:MAX_ROWS]
     return tuple(
         IdentityRow(
-            named=visible("; ".join(i["named"]) or "nobody who could be read", 240),
-            way=visible(f"{wording.IDENTITY_KINDS[i['kind']]}, vouched for by {i['vouched_by']}", 240),
+            named=visible("; ".join(i["named"]) or t("identity.nobody"), 240),
+            way=visible(t("identity.by", way=wording.IDENTITY_KINDS[i["kind"]], by=i["vouched_by"]), 240),
             readings=tuple(
                 (visible(r["engine"], 60), _identity_reading(r)) for r in i["readings"][:MAX_FINDINGS]
             ),
@@ -261,24 +288,24 @@ def guess_cards(report: Document) -> tuple[Card, ...]:
 def _guess_card(d: Document, index: int) -> Card:
     question, outcome = Question(d["question"]), HeuristicOutcome(d["outcome"])
     words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"])
-    facts = [("Source", visible(f"{d['id']} {d['version']} ({d['kind']})", 120))]
+    facts = [(t("fact.source"), visible(f"{d['id']} {d['version']} ({d['kind']})", 120))]
     if (seen := read_as(d)) is not None:
-        facts.append(("Read as", seen))
+        facts.append((t("fact.read_as"), seen))
     if d["raw"] is not None:
-        facts.append(("Raw score", f"{d['raw']:.3g}"))
+        facts.append((t("fact.raw"), number(d["raw"])))
     if (vouched := guarantee_sentence(d)) is not None:
-        facts.append(("What vouches for it", vouched))
+        facts.append((t("fact.vouched"), vouched))
     part = joint_of(d)
     return Card(
         anchor=f"heuristic-{index}",
         title=visible(d["id"], 60),
         question=wording.QUESTIONS[question],
-        answer=words.answer if part is None else wording.PART_ANSWER.format(joint=visible(part, 40)),
-        badge=wording.HEURISTIC_BADGES[outcome] if part is None else PART,
+        answer=words.answer if part is None else t("part.answer", joint=visible(part, 40)),
+        badge=wording.HEURISTIC_BADGES[outcome] if part is None else t("part.badge"),
         mark=outcome.value,
-        brief=visible(d["id"] if d["id"] == d["kind"] else f"{d['id']} ({d['kind']})", 80),
+        brief="",
         detail=visible(d["reason"]),
-        not_proven=words.not_proven if part is None else wording.PART_NOT_PROVEN,
+        not_proven=words.not_proven if part is None else t("part.limit"),
         facts=tuple(facts),
         findings=finding_rows(d["findings"]),
         findings_left=max(0, len(d["findings"]) - MAX_FINDINGS),
@@ -322,13 +349,12 @@ def instant_of(text: str | None) -> datetime | None:
 
 def moment(text: str | None) -> str:
     """A time for people, to the second, always in UTC."""
-    t = instant_of(text)
-    return "not known" if t is None else spoken(t)
+    when = instant_of(text)
+    return t("time.unknown") if when is None else clock(when)
 
 
 def day(text: str) -> str:
-    t = datetime.fromisoformat(text).astimezone(UTC)
-    return f"{t.day} {t:%b %Y}"
+    return date(datetime.fromisoformat(text))
 
 
 def period(start: str, end: str) -> str:
@@ -339,19 +365,19 @@ def subject_line(subject: Document) -> str:
     """Kind, size in pixels and bytes of the examined file."""
     parts = [visible(subject["media_type"], 60)]
     if subject["width"] and subject["height"]:
-        parts.append(f"{subject['width']} × {subject['height']} pixels")
+        parts.append(t("subject.pixels", width=subject["width"], height=subject["height"]))
     parts.append(size(subject["bytes"]))
     claimed = subject["media_type_claimed"]
     if claimed and claimed != subject["media_type"]:
-        parts.append(f"named as {visible(claimed, 60)}")
+        parts.append(t("subject.named", claimed=visible(claimed, 60)))
     return ", ".join(parts)
 
 
-def size(count: int) -> str:
-    if count < 1000:
-        return f"{count} bytes"
-    unit, divisor = ("kB", 1e3) if count < 1e6 else ("MB", 1e6)
-    return f"{count / divisor:.1f} {unit}"
+def size(amount: int) -> str:
+    if amount < 1000:
+        return t("size.bytes", n=amount)
+    unit, divisor = ("kB", 1e3) if amount < 1e6 else ("MB", 1e6)
+    return f"{number(amount / divisor, '.1f')} {unit}"
 
 
 def place(pointer: str, report: Document) -> str:
@@ -360,7 +386,7 @@ def place(pointer: str, report: Document) -> str:
     if parts[:2] == ["cryptographic", "axes"] and len(parts) > 2 and parts[2] in set(Axis):
         return f"{wording.PROOF_COLUMN}: {wording.AXIS_TITLES[Axis(parts[2])]}"
     if parts[:2] == ["cryptographic", "claims"]:
-        return f"{wording.PROOF_COLUMN}: what the signer says"
+        return f"{wording.PROOF_COLUMN}: {t('place.claims')}"
     detectors = report["heuristic"]["detectors"]
     if parts[:2] == ["heuristic", "detectors"] and len(parts) > 2:
         which = next((d for i, d in enumerate(detectors) if parts[2] in (str(i), d["id"])), None)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from authn.core.evidence import Axis, AxisEvidence, Outcome
 from authn.report import wording
+from authn.report.language import t, translated
 
 _UNCHANGED_OUTSIDE = (Outcome.ESTABLISHED, Outcome.OUTSIDE_LISTS)
+IN_SHORT_ID = "assay.statement.inShort"  # of ``alone``, where it stands in the report
 ID, PART_ID = "assay.statement.refuted", "assay.statement.notReliedOn"
 ID_PREFIX, PART_PREFIX = f"{ID}.", f"{PART_ID}."
 # What weighs most is said first.
@@ -58,29 +60,36 @@ def _sentence(axis: Axis, found: AxisEvidence) -> str | None:
     title = wording.AXIS_TITLES[axis]
     if found.outcome is Outcome.REFUTED:
         words = wording.axis_words(axis, found.outcome, (f.code for f in found.findings))
-        return wording.AXIS_REFUTED.format(axis=title, answer=words.answer[0].lower() + words.answer[1:])
+        return t("doubt.refuted", axis=title, answer=words.answer[0].lower() + words.answer[1:])
     if found.outcome is Outcome.ESTABLISHED:
         for finding in found.findings:
             if finding.outcome is Outcome.REFUTED:
-                return wording.NOT_RELIED_ON.format(axis=title, detail=finding.detail.rstrip("."))
+                detail = (translated(finding.detail) or finding.detail).rstrip(".")
+                return t("doubt.part", axis=title, detail=detail)
     return None
 
 
 def beside(found: tuple[Doubt, ...]) -> str:
     """What every other sentence begins with while these stand."""
     said = []
-    for whole, form in ((True, wording.REFUTED_BESIDE), (False, wording.NOT_RELIED_ON_BESIDE)):
-        if names := [wording.AXIS_TITLES[d.axis].lower() for d in found if d.whole is whole]:
-            said.append(form.format(axes=", ".join(names)))
+    for whole, key in ((True, "beside.refuted"), (False, "beside.part")):
+        if names := [axis_name(d.axis) for d in found if d.whole is whole]:
+            said.append(t(key, axes=", ".join(names)))
     return " ".join(said)
 
 
 def alone(axes: Axes) -> str:
     """The sentence of a report in which no other sentence holds: what the rows below it say, no more."""
     if axes[Axis.CREDENTIAL].outcome is Outcome.ABSENT:
-        return wording.ABSENT_ALONE.format(answer=wording.AXIS_WORDS[Axis.CREDENTIAL, Outcome.ABSENT].answer)
+        return t("alone.absent", answer=wording.AXIS_WORDS[Axis.CREDENTIAL, Outcome.ABSENT].answer)
     if (axes[Axis.INTEGRITY].outcome, axes[Axis.SIGNER].outcome) == _UNCHANGED_OUTSIDE:
         unchanged = wording.AXIS_WORDS[Axis.INTEGRITY, Outcome.ESTABLISHED].answer
         return f"{unchanged}. {wording.AXIS_WORDS[Axis.SIGNER, Outcome.OUTSIDE_LISTS].answer}."
-    held = [wording.AXIS_TITLES[a].lower() for a in Axis if axes[a].outcome is Outcome.ESTABLISHED]
-    return wording.ESTABLISHED_ALONE.format(axes=", ".join(held)) if held else wording.NO_STATEMENT
+    held = [axis_name(a) for a in Axis if axes[a].outcome is Outcome.ESTABLISHED]
+    return t("alone.established", axes=", ".join(held)) if held else t("alone.nothing")
+
+
+def axis_name(axis: Axis) -> str:
+    """The title of an axis as it stands within a sentence."""
+    title = wording.AXIS_TITLES[axis]
+    return title.lower() if t("nouns.lower") == "yes" else title

@@ -7,19 +7,17 @@ for every report, or its ends are printed beside it.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from authn.core.evidence import Question
+from authn.core.evidence import Outcome, Question
+from authn.core.instants import utc_of
 from authn.core.visible import visible
-from authn.report.cards import MAX_ROWS, Document, common_name, instant_of, moment, period
+from authn.report.cards import MAX_ROWS, Document, common_name, period
+from authn.report.language import clock, has, number, t
 from authn.report.likelihood import band_sentence, ratio_sentence
-
-_ROLES = {
-    "signer": "Signing certificate",
-    "intermediate": "Issuing authority",
-    "root": "Root",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +44,7 @@ def chain_of(report: Document) -> Chain | None:
         return None
     nodes = tuple(
         Node(
-            role=_ROLES.get(c["role"], "Certificate"),
+            role=t(f"chain.{c['role']}") if has(f"chain.{c['role']}") else t("chain.other"),
             name=visible(common_name(c["subject"]), 80),
             subject=visible(c["subject"], 200),
             valid=period(c["not_before"], c["not_after"]),
@@ -55,101 +53,112 @@ def chain_of(report: Document) -> Chain | None:
         for c in certificates
     )
     listed = next((n for n in nodes if n.in_lists), None)
-    end = f"ends in {listed.name}, a root in your lists" if listed else "ends outside your lists"
-    return Chain(nodes=nodes, open_end=listed is None, alt=f"The chain of {len(nodes)} certificates {end}.")
+    end = t("chain.listed", root=listed.name) if listed else t("chain.outside")
+    return Chain(nodes=nodes, open_end=listed is None, alt=t("chain.alt", n=len(nodes), end=end))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """A stretch of time; an open side is not known. ``start == end`` is a moment."""
+class Event:
+    """``kind``: proven, claimed, certificate or asked. ``gap``: how long after the one before, in words."""
 
     label: str
-    text: str
-    start: float
-    end: float
-    open_start: bool = False
-    open_end: bool = False
-    kind: str = "span"
+    when: str
+    kind: str
+    means: str
+    gap: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    bars: tuple[Bar, ...]
-    first: str
-    last: str
+    """Events in their order; distances are told, not drawn, since seconds and years share a line."""
+
+    events: tuple[Event, ...]
     alt: str
 
 
 def timeline_of(report: Document) -> Timeline | None:
-    """When the certificate may sign, in which interval the signature was made, and when this was asked."""
-    c = report["cryptographic"]
-    lower, upper = instant_of(c["interval"]["not_before"]), instant_of(c["interval"]["not_after"])
-    if lower is None and upper is None:
+    """What is proven, claimed and asked about times, in order. None without anything proven or claimed."""
+    found = sorted(_instants(report), key=lambda e: (e[0], _ORDER.index(e[1])))
+    if all(name in ("asked", "valid_from", "valid_until") for _, name in found):
         return None
-    asked = datetime.fromisoformat(report["evaluated_as_of"])
-    leaf = c["chain"][0] if c["chain"] else None
-    valid = (instant_of(leaf["not_before"]), instant_of(leaf["not_after"])) if leaf else (None, None)
-    known = [t for t in (lower, upper, asked, *valid) if t is not None]
-    scale = _Scale(min(known), max(known))
-    bars = []
-    if valid[0] and valid[1] and leaf:
-        text = period(leaf["not_before"], leaf["not_after"])
-        bars.append(
-            Bar(
-                label="Certificate valid",
-                text=text,
-                start=scale.at(valid[0]),
-                end=scale.at(valid[1]),
-                kind="valid",
+    events = []
+    before: datetime | None = None
+    for when, name in found:
+        gap = "" if before is None else _gap((when - before).total_seconds())
+        events.append(
+            Event(
+                label=t(f"event.{name}"),
+                when=clock(when),
+                kind=_KINDS[name],
+                means=t(f"event.{name}.is"),
+                gap=gap,
             )
         )
-    bars.append(_signed_bar(lower, upper, scale, report))
-    asked_text = moment(report["evaluated_as_of"])
-    bars.append(
-        Bar(
-            label="Evaluated as of",
-            text=asked_text,
-            start=scale.at(asked),
-            end=scale.at(asked),
-            kind="moment",
+        before = when
+    if report["cryptographic"]["axes"]["log"]["outcome"] == Outcome.ESTABLISHED.value:
+        events.append(
+            Event(label=t("event.log"), when=t("event.log.when"), kind="proven", means=t("event.log.is"))
         )
-    )
-    alt = "Timeline: " + "; ".join(f"{b.label.lower()} {b.text}" for b in bars) + "."
     return Timeline(
-        bars=tuple(bars),
-        first=f"{scale.first.day} {scale.first:%b %Y}",
-        last=f"{scale.last.day} {scale.last:%b %Y}",
-        alt=alt,
+        events=tuple(events), alt=t("timeline.alt", events="; ".join(f"{e.label} {e.when}" for e in events))
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    first: datetime
-    last: datetime
+_KINDS = {
+    "valid_from": "certificate",
+    "not_before": "proven",
+    "claim": "claimed",
+    "stamp": "proven",
+    "not_after": "proven",
+    "asked": "asked",
+    "valid_until": "certificate",
+}
+_ORDER = tuple(_KINDS)
+_CLAIMED_AT = re.compile(r"\bat (\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z)$")
 
-    def at(self, t: datetime) -> float:
-        span = (self.last - self.first).total_seconds()
-        return 50.0 if span <= 0 else round(100 * (t - self.first).total_seconds() / span, 2)
+
+def _instants(report: Document) -> Iterator[tuple[datetime, str]]:
+    c = report["cryptographic"]
+    yield datetime.fromisoformat(report["evaluated_as_of"]).astimezone(UTC), "asked"
+    if c["chain"]:
+        yield _instant(c["chain"][0]["not_before"]), "valid_from"
+        yield _instant(c["chain"][0]["not_after"]), "valid_until"
+    for name in ("not_before", "not_after"):
+        if c["interval"][name]:
+            yield _instant(c["interval"][name]), name
+    times = {_fact(f, "gen_time") for f in c["axes"]["time"]["findings"]} - {None}
+    if c["axes"]["time"]["outcome"] == Outcome.ESTABLISHED.value:
+        yield from ((when, "stamp") for when in times if when is not None)
+    claimed = [m[1] for m in (_CLAIMED_AT.search(str(i["statement"])) for i in c["claims"]) if m]
+    if claimed and (when := _readable(claimed[0])) is not None:
+        yield when, "claim"
 
 
-def _signed_bar(lower: datetime | None, upper: datetime | None, scale: _Scale, report: Document) -> Bar:
-    interval = report["cryptographic"]["interval"]
-    if lower is None:
-        text = f"not after {moment(interval['not_after'])}; how long before is not known"
-    elif upper is None:
-        text = f"not before {moment(interval['not_before'])}; how long after is not known"
-    else:
-        text = f"between {moment(interval['not_before'])} and {moment(interval['not_after'])}"
-    return Bar(
-        label="Signed",
-        text=text,
-        start=0.0 if lower is None else scale.at(lower),
-        end=100.0 if upper is None else scale.at(upper),
-        open_start=lower is None,
-        open_end=upper is None,
-        kind="signed",
-    )
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _readable(text: object) -> datetime | None:
+    """A time that a stranger may have written."""
+    try:
+        return utc_of(str(text))
+    except ValueError:
+        return None
+
+
+def _fact(finding: Document, name: str) -> datetime | None:
+    return _readable(finding["facts"][name]) if name in finding["facts"] else None
+
+
+_UNITS = ((86_400 * 730, 86_400 * 365.25, "years"), (86_400 * 2, 86_400, "days"), (7200, 3600, "hours"))
+
+
+def _gap(seconds: float) -> str:
+    """A distance in the largest unit of which there are at least two."""
+    for least, unit, name in _UNITS:
+        if seconds >= least:
+            return t(f"gap.{name}", n=round(seconds / unit))
+    return t("gap.minutes", n=round(seconds / 60)) if seconds >= 120 else t("gap.seconds", n=round(seconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,12 +185,12 @@ def ratio_strip(detector: Document) -> Strip | None:
     low, high = llr["interval"]
     alt = ratio_sentence(Question(detector["question"]), llr["log10"], low, high, llr["calibration_items"])
     return Strip(
-        caption=f"Likelihood ratio, calibration {visible(llr['calibration_id'], 60)}",
+        caption=t("strip.ratio", calibration=visible(llr["calibration_id"], 60)),
         dot=_on_ratio_scale(llr["log10"]),
         low=_on_ratio_scale(low),
         high=_on_ratio_scale(high),
         middle=50.0,
-        ticks=((0.0, "10,000 × less often"), (50.0, "equally"), (100.0, "10,000 × more often")),
+        ticks=((0.0, t("strip.less")), (50.0, t("strip.equally")), (100.0, t("strip.more"))),
         alt=alt,
     )
 
@@ -207,11 +216,11 @@ def stability_strip(detector: Document) -> Strip | None:
         return round(100 * float(v - first) / float(last - first), 2)
 
     return Strip(
-        caption=f"Raw score under {s['variants']} re-encodings: {s['min']:.3g} to {s['max']:.3g}",
+        caption=t("strip.stability", variants=s["variants"], low=number(s["min"]), high=number(s["max"])),
         dot=None if raw is None else at(raw),
         low=at(s["min"]),
         high=at(s["max"]),
         middle=at(0.0),
-        ticks=((0.0, f"{first:.3g}"), (100.0, f"{last:.3g}")),
+        ticks=((0.0, number(first)), (100.0, number(last))),
         alt=band_sentence(detector),
     )

@@ -1,7 +1,8 @@
-"""The report as one HTML file: no script, no external resource, every text of a manifest inert.
+"""The report as one HTML file: no external resource, every text of a manifest inert.
 
 Renders the stored JSON form. Autoescape is always on, texts are made visible first (``cards``), and a content
-security policy inside the file forbids everything but its own style sheet and its own preview.
+security policy inside the file forbids everything but its own style sheet, its own preview and one script of
+this package, by its digest (docs/decisions/0029). Without that script the page is whole.
 """
 
 from __future__ import annotations
@@ -10,24 +11,29 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from authn.core.evidence import Axis
 from authn.core.report import PIXELS
 from authn.core.visible import visible
-from authn.report import cards, drawings, score_maps, wording
+from authn.report import cards, columns, drawings, score_maps, wording
 from authn.report.cards import MAX_ROWS, Document
-from authn.report.score_maps import shown_maps
+from authn.report.language import ENGLISH, said, speaking, spoken, t, told
 from authn.report.text import render_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Where a served report leads to; a saved one leads nowhere."""
+    """Where a served report leads to; a saved one leads nowhere. ``languages``: code, name, address."""
 
     home: str | None = None
     json: str | None = None
+    pdf: str | None = None
+    bundle: str | None = None
+    languages: tuple[tuple[str, str, str], ...] = ()
 
 
 def render_report(
@@ -36,54 +42,61 @@ def render_report(
     *,
     maps: str | None = None,
     links: Links | None = None,
+    language: str = ENGLISH,
 ) -> str:
     """HTML of one report, from its JSON form; ``preview_jpeg`` is embedded, and ``maps`` (their stored form,
-    ``authn.core.score_map``) are drawn over it."""
-    proof, guess = cards.proof_cards(report), cards.guess_cards(report)
-    detectors = report["heuristic"]["detectors"]
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            head=cards.headline(report),
-            name=visible(report["subject"]["name"], 120),
-            subject_line=cards.subject_line(report["subject"]),
-            sha256=visible(report["subject"]["sha256"], 64),
-            as_of=cards.moment(report["evaluated_as_of"]),
-            preview=None if preview_jpeg is None else base64.b64encode(preview_jpeg).decode("ascii"),
-            proof=proof,
-            guess=guess,
-            chain=drawings.chain_of(report),
-            timeline=drawings.timeline_of(report),
-            strips=tuple(
-                (drawings.ratio_strip(d), drawings.stability_strip(d)) for d in detectors[:MAX_ROWS]
-            ),
-            score_maps=shown_maps(report, maps, preview=preview_jpeg is not None),
-            map_words=score_maps,
-            claims=_claims(report),
-            identities=cards.identity_rows(report),
-            contradictions=tuple(
-                (visible(c["text"]), tuple(cards.place(p, report) for p in c["between"]))
-                for c in report["contradictions"][:MAX_ROWS]
-            ),
-            no_preview=_no_preview(report),
-            not_examined=tuple(
-                (visible(n["what"], 120), visible(n["why"])) for n in report["not_examined"][:MAX_ROWS]
-            ),
-            limits=tuple(visible(t) for t in report["limits"][:MAX_ROWS]),
-            tool=_tool(report),
-            engines=_engines(report),
-            plain_text=render_document(report),
-            links=links or Links(),
-            words=wording,
-            policy=content_security_policy(),
+    ``authn.core.score_map``) are drawn over it. ``language`` is a code of ``authn.report.language``."""
+    with speaking(language):
+        return (
+            environment().get_template("report.html.j2").render(**_shown(report, preview_jpeg, maps, links))
         )
-    )
+
+
+def _shown(
+    report: Document, preview_jpeg: bytes | None, maps: str | None, links: Links | None
+) -> dict[str, Any]:
+    not_examined = report["not_examined"][:MAX_ROWS]
+    return {
+        "head": cards.headline(report),
+        "name": visible(report["subject"]["name"], 120),
+        "subject_line": cards.subject_line(report["subject"]),
+        "sha256": visible(report["subject"]["sha256"], 64),
+        "as_of": cards.moment(report["evaluated_as_of"]),
+        "preview": None if preview_jpeg is None else base64.b64encode(preview_jpeg).decode("ascii"),
+        "proof": columns.proof_column(report),
+        "guess": columns.guess_column(report, maps, preview=preview_jpeg is not None),
+        "reference": score_maps.reference_preview,
+        "chain": drawings.chain_of(report),
+        "timeline": drawings.timeline_of(report),
+        "claims": _claims(report),
+        "identities": cards.identity_rows(report),
+        "recovered": columns.recovered(report),
+        "contradictions": tuple(
+            (c["text"], tuple(cards.place(p, report) for p in c["between"]))
+            for c in report["contradictions"][:MAX_ROWS]
+        ),
+        "no_preview": _no_preview(report),
+        "not_examined": tuple((_name(n["what"]), n["why"]) for n in not_examined),
+        "not_examined_names": ", ".join(told(_name(n["what"]), 60) for n in not_examined),
+        "limits": tuple(report["limits"][:MAX_ROWS]),
+        "tool": _tool(report),
+        "engines": _engines(report),
+        "plain_text": render_document(report),
+        "links": links or Links(),
+        "words": wording,
+        "script": script(),
+        "policy": report_policy(),
+    }
+
+
+def _name(what: str) -> str:
+    """An axis by its title; a source by its own name."""
+    return wording.AXIS_TITLES[Axis(what)] if what in set(Axis) else what
 
 
 def _no_preview(report: Document) -> str:
     why = next((n["why"] for n in report["not_examined"] if n["what"] == PIXELS), "")
-    return wording.NOT_DECODED.format(why=visible(why)) if why else wording.NO_PREVIEW
+    return t("picture.closed", why=told(why)) if why else t("picture.none")
 
 
 def _claims(report: Document) -> tuple[tuple[str, str, str], ...]:
@@ -109,11 +122,14 @@ def _tool(report: Document) -> cards.Pairs:
     tool = report["tool"]
     return (
         ("Assay", visible(tool["version"], 60)),
-        ("Policy", visible(f"{tool['policy']['name']} (sha256 {tool['policy']['sha256']})", 200)),
-        ("Your signer roots", visible(tool["signer_roots_sha256"] or "none", 80)),
-        ("Your time-stamp roots", visible(tool["tsa_roots_sha256"] or "none", 80)),
-        *((f"Model {visible(m['id'], 60)}", visible(m["sha256"], 80)) for m in tool["models"][:MAX_ROWS]),
-        ("Report", visible(report["run"]["report_id"], 80)),
+        (t("how.policy"), visible(f"{tool['policy']['name']} (sha256 {tool['policy']['sha256']})", 200)),
+        (t("how.signer_roots"), visible(tool["signer_roots_sha256"] or t("how.none"), 80)),
+        (t("how.tsa_roots"), visible(tool["tsa_roots_sha256"] or t("how.none"), 80)),
+        *(
+            (t("how.model", model=visible(m["id"], 60)), visible(m["sha256"], 80))
+            for m in tool["models"][:MAX_ROWS]
+        ),
+        (t("how.report"), visible(report["run"]["report_id"], 80)),
     )
 
 
@@ -127,7 +143,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["stylesheet"] = stylesheet
+    made.globals.update(stylesheet=stylesheet, t=t, said=said, spoken=spoken)
     return made
 
 
@@ -147,3 +163,17 @@ def content_security_policy(script: bool = False) -> str:
     if script:
         parts.append("script-src 'self'")
     return "; ".join(parts)
+
+
+@cache
+def script() -> Markup:
+    """The script of a report; a file of this package, so it is not escaped."""
+    source = PackageLoader("authn.report").get_source(Environment(autoescape=True), "report.js")[0]
+    return Markup(source)  # noqa: S704 - our own file
+
+
+@cache
+def report_policy() -> str:
+    """As ``content_security_policy``, and this one script by its digest; no request is allowed."""
+    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode("ascii")
+    return f"{content_security_policy()}; script-src 'sha256-{digest}'; connect-src 'none'"

@@ -15,28 +15,12 @@ from itertools import pairwise
 from authn.core.errors import Unavailable
 from authn.core.evidence import HeuristicOutcome, NotExamined
 from authn.core.score_map import Reference, ScoreMap, parse_maps
-from authn.core.visible import visible
 from authn.report.cards import MAX_ROWS, Document
+from authn.report.language import number, t, told
 from authn.report.vouching import joint_of
 from detector.models.reference import reference_photo
 from detector.models.score_map import Spot
 
-TITLE = "Where the score comes from"
-IS_A_GUESS = (
-    "A guess, drawn large. It shows where to look: not what was changed, not how much of the picture was "
-    "generated, and nothing about a person under a mark."
-)
-SEE_BELOW = "Where its score comes from is drawn below"
-NO_DRAWING = {
-    HeuristicOutcome.AGAINST: "finding no sign has no place, and a drawing of it would only reassure",
-    HeuristicOutcome.INCONCLUSIVE: (
-        "this score separates nothing, and people would see something in a drawing of it"
-    ),
-    HeuristicOutcome.ABSTAIN: "there is no score",
-}
-BESIDE = "The same on an ordinary photo, by the same measure: a few marks mean nothing."
-NOT_KEPT = "it is made while the file is at hand, and none was kept with this report"
-NO_PREVIEW = "there is no preview of this file to draw on"
 # Model -> of 100 squares of ordinary photos, how many get a large disc, and how many a small one
 # (python -m tests.bench.score_places). For a model that was not measured the page gives no numbers.
 ORDINARY = {
@@ -49,8 +33,6 @@ _MAX_MARK = 0.03  # of the longer side
 _INSET = 0.02  # of a window's side: windows that touch stay apart
 _NEARLY_ALL = 0.6
 _MAX_NAMED = 3
-_ROWS = ("upper", "middle", "lower")
-_COLUMNS = ("left", "middle", "right")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,29 +84,29 @@ def _placed(detector: Document, beside: list[Document], maps: str | None, previe
         return _shown(detector, maps, preview)
     answer = next((d for d in beside if d["id"] == joint), None)
     if answer is None or answer["outcome"] != HeuristicOutcome.SUPPORTS.value:
-        return _without(NO_DRAWING[HeuristicOutcome.INCONCLUSIVE])
+        return _without(t("map.not.inconclusive"))
     if detector["llr"] is None or detector["llr"]["log10"] <= 0:
-        return _without("its own ratio does not point to anything")
+        return _without(t("map.not.part"))
     return _shown({**detector, "outcome": HeuristicOutcome.SUPPORTS.value}, maps, preview)
 
 
 def _shown(detector: Document, maps: str | None, preview: bool) -> Shown:
     outcome = HeuristicOutcome(detector["outcome"])
     if outcome is not HeuristicOutcome.SUPPORTS:
-        return _without(NO_DRAWING[outcome])
+        return _without(t(f"map.not.{outcome.value}"))
     if not preview:
-        return _without(NO_PREVIEW)
+        return _without(t("map.not.preview"))
     try:
         kept = parse_maps(maps) if maps is not None else ()
     except Unavailable as e:
-        return _without(e.detail)
+        return _without(told(e.detail))
     found = next((m for m in kept if _of(m) == detector["id"]), None)
     if found is None:
-        return _without(NOT_KEPT)
+        return _without(t("map.not.kept"))
     if isinstance(found, NotExamined):
-        return _without(visible(found.why))
+        return _without(told(found.why))
     if found.model_sha256 != detector["model_sha256"]:
-        return _without("what was kept is from another model than the report names")
+        return _without(t("map.not.model"))
     return Shown(drawing=draw(found))
 
 
@@ -133,7 +115,7 @@ def _of(entry: ScoreMap | NotExamined) -> str:
 
 
 def _without(reason: str) -> Shown:
-    return Shown(why_not=f"No drawing of where the score comes from: {reason}.")
+    return Shown(why_not=t("map.not", reason=reason))
 
 
 def draw(found: ScoreMap) -> Drawing:
@@ -191,31 +173,10 @@ def _n(value: float) -> str:
 
 
 def _legend(found: ScoreMap) -> tuple[tuple[str, str], ...]:
-    if found.parts:
-        return _PARTS_LEGEND
     side = found.squares[0].side if found.squares else 0
-    return (
-        (
-            "strong",
-            f"Large disc: the {side} × {side} pixels around it alone score as high as an answer needs",
-        ),
-        ("weak", "Small disc: it leans the same way, but less"),
-        ("other", "Dash: it leans the other way"),
-        ("none", "No mark: too smooth to tell, or not looked at"),
-        ("window", "Dashed frame: the score is the mean over these windows"),
-    )
-
-
-_PARTS_LEGEND = (
-    (
-        "strong",
-        "Large disc: if every square were like this one, the score would be as high as an answer needs",
-    ),
-    ("weak", "Small disc: it leans the same way, but less"),
-    ("other", "Dash: it leans the other way"),
-    ("none", "No mark: not looked at; this detector sees the middle square alone"),
-    ("window", "Dashed frame: what it sees; the score is the mean over the squares in it"),
-)
+    way = "parts" if found.parts else "windows"
+    kinds = ("strong", "weak", "other", "none", "window")
+    return tuple((kind, t(f"map.legend.{way}.{kind}", side=side)) for kind in kinds)
 
 
 def _score(found: ScoreMap) -> str:
@@ -223,61 +184,48 @@ def _score(found: ScoreMap) -> str:
     if not windows:
         return ""
     if found.parts:
-        return f"The score, {windows[0].logit:.3g}, is the mean over all {len(found.squares)} squares."
+        return t("map.score.parts", score=number(windows[0].logit), squares=len(found.squares))
     values = [w.logit for w in windows]
-    mean = sum(values) / len(values)
+    mean = number(sum(values) / len(values))
     if len(values) == 1:
-        return f"The score, {mean:.3g}, is that of the one framed window."
-    return (
-        f"The score, {mean:.3g}, is the mean over the {len(values)} framed windows "
-        f"({min(values):.3g} to {max(values):.3g})."
-    )
+        return t("map.score.one", score=mean)
+    low, high = number(min(values)), number(max(values))
+    return t("map.score.windows", score=mean, windows=len(values), low=low, high=high)
 
 
 def _summary(
     found: ScoreMap | Reference, strong: Sequence[Spot], weak: Sequence[Spot], other: Sequence[Spot]
 ) -> str:
-    asked = len(found.squares)
-    parts = [f"{len(strong)} of {asked} squares get a large disc", f"{len(weak)} a small one"]
-    parts.append(f"{len(other)} a dash")
-    text = ", ".join(parts)
+    squares = t("map.squares", strong=len(strong), asked=len(found.squares), weak=len(weak), other=len(other))
     if found.smooth:
-        text += f"; {found.smooth} more were too smooth"
-    return f"{text}. {_whereabouts(found, strong)}"
+        squares = t("map.smooth", squares=squares, smooth=found.smooth)
+    return f"{squares}. {_whereabouts(found, strong)}"
 
 
 def _whereabouts(found: ScoreMap | Reference, strong: Sequence[Spot]) -> str:
     """The ninths of the picture of which half gets a large disc, if they hold most of these discs."""
     if not strong:
-        return "No square reaches a large disc by itself."
+        return t("map.where.none")
     if len(strong) >= _NEARLY_ALL * len(found.squares):
-        return "The large discs lie all over the picture, so no single place explains the score."
+        return t("map.where.all")
     chosen, counts = set(strong), dict[tuple[int, int], list[bool]]()
     for spot in found.squares:
         x, y = _centre(spot)
         counts.setdefault((int(3 * y / found.height), int(3 * x / found.width)), []).append(spot in chosen)
     dense = {ninth: sum(marks) for ninth, marks in sorted(counts.items()) if 2 * sum(marks) >= len(marks)}
     if 2 * sum(dense.values()) <= len(strong) or len(dense) > _MAX_NAMED:
-        return "The large discs are scattered."
-    return f"Most large discs lie at the {' and '.join(_ninth(*n) for n in dense)}."
-
-
-def _ninth(row: int, column: int) -> str:
-    if row == column == 1:
-        return "centre"
-    return f"{_ROWS[row]} {_COLUMNS[column]}"
+        return t("map.where.scattered")
+    places = t("and").join(t(f"map.ninth.{row}{column}") for row, column in dense)
+    return t("map.where.at", places=places)
 
 
 def _ordinary(model_sha256: str) -> str:
     if model_sha256 not in ORDINARY:
-        return "Some squares of ordinary photos get discs too."
+        return t("map.ordinary.some")
     strong, weak = ORDINARY[model_sha256]
-    return (
-        f"Of 100 squares of ordinary photos, about {strong} get a large disc too and {weak} a small one: "
-        "a few marks mean nothing."
-    )
+    return t("map.ordinary", strong=strong, weak=weak)
 
 
 def reference_preview() -> str:
-    """The photo that ``BESIDE`` speaks of, as base64."""
+    """The photo that stands beside each drawing, as base64."""
     return base64.b64encode(reference_photo()).decode()

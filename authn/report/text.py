@@ -26,12 +26,13 @@ from authn.report.cards import (
     proof_cards,
     subject_line,
 )
+from authn.report.language import t, told
 from authn.report.likelihood import band_sentence, ratio_sentence
 from authn.report.vouching import guarantee_sentence, read_as
 
 WIDTH = 92
 _LABEL = 13
-_BADGE = 19
+_BADGE = 23
 
 
 def render_text(report: Report) -> str:
@@ -46,13 +47,13 @@ def render_document(report: Document) -> str:
 
 def _lines(report: Document) -> Iterator[str]:
     subject, head = report["subject"], headline(report)
-    yield from _hung("File", f"{visible(subject['name'], 120)} ({subject_line(subject)})")
+    yield from _hung(t("text.file"), f"{visible(subject['name'], 120)} ({subject_line(subject)})")
     yield from _hung("SHA-256", visible(subject["sha256"], 64))
-    yield from _hung("As of", moment(report["evaluated_as_of"]))
+    yield from _hung(t("text.as_of"), moment(report["evaluated_as_of"]))
     yield ""
-    for sentence in (head.sentence, *head.others, head.heuristic):
+    for sentence in (*(s.text for s in (head.sentence, *head.others)), head.heuristic):
         yield from wrapped(sentence, WIDTH)
-    yield from _listed("Contradictions", _contradictions(report))
+    yield from _listed(t("contradictions"), _contradictions(report))
     yield from _section(wording.PROOF_COLUMN, wording.PROOF_COLUMN_IS)
     for card in proof_cards(report):
         yield from _card(card)
@@ -63,12 +64,12 @@ def _lines(report: Document) -> Iterator[str]:
     for index, card in enumerate(guess_cards(report)):
         yield from _guess(card, report["heuristic"]["detectors"][index])
     if not report["heuristic"]["detectors"]:
-        yield "  No heuristic was run."
+        yield f"  {t('heuristics.none')}"
     yield from _listed(
-        "Not examined",
-        [f"{visible(n['what'], 120)}: {visible(n['why'])}" for n in report["not_examined"][:MAX_ROWS]],
+        t("not_examined"),
+        [f"{told(n['what'], 120)}: {told(n['why'])}" for n in report["not_examined"][:MAX_ROWS]],
     )
-    yield from _listed(wording.LIMITS_TITLE, [visible(t) for t in report["limits"][:MAX_ROWS]])
+    yield from _listed(wording.LIMITS_TITLE, [told(limit) for limit in report["limits"][:MAX_ROWS]])
     yield ""
     yield from wrapped(wording.NEVER_ADDED, WIDTH)
 
@@ -91,7 +92,7 @@ def _card(card: Card) -> Iterator[str]:
         yield from _beneath(f"{label}: {value}")
     if card.findings:
         codes = ", ".join(dict.fromkeys(f.code for f in card.findings[:4]))
-        yield from _beneath(f"{card.detail} [{codes}]" if card.detail else f"[{codes}]")
+        yield from _beneath(f"{told(card.detail)} [{codes}]" if card.detail else f"[{codes}]")
 
 
 def _beneath(text: str) -> Iterator[str]:
@@ -104,10 +105,10 @@ def _chain(report: Document) -> Iterator[str]:
     if not chain:
         return
     yield ""
-    yield "  Chain of certificates"
+    yield f"  {t('text.chain')}"
     for depth, c in enumerate(chain):
-        link = "" if depth == 0 else "└─ issued by "
-        where = "  (in your lists)" if c["in_given_roots"] else ""
+        link = "" if depth == 0 else f"└─ {t('text.issued_by')} "
+        where = f"  ({t('text.listed')})" if c["in_given_roots"] else ""
         name = visible(common_name(c["subject"]), 120)
         text = f"{link}{name}, {period(c['not_before'], c['not_after'])}{where}"
         first, *rest = wrapped(text, WIDTH - 7 - 3 * min(depth, 8))
@@ -115,7 +116,7 @@ def _chain(report: Document) -> Iterator[str]:
         yield indent + first
         yield from (indent + "   " + line for line in rest)
     if not chain[-1]["in_given_roots"]:
-        yield " " * (4 + 3 * min(len(chain), 8)) + "└╌ no link to a root of your lists"
+        yield " " * (4 + 3 * min(len(chain), 8)) + f"└╌ {t('text.missing')}"
 
 
 def _claims(report: Document) -> Iterator[str]:
@@ -145,7 +146,7 @@ def _guess(card: Card, detector: Document) -> Iterator[str]:
     title, *more = wrapped(card.title, _LABEL - 1)
     yield f"  {title:<{_LABEL}}{card.badge:<{_BADGE}}{card.question}"
     yield from (f"  {line}" for line in more)
-    yield from _beneath(f"{card.answer}: {card.detail}" if card.detail else card.answer)
+    yield from _beneath(f"{card.answer}: {told(card.detail)}" if card.detail else card.answer)
     llr, stability = detector["llr"], detector["stability"]
     if llr is not None:
         low, high = llr["interval"]
@@ -155,14 +156,14 @@ def _guess(card: Card, detector: Document) -> Iterator[str]:
     if (vouched := guarantee_sentence(detector)) is not None:
         yield from _beneath(vouched)
     if (seen := read_as(detector)) is not None:
-        yield from _beneath(f"Read as: {seen}.")
+        yield from _beneath(f"{t('fact.read_as')}: {seen}.")
     if stability is not None:
         yield from _beneath(band_sentence(detector))
 
 
 def _contradictions(report: Document) -> list[str]:
     return [
-        f"{visible(c['text'])} ({' / '.join(place(p, report) for p in c['between'])})"
+        f"{told(c['text'])} ({' / '.join(place(p, report) for p in c['between'])})"
         for c in report["contradictions"][:MAX_ROWS]
     ]
 

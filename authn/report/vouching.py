@@ -9,16 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# One, and several that no generator made. None: the detector tells no kinds apart.
-KINDS: Mapping[str | None, tuple[str, str]] = {
-    "photo": ("photo", "photos"),
-    "art": ("drawing or painting", "drawings and paintings"),
-    "render": ("rendered picture", "rendered pictures"),
-    "screenshot": ("screenshot or graphic", "screenshots and graphics"),
-    "scan": ("scan", "scans"),
-    None: ("picture", "pictures of any kind that was measured"),
-}
-PART = "Part of an answer"
+from authn.report.language import count, number, t
 
 
 def guarantee_sentence(detector: Mapping[str, Any]) -> str | None:
@@ -26,14 +17,17 @@ def guarantee_sentence(detector: Mapping[str, Any]) -> str | None:
     found = detector.get("guarantee")
     if found is None:
         return None
-    many = f"{KINDS.get(found['kind'], KINDS[None])[1]} that no generator made"
-    sure = f"{100 * found['sure']:.0f} % sure"
-    n = f"n = {found['pictures']:,} of {_sources(found['sources'])}"
+    many = t(f"kinds.{found['kind'] or 'any'}")
+    sure = t("guarantee.sure", percent=f"{100 * found['sure']:.0f}")
+    sources = t(
+        "guarantee.source" if found["sources"] == 1 else "guarantee.sources", n=count(found["sources"])
+    )
+    n = t("guarantee.n", pictures=count(found["pictures"]), sources=sources)
     if found["answer"] == "supports":
-        return f"At most {_in_100(found['bound'])} in 100 {many} get this answer, {sure}, {n}."
-    return (
-        "Generated pictures of this kind and size get this answer at most "
-        f"{_share(found['bound'])} as often as {many}, {sure}, {n} and {found['generated']:,} generated."
+        return t("guarantee.supports", bound=_in_100(found["bound"]), many=many, sure=sure, n=n)
+    generated = count(found["generated"])
+    return t(
+        "guarantee.against", share=_share(found["bound"]), many=many, sure=sure, n=n, generated=generated
     )
 
 
@@ -42,9 +36,8 @@ def read_as(detector: Mapping[str, Any]) -> str | None:
     found = detector.get("read_as")
     if found is None:
         return None
-    kind = KINDS[found["kind"]][0] if found["kind"] else "kind not known"
-    quality = "" if found["quality"] is None else f", JPEG quality about {found['quality']}"
-    return f"{kind}, shorter side {found['side']} pixels{quality}, as stored"
+    quality = "" if found["quality"] is None else t("read_as.quality", quality=found["quality"])
+    return t("read_as", kind=t(f"kind.{found['kind'] or 'any'}"), side=found["side"], quality=quality)
 
 
 def joint_of(detector: Mapping[str, Any]) -> str | None:
@@ -53,15 +46,13 @@ def joint_of(detector: Mapping[str, Any]) -> str | None:
     return name
 
 
-def _sources(count: int) -> str:
-    return "1 source" if count == 1 else f"{count:,} sources"
-
-
 def _in_100(share: float) -> str:
     """Rounded up to a tenth, without a needless zero."""
     tenths = math.ceil(round(1000 * share, 6))
-    return f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths / 10:.1f}"
+    return f"{tenths // 10}" if tenths % 10 == 0 else number(tenths / 10, ".1f")
 
 
 def _share(bound: float) -> str:
-    return "a third" if abs(bound - 1 / 3) < 1e-3 else f"{bound:.2f} times"
+    if abs(bound - 1 / 3) < 1e-3:
+        return t("guarantee.third")
+    return t("guarantee.times", bound=number(bound, ".2f"))

@@ -14,11 +14,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from authn.core.instants import parse_utc_field
 from authn.report.cards import size
-from authn.report.html import Links, content_security_policy, render_report
+from authn.report.html import Links, content_security_policy, render_report, report_policy
+from authn.report.language import LANGUAGES
 from authn.report.receipt_page import receipt_page_policy, render_receipt_page
 from authn.store.verifications import StoredVerification
 from authn.web.api import services
-from authn.web.rendering import page, templates
+from authn.web.rendering import language, page, templates
 from authn.web.uploads import read_media
 
 pages = Blueprint("pages", __name__)
@@ -65,9 +66,10 @@ def examine() -> AnyResponse:
 def report(report_id: str) -> Response:
     """A report that was given before, for people."""
     stored = _stored(report_id)
-    links = Links(home=url_for("pages.home"), json=url_for("pages.report_document", report_id=report_id))
-    text = render_report(json.loads(stored.report), stored.preview_jpeg, maps=stored.maps, links=links)
-    return page(text)
+    document = json.loads(stored.report)
+    links, spoken = _links(report_id), language()
+    text = render_report(document, stored.preview_jpeg, maps=stored.maps, links=links, language=spoken)
+    return page(text, policy=report_policy(), spoken=spoken)
 
 
 @pages.get("/reports/<report_id>/report.json")
@@ -87,6 +89,17 @@ def _uncached(response: Response) -> Response:
 def parse_utc(text: str) -> datetime | None:
     """The value of a ``datetime-local`` field, read as UTC; empty is None. Raises ``BadRequest``."""
     return parse_utc_field(text.strip(), "as_of") if text.strip() else None
+
+
+def _links(report_id: str) -> Links:
+    others = tuple((code, name) for code, name in LANGUAGES.items() if code != language())
+    return Links(
+        home=url_for("pages.home"),
+        json=url_for("pages.report_document", report_id=report_id),
+        languages=tuple(
+            (code, name, url_for("pages.report", report_id=report_id, lang=code)) for code, name in others
+        ),
+    )
 
 
 def _stored(report_id: str) -> StoredVerification:

@@ -8,6 +8,7 @@ from flask import Response, request
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from authn.report.html import content_security_policy, environment
+from authn.report.language import ENGLISH, LANGUAGES
 
 
 @cache
@@ -18,12 +19,20 @@ def templates() -> Environment:
     )
 
 
-def page(text: str, *, script: bool = False) -> Response:
-    """HTML that may load nothing but what the service itself serves."""
+def page(text: str, *, script: bool = False, policy: str | None = None, spoken: str = ENGLISH) -> Response:
+    """HTML that may load nothing but what the service itself serves, or what its own ``policy`` names."""
     response = Response(text, content_type="text/html; charset=utf-8")
-    policy = f"{content_security_policy(script=script)}; frame-ancestors 'none'"
-    response.headers["Content-Security-Policy"] = policy
+    allowed = policy or content_security_policy(script=script)
+    response.headers["Content-Security-Policy"] = f"{allowed}; frame-ancestors 'none'"
+    response.headers["Content-Language"] = spoken
+    response.headers["Vary"] = "Accept-Language"
     return response
+
+
+def language() -> str:
+    """The language of a page: what the address asks for (``?lang=``), else the browser, else English."""
+    asked = request.args.get("lang", "")
+    return asked if asked in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), ENGLISH)
 
 
 def wants_page() -> bool:

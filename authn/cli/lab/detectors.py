@@ -177,4 +177,26 @@ def heatmap(photo: Path, out: Path, model_id: str) -> None:
     say(out)
 
 
-DETECTORS = (evaluate, card, adopt, heatmap)
+@click.command()
+@click.argument("table", type=FILE)
+@click.option("--to", "folder", type=FOLDER, required=True, help="The weights_files folder of a checkout.")
+@model_option()
+def histogram(table: Path, folder: Path, model_id: str) -> None:
+    """Count the scores of a score TABLE beside a detector's weights: reports draw a score among them.
+
+    The table is that of sources and generators that were left out (left-out.csv of a run).
+    """
+    from detector.core.files import write_whole
+    from detector.lab.steps.histogram import histogram_of
+    from detector.models.card import open_card
+    from detector.models.histogram import dump_scores
+
+    if not folder.is_dir():
+        raise BadRequest(f"{folder} is no folder; name the weights_files folder of a checkout")
+    scores = histogram_of(table, model_id, open_card(model_id).weights_sha256)
+    path = folder / f"{model_id}.scores.json"
+    write_whole(path, dump_scores(scores).encode())
+    say(path)
+
+
+DETECTORS = (evaluate, card, adopt, heatmap, histogram)

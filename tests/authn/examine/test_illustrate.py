@@ -16,7 +16,7 @@ from authn.core.score_map import ScoreMap, maps_text
 from authn.examine.examiner import Examiner
 from authn.examine.illustrate import illustrate
 from authn.report.html import render_report
-from authn.report.score_maps import IS_A_GUESS
+from authn.report.language import t
 from authn.sources.learned import LearnedSource
 from detector.models.inference import Detector, open_detector
 from tests.detector.made import encoded, photo_like
@@ -54,7 +54,7 @@ def test_an_answer_of_the_real_network_is_drawn_upright(examiner: Examiner) -> N
     size = Image.open(io.BytesIO(shown.preview_jpeg or b"")).size
     assert (found.width, found.height) == size == (300, 600)
     text = render_report(report_json(report), shown.preview_jpeg, maps=maps_text(shown.maps))
-    assert IS_A_GUESS in text
+    assert t("map.is_guess") in text
     assert f"{len(found.squares)} of {len(found.squares)} squares get a large disc" in text
 
 
@@ -79,7 +79,7 @@ def test_a_picture_too_small_to_say_where_is_told_in_a_line(examiner: Examiner) 
     report = examiner.examine(media)
     shown = illustrate(examiner, media, report)
     text = render_report(report_json(report), shown.preview_jpeg, maps=maps_text(shown.maps))
-    assert IS_A_GUESS not in text
+    assert t("map.is_guess") not in text
     assert "200 x 200 pixels have room for fewer than 4 squares of 128, too few to say where." in text
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from authn.core.evidence import AssertedClaim
 from authn.core.report import Report, report_json
 from authn.report.drawings import chain_of, ratio_strip, stability_strip, timeline_of
 from tests.doubles.reports import LEARNED, SIGNED_AT, signed_report, unsigned_report, untrusted_report
@@ -22,41 +23,45 @@ def with_interval(lower: datetime | None, upper: datetime | None, as_of: datetim
     return replace(base, cryptographic=proof, evaluated_as_of=as_of or base.evaluated_as_of)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(INSTANTS, INSTANTS, INSTANTS)
-def test_every_bar_of_a_timeline_lies_on_the_scale(a: datetime, b: datetime, as_of: datetime) -> None:
-    timeline = timeline_of(report_json(with_interval(min(a, b), max(a, b), as_of)))
+def test_what_is_proven_claimed_and_asked_stands_in_its_order(a: datetime, b: datetime, c: datetime) -> None:
+    timeline = timeline_of(report_json(with_interval(min(a, b), max(a, b), c)))
     assert timeline is not None
-    for bar in timeline.bars:
-        assert 0 <= bar.start <= bar.end <= 100
+    order = [datetime.strptime(e.when, "%d %b %Y, %H:%M:%S UTC") for e in timeline.events]
+    assert order == sorted(order)
+    assert [e.gap == "" for e in timeline.events] == [True] + [False] * (len(order) - 1)
 
 
-def test_an_unknown_beginning_is_open() -> None:
-    timeline = timeline_of(report_json(with_interval(None, SIGNED_AT)))
+def test_each_moment_says_whether_it_is_proven_or_only_claimed() -> None:
+    base = with_interval(None, SIGNED_AT)
+    claim = AssertedClaim(
+        label="action", statement="c2pa.created, at 2026-11-20T14:03:20Z", asserted_by="x", manifest="m"
+    )
+    timeline = timeline_of(
+        report_json(replace(base, cryptographic=replace(base.cryptographic, claims=(claim,))))
+    )
     assert timeline is not None
-    signed = next(b for b in timeline.bars if b.kind == "signed")
-    assert (signed.open_start, signed.open_end, signed.start) == (True, False, 0.0)
-    assert "how long before is not known" in signed.text
+    kinds = {e.label: e.kind for e in timeline.events}
+    assert kinds["Time that the signer claims"] == "claimed"
+    assert kinds["Time-stamp"] == kinds["Signed not after"] == "proven"
+    assert kinds["Judged as of"] == "asked"
+    assert "Signed not before" not in kinds, "a side that nothing bounds has no moment"
 
 
-def test_an_unknown_end_is_open() -> None:
-    timeline = timeline_of(report_json(with_interval(SIGNED_AT, None)))
+def test_a_time_that_a_stranger_wrote_and_nobody_can_read_is_left_out() -> None:
+    base = with_interval(None, SIGNED_AT)
+    claim = AssertedClaim(label="a", statement="at 9999-99-99T99:99:99Z", asserted_by="x", manifest="m")
+    timeline = timeline_of(
+        report_json(replace(base, cryptographic=replace(base.cryptographic, claims=(claim,))))
+    )
     assert timeline is not None
-    signed = next(b for b in timeline.bars if b.kind == "signed")
-    assert (signed.open_start, signed.open_end, signed.end) == (False, True, 100.0)
+    assert all(e.kind != "claimed" for e in timeline.events)
 
 
-def test_without_a_proven_time_there_is_no_timeline() -> None:
+def test_without_a_proven_or_claimed_time_there_is_no_timeline() -> None:
     assert timeline_of(report_json(untrusted_report())) is None
     assert timeline_of(report_json(unsigned_report())) is None
-
-
-def test_a_single_moment_is_drawn_in_the_middle() -> None:
-    base = with_interval(SIGNED_AT, SIGNED_AT, SIGNED_AT)
-    bare = replace(base, cryptographic=replace(base.cryptographic, chain=()))
-    timeline = timeline_of(report_json(bare))
-    assert timeline is not None
-    assert {b.start for b in timeline.bars} == {50.0}
 
 
 def test_the_chain_says_where_it_ends() -> None:

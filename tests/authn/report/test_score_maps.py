@@ -14,7 +14,8 @@ from authn.core.report import report_json
 from authn.core.score_map import maps_text
 from authn.report import score_maps
 from authn.report.html import render_report
-from authn.report.score_maps import IS_A_GUESS, NO_DRAWING, draw, shown_maps
+from authn.report.language import t
+from authn.report.score_maps import draw, shown_maps
 from detector.models.reference import reference_photo
 from detector.models.score_map import Spot
 from tests.authn.report.test_html import ACTIVE, Outline
@@ -46,8 +47,8 @@ def drawn(page: Outline) -> list[dict[str, str | None]]:
 def test_an_answer_that_points_to_something_is_drawn_and_called_a_guess() -> None:
     page = page_of()
     assert len(drawn(page)) == 1
-    assert IS_A_GUESS in page.text
-    assert page.text.count(score_maps.SEE_BELOW) == 1
+    assert t("map.is_guess") in page.text
+    assert page.text.count(t("map.see_below")) == 1
     assert "The score, 2.5, is the mean over the 2 framed windows (2 to 3)." in page.text
     assert "2 of 12 squares get a large disc, 3 a small one, 7 a dash; 1 more were too smooth." in page.text
     assert "Some squares of ordinary photos get discs too." in page.text
@@ -58,8 +59,8 @@ def test_no_other_answer_is_drawn_and_one_line_says_why(outcome: HeuristicOutcom
     """Also where a map was kept: the answer decides, not what happens to lie beside it."""
     page = page_of(outcome)
     assert drawn(page) == []
-    assert f"No drawing of where the score comes from: {NO_DRAWING[outcome]}." in page.text
-    assert score_maps.SEE_BELOW not in page.text
+    assert f"No drawing of where the score comes from: {t(f'map.not.{outcome.value}')}." in page.text
+    assert t("map.see_below") not in page.text
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
 
 
@@ -117,7 +118,7 @@ def test_the_drawing_brings_everything_with_it_and_runs_nothing() -> None:
 
 def test_the_same_of_an_ordinary_photo_stands_beside_it_by_the_same_measure() -> None:
     page = page_of(maps=maps_text((replace(score_map(), reference=reference(strong=4)),)))
-    assert f"{score_maps.BESIDE} 4 of 18 squares get a large disc, 2 a small one, 12 a dash." in page.text
+    assert f"{t('map.beside')} 4 of 18 squares get a large disc, 2 a small one, 12 a dash." in page.text
     pictures = [a["src"] or "" for tag, a in page.tags if tag == "img"]
     assert len(pictures) == 3
     assert base64.b64decode(pictures[2].partition(",")[2]) == reference_photo()
@@ -136,7 +137,7 @@ def test_a_score_that_was_taken_apart_says_so() -> None:
 
 def test_the_drawing_is_told_in_words_to_whoever_does_not_see_it() -> None:
     (label,) = [a["aria-label"] for tag, a in page_of().tags if tag == "svg" and a.get("role") == "img"
-                and (a["aria-label"] or "").startswith(score_maps.TITLE)]  # fmt: skip
+                and (a["aria-label"] or "").startswith(t("map.title"))]  # fmt: skip
     assert label is not None
     assert "2 of 12 squares get a large disc" in label
     assert "upper left" in label
@@ -146,7 +147,7 @@ def test_no_drawing_changes_the_cryptographic_column_or_the_sentence_on_top() ->
     document = report_json(learned_report())
     with_map, without = (render_report(document, JPEG, maps=m) for m in (KEPT, None))
     assert with_map != without
-    for start, end in (("<h1>", 'id="glance-guess"'), ('id="cards-proof"', 'id="cards-guess"')):
+    for start, end in (("<h1>", 'id="cards-guess"'),):
         assert _between(with_map, start, end) == _between(without, start, end)
 
 

@@ -22,12 +22,12 @@ FORBIDDEN = re.compile(
 
 def every_word() -> list[Words]:
     axes = [axis_words(a, o, ()) for a, o in itertools.product(Axis, Outcome)]
-    refined = [words for _, _, words in wording.REFINED_WORDS]
+    refined = [words for _, _, words in wording.refined_words()]
     guesses = [
         heuristic_words(q, o, k, applicable=a)
         for q, o, k, a in itertools.product(Question, HeuristicOutcome, KINDS, (True, False))
     ]
-    return [*axes, *refined, *guesses, wording.DISAGREEMENT]
+    return [*axes, *refined, *guesses, wording.disagreement()]
 
 
 def test_every_outcome_of_every_axis_and_question_has_words() -> None:
@@ -70,7 +70,7 @@ def test_a_broken_signature_beside_an_unknown_signer_is_what_is_said() -> None:
 
 @pytest.mark.parametrize("axis", list(Axis))
 def test_no_code_changes_the_words_of_what_is_established(axis: Axis) -> None:
-    codes = [code for _, code, _ in wording.REFINED_WORDS]
+    codes = [code for _, code in wording.REFINED]
     assert axis_words(axis, Outcome.ESTABLISHED, codes) == wording.AXIS_WORDS[axis, Outcome.ESTABLISHED]
 
 
@@ -100,7 +100,7 @@ def test_a_ratio_names_its_number_and_its_calibration() -> None:
     text = ratio_sentence(Question.SYNTHETIC, 1.62, 1.1, 2.05, 1200)
     assert "42 times more often" in text
     assert "moderate support" in text
-    assert "1200 pictures" in text
+    assert "1,200 pictures" in text
 
 
 def test_a_ratio_against_raises_trust_in_nothing() -> None:

@@ -1,0 +1,90 @@
+"""What stands in the two columns of a page: cards that say something, and folds of those that do not.
+
+Nothing is left out: what is folded is one click away, and its names stand in the fold's own line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from authn.core.evidence import Axis, HeuristicOutcome, Outcome
+from authn.core.visible import visible
+from authn.report import cards, drawings
+from authn.report.calibration_strip import Histogram, histogram_of
+from authn.report.cards import MAX_ROWS, Card, Document
+from authn.report.drawings import Strip
+from authn.report.language import t
+from authn.report.score_maps import Shown, shown_maps
+from authn.report.vouching import joint_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofColumn:
+    """``folds``: a title and the cards behind it."""
+
+    speaking: tuple[Card, ...]
+    folds: tuple[tuple[str, tuple[Card, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """One answer of a source with its drawings."""
+
+    card: Card
+    strip: Histogram | None
+    strips: tuple[Strip | None, ...]
+    map: Shown | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuessColumn:
+    speaking: tuple[Guess, ...]
+    folded: tuple[Guess, ...]
+    fold_title: str
+    folded_names: str
+
+
+def proof_column(report: Document) -> ProofColumn:
+    """An absent axis is folded, the credential's never. What was not examined is folded only where the file
+    carries no credential: beside one it can matter."""
+    outcomes = {axis: cards.outcome_of(axis, report["cryptographic"]["axes"][axis.value]) for axis in Axis}
+    bare = outcomes[Axis.CREDENTIAL] is Outcome.ABSENT
+    quiet = {Outcome.ABSENT, Outcome.NOT_EXAMINED} if bare else {Outcome.ABSENT}
+    drawn = tuple(zip(outcomes.items(), cards.proof_cards(report), strict=True))
+    speaking = tuple(c for (axis, o), c in drawn if axis is Axis.CREDENTIAL or o not in quiet)
+    folds = tuple(
+        (t(f"fold.{outcome.value}", n=len(silent)), silent)
+        for outcome in (Outcome.ABSENT, Outcome.NOT_EXAMINED)
+        if (silent := tuple(c for (_, o), c in drawn if o is outcome and c not in speaking))
+    )
+    return ProofColumn(speaking=speaking, folds=folds)
+
+
+def guess_column(report: Document, maps: str | None, *, preview: bool) -> GuessColumn:
+    """What gave no answer, and the parts of a joint answer, are folded."""
+    detectors = report["heuristic"]["detectors"][:MAX_ROWS]
+    shown = shown_maps(report, maps, preview=preview)
+    guesses = [
+        Guess(
+            card=card,
+            strip=histogram_of(d),
+            strips=(drawings.ratio_strip(d), drawings.stability_strip(d)),
+            map=where,
+        )
+        for d, card, where in zip(detectors, cards.guess_cards(report), shown, strict=True)
+    ]
+    quiet = [d["outcome"] == HeuristicOutcome.ABSTAIN.value or joint_of(d) is not None for d in detectors]
+    folded = tuple(g for g, q in zip(guesses, quiet, strict=True) if q)
+    return GuessColumn(
+        speaking=tuple(g for g, q in zip(guesses, quiet, strict=True) if not q),
+        folded=folded,
+        fold_title=t("fold.abstain", n=len(folded)),
+        folded_names=", ".join(dict.fromkeys(g.card.title for g in folded)),
+    )
+
+
+def recovered(report: Document) -> tuple[str, ...]:
+    """What looks like this file and was signed here; it proves nothing about this file."""
+    return tuple(
+        visible(str(r.get("text", ""))) for r in report.get("recovered", [])[:MAX_ROWS] if r.get("text")
+    )

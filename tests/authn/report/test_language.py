@@ -1,0 +1,146 @@
+"""Languages by design: the same keys and the same blanks in every table, and no English on a German page."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from string import Formatter
+
+import pytest
+
+from authn.core.report import report_json
+from authn.examine.examiner import LIMITS
+from authn.examine.statements import default_policy
+from authn.report import wording
+from authn.report.html import render_report
+from authn.report.language import LANGUAGES, said, speaking, t, tell, translated, words
+from tests.conftest import ROOT
+from tests.doubles.reports import SAMPLES, joint_report, signed_report
+from tests.doubles.score_maps import learned_report
+
+OTHERS = sorted(set(LANGUAGES) - {"en"})
+REPORTS = {**SAMPLES, "joint": joint_report, "learned": learned_report}
+# Words that no German sentence has.
+ENGLISH = re.compile(
+    r"\b(the|of|and|is|not|this|that|were|with|from|no|it|by|or|are|has|have|what)\b", re.IGNORECASE
+)
+SOURCES = (ROOT / "authn").rglob("*.py"), (ROOT / "authn").rglob("*.j2")
+
+
+class Foreign(HTMLParser):
+    """The text outside everything that is marked as English or was chosen by a stranger."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[tuple[str, bool]] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("meta", "img", "br", "path", "rect", "circle", "input"):
+            return
+        given = dict(attrs)
+        before = self.open[-1][1] if self.open else False
+        foreign = before if given.get("lang") is None else given["lang"] != "de"
+        self.open.append((tag, foreign or tag in ("style", "script", "code", "pre")))
+
+    def handle_endtag(self, tag: str) -> None:
+        if any(name == tag for name, _ in self.open):
+            while self.open.pop()[0] != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or not self.open[-1][1]:
+            self.words.append(data)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_language_has_every_key_with_the_same_blanks(code: str) -> None:
+    english, other = words("en"), words(code)
+    assert set(english) == set(other)
+    for key, text in english.items():
+        assert _blanks(text) == _blanks(other[key]), key
+
+
+def _blanks(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_hardly_a_text_is_the_same_in_two_languages(code: str) -> None:
+    same = {k for k, text in words("en").items() if text == words(code)[k] and re.search("[a-z]{4}", text)}
+    assert same <= {"instant", "map.smooth", "fold.absent"}, same
+
+
+def test_every_key_that_is_asked_for_exists_and_every_one_that_exists_is_asked_for() -> None:
+    source = "\n".join(p.read_text(encoding="utf-8") for group in SOURCES for p in group)
+    plain = set(re.findall(r"""\bt\(\s*["']([a-z_.0-9]+)["']""", source))
+    assert plain
+    assert plain <= set(words("en"))
+    asked = re.findall(r"""\b(?:t|pair|has)\(f["'](.+?)["'][,)]""", source)
+    made = [re.sub(r"\{[^}]*\}", "*", m) for m in (*asked, "metadata.{q}.{o}")]
+    patterns = [re.compile(re.escape(m).replace(r"\*", ".+")) for m in made]
+    for key in words("en"):
+        bare = re.sub(r"\.(answer|limit)$", "", key)
+        used = f'"{key}"' in source or f"'{key}'" in source or f'"{bare}"' in source
+        assert used or any(p.fullmatch(key) or p.fullmatch(bare) for p in patterns), key
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_no_english_remains_on_a_german_page(name: str) -> None:
+    text = render_report(report_json(REPORTS[name]()), b"\xff\xd8\xff", language="de")
+    assert '<html lang="de">' in text
+    page = Foreign()
+    page.feed(text)
+    found = [w.strip() for w in page.words if ENGLISH.search(w)]
+    assert found == []
+    labels = re.findall(r'(?:aria-label|alt|data-[a-z-]+)="([^"]*)"', text)
+    assert [w for w in labels if ENGLISH.search(w)] == []
+
+
+def test_numbers_and_dates_are_written_as_the_language_does() -> None:
+    text = render_report(report_json(signed_report()), language="de")
+    assert "20. November 2026, 14:03:22 UTC" in text
+    assert "4,6 MB" in text
+
+
+def test_what_a_report_always_says_is_translated() -> None:
+    rules = default_policy().rules
+    filled = {
+        "signer": "S",
+        "issuer": "I",
+        "device": "D",
+        "not_after": "3 Oct 2026, 08:00:00 UTC",
+        "as_of": "A",
+    }
+    for code in OTHERS:
+        with speaking(code):
+            for sentence in (*LIMITS, *(r.texts[0].format(**filled) for r in rules)):
+                assert translated(sentence) is not None, sentence
+    with speaking("de"):
+        sentence = (
+            "It was signed not after 3 Oct 2026, 08:00:00 UTC, as a time-stamp authority in your list states."
+        )
+        assert "nicht nach 3. Oktober 2026, 08:00:00 UTC" in tell(sentence).text
+
+
+def test_a_sentence_that_no_table_knows_stays_and_is_marked() -> None:
+    with speaking("de"):
+        assert said("Nobody <b> knows") == '<span lang="en">Nobody &lt;b&gt; knows</span>'
+    assert said("Nobody <b> knows") == "Nobody &lt;b&gt; knows"
+
+
+def test_a_statement_of_a_policy_with_texts_of_its_own_is_told_in_them() -> None:
+    document = json.loads(json.dumps(report_json(signed_report())))
+    document["statements"][0]["texts"] = {"de": "Eigener Satz der Richtlinie."}
+    assert "<h1><bdi>Eigener Satz der Richtlinie.</bdi></h1>" in render_report(document, language="de")
+    assert "Eigener Satz" not in render_report(document)
+
+
+def test_no_language_leaks_into_the_next_page() -> None:
+    document = report_json(signed_report())
+    before = render_report(document)
+    assert "Kryptografische Belege" in render_report(document, language="de")
+    assert render_report(document) == before
+    assert render_report(document, language="xx") == before
+    assert t("column.proof") == wording.PROOF_COLUMN == "Cryptographic evidence"

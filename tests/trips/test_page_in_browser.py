@@ -246,7 +246,7 @@ def saved(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", [*SAMPLES, "hostile", "places", "summary"])
-def test_a_saved_file_fits_a_phone_and_brings_everything_along(browser: Browser, tmp_path: Path, name: str) -> None:
+def test_a_saved_file_fits_a_phone_and_is_whole(browser: Browser, tmp_path: Path, name: str) -> None:
     path = saved(tmp_path)[name]
     with visiting(browser, size=PHONE) as page:
         page.goto(f"file://{path}")

@@ -89,10 +89,12 @@ def receipt(config_file: str | None, index: int, cose: bool, out: Path | None) -
 def forget(config_file: str | None, index: int, yes: bool) -> None:
     """Destroy the salt and the record of entry INDEX of this home's log, for good.
 
-    What stays is a leaf that nobody can connect with anything, in a tree that is what it was. There is no
-    receipt of it from now on; one that somebody holds already keeps what it says.
+    What was kept of a capture so that it can be found again goes too. What stays is a leaf that nobody can
+    connect with anything, in a tree that is what it was. There is no receipt of it from now on; one that
+    somebody holds already keeps what it says.
     """
     from authn.store.engine import open_engine
+    from authn.store.pictures import SignedPictures
     from authn.tlog.log.reader import LogReader, destroy_salt
 
     settings = load_settings(config_file)
@@ -102,6 +104,7 @@ def forget(config_file: str | None, index: int, yes: bool) -> None:
     if not yes and not click.confirm(f"Destroy what entry {index} ({kind}) is about?", err=True):
         say("nothing was destroyed", err=True)
         return
+    SignedPictures(engine).forget_entry(index)
     destroy_salt(engine, index)
     say(f"entry {index} is about nothing any more")
 

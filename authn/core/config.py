@@ -68,6 +68,8 @@ class Settings:
     oidc_scopes: str
     requests_per_minute: int
     heuristics: bool
+    recovery: str
+    recovery_devices: str
     report_days: int
     job_workers: int
     job_attempts: int
@@ -229,6 +231,8 @@ def _check(settings: Settings) -> None:
             parse_usages(settings.signer_usages)
         except ValueError as e:
             raise SettingsError(f"signer_usages: {e}") from e
+    if settings.recovery not in ("off", "hashes", "manifests"):
+        raise SettingsError("recovery must be off, hashes or manifests")
     if len(settings.witness_policy) > 1:
         raise SettingsError("witness_policy names one file: groups and quorum stand in it")
     if not settings.host or any(c.isspace() or c == "/" for c in settings.host):

@@ -21,10 +21,12 @@ from authn.core.evidence import (
 )
 from authn.core.holds import Holds, confinement_json
 from authn.core.instants import instant
+from authn.core.likeness import Recovered
 from authn.core.media import Media
 from authn.core.plain import Json
 
 SCHEMA_ID = "urn:assay:report:2"
+RECOVERY = "recovery"  # in not_examined: nobody looked which photos that were signed here it looks like
 PIXELS = "pixels"  # in not_examined: no decoder gets the picture, so there is no preview and no map either
 
 
@@ -99,6 +101,7 @@ class Report:
     limits: tuple[str, ...]
     not_examined: tuple[NotExamined, ...]
     run: Run
+    recovered: tuple[Recovered, ...] | None = None  # None: nobody looked
 
 
 def report_json(report: Report) -> dict[str, Json]:
@@ -125,6 +128,7 @@ def report_json(report: Report) -> dict[str, Json]:
             "identities": _plain(proof.identities),
         },
         "heuristic": {"detectors": [_heuristic(h) for h in report.heuristic]},
+        **({} if report.recovered is None else {"recovered": _plain(report.recovered)}),
         "contradictions": _plain(report.contradictions),
         "statements": _plain(report.statements),
         "limits": _plain(report.limits),

@@ -100,6 +100,11 @@ SETTINGS = (
             help="Requests one caller or address may make in a minute on average; 0: not limited."),
     Setting(name="heuristics", type=bool, default=True,
             help="Whether heuristic sources run unless a request says otherwise."),
+    Setting(name="recovery", type=str, default="off",
+            help="What is kept of captures so that stripped files find them again: off, hashes (what a photo "
+            "looks like) or manifests (its credential too); never pixels."),
+    Setting(name="recovery_devices", type=str, default="",
+            help="Names of the devices of whose captures it is kept, separated by spaces; empty: of all."),
     Setting(name="report_days", type=int, default=30, minimum=1, maximum=36500,
             help="Days after which a stored verification is deleted."),
     Setting(name="job_workers", type=int, default=1, minimum=1, maximum=64,

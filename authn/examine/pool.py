@@ -94,10 +94,14 @@ class ExaminerPool:
         *,
         receipt: str | None = None,
         capture: bool = False,
+        looks: bool = False,
     ) -> Examined:
-        """``media`` may be unparsed; ``capture`` asks for the digests too. Raises as ``Confined.ask``, and
-        ``MediaError`` for a header that is not readable or declares too much."""
-        request = Request(media=media, as_of=as_of, preview=preview, receipt=receipt, capture=capture)
+        """``media`` may be unparsed; ``capture`` asks for the digests too, ``looks`` for what it looks like.
+        Raises as ``Confined.ask``, and ``MediaError`` for a header that is not readable or declares too
+        much."""
+        request = Request(
+            media=media, as_of=as_of, preview=preview, receipt=receipt, capture=capture, looks=looks
+        )
         one = self._taken()
         failed = False
         try:

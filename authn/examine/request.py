@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from authn.core.errors import ReceiptRefused
+from authn.core.likeness import Looks, SignedManifest
 from authn.core.media import Media, MediaLimits, measured, unparsed
 from authn.core.report import Report
 from authn.core.score_map import Maps
 from authn.devices import RegistryView
 from authn.examine.illustrate import illustrate
+from authn.examine.looks import looks_of, manifest_of
 from authn.provenance.counted import counter_of
 from authn.provenance.logs import CaptureDigests, capture_digests
 from authn.provenance.own import read_own
@@ -46,17 +48,21 @@ class Examined:
     maps: Maps = ()
     digests: CaptureDigests | None = None  # what would be logged of it, where that is asked for
     counter: int | None = None  # which number its device gave it, where that is asked for
+    looks: Looks | None = None  # where that is asked for
+    manifest: SignedManifest | None = None  # of a capture whose looks are asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """``preview`` asks for a picture and maps too, ``capture`` for what would be logged of the file."""
+    """``preview`` asks for a picture and maps too, ``capture`` for what would be logged of the file,
+    ``looks`` for what it looks like."""
 
     media: Media
     as_of: datetime | None
     preview: bool
     receipt: str | None
     capture: bool
+    looks: bool = False
 
 
 def warm_up(examiner: Examines) -> None:
@@ -76,10 +82,15 @@ class Examination:
         media = measured(request.media, self.limits)
         report = self.examiner.examine(media, as_of=request.as_of, receipt=request.receipt)
         digests, counter = capture_of(media) if request.capture else (None, None)
+        examined = Examined(report=report, preview_jpeg=None, digests=digests, counter=counter)
+        if request.looks:
+            looks = looks_of(media, within=not request.capture)
+            manifest = manifest_of(media) if request.capture else None
+            examined = replace(examined, looks=looks, manifest=manifest)
         if not request.preview:
-            return Examined(report=report, preview_jpeg=None, digests=digests, counter=counter)
+            return examined
         shown = illustrate(self.examiner, media, report)
-        return Examined(report=report, preview_jpeg=shown.preview_jpeg, maps=shown.maps, digests=digests)
+        return replace(examined, preview_jpeg=shown.preview_jpeg, maps=shown.maps)
 
 
 def capture_of(media: Media) -> tuple[CaptureDigests | None, int | None]:

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from authn.core.errors import AccessDenied, CaptureRefused
 from authn.core.evidence import Axis, Outcome
+from authn.core.likeness import Looks, SignedManifest
 from authn.core.media import Media
-from authn.devices import RegistryView
+from authn.devices import DeviceRecord, RegistryView
 from authn.provenance.logs import CaptureDigests
 from authn.service.access import Kind, Principal
 from authn.store.captures import Capture, TakenCaptures
@@ -39,11 +40,15 @@ REQUIRED = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """The outcome of every axis, and what would be logged; no digests where no signature can be read.
-    ``counter`` is the number that the device gave the capture."""
+    ``counter`` is the number that the device gave the capture; ``looks`` and ``manifest`` are there where it
+    is to be found again."""
 
     outcomes: Mapping[Axis, Outcome]
     digests: CaptureDigests | None
     counter: int | None = None
+    stamped_at: datetime | None = None
+    looks: Looks | None = None
+    manifest: SignedManifest | None = None
 
 
 class Judges(Protocol):
@@ -61,6 +66,15 @@ class Taken:
     log_key: str
     counter: int | None = None
     others: tuple[int, ...] = ()
+    recovery: str | None = None  # "remembered", or why it cannot be found again; None where nobody asks
+
+
+class Remembers(Protocol):
+    """``authn.service.recovering.Recovering``, as far as it is used here."""
+
+    def remember(
+        self, judged: Judged, record_sha256: str, subject_sha256: str, device: DeviceRecord
+    ) -> str: ...
 
 
 class Captures:
@@ -73,7 +87,9 @@ class Captures:
         registry: RegistryView,
         taken: TakenCaptures,
         clock: Callable[[], datetime],
+        remembers: Remembers | None = None,
     ) -> None:
+        self._remembers = remembers
         self._judges = judges
         self._log = log
         self._registry = registry
@@ -99,9 +115,13 @@ class Captures:
             raise CaptureRefused("the capture is signed by no device of this service")
         if by.kind is Kind.DEVICE and by.id != device.device_id:
             raise AccessDenied("a device hands in its own captures; this one is another device's")
-        return self._logged(judged.digests, judged.counter, device.device_id)
+        taken, record_sha256 = self._logged(judged.digests, judged.counter, device.device_id)
+        if self._remembers is None:
+            return taken
+        return replace(taken, recovery=self._remembers.remember(judged, record_sha256, media.sha256, device))
 
-    def _logged(self, digests: CaptureDigests, counter: int | None, device_id: str) -> Taken:
+    def _logged(self, digests: CaptureDigests, counter: int | None, device_id: str) -> tuple[Taken, str]:
+        """With the digest of the record."""
         fresh = new_entry(EntryKind.RECEIPT, asdict(digests))
         capture = Capture(
             record_sha256=sha256(fresh.record).hexdigest(),
@@ -113,4 +133,5 @@ class Captures:
         (receipt,) = self._log.append((replace(fresh, salt=known.salt),))
         self._taken.placed(capture.record_sha256, receipt.index)
         key = str(self._log.verifier)
-        return Taken(receipt=receipt, log_key=key, counter=counter, others=known.others)
+        taken = Taken(receipt=receipt, log_key=key, counter=counter, others=known.others)
+        return taken, capture.record_sha256

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from threading import Condition, Semaphore
 from typing import Protocol
@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from authn.core.errors import AuthnError, JobExpired
 from authn.core.instants import instant, utc_of
+from authn.core.likeness import Viewer
 from authn.core.media import Media, MediaLimits, unparsed, with_sidecar
 from authn.core.plain import Json
 from authn.jobs.spool import Spool
@@ -85,6 +86,7 @@ class Deferred:
             "as_of": None if asked.as_of is None else instant(asked.as_of),
             "heuristics": asked.heuristics,
             "preview": asked.preview,
+            "viewer": None if asked.viewer is None else asdict(asked.viewer),
         }
         size = len(media.data) + len(media.sidecar or b"")
         job = new_job(
@@ -154,6 +156,7 @@ class Deferred:
             heuristics=task["heuristics"],
             preview=task["preview"],
             owner=job.owner,
+            viewer=None if task["viewer"] is None else Viewer(**task["viewer"]),
         )
         stored = self._examinations.examined(media, asked, id_=job.id)
 

@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from authn.core.errors import AuthnError
+from authn.core.errors import AuthnError, Unavailable
+from authn.core.evidence import NotExamined
 from authn.core.holds import Holds
+from authn.core.likeness import Looks, Recovered, Viewer
 from authn.core.media import Media
-from authn.core.report import Report, report_json
+from authn.core.report import RECOVERY, Report, report_json
 from authn.core.score_map import maps_text
 from authn.examine.request import Examined
 from authn.service.captures import Judged
@@ -42,6 +44,7 @@ class WarmExaminer(Protocol):
         preview: bool = False,
         *,
         capture: bool = False,
+        looks: bool = False,
     ) -> Examined: ...
     def close(self) -> None: ...
 
@@ -49,12 +52,20 @@ class WarmExaminer(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is asked about a file. ``as_of``: judge it as of then, else as of now; ``heuristics``: None is the
-    setting; ``preview``: keep a small picture and maps; ``owner``: who asks (``Principal.name``)."""
+    setting; ``preview``: keep a small picture and maps; ``owner``: who asks (``Principal.name``); ``viewer``:
+    whose captures may be found again, None: nobody's."""
 
     as_of: datetime | None = None
     heuristics: bool | None = None
     preview: bool = False
     owner: str | None = None
+    viewer: Viewer | None = None
+
+
+class Finds(Protocol):
+    """``authn.recovery.lookup.Recovery``, as far as it is used here."""
+
+    def look_up(self, looks: Looks, viewer: Viewer, *, but: str) -> tuple[Recovered, ...]: ...
 
 
 class Examinations:
@@ -68,11 +79,13 @@ class Examinations:
         heuristics: bool,
         store: Verifications,
         clock: Callable[[], datetime],
+        recovery: Finds | None = None,
     ) -> None:
         self._examiners = {True: with_heuristics, False: without_heuristics}
         self._default = heuristics
         self._store = store
         self._clock = clock
+        self._recovery = recovery
         self._warming: threading.Thread | None = None
         self._failure: str | None = None
         self._lock = threading.Lock()
@@ -85,11 +98,11 @@ class Examinations:
         heuristics: bool | None = None,
         preview: bool = False,
         owner: str | None = None,
+        viewer: Viewer | None = None,
     ) -> StoredVerification:
         """Examine and keep. Raises what the confined examiner raises; then nothing is kept."""
-        return self.examine_for(
-            media, Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=owner)
-        )
+        asked = Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=owner, viewer=viewer)
+        return self.examine_for(media, asked)
 
     def examine_for(self, media: Media, asked: Asked) -> StoredVerification:
         """As ``examine``."""
@@ -100,8 +113,11 @@ class Examinations:
     def examined(self, media: Media, asked: Asked, *, id_: str) -> StoredVerification:
         """As ``examine``, and the caller keeps it."""
         examiner = self._examiners[self._default if asked.heuristics is None else asked.heuristics]
-        examined = examiner.examine(media, as_of=asked.as_of, preview=asked.preview)
+        looks = self._recovery is not None and asked.viewer is not None
+        examined = examiner.examine(media, as_of=asked.as_of, preview=asked.preview, looks=looks)
         report = replace(examined.report, run=replace(examined.report.run, report_id=id_))
+        if asked.viewer is not None and examined.looks is not None:
+            report = self._recovered(report, examined.looks, asked.viewer)
         now = self._clock()
         return StoredVerification(
             id=id_,
@@ -117,9 +133,35 @@ class Examinations:
     def judged(self, media: Media) -> Judged:
         """The outcome of every axis, cryptographic evidence alone, and what would be logged of a capture;
         nothing is kept."""
-        examined = self._examiners[False].examine(media, capture=True)
-        outcomes = {a.axis: a.outcome for a in examined.report.cryptographic.axes}
-        return Judged(outcomes=outcomes, digests=examined.digests, counter=examined.counter)
+        looks = self._recovery is not None
+        examined = self._examiners[False].examine(media, capture=True, looks=looks)
+        proof = examined.report.cryptographic
+        return Judged(
+            outcomes={a.axis: a.outcome for a in proof.axes},
+            digests=examined.digests,
+            counter=examined.counter,
+            stamped_at=proof.not_after,
+            looks=examined.looks,
+            manifest=examined.manifest,
+        )
+
+    def looks_of(self, media: Media) -> Looks:
+        """What a picture looks like, and the pictures in it. Raises what the confined examiner raises."""
+        looks = self._examiners[False].examine(media, looks=True).looks
+        return looks or Looks(why_not="nobody looked")
+
+    def _recovered(self, report: Report, looks: Looks, viewer: Viewer) -> Report:
+        """With the photos that were signed here and that it looks like, or why nobody could look."""
+        assert self._recovery is not None
+        why = "" if looks.whole or looks.within else looks.why_not
+        if not why:
+            try:
+                found = self._recovery.look_up(looks, viewer, but=report.subject.sha256)
+                return replace(report, recovered=found)
+            except Unavailable as e:
+                why = e.detail
+        unknown = NotExamined(what=RECOVERY, why=why)
+        return replace(report, not_examined=(*report.not_examined, unknown))
 
     @property
     def holds(self) -> Holds:

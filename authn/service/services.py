@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Engine, select
 
@@ -21,12 +21,16 @@ from authn.service.deferred import Deferred
 from authn.service.enrolment.challenged import Enrolments
 from authn.service.enrolment.intake import Intake
 from authn.service.examinations import Examinations
+from authn.service.recovering import Recovering
 from authn.store.captures import TakenCaptures
 from authn.store.engine import reading
 from authn.store.verifications import Verifications
 from authn.tlog.log.log import Log
 from authn.tlog.log.publisher import Publisher
 from signer.proof.certificates import Certificate
+
+if TYPE_CHECKING:
+    from authn.recovery.lookup import Recovery
 
 
 class Stamper(Protocol):
@@ -53,12 +57,17 @@ class Services:
     examinations: Examinations
     deferred: Deferred
     runners: tuple[Runner, ...] = ()
+    recovery: Recovery | None = None
     clock: Callable[[], datetime]
     enrolment_token: str = field(repr=False)
 
     @property
     def captures(self) -> Captures:
-        return Captures(self.examinations, self.log, self.registry, TakenCaptures(self.engine), self.clock)
+        taken, remembers = TakenCaptures(self.engine), None
+        if self.recovery is not None:
+            devices = frozenset(self.settings.recovery_devices.split())
+            remembers = Recovering(recovery=self.recovery, devices=devices, clock=self.clock)
+        return Captures(self.examinations, self.log, self.registry, taken, self.clock, remembers)
 
     def why_not_ready(self) -> tuple[str, ...]:
         """One sentence for each part that cannot do its work now; empty when all can."""
@@ -100,5 +109,7 @@ class Services:
         if self.publisher is not None:
             self.publisher.close()
         self.examinations.close()
+        if self.recovery is not None:
+            self.recovery.close()
         self.log.close()
         self.engine.dispose()

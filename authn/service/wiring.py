@@ -33,6 +33,7 @@ from authn.service.enrolment.intake import Intake
 from authn.service.enrolment.terms import load_terms
 from authn.service.enrolment.tokens import open_enrolment_token
 from authn.service.examinations import Examinations, WarmExaminer
+from authn.service.recovering import open_recovery
 from authn.service.services import Services
 from authn.service.start_entries import logs_certificates, queue_news, start_entries
 from authn.store.engine import open_engine
@@ -173,12 +174,14 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
     revocations = Revocations(engine, registry, log.append_queued)
     verifications = Verifications(engine, settings.report_days)
     intake, enrolments = _enrolments(settings, authority, engine, log.append_queued)
+    recovery = open_recovery(settings, engine, log)
     examinations = Examinations(
         with_heuristics=confine(settings, registry, True),
         without_heuristics=confine(settings, registry, False),
         heuristics=settings.heuristics,
         store=verifications,
         clock=utc_now,
+        recovery=recovery,
     )
     deferred = _deferred(settings, engine, examinations, verifications)
     return Services(
@@ -198,6 +201,7 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
         ),
         verifications=verifications,
         examinations=examinations,
+        recovery=recovery,
         deferred=deferred,
         runners=(_runner(settings, engine, deferred),),
         clock=utc_now,

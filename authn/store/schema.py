@@ -335,6 +335,38 @@ captures = Table(
     Index("ix_captures_idx", "idx"),
 )
 
+# What signed photos look like (authn.store.pictures), where the setting asks for it. A number is never given
+# twice: whoever holds hashes in memory tells by the number which are new.
+picture_hashes = Table(
+    "picture_hashes",
+    metadata,
+    Column("id", _Position, primary_key=True),
+    Column("record_sha256", String(64), nullable=False, unique=True),
+    Column("subject_sha256", String(64), nullable=False),
+    Column("manifest_id", Text, nullable=False, index=True),
+    Column("device_id", String(64), ForeignKey("devices.device_id"), nullable=False),
+    Column("pdq", LargeBinary, nullable=False),
+    Column("quality", Integer, nullable=False),
+    Column("signed_at", Instant),
+    Column("taken_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Their manifest stores, where the setting asks for these too.
+picture_manifests = Table(
+    "picture_manifests",
+    metadata,
+    Column("record_sha256", String(64), primary_key=True),
+    Column("store", LargeBinary, nullable=False),
+)
+
+# Numbers of hashes that were deleted, for those who hold hashes in memory.
+picture_hashes_gone = Table(
+    "picture_hashes_gone",
+    metadata,
+    Column("id", _Position, primary_key=True, autoincrement=False),
+)
+
 # What the log was last told at a start (authn.service.start_entries).
 log_start_entries = Table(
     "log_announced",

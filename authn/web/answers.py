@@ -9,7 +9,9 @@ from typing import cast
 
 from flask import Response, current_app, g
 
+from authn.core.likeness import Viewer
 from authn.core.plain import Json
+from authn.service.recovering import viewer_of
 from authn.service.services import Services
 from signer.core.digest import sha256_of
 
@@ -22,6 +24,11 @@ def services() -> Services:
 def asking() -> str | None:
     """Who asks, as tables hold it; None for strangers."""
     return None if g.principal is None else str(g.principal.name)
+
+
+def viewer() -> Viewer | None:
+    """Whose captures whoever asks may find again."""
+    return viewer_of(services().settings, g.principal)
 
 
 def json_answer(value: Mapping[str, Json], status: int = 200) -> Response:

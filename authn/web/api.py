@@ -16,7 +16,7 @@ from authn.devices.view import device_view
 from authn.service.enrolment.tokens import verify_token
 from authn.service.examinations import Asked
 from authn.store.verifications import StoredVerification
-from authn.web.answers import asking, json_answer, json_text, uncached
+from authn.web.answers import asking, json_answer, json_text, uncached, viewer
 from authn.web.answers import services as services  # for the other views
 from authn.web.jobs import accepted
 from authn.web.preferences import preferences
@@ -93,7 +93,7 @@ def asked_for(given: MultiDict[str, str]) -> Asked:
     heuristics = parse_flag("heuristics", given.get("heuristics"))
     preview = parse_flag("preview", given.get("preview")) or False
     as_of = parse_as_of(given.get("as_of"))
-    return Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=asking())
+    return Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=asking(), viewer=viewer())
 
 
 def report_response(stored: StoredVerification) -> Response:

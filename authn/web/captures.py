@@ -23,4 +23,6 @@ def take() -> Response:
         "counter": taken.counter,
         "counter_also_in": list(taken.others),
     }
+    if taken.recovery is not None:
+        body["recovery"] = taken.recovery
     return Response(json.dumps(body), status=201, content_type="application/json")

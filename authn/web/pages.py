@@ -18,6 +18,7 @@ from authn.report.html import Links, content_security_policy, render_report, rep
 from authn.report.language import LANGUAGES
 from authn.report.receipt_page import receipt_page_policy, render_receipt_page
 from authn.store.verifications import StoredVerification
+from authn.web.answers import viewer
 from authn.web.api import services
 from authn.web.rendering import language, page, templates
 from authn.web.uploads import read_media
@@ -58,7 +59,7 @@ def examine() -> AnyResponse:
     """Examine one uploaded file, keep its report, and lead to it."""
     media = read_media(request, services().settings, fields=("as_of",), sidecar=True)
     as_of = parse_utc(request.form.get("as_of", ""))
-    stored = services().examinations.examine(media, as_of=as_of, preview=True)
+    stored = services().examinations.examine(media, as_of=as_of, preview=True, viewer=viewer())
     return redirect(url_for("pages.report", report_id=stored.id), code=HTTPStatus.SEE_OTHER)
 
 

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from authn.core.config import Settings, load_settings
 from authn.core.media import Media, measured
 from authn.devices import RegistryView
+from authn.examine.looks import looks_of, manifest_of
 from authn.examine.opening import open_examiner
 from authn.examine.request import Examined, capture_of
 from authn.service.access.keys import ApiKeys
@@ -47,11 +48,23 @@ class InThisProcess:
         pass
 
     def examine(
-        self, media: Media, as_of: datetime | None = None, preview: bool = False, *, capture: bool = False
+        self, media: Media, as_of: datetime | None = None, preview: bool = False, **also: bool
     ) -> Examined:
+        capture, looks = also.get("capture"), also.get("looks")
         report = self._examiner.examine(measured(media), as_of=as_of)
         digests, counter = capture_of(media) if capture else (None, None)
-        return Examined(report=report, preview_jpeg=None, digests=digests, counter=counter)
+        seen, manifest = None, None
+        if looks:
+            seen = looks_of(measured(media), within=not capture)
+            manifest = manifest_of(media) if capture else None
+        return Examined(
+            report=report,
+            preview_jpeg=None,
+            digests=digests,
+            counter=counter,
+            looks=seen,
+            manifest=manifest,
+        )
 
     def close(self) -> None:
         pass

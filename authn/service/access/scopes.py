@@ -19,6 +19,8 @@ SCOPES = {
     "devices:read": "see the registry of devices",
     "timestamps:create": "have digests time-stamped",
     "captures:create": "register captures",
+    "recovery:read": "find signed photos again by their looks, and read their manifests",
+    "recovery:delete": "have what a photo looks like forgotten",
 }
 DEVICE_SCOPES = frozenset({"captures:create", "timestamps:create"})
 

@@ -41,7 +41,7 @@ class InlineExaminer:
         self.ready = True
 
     def examine(
-        self, media: Media, as_of: datetime | None = None, preview: bool = False, *, capture: bool = False
+        self, media: Media, as_of: datetime | None = None, preview: bool = False, **_also: bool
     ) -> Examined:
         self.asked.append((media, as_of, preview))
         report = open_scripted().examine(measured(media), as_of=as_of or AS_OF)

@@ -1,0 +1,1 @@
+"""Which photos that were signed here a picture looks like: found again when the credential is gone."""

@@ -41,6 +41,8 @@ COMMANDS = {
     "witness": ("authn.cli.witness", "witness", "Witness other people's logs."),
     "access": ("authn.cli.access", "access", "Keys for machines that use the service."),
     "serve": ("authn.cli.serve", "serve", "Run the HTTP service."),
+    "backup": ("authn.cli.backup", "backup", "Write the home of a service into one file, or check one."),
+    "restore": ("authn.cli.restore", "restore", "Make a home out of a backup."),
     "demo": ("authn.cli.demo", "demo", "Show the whole job on one photo."),
     "doctor": ("authn.cli.doctor", "doctor", "Say what this machine lacks and how to mend it."),
     "config": ("authn.cli.config", "config", "Show settings and where each comes from."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authn.cli.log_resume import resume
 from authn.cli.monitor import monitor
 from authn.cli.out import hand_over, say
 from authn.cli.target import Kind, refuse_other
@@ -26,6 +27,7 @@ def log() -> None:
 
 
 log.add_command(monitor)
+log.add_command(resume)
 
 
 @log.command()

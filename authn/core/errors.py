@@ -29,7 +29,9 @@ AuthnError                               500  4
 ├── LogContradiction                     409  5   a log that is watched has signed what cannot both be true
 ├── BadRequest                           400  2
 ├── NotFound                             404  3
-│   └── JobUnknown                   404  3   never accepted, deleted, expired, or somebody else's
+│   └── JobUnknown                       404  3   never accepted, deleted, expired, or somebody else's
+├── RepeatDiffers                        422  3   a key that was used for another request
+├── RepeatInFlight                       409  3   the first request with that key is not answered yet
 ├── AuditError                           409  4   the run folder belongs to another configuration
 └── Unavailable                          503  4   something that is needed is missing; the kinds say what
     ├── FileUnusable                     503  4   a file or folder cannot be read, written or understood
@@ -53,6 +55,8 @@ AuthnError                               500  4
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 
 class AuthnError(Exception):
@@ -166,9 +170,25 @@ class CredentialsRefused(AccessDenied):
     http_status = 401
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """Of ``quota`` requests in a minute ``left`` may be made at once; after ``seconds`` there are more: all
+    of them, or one where none is left."""
+
+    quota: int
+    left: int
+    seconds: int
+
+
 class TooManyRequests(AccessDenied):
+    """``allowance``: what the caller may do, where that is known."""
+
     code = "assay.access.tooManyRequests"
     http_status = 429
+
+    def __init__(self, detail: str, *, allowance: Allowance | None = None) -> None:
+        super().__init__(detail)
+        self.allowance = allowance
 
 
 class BundleError(AuthnError):
@@ -221,6 +241,18 @@ class NotFound(AuthnError):
 
 class JobUnknown(NotFound):
     code = "assay.job.unknown"
+
+
+class RepeatDiffers(AuthnError):
+    code = "assay.request.keyReused"
+    http_status = 422
+    exit_code = 3
+
+
+class RepeatInFlight(AuthnError):
+    code = "assay.request.inFlight"
+    http_status = 409
+    exit_code = 3
 
 
 class AuditError(AuthnError):

@@ -22,6 +22,7 @@ from authn.service.enrolment.challenged import Enrolments
 from authn.service.enrolment.intake import Intake
 from authn.service.examinations import Examinations
 from authn.service.recovering import Recovering
+from authn.service.repeats import Repeats
 from authn.store.captures import TakenCaptures
 from authn.store.engine import reading
 from authn.store.verifications import Verifications
@@ -56,6 +57,7 @@ class Services:
     verifications: Verifications
     examinations: Examinations
     deferred: Deferred
+    repeats: Repeats
     runners: tuple[Runner, ...] = ()
     recovery: Recovery | None = None
     clock: Callable[[], datetime]

@@ -34,6 +34,7 @@ from authn.service.enrolment.terms import load_terms
 from authn.service.enrolment.tokens import open_enrolment_token
 from authn.service.examinations import Examinations, WarmExaminer
 from authn.service.recovering import open_recovery
+from authn.service.repeats import Repeats
 from authn.service.services import Services
 from authn.service.start_entries import logs_certificates, queue_news, start_entries
 from authn.store.engine import open_engine
@@ -203,6 +204,7 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
         examinations=examinations,
         recovery=recovery,
         deferred=deferred,
+        repeats=Repeats(engine, 3 * timedelta(seconds=settings.max_request_seconds)),
         runners=(_runner(settings, engine, deferred),),
         clock=utc_now,
         enrolment_token=open_enrolment_token(settings),

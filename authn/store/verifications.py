@@ -28,6 +28,24 @@ class StoredVerification:
     owner: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A report without its content."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    subject_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """In a list: behind this report."""
+
+    created_at: datetime
+    id: str
+
+
 class Verifications:
     """The store of reports. Every method raises ``Unavailable`` when the database cannot be used."""
 
@@ -82,6 +100,21 @@ class Verifications:
         if row is None:
             raise NotFound("there is no such verification; it may have expired or been deleted")
         return StoredVerification(**row)
+
+    def owned(self, owner: str, now: datetime, after: Place | None, most: int) -> tuple[Listed, ...]:
+        """Those of one owner, the newest first, beginning behind ``after``."""
+        v = verifications.c
+        query = (
+            select(v.id, v.created_at, v.expires_at, v.subject_sha256)
+            .where(v.owner == owner, v.expires_at > now)
+            .order_by(v.created_at.desc(), v.id.desc())
+            .limit(most)
+        )
+        if after is not None:
+            older = v.created_at < after.created_at
+            query = query.where(older | ((v.created_at == after.created_at) & (v.id < after.id)))
+        with reading(self._engine) as connection:
+            return tuple(Listed(**row) for row in connection.execute(query).mappings())
 
     def delete(self, id_: str) -> None:
         """And the row of the job that it came of. Raises ``NotFound``."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
-from authn.core.errors import AccessDenied, CredentialsRefused
+from authn.core.errors import AccessDenied, Allowance, CredentialsRefused, TooManyRequests
 from authn.service.access.gate import Asked, Gate
 from authn.service.access.rates import PERIOD
 from authn.service.access.requests import SignedRequest
@@ -26,11 +26,15 @@ def register(app: Flask, services: Services) -> None:
     gate = Gate(services.settings, services.engine, services.registry, services.clock)
 
     def admit() -> None:
-        g.principal, g.challenge = None, CHALLENGE
+        g.principal, g.challenge, g.allowance = None, CHALLENGE, None
         if request.endpoint is None:  # the router refuses it itself, with 404 or 405
             return
         try:
-            g.principal = gate.admit(_asked(request.endpoint, services.settings.public_url))
+            admitted = gate.admit(_asked(request.endpoint, services.settings.public_url))
+            g.principal, g.allowance = admitted.principal, admitted.allowance
+        except TooManyRequests as e:
+            g.allowance = e.allowance
+            raise
         except AccessDenied as e:
             g.challenge = CHALLENGES.get(type(e), CHALLENGE)
             raise
@@ -79,8 +83,18 @@ def _with_challenge(response: Response) -> Response:
     challenge = g.get("challenge", CHALLENGE)
     if response.status_code == HTTPStatus.UNAUTHORIZED or challenge == CHALLENGES[AccessDenied]:
         response.headers.setdefault("WWW-Authenticate", challenge)
+    return _with_allowance(response)
+
+
+def _with_allowance(response: Response) -> Response:
+    """draft-ietf-httpapi-ratelimit-headers-10: what may be asked for, and what is left of it."""
+    allowance: Allowance | None = g.get("allowance")
+    if allowance is not None:
+        window = int(PERIOD.total_seconds())
+        response.headers["RateLimit-Policy"] = f'"requests";q={allowance.quota};w={window}'
+        response.headers["RateLimit"] = f'"requests";r={allowance.left};t={allowance.seconds}'
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        response.headers["Retry-After"] = str(int(PERIOD.total_seconds()))
+        response.headers["Retry-After"] = str(allowance.seconds if allowance else int(PERIOD.total_seconds()))
     return response
 
 

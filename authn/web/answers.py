@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import cast
 
-from flask import Response, current_app, g
+from flask import Response, current_app, g, request
 
 from authn.core.likeness import Viewer
 from authn.core.plain import Json
@@ -41,10 +42,17 @@ def json_text(text: str, status: int = 200) -> Response:
     return Response(text, status=status, content_type="application/json")
 
 
+def conditional(response: Response) -> Response:
+    """With its ETag, and 304 without content where the client has it already (RFC 9110, 13.1.2)."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.set_etag(sha256_of(response.get_data()).value.hex())
+    return cast(Response, response.make_conditional(request))
+
+
 def uncached(response: Response) -> Response:
     """For ``after_request``: not to be kept by anybody between, and with its digest."""
     response.headers.setdefault("Cache-Control", "no-store")
-    if not response.is_streamed:
+    if not response.is_streamed and response.status_code != HTTPStatus.NOT_MODIFIED:
         digest = base64.b64encode(sha256_of(response.get_data()).value).decode()
         response.headers["Content-Digest"] = f"sha-256=:{digest}:"  # RFC 9530
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, request, url_for
@@ -10,16 +11,18 @@ from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
 from authn.core.errors import BadRequest
 from authn.core.instants import instant
+from authn.core.media import Media
 from authn.core.plain import Json
 from authn.devices.registry import AttestationRecord, CertificateRecord, EnrolledDevice
 from authn.devices.view import device_view
 from authn.service.enrolment.tokens import verify_token
 from authn.service.examinations import Asked
-from authn.store.verifications import StoredVerification
-from authn.web.answers import asking, json_answer, json_text, uncached, viewer
+from authn.web.answers import asking, conditional, json_answer, json_text, uncached, viewer
 from authn.web.answers import services as services  # for the other views
 from authn.web.jobs import accepted
+from authn.web.listing import listed
 from authn.web.preferences import preferences
+from authn.web.repeats import fingerprint, once
 from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media
 from signer.proof.certificates import Certificate
 
@@ -65,17 +68,30 @@ def verify() -> Response:
     asked_for(request.args)  # before the body is taken apart
     media = read_media(request, services().settings, fields=QUESTIONS, sidecar=True)
     asked = asked_for(CombinedMultiDict([request.args, request.form]))
+    return once(fingerprint((media,), asked), partial(_verified, media, asked))
+
+
+def _verified(media: Media, asked: Asked) -> Response:
     wishes = preferences(request.headers.getlist("Prefer"))
     if wishes.any:
         return accepted(media, asked, wishes)
     stored = services().examinations.examine_for(media, asked)
-    return report_response(stored)
+    response = json_text(stored.report)
+    response.headers["Location"] = url_for("api.verification", verification_id=stored.id)
+    return response
 
 
 @api.get("/verifications/<verification_id>")
 def verification(verification_id: str) -> Response:
     """A report that was given before, unchanged."""
-    return json_text(services().verifications.get(verification_id, services().clock()).report)
+    stored = services().verifications.get(verification_id, services().clock())
+    return conditional(json_text(stored.report))
+
+
+@api.get("/verifications")
+def verifications() -> Response:
+    """The reports that the one who asks has asked for, the newest first."""
+    return listed()
 
 
 @api.delete("/verifications/<verification_id>")
@@ -94,13 +110,6 @@ def asked_for(given: MultiDict[str, str]) -> Asked:
     preview = parse_flag("preview", given.get("preview")) or False
     as_of = parse_as_of(given.get("as_of"))
     return Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=asking(), viewer=viewer())
-
-
-def report_response(stored: StoredVerification) -> Response:
-    """A report that was just made, with its address."""
-    response = json_text(stored.report)
-    response.headers["Location"] = url_for("api.verification", verification_id=stored.id)
-    return response
 
 
 def _certificate_json(certificate: CertificateRecord) -> dict[str, Json]:

@@ -6,10 +6,11 @@ import json
 
 from flask import Blueprint, Response, g, request
 
-from authn.web.api import services
+from authn.web.answers import services, uncached
 from authn.web.uploads import read_media
 
 captures = Blueprint("captures", __name__, url_prefix="/v1")
+captures.after_request(uncached)
 
 
 @captures.post("/captures")

@@ -9,10 +9,12 @@ from flask import Blueprint, Response, request
 from authn.core.errors import BadRequest
 from authn.core.instants import instant
 from authn.service.enrolment.challenged import Enrolling
+from authn.web.answers import uncached
 from authn.web.api import enrolled_response, require_token, services
 from authn.web.uploads import read_object, string_fields
 
 enrolment = Blueprint("enrolment", __name__, url_prefix="/v1/enrolment")
+enrolment.after_request(uncached)
 
 MAX_BODY_BYTES = 512 * 1024
 FIELDS = ("name", "csr", "challenge")
@@ -53,9 +55,3 @@ def enrol() -> Response:
         credential=token,
     )
     return enrolled_response(services().enrolments.enrol(enrolling, services().clock()))
-
-
-@enrolment.after_request
-def _uncached(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -12,7 +12,7 @@ from authn.core.media import Media
 from authn.core.plain import Json
 from authn.jobs.table import Job, State
 from authn.service.examinations import Asked
-from authn.web.answers import asking, json_answer, json_text, services, uncached
+from authn.web.answers import asking, conditional, json_answer, json_text, services, uncached
 from authn.web.preferences import Preferences
 from authn.web.problems import problem, problem_object
 
@@ -27,7 +27,7 @@ jobs.after_request(uncached)
 def status(job_id: str) -> Response:
     """Where a job is; when it has ended, where its report lies, or why there is none."""
     found = services().deferred.find(job_id, asking())
-    return _with_retry(json_answer(job_view(found)), found)
+    return conditional(_with_retry(json_answer(job_view(found)), found))
 
 
 @jobs.delete("/jobs/<job_id>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authn.core.plain import Json
-from authn.web.openapi_parts import Object, operation, parameter, ref, response, shape
+from authn.web.openapi_parts import Object, array, operation, parameter, ref, response, shape
 
 
 def verification_paths() -> Object:
@@ -15,7 +15,7 @@ def verification_paths() -> Object:
     }
     form: Object = {"multipart/form-data": {"schema": fields}}
     raw: Object = {kind: {"schema": {"type": "string"}} for kind in ("image/*", "video/*", "audio/*")}
-    by_id: Json = [parameter("verification_id", "path", {"type": "string"})]
+    by_id: list[Json] = [parameter("verification_id", "path", {"type": "string"})]
     report = response("The report.", ref("schemas/Report"))
     located: Object = {"Location": {"schema": {"type": "string"}}}
     preferred: Object = {**located, "Preference-Applied": {"schema": {"type": "string"}}}
@@ -26,23 +26,25 @@ def verification_paths() -> Object:
                 "createVerification",
                 "Examine one file; a refuted signature is a finding in a report, not an HTTP error",
                 {"200": created, "202": _accepted(preferred)},
-                ("400", "408", "413", "415", "422", "503", "507"),
+                ("400", "408", "409", "413", "415", "422", "503", "507"),
                 requestBody={"required": True, "content": {**form, **raw}},
                 parameters=[
                     parameter("Prefer", "header", {"type": "string"}),
+                    idempotency_key(),
                     parameter("as_of", "query", {"type": "string", "format": "date-time"}),
                     parameter("heuristics", "query", {"type": "boolean"}),
                     parameter("preview", "query", {"type": "boolean", "default": False}),
                 ],
-            )
+            ),
+            "get": _listing(),
         },
         "/v1/verifications/{verification_id}": {
             "get": operation(
                 "getVerification",
                 "A report that was given before",
-                {"200": report},
+                {"200": _tagged(report), "304": {"description": "It is the report you have."}},
                 ("404", "503"),
-                parameters=by_id,
+                parameters=[*by_id, _if_none_match()],
             ),
             "delete": operation(
                 "deleteVerification",
@@ -57,10 +59,14 @@ def verification_paths() -> Object:
 
 def job_paths() -> Object:
     """Where a job is asked about, and stopped."""
-    by_id: Json = [parameter("job_id", "path", {"type": "string"})]
+    by_id: list[Json] = [parameter("job_id", "path", {"type": "string"})]
     found: Object = {**response("Where it is.", ref("schemas/Job")), "headers": _waiting()}
     ask = operation(
-        "getJob", "Where a job is, and what became of it", {"200": found}, ("404", "503"), parameters=by_id
+        "getJob",
+        "Where a job is, and what became of it",
+        {"200": _tagged(found), "304": {"description": "Nothing has changed."}},
+        ("404", "503"),
+        parameters=[*by_id, _if_none_match()],
     )
     stop = operation(
         "deleteJob",
@@ -91,6 +97,39 @@ def job_schema() -> Object:
         verification=maybe_text,
         problem={"anyOf": [ref("schemas/Problem"), {"type": "null"}]},
     )
+
+
+def idempotency_key() -> Object:
+    """Of operations that are done once, however often they are sent."""
+    return parameter("Idempotency-Key", "header", {"type": "string", "minLength": 1, "maxLength": 255})
+
+
+def _listing() -> Object:
+    text: Object = {"type": "string"}
+    instant: Object = {"type": "string", "format": "date-time"}
+    item = shape(
+        id=text, created_at=instant, expires_at=instant, subject_sha256=text, verification={"type": "string"}
+    )
+    page = shape(verifications=array(item), next_cursor={"type": ["string", "null"]})
+    found = response("A page of them.", page)
+    limit: Json = {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
+    return operation(
+        "listVerifications",
+        "The reports that the one who asks has asked for, the newest first",
+        {"200": _tagged(found), "304": {"description": "It is the page you have."}},
+        ("400", "503"),
+        parameters=[parameter("cursor", "query", text), parameter("limit", "query", limit), _if_none_match()],
+    )
+
+
+def _tagged(found: Object) -> Object:
+    headers = found.get("headers")
+    tag: Object = {"ETag": {"schema": {"type": "string"}}}
+    return {**found, "headers": {**(headers if isinstance(headers, dict) else {}), **tag}}
+
+
+def _if_none_match() -> Object:
+    return parameter("If-None-Match", "header", {"type": "string"})
 
 
 def _accepted(headers: Object) -> Object:

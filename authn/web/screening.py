@@ -29,6 +29,7 @@ OWN_SITES = frozenset({"same-origin", "none"})
 # (campaigns, trackers), which mean nothing there.
 PARAMETERS: Mapping[str, frozenset[str]] = {
     "api.verify": frozenset({"as_of", "heuristics", "preview"}),
+    "api.verifications": frozenset({"cursor", "limit"}),
 }
 SHARED = ("pages.", "static")
 DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}

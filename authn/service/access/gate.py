@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from authn.core.config import Settings
-from authn.core.errors import AccessDenied, CredentialsRefused
+from authn.core.errors import AccessDenied, Allowance, CredentialsRefused
 from authn.devices.registry import Registry
 from authn.service.access import Principal
 from authn.service.access.journal import GRANTED, Journal
@@ -33,6 +33,14 @@ class Asked:
     content: Callable[[], bytes]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Who may go on, None for strangers, and how often more; None where nothing is limited."""
+
+    principal: Principal | None = None
+    allowance: Allowance | None = None
+
+
 class Gate:
     """One per application."""
 
@@ -48,24 +56,24 @@ class Gate:
         self._journal = Journal(engine)
         self._required = settings.access == "required"
 
-    def admit(self, asked: Asked) -> Principal | None:
-        """None where no credentials are brought and none are needed. Raises ``AccessDenied`` and its kinds.
+    def admit(self, asked: Asked) -> Admitted:
+        """Nobody where no credentials are brought and none are needed. Raises ``AccessDenied`` and its kinds.
 
         A route that is open to everybody is not asked for credentials: what it is sent is its own business.
         """
         rule, principal = ROUTES.get(asked.route), None
         if isinstance(rule, Public):
-            return None
+            return Admitted()
         try:
             principal = self._principal(asked)
-            self._rates.take(_caller(principal, asked.address), self._clock())
+            allowance = self._rates.take(_caller(principal, asked.address), self._clock())
             decide(rule, principal, required=self._required)
         except AccessDenied as e:
             self._note(principal, asked, e.code)
             raise
         if principal is not None:
             self._note(principal, asked, GRANTED)
-        return principal
+        return Admitted(principal=principal, allowance=allowance)
 
     def _note(self, principal: Principal | None, asked: Asked, outcome: str) -> None:
         self._journal.note(principal, asked.route, asked.method, outcome, self._clock())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from math import ceil
 
 from sqlalchemy import Engine, delete, select
 
-from authn.core.errors import TooManyRequests
+from authn.core.errors import Allowance, TooManyRequests
 from authn.store.engine import upsert, writing
 from authn.store.schema import rate_buckets
 
@@ -20,10 +21,11 @@ class Rates:
         self._engine = engine
         self._per_minute = per_minute
 
-    def take(self, caller: str, now: datetime) -> None:
-        """One request of this caller. Raises ``TooManyRequests``, and ``Unavailable`` without a database."""
+    def take(self, caller: str, now: datetime) -> Allowance | None:
+        """One request of this caller, and what it may do after that; None where nothing is limited. Raises
+        ``TooManyRequests``, and ``Unavailable`` without a database."""
         if not self._per_minute:
-            return
+            return None
         with writing(self._engine) as connection:
             # A bucket that nobody used for a minute is full, and full is what a new one is too.
             connection.execute(delete(rate_buckets).where(rate_buckets.c.filled_at < now - PERIOD))
@@ -34,5 +36,13 @@ class Rates:
             passed = max(timedelta(0), now - row["filled_at"]) / PERIOD
             tokens = min(row["tokens"] + passed * self._per_minute, self._per_minute)
             if tokens < 1:
-                raise TooManyRequests(f"more than {self._per_minute} requests in a minute; wait a little")
+                raise TooManyRequests(
+                    f"more than {self._per_minute} requests in a minute; wait a little",
+                    allowance=self._allowance(0, 1 - tokens),
+                )
             connection.execute(rate_buckets.update().where(mine).values(tokens=tokens - 1, filled_at=now))
+        return self._allowance(int(tokens - 1), self._per_minute - tokens + 1)
+
+    def _allowance(self, left: int, lacking: float) -> Allowance:
+        seconds = ceil(lacking / self._per_minute * PERIOD.total_seconds())
+        return Allowance(quota=self._per_minute, left=left, seconds=max(1, seconds))

@@ -14,7 +14,7 @@ from authn.service.access import Principal
 # scope -> what it lets one do
 SCOPES = {
     "verifications:create": "examine files",
-    "verifications:read": "read reports whose address is known",
+    "verifications:read": "read reports whose address is known, and list one's own",
     "verifications:delete": "delete reports whose address is known",
     "devices:read": "see the registry of devices",
     "timestamps:create": "have digests time-stamped",
@@ -56,6 +56,7 @@ ROUTES: Mapping[str, Rule] = {
     "api.devices": Needs(scope="devices:read"),
     "api.device": Needs(scope="devices:read"),
     "api.verify": Needs(scope="verifications:create"),
+    "api.verifications": Needs(scope="verifications:read", always=True),
     "api.verification": Needs(scope="verifications:read"),
     "api.forget": Needs(scope="verifications:delete"),
     "jobs.status": Needs(scope="verifications:read"),

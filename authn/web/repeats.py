@@ -1,0 +1,91 @@
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a request that is sent again is done once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from flask import Response, request
+
+from authn.core.errors import BadRequest, NotFound, Unavailable
+from authn.core.instants import instant
+from authn.core.media import Media
+from authn.service.examinations import Asked
+from authn.service.repeats import Answered
+from authn.web.answers import asking, json_text, services
+
+HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
+REPORTS = "/v1/verifications/"
+KEPT_HEADERS = ("Location", "Preference-Applied", "Retry-After")
+_KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e][\x20\x21\x23-\x5b\x5d-\x7e]{0,254})"?')
+
+
+def fingerprint(media: Iterable[Media], asked: Asked) -> str:
+    """What makes two requests the same: route, files, what was asked. Not how a form was written, which
+    differs each time."""
+    files = [[m.name, m.claimed_type, m.sha256, _digest(m.sidecar)] for m in media]
+    as_of = None if asked.as_of is None else instant(asked.as_of)
+    whole = [request.endpoint, files, as_of, asked.heuristics, asked.preview]
+    return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+
+
+def once(same: str, answer: Callable[[], Response]) -> Response:
+    """The answer, or that of the request with the same key before. Raises ``BadRequest``, ``RepeatDiffers``,
+    ``RepeatInFlight``, and what ``answer`` raises."""
+    key = _key()
+    if key is None:
+        return answer()
+    repeats, caller = services().repeats, asking() or f"address:{request.remote_addr or ''}"[:128]
+    before = repeats.begin(caller, key, same, services().clock())
+    if before is not None:
+        return _replayed(before)
+    ended = False
+    try:
+        response = answer()
+        if response.status_code < 300:
+            repeats.keep(caller, key, _kept(response), services().clock())
+            ended = True
+    finally:
+        if not ended:
+            with suppress(Unavailable):  # then it expires
+                repeats.release(caller, key)
+    return response
+
+
+def _key() -> str | None:
+    given = request.headers.getlist(HEADER)
+    if not given:
+        return None
+    matched = _KEY.fullmatch(given[0].strip())
+    if len(given) > 1 or matched is None:
+        raise BadRequest(f"{HEADER} is one string of 1 to 255 printable ASCII characters")
+    return matched[1]
+
+
+def _kept(response: Response) -> Answered:
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    is_report = response.headers.get("Location", "").startswith(REPORTS)
+    return Answered(
+        status=response.status_code, headers=headers, body=None if is_report else response.get_data()
+    )
+
+
+def _replayed(before: Answered) -> Response:
+    if before.body is not None:
+        response = Response(before.body, before.status, content_type="application/json")
+    else:
+        id_ = before.headers["Location"].removeprefix(REPORTS)
+        try:
+            response = json_text(services().verifications.get(id_, services().clock()).report)
+        except NotFound as e:
+            raise NotFound("the report that was the answer has expired or been deleted") from e
+    response.headers.update(before.headers)
+    response.headers[REPLAYED] = "true"
+    return response
+
+
+def _digest(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()

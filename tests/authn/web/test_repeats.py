@@ -1,0 +1,192 @@
+"""Requests that are sent again, answers that a client has already, and lists."""
+
+from __future__ import annotations
+
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from authn.core.errors import ExaminationFailed, RepeatDiffers, RepeatInFlight
+from authn.core.instants import utc_now
+from authn.core.report import Report
+from authn.service.access.keys import ApiKeys
+from authn.service.repeats import KEPT, Answered, Repeats
+from authn.service.services import Services
+from authn.store.engine import open_engine
+from authn.web import create_app
+from authn.web.listing import cursor_of
+from tests.authn.web.conftest import InlineExaminer, rows
+from tests.databases import database_url, postgresql
+from tests.doubles.media import tiny_jpeg
+
+__all__ = ["database_url", "postgresql"]
+JPEG, OTHER = tiny_jpeg(), tiny_jpeg((40, 30))
+KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+
+
+def upload(client: FlaskClient, data: bytes = JPEG, query: str = "", **headers: str) -> TestResponse:
+    form = {"file": (io.BytesIO(data), "photo.jpg")}
+    return client.post(f"/v1/verifications{query}", data=form, headers={**KEY, **headers})
+
+
+def bearer(services: Services, name: str = "a", *scopes: str) -> dict[str, str]:
+    wanted = frozenset(scopes or ("verifications:create", "verifications:read", "verifications:delete"))
+    return {"Authorization": f"Bearer {ApiKeys(services.engine).create(name, wanted, services.clock()).text}"}
+
+
+@pytest.mark.parametrize("prefer", ["", "respond-async"])
+def test_a_request_that_is_sent_again_is_done_once_and_answered_the_same(
+    client: FlaskClient, services: Services, examiners: dict[bool, InlineExaminer], prefer: str
+) -> None:
+    first, again = (upload(client, Prefer=prefer) for _ in range(2))
+    assert (again.status_code, again.data) == (first.status_code, first.data)
+    assert again.headers["Location"] == first.headers["Location"]
+    assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
+    quoted = upload(client, Prefer=prefer, **{"Idempotency-Key": f'"{KEY["Idempotency-Key"]}"'})
+    assert quoted.data == first.data
+    assert len(examiners[True].asked) + len(list((services.settings.home / "jobs").glob("*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "query"), [(OTHER, ""), (JPEG, "?heuristics=false"), (JPEG, "?preview=true")]
+)
+def test_a_key_that_comes_with_another_request_is_refused(
+    client: FlaskClient, data: bytes, query: str
+) -> None:
+    assert upload(client).status_code == 200
+    answer = upload(client, data, query)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "assay.request.keyReused")
+
+
+def test_a_request_that_comes_while_the_first_is_at_work_is_told_so(services: Services) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    class Slow(InlineExaminer):
+        def examine(self, *given: object, **named: object) -> Report:  # type: ignore[override]
+            began.set()
+            go_on.wait(20)
+            return super().examine(*given, **named)  # type: ignore[arg-type,return-value]
+
+    services.examinations._examiners[True] = Slow(True)
+    app = create_app(services)
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(upload, app.test_client())
+        assert began.wait(20)
+        answer = upload(app.test_client())
+        go_on.set()
+        assert first.result().status_code == 200
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "assay.request.inFlight")
+    assert upload(app.test_client()).status_code == 200
+
+
+def test_after_an_error_the_same_request_may_be_sent_again(client: FlaskClient, services: Services) -> None:
+    class Once(InlineExaminer):
+        def examine(self, *given: object, **named: object) -> Report:  # type: ignore[override]
+            services.examinations._examiners[True] = InlineExaminer(True)
+            raise ExaminationFailed("the examining process died")
+
+    services.examinations._examiners[True] = Once(True)
+    assert [upload(client).status_code for _ in range(2)] == [503, 200]
+
+
+def test_a_deleted_report_is_not_given_again(client: FlaskClient) -> None:
+    client.delete(upload(client).headers["Location"])
+    assert upload(client).status_code == 404
+
+
+def test_a_key_is_its_caller_s_own(client: FlaskClient, services: Services) -> None:
+    mine, others = bearer(services), bearer(services, "b")
+    answers = [upload(client, **headers) for headers in (mine, others, {}, mine)]
+    assert [a.status_code for a in answers] == [200] * 4
+    assert len({a.headers["Location"] for a in answers}) == 3
+    assert rows(services)[2] == 3
+
+
+@pytest.mark.parametrize("key", ["", '""', "x" * 256, 'a"b', "a\\b", "schlüssel"])
+def test_a_key_that_is_none_is_refused_before_anything_is_examined(client: FlaskClient, key: str) -> None:
+    answer = upload(client, **{"Idempotency-Key": key})
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "assay.request.bad")
+
+
+def test_keys_on_both_databases_expire_and_those_of_a_process_that_died_too(database_url: str) -> None:
+    now, soon = datetime.fromisoformat("2026-11-30T12:00:00Z"), timedelta(minutes=3)
+    repeats = Repeats(open_engine(database_url), soon)
+    assert repeats.begin("a", "k", "1", now) is None
+    with pytest.raises(RepeatInFlight):
+        repeats.begin("a", "k", "1", now)
+    assert repeats.begin("a", "k", "1", now + soon) is None
+    answered = Answered(status=202, headers={"Location": "/x"}, body=b"{}")
+    repeats.keep("a", "k", answered, now)
+    assert repeats.begin("a", "k", "1", now + soon) == answered
+    with pytest.raises(RepeatDiffers):
+        repeats.begin("a", "k", "2", now)
+    repeats.release("a", "k")  # what was answered stays
+    assert repeats.begin("a", "k", "1", now) == answered
+    assert repeats.begin("a", "k", "2", now + KEPT) is None
+
+
+def test_what_a_client_has_already_is_not_sent_again(client: FlaskClient) -> None:
+    upload_answer = client.post("/v1/verifications", data=JPEG, content_type="image/jpeg")
+    first = client.get(upload_answer.headers["Location"])
+    tag = first.headers["ETag"]
+    again = client.get(upload_answer.headers["Location"], headers={"If-None-Match": f'"x", {tag}'})
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
+    assert "Content-Digest" not in again.headers
+    assert client.get(first.request.path, headers={"If-None-Match": '"x"'}).data == first.data
+    assert first.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_a_list_holds_one_s_own_reports_page_by_page(client: FlaskClient, services: Services) -> None:
+    mine, others = bearer(services), bearer(services, "b")
+    made = [upload(client, **mine, **{"Idempotency-Key": f"k{n}"}).headers["Location"] for n in range(5)]
+    upload(client, **others)
+    upload(client)
+    seen: list[str] = []
+    where: str | None = "/v1/verifications?limit=2"
+    pages = 0
+    while where:
+        answer = client.get(where, headers=mine)
+        page = answer.get_json()
+        seen += [item["verification"] for item in page["verifications"]]
+        pages += 1
+        where = answer.headers["Link"].split(">")[0].strip("<") if page["next_cursor"] else None
+        upload(client, **mine, **{"Idempotency-Key": f"later{pages}"})  # shifts nothing
+    assert (seen, pages) == (made[::-1], 3)
+    client.delete(made[0], headers=mine)
+    listed = client.get("/v1/verifications", headers=mine).get_json()["verifications"]
+    assert len(listed) == 7
+    assert client.get("/v1/verifications", headers=others).get_json()["next_cursor"] is None
+
+
+def test_a_list_needs_credentials_in_an_open_service_too(client: FlaskClient, services: Services) -> None:
+    assert client.get("/v1/verifications").status_code == 401
+    wrong = bearer(services, "c", "verifications:create")
+    assert client.get("/v1/verifications", headers=wrong).status_code == 403
+
+
+PLACE = cursor_of(utc_now(), "a")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("limit=0", "limit=201", "limit=²", "limit=1e9", "page=1", "cursor=x", "cursor=%ff"),
+        *(f"cursor={'A' * 3000}", f"cursor={PLACE[:-5]}", f"cursor={PLACE}&cursor={PLACE}"),
+    ],
+)
+def test_a_page_that_cannot_be_meant_is_refused(client: FlaskClient, services: Services, query: str) -> None:
+    answer = client.get(f"/v1/verifications?{query}", headers=bearer(services))
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "assay.request.bad")
+
+
+def test_expired_reports_are_in_no_list(services: Services) -> None:
+    headers = bearer(services)
+    upload(create_app(services).test_client(), **headers)
+    later = create_app(replace(services, clock=lambda: utc_now() + timedelta(days=31)))
+    assert later.test_client().get("/v1/verifications", headers=headers).get_json()["verifications"] == []

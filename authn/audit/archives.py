@@ -9,7 +9,6 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
-import hashlib
 import itertools
 import lzma
 import stat
@@ -21,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from authn.audit.entry import PIECE_BYTES, Entry, Inputs, bounded, left_out, shown, too_large
+from authn.audit.entry import CHANGED, PIECE_BYTES, Entry, Inputs, bounded, left_out, too_large
+from authn.audit.names import shown
 from authn.core.errors import MediaTooLarge, UnreadableMedia
 from authn.core.media import MediaLimits
 
@@ -67,7 +67,9 @@ class ZipInputs:
                 yield left_out(member.filename, str(i), refusal, size=member.file_size)
                 continue
             left -= member.file_size
-            yield self._entry(member, i)
+            yield Entry(
+                name=shown(member.filename), ref=str(i), size=member.file_size, mark=f"{member.CRC:08x}"
+            )
 
     def _refusal(self, member: zipfile.ZipInfo, i: int, left: int) -> UnreadableMedia | MediaTooLarge | None:
         if i >= MAX_MEMBERS:
@@ -84,14 +86,6 @@ class ZipInputs:
             )
         return None
 
-    def _entry(self, member: zipfile.ZipInfo, i: int) -> Entry:
-        size = member.file_size
-        try:
-            digest = hashlib.sha256(self._unpack(member)).hexdigest()
-        except (UnreadableMedia, MediaTooLarge) as e:
-            return left_out(member.filename, str(i), e, size=size)
-        return Entry(name=shown(member.filename), ref=str(i), size=size, sha256=digest)
-
     def _unpack(self, member: zipfile.ZipInfo) -> bytes:
         try:
             with self._zip.open(member) as f:
@@ -100,13 +94,14 @@ class ZipInputs:
             raise UnreadableMedia(f"it cannot be unpacked: {e}") from e
 
     def read(self, entry: Entry) -> bytes:
-        try:
-            return self._unpack(self._members[int(entry.ref)])
-        except IndexError as e:
-            raise UnreadableMedia("it changed after the audit was planned") from e
+        at = int(entry.ref)
+        member = self._members[at] if at < len(self._members) else None
+        if member is None or (member.file_size, f"{member.CRC:08x}") != (entry.size, entry.mark):
+            raise UnreadableMedia(CHANGED)
+        return self._unpack(member)
 
-    def sizes(self) -> dict[str, int]:
-        return {str(i): m.file_size for i, m in enumerate(self._members) if not m.is_dir()}
+    def places(self) -> Iterator[tuple[str, int]]:
+        return ((str(i), m.file_size) for i, m in enumerate(self._members) if not m.is_dir())
 
     def close(self) -> None:
         self._zip.close()
@@ -143,26 +138,28 @@ class TarInputs:
             return left_out(name, ref, UnreadableMedia("it is not a regular file"))
         if member.size > self._limits.max_bytes:
             return left_out(name, ref, too_large(member.size, self._limits), size=member.size)
-        digest = hashlib.sha256(self._at(member.offset_data, member.size)).hexdigest()
-        return Entry(name=shown(name), ref=ref, size=member.size, sha256=digest)
-
-    def _at(self, offset: int, size: int) -> bytes:
-        self._stream.seek(offset)
-        return bounded(self._stream, size, self._limits)
+        self._stream.check(member.offset_data + member.size)
+        return Entry(name=shown(name), ref=ref, size=member.size, mark=_mark(member))
 
     def read(self, entry: Entry) -> bytes:
+        """The block before the data is the member's header."""
+        at = int(entry.ref)
         try:
-            return self._at(int(entry.ref), entry.size)
+            self._stream.seek(at - tarfile.BLOCKSIZE)
+            header = tarfile.TarInfo.frombuf(self._stream.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+            if _mark(header) != entry.mark:
+                raise UnreadableMedia(CHANGED)
+            return bounded(self._stream, entry.size, self._limits)
+        except tarfile.HeaderError as e:
+            raise UnreadableMedia(CHANGED) from e
         except ARCHIVE_FAULTS as e:
             raise UnreadableMedia(f"it cannot be unpacked: {e}") from e
 
-    def sizes(self) -> dict[str, int]:
+    def places(self) -> Iterator[tuple[str, int]]:
         """Of the members that can be reached; a compressed archive is unpacked for it."""
-        found: dict[str, int] = {}
         with contextlib.suppress(UnreadableMedia, *ARCHIVE_FAULTS):
             for member in itertools.islice(self._members(), MAX_MEMBERS):
-                found[str(member.offset_data)] = member.size
-        return found
+                yield str(member.offset_data), member.size
 
     def _members(self) -> Iterator[tarfile.TarInfo]:
         """All but folders. Raises ``UnreadableMedia`` and ``ARCHIVE_FAULTS`` where it ends too soon."""
@@ -177,6 +174,11 @@ class TarInputs:
         self._stream.close()
 
 
+def _mark(member: tarfile.TarInfo) -> str:
+    """By its header, in which name, size and time of change stand."""
+    return f"{member.chksum:o}"
+
+
 class _BoundedStream:
     """What unpacking gives, refusing to go beyond an allowance or to take a huge header in one piece."""
 
@@ -187,11 +189,11 @@ class _BoundedStream:
     def read(self, size: int = -1) -> bytes:
         if size < 0 or size > 64 * PIECE_BYTES:
             raise UnreadableMedia("a header of the archive claims an absurd length")
-        self._check(self._stream.tell() + size)
+        self.check(self._stream.tell() + size)
         return self._stream.read(size)
 
     def seek(self, offset: int) -> int:
-        self._check(offset)
+        self.check(offset)
         return self._stream.seek(offset)
 
     def tell(self) -> int:
@@ -200,7 +202,8 @@ class _BoundedStream:
     def close(self) -> None:
         self._stream.close()
 
-    def _check(self, end: int) -> None:
+    def check(self, end: int) -> None:
+        """Raises ``UnreadableMedia`` where so much may not be unpacked."""
         if end > self._allowance + tarfile.RECORDSIZE:
             raise UnreadableMedia(f"the archive unpacks to more than {self._allowance} bytes")
 

@@ -9,42 +9,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from authn.audit.counts import Tally
 from authn.audit.devices import load_devices, save_devices
-from authn.audit.inputs import Entry, Inputs, open_inputs
+from authn.audit.entry import WITHIN, Entry, Inputs
+from authn.audit.index import Index
+from authn.audit.ledger import Ledger
+from authn.audit.looking import Job
 from authn.audit.plan import (
+    PLAN_FILE,
     Question,
     RunFolder,
     keep_plan,
-    listing,
     open_run,
-    plan,
+    read_plan,
     refreshed,
     replace_file,
 )
-from authn.audit.refresh import drift, keep_rows
-from authn.audit.results import (
-    RESULTS_FILE,
-    Row,
-    Tally,
-    file_sha256,
-    is_not_media,
-    read_rows,
-    tally,
-)
-from authn.audit.run import Job, run
+from authn.audit.refresh import Drift, keep_rows
+from authn.audit.results import RESULTS_FILE, file_sha256
+from authn.audit.run import run
 from authn.core.instants import instant
 from authn.core.media import MediaLimits
 from authn.core.plain import Json
 from authn.devices import DeviceRecord
 from authn.examine.request import Opens
+from signer.core.durable import rename_durably
 
 SUMMARY_FILE = "summary.json"
-PAGE_FILE = "summary.html"
+TELL_EVERY_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +54,7 @@ class Order:
     what sources load late.
     """
 
-    source: Path
+    opens: Callable[[], Inputs]
     folder: Path
     question: Question
     build: Opens
@@ -64,6 +62,7 @@ class Order:
     limits: MediaLimits
     as_of: datetime | None = None
     jobs: int = 1
+    readers_per_worker: int = 2
     timeout_s: float = 60.0
     memory_bytes: int = 4 * 2**30
     readable: tuple[Path, ...] = ()
@@ -76,7 +75,10 @@ class Progress(Protocol):
     """Hears how far an audit is."""
 
     def listing(self) -> None:
-        """The source is being read once, to know its digests."""
+        """The source is being listed."""
+
+    def listed(self, inputs: int) -> None:
+        """So many inputs were found so far."""
 
     def planned(self, inputs: int, *, resumed: bool) -> None:
         """So many inputs are on the plan."""
@@ -106,55 +108,115 @@ class Finished:
 
 def conduct(order: Order, *, clock: Callable[[], datetime], progress: Progress) -> Finished:
     """Run or resume an audit. Raises ``AuditError`` and ``Unavailable``; every written row stays."""
-    entries, work, resumed = _planned(order, clock(), progress)
-    progress.planned(len(entries), resumed=resumed)
-    job = Job(
-        build=order.build,
-        registry=load_devices(work.folder),
-        readable=order.readable,
-        talks=order.talks,
-        source=order.source,
-        as_of=work.as_of,
-        limits=order.limits,
-        jobs=order.jobs,
-        timeout_s=order.timeout_s,
-        memory_bytes=order.memory_bytes,
-    )
-    run(job, entries, work.folder, done=progress.rows)
-    return _finish(order, work, entries, clock())
-
-
-def _planned(order: Order, now: datetime, progress: Progress) -> tuple[tuple[Entry, ...], RunFolder, bool]:
-    inputs = open_inputs(order.source, order.limits, leave_out=order.folder)
+    inputs = order.opens()  # what cannot be opened leaves no folder behind
     try:
-        work, resumed = open_run(order.folder, order.question, as_of=order.as_of, started_at=now)
-        if not work.plan_file.exists():
-            progress.listing()
-            _save_devices(order, work)
-            return plan(work, inputs), work, resumed
-        if order.refresh:
-            return *_refreshed(order, work, inputs, now, progress), resumed
-        entries = plan(work, inputs)
-        limited = work.question.limit is not None
-        if sentence := drift(entries, inputs.sizes(), limited=limited).sentence():
-            progress.drifted(sentence)
-        return entries, work, resumed
+        work, resumed = open_run(order.folder, order.question, as_of=order.as_of, started_at=clock())
+        with closing(Index(work.folder)) as index:
+            work = _planned(order, work, inputs, index, clock(), progress)
+            progress.planned(_entries(index), resumed=resumed)
+            with Ledger(work.folder, index) as ledger:
+                run(_job(order, work), read_plan(work.plan_file), ledger, done=progress.rows)
+                return _finish(order, work, index, ledger, clock())
     finally:
         inputs.close()
 
 
-def _refreshed(
-    order: Order, work: RunFolder, inputs: Inputs, now: datetime, progress: Progress
-) -> tuple[tuple[Entry, ...], RunFolder]:
-    """Rows first, the plan last: whoever is interrupted here finds the old plan, and what lacks a row is done
-    again."""
+def _job(order: Order, work: RunFolder) -> Job:
+    return Job(
+        build=order.build,
+        registry=load_devices(work.folder),
+        readable=order.readable,
+        talks=order.talks,
+        opens=order.opens,
+        as_of=work.as_of,
+        limits=order.limits,
+        jobs=order.jobs,
+        readers_per_worker=order.readers_per_worker,
+        timeout_s=order.timeout_s,
+        memory_bytes=order.memory_bytes,
+    )
+
+
+def _planned(
+    order: Order, work: RunFolder, inputs: Inputs, index: Index, now: datetime, progress: Progress
+) -> RunFolder:
+    """With a plan on disk and in the index."""
+    if not work.plan_file.exists():
+        _save_devices(order, work)
+        _plan(work, inputs.entries(), index, progress)
+        return work
+    if order.refresh:
+        return _refreshed(order, work, inputs, index, now, progress)
+    if index.fact("plan") != _identity(work.plan_file):
+        _take_in(work, index)
+    limited = work.question.limit is not None
+    added, changed, gone = index.compare(inputs.places())
+    drift = Drift(added=0 if limited else added, changed=changed, gone=gone)
+    if sentence := drift.sentence():
+        progress.drifted(sentence)
+    return work
+
+
+def _plan(work: RunFolder, entries: Iterable[Entry], index: Index, progress: Progress) -> None:
+    """List what is there into the plan and the index. Raises ``AuditError``; then neither is changed."""
     progress.listing()
-    listed = listing(work, inputs)
-    progress.refreshed(keep_rows(work.folder, plan(work, inputs), listed))
+    with index.planning() as planning:
+        listed = _told(_placed(entries, planning.place), progress)
+        count = keep_plan(work, listed, claim=planning.claim)
+        planning.finish(_identity(work.plan_file), count)
+
+
+def _take_in(work: RunFolder, index: Index) -> None:
+    """A plan that the index does not know: the index was lost, or an interruption came between the two."""
+    count = 0
+    with index.planning() as planning:
+        for count, entry in enumerate(_placed(read_plan(work.plan_file), planning.place), 1):  # noqa: B007
+            planning.claim(entry.name)
+        planning.finish(_identity(work.plan_file), count)
+
+
+def _placed(entries: Iterable[Entry], place: Callable[[str, int | None], None]) -> Iterator[Entry]:
+    """Each noted with the file that it is, or is in; of what is in an archive, only the path is compared."""
+    last = ""
+    for entry in entries:
+        path, within, _ = entry.ref.partition(WITHIN)
+        if path and path != last:
+            place(path, None if within or entry.skipped is not None else entry.size)
+            last = path
+        yield entry
+
+
+def _told(entries: Iterable[Entry], progress: Progress) -> Iterator[Entry]:
+    for count, entry in enumerate(entries, 1):
+        if count % TELL_EVERY_ENTRIES == 0:
+            progress.listed(count)
+        yield entry
+
+
+def _identity(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _entries(index: Index) -> int:
+    found = index.fact("entries")
+    return found if isinstance(found, int) else 0
+
+
+def _refreshed(
+    order: Order, work: RunFolder, inputs: Inputs, index: Index, now: datetime, progress: Progress
+) -> RunFolder:
+    """The new plan beside the old one, then the rows, the plan last: whoever is interrupted here finds the
+    old plan, and what lacks a row is done again."""
+    beside = replace(work, plan_name=f".{PLAN_FILE}.new")
+    _plan(beside, inputs.entries(), index, progress)
+    progress.refreshed(keep_rows(work.folder, read_plan(work.plan_file), read_plan(beside.plan_file)))
+    index.forget_rows()
     _save_devices(order, work)
     work = refreshed(work, now)
-    keep_plan(work, listed)
-    return listed, work
+    rename_durably(beside.plan_file, work.plan_file)
+    index.keep("plan", _identity(work.plan_file))
+    return work
 
 
 def _save_devices(order: Order, work: RunFolder) -> None:
@@ -162,51 +224,20 @@ def _save_devices(order: Order, work: RunFolder) -> None:
         save_devices(work.folder, devices)
 
 
-def _finish(order: Order, work: RunFolder, entries: tuple[Entry, ...], now: datetime) -> Finished:
-    results = work.folder / RESULTS_FILE
-    counted = tally(read_rows(results))
+def _finish(order: Order, work: RunFolder, index: Index, ledger: Ledger, now: datetime) -> Finished:
+    results, inputs, counted = work.folder / RESULTS_FILE, _entries(index), ledger.counts.tally()
     digest = file_sha256(results)
-    summary = _summary_json(work, entries, counted, digest)
+    summary = _summary_json(work, inputs, counted, digest, ledger.content_sha256())
     replace_file(work.folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
     if order.page:
-        replace_file(work.folder / PAGE_FILE, _page(work, len(entries), counted, digest, now))
-    return Finished(run=work, inputs=len(entries), tally=counted, summary=summary)
+        from authn.audit.pages import write_pages
 
-
-def _page(work: RunFolder, inputs: int, counted: Tally, results_sha256: str, now: datetime) -> str:
-    from authn.audit.summary import RunView, render_summary
-
-    results = work.folder / RESULTS_FILE
-    view = RunView(
-        started_at=work.started_at,
-        finished_at=now,
-        source=work.question.source,
-        counts=(
-            ("inputs", inputs),
-            ("reports", counted.reported),
-            ("not examined", counted.not_reported - counted.not_media),
-            ("of other kinds", counted.not_media),
-        ),
-        skipped=tuple(_without_report(read_rows(results))),
-        others=tuple(row["subject"]["name"] for row in read_rows(results) if _is_other(row)),
-        beside=counted.beside,
-        results_sha256=results_sha256,
-    )
-    return render_summary((row for row in read_rows(results) if "error" not in row), view)
-
-
-def _is_other(row: Row) -> bool:
-    return "error" in row and is_not_media(row)
-
-
-def _without_report(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
-    for row in rows:
-        if "error" in row and not is_not_media(row):
-            yield row["subject"]["name"], row["error"]["code"], row["error"]["detail"]
+        write_pages(work, ledger, inputs=inputs, results_sha256=digest, finished_at=now)
+    return Finished(run=work, inputs=inputs, tally=counted, summary=summary)
 
 
 def _summary_json(
-    work: RunFolder, entries: tuple[Entry, ...], counted: Tally, results_sha256: str
+    work: RunFolder, inputs: int, counted: Tally, results_sha256: str, content_sha256: str
 ) -> dict[str, Json]:
     return {
         "version": 1,
@@ -214,7 +245,7 @@ def _summary_json(
         "as_of": instant(work.as_of),
         "refreshed_at": [instant(t) for t in work.refreshed_at],
         "fingerprint": work.question.fingerprint,
-        "inputs": len(entries),
+        "inputs": inputs,
         "reported": counted.reported,
         "not_examined": counted.not_reported,
         "not_media": counted.not_media,
@@ -225,5 +256,5 @@ def _summary_json(
         "axes": {name: dict(outcomes) for name, outcomes in counted.axes},
         "detectors": {name: dict(outcomes) for name, outcomes in counted.detectors},
         "results_sha256": results_sha256,
-        "content_sha256": counted.content_sha256,
+        "content_sha256": content_sha256,
     }

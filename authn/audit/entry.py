@@ -1,17 +1,18 @@
-"""What an audit's source is made of: one entry per input, with its digest or why it is left out."""
+"""What an audit's source is made of: one entry per input, or why it is left out."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from authn.audit.names import shown
 from authn.core.errors import MediaTooLarge, UnreadableMedia
 from authn.core.media import MediaLimits
 
 PIECE_BYTES = 1024 * 1024
+CHANGED = "it changed after the audit was planned"
+WITHIN = "\0"  # between an archive's path and its member's place; no file name holds it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,25 +25,28 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One input. ``ref`` finds it again in its source; ``name`` is for people and unique within the plan."""
+    """One input as it was listed, before anybody read it. ``ref`` finds it again in its source; ``name`` is
+    for people and unique within the plan. ``mark`` is what the source says of the content without giving it
+    (time of change, checksum, entity tag): another mark is another content."""
 
     name: str
     ref: str
     size: int
-    sha256: str | None
+    mark: str = ""
     skipped: Skipped | None = None
 
 
 class Inputs(Protocol):
-    """A source. ``entries`` reads everything once, to know the digests; ``read`` gets one input again."""
+    """A source. ``entries`` lists it and reads no more than it must; ``read`` gets one input."""
 
     def entries(self) -> Iterator[Entry]: ...
 
     def read(self, entry: Entry) -> bytes:
-        """Raises ``UnreadableMedia`` or ``MediaTooLarge``."""
+        """Raises ``UnreadableMedia`` or ``MediaTooLarge`` for this input, ``Unreachable`` where the source
+        itself does not answer."""
         ...
 
-    def sizes(self) -> dict[str, int]:
+    def places(self) -> Iterator[tuple[str, int]]:
         """Every place where an entry may lie, as its ``ref`` names it, with the size there."""
         ...
 
@@ -55,6 +59,8 @@ class Readable(Protocol):
 
 def bounded(f: Readable, size: int, limits: MediaLimits) -> bytes:
     """Exactly ``size`` bytes; what is declared must be what is there."""
+    if size > limits.max_bytes:
+        raise too_large(size, limits)
     pieces = []
     left = size
     while left > 0 and (piece := f.read(min(left, PIECE_BYTES))):
@@ -62,8 +68,6 @@ def bounded(f: Readable, size: int, limits: MediaLimits) -> bytes:
         left -= len(piece)
     if left:
         raise UnreadableMedia(f"it ends after {size - left} of {size} bytes")
-    if size > limits.max_bytes:
-        raise too_large(size, limits)
     return b"".join(pieces)
 
 
@@ -73,12 +77,4 @@ def too_large(size: int, limits: MediaLimits) -> MediaTooLarge:
 
 def left_out(name: str, ref: str, error: UnreadableMedia | MediaTooLarge, *, size: int = 0) -> Entry:
     skipped = Skipped(code=error.code, detail=error.detail)
-    return Entry(name=shown(name), ref=ref, size=size, sha256=None, skipped=skipped)
-
-
-def shown(name: str) -> str:
-    """A name that can be written as UTF-8: bytes of another encoding appear as ``\\xNN``."""
-    with contextlib.suppress(UnicodeEncodeError):
-        name.encode()
-        return name
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return Entry(name=shown(name), ref=ref, size=size, skipped=skipped)

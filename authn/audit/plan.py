@@ -1,8 +1,9 @@
 """What an audit will look at, written down once before it starts: the coverage statement.
 
-A plan fixes the inputs with their digests and the configuration with its as-of time, so that an audit that
+A plan fixes the inputs and the configuration with its as-of time, so that an audit that
 was interrupted goes on with the same question. ``run.json`` must match on resumption; ``plan.jsonl`` has one
-line per input, the skipped ones with their reason.
+line per input, the skipped ones with their reason. Listing reads no file: what a file holds is known, and its
+digest written, when it is examined.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import hashlib
 import itertools
 import json
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from authn.audit.inputs import Entry, Inputs, Skipped
+from authn.audit.entry import Entry, Skipped
 from authn.core.errors import AuditError
 from authn.core.instants import instant, utc_of
-from signer.core.durable import write_durably
+from signer.core.durable import rewritten_durably, write_durably
 
 RUN_FILE = "run.json"
 PLAN_FILE = "plan.jsonl"
-VERSION = 1
+VERSION = 2  # of run.json and plan.jsonl
 FILE_MODE = 0o666  # less what the umask takes: whoever may read the folder reads an audit
 
 
@@ -50,10 +51,11 @@ class RunFolder:
     as_of: datetime
     started_at: datetime
     refreshed_at: tuple[datetime, ...] = ()
+    plan_name: str = PLAN_FILE
 
     @property
     def plan_file(self) -> Path:
-        return self.folder / PLAN_FILE
+        return self.folder / self.plan_name
 
 
 def open_run(
@@ -83,23 +85,20 @@ def open_run(
     return run, False
 
 
-def plan(run: RunFolder, inputs: Inputs) -> tuple[Entry, ...]:
-    """The inputs: read back when they were listed before, else listed now. Raises ``AuditError``."""
-    if run.plan_file.exists():
-        return tuple(_read_plan(run.plan_file))
-    listed = listing(run, inputs)
-    keep_plan(run, listed)
-    return listed
+def keep_plan(run: RunFolder, entries: Iterable[Entry], *, claim: Callable[[str], bool]) -> int:
+    """Write the plan, one entry at a time; how many. ``claim`` says whether a name is still free.
 
-
-def listing(run: RunFolder, inputs: Inputs) -> tuple[Entry, ...]:
-    """The inputs as they are now, each read once."""
-    entries = _unique(inputs.entries())
-    return tuple(entries if run.question.limit is None else _first(entries, run.question.limit))
-
-
-def keep_plan(run: RunFolder, entries: Iterable[Entry]) -> None:
-    replace_file(run.plan_file, "".join(json.dumps(_entry_json(e)) + "\n" for e in entries))
+    Raises ``AuditError``; then there is the old plan or none.
+    """
+    count = 0
+    try:
+        with rewritten_durably(run.plan_file, mode=FILE_MODE) as f:
+            for entry in _unique(_limited(entries, run.question.limit), claim):
+                f.write(json.dumps(_entry_json(entry)).encode() + b"\n")
+                count += 1
+    except OSError as e:
+        raise AuditError(f"{run.plan_file} cannot be written: {e.strerror or e}") from e
+    return count
 
 
 def refreshed(run: RunFolder, now: datetime) -> RunFolder:
@@ -119,17 +118,19 @@ def replace_file(path: Path, text: str) -> None:
     write_durably(path, text.encode(), mode=FILE_MODE)
 
 
-def _unique(entries: Iterable[Entry]) -> Iterator[Entry]:
+def _unique(entries: Iterable[Entry], claim: Callable[[str], bool]) -> Iterator[Entry]:
     """Two members of one archive may bear one name; rows are told apart by it."""
-    seen: dict[str, int] = {}
     for entry in entries:
-        name = entry.name
-        while name in seen:
-            seen[entry.name] += 1
+        name, copies = entry.name, 0
+        while not claim(name):
+            copies += 1
             stem, suffix = posixpath.splitext(entry.name)
-            name = f"{stem} ({seen[entry.name]}){suffix}"
-        seen[name] = 1
-        yield replace(entry, name=name)
+            name = f"{stem} ({copies}){suffix}"
+        yield entry if name == entry.name else replace(entry, name=name)
+
+
+def _limited(entries: Iterable[Entry], limit: int | None) -> Iterable[Entry]:
+    return entries if limit is None else _first(entries, limit)
 
 
 def _first(entries: Iterable[Entry], limit: int) -> Iterator[Entry]:
@@ -140,7 +141,7 @@ def _first(entries: Iterable[Entry], limit: int) -> Iterator[Entry]:
         left_out = Skipped(
             code="assay.audit.notSelected", detail=f"beyond the first {limit} inputs (--limit)"
         )
-        yield Entry(name="(the rest of the source)", ref="", size=0, sha256=None, skipped=left_out)
+        yield Entry(name="(the rest of the source)", ref="", size=0, skipped=left_out)
 
 
 def _entry_json(entry: Entry) -> dict[str, object]:
@@ -148,14 +149,15 @@ def _entry_json(entry: Entry) -> dict[str, object]:
         "name": entry.name,
         "ref": entry.ref,
         "bytes": entry.size,
-        "sha256": entry.sha256,
+        "mark": entry.mark,
     }
     if entry.skipped is not None:
         found["skipped"] = {"code": entry.skipped.code, "detail": entry.skipped.detail}
     return found
 
 
-def _read_plan(path: Path) -> Iterator[Entry]:
+def read_plan(path: Path) -> Iterator[Entry]:
+    """The inputs in their order, one at a time. Raises ``AuditError``."""
     try:
         with path.open(encoding="utf-8") as f:
             for line in f:
@@ -165,7 +167,7 @@ def _read_plan(path: Path) -> Iterator[Entry]:
                     name=found["name"],
                     ref=found["ref"],
                     size=found["bytes"],
-                    sha256=found["sha256"],
+                    mark=found["mark"],
                     skipped=Skipped(code=skipped["code"], detail=skipped["detail"]) if skipped else None,
                 )
     except (OSError, ValueError, KeyError, TypeError) as e:

@@ -1,20 +1,22 @@
 """What changed in a source since its audit was planned, and taking it in.
 
 A run answers one question about the inputs of its plan. Files that came later are not part of it, which must
-be said. When they are taken in, a report of an unchanged file is kept under the name and digest that it was
-made for; it says itself as of when it judges.
+be said. When they are taken in, a report of an unchanged file is kept under the name that it was made for; it
+says itself as of when it judges. Unchanged is what has the size and the mark that it had (``Entry.mark``).
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from authn.audit.entry import Entry
-from authn.audit.inputs import WITHIN
+from authn.audit.names import key_of
 from authn.audit.plan import FILE_MODE
 from authn.audit.results import RESULTS_FILE, read_rows, row_line
 from authn.core.errors import AuditError
@@ -40,20 +42,6 @@ class Drift:
         return f"{', '.join(said)}; --refresh takes that in" if said else ""
 
 
-def drift(entries: Iterable[Entry], sizes: Mapping[str, int], *, limited: bool) -> Drift:
-    """By name and size alone, so that it costs no reading; with a limit, nobody knows what is new."""
-    listed: dict[str, int | None] = {}
-    for e in entries:
-        path, within, _ = e.ref.partition(WITHIN)
-        if path:
-            listed[path] = e.size if e.sha256 is not None and not within else None
-    return Drift(
-        added=0 if limited else len(sizes.keys() - listed.keys()),
-        changed=sum(size is not None and sizes.get(name, size) != size for name, size in listed.items()),
-        gone=len(listed.keys() - sizes.keys()),
-    )
-
-
 def keep_rows(folder: Path, old: Iterable[Entry], new: Iterable[Entry]) -> int:
     """Drop the rows of inputs that are not the same any more, whole or not at all; how many stay.
 
@@ -62,23 +50,42 @@ def keep_rows(folder: Path, old: Iterable[Entry], new: Iterable[Entry]) -> int:
     path = folder / RESULTS_FILE
     if not path.exists():
         return 0
-    before = {e.name: _same(e) for e in old}
-    unchanged = {e.name for e in new if before.get(e.name) == _same(e)}
     try:
-        with path.open("ab") as held, rewritten_durably(path, mode=FILE_MODE) as f:
+        with (
+            path.open("ab") as held,
+            rewritten_durably(path, mode=FILE_MODE) as f,
+            closing(_unchanged(old, new)) as unchanged,
+        ):
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             kept = 0
             for row in read_rows(path):
-                if row["subject"]["name"] in unchanged:
+                key = key_of(row["subject"]["name"])
+                if unchanged.execute("SELECT 1 FROM same WHERE key = ?", (key,)).fetchone():
                     f.write(f"{row_line(row)}\n".encode())
                     kept += 1
     except BlockingIOError as e:
         raise AuditError(f"another audit is writing to {path}") from e
-    except OSError as e:
-        raise AuditError(f"{path} cannot be written: {e.strerror or e}") from e
+    except (OSError, sqlite3.Error) as e:
+        raise AuditError(f"{path} cannot be written: {getattr(e, 'strerror', None) or e}") from e
     return kept
 
 
-def _same(entry: Entry) -> str:
+def _unchanged(old: Iterable[Entry], new: Iterable[Entry]) -> sqlite3.Connection:
+    """A table ``same`` of the names that are the same input in both; on disk, for there may be millions."""
+    db = sqlite3.connect("", isolation_level=None)
+    db.execute("CREATE TABLE old (key BLOB PRIMARY KEY, is_as BLOB) WITHOUT ROWID")
+    db.execute("CREATE TABLE same (key BLOB PRIMARY KEY) WITHOUT ROWID")
+    db.execute("BEGIN")
+    db.executemany("INSERT OR REPLACE INTO old VALUES (?, ?)", _keyed(old))
+    db.executemany("INSERT OR IGNORE INTO same SELECT key FROM old WHERE key = ? AND is_as = ?", _keyed(new))
+    db.execute("COMMIT")
+    return db
+
+
+def _keyed(entries: Iterable[Entry]) -> Iterator[tuple[bytes, bytes]]:
+    return ((key_of(e.name), key_of(_as_it_is(e))) for e in entries)
+
+
+def _as_it_is(entry: Entry) -> str:
     skipped = None if entry.skipped is None else [entry.skipped.code, entry.skipped.detail]
-    return json.dumps([entry.size, entry.sha256, skipped])
+    return json.dumps([entry.size, entry.mark, skipped])

@@ -25,6 +25,7 @@ from authn.examine.pooling import is_debugged, readable_paths, without_secrets
 
 if TYPE_CHECKING:
     from authn.audit.conduct import Finished
+    from authn.audit.source import Source
     from authn.devices import RegistryView
     from authn.examine.request import Examines
 
@@ -32,12 +33,20 @@ RUNS_FOLDER = Path("runs")
 POLICY_FINDING, PARTIAL = 1, 3
 BAR_CHARACTERS = 30
 PLAIN_EVERY_S = 10.0
+LEAST_ROWS_FOR_SPEED = 20
 
 Roots = tuple[Path, ...]
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", required=False)
+@click.option(
+    "--files-from",
+    metavar="LIST",
+    help="In place of SOURCE: a file or address with a name a line, or - for stdin. Names are paths, objects "
+    "in buckets, and addresses.",
+)
+@click.option("-0", "--null", "nul", is_flag=True, help="The names of the list end with a NUL.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -73,11 +82,17 @@ Roots = tuple[Path, ...]
 @click.option(
     "--refresh", is_flag=True, help="Take in what was added, changed or removed since it was planned."
 )
+@click.option("--include", multiple=True, metavar="GLOB", help="Only names that match; may be repeated.")
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB", help="No names that match, nor folders; may be repeated."
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Examine only the first N inputs.")
 @click.pass_context
 def audit(
     ctx: click.Context,
-    source: Path,
+    source: str | None,
+    files_from: str | None,
+    nul: bool,
     out: Path | None,
     jobs: int | None,
     as_json: bool,
@@ -89,8 +104,10 @@ def audit(
     no_heuristics: bool,
     limit: int | None,
     refresh: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
 ) -> None:
-    """Report on every file of SOURCE, a folder, a zip or a tar.
+    """Report on every file of SOURCE: a folder, a zip, a tar, or a bucket (s3://, gs://, az://).
 
     An interrupted audit goes on when the same command is run again. What was added to SOURCE meanwhile is
     said; --refresh takes it in and keeps the reports of unchanged files. Each file is examined alone:
@@ -101,21 +118,26 @@ def audit(
     """
     from authn.audit.conduct import Order, conduct
     from authn.audit.plan import Question
+    from authn.audit.select import Selection
 
     settings = load_settings(ctx.obj)
-    source = Path(os.path.abspath(source))  # noqa: PTH100 links in its path are the user's own
+    what = _source(source, files_from, nul)
     signer_roots, tsa_roots = _absolute(signer_roots), _absolute(tsa_roots)
     heuristics = settings.heuristics and not no_heuristics
     facts = _facts(settings, signer_roots, tsa_roots, heuristics)
+    select = Selection(include=include, exclude=exclude)
+    folder = out or RUNS_FOLDER / what.run_name
+    limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     order = Order(
-        source=source,
-        folder=out or RUNS_FOLDER / source.name,
-        question=Question(source=str(source), facts=facts, limit=limit),
+        opens=partial(what.open, limits, leave_out=folder.absolute(), select=select),
+        folder=folder,
+        question=Question(source=what.question, facts=(*facts, *select.says), limit=limit),
         build=partial(_open_examiner, without_secrets(settings), signer_roots, tsa_roots, heuristics),
         readable=readable_paths(settings),
         talks=is_debugged(),
         devices=partial(_devices, settings),
-        limits=MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels),
+        limits=limits,
+        readers_per_worker=what.readers_per_worker,
         as_of=as_of,
         jobs=jobs or os.cpu_count() or 1,
         timeout_s=settings.max_request_seconds,
@@ -126,6 +148,19 @@ def audit(
     finished = conduct(order, clock=utc_now, progress=_Shown())
     _print(finished, as_json=as_json, page=html)
     ctx.exit(_exit_code(finished, fail_on))
+
+
+def _source(source: str | None, files_from: str | None, nul: bool) -> Source:
+    """Raises click's usage error unless there is one source."""
+    from authn.audit.source import Source
+
+    if (source is None) == (files_from is None):
+        raise click.UsageError("name either a SOURCE or a list (--files-from)")
+    if files_from is not None:
+        return Source.list_of(files_from, nul=nul)
+    if nul:
+        raise click.UsageError("-0 is about a list (--files-from)")
+    return Source.named(source or "")
 
 
 def _absolute(roots: Roots) -> Roots:
@@ -205,12 +240,17 @@ class _Shown:
     """Progress on stderr: a bar on a terminal, now and then a line elsewhere."""
 
     def __init__(self) -> None:
-        self._total = self._rows = 0
+        self._total = self._rows = self._before = self._width = 0
+        self._started_s: float | None = None
         self._bar = is_terminal(sys.stderr)
         self._next_line_s = 0.0
 
     def listing(self) -> None:
-        say("reading every input once, to know its digest", err=True)
+        say("listing the inputs", err=True)
+
+    def listed(self, inputs: int) -> None:
+        if self._bar:
+            redraw(f"{inputs} inputs", last=False)
 
     def planned(self, inputs: int, *, resumed: bool) -> None:
         self._total = inputs
@@ -223,18 +263,44 @@ class _Shown:
         say(f"refreshed: {kept} rows are kept, each report as of its own time", err=True)
 
     def rows(self, count: int) -> None:
+        if self._started_s is None:  # those that were there before
+            self._started_s, self._before = time.monotonic(), count
         self._rows += count
         now = time.monotonic()
         if self._bar:
             self._draw()
         elif self._rows >= self._total or now >= self._next_line_s:
-            say(f"{self._rows} of {self._total} rows", err=True)
+            say(f"{self._rows} of {self._total} rows{self._left()}", err=True)
             self._next_line_s = now + PLAIN_EVERY_S
 
     def _draw(self) -> None:
         filled = BAR_CHARACTERS * self._rows // max(1, self._total)
         bar = "#" * filled + "." * (BAR_CHARACTERS - filled)
-        redraw(f"[{bar}] {self._rows} of {self._total}", last=self._rows >= self._total)
+        line = f"[{bar}] {self._rows} of {self._total}{self._left()}"
+        redraw(f"{line:{self._width}}", last=self._rows >= self._total)
+        self._width = len(line)
+
+    def _left(self) -> str:
+        """How long the rest takes at the speed so far; nothing before there is one."""
+        elapsed_s = time.monotonic() - (self._started_s or 0.0)
+        done = self._rows - self._before
+        if self._rows >= self._total or done < LEAST_ROWS_FOR_SPEED or elapsed_s < 1:
+            return ""
+        return (
+            f", {done / elapsed_s:.0f} a second, {_duration((self._total - self._rows) * elapsed_s / done)}"
+        )
+
+
+def _duration(seconds: float) -> str:
+    """In the two largest units that say something."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    days, h = divmod(hours, 24)
+    if days:
+        return f"{days} d {h} h left"
+    if hours:
+        return f"{hours} h {m} min left"
+    return f"{m} min {s} s left" if m else f"{s} s left"
 
 
 def _print(finished: Finished, *, as_json: bool, page: bool) -> None:

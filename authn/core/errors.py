@@ -33,11 +33,14 @@ AuthnError                               500  4
 ├── RepeatDiffers                        422  3   a key that was used for another request
 ├── RepeatInFlight                       409  3   the first request with that key is not answered yet
 ├── AuditError                           409  4   the run folder belongs to another configuration
+│   ├── SourceUnknown                    404  4   no such bucket, or no address of one
+│   └── SourceRefused                    403  4   what is to be audited does not let us in (any more)
 └── Unavailable                          503  4   something that is needed is missing; the kinds say what
     ├── FileUnusable                     503  4   a file or folder cannot be read, written or understood
     ├── HomeUnfit                        503  4   a home lacks a part, or its parts do not belong together
     ├── DatabaseUnusable                 503  4   no answer, or a schema that is not ours
     ├── Unreachable                      503  4   another machine or service does not answer as it should
+    │   └── SourceUnreachable            503  4   what is to be audited does not answer: run it again later
     ├── Busy                             503  4   others are served, or hold the lock: try again
     ├── SystemLacking                    503  4   this machine gives no process, port, memory or library
     ├── ClockUnfit                       503  4   the clock went back
@@ -260,6 +263,16 @@ class AuditError(AuthnError):
     http_status = 409
 
 
+class SourceUnknown(AuditError):
+    code = "assay.audit.sourceUnknown"
+    http_status = 404
+
+
+class SourceRefused(AuditError):
+    code = "assay.audit.sourceRefused"
+    http_status = 403
+
+
 class Unavailable(AuthnError):
     """Raised as one of its kinds. Those without a code of their own bear this one, the only one that a client
     knows: what lacks is for whoever runs the service, and stands in the sentence. Out of a held process,
@@ -279,6 +292,10 @@ class DatabaseUnusable(Unavailable): ...
 
 
 class Unreachable(Unavailable): ...
+
+
+class SourceUnreachable(Unreachable):
+    code = "assay.audit.sourceUnreachable"
 
 
 class Busy(Unavailable): ...

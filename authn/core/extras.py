@@ -38,6 +38,7 @@ EXTRAS = (
         gives="the HTTP service",
         modules=("flask", "gunicorn", "http_sf", "joserfc", "waitress", "werkzeug"),
     ),
+    Extra(name="buckets", gives="reading from buckets", modules=("obstore",)),
     Extra(name="lab", gives="the laboratory", modules=("matplotlib", "torch")),
 )
 

@@ -8,7 +8,7 @@ from tests.house.source import modules, named, parsed
 
 PLACES = {
     "authn/examine/examiner.py": 1,  # around one evidence source
-    "authn/audit/run.py": 1,  # around one audited item
+    "authn/audit/looking.py": 1,  # around one audited item
     "authn/web/problems.py": 1,  # between a view and a client
     # Between a command and its caller: Python itself ends an unexpected error with 1, which here says that
     # something was found. It is the one exit code that a crash may never have, so somebody has to choose.

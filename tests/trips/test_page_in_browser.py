@@ -19,7 +19,6 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from authn.audit.summary import RunView, render_summary
 from authn.core.config import load_settings
 from authn.core.media import media_of
 from authn.core.report import report_json
@@ -33,7 +32,7 @@ from signer.spool import Spool
 from tests.conftest import ROOT
 from tests.doubles.browsers import PHONE, chromium, sideways, visiting
 from tests.doubles.photos import photo
-from tests.doubles.reports import AS_OF, SAMPLES, hostile_report
+from tests.doubles.reports import SAMPLES, hostile_report
 from tests.doubles.score_maps import learned_report, score_map
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -232,20 +231,12 @@ def saved(folder: Path) -> dict[str, Path]:
     pages["hostile"] = render_report(report_json(hostile_report(HOSTILE)))
     preview = make_preview(media_of(photo(width=512, height=384), "photo.jpg"))
     pages["places"] = render_report(report_json(learned_report()), preview, maps=maps_text((score_map(),)))
-    run = RunView(
-        started_at=AS_OF,
-        finished_at=AS_OF,
-        source=HOSTILE,
-        skipped=((HOSTILE, HOSTILE, HOSTILE),),
-    )
-    reports = [report_json(make()) for make in SAMPLES.values()]
-    pages["summary"] = render_summary([*reports, report_json(hostile_report(HOSTILE))], run)
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text)
     return {name: folder / f"{name}.html" for name in pages}
 
 
-@pytest.mark.parametrize("name", [*SAMPLES, "hostile", "places", "summary"])
+@pytest.mark.parametrize("name", [*SAMPLES, "hostile", "places"])
 def test_a_saved_file_fits_a_phone_and_is_whole(browser: Browser, tmp_path: Path, name: str) -> None:
     path = saved(tmp_path)[name]
     with visiting(browser, size=PHONE) as page:
@@ -286,20 +277,9 @@ def test_no_page_has_an_accessibility_violation(
 ) -> None:
     files = saved(tmp_path)
     addresses = [served.url, f"{served.url}/reports/none"]
-    addresses += [f"file://{files[name]}" for name in ("contradiction", "untrusted", "places", "summary")]
+    addresses += [f"file://{files[name]}" for name in ("contradiction", "untrusted", "places")]
     for address in addresses:
         with visiting(browser, dark=dark) as page:
             page.goto(address)
             violations = Axe().run(page).response["violations"]
             assert [(address, v["id"], [n["html"] for n in v["nodes"]][:3]) for v in violations] == []
-
-
-def test_the_facets_of_a_summary_work_without_a_script(browser: Browser, tmp_path: Path) -> None:
-    with visiting(browser, script=False) as page:
-        page.goto(f"file://{saved(tmp_path)['summary']}")
-        rows = page.locator("table.files tbody tr")
-        assert rows.count() == rows.locator("visible=true").count() == len(SAMPLES) + 1
-        page.check("#f-outside")
-        assert rows.locator("visible=true").count() == 1
-        page.check("#f-all")
-        assert rows.locator("visible=true").count() == len(SAMPLES) + 1

@@ -24,7 +24,14 @@ from tests.programs import require_program
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("README.md", "docs/quickstart.md", "docs/cli.md", "docs/operating.md", "docs/http-api.md")
+PAGES = (
+    "README.md",
+    "docs/quickstart.md",
+    "docs/cli.md",
+    "docs/operating.md",
+    "docs/http-api.md",
+    "docs/audit.md",
+)
 GENERATED = "<!-- From here on generated"
 BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 UNTIL_CTRL_C = {"serve", "watch", "monitor"}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from authn.audit.entry import Entry
 from authn.audit.inputs import open_inputs
-from authn.audit.plan import Question, RunFolder, open_run, plan
-from authn.core.errors import AuditError
+from authn.audit.plan import Question, RunFolder, keep_plan, open_run, read_plan
+from authn.core.errors import AuditError, Unreachable
 from authn.core.media import MediaLimits
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
@@ -20,7 +22,10 @@ QUESTION = Question(source="/photos", facts=(("signer_roots", "aa"), ("tsa_roots
 
 def planned(folder: Path, source: Path, question: Question = QUESTION) -> tuple[RunFolder, list[str]]:
     run, _ = open_run(folder, question, as_of=None, started_at=NOW)
-    return run, [e.name for e in plan(run, open_inputs(source, MediaLimits()))]
+    taken: set[str] = set()
+    claim = lambda name: not (name in taken or taken.add(name))  # noqa: E731
+    keep_plan(run, open_inputs(source, MediaLimits()).entries(), claim=claim)
+    return run, [e.name for e in read_plan(run.plan_file)]
 
 
 def photos(folder: Path, *names: str) -> Path:
@@ -37,11 +42,26 @@ def test_the_as_of_time_is_fixed_when_the_audit_is_planned(tmp_path: Path) -> No
     assert (again.as_of, again.started_at, found) == (NOW, NOW, True)
 
 
-def test_what_arrives_after_planning_is_not_part_of_the_audit(tmp_path: Path) -> None:
-    source = photos(tmp_path / "photos", "a.jpg")
-    assert planned(tmp_path / "run", source)[1] == ["a.jpg"]
-    (source / "b.jpg").write_bytes(b"b")
-    assert planned(tmp_path / "run", source)[1] == ["a.jpg"]
+def test_entries_of_one_name_get_names_of_their_own(tmp_path: Path) -> None:
+    run, _ = open_run(tmp_path / "run", QUESTION, as_of=None, started_at=NOW)
+    taken: set[str] = set()
+    claim = lambda name: not (name in taken or taken.add(name))  # noqa: E731
+    same = [Entry(name=n, ref=str(i), size=1) for i, n in enumerate(["a.jpg", "a.jpg", "a (1).jpg", "a.jpg"])]
+    assert keep_plan(run, same, claim=claim) == 4
+    found = {e.name: e.ref for e in read_plan(run.plan_file)}
+    assert found == {"a.jpg": "0", "a (1).jpg": "1", "a (1) (1).jpg": "2", "a (2).jpg": "3"}
+
+
+def test_a_listing_that_breaks_off_leaves_no_plan(tmp_path: Path) -> None:
+    run, _ = open_run(tmp_path / "run", QUESTION, as_of=None, started_at=NOW)
+
+    def entries() -> Iterator[Entry]:
+        yield Entry(name="a.jpg", ref="a.jpg", size=1)
+        raise Unreachable("the bucket does not answer")
+
+    with pytest.raises(Unreachable):
+        keep_plan(run, entries(), claim=lambda _name: True)
+    assert sorted(p.name for p in run.folder.iterdir()) == ["run.json"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +112,7 @@ def test_the_plan_lists_what_is_left_out_and_why(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in run.plan_file.read_text().splitlines()]
     assert [line["name"] for line in lines] == names == ["a.jpg", "b.jpg", "c.jpg", "link.jpg"]
     assert "link" in lines[3]["skipped"]["detail"]
-    assert len(lines[0]["sha256"]) == 64
+    assert (lines[0]["bytes"], lines[0]["mark"]) == (5, str((source / "a.jpg").stat().st_mtime_ns))
 
 
 def test_a_limit_says_that_there_is_a_rest(tmp_path: Path) -> None:

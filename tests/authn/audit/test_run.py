@@ -11,6 +11,8 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,10 +20,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from authn.audit.inputs import Entry, open_inputs
-from authn.audit.plan import Question, open_run, plan
-from authn.audit.results import RESULTS_FILE, Row, read_rows, tally
-from authn.audit.run import Job, run
+from authn.audit.conduct import Order, conduct
+from authn.audit.index import Index
+from authn.audit.inputs import open_inputs
+from authn.audit.ledger import Ledger
+from authn.audit.looking import Job
+from authn.audit.plan import Question, keep_plan, open_run, read_plan
+from authn.audit.results import RESULTS_FILE, Row, read_rows
+from authn.audit.run import run
 from authn.core.errors import Unavailable
 from authn.core.media import MediaLimits
 from tests.conftest import ROOT
@@ -47,11 +53,12 @@ def photos(folder: Path, *names: str) -> Path:
 
 
 def job_for(source: Path, **changes: object) -> Job:
+    limits = MediaLimits(max_bytes=100_000)
     settings = {
         "build": open_scripted,
-        "source": source,
+        "opens": partial(open_inputs, source, limits),
         "as_of": AS_OF,
-        "limits": MediaLimits(max_bytes=100_000),
+        "limits": limits,
         "timeout_s": 2.0,
         "memory_bytes": BUDGET,
         **changes,
@@ -59,14 +66,47 @@ def job_for(source: Path, **changes: object) -> Job:
     return Job(**settings)  # type: ignore[arg-type]
 
 
-def audited(job: Job, folder: Path, limit: int | None = None) -> dict[str, Row]:
-    question = Question(source=str(job.source), facts=(), limit=limit)
-    work, _ = open_run(folder, question, as_of=AS_OF, started_at=AS_OF)
-    run(job, plan(work, open_inputs(job.source, job.limits)), folder)
+def audited(job: Job, folder: Path, *, meanwhile: Callable[[], object] = lambda: None) -> dict[str, Row]:
+    """``meanwhile`` happens when the plan is there and nothing has been read."""
+    work, _ = open_run(folder, Question(source="/in", facts=()), as_of=AS_OF, started_at=AS_OF)
+    with closing(Index(folder)) as index:
+        if not work.plan_file.exists():
+            with index.planning() as planning:
+                planning.finish("", keep_plan(work, job.opens().entries(), claim=planning.claim))
+        meanwhile()
+        with Ledger(folder, index) as ledger:
+            run(job, read_plan(work.plan_file), ledger)
     rows = list(read_rows(folder / RESULTS_FILE))
     found = {r["subject"]["name"]: r for r in rows}
     assert len(found) == len(rows), "one row per input"
     return found
+
+
+class Silent:
+    """A ``Progress`` that nobody hears."""
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_args, **_kwargs: None
+
+
+def order_for(source: Path, folder: Path) -> Order:
+    job = job_for(source)
+    question = Question(source="/in", facts=())
+    return Order(
+        opens=job.opens,
+        folder=folder,
+        question=question,
+        build=open_scripted,
+        devices=lambda: None,
+        limits=job.limits,
+        timeout_s=2.0,
+        memory_bytes=BUDGET,
+    )
+
+
+def content(folder: Path) -> str:
+    with closing(Index(folder)) as index, Ledger(folder, index) as ledger:
+        return ledger.content_sha256()
 
 
 def test_poison_costs_its_own_row_and_not_the_run(tmp_path: Path) -> None:
@@ -133,16 +173,17 @@ def test_a_picture_of_too_many_pixels_is_a_row_with_a_report(tmp_path: Path) -> 
 
 
 def test_a_file_that_changed_after_planning_is_not_reported_as_planned(tmp_path: Path) -> None:
-    source = photos(tmp_path / "in", "a.gif", "b.gif")
-    (source / "twin.gif").write_bytes((source / "b.gif").read_bytes())
-    work, _ = open_run(tmp_path / "run", Question(source="x", facts=()), as_of=AS_OF, started_at=AS_OF)
-    entries = plan(work, open_inputs(source, MediaLimits()))
-    (source / "b.gif").write_bytes(gif(99))
-    run(job_for(source), entries, work.folder)
-    rows = {r["subject"]["name"]: r for r in read_rows(work.folder / RESULTS_FILE)}
+    source = photos(tmp_path / "in", "a.gif", "b.gif", "c.gif")
+
+    def change() -> None:
+        (source / "b.gif").write_bytes(gif(99))
+        os.utime(source / "b.gif", ns=(1, 1))
+        (source / "c.gif").unlink()
+
+    rows = audited(job_for(source), tmp_path / "run", meanwhile=change)
     assert "changed after" in rows["b.gif"]["error"]["detail"]
+    assert "No such file" in rows["c.gif"]["error"]["detail"]
     assert "error" not in rows["a.gif"]
-    assert "error" not in rows["twin.gif"], "its own bytes are as planned"
 
 
 def test_the_examiner_is_asked_as_of_the_planned_time(tmp_path: Path) -> None:
@@ -154,7 +195,8 @@ def test_the_number_of_workers_does_not_change_the_content(tmp_path: Path) -> No
     source = photos(tmp_path / "in", *(f"p{i}.gif" for i in range(12)), "altered-1.gif")
     one = audited(job_for(source, jobs=1), tmp_path / "one")
     three = audited(job_for(source, jobs=3), tmp_path / "three")
-    assert tally(one.values()).content_sha256 == tally(three.values()).content_sha256
+    assert one.keys() == three.keys()
+    assert content(tmp_path / "one") == content(tmp_path / "three")
 
 
 def test_a_finished_audit_examines_nothing_again(tmp_path: Path) -> None:
@@ -173,16 +215,44 @@ def test_an_examiner_that_cannot_be_built_stops_the_audit_instead_of_refusing_ev
     assert (tmp_path / "run" / RESULTS_FILE).read_bytes() == b""
 
 
-def test_many_names_for_the_same_bytes_are_asked_for_in_bounded_groups(tmp_path: Path) -> None:
-    entries = tuple(Entry(name=f"{i}.gif", ref="a.gif", size=len(gif(0)), sha256=None) for i in range(1100))
+def test_many_names_for_the_same_bytes_are_looked_at_once_and_by_one_who_waits(tmp_path: Path) -> None:
     source = photos(tmp_path / "in", "a.gif")
-    (found,) = open_inputs(source, MediaLimits()).entries()
-    same = tuple(Entry(name=e.name, ref=e.ref, size=found.size, sha256=found.sha256) for e in entries)
+    for i in range(600):
+        os.link(source / "a.gif", source / f"b{i}.gif")
     calls = tmp_path / "calls"
-    (tmp_path / "run").mkdir()
-    run(job_for(source, build=partial(open_scripted, calls=calls)), same, tmp_path / "run")
-    assert len(list(read_rows(tmp_path / "run" / RESULTS_FILE))) == 1100
-    assert len(calls.read_text().splitlines()) == 3
+    build = partial(open_scripted, calls=calls, delay_s=0.05)
+    rows = audited(job_for(source, build=build, jobs=3), tmp_path / "run")
+    assert len(rows) == 601
+    assert len(calls.read_text().splitlines()) == 1
+
+
+def test_bytes_that_end_their_worker_end_one_worker_for_all_names(tmp_path: Path) -> None:
+    source = photos(tmp_path / "in", "kill-1.gif")
+    for i in (2, 3, 4):
+        os.link(source / "kill-1.gif", source / f"kill-{i}.gif")
+    calls = tmp_path / "calls"
+    rows = audited(job_for(source, build=partial(open_scripted, calls=calls)), tmp_path / "run")
+    assert {r["error"]["code"] for r in rows.values()} == {"assay.examination.failed"}
+    assert len(calls.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("lost", ["all", "part", "garbage"])
+def test_an_index_that_is_lost_or_broken_is_made_again(tmp_path: Path, lost: str) -> None:
+    source, folder = photos(tmp_path / "in", "a.gif", "b.gif", "altered-1.gif"), tmp_path / "run"
+    audited(job_for(source), folder)
+    before = content(folder)
+    index = folder / "index.sqlite"
+    match lost:
+        case "all":
+            index.unlink()
+        case "part":
+            index.write_bytes(index.read_bytes()[:4096])
+        case "garbage":
+            index.write_bytes(b"no database " * 100)
+    order = order_for(source, folder)
+    finished = conduct(order, clock=lambda: AS_OF, progress=Silent())
+    assert finished.summary["content_sha256"] == before
+    assert len((folder / RESULTS_FILE).read_text().splitlines()) == 3
 
 
 PROGRAM = textwrap.dedent(
@@ -234,7 +304,7 @@ def test_an_audit_that_is_killed_and_resumed_equals_one_that_was_not(tmp_path: P
     with (folder / RESULTS_FILE).open("ab") as f:
         f.write(b'{"subject": {"name": "torn')
     resumed = audited(job_for(source, jobs=2, build=partial(open_scripted, calls=calls)), folder)
-    assert tally(resumed.values()).content_sha256 == tally(whole.values()).content_sha256
+    assert content(folder) == content(tmp_path / "whole")
     without_run = {n: {k: v for k, v in r.items() if k != "run"} for n, r in resumed.items()}
     assert without_run == {n: {k: v for k, v in r.items() if k != "run"} for n, r in whole.items()}
     again = Counter(line.split()[1] for line in calls.read_text().splitlines())

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authn.audit.run import Looked, Same
+from authn.audit.looking import Look, Looked
 from authn.confinement.codec import MAX_NODES, NotOfSchema, decode, dump, encode, load
 from authn.confinement.inside import DeviceFound, Ready
 from authn.core.evidence import Finding, NotExamined, Outcome
@@ -42,7 +42,7 @@ def test_a_report_comes_back_equal(make: Any) -> None:
     assert there_and_back(examined) == examined
 
 
-@pytest.mark.parametrize("kind", [Examined, Looked, Same, Ready, DeviceFound, Report])
+@pytest.mark.parametrize("kind", [Examined, Look, Looked, Ready, DeviceFound, Report])
 def test_every_type_that_crosses_has_a_plain_form(kind: type) -> None:
     """A field of a type without one is a defect that shows here, not at somebody's first file."""
     with pytest.raises(NotOfSchema):

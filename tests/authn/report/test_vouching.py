@@ -8,7 +8,6 @@ import json
 import jsonschema
 import pytest
 
-from authn.audit.results import tally
 from authn.audit.summary import gather
 from authn.core.report import report_json
 from authn.report.cards import guess_cards, heuristic_sentence, place
@@ -81,7 +80,7 @@ def test_what_is_joined_counts_once() -> None:
     said = heuristic_sentence(detectors)  # type: ignore[arg-type]
     assert said.startswith("Heuristics: assay-joint points to “made by a generator” (at most 2 in 100 photos")
     assert "undecided" not in said
-    counted = dict(tally([report]).detectors)
+    counted = dict(gather([report]).counts.tally().detectors)
     assert "assay-joint (synthetic)" in counted
     assert not [name for name in counted if "small" in name or "large" in name]
     (row,) = gather([report]).files

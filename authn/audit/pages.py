@@ -1,0 +1,181 @@
+"""The pages of a run: a summary, and contact sheets of all files in the order in which a person should look.
+
+Rows are read one sheet at a time. Pages need no network; they link to the files where those lie.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from authn.audit.counts import Counts
+from authn.audit.file_row import NO_MEDIA, QUIET, SITUATIONS, WITHOUT_REPORT, file_row
+from authn.audit.frame import environment, page_policy, page_style
+from authn.audit.ledger import Ledger
+from authn.audit.names import name_of
+from authn.audit.plan import RunFolder, replace_file
+from authn.audit.results import Row, is_not_media
+from authn.audit.summary import (
+    FILES_PER_SHEET,
+    MAX_LISTED,
+    MAX_OTHERS_LISTED,
+    RunView,
+    facets,
+    render_summary,
+)
+from authn.core.visible import visible
+from authn.report import wording
+
+SUMMARY_PAGE = "summary.html"
+SHEETS_FOLDER = "sheets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One file on a sheet."""
+
+    number: int
+    classes: str
+    name: str
+    situation: str
+    proof: str = ""
+    guess: str = ""
+    reasons: tuple[str, ...] = ()
+    href: str | None = None
+
+
+def write_pages(
+    work: RunFolder, ledger: Ledger, *, inputs: int, results_sha256: str, finished_at: datetime
+) -> None:
+    """Summary and sheets, each replaced at once. Raises ``OSError``."""
+    total = ledger.rows
+    sheets = tuple(
+        (f"{SHEETS_FOLDER}/{_file_name(n)}", first, min(first + FILES_PER_SHEET - 1, total))
+        for n, first in enumerate(range(1, total + 1, FILES_PER_SHEET))
+    )
+    counted = ledger.counts.tally()
+    view = RunView(
+        started_at=work.started_at,
+        finished_at=finished_at,
+        source=work.question.source,
+        counts=(
+            ("inputs", inputs),
+            ("reports", counted.reported),
+            ("not examined", counted.not_reported - counted.not_media),
+            ("of other kinds", counted.not_media),
+        ),
+        skipped=tuple(_refusals(ledger.by_urgency(first=WITHOUT_REPORT, below=QUIET))),
+        skipped_count=counted.not_reported - counted.not_media,
+        others=tuple(
+            row["subject"]["name"]
+            for row in itertools.islice(ledger.by_urgency(first=NO_MEDIA), MAX_OTHERS_LISTED)
+        ),
+        others_count=counted.not_media,
+        beside=counted.beside,
+        results_sha256=results_sha256,
+        sheets=sheets,
+    )
+    pressing = itertools.islice(ledger.by_urgency(below=WITHOUT_REPORT), MAX_LISTED)
+    replace_file(work.folder / SUMMARY_PAGE, render_summary(pressing, view, ledger.counts))
+    _write_sheets(work, ledger, sheets)
+
+
+def _refusals(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
+    for row in itertools.islice(rows, MAX_LISTED):
+        yield row["subject"]["name"], row["error"]["code"], row["error"]["detail"]
+
+
+def _write_sheets(work: RunFolder, ledger: Ledger, sheets: tuple[tuple[str, int, int], ...]) -> None:
+    folder = work.folder / SHEETS_FOLDER
+    folder.mkdir(exist_ok=True)
+    rows = ledger.by_urgency()
+    for n, (_, first, last) in enumerate(sheets):
+        others = [(f"{a:,} to {b:,}", _file_name(i)) for i, (_, a, b) in _near(sheets, n)]
+        page = render_sheet(
+            itertools.islice(rows, last - first + 1),
+            source=work.question.source,
+            first=first,
+            total=sheets[-1][2],
+            others=tuple(others),
+        )
+        replace_file(folder / _file_name(n), page)
+    for left in folder.iterdir():  # sheets of an earlier, longer run
+        if left.suffix == ".html" and left.stem.isdecimal() and int(left.stem) > len(sheets):
+            left.unlink()
+
+
+def _near(sheets: tuple[tuple[str, int, int], ...], n: int) -> Iterator[tuple[int, tuple[str, int, int]]]:
+    """The first, the last, and those next to this one."""
+    for i in sorted({0, n - 1, n + 1, len(sheets) - 1} - {n, -1}):
+        if 0 <= i < len(sheets):
+            yield i, sheets[i]
+
+
+def render_sheet(
+    rows: Iterable[Row], *, source: str, first: int, total: int, others: tuple[tuple[str, str], ...] = ()
+) -> str:
+    """HTML of one sheet; ``others`` are other sheets: label and address."""
+    counts = Counts()
+    cards = [_card(row, number, source, counts) for number, row in enumerate(rows, first)]
+    return (
+        environment()
+        .get_template("sheet.html.j2")
+        .render(
+            source=visible(source, 200),
+            first=first,
+            last=first + len(cards) - 1,
+            total=total,
+            others=others,
+            files=cards,
+            facets=facets(counts),
+            words=wording,
+            style=page_style(),
+            policy=page_policy(),
+        )
+    )
+
+
+def _card(row: Row, number: int, source: str, counts: Counts) -> Card:
+    name = row["subject"]["name"]
+    href = _address(source, name)
+    if "error" in row:
+        counts.add(row)
+        why = "No media" if is_not_media(row) else "Without a report"
+        return Card(
+            number=number,
+            classes="refused",
+            name=visible(name, 160),
+            situation=f"{why}: {visible(row['error']['detail'], 300)}",
+            href=href,
+        )
+    shown = file_row(row)
+    counts.add(row, situation=shown.situation, facets=shown.facets)
+    return Card(
+        number=number,
+        classes=" ".join((shown.situation, *shown.facets)),
+        name=shown.name,
+        situation=SITUATIONS[shown.situation],
+        proof=shown.proof,
+        guess=shown.guess,
+        reasons=shown.reasons,
+        href=href,
+    )
+
+
+def _address(source: str, name: str) -> str | None:
+    """Of the file, or of the archive that it lies in; None where it lies in no folder of this machine."""
+    path = Path(source)
+    if not path.is_absolute():
+        return None
+    for part in Path(name_of(name)).parts:
+        if not path.is_dir() or part in ("..", "/"):
+            break
+        path /= part
+    return path.as_uri() if path.is_file() and not path.is_symlink() else None
+
+
+def _file_name(n: int) -> str:
+    return f"{n + 1:06}.html"

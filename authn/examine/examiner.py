@@ -11,7 +11,6 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,13 +31,14 @@ from authn.core.score_map import Maps, has_map
 from authn.devices import RegistryView
 from authn.examine.statements import Policy, conclude
 from authn.pki.roots import TrustRoots, roots_digest
-from authn.provenance.answers import Engine, EngineAnswer
+from authn.provenance.answers import Asked, Engine, EngineAnswer
+from authn.provenance.asking import Readers
 from authn.provenance.axes import NO_MANIFEST
-from authn.provenance.binding import read_file
+from authn.provenance.binding import FileRead, read_file
 from authn.provenance.history import source_types
 from authn.provenance.logs import LogTrust
 from authn.provenance.sidecars import told
-from authn.provenance.verifier import verify_file
+from authn.provenance.verifier import is_uncontested, verify_file
 from authn.sources import HasScoreMap, HeuristicSource
 from authn.sources.agreement import answered
 from detector.core.errors import DetectorError
@@ -51,7 +51,6 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CAMERA_SOURCES = frozenset({"digitalCapture", "computationalCapture"})
-MAX_READERS = 8  # threads start when they are needed; more callers than this wait for each other
 LIMITS = (
     "A valid signature says who held a key, not that the scene was not staged or filmed from a screen.",
     "The absence of a credential, of markers or of detector findings proves nothing.",
@@ -75,6 +74,7 @@ class Examiner:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._roots = roots
+        self._roots_sha256 = roots_digest(roots.signer), roots_digest(roots.tsa)
         self._engines = tuple(engines)
         self._policy = policy
         self._sources = tuple(sources)
@@ -82,24 +82,14 @@ class Examiner:
         self._logs = logs or LogTrust()
         self._joint = joint
         self._clock = clock
-        # Both engines release the interpreter lock, so the others can read while the last one does.
-        self._threads = ThreadPoolExecutor(MAX_READERS, thread_name_prefix="engine")
+        self._readers = Readers(self._engines)
 
     def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
         """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""
         started, now = time.perf_counter(), self._clock()
         judged_at = as_of or now
         read = read_file(media)
-        answers = self._answers(media, judged_at, beside=read.own.beside)
-        proof = verify_file(
-            read,
-            answers=answers,
-            roots=self._roots,
-            registry=self._registry,
-            as_of=judged_at,
-            logs=self._logs,
-            receipt=receipt,
-        )
+        proof, answers = self._proof(media, read, judged_at, receipt)
         if media.sidecar is not None:
             proof = told(proof, used=read.own.beside)
         _refuse_unreadable(media, proof)
@@ -121,14 +111,23 @@ class Examiner:
             ),
         )
 
-    def _answers(self, media: Media, as_of: datetime, *, beside: bool) -> tuple[EngineAnswer, ...]:
-        """Step 2 of the verifier's procedure: every engine reads the file, side by side; the store beside it
-        where that one counts."""
-        *others, last = self._engines
-        asked = (media.data, media.media_type, as_of, media.sidecar if beside else None)
-        waiting = [self._threads.submit(e.read, *asked) for e in others]
-        answer = last.read(*asked)
-        return (*(w.result() for w in waiting), answer)
+    def _proof(
+        self, media: Media, read: FileRead, as_of: datetime, receipt: str | None
+    ) -> tuple[CryptographicEvidence, tuple[EngineAnswer, ...]]:
+        """By the short way where that leaves nothing open, else by the whole one."""
+        for answers in self._readers.answers(media, read, as_of):
+            proof = verify_file(
+                read,
+                answers=answers,
+                roots=self._roots,
+                registry=self._registry,
+                as_of=as_of,
+                logs=self._logs,
+                receipt=receipt,
+            )
+            if all(a.asked is Asked.WHOLE for a in answers) or is_uncontested(proof):
+                break
+        return proof, answers
 
     def _guesses(self, media: Media) -> tuple[tuple[HeuristicEvidence, ...], tuple[NotExamined, ...]]:
         found: list[HeuristicEvidence] = []
@@ -156,8 +155,8 @@ class Examiner:
             version=__version__,
             engines=tuple((e.traits.name, e.traits.version) for e in self._engines),
             models=tuple(dict.fromkeys((g.detector, g.model_sha256) for g in guesses if g.model_sha256)),
-            signer_roots_sha256=roots_digest(self._roots.signer),
-            tsa_roots_sha256=roots_digest(self._roots.tsa),
+            signer_roots_sha256=self._roots_sha256[0],
+            tsa_roots_sha256=self._roots_sha256[1],
             policy=f"{self._policy.name} {self._policy.version}",
             policy_sha256=self._policy.sha256,
         )

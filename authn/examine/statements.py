@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from importlib import resources
 
 from cryptography import x509
@@ -135,6 +135,7 @@ def _words(evidence: CryptographicEvidence, as_of: datetime) -> Mapping[str, str
     }
 
 
+@lru_cache(maxsize=256)
 def _named(distinguished_name: str) -> str:
     """Common name and organisation of an RFC 4514 string; all of it where it is not in that form."""
     try:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from authn.core.plain import Json, list_of, map_of
 
@@ -23,6 +23,14 @@ class EngineState(StrEnum):
     REMOTE_ONLY = "remote_only"  # the file only names an address; nothing is fetched
     UNREADABLE = "unreadable"
     READ = "read"
+
+
+class Asked(StrEnum):
+    """How much of a file an engine was asked about (docs/decisions/0032)."""
+
+    WHOLE = "whole"
+    OUTLINE = "outline"  # all but its compressed pixels; what the binding says was signed, it confirms
+    CLAIMS = "claims"  # what the manifest says, and nothing about whether that holds
 
 
 class Scope(StrEnum):
@@ -65,6 +73,7 @@ class EngineAnswer:
     detail: str = ""
     active: str = ""  # the label of the manifest that it judged
     store: Mapping[str, Json] = field(default_factory=dict)  # its JSON view of the store, if it shows one
+    asked: Asked = Asked.WHOLE
 
     @property
     def engine(self) -> str:
@@ -93,6 +102,15 @@ class Engine(Protocol):
         self, data: bytes, media_type: str, as_of: datetime, sidecar: bytes | None = None
     ) -> EngineAnswer:
         """Never raises: what keeps the engine from reading is an ``UNREADABLE`` answer with its reason."""
+        ...
+
+
+@runtime_checkable
+class ShowsClaims(Protocol):
+    """An engine that can show what manifests say without judging them."""
+
+    def claims(self, data: bytes, media_type: str) -> EngineAnswer:
+        """What the manifests say, judged by nobody. Never raises, as ``Engine.read``."""
         ...
 
 

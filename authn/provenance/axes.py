@@ -19,7 +19,7 @@ from authn.core.keys import spki_sha256
 from authn.devices import DeviceRecord, RegistryView
 from authn.devices.view import device_view
 from authn.pki.chains import verify_signer_path
-from authn.provenance.answers import EngineAnswer
+from authn.provenance.answers import Asked, EngineAnswer
 from authn.provenance.limits import by_clock, of_fractions
 from authn.provenance.own import OwnReading
 from authn.provenance.reading import (
@@ -276,14 +276,17 @@ def _agreed(views: dict[str, Outcome]) -> bool:
 
 
 def _unchanged(answers: Sequence[EngineAnswer]) -> Finding:
-    computed = [a for a in answers if engine_outcome(a, Axis.INTEGRITY) is Outcome.ESTABLISHED]
-    binding = next(c.code for c in computed[0].codes if c.code in BINDING_MATCH and c.kind == "success")
-    names = [a.engine for a in computed]
+    agree = [a for a in answers if engine_outcome(a, Axis.INTEGRITY) is Outcome.ESTABLISHED]
+    codes = [c.code for a in agree for c in a.codes if c.code in BINDING_MATCH and c.kind == "success"]
+    names = [a.engine for a in agree]
     who = [*(n for n in names if n != OWN), *(["our own check"] if OWN in names else [])]
+    said = f"{', '.join(who[:-1])} and {who[-1]} agree"
+    if confirming := [a.engine for a in agree if a.asked is Asked.OUTLINE]:
+        said = f"our own check finds their digest, and {' and '.join(confirming)} that it was signed"
     return Finding(
-        code=binding,
+        code=codes[0],
         outcome=Outcome.ESTABLISHED,
-        detail=f"the bytes are those that were signed: {', '.join(who[:-1])} and {who[-1]} agree",
+        detail=f"the bytes are those that were signed: {said}",
     )
 
 

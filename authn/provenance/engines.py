@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
@@ -22,6 +23,7 @@ from authn.core.plain import Json, list_of, map_of
 from authn.pki.roots import TrustRoots, roots_pem
 from authn.provenance.answers import (
     MAX_DETAIL,
+    Asked,
     Engine,
     EngineAnswer,
     EngineCode,
@@ -32,6 +34,8 @@ from authn.provenance.answers import (
 from authn.provenance.costs import endless, too_costly
 from signer.core.uninterrupted import uninterrupted
 from signer.proof.usages import usage_config
+
+_Reads = Callable[[bytes, str, bytes | None], EngineAnswer]
 
 
 def open_engines(roots: TrustRoots) -> tuple[Engine, ...]:
@@ -46,6 +50,8 @@ class C2paRs:
         self.traits = EngineTraits(
             name="c2pa-rs", version=c2pa.sdk_version(), shows_claims=True, judges_at_clock=True
         )
+        offline = {"remote_manifest_fetch": False, "ocsp_fetch": False}
+        network: dict[str, list[str]] = {"allowed_network_hosts": []}
         self._context = c2pa.Context.from_dict(
             {
                 "trust": {
@@ -60,20 +66,30 @@ class C2paRs:
                         if given
                     ],
                 },
-                "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
-                "core": {"allowed_network_hosts": []},
+                "verify": offline,
+                "core": network,
             }
+        )
+        self._unjudged = c2pa.Context.from_dict(
+            {"verify": {**offline, "verify_after_reading": False}, "core": network}
         )
 
     def read(
         self, data: bytes, media_type: str, as_of: datetime, sidecar: bytes | None = None
     ) -> EngineAnswer:
+        return self._guarded(data, media_type, sidecar, self._read)
+
+    def claims(self, data: bytes, media_type: str) -> EngineAnswer:
+        """See ``ShowsClaims``."""
+        return self._guarded(data, media_type, None, self._shown)
+
+    def _guarded(self, data: bytes, media_type: str, sidecar: bytes | None, read: _Reads) -> EngineAnswer:
         costly = too_costly(data, media_type) or endless(data, media_type, sidecar)
         if costly is not None:
             return self._answer(EngineState.UNREADABLE, detail=costly)
         try:
             # An interrupt inside a stream callback would be a short read, and look like tampering.
-            word, results, store = uninterrupted(lambda: self._read(data, media_type, sidecar))
+            return uninterrupted(lambda: read(data, media_type, sidecar))
         except c2pa.C2paError.ManifestNotFound:
             return self._answer(EngineState.NO_MANIFEST)
         except c2pa.C2paError as e:
@@ -82,17 +98,23 @@ class C2paRs:
             return self._answer(state, detail=str(e)[:MAX_DETAIL])
         except (ValueError, RecursionError) as e:
             return self._answer(EngineState.UNREADABLE, detail=str(e)[:MAX_DETAIL])
+
+    def _read(self, data: bytes, media_type: str, sidecar: bytes | None) -> EngineAnswer:
+        with c2pa.Reader(media_type, io.BytesIO(data), sidecar, context=self._context) as reader:
+            store = json.loads(reader.json())
+        results = map_of(store.get("validation_results"))
         if "active_manifest" not in store or not results:
             return self._answer(EngineState.UNREADABLE, detail="the store names no active manifest")
         codes = (*_result_codes(results), *_recorded_codes(store))
+        word = str(store.get("validation_state") or "")
         return self._answer(EngineState.READ, word=word, codes=codes, store=store)
 
-    def _read(
-        self, data: bytes, media_type: str, sidecar: bytes | None
-    ) -> tuple[str, Mapping[str, Json], Mapping[str, Json]]:
-        with c2pa.Reader(media_type, io.BytesIO(data), sidecar, context=self._context) as reader:
-            word = str(reader.get_validation_state() or "")
-            return word, reader.get_validation_results() or {}, json.loads(reader.json())
+    def _shown(self, data: bytes, media_type: str, _sidecar: bytes | None) -> EngineAnswer:
+        with c2pa.Reader(media_type, io.BytesIO(data), context=self._unjudged) as reader:
+            store = json.loads(reader.json())
+        if "active_manifest" not in store:
+            return self._answer(EngineState.UNREADABLE, detail="the store names no active manifest")
+        return replace(self._answer(EngineState.READ, store=store), asked=Asked.CLAIMS)
 
     def _answer(
         self,

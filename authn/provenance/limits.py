@@ -12,7 +12,7 @@ from cryptography import x509
 
 from authn.core.evidence import Axis, Outcome
 from authn.pki.chains import has_only_usages_of, is_pss_signed
-from authn.provenance.answers import EngineAnswer, EngineState
+from authn.provenance.answers import Asked, EngineAnswer, EngineState
 from authn.provenance.own import OwnReading
 from authn.provenance.reading import Abstention, engine_outcome
 from signer.proof.timestamp import VerifiedTimestamp
@@ -30,7 +30,7 @@ def known_limits(
 ) -> tuple[Abstention, ...]:
     """On the signer and on integrity. ``usages``: those that the reader's list allows a signer."""
     found: list[Abstention] = []
-    for answer in answers:
+    for answer in (a for a in answers if a.asked is not Asked.CLAIMS):
         if not answer.by.reads_pss and is_pss_signed(own.certificates):
             reason = "it does not evaluate certificates that are signed with RSASSA-PSS"
             found.append(_not_heard(answer, Axis.SIGNER, reason))

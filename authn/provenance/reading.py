@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from authn.core.evidence import Axis, Finding, Outcome
 from authn.provenance import c2pa_codes
-from authn.provenance.answers import EngineAnswer, EngineCode, EngineState
+from authn.provenance.answers import Asked, EngineAnswer, EngineCode, EngineState
 
 BINDING_MATCH = frozenset(
     {
@@ -22,6 +22,7 @@ BINDING_MATCH = frozenset(
         "assertion.collectionHash.match",
     }
 )
+DATA_HASH = "c2pa.hash.data"
 OWN = "assay"  # our own check, where it answers in the form of an engine
 # Our own word for a binding that leaves out more than the store, and C2PA's two. Its third, of ISO media, is
 # also said of boxes without content, which every signer leaves out (``authn.provenance.left_out``).
@@ -173,8 +174,17 @@ def _integrity(answer: EngineAnswer) -> Outcome:
     if any(c.code in c2pa_codes.COULD_NOT for c in answer.failures()):
         return Outcome.NOT_EXAMINED
     bound = any(c.code in BINDING_MATCH and c.kind == "success" for c in answer.codes)
+    bound |= answer.asked is Asked.OUTLINE and confirms_binding(answer)
     signed = answer.has("claimSignature.validated", kind="success")
     return Outcome.ESTABLISHED if bound and signed else Outcome.NOT_EXAMINED
+
+
+def confirms_binding(answer: EngineAnswer) -> bool:
+    """Whether the engine found the digests of the bytes, as the binding states them, to be those signed."""
+    return any(
+        c.code == "assertion.hashedURI.match" and c.kind == "success" and c.where.endswith(f"/{DATA_HASH}")
+        for c in answer.codes
+    )
 
 
 def _signer(answer: EngineAnswer) -> Outcome:

@@ -96,7 +96,7 @@ def _device_detail(device: DeviceRecord, judged: Judged) -> str:
 
 def _lists(known: Known, judged: Judged) -> list[Finding]:
     """Every list that was given is answered for: what it says, or why it is not heard."""
-    pairs = _issued_pairs(known)
+    pairs = _issued_pairs(known) if known.crls else []
     found = []
     for crl in known.crls:
         about = [(c, issuer) for c, issuer in pairs if covers(crl, c, issuer)]

@@ -2,7 +2,7 @@
 
  1. locate the manifest store in the bytes ourselves (``signer.proof.container``); two stores are refused, and
     so is to add up readers that look at different manifests
- 2. read the file with both engines, network off
+ 2. read the file with both engines, network off, as much of it as it takes (``authn.provenance.asking``)
  3. credential axis: is there one, can it be read, does policy accept its claim version
  4. take the claim signature apart and verify it with the leaf's key (``signer.proof.cose``)
  5. time axis: verify every time-stamp token against the time-stamping roots only; proven time = genTime
@@ -34,7 +34,7 @@ from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, Engin
 from authn.devices import RegistryView
 from authn.pki.roots import TrustRoots
 from authn.provenance import axes
-from authn.provenance.answers import EngineAnswer, EngineState, showing
+from authn.provenance.answers import Asked, EngineAnswer, EngineState, showing
 from authn.provenance.binding import FileRead
 from authn.provenance.counted import with_repetition
 from authn.provenance.freshness import lower_bound
@@ -90,6 +90,17 @@ def verify_file(
         not_before=not_before,
         not_after=stamps.not_after,
     )
+
+
+def is_uncontested(proof: CryptographicEvidence) -> bool:
+    """Whether everything that engines are asked about holds, or is not there: then more of them about more of
+    the file could only say so again."""
+    fine = dict.fromkeys((Axis.CREDENTIAL, Axis.INTEGRITY, Axis.SIGNER, Axis.TIME, Axis.HISTORY), _FINE)
+    fine[Axis.SIGNER] = _FINE | {Outcome.OUTSIDE_LISTS}
+    return all(proof.axis(axis).outcome in outcomes for axis, outcomes in fine.items())
+
+
+_FINE = frozenset({Outcome.ESTABLISHED, Outcome.ABSENT})
 
 
 def _of_one_manifest(read: FileRead, answers: Sequence[EngineAnswer]) -> FileRead:
@@ -216,11 +227,22 @@ def _views(answers: Sequence[EngineAnswer]) -> tuple[EngineView, ...]:
         EngineView(
             name=a.engine,
             version=a.by.version,
-            state=a.word or a.state.value,
+            state=_word(a),
             codes=tuple(
                 dict.fromkeys(c.code for c in a.codes if c.kind == "failure" or "timeStamp" in c.code)
             ),
-            detail=a.detail,
+            detail=a.detail or _NOT_ASKED.get(a.asked, ""),
         )
         for a in answers
     )
+
+
+def _word(answer: EngineAnswer) -> str:
+    """The engine's own, where it judged the whole file."""
+    return (answer.asked is Asked.WHOLE and answer.word) or answer.state.value
+
+
+_NOT_ASKED = {
+    Asked.OUTLINE: "asked about everything but the compressed pixels, whose digest our own check computes",
+    Asked.CLAIMS: "asked what the manifest says; the other engine and our own check judge it",
+}

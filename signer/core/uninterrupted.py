@@ -9,6 +9,7 @@ thread only, so the call runs in another one.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,13 +21,18 @@ T = TypeVar("T")
 
 def uninterrupted(work: Callable[[], T]) -> T:
     """What ``work`` returns or raises. An interrupt is raised after it has ended, and its result is lost."""
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or not _may_be_interrupted():
         return work()
     future = _apart(os.getpid()).submit(work)
     try:
         return future.result()
     finally:
         wait((future,))
+
+
+def _may_be_interrupted() -> bool:
+    """Whether a signal has a handler in Python. A process that is held has none."""
+    return any(callable(signal.getsignal(number)) for number in range(1, signal.NSIG))
 
 
 @lru_cache(maxsize=1)

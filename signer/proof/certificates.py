@@ -16,6 +16,7 @@ import re
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol, cast
 
 from cryptography import x509
@@ -31,6 +32,9 @@ from signer.proof.transcript import transcript
 
 _VERSION = 0xA0
 _PEM = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----")
+_USUAL_BYTES = 8192
+_MOST_PAIRS = 2048
+_issued: dict[tuple[bytes, ...], bool] = {}
 SignatureParameters = padding.PSS | padding.PKCS1v15 | ec.ECDSA
 
 
@@ -134,6 +138,16 @@ class Transcribed:
 def read_foreign(der: bytes) -> Certificate:
     """A certificate as it was issued, whatever its serial number. Raises ``ValueError`` for one that cannot
     be read, with pyca's words for the bytes themselves."""
+    return _remembered(der) if len(der) <= _USUAL_BYTES else _read_foreign(der)
+
+
+@lru_cache(maxsize=256)
+def _remembered(der: bytes) -> Certificate:
+    """Authorities stand in every file, and the devices of one service in many."""
+    return _read_foreign(der)
+
+
+def _read_foreign(der: bytes) -> Certificate:
     try:
         return _read(der)
     except ValueError as refused:

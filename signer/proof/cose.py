@@ -33,7 +33,7 @@ _EDDSA = -8
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimSignature:
     """``certificates`` are DER, leaf first. ``tokens_v2`` are bare time-stamp tokens (sigTst2),
-    ``responses_v1`` whole TimeStampResp values (sigTst)."""
+    ``responses_v1`` whole TimeStampResp values (sigTst). ``unprotected``: the names in that header."""
 
     protected: bytes
     algorithm: int
@@ -41,6 +41,7 @@ class ClaimSignature:
     certificates: tuple[bytes, ...]
     tokens_v2: tuple[bytes, ...]
     responses_v1: tuple[bytes, ...]
+    unprotected: frozenset[object] = frozenset()
 
 
 def parse_claim_signature(cbor: bytes) -> ClaimSignature:
@@ -59,6 +60,7 @@ def parse_claim_signature(cbor: bytes) -> ClaimSignature:
         certificates=_certificates(header, unprotected),
         tokens_v2=_tokens(unprotected, "sigTst2"),
         responses_v1=_tokens(unprotected, "sigTst"),
+        unprotected=frozenset(unprotected),
     )
 
 

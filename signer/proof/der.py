@@ -5,7 +5,7 @@ It only splits, and reads numbers and names; what they mean is decided by who as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_LENGTH_OCTETS = 4
 INTEGER, OID, NULL, SEQUENCE = 0x02, 0x06, 0x05, 0x30
@@ -15,8 +15,7 @@ class DerError(ValueError):
     """The bytes are not strict DER."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
+class Element(NamedTuple):
     """``raw`` is the whole element, ``body`` its contents; ``tag`` is the identifier octet."""
 
     tag: int

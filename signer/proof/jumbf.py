@@ -32,13 +32,15 @@ class Superbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestBoxes:
-    """``claim`` and ``signature`` are the spans of the CBOR, inside the store's bytes."""
+    """``claim`` and ``signature`` are the spans of the CBOR, inside the store's bytes. ``alone``: the store
+    holds no other manifest, and this one nothing but claim, signature and assertions."""
 
     label: str
     claim_version: int
     claim: Span
     signature: Span
     assertions: tuple[Superbox, ...]
+    alone: bool = False
 
 
 def active_manifest(store: bytes) -> ManifestBoxes:
@@ -51,7 +53,7 @@ def manifests(store: bytes) -> tuple[ManifestBoxes, ...]:
     boxes = _superboxes(store, 0, len(store), 0, [0])
     if len(boxes) != 1 or boxes[0].label != _STORE_LABEL:
         raise ManifestMalformed("the bytes are not one C2PA manifest store")
-    found = tuple(_manifest(box) for box in boxes[0].children)
+    found = tuple(_manifest(box, alone=len(boxes[0].children) == 1) for box in boxes[0].children)
     if not found:
         raise ManifestMalformed("the manifest store is empty")
     if len({m.label for m in found}) != len(found):
@@ -84,7 +86,7 @@ def _whole(data: bytes, start: int, end: int, depth: int, count: list[int]) -> N
             _whole(data, body.start, body.end, depth + 1, count)
 
 
-def _manifest(box: Superbox) -> ManifestBoxes:
+def _manifest(box: Superbox, *, alone: bool) -> ManifestBoxes:
     by_label = {child.label: child for child in box.children}
     if len(by_label) != len(box.children):
         raise ManifestMalformed(f"manifest {box.label!r} holds two boxes of one label")
@@ -101,6 +103,7 @@ def _manifest(box: Superbox) -> ManifestBoxes:
         claim=claim,
         signature=signature,
         assertions=store.children if store else (),
+        alone=alone and by_label.keys() == {claims[0], "c2pa.signature", "c2pa.assertions"},
     )
 
 

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from signer.core.errors import (
+    TimestampError,
     TimestampInvalid,
     TimestampMalformed,
     TimestampMismatch,
@@ -180,13 +181,17 @@ def _deviations(
 ) -> tuple[str, ...]:
     """What honest authorities get wrong. Raises ``TimestampUnfit`` for one under a root that must not stamp,
     ``TimestampUntrusted`` for any other that must not."""
-    kind = TimestampUnfit if _is_under(roots, certificate, parsed) else TimestampUntrusted
+
+    def refusal(why: str) -> TimestampError:
+        under = _is_under(roots, certificate, parsed)
+        return TimestampUnfit(why) if under else TimestampUntrusted(why)
+
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     except (x509.ExtensionNotFound, ValueError) as e:
-        raise kind("the authority's certificate has no extended key usage") from e
+        raise refusal("the authority's certificate has no extended key usage") from e
     if ExtendedKeyUsageOID.TIME_STAMPING not in usage.value:
-        raise kind("the authority's certificate is not for time-stamping")
+        raise refusal("the authority's certificate is not for time-stamping")
     name = parsed.info.tsa_name
     found = {
         "the tsa name is not the subject of the signer's certificate": name is not None

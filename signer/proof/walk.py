@@ -8,11 +8,14 @@ unknown critical extensions) it refuses. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
 from signer.proof.certificates import Certificate, issued_by
@@ -34,6 +37,22 @@ _CONSTRAINTS = frozenset(
 )
 _NEVER_CRITICAL = frozenset({ExtensionOID.SUBJECT_KEY_IDENTIFIER, ExtensionOID.AUTHORITY_KEY_IDENTIFIER})
 MAX_SERIAL_BYTES = 20  # RFC 5280, 4.1.2.2
+_MOST_KNOWN = 256
+_USUAL_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """``roots`` is kept so that nothing else can be at its address."""
+
+    path: tuple[Certificate, ...]
+    roots: tuple[Certificate, ...]
+    since: datetime
+    until: datetime
+
+
+_Key = tuple[tuple[bytes, ...], int, frozenset[x509.ObjectIdentifier], bool]
+_known: dict[_Key, _Known] = {}
 
 
 def find_path(
@@ -46,7 +65,39 @@ def find_path(
     nested: bool = True,
 ) -> tuple[Certificate, ...]:
     """By pyca where it can read what the path needs, by our own walk where it cannot. Raises ``PathRefused``.
-    ``nested``: see ``signer.proof.path.may_issue_for``."""
+    ``nested``: see ``signer.proof.path.may_issue_for``.
+
+    A path that was found is found again at any time at which all its certificates are valid, so it is
+    remembered with the list that it leads to: the devices of one service, and every time-stamp authority,
+    sign again and again."""
+    ders = [c.public_bytes(Encoding.DER) for c in (leaf, *intermediates)]
+    if not isinstance(roots, tuple) or sum(map(len, ders)) > _USUAL_BYTES:
+        return _find_path(leaf, intermediates, roots, at=at, usages=usages, nested=nested)
+    key = (tuple(sha256(der).digest() for der in ders), id(roots), usages, nested)
+    known = _known.get(key)
+    if known is None or known.roots is not roots or not known.since <= at <= known.until:
+        path = _find_path(leaf, intermediates, roots, at=at, usages=usages, nested=nested)
+        known = _Known(
+            path=path,
+            roots=roots,
+            since=max(c.not_valid_before_utc for c in path),
+            until=min(c.not_valid_after_utc for c in path),
+        )
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = known
+    return known.path
+
+
+def _find_path(
+    leaf: Certificate,
+    intermediates: Sequence[Certificate],
+    roots: Sequence[Certificate],
+    *,
+    at: datetime,
+    usages: frozenset[x509.ObjectIdentifier],
+    nested: bool,
+) -> tuple[Certificate, ...]:
     readable = [c for c in intermediates if isinstance(c, x509.Certificate)]
     known = [c for c in roots if isinstance(c, x509.Certificate)]
     needs_walk = len(readable) + len(known) < len(intermediates) + len(roots)

@@ -12,7 +12,7 @@ from signer.core.errors import ContainerUnreadable
 # Of boxes, chunks, segments, tags, sub-blocks together. The largest honest file that was met needs 70,000.
 MAX_PARTS = 500_000
 _HEAD_BYTES = 256
-_STORE_TYPE = bytes.fromhex("6332706100110010800000aa00389b71")
+STORE_TYPE = bytes.fromhex("6332706100110010800000aa00389b71")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def names_store(head: bytes) -> bool:
     at = 8 if head[:4] == b"\0\0\0\1" else 0  # a box with a long length
     description = at + 16
     marked = head[4:8] == b"jumb" or head[at + 12 : description] == b"jumd"
-    named = head[description : description + 16] == _STORE_TYPE
+    named = head[description : description + 16] == STORE_TYPE
     return marked and (named or head[description + 17 : description + 22] == b"c2pa\0")
 
 

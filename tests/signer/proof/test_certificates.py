@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from signer.core.accepted import ignore_accepted
-from signer.proof.certificates import read_certificate
+from signer.proof.certificates import issued_by, read_certificate
+from signer.proof.path import PathRefused
+from signer.proof.walk import find_path
 from tests.conftest import ROOT
-from tests.doubles.pki import new_key, now
+from tests.doubles.pki import DEVICE_EKUS, TSA_EKUS, TestPki, new_key, now
 
 
 def certificate(serial: bytes = b"\x01", country: str = "DE") -> bytes:
@@ -87,3 +89,28 @@ def test_the_command_says_nothing_of_its_own_about_such_certificates() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_a_path_that_was_found_is_not_found_again_where_a_certificate_has_run_out(pki: TestPki) -> None:
+    leaf = pki.leaf()
+    usages = frozenset(DEVICE_EKUS)
+    at = leaf.certificate.not_valid_before_utc + timedelta(minutes=1)
+    given = (leaf.certificate, leaf.intermediates, pki.device_roots)
+    found = find_path(*given, at=at, usages=usages)
+    assert find_path(*given, at=at + timedelta(minutes=1), usages=usages) is found
+    for other in (leaf.certificate.not_valid_before_utc, leaf.certificate.not_valid_after_utc):
+        away = timedelta(days=1) if other > at else -timedelta(days=1)
+        with pytest.raises(PathRefused):
+            find_path(*given, at=other + away, usages=usages)
+    with pytest.raises(PathRefused):
+        find_path(leaf.certificate, leaf.intermediates, TestPki().device_roots, at=at, usages=usages)
+    with pytest.raises(PathRefused):
+        find_path(*given, at=at, usages=frozenset(TSA_EKUS))
+
+
+def test_what_an_issuer_signed_is_remembered_for_those_two_certificates_alone(pki: TestPki) -> None:
+    leaf, other = pki.leaf(), TestPki()
+    for _ in range(2):
+        assert issued_by(leaf.certificate, leaf.intermediates[0])
+        assert not issued_by(leaf.certificate, other.leaf().intermediates[0])
+        assert not issued_by(leaf.intermediates[0], leaf.certificate)

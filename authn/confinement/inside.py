@@ -8,6 +8,7 @@ threads. Only then a file that a stranger sent is looked at.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import signal
@@ -72,13 +73,24 @@ class DeviceFound:
 
 
 class RegistryOfCaller:
-    """A ``RegistryView`` without a database: the caller looks the key up."""
+    """A ``RegistryView`` without a database: the caller looks the key up, once for each question about a
+    file, so that one report cannot rest on two states of a device."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._told: dict[str, DeviceRecord | None] = {}
+
+    def forget(self) -> None:
+        """The next question may meet another state."""
+        self._told.clear()
 
     def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
         """Raises the ``AuthnError`` that the caller met."""
+        if spki_sha256 not in self._told:
+            self._told[spki_sha256] = self._asked(spki_sha256)
+        return self._told[spki_sha256]
+
+    def _asked(self, spki_sha256: str) -> DeviceRecord | None:
         self._wire.send(DEVICE, DeviceAsked, DeviceAsked(spki_sha256=spki_sha256))
         reply = self._wire.receive()
         if reply.kind == REFUSED:
@@ -100,30 +112,34 @@ def serve(pipe: Connection, packed: bytes) -> None:
     if not plan.talks:
         silence()
     with contextlib.suppress(EOFError, BrokenPipeError):  # the caller is gone
+        registry = RegistryOfCaller(wire) if plan.has_registry else None
         try:
-            function, holds = _made(plan, wire)
+            function, holds = _made(plan, registry)
         except AuthnError as e:
             wire.refuse(e)
             return
         wire.send(READY, Ready, Ready(holds=holds))
         while (message := wire.receive(most_frames=MAX_BLOB_BYTES)).kind == ASK:
+            if registry is not None:
+                registry.forget()
             _answer(wire, plan, function, message.read(plan.question))
             del message
 
 
-def _made(plan: Plan, wire: Wire) -> tuple[Callable[[Any], Any], Holds]:
+def _made(plan: Plan, registry: RegistryView | None) -> tuple[Callable[[Any], Any], Holds]:
     """The function, when everything that can hold this process does."""
     import detector  # noqa: F401 found now: later the folder that it lies in cannot be searched
     import signer  # noqa: F401
 
     privileges = hold_privileges()
-    function = plan.build(RegistryOfCaller(wire) if plan.has_registry else None)
+    function = plan.build(registry)
     files = hold_files(plan.readable)
     if plan.warm is not None:
         plan.warm(function)
     limit = limit_memory(plan.memory_bytes)
     limits = Hold(name="limits", active=True, detail=f"{limit} bytes of addresses; time, files and cores too")
     calls = hold_calls()
+    gc.freeze()  # what stays for ever need not be looked through for each file
     if not files.active and not calls.active:
         limit_writing()
     return function, (*privileges, files, calls, limits)

@@ -19,6 +19,7 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from authn.confinement.codec import NotOfSchema
+from authn.confinement.deadlines import within
 from authn.confinement.inside import EXIT_OUT_OF_MEMORY, DeviceAsked, DeviceFound, Plan, Ready, serve
 from authn.confinement.sandbox.process import LIFETIME_CPU_S, allow_cpu, cpu_used_s
 from authn.confinement.wire import ANSWER, ASK, DEVICE, END, READY, REFUSED, Message, Refusal, Wire, error_of
@@ -157,14 +158,8 @@ class Worker:
             expired.set()
             self.kill()
 
-        timer = threading.Timer(timeout_s, expire)
-        timer.daemon = True
-        timer.start()
-        try:
+        with within(timeout_s, expire):
             yield expired
-        finally:
-            timer.cancel()
-            timer.join()
 
     def kill(self) -> None:
         with contextlib.suppress(ValueError, ProcessLookupError):  # closed or gone already

@@ -47,6 +47,7 @@ from signer.core.durable import write_durably
 Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
 LOG_KEY = "log.key.pem"
 JOBS_FOLDER = "jobs"
+KEPT_CONNECTIONS = 4  # of each worker: more are opened where more threads ask at once, and closed again
 
 
 def open_enrolments(settings: Settings) -> Enrolments:
@@ -169,7 +170,7 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
     Call it after a fork: database connections and examiners must not cross one.
     """
     authority = open_authority(settings)
-    engine = open_engine(settings.database)
+    engine = open_engine(settings.database, kept=KEPT_CONNECTIONS)
     registry = Registry(engine)
     log = open_transparency_log(settings, engine)
     revocations = Revocations(engine, registry, log.append_queued)

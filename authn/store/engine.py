@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum, unique
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, Row, Select, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
 
 from authn.core.errors import DatabaseUnusable, SystemLacking
 
@@ -36,19 +37,24 @@ CONNECT_TIMEOUT_S = 10
 HEAD = "0100"  # the newest migration; a test compares it with the scripts
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, kept: int = 0) -> Engine:
     """An engine on a database of the newest schema. Raises ``Unavailable``: no file, no space, too new.
 
-    No connection is kept between transactions, so an engine may cross a fork.
+    Up to ``kept`` connections stay open between transactions: opening one costs more than most of these. With
+    none, an engine may cross a fork.
     """
-    engine = connect_as_it_is(url)
+    engine = connect_as_it_is(url, kept=kept)
     _migrate(engine)
     return engine
 
 
-def connect_as_it_is(url: str) -> Engine:
-    """An engine on a database of whatever schema, or none; nothing is migrated. Raises ``Unavailable``."""
-    return _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _postgresql(url)
+def connect_as_it_is(url: str, *, kept: int = 0) -> Engine:
+    """An engine on a database of whatever schema, or none; nothing is migrated. ``kept`` as in
+    ``open_engine``. Raises ``Unavailable``."""
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if kept:
+        pool = {"poolclass": QueuePool, "pool_size": kept, "max_overflow": -1, "pool_use_lifo": True}
+    return _sqlite(url, pool) if make_url(url).get_backend_name() == "sqlite" else _postgresql(url, pool)
 
 
 def schema_of(engine: Engine) -> str | None:
@@ -62,17 +68,40 @@ def is_known(schema: str) -> bool:
     return schema in _known_revisions()
 
 
-def _sqlite(url: str) -> Engine:
+def _sqlite(url: str, pool: dict[str, Any]) -> Engine:
     _make_private_file(url)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(url, **pool, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
+    path = Path(make_url(url).database or "")
+    event.listen(engine, "connect", partial(_note_file, path))
+    event.listen(engine, "checkout", partial(_same_file, path))
     return engine
 
 
-def _postgresql(url: str) -> Engine:
+def _note_file(path: Path, _connection: object, record: Any) -> None:
+    record.info["file"] = _identity(path)
+
+
+def _same_file(path: Path, _connection: object, record: Any, _proxy: object) -> None:
+    """A connection that was kept would go on in a file that was moved away or replaced. Raises what makes the
+    pool open another one."""
+    if record.info.get("file") != _identity(path):
+        raise DisconnectionError("the database is another file now")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _postgresql(url: str, pool: dict[str, Any]) -> Engine:
+    kept = {} if pool["poolclass"] is NullPool else {"pool_pre_ping": True}
+    try:
+        return create_engine(url, **pool, **kept, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
     except ModuleNotFoundError as e:
         raise SystemLacking("PostgreSQL needs a driver: pip install 'assay[postgresql]'") from e
 

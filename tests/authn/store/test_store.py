@@ -201,3 +201,31 @@ def _open(address: str) -> str:
 def test_processes_that_open_a_new_database_at_once_all_find_it_migrated(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert pool.map(_open, [url(tmp_path)] * 8) == [HEAD] * 8
+
+
+def test_kept_connections_are_used_again_and_leave_nothing_open_between_transactions(tmp_path: Path) -> None:
+    engine = open_engine(url(tmp_path), kept=2)
+    with reading(engine) as connection:
+        first = connection.connection.dbapi_connection
+    with reading(engine) as connection:
+        assert connection.connection.dbapi_connection is first
+    with writing(engine) as connection, open_engine(url(tmp_path)).connect() as other:
+        assert other.exec_driver_sql("SELECT count(*) FROM devices").scalar_one() == 0
+        assert connection.connection.dbapi_connection is first
+    engine.dispose()
+
+
+def test_a_database_that_was_replaced_is_not_read_from_a_kept_connection(tmp_path: Path) -> None:
+    there, other = tmp_path / "there", tmp_path / "other"
+    kept, elsewhere = open_engine(url(there), kept=2), open_engine(url(other))
+    save(Verifications(kept, 1), "old")
+    save(Verifications(elsewhere, 1), "new")
+    kept.dispose()
+    with reading(kept) as connection:
+        assert connection.exec_driver_sql("SELECT id FROM verifications").scalars().all() == ["old"]
+    (other / "assay.db").replace(there / "assay.db")
+    for name in ("assay.db-wal", "assay.db-shm"):
+        (there / name).unlink(missing_ok=True)
+    with reading(kept) as connection:
+        assert connection.exec_driver_sql("SELECT id FROM verifications").scalars().all() == ["new"]
+    kept.dispose()

@@ -38,6 +38,11 @@ class Looks:
     within: tuple[PictureHash, ...] = ()
     why_not: str = ""
 
+    @property
+    def nothing_to_compare(self) -> str:
+        """Why neither the picture nor a part of it can be looked up; empty where one can."""
+        return "" if self.whole or self.within else self.why_not
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedManifest:

@@ -148,6 +148,11 @@ def refusal_json(name: str, code: str, detail: str) -> dict[str, Json]:
     return {"$schema": SCHEMA_ID, "subject": {"name": name}, "error": {"code": code, "detail": detail}}
 
 
+def recovered_json(found: Recovered) -> Json:
+    """One photo that was found again as plain JSON values."""
+    return _plain(found)
+
+
 def axis_json(a: AxisEvidence) -> dict[str, Json]:
     """One axis as plain JSON values."""
     return {"outcome": a.outcome.value, "findings": [_finding(f) for f in a.findings]}

@@ -22,6 +22,7 @@ from authn.recovery.segment import Words, words_of
 from authn.store.pictures import FoundPicture, SignedPicture, SignedPictures
 from authn.tlog.log.log import Log
 from detector.pixels.pdq import Turn
+from signer.proof.jumbf import active_alone
 
 MOST_ANSWERS = 50
 USUAL_ANSWERS = 10
@@ -61,13 +62,14 @@ class Recovery:
         """The same for a hash of 32 bytes, in no other turn than its own."""
         return self._found(words_of((pdq,)), [Asked(turn=Turn.UPRIGHT, part=False)], viewer, most, "")
 
-    def manifest(self, manifest_id: str, viewer: Viewer) -> bytes:
-        """The manifest store of a capture. Raises ``NotFound``: not here, not kept, or not to be seen."""
+    def manifest(self, manifest_id: str, viewer: Viewer, *, alone: bool = False) -> bytes:
+        """The manifest store of a capture, or a store of its active manifest ``alone``. Raises ``NotFound``:
+        not here, not kept, or not to be seen."""
         found = self._store.of_manifest(manifest_id, viewer.device_id)
         store = None if found is None else self._store.store_of(found.picture)
         if store is None:
             raise NotFound("there is no such manifest, or its store was not kept")
-        return store
+        return active_alone(store) if alone else store
 
     def forget(self, manifest_id: str, viewer: Viewer) -> None:
         """Delete hash and manifest of a capture; its entry in the log stays. Raises ``NotFound``."""

@@ -153,7 +153,7 @@ class Examinations:
     def _recovered(self, report: Report, looks: Looks, viewer: Viewer) -> Report:
         """With the photos that were signed here and that it looks like, or why nobody could look."""
         assert self._recovery is not None
-        why = "" if looks.whole or looks.within else looks.why_not
+        why = looks.nothing_to_compare
         if not why:
             try:
                 found = self._recovery.look_up(looks, viewer, but=report.subject.sha256)

@@ -19,6 +19,7 @@ from authn.web.log import log
 from authn.web.openapi import openapi
 from authn.web.pages import pages
 from authn.web.pki import pki
+from authn.web.recovery import recovery
 from authn.web.tsa import tsa
 from authn.web.uploads import MULTIPART_OVERHEAD_BYTES, MemoryRequest
 
@@ -44,7 +45,7 @@ def create_app(services: Services) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = 4 * MULTIPART_OVERHEAD_BYTES
     app.config["TRUSTED_HOSTS"] = trusted_hosts(services.settings)
     app.extensions["assay"] = services
-    for blueprint in (api, jobs, enrolment, captures, tsa, pki, est, health, log, openapi, pages):
+    for blueprint in (api, jobs, enrolment, captures, tsa, pki, est, health, log, openapi, pages, recovery):
         app.register_blueprint(blueprint)
     problems.register(app)
     screening.register(app, services.settings.public_url)

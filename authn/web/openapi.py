@@ -18,6 +18,7 @@ from authn.web.openapi_parts import body as _body
 from authn.web.openapi_parts import operation as _operation
 from authn.web.openapi_parts import parameter as _parameter
 from authn.web.openapi_parts import response as _response
+from authn.web.openapi_recovery import matches_schema, recovery_paths
 from authn.web.openapi_schemas import schemas
 from authn.web.openapi_verifications import job_paths, job_schema, verification_paths
 from authn.web.pki import CERTIFICATE_TYPE, CRL_TYPE, OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE
@@ -53,6 +54,7 @@ def openapi_document() -> Object:
             **verification_paths(),
             **job_paths(),
             **_captures(),
+            **recovery_paths(),
             **_tsa(),
             **_status(),
             **_est(),
@@ -60,7 +62,12 @@ def openapi_document() -> Object:
             **_health(),
         },
         "components": {
-            "schemas": {**schemas(), "Job": job_schema(), "Report": _report_schema()},
+            "schemas": {
+                **schemas(),
+                "Job": job_schema(),
+                "Matches": matches_schema(),
+                "Report": _report_schema(),
+            },
             "securitySchemes": {
                 "bearer": {
                     "type": "http",

@@ -19,6 +19,11 @@ GUARDED = {
     "getDevice": "api.device",
     "takeCapture": "captures.take",
     "stamp": "tsa.stamp",
+    "queryByBinding": "recovery.by_binding",
+    "queryByLargeBinding": "recovery.by_large_binding",
+    "uploadFile": "recovery.by_content",
+    "getManifestById": "recovery.manifest",
+    "deleteManifest": "recovery.forget",
 }
 PROBLEM_TYPE = "application/problem+json"
 

@@ -30,6 +30,10 @@ OWN_SITES = frozenset({"same-origin", "none"})
 PARAMETERS: Mapping[str, frozenset[str]] = {
     "api.verify": frozenset({"as_of", "heuristics", "preview"}),
     "api.verifications": frozenset({"cursor", "limit"}),
+    "recovery.by_binding": frozenset({"alg", "value", "maxResults"}),
+    "recovery.by_large_binding": frozenset({"maxResults"}),
+    "recovery.by_content": frozenset({"alg", "hintAlg", "hintValue", "maxResults"}),
+    "recovery.manifest": frozenset({"returnActiveManifest"}),
 }
 SHARED = ("pages.", "static")
 DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}

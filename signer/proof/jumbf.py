@@ -61,6 +61,19 @@ def manifests(store: bytes) -> tuple[ManifestBoxes, ...]:
     return found
 
 
+def active_alone(store: bytes) -> bytes:
+    """A store with the active manifest of this one and no other. Raises ``ManifestMalformed``."""
+    manifests(store)
+    ((_, whole),) = _boxes(store, 0, len(store), [0])
+    inside = _boxes(store, whole.start, whole.end, [0])
+    active = [span for kind, span in inside if kind == b"jumb"][-1]
+    return _box(b"jumb", _box(b"jumd", inside[0][1].of(store)) + _box(b"jumb", active.of(store)))
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
 def torn_boxes(store: bytes) -> str:
     """Why the boxes of this store do not lie whole in each other, or nothing. Labels and contents are not
     looked at; zeros behind the store's own box are padding."""

@@ -125,6 +125,8 @@ def recall(folder: Path, count: int) -> None:
             for name, edit in edits.items():
                 seen = looks_of(media_of(edit(image, rng), "edited.jpg"), within=True)
                 near[name].append(distance(signed, seen))
+            if len(near["mirrored"]) % 50 == 0:
+                print(len(near["mirrored"]), flush=True)
             if len(near["mirrored"]) >= count:
                 break
     n = len(near["mirrored"])

@@ -22,7 +22,7 @@ SCOPES = {
     "recovery:read": "find signed photos again by their looks, and read their manifests",
     "recovery:delete": "have what a photo looks like forgotten",
 }
-DEVICE_SCOPES = frozenset({"captures:create", "timestamps:create"})
+DEVICE_SCOPES = frozenset({"captures:create", "timestamps:create", "recovery:read", "recovery:delete"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ Rule = Public | Needs
 
 _RELYING_PARTIES = Public(reason="whoever checks a signature has to be able to read this")
 _OWN_PROOF = Public(reason="the view asks for the enrolment token, or for a proof of possession")
+_DISCOVERY = Public(reason="a client has to learn what it may ask before it knows how")
 _ASSETS = Public(reason="style and scripts of the pages")
 _MONITORS = Public(reason="a log that not everybody can read proves nothing")
 
@@ -62,6 +63,15 @@ ROUTES: Mapping[str, Rule] = {
     "jobs.status": Needs(scope="verifications:read"),
     "jobs.cancel": Needs(scope="verifications:delete"),
     "captures.take": Needs(scope="captures:create", always=True),
+    "recovery.by_binding": Needs(scope="recovery:read"),
+    "recovery.by_large_binding": Needs(scope="recovery:read"),
+    "recovery.by_content": Needs(scope="recovery:read"),
+    "recovery.manifest": Needs(scope="recovery:read"),
+    "recovery.forget": Needs(scope="recovery:delete", always=True),
+    "recovery.algorithms": _DISCOVERY,
+    "recovery.capabilities": _DISCOVERY,
+    "recovery.status": _DISCOVERY,
+    "recovery.discovery": _DISCOVERY,
     "tsa.stamp": Needs(scope="timestamps:create"),
     "pki.crl": _RELYING_PARTIES,
     "pki.issuing": _RELYING_PARTIES,

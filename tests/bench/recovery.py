@@ -34,6 +34,7 @@ from authn.recovery.segment import RADIUS, Segment, distances, words_of, write_s
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 LEAST_SIDE = 256
+SHOWN_EVERY = 50
 SCREEN = (1440, 900)
 
 Edit = Callable[[Image.Image, np.random.Generator], bytes]
@@ -125,17 +126,21 @@ def recall(folder: Path, count: int) -> None:
             for name, edit in edits.items():
                 seen = looks_of(media_of(edit(image, rng), "edited.jpg"), within=True)
                 near[name].append(distance(signed, seen))
-            if len(near["mirrored"]) % 50 == 0:
-                print(len(near["mirrored"]), flush=True)
-            if len(near["mirrored"]) >= count:
+            done = len(near["mirrored"])
+            if done % SHOWN_EVERY == 0 or done >= count:
+                print(f"{flat} without a hash, {small} with a side below {LEAST_SIDE} left out")
+                show(near)
+            if done >= count:
                 break
-    n = len(near["mirrored"])
-    print(f"{n} pictures; {flat} without a hash and {small} with a side below {LEAST_SIDE} left out")
+
+
+def show(near: dict[str, list[int]]) -> None:
     for name, found in near.items():
         hits = sum(d <= RADIUS for d in found)
         low, high = wilson(hits, len(found))
         middle = sorted(found)[len(found) // 2]
-        print(f"| {name} | {hits}/{len(found)} | {hits / len(found):.1%} | {low:.1%}-{high:.1%} | {middle} |")
+        share = f"{hits}/{len(found)} | {hits / len(found):.1%} | {low:.1%} to {high:.1%}"
+        print(f"| {name} | {share} | {middle} |", flush=True)
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:

@@ -31,6 +31,7 @@ PAGES = (
     "docs/operating.md",
     "docs/http-api.md",
     "docs/audit.md",
+    "docs/recovery.md",
 )
 GENERATED = "<!-- From here on generated"
 BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -59,7 +59,8 @@ class FindingRow:
 class Card:
     """``mark`` names the small drawing beside the answer; it repeats what ``badge`` says in words.
 
-    ``brief`` is the one name or time that the overview shows beneath the answer.
+    ``brief`` is the one name or time that is shown beneath the answer; ``asks_first``: the answer is none
+    without its question.
     """
 
     anchor: str
@@ -75,6 +76,7 @@ class Card:
     findings: tuple[FindingRow, ...]
     findings_left: int
     raw: str
+    asks_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +312,7 @@ def _guess_card(d: Document, index: int) -> Card:
         findings=finding_rows(d["findings"]),
         findings_left=max(0, len(d["findings"]) - MAX_FINDINGS),
         raw=raw_json(d),
+        asks_first=True,
     )
 
 

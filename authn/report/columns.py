@@ -45,13 +45,14 @@ class GuessColumn:
 
 
 def proof_column(report: Document) -> ProofColumn:
-    """An absent axis is folded, the credential's never. What was not examined is folded only where the file
-    carries no credential: beside one it can matter."""
+    """What is refuted stands first. An absent axis is folded, the credential's never. What was not examined is
+    folded only where the file carries no credential: beside one it can matter."""
     outcomes = {axis: cards.outcome_of(axis, report["cryptographic"]["axes"][axis.value]) for axis in Axis}
     bare = outcomes[Axis.CREDENTIAL] is Outcome.ABSENT
     quiet = {Outcome.ABSENT, Outcome.NOT_EXAMINED} if bare else {Outcome.ABSENT}
     drawn = tuple(zip(outcomes.items(), cards.proof_cards(report), strict=True))
-    speaking = tuple(c for (axis, o), c in drawn if axis is Axis.CREDENTIAL or o not in quiet)
+    first = sorted(drawn, key=lambda d: d[0][1] is not Outcome.REFUTED)
+    speaking = tuple(c for (axis, o), c in first if axis is Axis.CREDENTIAL or o not in quiet)
     folds = tuple(
         (t(f"fold.{outcome.value}", n=len(silent)), silent)
         for outcome in (Outcome.ABSENT, Outcome.NOT_EXAMINED)

@@ -143,12 +143,12 @@ def test_headline_text_and_page_open_with_the_same_words(refuted: tuple[Axis, ..
     document = report_json(report)
     head = headline(document)
     texts = [s["text"] for s in document["statements"] if s["id"].startswith(ID_PREFIX)]
-    assert head.sentence == " ".join(texts)
+    assert head.sentence.text == " ".join(texts)
     assert len(texts) == len(refuted)
-    assert head.sentence in unescape(render_report(document))
+    assert head.sentence.text in unescape(render_report(document))
     text = " ".join(render_text(report).split())
     opening = text[: text.index("CRYPTOGRAPHIC EVIDENCE")]
-    assert head.sentence in opening
+    assert head.sentence.text in opening
     assert "The holder of the key" not in opening
 
 
@@ -160,7 +160,7 @@ def test_a_report_of_an_earlier_release_is_shown_with_its_refutation_first() -> 
         replace(base, cryptographic=replace(base.cryptographic, axes=axes), statements=(old,))
     )
     head = headline(document)
-    assert head.sentence == "Revocation refuted: revoked at that time."
+    assert head.sentence.text == "Revocation refuted: revoked at that time."
     assert head.others == ()
 
 
@@ -171,7 +171,7 @@ def test_what_version_1_called_refuted_for_its_lists_alone_is_shown_as_outside_t
     old = AxisEvidence(axis=axis, outcome=R, findings=(Finding(code=code, outcome=R, detail="nobody"),))
     axes = tuple(old if a.axis is axis else a for a in base.cryptographic.axes)
     document = report_json(replace(base, cryptographic=replace(base.cryptographic, axes=axes)))
-    assert "refuted" not in headline(document).sentence
+    assert "refuted" not in headline(document).sentence.text
     assert "Outside your lists" in render_report(document)
 
 

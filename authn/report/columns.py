@@ -87,5 +87,5 @@ def guess_column(report: Document, maps: str | None, *, preview: bool) -> GuessC
 def recovered(report: Document) -> tuple[str, ...]:
     """What looks like this file and was signed here; it proves nothing about this file."""
     return tuple(
-        visible(str(r.get("text", ""))) for r in report.get("recovered", [])[:MAX_ROWS] if r.get("text")
+        visible(str(r["text"])) for r in (report.get("recovered") or ())[:MAX_ROWS]
     )

@@ -40,6 +40,7 @@ EXTRAS = (
     ),
     Extra(name="buckets", gives="reading from buckets", modules=("obstore",)),
     Extra(name="lab", gives="the laboratory", modules=("matplotlib", "torch")),
+    Extra(name="pdf", gives="reports as PDF", modules=("typst",)),
 )
 
 

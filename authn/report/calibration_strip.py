@@ -17,8 +17,11 @@ from detector.models.histogram import Scores, open_scores
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """SVG paths in a box of 100 by 40; ``dot``: this file, ``low``, ``high``: its band over re-encodings."""
+    """SVG paths in a box of 100 by 40; ``dot``: this file, ``low``, ``high``: its band over re-encodings.
+    ``above`` and ``below`` are the heights of the bars, 0 to 1, of real and of generated pictures."""
 
+    above: tuple[float, ...]
+    below: tuple[float, ...]
     photos: str
     generated: str
     dot: float
@@ -57,8 +60,10 @@ def _drawn(scores: Scores, detector: Document, raw: float) -> Histogram:
     band = detector["stability"]
     kinds = t(f"hist.kinds.{kind}")
     return Histogram(
-        photos=_bars(real, up=True),
-        generated=_bars(scores.generated, up=False),
+        above=_heights(real),
+        below=_heights(scores.generated),
+        photos=_bars(_heights(real), up=True),
+        generated=_bars(_heights(scores.generated), up=False),
         dot=at(raw),
         low=None if band is None else at(min(band["min"], raw)),
         high=None if band is None else at(max(band["max"], raw)),
@@ -77,11 +82,15 @@ def _drawn(scores: Scores, detector: Document, raw: float) -> Histogram:
     )
 
 
-def _bars(counts: tuple[int, ...], *, up: bool) -> str:
-    highest, wide = max(counts, default=0) or 1, 100 / max(len(counts), 1)
-    sign = "-" if up else ""
+def _heights(counts: tuple[int, ...]) -> tuple[float, ...]:
+    highest = max(counts, default=0) or 1
+    return tuple(round(n / highest, 4) for n in counts)
+
+
+def _bars(heights: tuple[float, ...], *, up: bool) -> str:
+    wide, sign = 100 / max(len(heights), 1), "-" if up else ""
     return "".join(
-        f"M{i * wide:.2f} 20v{sign}{18 * n / highest:.2f}h{wide:.2f}V20z" for i, n in enumerate(counts) if n
+        f"M{i * wide:.2f} 20v{sign}{18 * n:.2f}h{wide:.2f}V20z" for i, n in enumerate(heights) if n
     )
 
 

@@ -396,3 +396,24 @@ def place(pointer: str, report: Document) -> str:
         if which is not None:
             return f"{wording.GUESS_COLUMN}: {visible(which['id'], 60)}"
     return visible(pointer, 120)
+
+
+def title_of(what: str) -> str:
+    """An axis by its title; a source by its own name."""
+    return wording.AXIS_TITLES[Axis(what)] if what in set(Axis) else what
+
+
+def tool_rows(report: Document) -> Pairs:
+    """What examined the file: versions and digests."""
+    tool = report["tool"]
+    return (
+        ("Assay", visible(tool["version"], 60)),
+        (t("how.policy"), visible(f"{tool['policy']['name']} (sha256 {tool['policy']['sha256']})", 200)),
+        (t("how.signer_roots"), visible(tool["signer_roots_sha256"] or t("how.none"), 80)),
+        (t("how.tsa_roots"), visible(tool["tsa_roots_sha256"] or t("how.none"), 80)),
+        *(
+            (t("how.model", model=visible(m["id"], 60)), visible(m["sha256"], 80))
+            for m in tool["models"][:MAX_ROWS]
+        ),
+        (t("how.report"), visible(report["run"]["report_id"], 80)),
+    )

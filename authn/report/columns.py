@@ -45,8 +45,8 @@ class GuessColumn:
 
 
 def proof_column(report: Document) -> ProofColumn:
-    """What is refuted stands first. An absent axis is folded, the credential's never. What was not examined is
-    folded only where the file carries no credential: beside one it can matter."""
+    """What is refuted stands first. An absent axis is folded, the credential's never. What was not examined
+    is folded only where the file carries no credential: beside one it can matter."""
     outcomes = {axis: cards.outcome_of(axis, report["cryptographic"]["axes"][axis.value]) for axis in Axis}
     bare = outcomes[Axis.CREDENTIAL] is Outcome.ABSENT
     quiet = {Outcome.ABSENT, Outcome.NOT_EXAMINED} if bare else {Outcome.ABSENT}

@@ -16,7 +16,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from authn.core.evidence import Axis
 from authn.core.report import PIXELS
 from authn.core.visible import visible
 from authn.report import cards, columns, drawings, score_maps, wording
@@ -76,10 +75,10 @@ def _shown(
             for c in report["contradictions"][:MAX_ROWS]
         ),
         "no_preview": _no_preview(report),
-        "not_examined": tuple((_name(n["what"]), n["why"]) for n in not_examined),
-        "not_examined_names": ", ".join(told(_name(n["what"]), 60) for n in not_examined),
+        "not_examined": tuple((cards.title_of(n["what"]), n["why"]) for n in not_examined),
+        "not_examined_names": ", ".join(told(cards.title_of(n["what"]), 60) for n in not_examined),
         "limits": tuple(report["limits"][:MAX_ROWS]),
-        "tool": _tool(report),
+        "tool": cards.tool_rows(report),
         "engines": _engines(report),
         "plain_text": render_document(report),
         "links": links or Links(),
@@ -87,11 +86,6 @@ def _shown(
         "script": script(),
         "policy": report_policy(),
     }
-
-
-def _name(what: str) -> str:
-    """An axis by its title; a source by its own name."""
-    return wording.AXIS_TITLES[Axis(what)] if what in set(Axis) else what
 
 
 def _no_preview(report: Document) -> str:
@@ -115,21 +109,6 @@ def _engines(report: Document) -> tuple[tuple[str, str, str, str], ...]:
             visible(e["detail"]),
         )
         for e in report["run"]["engines"][:MAX_ROWS]
-    )
-
-
-def _tool(report: Document) -> cards.Pairs:
-    tool = report["tool"]
-    return (
-        ("Assay", visible(tool["version"], 60)),
-        (t("how.policy"), visible(f"{tool['policy']['name']} (sha256 {tool['policy']['sha256']})", 200)),
-        (t("how.signer_roots"), visible(tool["signer_roots_sha256"] or t("how.none"), 80)),
-        (t("how.tsa_roots"), visible(tool["tsa_roots_sha256"] or t("how.none"), 80)),
-        *(
-            (t("how.model", model=visible(m["id"], 60)), visible(m["sha256"], 80))
-            for m in tool["models"][:MAX_ROWS]
-        ),
-        (t("how.report"), visible(report["run"]["report_id"], 80)),
     )
 
 

@@ -228,4 +228,8 @@ def _ordinary(model_sha256: str) -> str:
 
 def reference_preview() -> str:
     """The photo that stands beside each drawing, as base64."""
-    return base64.b64encode(reference_photo()).decode()
+    return embedded(reference_photo())
+
+
+def embedded(jpeg: bytes) -> str:
+    return base64.b64encode(jpeg).decode("ascii")

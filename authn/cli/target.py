@@ -19,6 +19,7 @@ class Kind(Enum):
     """What a file begins with that a command may replace by a newer one."""
 
     PAGE = ("HTML page", (b"<!doctype html",))
+    PDF = ("PDF", (b"%pdf-",))
     RECEIPT = ("receipt", (HEADER.encode(), b"\xd2"))  # the text, and COSE_Sign1 with its tag
     CRL = ("revocation list", (b"\x30",))  # DER; no kind of media begins so
 

@@ -14,11 +14,12 @@ from authn.cli.beside import with_manifest
 from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
-from authn.cli.target import Kind, refuse_other
+from authn.cli.papers import Papers, paper_options
 from authn.core.config import load_settings
-from authn.core.errors import AuthnError, BadRequest, ExaminationFailed, MediaError, UnsupportedMedia
+from authn.core.errors import AuthnError, ExaminationFailed, MediaError, UnsupportedMedia
 from authn.core.media import Media, MediaLimits, unparsed_file
 from authn.core.report import Report, refusal_json, report_json
+from authn.report.language import speaking
 from authn.report.text import render_text
 
 if TYPE_CHECKING:
@@ -29,14 +30,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file and line.")
-@click.option(
-    "--html",
-    "page",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="PAGE",
-    help="Also write the report of the one FILE as one HTML page, with a small picture of it. An older page "
-    "is replaced; any other file is left and the call refused.",
-)
+@paper_options
 @trust_options
 @click.option(
     "--fail-on",
@@ -60,6 +54,8 @@ def verify(
     files: tuple[Path, ...],
     as_json: bool,
     page: Path | None,
+    pdf: Path | None,
+    language: str,
     fail_on: frozenset[str],
     receipt_file: Path | None,
     manifest_file: Path | None,
@@ -73,24 +69,26 @@ def verify(
     from authn.examine.trust import registry_if_any
 
     settings, given = load_settings(ctx.obj), Given(**options)
+    papers = Papers(page=page, pdf=pdf, language=language)
     if bundle_file is not None:
-        if given != Given() or receipt_file or manifest_file or page or len(files) > 1:
+        if given != Given() or receipt_file or manifest_file or papers or len(files) > 1:
             raise click.UsageError("a bundle brings its own roots, time and sources; give at most one FILE")
         from authn.cli.repeating import repeat_bundle
 
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
-    if not files or ((receipt_file or manifest_file or page) and len(files) > 1):
-        raise click.UsageError("give FILE..., and with --receipt, --manifest or --html exactly one FILE")
-    if page is not None:
-        refuse_other(page, Kind.PAGE)
+    if not files or ((receipt_file or manifest_file or papers) and len(files) > 1):
+        raise click.UsageError(
+            "give FILE..., and with --receipt, --manifest, --html or --pdf exactly one FILE"
+        )
+    papers.refuse_others()
     limits = MediaLimits(max_bytes=settings.max_media_bytes)
     code = 0
     with given.confined(settings, registry_if_any(settings)) as examiner:
         for file in files:
             media = partial(_opened, file, limits, manifest_file)
             receipt = partial(read_receipt, file, receipt_file)
-            examine = partial(_examined, examiner, media, given.as_of, receipt, preview=bool(page))
-            code = max(code, _one(file, examine, fail_on, page, as_json=as_json))
+            examine = partial(_examined, examiner, media, given.as_of, receipt, preview=bool(papers))
+            code = max(code, _one(file, examine, fail_on, papers, as_json=as_json))
     ctx.exit(code)
 
 
@@ -113,7 +111,7 @@ def _one(
     file: Path,
     examine: Callable[[], Examined],
     fail_on: frozenset[str],
-    page: Path | None,
+    papers: Papers,
     *,
     as_json: bool,
 ) -> int:
@@ -123,26 +121,14 @@ def _one(
     except (MediaError, ExaminationFailed) as e:
         _refuse(file, e, as_json=as_json)
         return e.exit_code
-    if page is not None:
-        _write_page(page, examined)
+    if papers:
+        papers.write(examined)
     if as_json:
         say_json(report_json(examined.report))
     else:
-        say_block(render_text(examined.report))
+        with speaking(papers.language):
+            say_block(render_text(examined.report))
     return 1 if _fails(examined.report, fail_on) else 0
-
-
-def _write_page(page: Path, examined: Examined) -> None:
-    from authn.core.score_map import maps_text
-    from authn.report.html import render_report
-    from signer.core.durable import write_durably
-
-    maps = maps_text(examined.maps)
-    text = render_report(report_json(examined.report), examined.preview_jpeg, maps=maps)
-    try:
-        write_durably(page, text.encode(), mode=0o644)
-    except OSError as e:
-        raise BadRequest(f"{page} cannot be written: {e.strerror}") from e
 
 
 def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:

@@ -44,6 +44,11 @@ EXTRAS = (
 )
 
 
+def extra(name: str) -> Extra:
+    """The extra of that name."""
+    return next(e for e in EXTRAS if e.name == name)
+
+
 def need(*names: str) -> None:
     """Raises ``SystemLacking`` for those that are not installed, all in one sentence."""
     lacking = [e for e in EXTRAS if e.name in names and not e.installed]

@@ -99,8 +99,9 @@ def headline(report: Document) -> Headline:
     with speaking(ENGLISH):
         before = f"{beside(found)} " if found else ""
     in_short = Told(alone(axes), spoken())
+    own = {p["id"]: p["texts"] for p in report.get("policy_statements", ()) if p["value"] is True}
     true = [
-        in_short if s["id"] == IN_SHORT_ID else _statement(s, before, beside(found))
+        in_short if s["id"] == IN_SHORT_ID else _statement(s, own.get(s["id"], {}), before, beside(found))
         for s in statements
         if s["id"] not in ids
     ]
@@ -112,16 +113,33 @@ def headline(report: Document) -> Headline:
     )
 
 
-def _statement(statement: Document, before: str, beside_now: str) -> Told:
-    """A statement in the language of the rendering: the policy's own text of it, or the table's."""
-    own = statement.get("texts", {}).get(spoken())
-    if own is not None:
-        return Told(visible(own), spoken())
+def _statement(statement: Document, texts: Mapping[str, str], before: str, beside_now: str) -> Told:
+    """A statement in the language of the rendering: the policy's own text of it, or the table's; what it
+    begins with while an axis is refuted stays."""
     text: str = statement["text"]
-    if not before or not text.startswith(before):
-        return tell(text)
-    rest = tell(text.removeprefix(before))
+    refuted = bool(before) and text.startswith(before)
+    rest = tell(text.removeprefix(before)) if refuted else tell(text)
+    if spoken() != ENGLISH and spoken() in texts:
+        rest = Told(visible(texts[spoken()].removeprefix(before)), spoken())
+    if not refuted:
+        return rest
     return tell(text) if rest.code != spoken() else Told(f"{beside_now} {rest.text}", rest.code)
+
+
+def policy_hints(report: Document) -> tuple[Told, ...]:
+    """What the policy says that does not rest on proof alone, each with its kind in it. Most reports have
+    none."""
+    said = [
+        s["texts"]
+        for s in report.get("policy_statements", ())[:MAX_ROWS]
+        if s["value"] is True and s["kind"] != "cryptographic"
+    ]
+    codes = [spoken() if spoken() in texts else ENGLISH for texts in said]
+    return tuple(
+        Told(visible(texts[code], 900), code)
+        for texts, code in zip(said, codes, strict=True)
+        if code in texts
+    )
 
 
 def stored_axes(report: Document) -> Axes:

@@ -86,6 +86,4 @@ def guess_column(report: Document, maps: str | None, *, preview: bool) -> GuessC
 
 def recovered(report: Document) -> tuple[str, ...]:
     """What looks like this file and was signed here; it proves nothing about this file."""
-    return tuple(
-        visible(str(r["text"])) for r in (report.get("recovered") or ())[:MAX_ROWS]
-    )
+    return tuple(visible(str(r["text"])) for r in (report.get("recovered") or ())[:MAX_ROWS])

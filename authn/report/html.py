@@ -2,7 +2,7 @@
 
 Renders the stored JSON form. Autoescape is always on, texts are made visible first (``cards``), and a content
 security policy inside the file forbids everything but its own style sheet, its own preview and one script of
-this package, by its digest (docs/decisions/0029). Without that script the page is whole.
+this package, by its digest (docs/decisions/0030). Without that script the page is whole.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ def _shown(
         "claims": _claims(report),
         "identities": cards.identity_rows(report),
         "recovered": columns.recovered(report),
+        "hints": cards.policy_hints(report),
         "contradictions": tuple(
             (c["text"], tuple(cards.place(p, report) for p in c["between"]))
             for c in report["contradictions"][:MAX_ROWS]

@@ -1,7 +1,7 @@
 """The report on paper: a PDF, set by typst from data alone.
 
-Every text reaches the typesetter in a JSON file and is set as text, so that nothing in a manifest can be markup;
-the template reads one file of its own and has no way to others. The same report, release and fonts give the
+Every text reaches the typesetter as JSON and is set as text, so that nothing in a manifest can be markup; the
+template reads no file. The same report, release and fonts give the
 same bytes: no time and no name of a machine goes in. What the fold of a page hides is named, as there.
 """
 
@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from authn.core.errors import Unavailable
-from authn.core.extras import need
+from authn.core.extras import extra, need
 from authn.core.visible import visible
 from authn.report import cards, columns, drawings, score_maps, wording
 from authn.report.cards import MAX_ROWS, Card, Document
@@ -21,6 +21,7 @@ from authn.report.language import ENGLISH, speaking, spoken, t, told
 from authn.report.score_maps import Drawing, Marks
 
 MEDIA_TYPE = "application/pdf"
+PDF = extra("pdf")
 
 
 def render_pdf(
@@ -36,9 +37,8 @@ def render_pdf(
     with speaking(language):
         data = _paper(report, preview_jpeg, maps)
     template = resources.files("authn.report").joinpath("templates", "report.typ").read_bytes()
-    files = {"main": template, "report.json": json.dumps(data).encode()}
     try:
-        made: bytes = typst.compile(files, timestamp=0)
+        made: bytes = typst.compile(template, sys_inputs={"report": json.dumps(data)}, timestamp=0)
     except (typst.TypstError, RuntimeError) as e:
         raise Unavailable(f"the report could not be set as a PDF: {str(e)[:200]}") from e
     return made
@@ -61,6 +61,7 @@ def _paper(report: Document, preview_jpeg: bytes | None, maps: str | None) -> di
         "head": head.sentence.text,
         "others": [s.text for s in head.others],
         "heuristic": head.heuristic,
+        "hints": [s.text for s in cards.policy_hints(report)],
         "proof": {
             "title": wording.PROOF_COLUMN,
             "is": wording.PROOF_COLUMN_IS,
@@ -184,7 +185,8 @@ def _svg(marks: Marks, picture: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}">'
         '<filter id="grey"><feColorMatrix type="saturate" values="0"/></filter><g filter="url(#grey)">'
-        f'<image width="{w}" height="{h}" preserveAspectRatio="none" href="data:image/jpeg;base64,{picture}"/></g>'
+        f'<image width="{w}" height="{h}" preserveAspectRatio="none" '
+        f'href="data:image/jpeg;base64,{picture}"/></g>'
         f'<path d="{marks.windows}" {lines} stroke-dasharray="{5 * thin:.1f} {4 * thin:.1f}"/>'
-        f'<path d="{marks.other}" {lines}/><path d="{marks.weak}" {discs}/><path d="{marks.strong}" {discs}/></svg>'
+        f'<path d="{marks.other}" {lines}/><path d="{marks.weak} {marks.strong}" {discs}/></svg>'
     )

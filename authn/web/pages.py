@@ -16,6 +16,7 @@ from authn.core.instants import parse_utc_field
 from authn.report.cards import size
 from authn.report.html import Links, content_security_policy, render_report, report_policy
 from authn.report.language import LANGUAGES
+from authn.report.pdf import MEDIA_TYPE, PDF, render_pdf
 from authn.report.receipt_page import receipt_page_policy, render_receipt_page
 from authn.store.verifications import StoredVerification
 from authn.web.answers import viewer
@@ -81,6 +82,17 @@ def report_document(report_id: str) -> Response:
     return response
 
 
+@pages.get("/reports/<report_id>/report.pdf")
+def report_pdf(report_id: str) -> Response:
+    """The same report on paper, in the language of the page."""
+    stored = _stored(report_id)
+    document = json.loads(stored.report)
+    data = render_pdf(document, stored.preview_jpeg, maps=stored.maps, language=language())
+    response = Response(data, content_type=MEDIA_TYPE)
+    response.headers["Content-Disposition"] = "attachment; filename=report.pdf"
+    return response
+
+
 @pages.after_request
 def _uncached(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
@@ -97,6 +109,7 @@ def _links(report_id: str) -> Links:
     return Links(
         home=url_for("pages.home"),
         json=url_for("pages.report_document", report_id=report_id),
+        pdf=url_for("pages.report_pdf", report_id=report_id, lang=language()) if PDF.installed else None,
         languages=tuple(
             (code, name, url_for("pages.report", report_id=report_id, lang=code)) for code, name in others
         ),

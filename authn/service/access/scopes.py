@@ -93,6 +93,7 @@ ROUTES: Mapping[str, Rule] = {
     "pages.receipt": Public(reason="whoever holds a receipt has to be able to check it"),
     "pages.report": Needs(scope="verifications:read"),
     "pages.report_document": Needs(scope="verifications:read"),
+    "pages.report_pdf": Needs(scope="verifications:read"),
 }
 
 

@@ -220,6 +220,20 @@ def test_the_page_of_a_report_is_written_whole_and_leads_nowhere(folder: Path, t
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html"]
 
 
+def test_text_page_and_pdf_are_told_in_the_language_asked_for(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("typst", reason="the extra pdf is not installed")
+    page, paper = tmp_path / "report.html", tmp_path / "report.pdf"
+    papers = ("--html", str(page), "--pdf", str(paper), "--lang", "de")
+    done = verify(folder, str(folder / "signed.jpg"), *papers, "--no-heuristics")
+    assert done.returncode == 0
+    assert "KRYPTOGRAFISCHE BELEGE" in done.stdout
+    assert "Kryptografische Belege" in page.read_text(encoding="utf-8")
+    assert paper.read_bytes().startswith(b"%PDF-")
+    again = verify(folder, str(folder / "signed.jpg"), "--pdf", str(folder / "plain.jpg"))
+    assert again.returncode == 2
+    assert "is no PDF; it is not overwritten" in again.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -132,7 +132,8 @@ def test_a_sentence_that_no_table_knows_stays_and_is_marked() -> None:
 
 def test_a_statement_of_a_policy_with_texts_of_its_own_is_told_in_them() -> None:
     document = json.loads(json.dumps(report_json(signed_report())))
-    document["statements"][0]["texts"] = {"de": "Eigener Satz der Richtlinie."}
+    own = {"id": document["statements"][0]["id"], "value": True, "kind": "cryptographic"}
+    document["policy_statements"] = [own | {"texts": {"en": "x", "de": "Eigener Satz der Richtlinie."}}]
     assert "<h1><bdi>Eigener Satz der Richtlinie.</bdi></h1>" in render_report(document, language="de")
     assert "Eigener Satz" not in render_report(document)
 

@@ -16,6 +16,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from authn.report.language import t
+from authn.report.pdf import PDF
 from authn.service.services import Services
 from authn.store.engine import writing
 from authn.store.schema import verifications
@@ -64,6 +65,34 @@ def test_the_json_of_a_page_is_the_stored_report(client: FlaskClient) -> None:
     assert json.loads(answer.data)["subject"]["name"] == "photo.jpg"
     assert answer.data == client.get(f"/v1/verifications/{where.rpartition('/')[2]}").data
     assert f'href="{where}/report.json"' in client.get(where).text
+
+
+def test_a_report_is_told_as_its_address_asks_else_as_the_browser_prefers(client: FlaskClient) -> None:
+    where = submit(client).headers["Location"]
+    english = client.get(where)
+    assert english.headers["Content-Language"] == "en"
+    assert f'href="{where}?lang=de"' in english.text
+    for german in (
+        client.get(f"{where}?lang=de"),
+        client.get(where, headers={"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}),
+    ):
+        assert german.headers["Content-Language"] == "de"
+        assert "Kryptografische Belege" in german.text
+        assert german.headers["Vary"] == "Accept-Language"
+    asked = client.get(f"{where}?lang=en", headers={"Accept-Language": "de"})
+    assert asked.headers["Content-Language"] == "en"
+    assert client.get(f"{where}?lang=xx").headers["Content-Language"] == "en"
+
+
+def test_a_report_is_there_as_pdf_where_that_is_installed(client: FlaskClient) -> None:
+    where = submit(client).headers["Location"]
+    if not PDF.installed:
+        assert "report.pdf" not in client.get(where).text
+        return
+    assert f'href="{where}/report.pdf?lang=en"' in client.get(where).text
+    answer = client.get(f"{where}/report.pdf?lang=de")
+    assert answer.content_type == "application/pdf"
+    assert answer.data.startswith(b"%PDF-")
 
 
 def test_where_a_score_comes_from_stands_on_the_page_and_not_in_the_report(

@@ -11,7 +11,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from authn.core.errors import Unavailable
+from authn.core.errors import SystemLacking
 from authn.core.extras import extra, need
 from authn.core.visible import visible
 from authn.report import cards, columns, drawings, score_maps, wording
@@ -29,7 +29,7 @@ def render_pdf(
 ) -> bytes:
     """A PDF of one report, from its JSON form; parameters as for ``render_report``.
 
-    Raises ``SystemLacking`` where the extra ``pdf`` is not installed, ``Unavailable`` where typst fails.
+    Raises ``SystemLacking`` where the extra ``pdf`` is not installed, or typst fails.
     """
     need("pdf")
     import typst
@@ -40,7 +40,7 @@ def render_pdf(
     try:
         made: bytes = typst.compile(template, sys_inputs={"report": json.dumps(data)}, timestamp=0)
     except (typst.TypstError, RuntimeError) as e:
-        raise Unavailable(f"the report could not be set as a PDF: {str(e)[:200]}") from e
+        raise SystemLacking(f"the report could not be set as a PDF: {str(e)[:200]}") from e
     return made
 
 

@@ -20,6 +20,7 @@ from authn.core.report import PIXELS
 from authn.core.visible import visible
 from authn.report import cards, columns, drawings, score_maps, wording
 from authn.report.cards import MAX_ROWS, Document
+from authn.report.headline import headline, policy_hints
 from authn.report.language import ENGLISH, said, speaking, spoken, t, told
 from authn.report.text import render_document
 
@@ -56,7 +57,7 @@ def _shown(
 ) -> dict[str, Any]:
     not_examined = report["not_examined"][:MAX_ROWS]
     return {
-        "head": cards.headline(report),
+        "head": headline(report),
         "name": visible(report["subject"]["name"], 120),
         "subject_line": cards.subject_line(report["subject"]),
         "sha256": visible(report["subject"]["sha256"], 64),
@@ -70,7 +71,7 @@ def _shown(
         "claims": _claims(report),
         "identities": cards.identity_rows(report),
         "recovered": columns.recovered(report),
-        "hints": cards.policy_hints(report),
+        "hints": policy_hints(report),
         "contradictions": tuple(
             (c["text"], tuple(cards.place(p, report) for p in c["between"]))
             for c in report["contradictions"][:MAX_ROWS]

@@ -17,6 +17,7 @@ from authn.core.visible import visible
 from authn.report import cards, columns, drawings, score_maps, wording
 from authn.report.cards import MAX_ROWS, Card, Document
 from authn.report.columns import Guess
+from authn.report.headline import headline, policy_hints
 from authn.report.language import ENGLISH, speaking, spoken, t, told
 from authn.report.score_maps import Drawing, Marks
 
@@ -45,7 +46,7 @@ def render_pdf(
 
 
 def _paper(report: Document, preview_jpeg: bytes | None, maps: str | None) -> dict[str, Any]:
-    head, proof = cards.headline(report), columns.proof_column(report)
+    head, proof = headline(report), columns.proof_column(report)
     guess = columns.guess_column(report, maps, preview=preview_jpeg is not None)
     name = visible(report["subject"]["name"], 120)
     folded = [{"title": guess.fold_title, "names": guess.folded_names}] if guess.folded else []
@@ -61,7 +62,7 @@ def _paper(report: Document, preview_jpeg: bytes | None, maps: str | None) -> di
         "head": head.sentence.text,
         "others": [s.text for s in head.others],
         "heuristic": head.heuristic,
-        "hints": [s.text for s in cards.policy_hints(report)],
+        "hints": [s.text for s in policy_hints(report)],
         "proof": {
             "title": wording.PROOF_COLUMN,
             "is": wording.PROOF_COLUMN_IS,

@@ -18,7 +18,6 @@ from authn.report.cards import (
     Document,
     common_name,
     guess_cards,
-    headline,
     identity_rows,
     moment,
     period,
@@ -26,6 +25,7 @@ from authn.report.cards import (
     proof_cards,
     subject_line,
 )
+from authn.report.headline import headline
 from authn.report.language import t, told
 from authn.report.likelihood import band_sentence, ratio_sentence
 from authn.report.vouching import guarantee_sentence, read_as

@@ -16,8 +16,8 @@ from authn.core.report import Statement, report_json
 from authn.examine.statements import IN_SHORT_ID, Policy, conclude, default_policy, parse_policy
 from authn.provenance.axes import version_refused
 from authn.report import wording
-from authn.report.cards import headline
 from authn.report.doubts import ID_PREFIX, PART_PREFIX
+from authn.report.headline import headline
 from authn.report.html import render_report
 from authn.report.text import render_text
 from tests.doubles.reports import signed_report

@@ -10,8 +10,9 @@ import pytest
 
 from authn.audit.summary import gather
 from authn.core.report import report_json
-from authn.report.cards import guess_cards, heuristic_sentence, place
+from authn.report.cards import guess_cards, place
 from authn.report.drawings import stability_strip
+from authn.report.headline import heuristic_sentence
 from authn.report.html import render_report
 from authn.report.likelihood import band_sentence
 from authn.report.text import render_text

@@ -1,4 +1,4 @@
-"""What stands on top of a report: sentences about proof, one about heuristics, and what a policy says besides."""
+"""What stands on top of a report: sentences about proof, one about heuristics, and what a policy adds."""
 
 from __future__ import annotations
 

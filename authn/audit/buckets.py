@@ -8,6 +8,7 @@ audit stops and goes on later: an outage is no property of a file.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3://", "s3a://", "gs://", "az://", "azure://", "abfs://", "abfss://", "adl://")
 RETRY_S = 60.0
+_STATUS = re.compile(r"status code: (\d{3})")
+_REFUSED = re.compile(
+    r"ExpiredToken|InvalidToken|InvalidAccessKeyId|AuthenticationFailed"
+)  # some come as 400
 LISTED_AT_ONCE = 1000
 IN_ARCHIVE = "it is an archive in a bucket; only archives in folders are opened"
 
@@ -75,14 +80,14 @@ class BucketInputs:
         """Connections end with the process."""
 
 
-def open_store(url: str, *, retry_s: float = RETRY_S) -> ObjectStore:
+def open_store(url: str) -> ObjectStore:
     """Raises ``SystemLacking`` without the extra, ``SourceUnknown`` for an address that is none."""
     need("buckets")
     from obstore.exceptions import BaseError
     from obstore.store import from_url
 
     try:
-        return from_url(url, retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=retry_s)})
+        return from_url(url, retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=RETRY_S)})
     except (BaseError, ValueError) as e:
         raise SourceUnknown(f"{url} is no address of a bucket: {_first_line(e)}") from e
 
@@ -105,7 +110,7 @@ def read_object(store: ObjectStore, url: str, entry: Entry, limits: MediaLimits)
 
     tagged = entry.mark.startswith(('"', "W/"))
     try:
-        with _failing(url, passing=(NotFoundError, PreconditionError, PermissionDeniedError)):
+        with _failing(url, passing=(FileNotFoundError, PreconditionError, PermissionDeniedError)):
             got = obstore.get(store, entry.ref, options={"if_match": entry.mark} if tagged else {})
             size = int(got.meta["size"])
             if entry.mark and (size, mark_of(got.meta)) != (entry.size, entry.mark):
@@ -113,12 +118,12 @@ def read_object(store: ObjectStore, url: str, entry: Entry, limits: MediaLimits)
             if size > limits.max_bytes:
                 raise too_large(size, limits)
             data = bytes(got.bytes())
-    except NotFoundError as e:
+    except FileNotFoundError as e:
         _still_there(store, url)
         raise UnreadableMedia("it is gone since the audit was planned") from e
     except PreconditionError as e:
         raise UnreadableMedia(CHANGED) from e
-    except (PermissionDeniedError, UnauthenticatedError) as e:
+    except PermissionDeniedError as e:
         _still_there(store, url)  # the key still opens the bucket, so this object is closed to it
         raise UnreadableMedia("the bucket does not give it: permission denied") from e
     if len(data) != size:
@@ -136,19 +141,23 @@ def _still_there(store: ObjectStore, url: str) -> None:
 
 @contextmanager
 def _failing(url: str, *, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """What the store says, as an error of ours; ``passing`` go through as they are."""
-    from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+    """What the store says, as an error of ours; ``passing`` go through as they are. Listing has one kind of
+    error for everything: the server's status and code stand in its text."""
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
     started_s = time.monotonic()
     try:
         yield
     except passing:
         raise
-    except NotFoundError as e:
-        raise SourceUnknown(f"{url} does not exist: {_first_line(e)}") from e
-    except (PermissionDeniedError, UnauthenticatedError) as e:
-        raise SourceRefused(f"{url} does not let us in: {_first_line(e)}") from e
     except (BaseError, TimeoutError, OSError) as e:
+        status = _STATUS.search(str(e))
+        code = status[1] if status else ""
+        if isinstance(e, FileNotFoundError) or code == "404":
+            raise SourceUnknown(f"{url} does not exist: {_first_line(e)}") from e
+        refused = isinstance(e, PermissionDeniedError | UnauthenticatedError) or code in ("401", "403")
+        if refused or _REFUSED.search(str(e)):
+            raise SourceRefused(f"{url} does not let us in: {_first_line(e)}") from e
         waited_s = time.monotonic() - started_s
         raise SourceUnreachable(f"{url} does not answer ({waited_s:.0f} s): {_first_line(e)}") from e
 

@@ -26,6 +26,8 @@ def opened(address: str) -> contextlib.AbstractContextManager[IO[bytes]]:
     try:
         return urllib.request.urlopen(address, timeout=TIMEOUT_S)  # type: ignore[no-any-return] # noqa: S310
     except _FAULTS as e:
+        if isinstance(e, urllib.error.HTTPError):
+            e.close()
         raise AuditError(f"the list {address} cannot be fetched: {_why(e)}") from e
 
 
@@ -66,4 +68,5 @@ def _bounded(answer: IO[bytes], limits: MediaLimits) -> bytes:
 
 
 def _why(e: Exception) -> str:
-    return str(getattr(e, "reason", None) or e)[:300]
+    said = f"{e.code} {e.reason}" if isinstance(e, urllib.error.HTTPError) else getattr(e, "reason", None)
+    return str(said or e)[:300]

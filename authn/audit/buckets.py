@@ -102,10 +102,8 @@ def read_object(store: ObjectStore, url: str, entry: Entry, limits: MediaLimits)
     ``Inputs.read``."""
     import obstore
     from obstore.exceptions import (
-        NotFoundError,
         PermissionDeniedError,
         PreconditionError,
-        UnauthenticatedError,
     )
 
     tagged = entry.mark.startswith(('"', "W/"))

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from authn.audit.complete import state
 from authn.audit.counts import Tally
 from authn.audit.devices import load_devices, save_devices
 from authn.audit.entry import WITHIN, Entry, Inputs
@@ -39,6 +40,7 @@ from authn.core.media import MediaLimits
 from authn.core.plain import Json
 from authn.devices import DeviceRecord
 from authn.examine.request import Opens
+from authn.tlog.format.note import SigningKey
 from signer.core.durable import rename_durably
 
 SUMMARY_FILE = "summary.json"
@@ -69,6 +71,7 @@ class Order:
     talks: bool = True
     page: bool = True
     refresh: bool = False
+    key: Callable[[], SigningKey | None] = lambda: None
 
 
 class Progress(Protocol):
@@ -228,12 +231,22 @@ def _finish(order: Order, work: RunFolder, index: Index, ledger: Ledger, now: da
     results, inputs, counted = work.folder / RESULTS_FILE, _entries(index), ledger.counts.tally()
     digest = file_sha256(results)
     summary = _summary_json(work, inputs, counted, digest, ledger.content_sha256())
+    stated = state(work, index.digest, _facts(counted, digest), order.key())
+    summary["completeness"] = {"root": stated.root.hex(), "size": stated.size, "signer": stated.signer}
     replace_file(work.folder / SUMMARY_FILE, json.dumps(summary, indent=1) + "\n")
     if order.page:
         from authn.audit.pages import write_pages
 
         write_pages(work, ledger, inputs=inputs, results_sha256=digest, finished_at=now)
     return Finished(run=work, inputs=inputs, tally=counted, summary=summary)
+
+
+def _facts(counted: Tally, results_sha256: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("reported", str(counted.reported)),
+        ("not_examined", str(counted.not_reported)),
+        ("results_sha256", results_sha256),
+    )
 
 
 def _summary_json(

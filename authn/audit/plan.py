@@ -85,6 +85,11 @@ def open_run(
     return run, False
 
 
+def run_of(folder: Path) -> RunFolder:
+    """A run that is there. Raises ``AuditError``."""
+    return _read_run(folder / RUN_FILE)
+
+
 def keep_plan(run: RunFolder, entries: Iterable[Entry], *, claim: Callable[[str], bool]) -> int:
     """Write the plan, one entry at a time; how many. ``claim`` says whether a name is still free.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,8 +34,16 @@ class Selection:
     @property
     def says(self) -> tuple[tuple[str, str], ...]:
         """As facts of an audit; nothing where all is taken."""
-        said = (("include", " ".join(self.include)), ("exclude", " ".join(self.exclude)))
-        return tuple((what, patterns) for what, patterns in said if patterns)
+        said = (("include", self.include), ("exclude", self.exclude))
+        return tuple((what, json.dumps(patterns)) for what, patterns in said if patterns)
+
+    @classmethod
+    def said(cls, facts: Iterable[tuple[str, str]]) -> Selection:
+        """The one that an audit states among its facts. Raises ``ValueError``."""
+        stated = dict(facts)
+        lists = (json.loads(stated.get(what, "[]")) for what in ("include", "exclude"))
+        include, exclude = (tuple(map(str, patterns)) for patterns in lists)
+        return cls(include=include, exclude=exclude)
 
 
 EVERYTHING = Selection()

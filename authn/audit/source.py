@@ -10,11 +10,13 @@ from authn.audit.buckets import BucketInputs, is_bucket
 from authn.audit.entry import Inputs
 from authn.audit.inputs import open_inputs
 from authn.audit.lists import STDIN, ListInputs
+from authn.audit.plan import Question
 from authn.audit.select import EVERYTHING, Selection
 from authn.audit.web import is_web
 from authn.core.media import MediaLimits
 
 READERS_OF_A_NETWORK = 8
+LIST_WORD = "list "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Source:
     @property
     def question(self) -> str:
         """As the run states it."""
-        return f"list {self.text} in {self.root}" if self.listed else self.text
+        return f"{LIST_WORD}{self.text} in {self.root}" if self.listed else self.text
 
     @property
     def run_name(self) -> str:
@@ -62,3 +64,11 @@ class Source:
         if is_bucket(self.text):
             return BucketInputs(self.text, limits, select=select)
         return open_inputs(Path(self.text), limits, leave_out=leave_out, select=select)
+
+
+def source_of(question: Question) -> tuple[Source, Selection] | None:
+    """What an audit says that it audited; None for a list, which may be gone, and for what is not here."""
+    text = question.source
+    if text.startswith(LIST_WORD) or not (is_bucket(text) or Path(text).exists()):
+        return None
+    return Source(text=text), Selection.said(question.facts)

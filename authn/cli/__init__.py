@@ -36,7 +36,11 @@ COMMANDS = {
     "recover": ("authn.cli.recover", "recover", "Find signed photos again that files look like."),
     "receipt": ("authn.cli.receipt", "receipt", "Check and show receipts of a log, without a service."),
     "bundle": ("authn.cli.bundle", "bundle", "Write everything that repeats a report years later."),
-    "audit": ("authn.cli.audit", "audit", "Report on every file of a folder or archive; resumable."),
+    "audit": (
+        "authn.cli.audits",
+        "audit",
+        "Report on every file of a folder, archive, bucket or list; resumable.",
+    ),
     "pki": ("authn.cli.pki", "pki", "Publish what was revoked; renew the issuing authority."),
     "log": ("authn.cli.log", "log", "Show and check this home's log; have witnesses sign it."),
     "witness": ("authn.cli.witness", "witness", "Witness other people's logs."),

@@ -17,6 +17,7 @@ from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Instant
 from authn.cli.out import is_terminal, redraw, say, say_json
 from authn.core.config import Settings, load_settings
+from authn.core.errors import FileUnusable
 from authn.core.evidence import Outcome
 from authn.core.instants import utc_now
 from authn.core.media import MediaLimits
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from authn.audit.source import Source
     from authn.devices import RegistryView
     from authn.examine.request import Examines
+    from authn.tlog.format.note import SigningKey
 
 RUNS_FOLDER = Path("runs")
 POLICY_FINDING, PARTIAL = 1, 3
@@ -86,6 +88,13 @@ Roots = tuple[Path, ...]
 @click.option(
     "--exclude", multiple=True, metavar="GLOB", help="No names that match, nor folders; may be repeated."
 )
+@click.option(
+    "--sign-key",
+    type=click.Path(path_type=Path),
+    metavar="PEM",
+    help="Ed25519 key that signs that nothing was left out; default: this home's, made at its first audit.",
+)
+@click.option("--no-sign", is_flag=True, help="State it without a signature.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Examine only the first N inputs.")
 @click.pass_context
 def audit(
@@ -106,6 +115,8 @@ def audit(
     refresh: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    sign_key: Path | None,
+    no_sign: bool,
 ) -> None:
     """Report on every file of SOURCE: a folder, a zip, a tar, or a bucket (s3://, gs://, az://).
 
@@ -144,6 +155,7 @@ def audit(
         memory_bytes=settings.worker_memory_bytes,
         page=html,
         refresh=refresh,
+        key=partial(_key, settings, sign_key, no_sign),
     )
     finished = conduct(order, clock=utc_now, progress=_Shown())
     _print(finished, as_json=as_json, page=html)
@@ -161,6 +173,20 @@ def _source(source: str | None, files_from: str | None, nul: bool) -> Source:
     if nul:
         raise click.UsageError("-0 is about a list (--files-from)")
     return Source.named(source or "")
+
+
+def _key(settings: Settings, given: Path | None, no_sign: bool) -> SigningKey | None:
+    from authn.audit.complete import home_key, load_key
+
+    if no_sign:
+        return None
+    if given is not None:
+        return load_key(given)
+    try:
+        return home_key(settings.home)
+    except FileUnusable as e:
+        say(f"note: the statement of completeness has no signature ({e.detail})", err=True)
+        return None
 
 
 def _absolute(roots: Roots) -> Roots:

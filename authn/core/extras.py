@@ -39,6 +39,7 @@ EXTRAS = (
         modules=("flask", "gunicorn", "http_sf", "joserfc", "waitress", "werkzeug"),
     ),
     Extra(name="buckets", gives="reading from buckets", modules=("obstore",)),
+    Extra(name="parquet", gives="writing Parquet", modules=("pyarrow",)),
     Extra(name="lab", gives="the laboratory", modules=("matplotlib", "torch")),
     Extra(name="pdf", gives="reports as PDF", modules=("typst",)),
 )

@@ -68,6 +68,8 @@ def _check_assay(words: list[str], known: dict[tuple[str, ...], click.Command], 
     rest = words[1:]
     while rest and (*path, rest[0]) in known:
         path, rest = (*path, rest[0]), rest[1:]
+    if rest and rest[0] not in ("-h", "--help") and (default := getattr(known[path], "default", None)):
+        path = (*path, default)
     assert not isinstance(known[path], click.Group) or not rest or rest[0].startswith("-"), line
     options = {o for p in known[path].params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
     used = {w.partition("=")[0] for w in rest if w.startswith("--")}

@@ -6,10 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,6 +39,23 @@ PLAIN_EVERY_S = 10.0
 LEAST_ROWS_FOR_SPEED = 20
 
 Roots = tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be audited, and how."""
+
+    source: str | None
+    files_from: str | None
+    nul: bool
+    jobs: int | None
+    as_of: datetime | None
+    limit: int | None
+    refresh: bool
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    sign_key: Path | None
+    no_sign: bool
 
 
 @click.command()
@@ -99,24 +117,14 @@ Roots = tuple[Path, ...]
 @click.pass_context
 def audit(
     ctx: click.Context,
-    source: str | None,
-    files_from: str | None,
-    nul: bool,
     out: Path | None,
-    jobs: int | None,
     as_json: bool,
     html: bool,
     fail_on: frozenset[str],
     signer_roots: Roots,
     tsa_roots: Roots,
-    as_of: datetime | None,
     no_heuristics: bool,
-    limit: int | None,
-    refresh: bool,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    sign_key: Path | None,
-    no_sign: bool,
+    **options: Any,
 ) -> None:
     """Report on every file of SOURCE: a folder, a zip, a tar, or a bucket (s3://, gs://, az://).
 
@@ -131,57 +139,57 @@ def audit(
     from authn.audit.plan import Question
     from authn.audit.select import Selection
 
-    settings = load_settings(ctx.obj)
-    what = _source(source, files_from, nul)
+    settings, wanted = load_settings(ctx.obj), Wanted(**options)
+    what = _source(wanted)
     signer_roots, tsa_roots = _absolute(signer_roots), _absolute(tsa_roots)
     heuristics = settings.heuristics and not no_heuristics
     facts = _facts(settings, signer_roots, tsa_roots, heuristics)
-    select = Selection(include=include, exclude=exclude)
+    select = Selection(include=wanted.include, exclude=wanted.exclude)
     folder = out or RUNS_FOLDER / what.run_name
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     order = Order(
         opens=partial(what.open, limits, leave_out=folder.absolute(), select=select),
         folder=folder,
-        question=Question(source=what.question, facts=(*facts, *select.says), limit=limit),
+        question=Question(source=what.question, facts=(*facts, *select.says), limit=wanted.limit),
         build=partial(_open_examiner, without_secrets(settings), signer_roots, tsa_roots, heuristics),
         readable=readable_paths(settings),
         talks=is_debugged(),
         devices=partial(_devices, settings),
         limits=limits,
         readers_per_worker=what.readers_per_worker,
-        as_of=as_of,
-        jobs=jobs or os.cpu_count() or 1,
+        as_of=wanted.as_of,
+        jobs=wanted.jobs or os.cpu_count() or 1,
         timeout_s=settings.max_request_seconds,
         memory_bytes=settings.worker_memory_bytes,
         page=html,
-        refresh=refresh,
-        key=partial(_key, settings, sign_key, no_sign),
+        refresh=wanted.refresh,
+        key=partial(_key, settings, wanted),
     )
     finished = conduct(order, clock=utc_now, progress=_Shown())
     _print(finished, as_json=as_json, page=html)
     ctx.exit(_exit_code(finished, fail_on))
 
 
-def _source(source: str | None, files_from: str | None, nul: bool) -> Source:
+def _source(wanted: Wanted) -> Source:
     """Raises click's usage error unless there is one source."""
     from authn.audit.source import Source
 
-    if (source is None) == (files_from is None):
+    if (wanted.source is None) == (wanted.files_from is None):
         raise click.UsageError("name either a SOURCE or a list (--files-from)")
-    if files_from is not None:
-        return Source.list_of(files_from, nul=nul)
-    if nul:
+    if wanted.files_from is not None:
+        return Source.list_of(wanted.files_from, nul=wanted.nul)
+    if wanted.nul:
         raise click.UsageError("-0 is about a list (--files-from)")
-    return Source.named(source or "")
+    return Source.named(wanted.source or "")
 
 
-def _key(settings: Settings, given: Path | None, no_sign: bool) -> SigningKey | None:
+def _key(settings: Settings, wanted: Wanted) -> SigningKey | None:
     from authn.audit.complete import home_key, load_key
 
-    if no_sign:
+    if wanted.no_sign:
         return None
-    if given is not None:
-        return load_key(given)
+    if wanted.sign_key is not None:
+        return load_key(wanted.sign_key)
     try:
         return home_key(settings.home)
     except FileUnusable as e:

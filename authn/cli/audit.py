@@ -117,6 +117,7 @@ class Wanted:
 @click.pass_context
 def audit(
     ctx: click.Context,
+    /,
     out: Path | None,
     as_json: bool,
     html: bool,

@@ -41,6 +41,7 @@ COMMANDS = {
         "audit",
         "Report on every file of a folder, archive, bucket or list; resumable.",
     ),
+    "policy": ("authn.cli.policy", "policy", "Policies: what reports say, shown, checked and tried."),
     "pki": ("authn.cli.pki", "pki", "Publish what was revoked; renew the issuing authority."),
     "log": ("authn.cli.log", "log", "Show and check this home's log; have witnesses sign it."),
     "witness": ("authn.cli.witness", "witness", "Witness other people's logs."),

@@ -17,6 +17,7 @@ import click
 from authn.cli.fail_on import CONTRADICTION, FailOn
 from authn.cli.given import Instant
 from authn.cli.out import is_terminal, redraw, say, say_json
+from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import Settings, load_settings
 from authn.core.errors import FileUnusable
 from authn.core.evidence import Outcome
@@ -97,6 +98,7 @@ class Wanted:
     metavar="PEM",
     help="Roots for time-stamp authorities, in place of the configured ones. May be repeated.",
 )
+@policy_option
 @click.option("--as-of", type=Instant(), help="Judge as of this time; default: when the audit was planned.")
 @click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model.")
 @click.option(
@@ -125,6 +127,7 @@ def audit(
     signer_roots: Roots,
     tsa_roots: Roots,
     no_heuristics: bool,
+    policy: str | None,
     **options: Any,
 ) -> None:
     """Report on every file of SOURCE: a folder, a zip, a tar, or a bucket (s3://, gs://, az://).
@@ -140,7 +143,7 @@ def audit(
     from authn.audit.plan import Question
     from authn.audit.select import Selection
 
-    settings, wanted = load_settings(ctx.obj), Wanted(**options)
+    settings, wanted = with_policy(load_settings(ctx.obj), policy), Wanted(**options)
     what = _source(wanted)
     signer_roots, tsa_roots = _absolute(signer_roots), _absolute(tsa_roots)
     heuristics = settings.heuristics and not no_heuristics

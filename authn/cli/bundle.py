@@ -10,6 +10,7 @@ import click
 from authn.cli.beside import with_manifest
 from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say
+from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import Settings, load_settings
 from authn.core.media import Media, MediaLimits, unparsed_file
 from signer.core.durable import write_new
@@ -21,6 +22,7 @@ from signer.core.durable import write_new
 @click.option("--without-media", is_flag=True, help="Leave the media out; their digest is in it.")
 @beside_options("FILE")
 @trust_options
+@policy_option
 @click.pass_context
 def bundle(
     ctx: click.Context,
@@ -30,13 +32,14 @@ def bundle(
     without_media: bool,
     receipt_file: Path | None,
     manifest_file: Path | None,
+    policy: str | None,
     **options: Any,
 ) -> None:
     """Examine FILE and write an evidence bundle: media, roots, device record, policy, time and report.
 
     `assay verify --bundle` repeats the report from it. An existing file is not overwritten.
     """
-    settings, given = load_settings(ctx.obj), Given(**options)
+    settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     media = with_manifest(unparsed_file(file, limits), file, manifest_file)
     data = _bundle(settings, given, media, read_receipt(file, receipt_file), with_media=not without_media)
@@ -54,13 +57,13 @@ def _bundle(
     settings: Settings, given: Given, media: Media, receipt: str | None, *, with_media: bool
 ) -> bytes:
     from authn.examine.bundle import Basis, device_of, write_bundle
-    from authn.examine.statements import default_policy
     from authn.examine.trust import registry_if_any
+    from authn.policies.shelf import open_policy
 
     registry = registry_if_any(settings)
     basis = Basis(
         roots=given.roots(settings),
-        policy=default_policy(),
+        policy=open_policy(settings.policy),
         logs=given.logs(settings),
         receipt=receipt,
         devices=None if registry is None else device_of(media, registry),

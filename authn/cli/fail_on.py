@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from authn.core.evidence import Outcome
+
+if TYPE_CHECKING:
+    from authn.core.report import Report
 
 NEVER, CONTRADICTION = "never", "contradiction"
 _FAILS = (Outcome.REFUTED.value, Outcome.OUTSIDE_LISTS.value, CONTRADICTION)
@@ -16,7 +21,7 @@ class FailOn(click.ParamType[frozenset[str]]):
     name = "FINDINGS"
     HELP = (
         "Exit 1 when an axis is refuted; with outside_lists also when one leads outside your lists, with "
-        "contradiction also when evidence contradicts. Several with commas; or never."
+        "contradiction also when evidence contradicts. Several with commas; or never. A policy can add to it."
     )
 
     def convert(
@@ -32,3 +37,13 @@ class FailOn(click.ParamType[frozenset[str]]):
             known = f"{NEVER}, or some of {', '.join(_FAILS)}"
             self.fail(f"{unknown[0]!r} is none of them: {known}", param, ctx)
         return frozenset({Outcome.REFUTED.value, *asked})
+
+
+def exit_code(report: Report, fail_on: frozenset[str]) -> int:
+    """1 for a finding of ``fail_on``, or the highest that a statement of the policy asks for; a policy can
+    add to what fails, and take nothing away. 0 where nothing is to fail."""
+    if not fail_on:
+        return 0
+    found: set[str] = {a.outcome.value for a in report.cryptographic.axes}
+    failing = fail_on & (found | ({CONTRADICTION} if report.contradictions else set()))
+    return max((1 if failing else 0, *(s.exit_code for s in report.policy_statements)))

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authn.cli.beside import with_manifest
-from authn.cli.fail_on import CONTRADICTION, FailOn
+from authn.cli.fail_on import FailOn, exit_code
 from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say, say_block, say_json
 from authn.cli.papers import Papers, paper_options
+from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import load_settings
 from authn.core.errors import AuthnError, ExaminationFailed, MediaError, UnsupportedMedia
 from authn.core.media import Media, MediaLimits, unparsed_file
-from authn.core.report import Report, refusal_json, report_json
+from authn.core.report import refusal_json, report_json
 from authn.report.language import speaking
 from authn.report.text import render_text
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file and line.")
 @paper_options
 @trust_options
+@policy_option
 @click.option(
     "--fail-on",
     type=FailOn(),
@@ -60,19 +62,23 @@ def verify(
     receipt_file: Path | None,
     manifest_file: Path | None,
     bundle_file: Path | None,
+    policy: str | None,
     **options: Any,
 ) -> None:
     """Report the cryptographic and the heuristic evidence on each FILE, side by side.
 
-    Exits 0; 1 where --fail-on applies; 3 where a file cannot be examined; 4 where nothing can run.
+    Exits 0; 1 where --fail-on applies, or what --policy asks for; 3 where a file cannot be examined; 4 where
+    nothing can run.
     """
     from authn.examine.trust import registry_if_any
 
-    settings, given = load_settings(ctx.obj), Given(**options)
+    settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
     papers = Papers(page=page, pdf=pdf, language=language)
     if bundle_file is not None:
-        if given != Given() or receipt_file or manifest_file or papers or len(files) > 1:
-            raise click.UsageError("a bundle brings its own roots, time and sources; give at most one FILE")
+        if given != Given() or receipt_file or manifest_file or papers or policy or len(files) > 1:
+            raise click.UsageError(
+                "a bundle brings its own roots, time, policy and sources; give at most one FILE"
+            )
         from authn.cli.repeating import repeat_bundle
 
         ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
@@ -128,7 +134,7 @@ def _one(
     else:
         with speaking(papers.language):
             say_block(render_text(examined.report))
-    return 1 if _fails(examined.report, fail_on) else 0
+    return exit_code(examined.report, fail_on)
 
 
 def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:
@@ -139,8 +145,3 @@ def _refuse(file: Path, error: AuthnError, *, as_json: bool) -> None:
     bundled = isinstance(error, UnsupportedMedia) and file.name.endswith(BUNDLE_NAME)
     hint = "; assay verify --bundle repeats the report of an evidence bundle" if bundled else ""
     say(f"assay: {error.detail}{hint} [{error.code}]", err=True)
-
-
-def _fails(report: Report, fail_on: frozenset[str]) -> bool:
-    found: set[str] = {a.outcome.value for a in report.cryptographic.axes}
-    return bool(fail_on & (found | ({CONTRADICTION} if report.contradictions else set())))

@@ -80,6 +80,7 @@ class Settings:
     detector: str
     semantic_encoder: tuple[Path, ...]
     face_models: tuple[Path, ...]
+    policy: str
     witness_policy: tuple[Path, ...]
     witness_interval_seconds: int
     require_clock_sync: bool

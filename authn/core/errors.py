@@ -9,6 +9,7 @@ AuthnError                               500  4
 │   ├── CredentialInvalid                422  1   not a kind of certificate that may sign claims
 │   └── CredentialExpired                422  1   not valid at the time the signature is judged at
 ├── SettingsError                        400  2   unknown key, wrong type, contradiction
+│   └── PolicyError                      400  2   a file that is no policy, with its line and statement
 ├── RegistryError                        409  3
 │   ├── UnknownDevice                    404  3
 │   ├── DeviceExists                     409  3
@@ -112,6 +113,10 @@ class SettingsError(AuthnError):
     code = "assay.settings.invalid"
     http_status = 400
     exit_code = 2
+
+
+class PolicyError(SettingsError):
+    code = "assay.policy.malformed"
 
 
 class RegistryError(AuthnError):

@@ -62,6 +62,48 @@ class Statement:
     text: str
 
 
+class StatementKind(StrEnum):
+    """What a statement of a policy rests on. ``BOTH`` shows one of each, joined and never added up."""
+
+    CRYPTOGRAPHIC = "cryptographic"
+    HEURISTIC = "heuristic"
+    BOTH = "both"
+
+
+class Level(StrEnum):
+    """As SARIF 2.1.0 has them (3.27.10)."""
+
+    NONE = "none"
+    NOTE = "note"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Join(StrEnum):
+    ALL = "all"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStatement:
+    """One statement of the policy with its kind, its sentence in each language of the policy, and what the
+    policy wants to follow from its value. ``of`` and ``join``: the two that one of both kinds is made of."""
+
+    id: str
+    kind: StatementKind
+    value: bool | None
+    level: Level
+    exit_code: int
+    texts: tuple[tuple[str, str], ...]
+    of: tuple[str, ...] = ()
+    join: Join | None = None
+
+    @property
+    def text(self) -> str:
+        """In English, which every policy has."""
+        return dict(self.texts)["en"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
     """Two observations that do not fit together. It decides nothing; a person should look."""
@@ -102,6 +144,7 @@ class Report:
     not_examined: tuple[NotExamined, ...]
     run: Run
     recovered: tuple[Recovered, ...] | None = None  # None: nobody looked
+    policy_statements: tuple[PolicyStatement, ...] = ()
 
 
 def report_json(report: Report) -> dict[str, Json]:
@@ -131,6 +174,7 @@ def report_json(report: Report) -> dict[str, Json]:
         **({} if report.recovered is None else {"recovered": _plain(report.recovered)}),
         "contradictions": _plain(report.contradictions),
         "statements": _plain(report.statements),
+        "policy_statements": [_policy_statement(s) for s in report.policy_statements],
         "limits": _plain(report.limits),
         "not_examined": _plain(report.not_examined),
         "run": {
@@ -169,6 +213,18 @@ def _plain(value: object) -> Json:
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     return cast("Json", value)
+
+
+def _policy_statement(s: PolicyStatement) -> Json:
+    shown: dict[str, Json] = {
+        "id": s.id,
+        "kind": s.kind.value,
+        "value": s.value,
+        "level": s.level.value,
+        "exit_code": s.exit_code,
+        "texts": dict(s.texts),
+    }
+    return shown if s.join is None else {**shown, "join": s.join.value, "of": list(s.of)}
 
 
 def _finding(f: Finding) -> Json:

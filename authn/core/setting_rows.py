@@ -126,6 +126,8 @@ SETTINGS = (
             "package (docs/operating.md), and without it that detector does not run."),
     Setting(name="face_models", type=tuple, default=(),
             help="Folders with the networks that find eyes (docs/cards/symmetry.md); empty: none compared."),
+    Setting(name="policy", type=str, default="default",
+            help="What reports say in sentences: a policy that ships, or a file (docs/policies.md)."),
     Setting(name="witness_policy", type=tuple, default=(),
             help="A C2SP tlog-policy: the witnesses that this home's log is shown to; empty: nobody."),
     Setting(name="witness_interval_seconds", type=int, default=10, minimum=1, maximum=86400,

@@ -27,9 +27,10 @@ from authn.core.plain import Json
 from authn.core.report import Report, report_json
 from authn.devices import DeviceRecord, RegistryView
 from authn.devices.snapshot import record_json, record_of
-from authn.examine.statements import Policy, parse_policy
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, crl_pem, read_crl
 from authn.pki.roots import TrustRoots, roots_pem
+from authn.policies.policy import Policy
+from authn.policies.reading import parse_policy
 from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 from authn.provenance.own import read_own
 from authn.tlog.format.policy import parse_policy as parse_witnesses

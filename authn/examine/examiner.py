@@ -29,8 +29,9 @@ from authn.core.media import Media
 from authn.core.report import PIXELS, Contradiction, Report, Run, Subject, ToolView
 from authn.core.score_map import Maps, has_map
 from authn.devices import RegistryView
-from authn.examine.statements import Policy, conclude
 from authn.pki.roots import TrustRoots, roots_digest
+from authn.policies.judging import conclude, judge
+from authn.policies.policy import Policy
 from authn.provenance.answers import Asked, Engine, EngineAnswer
 from authn.provenance.asking import Readers
 from authn.provenance.axes import NO_MANIFEST
@@ -102,6 +103,7 @@ class Examiner:
             heuristic=guesses,
             contradictions=contradictions(proof, source_types(answers), guesses),
             statements=conclude(proof, self._policy, judged_at),
+            policy_statements=judge(proof, guesses, self._policy, judged_at),
             limits=LIMITS,
             not_examined=(*_silent_axes(proof), *_closed(media), *failed, *_abstentions(guesses)),
             run=Run(
@@ -157,7 +159,7 @@ class Examiner:
             models=tuple(dict.fromkeys((g.detector, g.model_sha256) for g in guesses if g.model_sha256)),
             signer_roots_sha256=self._roots_sha256[0],
             tsa_roots_sha256=self._roots_sha256[1],
-            policy=f"{self._policy.name} {self._policy.version}",
+            policy=str(self._policy),
             policy_sha256=self._policy.sha256,
         )
 

@@ -16,9 +16,10 @@ from authn.core.instants import utc_now
 from authn.devices import RegistryView
 from authn.examine.detectors import encoder_of, learned_detectors
 from authn.examine.examiner import Examiner
-from authn.examine.statements import Policy, default_policy
 from authn.examine.trust import open_logs, open_roots
 from authn.pki.roots import TrustRoots
+from authn.policies.policy import Policy
+from authn.policies.shelf import open_policy
 from authn.provenance.engines import open_engines
 from authn.provenance.logs import LogTrust
 from authn.sources import HeuristicSource
@@ -44,12 +45,12 @@ def open_examiner(
     heuristics: bool = True,
 ) -> Examiner:
     """Roots that are given replace the configured ones and this home's own; without ``logs``, receipts of
-    this home's own log count. Raises ``Unavailable`` for roots that cannot be read. Not to be shared across
-    a fork."""
+    this home's own log count. Raises ``Unavailable`` for roots that cannot be read, ``PolicyError``
+    for the policy of the settings. Not to be shared across a fork."""
     return examiner_over(
         settings,
         roots=open_roots(settings, signer_roots=signer_roots, tsa_roots=tsa_roots, crls=crls),
-        policy=default_policy(),
+        policy=open_policy(settings.policy),
         registry=registry,
         logs=logs or open_logs(settings),
         heuristics=heuristics,

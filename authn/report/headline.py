@@ -55,7 +55,7 @@ def _statement(statement: Document, texts: Mapping[str, str], before: str, besid
     refuted = bool(before) and text.startswith(before)
     rest = tell(text.removeprefix(before)) if refuted else tell(text)
     if spoken() != ENGLISH and spoken() in texts:
-        rest = Told(visible(texts[spoken()].removeprefix(before)), spoken())
+        rest = Told(visible(texts[spoken()].removeprefix(f"{beside_now} ")), spoken())
     if not refuted:
         return rest
     return tell(text) if rest.code != spoken() else Told(f"{beside_now} {rest.text}", rest.code)

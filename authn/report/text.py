@@ -25,7 +25,7 @@ from authn.report.cards import (
     proof_cards,
     subject_line,
 )
-from authn.report.headline import headline
+from authn.report.headline import headline, policy_hints
 from authn.report.language import t, told
 from authn.report.likelihood import band_sentence, ratio_sentence
 from authn.report.vouching import guarantee_sentence, read_as
@@ -53,6 +53,8 @@ def _lines(report: Document) -> Iterator[str]:
     yield ""
     for sentence in (*(s.text for s in (head.sentence, *head.others)), head.heuristic):
         yield from wrapped(sentence, WIDTH)
+    for hint in policy_hints(report):
+        yield from wrapped(hint.text, WIDTH)
     yield from _listed(t("contradictions"), _contradictions(report))
     yield from _section(wording.PROOF_COLUMN, wording.PROOF_COLUMN_IS)
     for card in proof_cards(report):

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from authn.core.config import Settings
 from authn.core.errors import Unavailable
-from authn.examine.statements import default_policy
 from authn.pki.authority import Authority
+from authn.policies.shelf import open_policy
 from authn.store.engine import Turn, alone, writing
 from authn.store.schema import log_start_entries
 from authn.tlog.format import records
@@ -43,7 +43,7 @@ def start_entries(
     """The issuing and the time-stamp authority, the policy of reports and the one of witnesses."""
     stamper = authority.timestamp_authority()
     tsa = records.tsa_changed(stamper.certificate, policy=stamper.policy, url=settings.tsa_url)
-    report = default_policy().sha256
+    report = open_policy(settings.policy).sha256
     witness = None if witnesses is None else sha256(policy_text(witnesses).encode()).hexdigest()
     return (
         StartEntry(subject="issuing", entry=records.authority_certificate("issuing", authority.issuing)),

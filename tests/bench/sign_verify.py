@@ -37,9 +37,9 @@ from authn.confinement.sandbox.process import keep_freed_memory
 from authn.core.evidence import Axis, Outcome
 from authn.core.media import media_of
 from authn.examine.examiner import Examiner
-from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, roots_pem
 from authn.pki.tsa import TimestampAuthority
+from authn.policies.shelf import default_policy
 from authn.provenance.engines import open_engines
 from signer.claim import CaptureClaim, DeviceAssertion, manifest_definition
 from signer.credential import sign_media

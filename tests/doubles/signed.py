@@ -16,9 +16,9 @@ from authn.core.keys import spki_sha256
 from authn.core.media import Media, media_of
 from authn.devices import DeviceRecord
 from authn.examine.examiner import Examiner
-from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots
 from authn.pki.tsa import TimestampAuthority
+from authn.policies.shelf import default_policy
 from authn.provenance.answers import EngineAnswer
 from authn.provenance.binding import read_file
 from authn.provenance.engines import open_engines

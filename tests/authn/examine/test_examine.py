@@ -16,7 +16,9 @@ from authn.core.media import Media
 from authn.core.report import refusal_json, report_json
 from authn.core.score_map import ScoreMap
 from authn.examine.illustrate import illustrate
-from authn.examine.statements import conclude, default_policy, parse_policy
+from authn.policies.judging import conclude
+from authn.policies.reading import parse_policy
+from authn.policies.shelf import default_policy
 from authn.report.html import render_report
 from authn.report.text import render_document
 from detector.core.errors import ModelUnavailable, NotApplicable

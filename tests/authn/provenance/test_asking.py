@@ -13,8 +13,8 @@ from PIL import Image
 from authn.core.evidence import Axis, CryptographicEvidence, Outcome
 from authn.core.media import Media
 from authn.examine.examiner import Examiner
-from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots
+from authn.policies.shelf import default_policy
 from authn.provenance.answers import Asked, Engine, EngineAnswer, EngineCode, EngineTraits, Scope
 from authn.provenance.asking import Readers, is_plain
 from authn.provenance.binding import read_file

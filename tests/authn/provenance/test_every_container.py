@@ -10,8 +10,8 @@ import pytest
 from authn.core.evidence import Axis, CryptographicEvidence, Outcome
 from authn.core.media import media_of, open_media, sniff
 from authn.examine.examiner import Examiner
-from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, load_roots
+from authn.policies.shelf import default_policy
 from authn.provenance.engines import open_engines
 from tests.doubles.containers import unsigned
 from tests.doubles.pki import TestPki

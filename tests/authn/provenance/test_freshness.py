@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from authn.core.evidence import Axis, Outcome
 from authn.core.report import Report
 from authn.examine.examiner import Examiner
-from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots
+from authn.policies.shelf import default_policy
 from authn.provenance.engines import open_engines
 from authn.provenance.logs import LogTrust
 from authn.tlog.format.checkpoint import Checkpoint

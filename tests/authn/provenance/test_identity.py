@@ -15,8 +15,8 @@ from authn.core.plain import Json
 from authn.core.report import Report, report_json
 from authn.core.visible import visible
 from authn.examine.examiner import Examiner
-from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, load_roots
+from authn.policies.shelf import default_policy
 from authn.provenance.engines import open_engines
 from authn.provenance.identity import MAX_IDENTITIES, identities
 from authn.report import wording

@@ -17,8 +17,8 @@ from authn.core.evidence import Axis, CryptographicEvidence, Outcome
 from authn.core.media import open_media
 from authn.core.report import Report
 from authn.examine.examiner import Examiner
-from authn.examine.statements import default_policy
 from authn.pki.roots import TrustRoots, load_roots
+from authn.policies.shelf import default_policy
 from authn.provenance.engines import open_engines
 from tests.doubles.signed import answers_on, evidence_on
 

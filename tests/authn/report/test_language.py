@@ -11,7 +11,7 @@ import pytest
 
 from authn.core.report import report_json
 from authn.examine.examiner import LIMITS
-from authn.examine.statements import default_policy
+from authn.policies.shelf import default_policy
 from authn.report import wording
 from authn.report.html import render_report
 from authn.report.language import LANGUAGES, said, speaking, t, tell, translated, words
@@ -105,7 +105,7 @@ def test_numbers_and_dates_are_written_as_the_language_does() -> None:
 
 
 def test_what_a_report_always_says_is_translated() -> None:
-    rules = default_policy().rules
+    rules = default_policy().proof_rules
     filled = {
         "signer": "S",
         "issuer": "I",
@@ -115,7 +115,7 @@ def test_what_a_report_always_says_is_translated() -> None:
     }
     for code in OTHERS:
         with speaking(code):
-            for sentence in (*LIMITS, *(r.texts[0].format(**filled) for r in rules)):
+            for sentence in (*LIMITS, *(r.true["en"].format(**filled) for r in rules)):
                 assert translated(sentence) is not None, sentence
     with speaking("de"):
         sentence = (

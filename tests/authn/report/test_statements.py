@@ -13,10 +13,13 @@ import pytest
 from authn.core.errors import SettingsError
 from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, Finding, Outcome
 from authn.core.report import Statement, report_json
-from authn.examine.statements import IN_SHORT_ID, Policy, conclude, default_policy, parse_policy
+from authn.policies.judging import conclude
+from authn.policies.policy import Policy
+from authn.policies.reading import parse_policy
+from authn.policies.shelf import default_policy
 from authn.provenance.axes import version_refused
 from authn.report import wording
-from authn.report.doubts import ID_PREFIX, PART_PREFIX
+from authn.report.doubts import ID_PREFIX, IN_SHORT_ID, PART_PREFIX
 from authn.report.headline import headline
 from authn.report.html import render_report
 from authn.report.text import render_text
@@ -97,9 +100,7 @@ def test_no_combination_of_outcomes_gives_a_sentence_that_hides_a_refutation() -
 @pytest.mark.parametrize("clean", [False, True], ids=["the built-in policy", "a policy that wants to hide"])
 def test_a_refuted_finding_on_an_established_axis_is_said_as_well(clean: bool) -> None:
     policy = parse_policy(CLEAN.encode(), "test") if clean else default_policy()
-    warnings = {
-        r.id for r in policy.rules if (Axis.CREDENTIAL, R) in r.requires or (Axis.LOG, R) in r.requires
-    }
+    warnings = {r.id for r in policy.proof_rules if r.warns}
     no = Finding(code="assay.test", outcome=R, detail="no")
     states = {a: [axis_evidence(a, E), axis_evidence(a, E, no), axis_evidence(a, R)] for a in Axis}
     for evidence in every_combination(states):

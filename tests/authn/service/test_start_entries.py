@@ -19,9 +19,9 @@ from authn.core.errors import Unavailable
 from authn.core.instants import utc_now
 from authn.devices.ocsp import Responder, issuer_hashes
 from authn.devices.revocation import Status
-from authn.examine.statements import default_policy
 from authn.pki.authority import TSA, TSA_ROOT, Authority, open_authority
 from authn.pki.profile import Issuer, timestamp_certificate
+from authn.policies.shelf import default_policy
 from authn.service.start_entries import StartEntry, logs_certificates, queue_news, start_entries
 from authn.service.wiring import check_services, open_transparency_log
 from authn.store.engine import open_engine

@@ -1,0 +1,146 @@
+"""What a policy may say, and the house's own words around it, in each language that the house knows.
+
+A language that the house does not know gets its words in English: a refutation is said in any case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, lru_cache
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from authn.core.evidence import Axis, CryptographicEvidence
+from authn.core.instants import spoken
+from authn.core.report import Join
+from authn.core.visible import visible
+from authn.report.doubts import ID_PREFIX, IN_SHORT_ID, PART_PREFIX, Doubt, beside
+from authn.report.language import ENGLISH, LANGUAGES, clock, speaking, t
+
+MAX_NAME = 120
+MAX_SENTENCE = 240
+PLACEHOLDERS = ("signer", "issuer", "device", "not_after", "as_of")
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
+# Nobody can prove these of a picture, so no sentence may promise them, whatever else it says.
+_PROMISES = re.compile(
+    r"\b(authenti[ck]\w*|authentisch\w*|genuin\w+|real|trustworth\w+|vertrauenswürdig\w*|echt|echt(e[rsnm]?|heit)"
+    r"|unverfälscht\w*|proven true|deepfake[- ]free)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseWords:
+    """``withheld``: in the place of a sentence that a refutation takes away. ``hint`` and ``proof`` take the
+    ``text`` that they stand around."""
+
+    withheld: str
+    hint: str
+    nothing_found: str
+    nobody_asked: str
+    proof: str
+    joins: Mapping[Join, str]
+    unnamed_signer: str
+    unnamed_issuer: str
+    unnamed_device: str
+    unknown_time: str
+
+
+@cache
+def house_words(language: str) -> HouseWords:
+    with speaking(_table(language)):
+        words = {name: t(f"policy.{name}", text="{text}") for name in ("hint", "proof")}
+        names = ("nothing_found", "nobody_asked", "unnamed_signer", "unnamed_issuer", "unnamed_device")
+        return HouseWords(
+            withheld=t("withheld"),
+            joins={join: t(f"policy.join.{join.value}") for join in Join},
+            unknown_time=t("policy.unknown_time"),
+            **words,
+            **{name: t(f"policy.{name}") for name in names},
+        )
+
+
+def refuted_beside(found: tuple[Doubt, ...], language: str) -> str:
+    """What every sentence begins with while these stand; empty where none does."""
+    if not found:
+        return ""
+    with speaking(_table(language)):
+        return beside(found)
+
+
+def _table(language: str) -> str:
+    """A language of one country is told as that language is."""
+    return language.partition("-")[0]
+
+
+def filled(text: str, evidence: CryptographicEvidence, as_of: datetime, language: str) -> str:
+    """``text`` of a statement that is true, with its placeholders."""
+    for name, word in _facts(evidence, as_of, language).items():
+        text = text.replace("{" + name + "}", word)
+    return text
+
+
+def _facts(evidence: CryptographicEvidence, as_of: datetime, language: str) -> Mapping[str, str]:
+    signer, words = evidence.chain[0] if evidence.chain else None, house_words(language)
+    device = next((dict(f.facts).get("name") for f in evidence.axis(Axis.DEVICE).findings), None)
+    return {
+        "signer": _named(signer.subject) if signer else words.unnamed_signer,
+        "issuer": _named(signer.issuer) if signer else words.unnamed_issuer,
+        "device": _short(str(device)) if device else words.unnamed_device,
+        "not_after": _time(evidence.not_after, language) if evidence.not_after else words.unknown_time,
+        "as_of": _time(as_of, language),
+    }
+
+
+def _time(when: datetime, language: str) -> str:
+    if _table(language) not in LANGUAGES or _table(language) == ENGLISH:
+        return spoken(when)
+    with speaking(_table(language)):
+        return clock(when)
+
+
+@lru_cache(maxsize=256)
+def _named(distinguished_name: str) -> str:
+    """Common name and organisation of an RFC 4514 string; all of it where it is not in that form."""
+    try:
+        name = x509.Name.from_rfc4514_string(distinguished_name)
+    except ValueError:
+        return _short(distinguished_name)
+    common = [str(a.value) for a in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    organisation = [str(a.value) for a in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    if not common:
+        return _short(distinguished_name)
+    return _short(f"{common[0]} ({organisation[0]})" if organisation else common[0])
+
+
+def _short(text: str) -> str:
+    """Names come from certificates; braces would be taken for placeholders."""
+    return text.replace("{", "(").replace("}", ")")[:MAX_NAME]
+
+
+def identifier(given: object) -> str:
+    """A reader that looks a sentence up by its id must not get the policy's in the place of a refutation."""
+    if not isinstance(given, str) or not _ID.fullmatch(given):
+        raise ValueError(f"{visible(str(given), 80)!r} is no id: letters and digits in parts, dots between")
+    if given.startswith((ID_PREFIX, PART_PREFIX)) or given == IN_SHORT_ID:
+        raise ValueError(f"the id {given} is not the policy's to give")
+    return given
+
+
+def checked(text: object, key: str, *, filled: bool) -> str:
+    """Raises ``ValueError`` for what would not be shown as it stands (cut off, invisible, not filled in), and
+    for what nobody can promise. ``filled``: placeholders are."""
+    if not isinstance(text, str) or not text.strip() or visible(text, MAX_SENTENCE) != text:
+        raise ValueError(f"{key} is not one visible line of at most {MAX_SENTENCE} characters")
+    if promise := _PROMISES.search(text):
+        raise ValueError(f"{key} promises more than evidence can: {promise.group()!r}")
+    left = text
+    for name in PLACEHOLDERS if filled else ():
+        left = left.replace("{" + name + "}", "")
+    if "{" in left or "}" in left:
+        raise ValueError(f"{key} has a placeholder that is not filled there")
+    return text

@@ -31,6 +31,7 @@ from signer.core.uninterrupted import uninterrupted
 from signer.embed import jpeg, tiff
 from signer.embed.bmff import make_room
 from signer.embed.layout import Layout
+from signer.proof.outline import outline_of
 from signer.proof.usages import SIGNER_USAGES, usage_config
 
 # Read from "trust.trust_config" only; without it the engine refuses the C2PA claim-signing key usage.
@@ -164,10 +165,12 @@ def refuse_signed(data: bytes, media_type: str) -> None:
     """Raise ``AlreadySigned`` where the engine finds a manifest, embedded, remote or broken, and
     ``UnreadableMedia`` where it cannot parse the container.
 
-    A file signed again as a fresh capture would lose its history without a trace.
+    A file signed again as a fresh capture would lose its history without a trace. A store stands beside the
+    pixels, never in them, so the engine does not read those where they can be told apart.
     """
+    outline = outline_of(data, media_type) or data
     try:
-        present = uninterrupted(lambda: _has_manifest(data, media_type))
+        present = uninterrupted(lambda: _has_manifest(outline, media_type))
     except C2paError as e:
         if "could not be parsed" in str(e) or isinstance(e, C2paError.Io):
             raise UnreadableMedia(f"the {media_type} container cannot be parsed: {e}") from e

@@ -21,7 +21,8 @@ from authn.core.errors import AuthnError, ExaminationFailed, MediaError
 from authn.core.media import Media, MediaLimits, measured, unparsed
 from authn.core.report import Report, refusal_json, report_json
 from authn.devices import RegistryView
-from authn.examine.request import Examines, Opens, warm_up
+from authn.examine.examination import warm_up
+from authn.examine.request import Examines, Opens
 
 THUMBNAIL_SIDE_PIXELS = 192
 MAX_THUMBNAIL_BYTES = 64 * 1024

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from authn.core.errors import AuditError, UnsupportedMedia
 from authn.core.media import SIDECAR_SUFFIX, claimed_type
-from authn.tlog.format.receipt import RECEIPT_SUFFIX
+from authn.tlog.format.text import RECEIPT_SUFFIX
 
 RESULTS_FILE = "results.jsonl"
 SYNC_EVERY_ROWS = 64

@@ -225,7 +225,7 @@ def _open_examiner(
 
 
 def _devices(settings: Settings) -> Iterable[DeviceRecord] | None:
-    from authn.examine.trust import registry_if_any
+    from authn.examine.pooling import registry_if_any
 
     registry = registry_if_any(settings)
     return None if registry is None else registry.list()

@@ -57,7 +57,7 @@ def _bundle(
     settings: Settings, given: Given, media: Media, receipt: str | None, *, with_media: bool
 ) -> bytes:
     from authn.examine.bundle import Basis, device_of, write_bundle
-    from authn.examine.trust import registry_if_any
+    from authn.examine.pooling import registry_if_any
     from authn.policies.shelf import open_policy
 
     registry = registry_if_any(settings)

@@ -14,7 +14,7 @@ import click
 from authn.core.config import Settings
 from authn.core.errors import FileUnusable, NoteError, UnreadableMedia
 from authn.core.instants import utc_of
-from authn.tlog.format.receipt import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
+from authn.tlog.format.text import MAX_RECEIPT_CHARACTERS, RECEIPT_SUFFIX
 
 if TYPE_CHECKING:
     from authn.devices import RegistryView
@@ -58,7 +58,8 @@ class Given:
         file or key that cannot be read, as the methods below; so does the first examination."""
         from authn.examine.pooling import pool_over, without_secrets
 
-        self.logs(settings)  # a contradiction between options is told before any process starts
+        if self.log_keys or self.witness_keys or self.log_policy is not None:
+            self.logs(settings)  # a contradiction between options is told before any process starts
         build = partial(_open_examiner, given=self, settings=without_secrets(settings))
         return pool_over(settings, build, registry=registry)
 

@@ -92,7 +92,7 @@ def try_(
 
     Exits as `assay verify --policy` would.
     """
-    from authn.examine.trust import registry_if_any
+    from authn.examine.pooling import registry_if_any
     from authn.policies.shelf import open_policy
 
     settings, given = with_policy(load_settings(ctx.obj), named), Given(**options)

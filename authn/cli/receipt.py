@@ -16,7 +16,8 @@ from authn.cli.refresh import refresh
 from authn.core.config import Settings, load_settings
 from authn.core.errors import FileUnusable, ReceiptRefused, UnreadableMedia
 from authn.core.evidence import AxisEvidence, Outcome
-from authn.tlog.format.receipt import RECEIPT_SUFFIX, parse_receipt
+from authn.tlog.format.receipt import parse_receipt
+from authn.tlog.format.text import RECEIPT_SUFFIX
 from signer.device import LOG_KEY_FILE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from authn.core.errors import BadRequest
-from authn.tlog.format.receipt import HEADER
+from authn.tlog.format.text import RECEIPT_HEADER
 
 _HEAD_BYTES = 64
 
@@ -20,7 +20,7 @@ class Kind(Enum):
 
     PAGE = ("HTML page", (b"<!doctype html",))
     PDF = ("PDF", (b"%pdf-",))
-    RECEIPT = ("receipt", (HEADER.encode(), b"\xd2"))  # the text, and COSE_Sign1 with its tag
+    RECEIPT = ("receipt", (RECEIPT_HEADER.encode(), b"\xd2"))  # the text, and COSE_Sign1 with its tag
     CRL = ("revocation list", (b"\x30",))  # DER; no kind of media begins so
 
 

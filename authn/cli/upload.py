@@ -14,7 +14,7 @@ from authn.core.homes import own_address
 from authn.core.media import media_of
 from authn.provenance.logs import LogTrust, log_axis, parse_log_keys
 from authn.provenance.own import read_own
-from authn.tlog.format.receipt import RECEIPT_SUFFIX
+from authn.tlog.format.text import RECEIPT_SUFFIX
 from signer.client import Client, Uploaded
 from signer.core.durable import write_durably
 from signer.core.errors import ServiceUnavailable, SignerError

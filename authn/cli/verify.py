@@ -70,7 +70,7 @@ def verify(
     Exits 0; 1 where --fail-on applies, or what --policy asks for; 3 where a file cannot be examined; 4 where
     nothing can run.
     """
-    from authn.examine.trust import registry_if_any
+    from authn.examine.pooling import registry_if_any
 
     settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
     papers = Papers(page=page, pdf=pdf, language=language)

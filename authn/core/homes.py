@@ -10,13 +10,14 @@ from pathlib import Path
 
 from authn.core.config import Settings
 from authn.core.errors import HomeUnfit
-from signer.device import enrolled_names
 
 LOG_VKEY = "log.vkey"  # in a service's ``pki``, for verifiers: what a receipt verifies with
 
 
 def devices_of(settings: Settings) -> tuple[str, ...]:
     """Names of the devices whose keys this home holds."""
+    from signer.device import enrolled_names  # and what reads certificates, which is slow to load
+
     return enrolled_names(settings.home / "devices")
 
 

@@ -24,8 +24,6 @@ from authn.provenance.engines import open_engines
 from authn.provenance.logs import LogTrust
 from authn.sources import HeuristicSource
 from authn.sources.absent import AbsentSource
-from authn.sources.compression import CompressionSource
-from authn.sources.metadata import MetadataSource
 from detector.core.errors import ModelUnavailable
 
 if TYPE_CHECKING:
@@ -95,6 +93,9 @@ def _joint() -> Joint | None:
 
 def sources(settings: Settings) -> tuple[HeuristicSource, ...]:
     """The table of evidence sources (docs/extending). A new source is a new line here."""
+    from authn.sources.compression import CompressionSource
+    from authn.sources.metadata import MetadataSource
+
     return (
         MetadataSource(),
         CompressionSource(),

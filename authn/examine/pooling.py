@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authn.core.config import Settings
+from authn.core.homes import has_registry
 from authn.core.setting_rows import SETTINGS
 
 if TYPE_CHECKING:
     from authn.devices import RegistryView
+    from authn.devices.registry import Registry
     from authn.examine.examiner import Examiner
     from authn.examine.pool import ExaminerPool
 
@@ -74,3 +76,13 @@ def _open(registry: RegistryView | None, *, settings: Settings, heuristics: bool
     from authn.examine.opening import open_examiner
 
     return open_examiner(settings, registry=registry, heuristics=heuristics)
+
+
+def registry_if_any(settings: Settings) -> Registry | None:
+    """This home's registry where there is one; a verifier needs none. Raises ``Unavailable`` for one that
+    exists and cannot be used, since a report must not quietly lose its device axis."""
+    if not has_registry(settings):
+        return None
+    from authn.devices.registry import open_registry  # sqlalchemy, which a verifier without one never needs
+
+    return open_registry(settings.database)

@@ -1,4 +1,4 @@
-"""What a reader trusts, out of settings: roots with revocation lists, logs with witnesses, and the registry.
+"""What a reader trusts, out of settings: roots with revocation lists, logs with witnesses.
 
 Where a file or key is named that cannot be read, that is an error: a report must not quietly rest on less.
 """
@@ -6,20 +6,16 @@ Where a file or key is named that cannot be read, that is an error: a report mus
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from authn.core.config import Settings
 from authn.core.errors import FileUnusable, NoteError
-from authn.core.homes import LOG_VKEY, has_registry, held
+from authn.core.homes import LOG_VKEY, held
 from authn.pki.authority import own_roots
 from authn.pki.roots import TrustRoots, load_crls, load_roots
 from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 from authn.tlog.format.policy import read_policy
 from signer.device import LOG_KEY_FILE, SIGNER_ROOTS_FILE, TSA_ROOTS_FILE
 from signer.proof.usages import parse_usages
-
-if TYPE_CHECKING:
-    from authn.devices.registry import Registry
 
 
 def open_roots(
@@ -62,13 +58,3 @@ def open_logs(
         return LogTrust(logs=logs, witnesses=witnesses, quorum=quorum)
     except (OSError, UnicodeDecodeError, NoteError) as e:
         raise FileUnusable(f"the key of a log or witness cannot be read: {e}") from e
-
-
-def registry_if_any(settings: Settings) -> Registry | None:
-    """This home's registry where there is one; a verifier needs none. Raises ``Unavailable`` for one that
-    exists and cannot be used, since a report must not quietly lose its device axis."""
-    if not has_registry(settings):
-        return None
-    from authn.devices.registry import open_registry  # sqlalchemy, which a verifier without one never needs
-
-    return open_registry(settings.database)

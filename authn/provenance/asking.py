@@ -3,7 +3,7 @@
 What costs in a file that holds is that everybody computes everything: three digests of all pixels, and six
 signatures twice. So the short way is tried first, where our own check has found the file to be as signed:
 
-- engines get the outline (``authn.provenance.outline``). They locate store, claim and signature, judge chain
+- engines get the outline (``signer.proof.outline``). They locate store, claim and signature, judge chain
   and time-stamp, and confirm the digest that was signed; that the bytes have it, our own check computed;
 - of a plain capture (``is_plain``), the engine that shows claims is asked for those alone, where the other
   one trusts signer and time.
@@ -23,11 +23,11 @@ from datetime import datetime
 from authn.core.media import Media
 from authn.provenance.answers import Asked, Engine, EngineAnswer, EngineState, ShowsClaims
 from authn.provenance.binding import FileRead
-from authn.provenance.outline import outline_of
 from authn.provenance.own import OwnReading
 from authn.provenance.reading import DATA_HASH, confirms_binding
 from signer.claim import DEVICE_ASSERTION
 from signer.proof.cbor import NotCbor, read_cbor
+from signer.proof.outline import outline_of
 
 MAX_READERS = 8  # threads start when they are needed; more callers than this wait for each other
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
+from authn.core.captured import CaptureDigests
 from authn.core.errors import NoteError, ReceiptRefused
 from authn.core.evidence import Axis, AxisEvidence, Finding, Outcome
 from authn.core.keys import spki_sha256
@@ -45,16 +46,6 @@ class LogTrust:
         if self.policy is not None:
             return bool(self.policy.quorum) and self.policy.satisfied_by(names)
         return len(set(names)) >= self.quorum
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureDigests:
-    """What is logged about a capture. Nothing personal."""
-
-    claim_sha256: str
-    signature_sha256: str
-    key_sha256: str
-    token_sha256: str | None
 
 
 def capture_record(own: OwnReading) -> Mapping[str, Value]:

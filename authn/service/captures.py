@@ -13,12 +13,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
 
+from authn.core.captured import CaptureDigests
 from authn.core.errors import AccessDenied, CaptureRefused
 from authn.core.evidence import Axis, Outcome
 from authn.core.likeness import Looks, SignedManifest
 from authn.core.media import Media
 from authn.devices import DeviceRecord, RegistryView
-from authn.provenance.logs import CaptureDigests
 from authn.service.access import Kind, Principal
 from authn.store.captures import Capture, TakenCaptures
 from authn.tlog.format.entry import EntryKind, new_entry

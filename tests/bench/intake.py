@@ -22,8 +22,8 @@ from sqlalchemy import Engine, insert
 
 from authn.core.instants import utc_now
 from authn.core.media import Media, media_of
+from authn.examine.examination import capture_of
 from authn.examine.examiner import Examiner
-from authn.examine.request import capture_of
 from authn.pki.roots import roots_pem
 from authn.service.access import Kind, Principal
 from authn.service.captures import Captures, Judged

@@ -17,9 +17,10 @@ from werkzeug.test import TestResponse
 from authn.core.config import Settings, load_settings
 from authn.core.media import Media, measured
 from authn.devices import RegistryView
+from authn.examine.examination import capture_of
 from authn.examine.looks import looks_of, manifest_of
 from authn.examine.opening import open_examiner
-from authn.examine.request import Examined, capture_of
+from authn.examine.request import Examined
 from authn.service.access.keys import ApiKeys
 from authn.service.services import Services
 from authn.service.wiring import open_services

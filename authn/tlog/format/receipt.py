@@ -16,11 +16,7 @@ from authn.tlog.format.entry import SALT_BYTES, TAGGED_VERSION, VERSION, canonic
 from authn.tlog.format.merkle import HASH_BYTES, leaf_hash
 from authn.tlog.format.note import Verifier, each_key_once, verify
 from authn.tlog.format.proof import MAX_HASHES, Proof, proves_inclusion
-from authn.tlog.format.text import decode, encode, number
-
-HEADER = "c2sp.org/tlog-proof@v1"
-RECEIPT_SUFFIX = ".tlog-proof"  # of the file beside a photo
-MAX_RECEIPT_CHARACTERS = 1 << 20
+from authn.tlog.format.text import MAX_RECEIPT_CHARACTERS, RECEIPT_HEADER, decode, encode, number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +29,7 @@ class Inclusion:
 
     def text(self) -> str:
         """A tlog-proof without the line ``extra``."""
-        lines = (HEADER, f"index {self.index}", *map(encode, self.proof))
+        lines = (RECEIPT_HEADER, f"index {self.index}", *map(encode, self.proof))
         return "\n".join(lines) + "\n\n" + self.note
 
 
@@ -63,7 +59,7 @@ class Receipt:
     def text(self) -> str:
         """The file, usually named ``.tlog-proof``."""
         extra = canonical({"kind": self.kind, "salt": self.salt.hex(), "v": self.version})
-        lines = (HEADER, f"extra {encode(extra)}", f"index {self.index}", *map(encode, self.proof))
+        lines = (RECEIPT_HEADER, f"extra {encode(extra)}", f"index {self.index}", *map(encode, self.proof))
         return "\n".join(lines) + "\n\n" + self.note
 
 
@@ -82,7 +78,12 @@ def parse_receipt(text: str) -> Receipt:
     """Raises ``ReceiptRefused`` for anything that ``Receipt.text`` would not have written."""
     head, gap, note = text.partition("\n\n")
     lines = head.split("\n")
-    if len(text) > MAX_RECEIPT_CHARACTERS or not gap or lines[0] != HEADER or len(lines) > MAX_HASHES + 3:
+    if (
+        len(text) > MAX_RECEIPT_CHARACTERS
+        or not gap
+        or lines[0] != RECEIPT_HEADER
+        or len(lines) > MAX_HASHES + 3
+    ):
         raise ReceiptRefused("this is no receipt of a log")
     if len(lines) < 3 or not lines[1].startswith("extra ") or not lines[2].startswith("index "):
         raise ReceiptRefused("the receipt has no salt or no index")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 
 MAX_DIGITS = 19
+RECEIPT_SUFFIX = ".tlog-proof"  # of the file beside a photo
+MAX_RECEIPT_CHARACTERS = 1 << 20
+RECEIPT_HEADER = "c2sp.org/tlog-proof@v1"
 
 
 def encode(raw: bytes) -> str:

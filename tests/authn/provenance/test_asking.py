@@ -19,11 +19,11 @@ from authn.provenance.answers import Asked, Engine, EngineAnswer, EngineCode, En
 from authn.provenance.asking import Readers, is_plain
 from authn.provenance.binding import read_file
 from authn.provenance.engines import open_engines
-from authn.provenance.outline import outline_of
 from authn.provenance.own import read_own
 from authn.provenance.verifier import is_uncontested
 from signer.proof.container import manifest_spans, read_manifest
 from signer.proof.containers.places import STORE_TYPE
+from signer.proof.outline import outline_of
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import evidence_on, media, signed_photo, stamped_photo

@@ -1,0 +1,52 @@
+"""What answers a ``Request`` in the held process: it loads engines and decoders; its caller does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from authn.core.captured import CaptureDigests
+from authn.core.errors import ReceiptRefused
+from authn.core.media import Media, MediaLimits, measured, unparsed
+from authn.examine.illustrate import illustrate
+from authn.examine.looks import looks_of, manifest_of
+from authn.examine.request import PROBE, PROBE_NAME, Examined, Examines, Request
+from authn.provenance.counted import counter_of
+from authn.provenance.logs import capture_digests
+from authn.provenance.own import read_own
+
+
+def warm_up(examiner: Examines) -> None:
+    """Examine something. Sources load their models at the first picture, and importing torch with CUDA takes
+    3 GiB of addresses and up to 19 s: that must not count against a file."""
+    examiner.examine(measured(unparsed(PROBE, PROBE_NAME)))
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Lives in the held process: a request in, what was examined out."""
+
+    examiner: Examines
+    limits: MediaLimits
+
+    def __call__(self, request: Request) -> Examined:
+        media = measured(request.media, self.limits)
+        report = self.examiner.examine(media, as_of=request.as_of, receipt=request.receipt)
+        digests, counter = capture_of(media) if request.capture else (None, None)
+        examined = Examined(report=report, preview_jpeg=None, digests=digests, counter=counter)
+        if request.looks:
+            looks = looks_of(media, within=not request.capture)
+            manifest = manifest_of(media) if request.capture else None
+            examined = replace(examined, looks=looks, manifest=manifest)
+        if not request.preview:
+            return examined
+        shown = illustrate(self.examiner, media, report)
+        return replace(examined, preview_jpeg=shown.preview_jpeg, maps=shown.maps)
+
+
+def capture_of(media: Media) -> tuple[CaptureDigests | None, int | None]:
+    """What would be logged of a capture, and its number; None where there is no readable signature."""
+    own = read_own(media)
+    try:
+        return capture_digests(own), counter_of(own)
+    except ReceiptRefused:
+        return None, None

@@ -12,6 +12,8 @@ from authn.core.media import Media
 from authn.core.report import Report
 from authn.core.score_map import Maps, ScoreMap
 
+SHOWN_SIDE_PIXELS = 1280  # large enough for a magnifier; about 150 kB
+
 
 class MapsScores(Protocol):
     """``authn.examine.examiner.Examiner``, as far as it is used here."""
@@ -31,7 +33,7 @@ def illustrate(examiner: MapsScores, media: Media, report: Report) -> Illustrate
     """Never fails: what cannot be drawn is missing, or its reason."""
     from authn.report.preview import make_preview, orientation_of  # pixels are decoded only when asked for
 
-    preview = make_preview(media)
+    preview = make_preview(media, SHOWN_SIDE_PIXELS)
     maps = () if preview is None else examiner.maps(media, report)
     turn = orientation_of(media) if maps else 1
     upright = tuple(m.upright(turn) if isinstance(m, ScoreMap) else m for m in maps)

@@ -15,13 +15,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from authn.core.instants import parse_utc_field
 from authn.report.cards import size
 from authn.report.html import Links, content_security_policy, render_report, report_policy
-from authn.report.language import LANGUAGES
+from authn.report.language import speaking
 from authn.report.pdf import MEDIA_TYPE, PDF, render_pdf
 from authn.report.receipt_page import receipt_page_policy, render_receipt_page
 from authn.store.verifications import StoredVerification
 from authn.web.answers import viewer
 from authn.web.api import services
-from authn.web.rendering import language, page, templates
+from authn.web.rendering import asked_language, language, other_languages, page, templates
 from authn.web.uploads import read_media
 
 pages = Blueprint("pages", __name__)
@@ -30,20 +30,18 @@ pages = Blueprint("pages", __name__)
 @pages.get("/")
 def home() -> Response:
     """The drop zone: a plain form."""
-    settings = services().settings
-    text = (
-        templates()
-        .get_template("home.html.j2")
-        .render(
-            action=url_for("pages.examine"),
+    settings, template = services().settings, templates().get_template("home.html.j2")
+    with speaking(language()):
+        text = template.render(
+            action=url_for("pages.examine", lang=asked_language()),
             receipt=url_for("pages.receipt"),
             script=url_for("static", filename="drop.js"),
+            languages=other_languages("pages.home"),
             report_days=settings.report_days,
             largest=size(settings.max_media_bytes),
             policy=content_security_policy(script=True),
         )
-    )
-    return page(text, script=True)
+    return page(text, script=True, spoken=language())
 
 
 @pages.get("/receipt")
@@ -61,7 +59,9 @@ def examine() -> AnyResponse:
     media = read_media(request, services().settings, fields=("as_of",), sidecar=True)
     as_of = parse_utc(request.form.get("as_of", ""))
     stored = services().examinations.examine(media, as_of=as_of, preview=True, viewer=viewer())
-    return redirect(url_for("pages.report", report_id=stored.id), code=HTTPStatus.SEE_OTHER)
+    return redirect(
+        url_for("pages.report", report_id=stored.id, lang=asked_language()), code=HTTPStatus.SEE_OTHER
+    )
 
 
 @pages.get("/reports/<report_id>")
@@ -105,14 +105,11 @@ def parse_utc(text: str) -> datetime | None:
 
 
 def _links(report_id: str) -> Links:
-    others = tuple((code, name) for code, name in LANGUAGES.items() if code != language())
     return Links(
         home=url_for("pages.home"),
         json=url_for("pages.report_document", report_id=report_id),
         pdf=url_for("pages.report_pdf", report_id=report_id, lang=language()) if PDF.installed else None,
-        languages=tuple(
-            (code, name, url_for("pages.report", report_id=report_id, lang=code)) for code, name in others
-        ),
+        languages=other_languages("pages.report", report_id=report_id),
     )
 
 

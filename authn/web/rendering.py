@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from flask import Response, request
+from flask import Response, request, url_for
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from authn.report.html import content_security_policy, environment
@@ -33,6 +33,18 @@ def language() -> str:
     """The language of a page: what the address asks for (``?lang=``), else the browser, else English."""
     asked = request.args.get("lang", "")
     return asked if asked in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), ENGLISH)
+
+
+def asked_language() -> str | None:
+    """The language that the address asked for, to be carried on; None where it named none."""
+    asked = request.args.get("lang", "")
+    return asked if asked in LANGUAGES else None
+
+
+def other_languages(endpoint: str, report_id: str | None = None) -> tuple[tuple[str, str, str], ...]:
+    """Code, name and address of the page in each language but this one."""
+    others = [(code, name) for code, name in LANGUAGES.items() if code != language()]
+    return tuple((code, name, url_for(endpoint, report_id=report_id, lang=code)) for code, name in others)
 
 
 def wants_page() -> bool:

@@ -30,6 +30,7 @@ OWN_SITES = frozenset({"same-origin", "none"})
 PARAMETERS: Mapping[str, frozenset[str]] = {
     "api.verify": frozenset({"as_of", "heuristics", "preview"}),
     "api.verifications": frozenset({"cursor", "limit"}),
+    "pages.examine": frozenset({"lang"}),
     "recovery.by_binding": frozenset({"alg", "value", "maxResults"}),
     "recovery.by_large_binding": frozenset({"maxResults"}),
     "recovery.by_content": frozenset({"alg", "hintAlg", "hintValue", "maxResults"}),

@@ -15,13 +15,13 @@
   form.addEventListener("drop", (event) => {
     over(false)(event);
     if (event.dataTransfer.files.length !== 1) {
-      progress.textContent = "Drop one file at a time.";
+      progress.textContent = form.dataset.one;
       return;
     }
     input.files = event.dataTransfer.files;
     form.requestSubmit();
   });
   form.addEventListener("submit", () => {
-    progress.textContent = "Examining " + input.files[0].name + "…";
+    progress.textContent = form.dataset.busy.replace("{name}", input.files[0].name);
   });
 })();

@@ -84,6 +84,17 @@ def test_a_report_is_told_as_its_address_asks_else_as_the_browser_prefers(client
     assert client.get(f"{where}?lang=xx").headers["Content-Language"] == "en"
 
 
+def test_the_front_page_is_german_too_and_so_is_what_it_leads_to(client: FlaskClient) -> None:
+    page = client.get("/?lang=de", headers=BROWSER)
+    assert page.headers["Content-Language"] == "de"
+    assert "Was lässt sich über dieses Foto beweisen?" in page.text
+    assert 'action="/reports?lang=de"' in page.text
+    form = {"file": (io.BytesIO(JPEG), "photo.jpg")}
+    answer = client.post("/reports?lang=de", data=form, headers=BROWSER)
+    assert answer.status_code == 303, answer.text
+    assert answer.headers["Location"].endswith("?lang=de")
+
+
 def test_a_report_is_there_as_pdf_where_that_is_installed(client: FlaskClient) -> None:
     where = submit(client).headers["Location"]
     if not PDF.installed:

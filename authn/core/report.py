@@ -163,13 +163,7 @@ def report_json(report: Report) -> dict[str, Json]:
             "policy": {"name": tool.policy, "sha256": tool.policy_sha256},
         },
         "subject": _plain(report.subject),
-        "cryptographic": {
-            "axes": {a.axis.value: axis_json(a) for a in proof.axes},
-            "interval": {"not_before": _plain(proof.not_before), "not_after": _plain(proof.not_after)},
-            "claims": _plain(proof.claims),
-            "chain": _plain(proof.chain),
-            "identities": _plain(proof.identities),
-        },
+        "cryptographic": cryptographic_json(proof),
         "heuristic": {"detectors": [_heuristic(h) for h in report.heuristic]},
         **({} if report.recovered is None else {"recovered": _plain(report.recovered)}),
         "contradictions": _plain(report.contradictions),
@@ -184,6 +178,17 @@ def report_json(report: Report) -> dict[str, Json]:
             "confinement": cast("Json", confinement_json(run.confinement)),
             "engines": _plain(proof.engines),
         },
+    }
+
+
+def cryptographic_json(proof: CryptographicEvidence) -> dict[str, Json]:
+    """One column of the report as plain JSON values."""
+    return {
+        "axes": {a.axis.value: axis_json(a) for a in proof.axes},
+        "interval": {"not_before": _plain(proof.not_before), "not_after": _plain(proof.not_after)},
+        "claims": _plain(proof.claims),
+        "chain": _plain(proof.chain),
+        "identities": _plain(proof.identities),
     }
 
 

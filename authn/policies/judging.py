@@ -11,11 +11,16 @@ a refutation is true of one with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from authn.core.evidence import CryptographicEvidence, HeuristicEvidence, HeuristicOutcome, Outcome
-from authn.core.report import Join, Level, PolicyStatement, Statement, StatementKind
+from authn.core.plain import Json
+from authn.core.report import Join, Level, PolicyStatement, Statement, StatementKind, cryptographic_json
+from authn.policies.formula.expression import Expression, Scope
+from authn.policies.formula.functions import truth
+from authn.policies.formula.tokens import FormulaError
 from authn.policies.policy import BothRule, Effects, HintRule, Policy, ProofRule, Rule, Texts
 from authn.policies.sentences import filled, house_words, refuted_beside
 from authn.report.doubts import IN_SHORT_ID, Axes, Doubt, alone, doubts
@@ -60,7 +65,8 @@ def proof_statements(
     """Those of the policy that rest on cryptographic evidence. ``before``: what names the refuted axes in
     each language that is asked for, empty where there is none."""
     axes = {a.axis: a for a in evidence.axes}
-    return tuple(_proof(rule, evidence, axes, before, as_of) for rule in policy.proof_rules)
+    column = partial(cryptographic_json, evidence)
+    return tuple(_proof(rule, evidence, axes, before, as_of, column) for rule in policy.proof_rules)
 
 
 def _refutations(found: tuple[Doubt, ...]) -> tuple[PolicyStatement, ...]:
@@ -84,9 +90,12 @@ def _proof(
     axes: Axes,
     before: Mapping[str, str],
     as_of: datetime,
+    column: Callable[[], Json],
 ) -> PolicyStatement:
     """Beside a refuted axis nothing is true but a statement about one."""
     value = _value(rule, axes)
+    if value and rule.where is not None:
+        value = _holds(rule.where, column())
     withheld = bool(value and any(before.values()) and not rule.warns)
     said = rule.true if value else rule.null if value is None else rule.false
     texts = {}
@@ -106,6 +115,15 @@ def _value(rule: ProofRule, axes: Axes) -> bool | None:
         return None
     unless = rule.unless
     return not (unless and any(f.code in unless for axis in axes.values() for f in axis.findings))
+
+
+def _holds(where: Expression, column: Json) -> bool | None:
+    """``None`` for null, and where it cannot be evaluated, as the Asset Rubrics have it."""
+    try:
+        found = where.of(column, Scope())
+    except FormulaError:
+        return None
+    return None if found is None else truth(found)
 
 
 def _hint(rule: HintRule, guesses: Sequence[HeuristicEvidence], before: Mapping[str, str]) -> PolicyStatement:

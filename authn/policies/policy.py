@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from authn.core.evidence import Axis, Outcome, Question
 from authn.core.report import Join, Level
+from authn.policies.formula.expression import Expression
 
 Texts = Mapping[str, str]  # language (BCP 47) -> sentence; "en" is always there
 
@@ -37,12 +38,14 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofRule:
-    """True where every axis of ``requires`` has one of its outcomes and no finding is one of ``unless``."""
+    """True where every axis of ``requires`` has one of its outcomes, no finding is one of ``unless``, and
+    ``where`` (None: nothing more is asked) holds of the cryptographic column: it can narrow and not widen."""
 
     id: str
     description: str
     requires: tuple[tuple[Axis, tuple[Outcome, ...]], ...]
     unless: tuple[str, ...]
+    where: Expression | None
     true: Texts
     false: Texts
     null: Texts

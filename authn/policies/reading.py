@@ -18,6 +18,8 @@ from authn.core.evidence import Axis, Outcome, Question
 from authn.core.plain import Json
 from authn.core.report import Join, Level
 from authn.core.visible import visible
+from authn.policies.formula.expression import Expression, parse
+from authn.policies.formula.tokens import FormulaError
 from authn.policies.policy import BothRule, Effect, Effects, HintRule, Policy, ProofRule, Rule, Texts
 from authn.policies.sentences import checked, identifier
 
@@ -31,7 +33,7 @@ _HEADER = re.compile(r"^\s*\[\[\s*statement\s*\]\]", re.MULTILINE)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _ANY = {"id", "kind", "description", "level", "exit"}
 _KEYS = {
-    "cryptographic": _ANY | {"requires", "unless", *VALUES},
+    "cryptographic": _ANY | {"requires", "unless", "expression", *VALUES},
     "heuristic": _ANY | {"warns_of", "by", "true"},
     "both": _ANY | {"all_of", "any_of"},
 }
@@ -122,6 +124,7 @@ def _proof_rule(entry: Entry, languages: tuple[str, ...]) -> ProofRule:
             for axis, wanted in requires.items()
         ),
         unless=tuple(str(code) for code in unless),
+        where=_expression(entry["expression"]) if "expression" in entry else None,
         true=true,
         false=false,
         null=null,
@@ -158,6 +161,13 @@ def _both_rule(entry: Entry, before: Mapping[str, Rule]) -> BothRule:
         hint=hint[0],
         effect=_effect(entry),
     )
+
+
+def _expression(given: Json) -> Expression:
+    try:
+        return parse(given if isinstance(given, str) else "")
+    except FormulaError as e:
+        raise ValueError(f"expression: {e}") from e
 
 
 def _texts(entry: Entry, key: str, languages: tuple[str, ...]) -> Texts:

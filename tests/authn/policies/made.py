@@ -78,7 +78,8 @@ PROOF = st.fixed_dictionaries(
             max_size=3,
         ),
         "unless": st.lists(st.just(CODE), max_size=1),
-    }
+    },
+    optional={"expression": st.sampled_from(["`true`", "`null`", "axes.signer.outcome != `null`", "@ + 1"])},
 )
 HINT = st.fixed_dictionaries(
     {"warns_of": st.lists(st.sampled_from([q.value for q in Question]), min_size=1, max_size=4, unique=True)},

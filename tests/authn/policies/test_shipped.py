@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import jsonschema
 import pytest
 
-from authn.core.evidence import Axis, HeuristicOutcome, Outcome, Question
+from authn.core.evidence import (
+    AssertedClaim,
+    Axis,
+    HeuristicEvidence,
+    HeuristicOutcome,
+    Outcome,
+    Question,
+)
 from authn.core.report import report_json
 from authn.policies.judging import judge
 from authn.policies.shelf import open_policy, shipped
@@ -59,6 +67,29 @@ def test_what_follows_from_the_insurers_policy() -> None:
     assert exits("insurer", {**taken, Axis.DEVICE: Outcome.ABSENT, Axis.TIME: E}) == 10
     screen = guess(Question.RECAPTURED, HeuristicOutcome.SUPPORTS, "signal")
     assert exits("insurer", {**taken, Axis.TIME: E}, screen) == 12
+
+
+def test_what_the_archives_policy_calls_marked() -> None:
+    def said(source_type: str, *guesses: HeuristicEvidence, **outcomes: Outcome) -> dict[str, bool | None]:
+        holds = {Axis.CREDENTIAL: E, Axis.INTEGRITY: E, Axis.SIGNER: X}
+        proof = evidence({**holds, **{Axis(a): o for a, o in outcomes.items()}})
+        claim = AssertedClaim(
+            label="action",
+            statement=f"c2pa.created, source type {source_type}",
+            asserted_by="x",
+            manifest="m",
+        )
+        judged = judge(replace(proof, claims=(claim,)), guesses, open_policy("archive"), AS_OF)
+        return {s.id.removeprefix("archive."): s.value for s in judged}
+
+    assert said("trainedAlgorithmicMedia")["marked"] is True
+    assert said("trainedAlgorithmicMedia", integrity=R)["signedMark"] is False
+    assert said("digitalCapture")["signedCapture"] is True
+    nothing = guess(Question.SYNTHETIC, HeuristicOutcome.ABSTAIN, "metadata")
+    assert said("digitalCapture", nothing)["marked"] is False
+    assert said("digitalCapture", GENERATED)["marked"] is True
+    detector = guess(Question.SYNTHETIC, HeuristicOutcome.SUPPORTS, "learned")
+    assert said("digitalCapture", nothing, detector)["marked"] is False
 
 
 def test_the_default_policy_changes_no_exit_code_but_for_a_refutation() -> None:

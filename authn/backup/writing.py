@@ -21,7 +21,7 @@ from authn.core.errors import FileUnusable, HomeUnfit
 from authn.core.homes import require_authorities, require_registry
 from authn.core.instants import instant
 from authn.core.setting_rows import SETTINGS
-from authn.service.wiring import JOBS_FOLDER
+from authn.service.later import JOBS_FOLDER
 from authn.store.engine import connect_as_it_is, schema_of
 from authn.tlog.log.reader import LogReader
 from authn.tlog.log.watermark import MARK_FILE

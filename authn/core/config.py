@@ -77,6 +77,8 @@ class Settings:
     job_hours: int
     jobs_waiting: int
     jobs_bytes: int
+    webhook_workers: int
+    webhook_networks: str
     detector: str
     semantic_encoder: tuple[Path, ...]
     face_models: tuple[Path, ...]
@@ -234,6 +236,13 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"signer_usages: {e}") from e
     if settings.recovery not in ("off", "hashes", "manifests"):
         raise SettingsError("recovery must be off, hashes or manifests")
+    if settings.webhook_networks:
+        from authn.core.outward import parse_networks
+
+        try:
+            parse_networks(settings.webhook_networks)
+        except ValueError as e:
+            raise SettingsError(f"webhook_networks: {e}") from e
     if len(settings.witness_policy) > 1:
         raise SettingsError("witness_policy names one file: groups and quorum stand in it")
     if not settings.host or any(c.isspace() or c == "/" for c in settings.host):

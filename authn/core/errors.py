@@ -30,8 +30,11 @@ AuthnError                               500  4
 ├── LogContradiction                     409  5   a log that is watched has signed what cannot both be true
 ├── BadRequest                           400  2
 ├── NotFound                             404  3
-│   └── JobUnknown                       404  3   never accepted, deleted, expired, or somebody else's
+│   ├── JobUnknown                       404  3   never accepted, deleted, expired, or somebody else's
+│   ├── BatchUnknown                     404  3   the same of a batch
+│   └── WebhookUnknown                   404  3   the same of a webhook
 ├── RepeatDiffers                        422  3   a key that was used for another request
+├── WebhookRefused                       422  3   an address that notices are not sent to
 ├── RepeatInFlight                       409  3   the first request with that key is not answered yet
 ├── AuditError                           409  4   the run folder belongs to another configuration
 │   ├── SourceUnknown                    404  4   no such bucket, or no address of one
@@ -249,6 +252,20 @@ class NotFound(AuthnError):
 
 class JobUnknown(NotFound):
     code = "assay.job.unknown"
+
+
+class BatchUnknown(NotFound):
+    code = "assay.batch.unknown"
+
+
+class WebhookUnknown(NotFound):
+    code = "assay.webhook.unknown"
+
+
+class WebhookRefused(AuthnError):
+    code = "assay.webhook.refused"
+    http_status = 422
+    exit_code = 3
 
 
 class RepeatDiffers(AuthnError):

@@ -30,7 +30,7 @@ def exchange(url: str, body: bytes | None, *, timeout_s: float, max_bytes: int) 
 
     Raises ``OSError``, also for what is no address, ``TimeoutError`` among them, and ``HTTPException``.
     """
-    with _Deadline(timeout_s) as deadline:
+    with Deadline(timeout_s) as deadline:
         try:
             answer = _exchange(url, body, deadline, timeout_s, max_bytes)
         except (ValueError, OverflowError) as e:  # a name that DNS cannot have, a port beyond the last
@@ -45,7 +45,7 @@ def exchange(url: str, body: bytes | None, *, timeout_s: float, max_bytes: int) 
 
 
 def _exchange(
-    url: str, body: bytes | None, deadline: _Deadline, timeout_s: float, max_bytes: int
+    url: str, body: bytes | None, deadline: Deadline, timeout_s: float, max_bytes: int
 ) -> HttpAnswer:
     headers = {} if body is None else {"Content-Type": "text/plain"}
     request = urllib.request.Request(  # noqa: S310 - the opener knows http and https alone
@@ -72,7 +72,7 @@ def _read(response: Any, max_bytes: int) -> HttpAnswer:
     )
 
 
-class _Deadline:
+class Deadline:
     """Ends connections when time is up, whatever they wait for: a timeout of a socket begins anew with every
     byte, so that a peer who sends one now and then could hold us for hours."""
 
@@ -83,7 +83,7 @@ class _Deadline:
         self._timer = Timer(seconds, self._end)
         self._timer.daemon = True
 
-    def __enter__(self) -> _Deadline:
+    def __enter__(self) -> Deadline:
         self._timer.start()
         return self
 
@@ -120,7 +120,7 @@ class _Deadline:
 
 
 class _Connection(http.client.HTTPConnection):
-    deadline: _Deadline
+    deadline: Deadline
 
     def connect(self) -> None:
         super().connect()
@@ -131,7 +131,7 @@ class _TlsConnection(http.client.HTTPSConnection, _Connection):
     """HTTPSConnection connects by the class after it, then begins TLS."""
 
 
-def _opener(deadline: _Deadline) -> urllib.request.OpenerDirector:
+def _opener(deadline: Deadline) -> urllib.request.OpenerDirector:
     """Without handlers for files, and without one for redirects that follows them."""
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -148,7 +148,7 @@ def _opener(deadline: _Deadline) -> urllib.request.OpenerDirector:
 
 
 class _Http(urllib.request.HTTPHandler):
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self._deadline = deadline
 
@@ -157,7 +157,7 @@ class _Http(urllib.request.HTTPHandler):
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self._deadline = deadline
 

@@ -143,6 +143,11 @@ class Deferred:
         self._jobs.delete(job)
         self._spool.drop(job.id)
 
+    def forget(self, ids: Sequence[str]) -> None:
+        """Their rows are gone, and now their uploads go."""
+        for id_ in ids:
+            self._spool.drop(id_)
+
     def run(self, job: Job) -> None:
         """As ``authn.jobs.runner.Work``."""
         task = json.loads(job.task)

@@ -16,6 +16,7 @@ from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
 from authn.jobs.runner import Runner
 from authn.pki.authority import Authority
+from authn.service.batches import Batches
 from authn.service.captures import Captures
 from authn.service.deferred import Deferred
 from authn.service.enrolment.challenged import Enrolments
@@ -23,6 +24,7 @@ from authn.service.enrolment.intake import Intake
 from authn.service.examinations import Examinations
 from authn.service.recovering import Recovering
 from authn.service.repeats import Repeats
+from authn.service.webhooks import Webhooks
 from authn.store.captures import TakenCaptures
 from authn.store.engine import reading
 from authn.store.verifications import Verifications
@@ -58,6 +60,8 @@ class Services:
     examinations: Examinations
     deferred: Deferred
     repeats: Repeats
+    batches: Batches
+    webhooks: Webhooks
     runners: tuple[Runner, ...] = ()
     recovery: Recovery | None = None
     clock: Callable[[], datetime]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -14,27 +13,22 @@ from authn.core.config import Settings
 from authn.core.errors import LogHalted
 from authn.core.homes import LOG_VKEY
 from authn.core.instants import utc_now
-from authn.core.media import MediaLimits
 from authn.devices import RegistryView
 from authn.devices.attestation import NONE
 from authn.devices.ocsp import Responder
 from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
 from authn.examine.pooling import service_pool
-from authn.jobs.runner import Pace, Runner
-from authn.jobs.spool import Spool
-from authn.jobs.table import Jobs
 from authn.pki.authority import Authority, open_authority
 from authn.pki.roots import load_crls, load_roots
-from authn.service.deferred import Deferred, Terms
 from authn.service.enrolment.challenged import Enrolments
 from authn.service.enrolment.challenges import Challenges
 from authn.service.enrolment.intake import Intake
 from authn.service.enrolment.terms import load_terms
 from authn.service.enrolment.tokens import open_enrolment_token
 from authn.service.examinations import Examinations, WarmExaminer
+from authn.service.later import open_later
 from authn.service.recovering import open_recovery
-from authn.service.repeats import Repeats
 from authn.service.services import Services
 from authn.service.start_entries import logs_certificates, queue_news, start_entries
 from authn.store.engine import open_engine
@@ -46,7 +40,6 @@ from signer.core.durable import write_durably
 
 Confine = Callable[[Settings, RegistryView, bool], WarmExaminer]
 LOG_KEY = "log.key.pem"
-JOBS_FOLDER = "jobs"
 KEPT_CONNECTIONS = 4  # of each worker: more are opened where more threads ask at once, and closed again
 
 
@@ -93,29 +86,6 @@ def _publisher(settings: Settings, log: Log) -> Publisher | None:
         return None
     lock = settings.home / "pki" / LOCK_FILE
     return Publisher(log, policy, lock, interval_s=settings.witness_interval_seconds)
-
-
-def _deferred(
-    settings: Settings, engine: Engine, examinations: Examinations, verifications: Verifications
-) -> Deferred:
-    terms = Terms(
-        most=settings.jobs_waiting,
-        most_bytes=settings.jobs_bytes,
-        keep=timedelta(hours=settings.job_hours),
-        limits=MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels),
-    )
-    spool = Spool(settings.home / JOBS_FOLDER)
-    return Deferred(Jobs(engine), spool, examinations, verifications, terms, utc_now)
-
-
-def _runner(settings: Settings, engine: Engine, deferred: Deferred) -> Runner:
-    """Not started."""
-    pace = Pace(
-        threads=settings.job_workers, lease_s=settings.job_lease_seconds, attempts=settings.job_attempts
-    )
-    runner = Runner(Jobs(engine), deferred, pace, utc_now)
-    deferred.on_new = runner.wake
-    return runner
 
 
 def log_origin(settings: Settings) -> str:
@@ -185,7 +155,7 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
         clock=utc_now,
         recovery=recovery,
     )
-    deferred = _deferred(settings, engine, examinations, verifications)
+    later = open_later(settings, engine, examinations, verifications, utc_now)
     return Services(
         settings=settings,
         engine=engine,
@@ -204,9 +174,11 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
         verifications=verifications,
         examinations=examinations,
         recovery=recovery,
-        deferred=deferred,
-        repeats=Repeats(engine, 3 * timedelta(seconds=settings.max_request_seconds)),
-        runners=(_runner(settings, engine, deferred),),
+        deferred=later.deferred,
+        batches=later.batches,
+        webhooks=later.webhooks,
+        repeats=later.repeats,
+        runners=later.runners,
         clock=utc_now,
         enrolment_token=open_enrolment_token(settings),
     )

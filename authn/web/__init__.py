@@ -10,6 +10,7 @@ from authn.core.config import Settings, is_loopback
 from authn.service.services import Services
 from authn.web import access, problems, screening
 from authn.web.api import api
+from authn.web.batches import batches
 from authn.web.captures import captures
 from authn.web.enrolment import enrolment
 from authn.web.est import est
@@ -22,6 +23,7 @@ from authn.web.pki import pki
 from authn.web.recovery import recovery
 from authn.web.tsa import tsa
 from authn.web.uploads import MULTIPART_OVERHEAD_BYTES, MemoryRequest
+from authn.web.webhooks import webhooks
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
@@ -45,7 +47,9 @@ def create_app(services: Services) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = 4 * MULTIPART_OVERHEAD_BYTES
     app.config["TRUSTED_HOSTS"] = trusted_hosts(services.settings)
     app.extensions["assay"] = services
-    for blueprint in (api, jobs, enrolment, captures, tsa, pki, est, health, log, openapi, pages, recovery):
+    for blueprint in (api, enrolment, captures, tsa, pki, est, health, log, openapi, pages, recovery):
+        app.register_blueprint(blueprint)
+    for blueprint in (jobs, batches, webhooks):
         app.register_blueprint(blueprint)
     problems.register(app)
     screening.register(app, services.settings.public_url)

@@ -7,9 +7,8 @@ from functools import partial
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, request, url_for
-from werkzeug.datastructures import CombinedMultiDict, MultiDict
+from werkzeug.datastructures import CombinedMultiDict
 
-from authn.core.errors import BadRequest
 from authn.core.instants import instant
 from authn.core.media import Media
 from authn.core.plain import Json
@@ -17,16 +16,15 @@ from authn.devices.registry import AttestationRecord, CertificateRecord, Enrolle
 from authn.devices.view import device_view
 from authn.service.enrolment.tokens import verify_token
 from authn.service.examinations import Asked
-from authn.web.answers import asking, conditional, json_answer, json_text, uncached, viewer
+from authn.web.answers import conditional, json_answer, json_text, uncached
 from authn.web.answers import services as services  # for the other views
+from authn.web.asked import QUESTIONS, asked_for
 from authn.web.jobs import accepted
 from authn.web.listing import listed
 from authn.web.preferences import preferences
-from authn.web.repeats import fingerprint, once
-from authn.web.uploads import parse_as_of, parse_flag, read_json, read_media
+from authn.web.repeats import fingerprint, media_key, once
+from authn.web.uploads import read_json, read_media
 from signer.proof.certificates import Certificate
-
-QUESTIONS = ("as_of", "heuristics", "preview")
 
 api = Blueprint("api", __name__, url_prefix="/v1")
 api.after_request(uncached)
@@ -68,7 +66,7 @@ def verify() -> Response:
     asked_for(request.args)  # before the body is taken apart
     media = read_media(request, services().settings, fields=QUESTIONS, sidecar=True)
     asked = asked_for(CombinedMultiDict([request.args, request.form]))
-    return once(fingerprint((media,), asked), partial(_verified, media, asked))
+    return once(fingerprint(media_key(media), asked), partial(_verified, media, asked))
 
 
 def _verified(media: Media, asked: Asked) -> Response:
@@ -99,17 +97,6 @@ def forget(verification_id: str) -> Response:
     """Delete a report and its picture."""
     services().verifications.delete(verification_id)
     return Response(status=204)
-
-
-def asked_for(given: MultiDict[str, str]) -> Asked:
-    """What is asked about a file, and by whom. Raises ``BadRequest``."""
-    for name in QUESTIONS:
-        if len(given.getlist(name)) > 1:
-            raise BadRequest(f"{name} stands twice, in the query and in the form")
-    heuristics = parse_flag("heuristics", given.get("heuristics"))
-    preview = parse_flag("preview", given.get("preview")) or False
-    as_of = parse_as_of(given.get("as_of"))
-    return Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=asking(), viewer=viewer())
 
 
 def _certificate_json(certificate: CertificateRecord) -> dict[str, Json]:

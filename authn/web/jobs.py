@@ -66,13 +66,16 @@ def job_view(job: Job) -> dict[str, Json]:
         "expires_at": instant(job.expires_at),
         "batch_id": job.batch_id,
         "verification": None,
-        "problem": None,
     }
     if job.state == State.DONE:
         view["verification"] = url_for("api.verification", verification_id=job.id)
-    if job.problem is not None:
-        view["problem"] = problem_object(**json.loads(job.problem))
+    view["problem"] = problem_of(job)
     return view
+
+
+def problem_of(job: Job) -> Json:
+    """Why it was not examined, as an answer would have said; None where it was, or may still be."""
+    return None if job.problem is None else problem_object(**json.loads(job.problem))
 
 
 def _ended(job: Job) -> Response:

@@ -11,6 +11,7 @@ from flask import Blueprint, Response
 
 from authn.web.est import REQUEST_TYPE as EST_REQUEST_TYPE
 from authn.web.log import COSE_TYPE
+from authn.web.openapi_later import batch_paths, later_schemas, webhook_paths
 from authn.web.openapi_parts import PROBLEM_TYPE, Object, array, ref, shape
 from authn.web.openapi_parts import binary as _binary
 from authn.web.openapi_parts import binary_content as _binary_content
@@ -53,6 +54,8 @@ def openapi_document() -> Object:
             **_enrolment(),
             **verification_paths(),
             **job_paths(),
+            **batch_paths(),
+            **webhook_paths(),
             **_captures(),
             **recovery_paths(),
             **_tsa(),
@@ -65,6 +68,7 @@ def openapi_document() -> Object:
             "schemas": {
                 **schemas(),
                 "Job": job_schema(),
+                **later_schemas(),
                 "Matches": matches_schema(),
                 "Report": _report_schema(),
             },

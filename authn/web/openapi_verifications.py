@@ -31,9 +31,7 @@ def verification_paths() -> Object:
                 parameters=[
                     parameter("Prefer", "header", {"type": "string"}),
                     idempotency_key(),
-                    parameter("as_of", "query", {"type": "string", "format": "date-time"}),
-                    parameter("heuristics", "query", {"type": "boolean"}),
-                    parameter("preview", "query", {"type": "boolean", "default": False}),
+                    *questions(),
                 ],
             ),
             "get": _listing(),
@@ -42,9 +40,9 @@ def verification_paths() -> Object:
             "get": operation(
                 "getVerification",
                 "A report that was given before",
-                {"200": _tagged(report), "304": {"description": "It is the report you have."}},
+                {"200": tagged(report), "304": {"description": "It is the report you have."}},
                 ("404", "503"),
-                parameters=[*by_id, _if_none_match()],
+                parameters=[*by_id, if_none_match()],
             ),
             "delete": operation(
                 "deleteVerification",
@@ -60,13 +58,13 @@ def verification_paths() -> Object:
 def job_paths() -> Object:
     """Where a job is asked about, and stopped."""
     by_id: list[Json] = [parameter("job_id", "path", {"type": "string"})]
-    found: Object = {**response("Where it is.", ref("schemas/Job")), "headers": _waiting()}
+    found: Object = {**response("Where it is.", ref("schemas/Job")), "headers": waiting()}
     ask = operation(
         "getJob",
         "Where a job is, and what became of it",
-        {"200": _tagged(found), "304": {"description": "Nothing has changed."}},
+        {"200": tagged(found), "304": {"description": "Nothing has changed."}},
         ("404", "503"),
-        parameters=[*by_id, _if_none_match()],
+        parameters=[*by_id, if_none_match()],
     )
     stop = operation(
         "deleteJob",
@@ -99,6 +97,15 @@ def job_schema() -> Object:
     )
 
 
+def questions() -> list[Json]:
+    """What may be asked about a file."""
+    return [
+        parameter("as_of", "query", {"type": "string", "format": "date-time"}),
+        parameter("heuristics", "query", {"type": "boolean"}),
+        parameter("preview", "query", {"type": "boolean", "default": False}),
+    ]
+
+
 def idempotency_key() -> Object:
     """Of operations that are done once, however often they are sent."""
     return parameter("Idempotency-Key", "header", {"type": "string", "minLength": 1, "maxLength": 255})
@@ -116,28 +123,31 @@ def _listing() -> Object:
     return operation(
         "listVerifications",
         "The reports that the one who asks has asked for, the newest first",
-        {"200": _tagged(found), "304": {"description": "It is the page you have."}},
+        {"200": tagged(found), "304": {"description": "It is the page you have."}},
         ("400", "503"),
-        parameters=[parameter("cursor", "query", text), parameter("limit", "query", limit), _if_none_match()],
+        parameters=[parameter("cursor", "query", text), parameter("limit", "query", limit), if_none_match()],
     )
 
 
-def _tagged(found: Object) -> Object:
+def tagged(found: Object) -> Object:
+    """An answer with its ETag."""
     headers = found.get("headers")
     tag: Object = {"ETag": {"schema": {"type": "string"}}}
     return {**found, "headers": {**(headers if isinstance(headers, dict) else {}), **tag}}
 
 
-def _if_none_match() -> Object:
+def if_none_match() -> Object:
+    """The tag of an answer that the client has."""
     return parameter("If-None-Match", "header", {"type": "string"})
 
 
 def _accepted(headers: Object) -> Object:
     return {
         **response("It is kept, and will be examined; ask at Location.", ref("schemas/Job")),
-        "headers": {**headers, **_waiting()},
+        "headers": {**headers, **waiting()},
     }
 
 
-def _waiting() -> Object:
+def waiting() -> Object:
+    """The header of an answer that will be another one soon."""
     return {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from flask import Response, request
@@ -23,10 +23,15 @@ KEPT_HEADERS = ("Location", "Preference-Applied", "Retry-After")
 _KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e][\x20\x21\x23-\x5b\x5d-\x7e]{0,254})"?')
 
 
-def fingerprint(media: Iterable[Media], asked: Asked) -> str:
+def media_key(media: Media) -> Sequence[Sequence[str]]:
+    """One file, for ``fingerprint``."""
+    store = "" if media.sidecar is None else hashlib.sha256(media.sidecar).hexdigest()
+    return ((media.name, media.claimed_type or "", media.sha256, store),)
+
+
+def fingerprint(files: Sequence[Sequence[str]], asked: Asked) -> str:
     """What makes two requests the same: route, files, what was asked. Not how a form was written, which
     differs each time."""
-    files = [[m.name, m.claimed_type, m.sha256, _digest(m.sidecar)] for m in media]
     as_of = None if asked.as_of is None else instant(asked.as_of)
     whole = [request.endpoint, files, as_of, asked.heuristics, asked.preview]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
@@ -85,7 +90,3 @@ def _replayed(before: Answered) -> Response:
     response.headers.update(before.headers)
     response.headers[REPLAYED] = "true"
     return response
-
-
-def _digest(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()

@@ -29,6 +29,7 @@ OWN_SITES = frozenset({"same-origin", "none"})
 # (campaigns, trackers), which mean nothing there.
 PARAMETERS: Mapping[str, frozenset[str]] = {
     "api.verify": frozenset({"as_of", "heuristics", "preview"}),
+    "batches.create": frozenset({"as_of", "heuristics", "preview"}),
     "api.verifications": frozenset({"cursor", "limit"}),
     "pages.examine": frozenset({"lang"}),
     "recovery.by_binding": frozenset({"alg", "value", "maxResults"}),

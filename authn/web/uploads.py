@@ -137,7 +137,7 @@ def _from_form(request: Request, limits: MediaLimits, fields: tuple[str, ...], *
     data = files[0].stream.read()
     if not data and not files[0].filename:
         raise UnreadableMedia("no file was chosen")
-    media = unparsed(data, _safe_name(files[0].filename), limits)
+    media = unparsed(data, safe_name(files[0].filename), limits)
     if not media.claimed_type:
         media = replace(media, claimed_type=_claim(files[0].mimetype))
     store = request.files.get(SIDECAR)
@@ -160,7 +160,7 @@ def _claim(mimetype: str) -> str | None:
     return None if mimetype in ("", "application/octet-stream") else mimetype
 
 
-def _safe_name(name: str | None) -> str:
+def safe_name(name: str | None) -> str:
     """The last part of a client's file name, without control and direction characters."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     kept = "".join(c for c in last if unicodedata.category(c)[0] != "C")

@@ -45,7 +45,7 @@ def upload(client: FlaskClient, name: str = "photo.jpg", query: str = "", **head
 @contextmanager
 def working(services: Services) -> Iterator[None]:
     """The threads of one process of the service, as long as the block lasts."""
-    (runner,) = services.runners
+    runner = services.runners[0]
     runner.start()
     yield
     runner.close()
@@ -324,4 +324,4 @@ def test_the_example_of_the_page_is_what_is_answered(client: FlaskClient) -> Non
 
 
 def test_the_runner_of_a_service_is_its_own(services: Services) -> None:
-    assert [type(r) for r in services.runners] == [Runner]
+    assert [type(r) for r in services.runners] == [Runner, Runner]

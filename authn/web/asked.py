@@ -1,0 +1,23 @@
+"""What is asked about a file, in the query or in the form beside it."""
+
+from __future__ import annotations
+
+from werkzeug.datastructures import MultiDict
+
+from authn.core.errors import BadRequest
+from authn.service.examinations import Asked
+from authn.web.answers import asking, viewer
+from authn.web.uploads import parse_as_of, parse_flag
+
+QUESTIONS = ("as_of", "heuristics", "preview")
+
+
+def asked_for(given: MultiDict[str, str]) -> Asked:
+    """What is asked about a file, and by whom. Raises ``BadRequest``."""
+    for name in QUESTIONS:
+        if len(given.getlist(name)) > 1:
+            raise BadRequest(f"{name} stands twice, in the query and in the form")
+    heuristics = parse_flag("heuristics", given.get("heuristics"))
+    preview = parse_flag("preview", given.get("preview")) or False
+    as_of = parse_as_of(given.get("as_of"))
+    return Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=asking(), viewer=viewer())

@@ -25,7 +25,8 @@ from detector.models.score_map import Spot
 # (python -m tests.bench.score_places). For a model that was not measured the page gives no numbers.
 ORDINARY = {
     "5a2c68c0ccdc27eceb9c4aee1c4f0390476eda8b0423b2c53c59803f1c1e34af": (1, 15),  # traces-1
-    "d5778ad0f08f56bd8166cb5c0611008f4d51bb5225043d6f245a4952fe217765": (13, 12),  # semantic-3
+    "c51c860ce1f9b7ec0a165d7ece9d6a8a41f56e4b8699217d720c7c71dd98d227": (0, 15),  # traces-2
+    "db6a7489aee092dd1b56603fbf2deff4a2c59a2b3730a2c237ff5ee32005427c": (14, 15),  # semantic-3
 }
 
 _MARK = 0.36  # of the distance between squares

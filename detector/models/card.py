@@ -199,6 +199,8 @@ class ModelCard:
     tested: tuple[Judged, ...] = ()  # the same of sources kept apart, by the recipe without them
     cost: str = ""  # a measured sentence: processor time and memory
     attack: str = ""  # how it can be fooled, as far as that was tried
+    backbone: str = ""  # digest of the weights whose backbone a last layer was put on; empty: its own
+    seen: tuple[str, ...] = ()  # families and sources that this backbone had seen as whole pictures
 
 
 def dump_card(card: ModelCard) -> str:

@@ -7,13 +7,14 @@ from importlib.resources.abc import Traversable
 
 from detector.core.errors import ModelUnavailable
 
-DEFAULT_MODEL = "traces-1"
+DEFAULT_MODEL = "traces-2"
 SEMANTIC_MODEL = "semantic-3"
 JOINT_MODEL = "joint-1"  # a card alone; where its file is missing, detectors answer for themselves
 
 # model id -> stem of the two files in detector/models/weights_files
 MODELS = {
     "traces-1": "traces-1",
+    "traces-2": "traces-2",
     "semantic-3": "semantic-3",
 }
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--model", "models", multiple=True,
-    help="Detector id; default: traces-1, with --folder all that are installed. With --folder repeatable.",
+    help="Detector id; default: traces-2, with --folder all that are installed. With --folder repeatable.",
 )  # fmt: skip
 @click.pass_context
 def evaluate(

@@ -22,7 +22,7 @@ corpus_option = click.option("--data", type=FOLDER, required=True, help="Corpus 
 out_option = click.option("--out", "run", type=FOLDER, required=True, help="Run folder; run again to go on.")
 
 
-def model_option(default: str = "traces-1") -> Callable[[Callable[..., None]], Callable[..., None]]:
+def model_option(default: str = "traces-2") -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("--model", "model_id", default=default, show_default=True, help="Detector id.")
 
 

@@ -71,7 +71,7 @@ def auto(
 @click.command()
 @corpus_option
 @click.option("--out", type=FOLDER, required=True, help="Run folder; run again to resume.")
-@model_option()
+@model_option("traces-1")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--epochs", default=24, show_default=True, type=click.IntRange(1, 500))
 @click.option(
@@ -172,7 +172,10 @@ def semantic(
 @click.option(
     "--backbone", type=FILE, help="Weights of a trace network to put a new last layer on; none is trained."
 )
-@click.option("--seen", multiple=True, help="Family of generators that --backbone learned from; repeatable.")
+@click.option(
+    "--seen", multiple=True,
+    help="Family of generators, or source, that --backbone learned from; repeatable.",
+)  # fmt: skip
 @click.option("--upscalers", type=FOLDER, help="Folder with ncnn files of upscalers (NAME.param, NAME.bin).")
 @out_option
 @model_option("traces-2")

@@ -23,6 +23,9 @@ _NAMES = {
 }
 
 
+_KIND = "the kind that the picture is taken for, "
+
+
 def line_text(c: Calibration) -> str:
     """How a ratio is made of a score, given kind and condition."""
     assert c.given is not None
@@ -32,7 +35,7 @@ def line_text(c: Calibration) -> str:
     return f"""## From a score to a ratio
 
 Logistic regression on {c.real_items} real and {c.fake_items} generated pictures, scored by fits that saw
-neither their source nor their generator. The ratio is given the kind that the picture is taken for, its
+neither their source nor their generator. The ratio is given {_KIND if len(g.items) > 1 else ""}its
 shorter side ({low:.0f} to {high:.0f} pixels) and the quality of its JPEG table ({worst:.0f} to
 {best:.0f}); beyond these ends the end counts. In every bin of kind, size and encoding both classes weigh
 alike, so that none of them speaks by itself; a source or generator weighs as the square root of its

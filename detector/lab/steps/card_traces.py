@@ -25,10 +25,9 @@ def _from_manifest(card: ModelCard) -> str:
     return f"""## Method
 
 Fixed high-pass filters on luma and R-B, a small residual network ({card.width} channels wide at first), mean
-and deviation of every stage: the *backbone*. It was trained on aligned pairs alone: regions of real pictures
-(none of a test source) beside what a published latent autoencoder (TAEF2, in three ways), four small
-autoencoders of our own and published upscalers made of them, both through the same JPEG; it never saw a whole
-generated picture. On its numbers stands one linear layer (ridge) that was fitted on whole pictures, real and
+and deviation of every stage: the *backbone*.
+{_borrowed(card) if card.backbone else _OWN_BACKBONE}
+On its numbers stands one linear layer (ridge) that was fitted on whole pictures, real and
 generated, in two views that give both classes the same draws of size and encoding (laundered to 256 pixels
 and JPEG 90; a window of random size and encoding); never on a file as it is stored. A source, of a family of
 generators, counts as the square root of its pictures, at most 60; both classes weigh the same. Decision 0024
@@ -41,16 +40,27 @@ per feature from the pictures that it was fitted on.
 """
 
 
+_OWN_BACKBONE = """\
+It was trained on aligned pairs alone: regions of real pictures (none of a test source) beside what a
+published latent autoencoder (TAEF2, in three ways), four small autoencoders of our own and published
+upscalers made of them, both through the same JPEG; it never saw a whole generated picture."""
+
+
+def _borrowed(card: ModelCard) -> str:
+    seen = ", ".join(card.seen) or "none"
+    return f"""It is that of weights that shipped before, unchanged (SHA-256 `{card.backbone}`).
+What it had learned from as whole pictures has no row in any table here, because no score of it would be of a
+network that did not see it: {seen}."""
+
+
 _MANIFEST_LIMITS = """## Known limits
 
 - It finds few generated pictures: read its left-out tables. It is there beside the whole-picture detector,
   because it sees something else.
 - It tells no kinds of content apart, so one point has to hold for all of them, and for the worst source.
 - A photo that a network enlarged counts as generated here: such upscalers were trained on.
-- Of one source and generator at most 80 pictures were looked at; pictures of one source are not independent,
+- Of one source and generator at most 40 pictures were looked at; pictures of one source are not independent,
   and the bounds by source stand beside those by picture.
-- The backbone saw regions of real pictures whose sources the layers above left out, always on both sides of
-  a pair: their label was never in it.
 - A Cllr above 1 means that the ratio misleads more than silence would for that generator.
 - A picture that was generated, printed and photographed again, or edited in part, is outside what was
   measured.

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from detector.core.errors import CalibrationError, CorpusError
 from detector.core.files import read_file
 from detector.core.logistic import fit_logistic
-from detector.core.metrics import Estimate
+from detector.core.metrics import Estimate, cllr
 from detector.lab.steps.calibrate_table import calibrate_table
 from detector.lab.steps.judge_table import mixed, unknown_share
 from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, table_of, weighing
 from detector.lab.steps.scores import ScoreRow, read_scores
-from detector.models.card import ModelCard, open_card
+from detector.models.card import Judged, ModelCard, open_card
 from detector.models.guarantees import Guarantees
 from detector.models.joint import Dependence, JointCard, Part
 from detector.models.kinds import Kind
@@ -34,6 +34,7 @@ from detector.models.registry import JOINT_MODEL
 
 _RIDGE = 1e-3
 _LEAST = 30  # pictures behind a correlation
+_SLACK = 0.005  # of a Cllr: what refitting a line moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,22 +63,19 @@ def join_tables(
     first: Side, second: Side, *, faces: Collection[str] | None = None, rounds: int = 100
 ) -> JointCard:
     """``first`` is the one that tells kinds apart. Pictures that stand in both tables in the same view
-    count. Raises ``CalibrationError`` where too few do: no joint detector may silence what a part vouches
-    for alone."""
+    count. Raises ``CalibrationError`` where too few do, or nothing is gained: no joint detector may silence
+    what a part vouches for alone, nor cost more than the first one does."""
     both = {(r.sha256, r.view) for r in first.rows} & {(r.sha256, r.view) for r in second.rows}
     tables = [_shared(side, both) for side in (first, second)]
     given = [t if s.given_kind else t.blind() for s, t in zip((first, second), tables, strict=True)]
     ratios = np.stack([_printed(t) for t in given], 1)
     table = tables[0]
-    scores = np.empty(len(ratios))
-    fold = folds_of(table)
-    for n in np.unique(fold):
-        others, mine = apart(table, fold, int(n)), fold == n
-        scores[mine] = _columns(ratios[mine]) @ _fit(table, ratios, others)
+    *weights, start = map(float, _fit(table, ratios, np.ones(len(ratios), bool)))
+    scores = start + sum(weights) * _directed(table, ratios)
     joined = [replace(r, logit=float(s)) for r, s in zip(table.rows, scores, strict=True)]
     parts = calibrate_table(joined, first.kind_limit, faces=faces, given_kind=first.given_kind, rounds=rounds)
     _refuse_silence(parts.guarantees, [first.card, second.card])
-    *weights, start = map(float, _fit(table, ratios, np.ones(len(ratios), bool)))
+    _refuse_loss(parts.judged, given[0], ratios[:, 0])
     cards = (first.card, second.card)
     return JointCard(
         model_id=JOINT_MODEL, question="synthetic", start=start, calibration=parts.calibration,
@@ -91,6 +89,32 @@ def join_tables(
         ),
         dependence=tuple(_dependence(table, ratios, (cards[0].model_id, cards[1].model_id))),
     )  # fmt: skip
+
+
+def _directed(table: Table, ratios: Array) -> Array:
+    """Both ratios by the weights of fits that saw neither source nor generator, these weights adding up to 1:
+    how much one of them counts beside the other is all that is taken from such a fit. Its scale would differ
+    from fold to fold, and the line that is fitted on the joint score finds a scale anyway."""
+    out, fold = np.empty(len(ratios)), folds_of(table)
+    for n in np.unique(fold):
+        others, mine = apart(table, fold, int(n)), fold == n
+        weights = _fit(table, ratios, others)[:-1]
+        out[mine] = ratios[mine] @ (weights / weights.sum())
+    return out
+
+
+def _refuse_loss(joint: Sequence[Judged], table: Table, ratios: Array) -> None:
+    """A joint ratio has to be worth more than the first detector's alone, on the same pictures: mean Cllr
+    over the views."""
+    views = np.array([r.view for r in table.rows])
+    alone = [
+        cllr(ratios[(views == j.view) & ~table.fake], ratios[(views == j.view) & table.fake]) for j in joint
+    ]
+    before, after = float(np.mean(alone)), float(np.mean([j.cllr.value for j in joint]))
+    if after > before + _SLACK:
+        raise CalibrationError(
+            f"the joint ratio costs more than that of the first detector alone: {after:.3f}, {before:.3f}"
+        )
 
 
 def _refuse_silence(joint: Guarantees, cards: Sequence[ModelCard]) -> None:

@@ -22,7 +22,7 @@ _SEEN = Preprocessing(
 
 def card_of(
     model_id: str, weights_sha256: str, tensors: Tensors, taught: Sequence[Row], aside: Sequence[Row],
-    tables: Tables, digest: str, *, seed: int, epochs: int,
+    tables: Tables, digest: str, *, seed: int, epochs: int, backbone: str = "", seen: Sequence[str] = (),
 ) -> ModelCard:  # fmt: skip
     """It tells no kinds apart: one line and one point hold for all. Raises ``CalibrationError``."""
     parts = calibrate_table(tables.left_out, None)
@@ -32,6 +32,6 @@ def card_of(
         operating_point=parts.operating_point, sets=sets_of(taught, aside), corpus_sha256=digest, seed=seed,
         epochs=epochs, recipe=MANIFEST,
         domain_limit=domain_limit(np.array([r.distance for r in tables.left_out])),
-        tested=tested(tables, None) if tables.test else (),
+        tested=tested(tables, None) if tables.test else (), backbone=backbone, seen=tuple(sorted(seen)),
     )  # fmt: skip
     return parts.into(card)

@@ -67,6 +67,7 @@ class Heads:
             raise TooFewPictures("a head needs real and generated pictures")
         self._mean, self._scale = _middle(groups)
         self._cells = [self._cell(*key, seen) for key, seen in groups.items()]
+        self._totals = {fake: self._total(fake) for fake in (False, True)}
 
     @property
     def domain(self) -> tuple[Array, Array]:
@@ -81,26 +82,35 @@ class Heads:
     def without(self, row: Row) -> Head:
         """The head that saw neither the picture's source nor any generator of its family."""
         source, family = row.source, family_of(row.generator)
-        return self._solved(
-            [c for c in self._cells if c.source != source and not (c.fake and c.family == family)]
-        )
+        return self._solved([c for c in self._cells if c.source == source or (c.fake and c.family == family)])
 
     def all(self) -> Head:
-        return self._solved(self._cells)
+        return self._solved([])
 
-    def _solved(self, cells: Sequence[_Cell]) -> Head:
+    def _solved(self, left_out: Sequence[_Cell]) -> Head:
+        """From all sums less those of what is left out."""
         size = len(self._mean) + 1
         products, sums = np.zeros((size, size)), np.zeros(size)
-        for fake in (False, True):
-            mine = [c for c in cells if c.fake is fake]
-            total = 2 * sum(c.weight for c in mine)
-            for cell in mine:
-                products += cell.products / total
-                sums += cell.sums / total
+        for fake, (weight, all_products, all_sums) in self._totals.items():
+            mine = [c for c in left_out if c.fake is fake]
+            if len(mine) == sum(c.fake is fake for c in self._cells):
+                continue
+            total = 2 * (weight - sum(c.weight for c in mine))
+            products += (all_products - sum(c.products for c in mine)) / total
+            sums += (all_sums - sum(c.sums for c in mine)) / total
         penalty = np.append(np.full(size - 1, self._ridge), 0.0)
         solved = solve_ridge(products, sums, penalty)
-        weight = solved[:-1] / self._scale
-        return Head(weight=weight, bias=float(solved[-1] - weight @ self._mean))
+        weight_of_features = solved[:-1] / self._scale
+        bias = float(solved[-1] - weight_of_features @ self._mean)
+        return Head(weight=weight_of_features, bias=bias)
+
+    def _total(self, fake: bool) -> tuple[float, Array, Array]:
+        mine = [c for c in self._cells if c.fake is fake]
+        products, sums = np.zeros_like(mine[0].products), np.zeros_like(mine[0].sums)
+        for cell in mine:
+            products += cell.products
+            sums += cell.sums
+        return sum(c.weight for c in mine), products, sums
 
     def _cell(self, fake: bool, source: str, family: str, seen: Sequence[Array]) -> _Cell:
         weight = weight_of(len(seen))

@@ -47,8 +47,8 @@ from detector.models.card import ModelCard, dump_card
 from detector.models.trace_network import Tensors, network_of
 from detector.models.weights import save_tensors, shipped_tensors
 
-MOST_OF_A_CELL = 80  # pictures of one source and generator that are looked at
-RIDGE = 3e-2
+MOST_OF_A_CELL = 40  # pictures of one source and generator that are looked at
+RIDGE = 3e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +174,9 @@ def run_traces(
     backbone: Path | None = None, seen: Sequence[str] = (),
 ) -> ModelCard:  # fmt: skip
     """The whole walk; what is finished is kept, so run again to go on. With ``backbone``, the weights of a
-    trace network, none is trained; ``seen`` are the families of generators whose whole pictures it learned
-    from: no score of them is of a network that did not see them, so none is written. Raises ``LabError``."""
+    trace network, none is trained; ``seen`` are the families of generators, and the sources, whose whole
+    pictures it learned from: no score of them is of a network that did not see them, so none is written.
+    Raises ``LabError``."""
     places.run.mkdir(parents=True, exist_ok=True)
     known = known_pictures(places)
     tensors = read_backbone(backbone) if backbone else _trained(places, known, options, report)
@@ -201,14 +202,19 @@ def run_traces(
     aside = [r for r in (*known.judged, *known.tested) if not may_learn(r.licence)]
     card = card_of(
         model_id, sha256, tensors, taught, aside, tables, taught_digest(taught), seed=options.seed,
-        epochs=0 if backbone else options.epochs,
+        epochs=0 if backbone else options.epochs, backbone=_digest_of(backbone) if backbone else "",
+        seen=seen,
     )  # fmt: skip
     write_whole(places.run / f"{model_id}.json", dump_card(card).encode())
     return card
 
 
 def _unseen(rows: Sequence[Row], seen: Sequence[str]) -> list[Row]:
-    return [r for r in rows if family_of(r.generator) not in seen]
+    return [r for r in rows if not {family_of(r.generator), r.source} & set(seen)]
+
+
+def _digest_of(path: Path) -> str:
+    return hashlib.sha256(read_file(path, path.name)).hexdigest()
 
 
 def _trained(places: Places, known: Known, options: TrainingOptions, report: Report) -> Tensors:

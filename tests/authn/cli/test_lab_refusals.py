@@ -56,7 +56,7 @@ def finished(tmp_path: Path) -> Path:
     """The shipped detector as a run folder."""
     run = tmp_path / "run"
     run.mkdir()
-    for name in ("traces-1.json", "traces-1.safetensors"):
+    for name in ("traces-2.json", "traces-2.safetensors"):
         shutil.copy(WEIGHTS / name, run)
     return run
 
@@ -132,7 +132,7 @@ def test_a_trial_on_two_folders_is_refused_in_a_sentence(tmp_path: Path) -> None
 
 
 def test_a_card_that_is_no_text_is_one_sentence(finished: Path, tmp_path: Path) -> None:
-    (finished / "traces-1.json").write_bytes(b"\xff\xfe")
+    (finished / "traces-2.json").write_bytes(b"\xff\xfe")
     assert "no text" in detail(lab("card", "--run", finished), BadRequest)
     assert "no text" in detail(lab("adopt", "--run", finished, "--to", tmp_path), BadRequest)
 
@@ -143,7 +143,7 @@ def test_weights_are_adopted_into_a_folder_that_is_there(finished: Path, tmp_pat
     there = tmp_path / "there"
     there.mkdir()
     assert lab("adopt", "--run", finished, "--to", there).exit_code == 0
-    assert sorted(p.name for p in there.iterdir()) == ["traces-1.json", "traces-1.safetensors"]
+    assert sorted(p.name for p in there.iterdir()) == ["traces-2.json", "traces-2.safetensors"]
 
 
 def _npz(**arrays: np.ndarray) -> bytes:

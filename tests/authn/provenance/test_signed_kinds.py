@@ -15,6 +15,7 @@ from authn.sources.compression import CompressionSource
 from authn.sources.learned import LearnedSource
 from authn.sources.metadata import MetadataSource
 from authn.sources.symmetry import SymmetrySource
+from detector.models.registry import DEFAULT_MODEL
 from signer.capture import sign_file
 from tests.doubles import makers
 from tests.doubles.devices import Camera, enrolled_camera
@@ -88,7 +89,7 @@ def test_a_signed_picture_over_the_limit_of_pixels_is_established_and_not_decode
     report = report_on(camera, tmp_path / name, SOURCES)
     assert set(of_axes(report).values()) == {Outcome.ESTABLISHED}
     closed = {n.what: n.why for n in report.not_examined if "pixels; the" in n.why or "pixels, and" in n.why}
-    assert set(closed) == {"pixels", "traces-1", "symmetry"}
+    assert set(closed) == {"pixels", DEFAULT_MODEL, "symmetry"}
     assert len(set(closed.values())) == 1
     assert {g.detector for g in report.heuristic} == {"metadata", "compression"}
 
@@ -99,4 +100,4 @@ def test_a_limit_that_was_lowered_later_takes_no_signature_away(camera: Camera, 
     assert set(of_axes(report).values()) == {Outcome.ESTABLISHED}
     why = "it declares 96 x 64 pixels; the limit is 1000"
     told = {(n.what, n.why) for n in report.not_examined}
-    assert told >= {("pixels", why), ("traces-1", why), ("symmetry", why)}
+    assert told >= {("pixels", why), (DEFAULT_MODEL, why), ("symmetry", why)}

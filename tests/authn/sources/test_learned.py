@@ -17,7 +17,9 @@ from authn.sources.agreement import answered
 from authn.sources.learned import LearnedSource, SemanticSource
 from detector.core.errors import DetectorError, ModelUnavailable, NotApplicable, PixelsUnreadable
 from detector.models.card import open_card
+from detector.models.condition import Condition
 from detector.models.encoder_file import INSTALL
+from detector.models.reference import reference_photo
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.detector.made import encoded, photo_like
 
@@ -25,12 +27,15 @@ SOURCE = LearnedSource()
 
 
 def test_evidence_carries_raw_score_and_calibrated_ratio():
-    (evidence,) = SOURCE.examine(media_of(encoded(photo_like(300, 300), quality=90), "a.jpg"))
+    (evidence,) = SOURCE.examine(media_of(reference_photo(), "a.jpg"))
     assert (evidence.detector, evidence.question) == (DEFAULT_MODEL, Question.SYNTHETIC)
     assert evidence.raw is not None
     assert evidence.llr is not None
-    assert evidence.llr.calibration_id.startswith("platt-")
-    assert (evidence.stability is None) == (evidence.outcome is HeuristicOutcome.INCONCLUSIVE)
+    assert evidence.llr.calibration_id.startswith("given-")
+    assert evidence.condition == Condition(
+        side=432, quality=evidence.condition.quality, media_type="image/jpeg"
+    )
+    assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
     assert len(evidence.model_sha256 or "") == 64
 
 

@@ -18,9 +18,10 @@ from detector.lab.steps.views import VIEWS, matched, view_of
 from detector.models.calibration import Calibration
 from detector.models.card import open_card, parse_card
 from detector.models.inference import open_detector
-from detector.models.registry import DEFAULT_MODEL
+from detector.models.registry import model_files
 from tests.detector.made import corpus_of, encoded, photo_like
 
+FIRST = "traces-1"  # judged on a corpus with an index
 CALIBRATION = Calibration(
     slope=1.0, intercept=0.0, covariance=(0.0, 0.0, 0.0), real_items=100, fake_items=100
 )
@@ -119,7 +120,7 @@ def test_large_sets_are_sampled_by_digest_and_small_ones_kept_whole(corpus_dir):
 
 
 def test_plots_are_drawn(tmp_path):
-    card = replace(open_card(DEFAULT_MODEL), evaluation=summary())
+    card = replace(open_card(FIRST), evaluation=summary())
     log = [EpochResult(epoch=n, loss=1 / (n + 1), real_accuracy=0.5, fake_accuracy=0.5) for n in range(3)]
     paths = plot_run(tmp_path, log, card, scores())
     assert [p.name for p in paths] == ["loss.png", "scores.png", "roc.png", "false-alarms.png"]
@@ -127,14 +128,13 @@ def test_plots_are_drawn(tmp_path):
 
 
 def test_a_card_that_was_not_evaluated_says_so():
-    assert "Not yet evaluated." in card_markdown(replace(open_card(DEFAULT_MODEL), evaluation=None))
+    assert "Not yet evaluated." in card_markdown(replace(open_card(FIRST), evaluation=None))
 
 
 def trained():
-    from detector.models.registry import model_files
     from detector.models.weights import load_network
 
-    return load_network(open_card(DEFAULT_MODEL), model_files(DEFAULT_MODEL)[1])
+    return load_network(open_card(FIRST), model_files(FIRST)[1])
 
 
 def test_calibration_without_generated_pictures_is_refused(tmp_path):
@@ -149,7 +149,7 @@ def test_calibration_without_generated_pictures_is_refused(tmp_path):
 
 
 def test_the_card_of_a_run_can_be_read_again(tmp_path):
-    card = replace(open_card(DEFAULT_MODEL), evaluation=summary())
+    card = replace(open_card(FIRST), evaluation=summary())
     from detector.models.card import dump_card
 
     assert parse_card(dump_card(card)) == card

@@ -61,10 +61,18 @@ def test_independent_detectors_add_up(rows: tuple[ScoreRow, ...], card: JointCar
     assert max(map(abs, whole)) < 0.2
 
 
-def test_what_both_know_counts_once(rows: tuple[ScoreRow, ...]) -> None:
-    twin = joined(rows, other(rows, same=1.0))
-    assert sum(p.weight for p in twin.parts) == pytest.approx(1, abs=0.3)
-    assert min(d.correlation.value for d in twin.dependence) > 0.95
+def test_what_both_know_counts_once(rows: tuple[ScoreRow, ...], card: JointCard) -> None:
+    kin = joined(rows, other(rows, same=0.5))
+    assert sum(p.weight for p in kin.parts) < sum(p.weight for p in card.parts) - 0.2
+    assert min(d.correlation.value for d in kin.dependence) > 0.4
+
+
+def test_a_joint_ratio_that_is_worth_no_more_than_a_part_is_refused(rows: tuple[ScoreRow, ...]) -> None:
+    rng = np.random.default_rng(4)
+    style = {r.source: 4 * float(rng.normal()) for r in rows}
+    misled = [replace(r, logit=r.logit + style[r.source]) for r in other(rows, same=1.0)]
+    with pytest.raises(CalibrationError, match="costs more than that of the first detector alone"):
+        joined(rows, misled)
 
 
 def test_the_card_comes_back_as_it_was_and_anything_else_is_refused(card: JointCard) -> None:

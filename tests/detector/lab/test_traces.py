@@ -14,8 +14,8 @@ import torch
 
 from detector.core.errors import FileDamaged, FileFailed, TooFewPictures
 from detector.core.metrics import auc
+from detector.data import splits
 from detector.data.manifest import Row, write_manifest
-from detector.data.splits import test_source
 from detector.generators.aligned.enlargers import open_enlarger
 from detector.lab.steps.card_text import card_markdown
 from detector.lab.steps.scores import read_scores
@@ -322,8 +322,8 @@ def patterned(seed: int) -> np.ndarray:
 def test_a_new_last_layer_on_a_backbone_scores_what_it_never_saw_and_ends_as_weights(tmp_path: Path, network):
     from safetensors.numpy import load_file
 
-    kept = [s for s in (f"own/{n}" for n in range(80)) if not test_source(s)][:11]
-    tested = [s for s in (f"own/{n}" for n in range(80)) if test_source(s)][:7]
+    kept = [s for s in (f"own/{n}" for n in range(80)) if not splits.test_source(s)][:11]
+    tested = [s for s in (f"own/{n}" for n in range(80)) if splits.test_source(s)][:7]
     rows = []
     names = ("kolors", "sana", "krea", "bria", "wan", "qwen", "recraft", "cogview", "flux")
     for n, source in enumerate([*kept, *tested] * 4):
@@ -355,7 +355,9 @@ def test_a_new_last_layer_on_a_backbone_scores_what_it_never_saw_and_ends_as_wei
     assert card.tested
     assert card.guarantees is not None
     page = card_markdown(card)
-    assert "it never saw a whole" in page
+    assert f"that shipped before, unchanged (SHA-256 `{card.backbone}`)" in page
+    assert "network that did not see it: flux" in page
+    assert "never saw a whole generated picture" in card_markdown(replace(card, backbone=""))
     assert "looked at once" in page
     detector = detector_at(card, places.run / "mine.safetensors")
     shown = {r.fake: detector.raw(decode((tmp_path / r.file).read_bytes(), "image/jpeg")) for r in rows[:2]}

@@ -42,12 +42,14 @@ from detector.models.score import Answer, Score
 from detector.pixels.decode import Pixels, decode
 from tests.detector.made import encoded, photo_like
 
+FIRST = "traces-1"  # its line is given nothing but a score
+
 
 @dataclass
 class Brightness:
     """Takes what is brighter for generated, so that a trial has something to measure in no time."""
 
-    card: ModelCard = field(default_factory=lambda: open_card(DEFAULT_MODEL))
+    card: ModelCard = field(default_factory=lambda: open_card(FIRST))
     asked: list[str] = field(default_factory=list)
     stops_after: int = 1000
 
@@ -120,7 +122,7 @@ def test_a_trial_leaves_a_page_its_tables_and_plots(folders: tuple[Path, Path], 
     assert 0.3 < float(rows["laundered", "like | a photo"]["auc"]) < 0.7
     numbers = json.loads((out / "numbers.json").read_text())
     assert [n["path"] for n in numbers["not_measured"]] == ["fake/bright/note.jpg", "real/camera a/torn.jpg"]
-    table = read_scores(out / f"{DEFAULT_MODEL}-scores.csv")
+    table = read_scores(out / f"{FIRST}-scores.csv")
     assert len(table) == 2 * 34
     assert {r.generator for r in table if not r.fake} == {""}
     assert {(r.media_type, r.quality) for r in table if r.view == "laundered"} == {("image/jpeg", 90)}
@@ -147,7 +149,7 @@ def test_a_trial_goes_on_where_it_was_interrupted_and_ends_alike(
 
 def test_another_card_is_asked_anew(folders: tuple[Path, Path], tmp_path: Path) -> None:
     pictures = gather(*folders, report=silent).pictures
-    first, second = Brightness(), Brightness(card=replace(open_card(DEFAULT_MODEL), seed=99))
+    first, second = Brightness(), Brightness(card=replace(open_card(FIRST), seed=99))
     for detector in (first, second):
         score_pictures((detector,), pictures, ("stored",), tmp_path / "scores.jsonl", silent)
     assert len(first.asked) == len(second.asked) == len(pictures)
@@ -254,7 +256,7 @@ def test_recall_at_two_per_cent_lets_at_most_so_many_pass() -> None:
 
 
 def two_detectors() -> tuple[ModelCard, ModelCard]:
-    card = open_card(DEFAULT_MODEL)
+    card = open_card(FIRST)
     return card, replace(card, model_id="other-1")
 
 
@@ -301,7 +303,7 @@ def test_a_part_without_a_ratio_leaves_the_answer_to_the_other() -> None:
     silent_one = replace(one, detector="other-1", answer="abstain", logit=None, log10_ratio=None)
     *_, joined = with_joint(joint_of(*cards), detectors, (one, silent_one))
     assert (joined.detector, joined.answer, joined.log10_ratio) == ("joint-1", "supports", 0.8)
-    assert joined.reason.startswith(f"{DEFAULT_MODEL} answers alone")
+    assert joined.reason.startswith(f"{FIRST} answers alone")
     *_, both = with_joint(joint_of(*cards), detectors, (one, replace(one, detector="other-1")))
     assert (both.answer, both.log10_ratio) == ("supports", pytest.approx(1.6))
     *_, none = with_joint(joint_of(*cards), detectors, (silent_one, silent_one))

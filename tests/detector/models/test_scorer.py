@@ -16,7 +16,6 @@ from detector.models.condition import Condition, condition_of
 from detector.models.given import Given
 from detector.models.guarantees import Certified, Earned, Guarantees
 from detector.models.kinds import Kind
-from detector.models.registry import DEFAULT_MODEL
 from detector.models.score import Answer, Ratio
 from detector.models.scorer import TOO_SMALL, Reading, Scorer, Views, Words, answer_of, stability_of
 from detector.pixels.decode import Pixels
@@ -60,7 +59,7 @@ class Told(Scorer):
 
 @pytest.fixture(scope="module")
 def card() -> ModelCard:
-    shipped = open_card(DEFAULT_MODEL)
+    shipped = open_card("traces-1")
     line = replace(shipped.calibration, slope=1.0, intercept=0.0, covariance=(0.0, 0.0, 0.0), unknown=0.0)
     return replace(shipped, operating_point=POINT, domain_limit=1.0, calibration=line)
 

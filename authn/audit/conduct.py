@@ -34,7 +34,7 @@ from authn.audit.plan import (
 )
 from authn.audit.refresh import Drift, keep_rows
 from authn.audit.results import RESULTS_FILE, file_sha256
-from authn.audit.run import run
+from authn.audit.run import Engine, examined_here, run
 from authn.core.instants import instant
 from authn.core.media import MediaLimits
 from authn.core.plain import Json
@@ -70,7 +70,9 @@ class Order:
     readable: tuple[Path, ...] = ()
     talks: bool = True
     page: bool = True
+    thumbnails: bool = False
     refresh: bool = False
+    engine: Engine = examined_here
     key: Callable[[], SigningKey | None] = lambda: None
 
 
@@ -118,7 +120,8 @@ def conduct(order: Order, *, clock: Callable[[], datetime], progress: Progress) 
             work = _planned(order, work, inputs, index, clock(), progress)
             progress.planned(_entries(index), resumed=resumed)
             with Ledger(work.folder, index) as ledger:
-                run(_job(order, work), read_plan(work.plan_file), ledger, done=progress.rows)
+                plan = read_plan(work.plan_file)
+                run(_job(order, work), plan, ledger, done=progress.rows, engine=order.engine)
                 return _finish(order, work, index, ledger, clock())
     finally:
         inputs.close()
@@ -134,6 +137,7 @@ def _job(order: Order, work: RunFolder) -> Job:
         as_of=work.as_of,
         limits=order.limits,
         jobs=order.jobs,
+        thumbnails=order.thumbnails and order.page,
         readers_per_worker=order.readers_per_worker,
         timeout_s=order.timeout_s,
         memory_bytes=order.memory_bytes,

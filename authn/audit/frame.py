@@ -45,6 +45,12 @@ def page_policy(script: str = "") -> str:
     return "; ".join([*parts, "form-action 'none'"])
 
 
+@cache
+def review_script() -> Markup:
+    """Keyboard and export of marks; a sheet is whole without it."""
+    return Markup(_own("review.js"))  # noqa: S704 our own file
+
+
 def _own(name: str) -> str:
     return PackageLoader("authn.audit").get_source(Environment(autoescape=True), name)[0]
 

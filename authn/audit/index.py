@@ -149,6 +149,17 @@ class Index:
             db.execute("DROP TABLE found")
         return added, changed, gone
 
+    def keep_thumbnails(self, found: Iterable[tuple[str, int, int]]) -> None:
+        """SHA-256 of the file in hex, place and length of its small picture."""
+        with self._transaction() as db:
+            rows = ((bytes.fromhex(sha256), at, size) for sha256, at, size in found)
+            db.executemany("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?)", rows)
+
+    def thumbnail(self, sha256: str) -> tuple[int, int] | None:
+        """Place and length."""
+        found = self._one("SELECT at, size FROM thumbnails WHERE sha256 = ?", bytes.fromhex(sha256))
+        return None if found is None else (int(str(found[0])), int(str(found[1])))
+
     def keep(self, name: str, value: str | int) -> None:
         with self._transaction() as db:
             self._put(db, name, value)

@@ -16,7 +16,16 @@ from authn.audit.counts import Counts
 from authn.audit.file_row import file_row, urgency_of_refusal
 from authn.audit.index import Index, Placed
 from authn.audit.looking import Made, twin_of_row
-from authn.audit.results import RESULTS_FILE, ResultsWriter, Row, placed_rows, row_at, row_digest, row_line
+from authn.audit.results import (
+    RESULTS_FILE,
+    ResultsWriter,
+    Row,
+    placed_rows,
+    row_at,
+    row_digest,
+    row_line,
+)
+from authn.audit.thumbnails import Thumbnails
 
 SETTLE_EVERY_ROWS, SETTLE_EVERY_S = 256, 2.0
 
@@ -28,6 +37,7 @@ class Ledger:
         self._path = folder / RESULTS_FILE
         self._index = index
         self._writer = ResultsWriter(self._path)
+        self.thumbnails = Thumbnails(folder, index)
         self._unsettled: list[Placed] = []
         self._known: set[str] = set()
         self._settled_s = time.monotonic()
@@ -73,6 +83,8 @@ class Ledger:
         for m, line in zip(listed, lines, strict=True):
             self._take_in(m.row, at, len(line) + 1, m.twin)
             at += len(line) + 1
+            if m.thumbnail_jpeg is not None:
+                self.thumbnails.add(m.row["subject"]["sha256"], m.thumbnail_jpeg)
         self.rows += len(listed)
         late = time.monotonic() - self._settled_s > SETTLE_EVERY_S
         if len(self._unsettled) >= SETTLE_EVERY_ROWS or late:
@@ -96,6 +108,7 @@ class Ledger:
     def settle(self) -> None:
         """What was added is on the disk and in the index when this returns."""
         self._settled_s = time.monotonic()
+        self.thumbnails.settle()
         if self._unsettled:
             self._writer.sync()
             self._index.add(self._unsettled, end=self._end, counts=self.counts.text())

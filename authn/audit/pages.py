@@ -5,15 +5,19 @@ Rows are read one sheet at a time. Pages need no network; they link to the files
 
 from __future__ import annotations
 
+import base64
 import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from authn.audit.counts import Counts
 from authn.audit.file_row import NO_MEDIA, QUIET, SITUATIONS, WITHOUT_REPORT, file_row
-from authn.audit.frame import environment, page_policy, page_style
+from authn.audit.frame import environment, page_policy, page_style, review_script
 from authn.audit.ledger import Ledger
 from authn.audit.names import name_of
 from authn.audit.plan import RunFolder, replace_file
@@ -30,7 +34,12 @@ from authn.core.visible import visible
 from authn.report import wording
 
 SUMMARY_PAGE = "summary.html"
-SHEETS_FOLDER = "sheets"
+SHEETS_FOLDER, REPORTS_FOLDER = "sheets", "reports"
+MAX_REPORTS = 200
+
+
+# What a person who knows can say of a file, with the key for it: as those who train detectors name it.
+MARKS = (("1", "photo", "a photo as taken"), ("2", "edited", "edited"), ("3", "generated", "generated"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +54,9 @@ class Card:
     guess: str = ""
     reasons: tuple[str, ...] = ()
     href: str | None = None
+    report: str | None = None
+    picture: str | None = None
+    sha256: str = ""
 
 
 def write_pages(
@@ -77,10 +89,11 @@ def write_pages(
         beside=counted.beside,
         results_sha256=results_sha256,
         sheets=sheets,
+        reports=_write_reports(work, ledger),
     )
     pressing = itertools.islice(ledger.by_urgency(below=WITHOUT_REPORT), MAX_LISTED)
     replace_file(work.folder / SUMMARY_PAGE, render_summary(pressing, view, ledger.counts))
-    _write_sheets(work, ledger, sheets)
+    _write_sheets(work, ledger, sheets, view.reports)
 
 
 def _refusals(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
@@ -88,7 +101,9 @@ def _refusals(rows: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
         yield row["subject"]["name"], row["error"]["code"], row["error"]["detail"]
 
 
-def _write_sheets(work: RunFolder, ledger: Ledger, sheets: tuple[tuple[str, int, int], ...]) -> None:
+def _write_sheets(
+    work: RunFolder, ledger: Ledger, sheets: tuple[tuple[str, int, int], ...], reports: int
+) -> None:
     folder = work.folder / SHEETS_FOLDER
     folder.mkdir(exist_ok=True)
     rows = ledger.by_urgency()
@@ -100,11 +115,28 @@ def _write_sheets(work: RunFolder, ledger: Ledger, sheets: tuple[tuple[str, int,
             first=first,
             total=sheets[-1][2],
             others=tuple(others),
+            reports=reports,
+            thumbnail=ledger.thumbnails.of,
+            run=work.question.fingerprint,
         )
         replace_file(folder / _file_name(n), page)
     for left in folder.iterdir():  # sheets of an earlier, longer run
         if left.suffix == ".html" and left.stem.isdecimal() and int(left.stem) > len(sheets):
             left.unlink()
+
+
+def _write_reports(work: RunFolder, ledger: Ledger) -> int:
+    """Whole reports on what a person should look at, as pages: the first ``MAX_REPORTS``; how many."""
+    from authn.report.html import render_report
+
+    folder = work.folder / REPORTS_FOLDER
+    folder.mkdir(exist_ok=True)
+    count = 0
+    for row in itertools.islice(ledger.by_urgency(below=WITHOUT_REPORT), MAX_REPORTS):
+        count += 1
+        small = ledger.thumbnails.of(row["subject"]["sha256"])
+        replace_file(folder / _file_name(count - 1), render_report(row, small))
+    return count
 
 
 def _near(sheets: tuple[tuple[str, int, int], ...], n: int) -> Iterator[tuple[int, tuple[str, int, int]]]:
@@ -115,11 +147,23 @@ def _near(sheets: tuple[tuple[str, int, int], ...], n: int) -> Iterator[tuple[in
 
 
 def render_sheet(
-    rows: Iterable[Row], *, source: str, first: int, total: int, others: tuple[tuple[str, str], ...] = ()
+    rows: Iterable[Row],
+    *,
+    source: str,
+    first: int,
+    total: int,
+    others: tuple[tuple[str, str], ...] = (),
+    reports: int = 0,
+    thumbnail: Callable[[str], bytes | None] = lambda _sha256: None,
+    run: str = "",
 ) -> str:
-    """HTML of one sheet; ``others`` are other sheets: label and address."""
+    """HTML of one sheet; ``others`` are other sheets: label and address. The first so many ``reports`` of the
+    run have a page of their own; ``run`` is what marks are kept under in a browser."""
     counts = Counts()
-    cards = [_card(row, number, source, counts) for number, row in enumerate(rows, first)]
+    cards = []
+    for number, row in enumerate(rows, first):
+        report = f"../{REPORTS_FOLDER}/{_file_name(number - 1)}" if number <= reports else None
+        cards.append(replace(_card(row, number, source, counts), report=report, **_picture(row, thumbnail)))
     return (
         environment()
         .get_template("sheet.html.j2")
@@ -132,10 +176,21 @@ def render_sheet(
             files=cards,
             facets=facets(counts),
             words=wording,
+            run=run,
+            marks=MARKS,
+            script=review_script(),
             style=page_style(),
-            policy=page_policy(),
+            policy=page_policy(review_script()),
         )
     )
+
+
+def _picture(row: Row, thumbnail: Callable[[str], bytes | None]) -> dict[str, Any]:
+    if "error" in row:
+        return {}
+    sha256 = row["subject"]["sha256"]
+    small = thumbnail(sha256)
+    return {"sha256": sha256} | ({"picture": base64.b64encode(small).decode()} if small else {})
 
 
 def _card(row: Row, number: int, source: str, counts: Counts) -> Card:
@@ -167,14 +222,17 @@ def _card(row: Row, number: int, source: str, counts: Counts) -> Card:
 
 def _address(source: str, name: str) -> str | None:
     """Of the file, or of the archive that it lies in; None where it lies in no folder of this machine."""
-    path = Path(source)
-    if not path.is_absolute():
+    if not source.startswith("/"):
         return None
-    for part in Path(name_of(name)).parts:
-        if not path.is_dir() or part in ("..", "/"):
-            break
-        path /= part
-    return path.as_uri() if path.is_file() and not path.is_symlink() else None
+    path = source if not name or Path(source).is_file() else f"{source}/{name_of(name)}"
+    while len(path) >= len(source):
+        try:
+            return Path(path).as_uri() if stat.S_ISREG(os.lstat(path).st_mode) else None
+        except NotADirectoryError:  # in an archive
+            path = path.rpartition("/")[0]
+        except (OSError, ValueError):
+            return None
+    return None
 
 
 def _file_name(n: int) -> str:

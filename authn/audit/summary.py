@@ -31,7 +31,8 @@ FILES_PER_SHEET = 500
 class RunView:
     """What the audit knows about itself; ``skipped`` are (name, code, reason) of files without a report,
     ``others`` the names of those that are no media, ``beside`` how many of those are receipts or manifest
-    stores. Where there are more than are given, the counts say how many. ``sheets``: address, first, last."""
+    stores. Where there are more than are given, the counts say how many. ``sheets``: address, first, last;
+    the first so many of what presses have ``reports`` of their own."""
 
     started_at: datetime
     finished_at: datetime
@@ -44,6 +45,7 @@ class RunView:
     beside: int = 0
     results_sha256: str | None = None
     sheets: tuple[tuple[str, int, int], ...] = ()
+    reports: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +85,7 @@ def render_summary(rows: Iterable[Row], run: RunView, counts: Counts | None = No
         not_examined=_most(said.pairs("not_examined")),
         no_answer=_most(said.pairs("no_answer")),
         sheets=run.sheets,
+        reports=run.reports,
         per_sheet=FILES_PER_SHEET,
         words=wording,
         style=page_style(),

@@ -28,6 +28,7 @@ from authn.examine.pooling import is_debugged, readable_paths, without_secrets
 
 if TYPE_CHECKING:
     from authn.audit.conduct import Finished
+    from authn.audit.run import Engine
     from authn.audit.source import Source
     from authn.devices import RegistryView
     from authn.examine.request import Examines
@@ -57,6 +58,8 @@ class Wanted:
     exclude: tuple[str, ...]
     sign_key: Path | None
     no_sign: bool
+    thumbnails: bool
+    engine: str
 
 
 @click.command()
@@ -75,8 +78,16 @@ class Wanted:
     help="Folder of the run; default: runs/NAME. One that holds this audit already is resumed.",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), help="Workers side by side; default: one per core.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Workers of this machine, or those of a Ray cluster that is there (ray start).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-@click.option("--html/--no-html", default=True, help="Write summary.html, or not.")
+@click.option("--html/--no-html", default=True, help="Write summary.html and the contact sheets, or not.")
+@click.option("--thumbnails/--no-thumbnails", default=True, help="Small pictures on the sheets, or none.")
 @click.option(
     "--fail-on",
     type=FailOn(),
@@ -166,7 +177,9 @@ def audit(
         timeout_s=settings.max_request_seconds,
         memory_bytes=settings.worker_memory_bytes,
         page=html,
+        thumbnails=wanted.thumbnails,
         refresh=wanted.refresh,
+        engine=_engine(wanted.engine),
         key=partial(_key, settings, wanted),
     )
     finished = conduct(order, clock=utc_now, progress=_Shown())
@@ -185,6 +198,13 @@ def _source(wanted: Wanted) -> Source:
     if wanted.nul:
         raise click.UsageError("-0 is about a list (--files-from)")
     return Source.named(wanted.source or "")
+
+
+def _engine(name: str) -> Engine:
+    from authn.audit.cluster import examined_on_cluster
+    from authn.audit.run import examined_here
+
+    return examined_on_cluster if name == "ray" else examined_here
 
 
 def _key(settings: Settings, wanted: Wanted) -> SigningKey | None:

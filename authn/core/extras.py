@@ -40,6 +40,7 @@ EXTRAS = (
     ),
     Extra(name="buckets", gives="reading from buckets", modules=("obstore",)),
     Extra(name="parquet", gives="writing Parquet", modules=("pyarrow",)),
+    Extra(name="ray", gives="auditing on a cluster", modules=("ray",)),
     Extra(name="lab", gives="the laboratory", modules=("matplotlib", "torch")),
     Extra(name="pdf", gives="reports as PDF", modules=("typst",)),
 )

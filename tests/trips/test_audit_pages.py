@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from authn.audit.pages import render_sheet
 from authn.audit.summary import RunView, render_summary
+from authn.core.media import media_of
 from authn.core.report import refusal_json, report_json
+from authn.report.preview import make_preview
 from tests.doubles.browsers import PHONE, chromium, sideways, visiting
+from tests.doubles.photos import photo
 from tests.doubles.reports import AS_OF, SAMPLES, hostile_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -38,11 +43,22 @@ def saved(folder: Path) -> dict[str, Path]:
     )
     rows: list[dict[str, Any]] = [report_json(make()) for make in SAMPLES.values()]
     rows.append(report_json(hostile_report(HOSTILE)))
+    for i, row in enumerate(rows):
+        row["subject"] = {**row["subject"], "sha256": f"{i:064x}"}
     refused = refusal_json(HOSTILE, "assay.media.unreadable", HOSTILE)
     turning = (("501 to 600", "000002.html"),)
     pages = {
         "summary": render_summary(rows, run),
-        "sheet": render_sheet([*rows, refused], source=HOSTILE, first=1, total=600, others=turning),
+        "sheet": render_sheet(
+            [*rows, refused],
+            source=HOSTILE,
+            first=1,
+            total=600,
+            others=turning,
+            reports=2,
+            thumbnail=lambda _sha256: make_preview(media_of(photo(), "photo.jpg")),
+            run="0123",
+        ),
     }
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text)
@@ -84,3 +100,34 @@ def test_the_facets_of_a_sheet_work_without_a_script(browser: Browser, tmp_path:
         assert cards.locator("visible=true").count() == 1
         page.check("#f-all")
         assert cards.locator("visible=true").count() == len(SAMPLES) + 2
+
+
+def marks_of(page: Page, button: str) -> str:
+    with page.expect_download() as waiting:
+        page.click(button)
+    return waiting.value.path().read_text()
+
+
+def test_marks_are_set_by_keys_kept_and_exported_as_ground_truth(browser: Browser, tmp_path: Path) -> None:
+    sheet = f"file://{saved(tmp_path)['sheet']}"
+    with visiting(browser) as page:
+        page.goto(sheet)
+        for key in ("j", "1", "j", "3", "j", "2", "j", "k", "0"):
+            page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.dataset.sha256") == f"{2:064x}"
+        page.reload()
+        marks = [json.loads(line) for line in marks_of(page, "#jsonl").splitlines()]
+        assert [(int(m["sha256"], 16), m["truth"]) for m in marks] == [(0, "photo"), (1, "generated")]
+        assert all(m["marked_at"].endswith("Z") for m in marks)
+        page.locator(".sheet > li").nth(4).locator("[data-mark=edited]").click()
+        table = list(csv.DictReader(marks_of(page, "#csv").splitlines()))
+        assert [m["truth"] for m in table] == ["photo", "generated", "edited"]
+
+
+def test_a_sheet_without_a_script_is_a_list_with_links(browser: Browser, tmp_path: Path) -> None:
+    with visiting(browser, script=False) as page:
+        page.goto(f"file://{saved(tmp_path)['sheet']}")
+        assert not page.locator("#review").is_visible()
+        assert not page.locator("[data-mark]").first.is_visible()
+        assert page.locator(".sheet img").first.is_visible()
+        assert page.locator(".sheet a").first.get_attribute("href") == "../reports/000001.html"

@@ -50,6 +50,8 @@ NOT_RUN = {
         "docs/quickstart.md",
         "assay device enrol my-camera --service https",
     ): "no such service",
+    ("docs/audit.md", "ray start"): "needs Ray: tests/bench/cluster.py starts two nodes",
+    ("docs/audit.md", "RAY_ADDRESS"): "as above",
     ("docs/audit.md", "assay audit s3"): "needs a bucket: tests/authn/audit/test_sources.py has one",
     ("docs/audit.md", "assay audit gs"): "needs a bucket",
     ("docs/audit.md", "assay audit az"): "needs a bucket",

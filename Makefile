@@ -28,7 +28,7 @@ help:
 
 demo: install
 	@$(SAY) "run the demo (its files go to ./demo)"
-	@$(BIN)/assay demo --dir demo $(if $(PHOTO),--photo "$(PHOTO)")
+	@$(BIN)/assay demo --dir demo $(if $(PHOTO),--photo "$(PHOTO)") $(if $(BATCH),--batch)
 
 # More tests at a time than the usual two cores, because many wait for a program that they started; one thread for
 # each, because the threads of two libraries on the same cores wait for each other.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from authn.cli.out import say
+from authn.cli.out import is_terminal, say
 from authn.core.extras import need
 from authn.core.instants import utc_now
 
@@ -35,12 +35,19 @@ COLUMNS = ("file", *AXES, "heuristics (they only warn or abstain)")
     show_default=True,
     help="Where everything goes; an earlier demo there is replaced.",
 )
-@click.option("--keep-serving", is_flag=True, help="Leave the service running until Ctrl-C.")
-def demo(photo: Path | None, folder: Path, keep_serving: bool) -> None:
+@click.option(
+    "--batch", is_flag=True, help="End after the audit, as happens anyway where there is no terminal."
+)
+@click.option("--keep-serving", is_flag=True, help="Stay until Ctrl-C also where there is no terminal.")
+def demo(photo: Path | None, folder: Path, batch: bool, keep_serving: bool) -> None:
     """Start a service, enrol a device, sign a photo, change it, add a generated one, verify and audit.
 
-    Uses no network but this machine's own, and no other Assay home than its own.
+    Then it stays, with a page to try things on, until Ctrl-C. Uses no network but this machine's own, and no
+    other Assay home than its own.
     """  # fmt: skip
+    if batch and keep_serving:
+        raise click.UsageError("give --batch or --keep-serving, not both")
+    stays = keep_serving or (not batch and is_terminal(sys.stdin) and is_terminal(sys.stdout))
     need("detect", "serve", "lab")
     from authn.demo.show import run_demo
 
@@ -48,11 +55,11 @@ def demo(photo: Path | None, folder: Path, keep_serving: bool) -> None:
 
     def look(show: Show) -> None:
         _print(show, folder)
-        if keep_serving:
+        if stays:
             _wait(show.address)
 
-    run_demo(folder, photo, clock=utc_now, say=_say, look=look)
-    if not keep_serving:
+    run_demo(folder, photo, clock=utc_now, say=_say, look=look, stays=stays)
+    if not stays:
         say("the service of the demo has ended; this starts it again:")
         say(f"    ASSAY_HOME={shlex.quote(str(folder / 'service'))} {shlex.quote(sys.argv[0])} serve")
 
@@ -130,6 +137,7 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
 def _wait(address: str) -> None:
     try:
         say(f"The service runs on at {address}/ until Ctrl-C.")
+        say(f"The page of the demo: {address}/demo/")
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:

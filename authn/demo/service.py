@@ -36,15 +36,22 @@ class Answer:
 
 
 @contextlib.contextmanager
-def running_service(home: Path, log: Path, *, python: Path | None = None) -> Iterator[str]:
+def running_service(
+    home: Path, log: Path, *, python: Path | None = None, showing: Path | None = None
+) -> Iterator[str]:
     """Its address, as soon as it can examine something; ``python`` chooses another installation.
+
+    ``showing`` is a demo's folder: then it remembers what photos look like and has the demo's pages.
 
     Raises ``Unavailable`` with the end of its log.
     """
     with log.open("wb") as output:
+        command = ["-c", "from authn.cli import main; main()", "serve", "--port", "0"]
+        if showing is not None:
+            command = ["-c", "from authn.demo.server import main; main()", str(showing)]
         process = subprocess.Popen(
-            [python or sys.executable, "-c", "from authn.cli import main; main()", "serve", "--port", "0"],
-            env=environment(home),
+            [str(python or sys.executable), *command],
+            env=environment(home) | ({"ASSAY_RECOVERY": "manifests"} if showing else {}),
             cwd=log.parent,  # Python would import from the current folder before anything installed
             stdin=subprocess.DEVNULL,
             stdout=output,

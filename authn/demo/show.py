@@ -17,10 +17,13 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from authn.core.config import load_settings
 from authn.core.errors import SettingsError, SystemLacking, Unreachable
 from authn.core.media import media_of, open_media
+from authn.demo.pages import log_capture, reference_photo, write_pages
+from authn.demo.quiz import questions
 from authn.demo.service import environment, running_service, verify_over_http
 from authn.demo.variants import Variant, as_jpeg, mark_jpeg, variants
 from authn.home.enrolment import enrol_device
@@ -61,9 +64,18 @@ class Show:
 
 
 def run_demo(
-    folder: Path, photo: Path | None, *, clock: Callable[[], datetime], say: Say, look: Callable[[Show], None]
+    folder: Path,
+    photo: Path | None,
+    *,
+    clock: Callable[[], datetime],
+    say: Say,
+    look: Callable[[Show], None],
+    stays: bool = False,
 ) -> None:
     """``look`` gets the finished show while the service still runs; afterwards it is stopped.
+
+    With ``stays`` the service has the demo's pages: the signed photo is logged and remembered, and there are
+    questions.
 
     Raises ``MediaError`` or ``SignerError`` for a photo that cannot be used, ``Unavailable`` for a service
     that does not start, ``SettingsError`` for a folder that holds something else.
@@ -72,12 +84,20 @@ def run_demo(
     original = _original(photo)
     _prepare(folder)
     say("start the service, with a home of its own")
-    with running_service(folder / "service", folder / "service.log") as address:
+    showing = folder if stays else None
+    with running_service(folder / "service", folder / "service.log", showing=showing) as address:
         say(f"it listens on {address}; enrol a device over HTTP")
         device = _enrol(folder, address, clock)
         say("sign the photo on the device and fetch its time-stamp from the service")
-        made = (*variants(*_signed(folder, original, device)), _generated())
+        signed = _signed(folder, original, device)
+        if stays:
+            say("have the signed photo logged; the service remembers what it looks like")
+            log_capture(address, device, signed[0], clock)
+        made = (*variants(*signed), _generated())
         shown = tuple(_show(folder, address, variant, say) for variant in made)
+        if stays:
+            say("ask ten questions and answer them")
+            write_pages(folder, [_row(folder, s) for s in shown], _asked(folder, address, original))
         say("audit the folder")
         audit = _audit(folder)
         look(Show(address=address, shown=shown, audit=audit, elapsed_s=time.monotonic() - started_s))
@@ -104,7 +124,7 @@ def _prepare(folder: Path) -> None:
         if not (folder / MARK).exists():
             raise SettingsError(f"{folder} is not empty and no earlier demo; name another one with --dir")
         shutil.rmtree(folder)
-    for name in ("photos", "reports", "camera"):
+    for name in ("photos", "reports", "camera", "questions", "thumbs"):
         (folder / name).mkdir(parents=True)
     (folder / MARK).write_text("A folder made by assay demo, which may empty it.\n")
 
@@ -142,6 +162,30 @@ def _show(folder: Path, address: str, variant: Variant, say: Say) -> Shown:
     page.with_suffix(".json").write_text(answer.report, encoding="utf-8")
     url = f"{address}/reports/{answer.location.rpartition('/')[2]}"
     return Shown(variant=variant, report=report, page=page, url=url)
+
+
+def _row(folder: Path, shown: Shown) -> dict[str, str]:
+    """What the demo's page says of a file, with the address of its report in the service."""
+    return {
+        "file": shown.variant.file_name,
+        "says": shown.variant.says,
+        "report": str(shown.page.with_suffix(".json").relative_to(folder)),
+        "url": urlsplit(shown.url).path,
+    }
+
+
+def _asked(folder: Path, address: str, original: bytes) -> list[dict[str, str]]:
+    """Each question examined before it is asked."""
+    rows = []
+    for question in questions(original, reference_photo(), _generated().data):
+        answer = verify_over_http(address, question.file_name, question.data)
+        report = folder / "reports" / f"{Path(question.file_name).stem}.json"
+        report.write_text(answer.report, encoding="utf-8")
+        (folder / "questions" / question.file_name).write_bytes(question.data)
+        url = f"/reports/{answer.location.rpartition('/')[2]}"
+        row = {"file": question.file_name, "says": question.says, "kind": question.kind.value}
+        rows.append({**row, "report": str(report.relative_to(folder)), "url": url})
+    return rows
 
 
 def _audit(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError, HaltServer
@@ -42,7 +41,7 @@ class Supervised(BaseApplication):  # type: ignore[misc]
     def limits(self) -> Limits:
         raise NotImplementedError
 
-    def opened(self) -> Flask:
+    def opened(self) -> Callable[..., Any]:
         """Called in each worker after the fork; starts no thread and no process. Raises ``AuthnError``."""
         raise NotImplementedError
 
@@ -60,7 +59,7 @@ class Supervised(BaseApplication):  # type: ignore[misc]
             if name in self.cfg.settings:  # the control socket is younger than the oldest gunicorn we allow
                 self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> Callable[..., Any]:
         try:
             return self.opened()
         except AuthnError as e:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -33,15 +34,18 @@ UPLOADS_WAITING = 12
 UPLOADS = frozenset({"/v1/verifications", "/v1/batches", "/v1/captures", "/v1/matches/byContent", "/reports"})
 HEALTH = frozenset({"/healthz", "/readyz"})
 
+Application = Callable[..., Any]  # of WSGI
+Beside = Callable[[Flask, Services], Application]
 
-def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; ends by ``SystemExit(0)``.
+
+def serve(settings: Settings, beside: Beside | None = None) -> None:
+    """Run until SIGTERM or SIGINT; ends by ``SystemExit(0)``. ``beside`` puts something beside the service.
 
     Raises ``Unavailable`` and ``SettingsError`` before a port is opened.
     """
     _check_port(settings)  # first, because the other makes what a first start makes
     check_services(settings)
-    _Server(settings).run()
+    _Server(settings, beside).run()
 
 
 def _check_port(settings: Settings) -> None:
@@ -62,8 +66,9 @@ def _check_port(settings: Settings) -> None:
 class _Server(Supervised):
     """The settings as gunicorn's, and its hooks."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, beside: Beside | None = None) -> None:
         self._settings = settings
+        self._beside = beside
         self._services: Services | None = None
         super().__init__()
 
@@ -97,11 +102,12 @@ class _Server(Supervised):
             threads=THREADS,
         )
 
-    def opened(self) -> Flask:
+    def opened(self) -> Application:
         from authn.web import create_app
 
         self._services = open_services(self._settings)
-        return create_app(self._services)
+        app = create_app(self._services)
+        return app if self._beside is None else self._beside(app, self._services)
 
     def begin(self) -> None:
         if self._services is not None:

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from detector.pixels.decode import Pixels, open_cv2
 
-MOST = 4  # pictures; the largest
+MOST = 6  # rectangles; the largest
 LEAST_SIDE = 96  # pixels
 LEAST_SHARE = 0.03  # of the area
 MOST_SHARE = 0.97  # what is larger is the picture itself
 GROUND_SHARE = 0.02  # of the area: a colour that covers less is no ground
 GROUNDS = 3
-_NEAR = 6  # grey levels: as far as JPEG moves a flat ground
+_NEAR = (2, 8)  # grey levels: a screenshot as it is, and as far as JPEG moves a flat ground
+_SAME = 0.985
 _FULL = 0.6  # of its rectangle is covered by what a picture is
+
+Box = tuple[int, int, int, int]  # x, y, width, height
 
 
 def reduced(pixels: Pixels, side: int) -> Pixels:
@@ -34,12 +37,14 @@ def reduced(pixels: Pixels, side: int) -> Pixels:
 
 
 def pictures_within(pixels: Pixels) -> tuple[Pixels, ...]:
-    """At most ``MOST``, the largest first; none where no flat ground surrounds anything."""
-    found: list[tuple[int, int, int, int]] = []
+    """At most ``MOST``, the largest first; none where no flat ground surrounds anything. One picture may come
+    in two sizes, where its edge is not sure."""
+    found: list[Box] = []
     for ground in _grounds(pixels):
-        for box in _boxes(pixels, ground):
-            if all(_shared(box, other) < 0.8 for other in found):
-                found.append(box)
+        for near in _NEAR:
+            for box in _boxes(pixels, ground, near):
+                if all(_alike(box, other) < _SAME for other in found):
+                    found.append(box)
     found.sort(key=lambda box: -box[2] * box[3])
     return tuple(pixels[y : y + h, x : x + w] for x, y, w, h in found[:MOST])
 
@@ -54,24 +59,24 @@ def _grounds(pixels: Pixels) -> list[NDArray[np.uint8]]:
     return [np.median(pixels[::2, ::2][keys == key], axis=0).astype(np.uint8) for key in chosen]
 
 
-def _boxes(pixels: Pixels, ground: NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
-    """x, y, width and height of what stands out from the ground as one full rectangle."""
+def _boxes(pixels: Pixels, ground: NDArray[np.uint8], near: int) -> list[Box]:
+    """What stands out from the ground as one full rectangle."""
     cv2 = open_cv2()
-    low = np.clip(ground.astype(int) - _NEAR, 0, 255).astype(np.uint8)
-    high = np.clip(ground.astype(int) + _NEAR, 0, 255).astype(np.uint8)
+    low = np.clip(ground.astype(int) - near, 0, 255).astype(np.uint8)
+    high = np.clip(ground.astype(int) + near, 0, 255).astype(np.uint8)
     stands_out = cv2.bitwise_not(cv2.inRange(pixels, low, high))
     closed = cv2.morphologyEx(stands_out, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=4)
     area = pixels.shape[0] * pixels.shape[1]
     found = []
     for x, y, w, h, count in stats[1:].tolist():
-        large = LEAST_SHARE * area <= w * h <= MOST_SHARE * area and min(w, h) >= LEAST_SIDE
+        large = LEAST_SHARE * area <= w * h <= MOST_SHARE * area
         if large and count >= _FULL * w * h:
-            found.append(_inside(stands_out, (x, y, w, h)))
+            found += [_inside(stands_out, (x, y, w, h)), (x, y, w, h)]
     return [box for box in found if min(box[2], box[3]) >= LEAST_SIDE]
 
 
-def _inside(mask: NDArray[np.uint8], box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def _inside(mask: NDArray[np.uint8], box: Box) -> Box:
     """Without the rows and columns at its edges of which most is ground: text that touches it, shadows."""
     x, y, w, h = box
     part = mask[y : y + h, x : x + w] > 0
@@ -83,9 +88,9 @@ def _inside(mask: NDArray[np.uint8], box: tuple[int, int, int, int]) -> tuple[in
     return x + left, y + top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1
 
 
-def _shared(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> float:
-    """Of the smaller of two rectangles, how much lies in both."""
+def _alike(one: Box, other: Box) -> float:
+    """What two rectangles share, of what they cover together."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    smaller = min(one[2] * one[3], other[2] * other[3])
-    return max(width, 0) * max(height, 0) / smaller if smaller else 1.0
+    both = max(width, 0) * max(height, 0)
+    return both / (one[2] * one[3] + other[2] * other[3] - both)

@@ -92,7 +92,7 @@ def pictures(folder: Path) -> Iterator[tuple[Path, bytes]]:
     for path in folder.rglob("*"):
         if path.suffix.lower() in SUFFIXES:
             found.setdefault(sha256(path.read_bytes()).hexdigest(), path)
-    for digest in sorted(found):
+    for digest in sorted(found, reverse=True):  # the first ones were looked at while this was written
         yield found[digest], found[digest].read_bytes()
 
 
@@ -108,16 +108,18 @@ def recall(folder: Path, count: int) -> None:
     from tests.bench.screens import Screens
 
     rng, near = np.random.default_rng(0), defaultdict[str, list[int]](list)
-    flat = small = 0
+    flat = left_out = 0
     with Screens(SCREEN) as screens:
         edits = {**EDITS, **screens.edits}
         for path, data in pictures(folder):
             try:
-                image = Image.open(io.BytesIO(data)).convert("RGB")
+                image = Image.open(io.BytesIO(data))
+                unlike = min(image.size) < LEAST_SIDE or image.mode not in ("RGB", "L")
+                image = image.convert("RGB")
             except OSError:
                 continue
-            if min(image.size) < LEAST_SIDE:
-                small += 1
+            if unlike:
+                left_out += 1
                 continue
             signed = looks_of(media_of(data, path.name), within=False)
             if signed.whole is None:
@@ -128,7 +130,7 @@ def recall(folder: Path, count: int) -> None:
                 near[name].append(distance(signed, seen))
             done = len(near["mirrored"])
             if done % SHOWN_EVERY == 0 or done >= count:
-                print(f"{flat} without a hash, {small} with a side below {LEAST_SIDE} left out")
+                print(f"{flat} without a hash; {left_out} small, transparent or of a palette left out")
                 show(near)
             if done >= count:
                 break

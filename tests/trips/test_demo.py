@@ -10,19 +10,24 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
 
 from authn.cli.demo import learned_lines, table
-from authn.demo.show import GENERATED
+from authn.demo.pages import reference_photo
+from authn.demo.quiz import Kind, questions
+from authn.demo.show import GENERATED, SAMPLE
 from detector.data.manifest import shipped_manifest
 from detector.data.splits import test_source as kept_for_the_test
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.conftest import ROOT
+from tests.doubles.browsers import DESKTOP, PHONE, chromium, sideways, visiting
+from tests.doubles.photos import photo
 
 PROGRAM = [sys.executable, "-c", "from authn.cli import main; main()", "demo"]
 
@@ -130,8 +135,11 @@ def test_a_page_that_shows_something_else_is_noticed() -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_takes_a_photo_of_ones_own_and_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    Image.radial_gradient("L").convert("RGB").resize((640, 480)).save(tmp_path / "mine.png")
+@pytest.mark.browser
+def test_the_demo_takes_a_photo_of_ones_own_and_stays_with_its_pages_until_it_is_told_to_stop(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.png").write_bytes(photo("PNG", 640, 480))
     process = subprocess.Popen(
         [*PROGRAM, "--photo", "mine.png", "--dir", "d", "--keep-serving"],
         cwd=tmp_path,
@@ -143,16 +151,52 @@ def test_the_demo_takes_a_photo_of_ones_own_and_serves_until_it_is_told_to_stop(
     assert process.stdout is not None
     address = ""
     for line in process.stdout:
-        if line.startswith("The service runs on at "):
-            address = line.split()[5]
+        if line.startswith("The page of the demo: "):
+            address = line.split()[-1].removesuffix("/demo/")
             break
-    with urllib.request.urlopen(address, timeout=60) as response:
-        assert b"<form" in response.read()
+    with chromium() as browser:
+        for script, size in ((True, DESKTOP), (False, PHONE)):
+            with visiting(browser, script=script, size=size) as page:
+                walk(page, address, tmp_path / "d" / "photos" / "3-cropped.jpg", axe=script)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     assert processes_of(tmp_path / "d") == []
+
+
+def walk(page: Page, address: str, own: Path, *, axe: bool) -> None:
+    """Drop, report, strip, recover, quiz."""
+
+    def fits() -> None:
+        assert sideways(page) == 0
+        assert not axe or [v["id"] for v in Axe().run(page).response["violations"]] == []
+
+    page.goto(f"{address}/demo/")
+    fits()
+    assert page.locator(".gallery img").count() == 7
+    page.set_input_files("#file", own)
+    page.click("text=Examine it")
+    page.wait_for_url(f"{address}/reports/*")
+    page.goto(f"{address}/demo/")
+    page.click("text=Strip its metadata")
+    page.wait_for_url(f"{address}/demo/stripped/*")
+    fits()
+    shown = page.locator("main").inner_text()
+    for axis in ("Credential", "Integrity", "Signer", "Device", "Time"):
+        assert f"{axis}: established as signed; stripped: absent" in shown
+    assert "Found again: recovered, not embedded" in shown
+    assert "This picture looks like a photo that was signed here at 20" in shown
+    page.click("text=the report after")
+    page.wait_for_url(f"{address}/reports/*")
+    page.goto(f"{address}/demo/quiz")
+    fits()
+    assert "Credential" not in page.locator("main").inner_text(), "the evidence comes after the answers"
+    for picture in page.locator("fieldset").all():
+        picture.locator("input[value=photo]").check()
+    page.click("text=Show the evidence")
+    page.wait_for_selector("text=You were right about 4 of 10")
+    fits()
 
 
 def test_a_photo_that_cannot_be_used_is_one_sentence_and_starts_nothing(tmp_path: Path) -> None:
@@ -162,6 +206,23 @@ def test_a_photo_that_cannot_be_used_is_one_sentence_and_starts_nothing(tmp_path
         assert done.returncode == 3
         assert "Traceback" not in done.stderr
     assert not (tmp_path / "demo").exists()
+
+
+def test_a_demo_that_shall_stay_and_shall_not_is_refused(tmp_path: Path) -> None:
+    done = demo(tmp_path, "--batch", "--keep-serving")
+    assert done.returncode == 2
+    assert "not both" in done.stderr
+
+
+def test_the_quiz_has_ten_pictures_of_three_kinds_that_differ() -> None:
+    portrait = files("matplotlib").joinpath(*SAMPLE).read_bytes()
+    kolors = files("authn.demo").joinpath(GENERATED).read_bytes()
+    asked = questions(portrait, reference_photo(), kolors)
+    assert [q.file_name for q in asked] == [f"q{n:02}.jpg" for n in range(1, 11)]
+    kinds = [q.kind for q in asked]
+    assert {k: kinds.count(k) for k in Kind} == {Kind.PHOTO: 4, Kind.EDITED: 3, Kind.GENERATED: 3}
+    assert len({q.data for q in asked}) == 10
+    assert all(b"Exif" not in q.data and b"c2pa" not in q.data for q in asked)
 
 
 def test_a_folder_that_holds_something_else_is_not_emptied(tmp_path: Path) -> None:

@@ -7,18 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from authn.core.config import load_settings
-from authn.core.errors import AuthnError
 from authn.demo.variants import strip_metadata
 
 
 def main() -> None:
-    """Serve the folder that is the first argument, on a free port, until SIGTERM."""
+    """Serve the folder that is the first argument, on a free port, until SIGTERM. Raises ``AuthnError``, whose last
+    line the demo shows."""
     from authn.web.server import serve
     from authn.web.showcase import Showcase, beside
 
     showcase = Showcase(folder=Path(sys.argv[1]), strip=strip_metadata)
-    try:
-        serve(load_settings(port=0), partial(beside, showcase=showcase))
-    except AuthnError as e:
-        print(f"assay: {e.detail} [{e.code}]", file=sys.stderr)
-        sys.exit(e.exit_code)
+    serve(load_settings(port=0), partial(beside, showcase=showcase))

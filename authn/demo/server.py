@@ -11,8 +11,8 @@ from authn.demo.variants import strip_metadata
 
 
 def main() -> None:
-    """Serve the folder that is the first argument, on a free port, until SIGTERM. Raises ``AuthnError``, whose last
-    line the demo shows."""
+    """Serve the folder that is the first argument, on a free port, until SIGTERM. Raises ``AuthnError``: the
+    demo shows its sentence out of the log."""
     from authn.web.server import serve
     from authn.web.showcase import Showcase, beside
 

@@ -64,8 +64,10 @@ def _sentence(axis: Axis, found: AxisEvidence) -> str | None:
     if found.outcome is Outcome.ESTABLISHED:
         for finding in found.findings:
             if finding.outcome is Outcome.REFUTED:
-                detail = (translated(finding.detail) or finding.detail).rstrip(".")
-                return t("doubt.part", axis=title, detail=detail)
+                detail = translated(finding.detail)
+                if detail is None:  # a sentence of two languages would be none
+                    return t("doubt.part.untold", axis=title, code=finding.code)
+                return t("doubt.part", axis=title, detail=detail.rstrip("."))
     return None
 
 

@@ -12,6 +12,7 @@ import click
 from authn.cli.target import Kind, refuse_other
 from authn.core.errors import BadRequest
 from authn.core.extras import need
+from authn.core.media import Media, MediaLimits, unparsed_file
 from authn.core.report import report_json
 from authn.report.language import ENGLISH, LANGUAGES
 
@@ -29,9 +30,18 @@ class Papers:
     page: Path | None
     pdf: Path | None
     language: str
+    original: Path | None = None
 
     def __bool__(self) -> bool:
         return self.page is not None or self.pdf is not None
+
+    def read_original(self, limits: MediaLimits) -> Media | None:
+        """Raises ``MediaError``, and ``BadRequest`` where there is nothing to draw it on."""
+        if self.original is None:
+            return None
+        if not self:
+            raise BadRequest("--original is drawn on a page: name one with --html")
+        return unparsed_file(self.original, limits)
 
     def refuse_others(self) -> None:
         """Raises ``BadRequest`` where another kind of file bears a name, ``SystemLacking`` without typst."""
@@ -79,4 +89,8 @@ def paper_options(command: F) -> F:
         "--lang", "language", type=click.Choice(tuple(LANGUAGES)), default=ENGLISH, show_default=True,
         help="Language of text, page and PDF; the JSON form is the same in each.",
     )  # fmt: skip
-    return page(pdf(language(command)))
+    original = click.option(
+        "--original", type=click.Path(path_type=Path, dir_okay=False), metavar="ORIGINAL",
+        help="With --html: also draw where the picture of the one FILE differs from that of ORIGINAL.",
+    )  # fmt: skip
+    return page(pdf(language(original(command))))

@@ -58,6 +58,7 @@ def verify(
     page: Path | None,
     pdf: Path | None,
     language: str,
+    original: Path | None,
     fail_on: frozenset[str],
     receipt_file: Path | None,
     manifest_file: Path | None,
@@ -73,7 +74,7 @@ def verify(
     from authn.examine.pooling import registry_if_any
 
     settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
-    papers = Papers(page=page, pdf=pdf, language=language)
+    papers = Papers(page=page, pdf=pdf, language=language, original=original)
     if bundle_file is not None:
         if given != Given() or receipt_file or manifest_file or papers or policy or len(files) > 1:
             raise click.UsageError(
@@ -93,7 +94,10 @@ def verify(
         for file in files:
             media = partial(_opened, file, limits, manifest_file)
             receipt = partial(read_receipt, file, receipt_file)
-            examine = partial(_examined, examiner, media, given.as_of, receipt, preview=bool(papers))
+            original_of = partial(papers.read_original, limits)
+            examine = partial(
+                _examined, examiner, media, given.as_of, receipt, original_of, preview=bool(papers)
+            )
             code = max(code, _one(file, examine, fail_on, papers, as_json=as_json))
     ctx.exit(code)
 
@@ -103,10 +107,11 @@ def _examined(
     opened: Callable[[], Media],
     as_of: datetime | None,
     receipt: Callable[[], str | None],
+    original: Callable[[], Media | None],
     *,
     preview: bool,
 ) -> Examined:
-    return examiner.examine(opened(), as_of=as_of, preview=preview, receipt=receipt())
+    return examiner.examine(opened(), as_of=as_of, preview=preview, receipt=receipt(), original=original())
 
 
 def _opened(file: Path, limits: MediaLimits, manifest: Path | None) -> Media:

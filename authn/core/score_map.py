@@ -17,6 +17,7 @@ from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, NotExamined
 from detector.models.score_map import Spot
 
 MAX_SPOTS = 200
+ORIGINAL = "original"  # in the place of a detector: where the picture differs from an original
 MAX_MAPS = 8
 MAX_TEXT_CHARS = 200_000
 _MAX_SIDE = 1 << 20

@@ -39,7 +39,8 @@ class Examination:
             examined = replace(examined, looks=looks, manifest=manifest)
         if not request.preview:
             return examined
-        shown = illustrate(self.examiner, media, report)
+        original = None if request.original is None else measured(request.original, self.limits)
+        shown = illustrate(self.examiner, media, report, original)
         return replace(examined, preview_jpeg=shown.preview_jpeg, maps=shown.maps)
 
 

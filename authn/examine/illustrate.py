@@ -29,12 +29,19 @@ class Illustrated:
     maps: Maps
 
 
-def illustrate(examiner: MapsScores, media: Media, report: Report) -> Illustrated:
-    """Never fails: what cannot be drawn is missing, or its reason."""
+def illustrate(
+    examiner: MapsScores, media: Media, report: Report, original: Media | None = None
+) -> Illustrated:
+    """Never fails: what cannot be drawn is missing, or its reason. With an ``original`` a map of what differs
+    from it stands last."""
     from authn.report.preview import make_preview, orientation_of  # pixels are decoded only when asked for
 
     preview = make_preview(media, SHOWN_SIDE_PIXELS)
     maps = () if preview is None else examiner.maps(media, report)
+    if preview is not None and original is not None:
+        from authn.examine.difference import difference
+
+        maps = (*maps, difference(media, original))
     turn = orientation_of(media) if maps else 1
     upright = tuple(m.upright(turn) if isinstance(m, ScoreMap) else m for m in maps)
     return Illustrated(preview_jpeg=preview, maps=upright)

@@ -95,12 +95,20 @@ class ExaminerPool:
         receipt: str | None = None,
         capture: bool = False,
         looks: bool = False,
+        original: Media | None = None,
     ) -> Examined:
-        """``media`` may be unparsed; ``capture`` asks for the digests too, ``looks`` for what it looks like.
+        """``media`` may be unparsed; ``capture`` asks for the digests too, ``looks`` for what it looks like,
+        ``original`` (with ``preview``) for where it differs from that one.
         Raises as ``Confined.ask``, and ``MediaError`` for a header that is not readable or declares too
         much."""
         request = Request(
-            media=media, as_of=as_of, preview=preview, receipt=receipt, capture=capture, looks=looks
+            media=media,
+            as_of=as_of,
+            preview=preview,
+            receipt=receipt,
+            capture=capture,
+            looks=looks,
+            original=original,
         )
         one = self._taken()
         failed = False

@@ -51,7 +51,7 @@ class Examined:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """``preview`` asks for a picture and maps too, ``capture`` for what would be logged of the file,
-    ``looks`` for what it looks like."""
+    ``looks`` for what it looks like, ``original`` for where the picture differs from that one."""
 
     media: Media
     as_of: datetime | None
@@ -59,6 +59,7 @@ class Request:
     receipt: str | None
     capture: bool
     looks: bool = False
+    original: Media | None = None
 
 
 def open_examination(

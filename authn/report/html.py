@@ -20,6 +20,7 @@ from authn.core.report import PIXELS
 from authn.core.visible import visible
 from authn.report import cards, columns, drawings, score_maps, wording
 from authn.report.cards import MAX_ROWS, Document
+from authn.report.differences import differences_of
 from authn.report.headline import headline, policy_hints
 from authn.report.language import ENGLISH, said, speaking, spoken, t, told
 from authn.report.text import render_document
@@ -65,6 +66,7 @@ def _shown(
         "preview": None if preview_jpeg is None else base64.b64encode(preview_jpeg).decode("ascii"),
         "proof": columns.proof_column(report),
         "guess": columns.guess_column(report, maps, preview=preview_jpeg is not None),
+        "differences": differences_of(maps) if preview_jpeg is not None else None,
         "reference": score_maps.reference_preview,
         "chain": drawings.chain_of(report),
         "timeline": drawings.timeline_of(report),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 
 from flask import Blueprint, Response
 
@@ -20,7 +19,7 @@ from authn.web.openapi_parts import operation as _operation
 from authn.web.openapi_parts import parameter as _parameter
 from authn.web.openapi_parts import response as _response
 from authn.web.openapi_recovery import matches_schema, recovery_paths
-from authn.web.openapi_schemas import schemas
+from authn.web.openapi_schemas import report_schemas, schemas
 from authn.web.openapi_verifications import job_paths, job_schema, verification_paths
 from authn.web.pki import CERTIFICATE_TYPE, CRL_TYPE, OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE
 from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
@@ -70,7 +69,7 @@ def openapi_document() -> Object:
                 "Job": job_schema(),
                 **later_schemas(),
                 "Matches": matches_schema(),
-                "Report": _report_schema(),
+                **report_schemas(),
             },
             "securitySchemes": {
                 "bearer": {
@@ -94,13 +93,6 @@ def openapi_document() -> Object:
             },
         },
     }
-
-
-def _report_schema() -> Object:
-    """Without its own ``$id``, which many tools do not honour, its references have to start further up."""
-    text = files("authn.report").joinpath("report.schema.json").read_text(encoding="utf-8")
-    schema: Object = json.loads(text.replace('"#/$defs/', '"#/components/schemas/Report/$defs/'))
-    return {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
 
 
 def _devices() -> Object:
@@ -214,7 +206,7 @@ def _status() -> Object:
         "askStatusByAddress",
         "OCSP with the request in the address, as base64",
         answer,
-        ("400", "503"),
+        ("400", "404", "503"),
         parameters=[_parameter("encoded", "path", {"type": "string"})],
     )
     crl: Object = {"200": _binary("The list.", CRL_TYPE), "304": {"description": "It is the list you have."}}

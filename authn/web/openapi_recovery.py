@@ -94,7 +94,7 @@ def matches_schema() -> Object:
     match = shape(
         manifestId={"type": "string"},
         similarityScore={"type": "integer", "minimum": 0, "maximum": 100},
-        recovered=ref("schemas/Report/$defs/recovered"),
+        recovered=ref("schemas/ReportRecovered"),
     )
     return {
         "type": "object",

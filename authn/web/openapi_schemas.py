@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from importlib.resources import files
+
 from authn.web.openapi_parts import Object, array, shape
 
 
@@ -56,3 +60,16 @@ def schemas() -> Object:
             "description": "`reasons` stands beside them in the answer of /readyz.",
         },
     }
+
+
+def report_schemas() -> Object:
+    """The schema that every report is tested against, each of its definitions as a component of its own:
+    many tools follow references to components alone. ``report`` is ``Report``, ``axis`` ``ReportAxis``."""
+    text = files("authn.report").joinpath("report.schema.json").read_text(encoding="utf-8")
+    text = re.sub(r'"#/\$defs/(\w+)"', lambda m: f'"#/components/schemas/{_component(m[1])}"', text)
+    return {_component(name): schema for name, schema in json.loads(text)["$defs"].items()}
+
+
+def _component(name: str) -> str:
+    words = "".join(part.capitalize() for part in name.split("_"))
+    return words if name == "report" else f"Report{words}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from http import HTTPStatus
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -57,7 +56,7 @@ def ask_by_address(encoded: str) -> Response:
         raise BadRequest("the request in the address is too long")
     try:
         asked = base64.b64decode(encoded, validate=True)
-    except binascii.Error as e:
+    except ValueError as e:
         raise BadRequest("the request in the address is not base64") from e
     answer = services().responder.respond(asked)
     return Response(answer, status=HTTPStatus.OK, content_type=OCSP_RESPONSE_TYPE, headers=FRESH)

@@ -142,6 +142,6 @@ def _old(text: str) -> dict[str, bytes]:
         name, _, value = part.strip().partition("=")
         try:
             found[name.lower()] = base64.b64decode(value, validate=True) if name.lower() in DIGESTS else b""
-        except binascii.Error as e:
+        except ValueError as e:  # a character beyond ASCII is one of another kind
             raise BadRequest("Digest is not base64") from e
     return found

@@ -1,4 +1,5 @@
-"""Durable appends per second by batch size, beside what the disk allows.
+"""Durable appends per second by batch size, and by how many callers append one entry each at the same time,
+beside what the disk allows.
 
 Usage: python -m tests.bench.log_append [SECONDS] [sqlite] [postgresql]
 """
@@ -10,15 +11,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from authn.store.engine import open_engine
+from authn.tlog.format.entry import LogEntry
 from authn.tlog.log.check import check_log
 from tests.doubles import postgres
 from tests.doubles.logs import KEY, entry, open_log
 
 BATCHES = (1, 16, 256)
+CALLERS = (16, 64, 256)  # each waits for its receipt before it appends the next
 PAGE_BYTES = 4096
 
 
@@ -54,6 +58,25 @@ def appends_per_second(url: str, batch: int, seconds: float) -> tuple[float, flo
     return count / wall, count / busy
 
 
+def concurrent_appends_per_second(url: str, callers: int, each: int) -> tuple[float, float]:
+    """As ``appends_per_second``, by so many threads with one entry at a time."""
+    engine = open_engine(url)
+    log = open_log(engine)
+    log.append((entry(0),))
+    prepared = [[(entry(i),) for i in range(each)] for _ in range(callers)]
+
+    def one(entries: list[tuple[LogEntry]]) -> int:
+        return sum(len(log.append(single)) for single in entries)
+
+    start, cpu = time.perf_counter(), time.process_time()
+    with ThreadPoolExecutor(callers) as pool:
+        count = sum(pool.map(one, prepared))
+    wall, busy = time.perf_counter() - start, time.process_time() - cpu
+    log.close()
+    assert check_log(engine, KEY.verifier).size == count + 1
+    return count / wall, count / busy
+
+
 @contextmanager
 def database(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
@@ -74,6 +97,12 @@ def main(seconds: float, kinds: tuple[str, ...]) -> None:
             print(
                 f"{kind:10} batch {batch:4}: {wall:9,.0f} appends/s, {busy:9,.0f} per cpu-s of this process"
             )
+
+        for callers in CALLERS:
+            with tempfile.TemporaryDirectory() as name, database(kind, Path(name)) as url:
+                each = max(4, int(seconds * 1000 / callers))
+                wall, busy = concurrent_appends_per_second(url, callers, each)
+            print(f"{kind:10} {callers:3} callers: {wall:8,.0f} appends/s, {busy:9,.0f} per cpu-s")
 
 
 if __name__ == "__main__":

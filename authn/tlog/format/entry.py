@@ -51,11 +51,15 @@ class LogEntry:
     record: bytes
     salt: bytes = field(repr=False)
     version: int | None = None
+    _leaf: bytes = field(default=b"", init=False, repr=False, compare=False)  # made when first asked for
 
     @property
     def leaf(self) -> bytes:
         """The bytes that go into the log and are public."""
-        return leaf_bytes(self.kind, self.salt, self.record, self.leaf_version)
+        if not self._leaf:
+            made = leaf_bytes(self.kind, self.salt, self.record, self.leaf_version)
+            object.__setattr__(self, "_leaf", made)
+        return self._leaf
 
     @property
     def leaf_version(self) -> int:

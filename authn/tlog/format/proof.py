@@ -15,8 +15,12 @@ MAX_HASHES = 63
 Proof = tuple[bytes, ...]
 
 
-def inclusion_proof(node: NodeHash, index: int, size: int) -> Proof:
-    """The audit path of a leaf, lowest first. ``node`` is asked for complete subtrees only.
+Known = dict[tuple[int, int], bytes]
+
+
+def inclusion_proof(node: NodeHash, index: int, size: int, known: Known | None = None) -> Proof:
+    """The audit path of a leaf, lowest first. ``node`` is asked for complete subtrees only. ``known``: hashes
+    that other proofs in the same tree have needed, and room for this one's.
 
     Raises ``ValueError`` for a leaf that a tree of this size does not have.
     """
@@ -27,10 +31,10 @@ def inclusion_proof(node: NodeHash, index: int, size: int) -> Proof:
     while high - low > 1:
         middle = low + _split(high - low)
         if index < middle:
-            path.append(range_hash(node, middle, high))
+            path.append(range_hash(node, middle, high, known))
             high = middle
         else:
-            path.append(range_hash(node, low, middle))
+            path.append(range_hash(node, low, middle, known))
             low = middle
     return tuple(reversed(path))
 
@@ -56,13 +60,18 @@ def consistency_proof(node: NodeHash, old: int, new: int) -> Proof:
     return tuple(reversed(path))
 
 
-def range_hash(node: NodeHash, low: int, high: int) -> bytes:
+def range_hash(node: NodeHash, low: int, high: int, known: Known | None = None) -> bytes:
     """The hash over leaves ``low`` to ``high``; ``low`` has to be where such a subtree can begin."""
     size = high - low
     if size & (size - 1) == 0:
         return node(size.bit_length() - 1, low // size)
+    if known is not None and (low, high) in known:
+        return known[low, high]
     middle = low + _split(size)
-    return node_hash(range_hash(node, low, middle), range_hash(node, middle, high))
+    found = node_hash(range_hash(node, low, middle, known), range_hash(node, middle, high, known))
+    if known is not None:
+        known[low, high] = found
+    return found
 
 
 def proves_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:

@@ -1,4 +1,5 @@
-"""The one writer of the log. Whoever appends waits in line; the first in line commits for all who wait.
+"""The one writer of the log. Whoever appends waits in line; the first in line commits for all who wait, then
+hands the line on to the first of those who came meanwhile.
 
 One batch is one transaction: read the head and lock it, derive the tree again from the tiles and compare it
 with the head, add the entries, sign, move the head, commit, mark the new size beside the key
@@ -20,7 +21,7 @@ from authn.core.errors import LogHalted, LogInconsistent, Unavailable
 from authn.tlog.format.checkpoint import Checkpoint
 from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.merkle import EMPTY_ROOT, Frontier, frontier_nodes, leaf_hash
-from authn.tlog.format.proof import inclusion_proof
+from authn.tlog.format.proof import Known, inclusion_proof
 from authn.tlog.format.receipt import Receipt
 from authn.tlog.format.tiles import TileMissing, TileReader, TileWriter
 from authn.tlog.log.storage import Row, Storage, Transaction, TreeHead
@@ -33,11 +34,25 @@ SignCheckpoint = Callable[[str, int, bytes], str]
 Receipts = dict[bytes, Receipt]  # by leaf hash
 
 
+def _held() -> Lock:
+    lock = Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(slots=True, kw_only=True)
 class _Job:
+    """``woken`` is released when there is an answer, or when it is this job's turn to lead."""
+
     entries: tuple[LogEntry, ...]
     receipts: tuple[Receipt, ...] | None = None
     failure: Unavailable | None = None
+    woken: Lock = field(default_factory=_held)
+    leads: bool = False
+
+    @property
+    def answered(self) -> bool:
+        return self.receipts is not None or self.failure is not None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +74,7 @@ class Sequencer:
         self._sign = sign
         self._line: list[_Job] = []
         self._line_lock = Lock()
+        self._led = False  # somebody commits, or is about to
         self._turn = Lock()
         self._halted: str | None = None
         self._seen = 0  # the largest size this writer knows to be committed
@@ -91,13 +107,41 @@ class Sequencer:
         job = _Job(entries=tuple(entries))
         with self._line_lock:
             self._line.append(job)
-        with self._turn:
-            # Whoever had the turn before may have committed this job too.
-            if job.receipts is None and job.failure is None:
-                self._commit_line()
+            job.leads, self._led = not self._led, True
+        if not job.leads:
+            self._wait(job)
+        if job.leads:
+            try:
+                with self._turn:
+                    self._commit_line()
+            finally:
+                self._hand_on(job)
         if job.receipts is None:
             raise job.failure or LogHalted("the log was interrupted")
         return job.receipts
+
+    def _wait(self, job: _Job) -> None:
+        """Until it is answered or leads. Who is interrupted while waiting must not be left with the lead."""
+        waited = False
+        try:
+            waited = job.woken.acquire()
+        finally:
+            if not waited:
+                with self._line_lock:
+                    self._line = [other for other in self._line if other is not job]
+                    leads = job.leads
+                if leads:
+                    self._hand_on(job)
+
+    def _hand_on(self, job: _Job) -> None:
+        """To the first who came meanwhile. Who has an answer is not in line, and wakes by that alone: a lock
+        for which all of them queued would be won by the next new one, and every batch would be of one."""
+        with self._line_lock:
+            self._line = [other for other in self._line if other is not job]  # where it was interrupted
+            self._led = bool(self._line)
+            if self._line:
+                self._line[0].leads = True
+                self._line[0].woken.release()
 
     def append_queued(self) -> int:
         """Log what waits in the database (``queue.enqueue``); returns how many. Raises as ``append``."""
@@ -120,16 +164,14 @@ class Sequencer:
             self._storage.close()
 
     def _commit_line(self) -> None:
-        """Commit from the front of the line, as much as fits, until the caller's own job has its answer."""
+        """One batch from the front of the line, whose first is the caller's own."""
         with self._line_lock:
-            jobs, self._line = self._line, []
-        while jobs:
-            taken, batch = 0, _Batch()
-            while taken < len(jobs) and (not taken or len(batch.entries) < MAX_BATCH):
-                batch.entries += jobs[taken].entries
+            taken, size = 0, 0
+            while taken < len(self._line) and (not taken or size < MAX_BATCH):
+                size += len(self._line[taken].entries)
                 taken += 1
-            self._answer(jobs[:taken], batch)
-            jobs = jobs[taken:]
+            jobs, self._line = self._line[:taken], self._line[taken:]
+        self._answer(jobs, _Batch(entries=[entry for job in jobs for entry in job.entries]))
 
     def _answer(self, jobs: list[_Job], batch: _Batch) -> None:
         failure: Unavailable = LogHalted("the log was interrupted")
@@ -144,6 +186,8 @@ class Sequencer:
                     job.failure = failure
                 else:
                     job.receipts = tuple(receipts[leaf_hash(entry.leaf)] for entry in job.entries)
+                if not job.leads:
+                    job.woken.release()
 
     def _write(self, batch: _Batch) -> Receipts:
         if self._halted is not None:
@@ -241,11 +285,11 @@ def _receipts(
     def tile(level: int, index: int) -> bytes:
         return grown.get((level, index)) or stored.tile(level, index)
 
-    node = TileReader(tile).node
+    node, known = TileReader(tile).node, Known()
     return {
         hash_: Receipt(
             index=index,
-            proof=inclusion_proof(node, index, head.size),
+            proof=inclusion_proof(node, index, head.size, known),
             note=head.note,
             kind=entries[hash_].kind,
             salt=entries[hash_].salt,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -254,3 +255,71 @@ def test_the_check_wants_the_logs_own_key(engine: Engine) -> None:
     log.start()
     with pytest.raises(LogInconsistent, match="not signed by the log's key"):
         check_log(engine, KEY.verifier)
+
+
+def test_those_who_come_while_a_batch_is_written_share_the_next_one(engine: Engine) -> None:
+    open_log(engine).close()
+    begun, go_on, commits = threading.Event(), threading.Event(), []
+
+    def at_commit() -> None:
+        commits.append(1)
+        begun.set()
+        assert go_on.wait(30)
+
+    log = Sequencer(FaultyStorage(engine, "commit", False, at_commit), ORIGIN, signing(KEY))
+    found: dict[int, int] = {}
+
+    def append(number: int) -> None:
+        found[number] = log.append((entry(number),))[0].index
+
+    first = threading.Thread(target=append, args=(0,))
+    first.start()
+    assert begun.wait(30)
+    others = [threading.Thread(target=append, args=(number,)) for number in range(1, 21)]
+    for thread in others:
+        thread.start()
+    while len(log._line) < len(others):
+        time.sleep(0.001)
+    go_on.set()
+    for thread in (first, *others):
+        thread.join(30)
+    assert sorted(found.values()) == list(range(21))
+    assert len(commits) == 2
+    log.close()
+
+
+def test_a_failed_batch_is_told_to_all_in_it_and_the_next_in_line_leads_on(engine: Engine) -> None:
+    open_log(engine).close()
+    entered, go_on, left = threading.Event(), threading.Event(), [1, 1]
+
+    def at_head() -> None:
+        entered.set()
+        assert go_on.wait(30)
+        if left:
+            left.pop()
+            raise Unavailable("no")
+
+    log = Sequencer(FaultyStorage(engine, "head", False, at_head), ORIGIN, signing(KEY))
+    told: list[str] = []
+
+    def append(number: int) -> None:
+        try:
+            log.append((entry(number),))
+            told.append("logged")
+        except Unavailable:
+            told.append("refused")
+
+    threads = [threading.Thread(target=append, args=(0,))]
+    threads[0].start()
+    assert entered.wait(30)
+    threads += [threading.Thread(target=append, args=(number,)) for number in range(1, 6)]
+    for thread in threads[1:]:
+        thread.start()
+    while len(log._line) < 5:
+        time.sleep(0.001)
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert told.count("refused") == 6
+    assert log.append((entry(9),))[0].index == 0
+    log.close()

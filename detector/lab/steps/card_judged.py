@@ -119,8 +119,8 @@ scored and answered by the same recipe without them. They were looked at after p
 pictures, and one change followed from that: the portraits of one source teach now (decision 0025), so the
 rows of portraits are not blind. What ships learned from the test sources that may teach too, afterwards."""
 _TRACES_TEST = """Pictures of sources that nothing was fitted or calibrated on; scored and answered by the
-same recipe without them, looked at once. The last layer that ships learned from the test sources that may
-teach too, afterwards; the backbone did not."""
+same recipe without them, looked at with this recipe alone. The last layer that ships learned from the test
+sources that may teach too, afterwards; the backbone did not."""
 _TEST = {"clip-heads": _SEMANTIC_TEST, "traces": _TRACES_TEST}
 
 

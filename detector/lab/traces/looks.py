@@ -103,8 +103,9 @@ def looks_at(
         place = folder / f"{row.sha256}.npz"
         found = _kept(place)
         if found is None:
-            found = _look(network, row, paths[row.sha256])
-            write_arrays(place, _packed(found))
+            write_arrays(place, _packed(_look(network, row, paths[row.sha256])))
+            found = _kept(place)  # rounded as it is kept, so that an interruption changes nothing
+        assert found is not None
         out[row.sha256] = found
         report("looking at pictures", n + 1, len(rows))
     return out

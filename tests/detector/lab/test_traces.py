@@ -358,7 +358,7 @@ def test_a_new_last_layer_on_a_backbone_scores_what_it_never_saw_and_ends_as_wei
     assert f"that shipped before, unchanged (SHA-256 `{card.backbone}`)" in page
     assert "network that did not see it: flux" in page
     assert "never saw a whole generated picture" in card_markdown(replace(card, backbone=""))
-    assert "looked at once" in page
+    assert "looked at with this recipe alone" in page
     detector = detector_at(card, places.run / "mine.safetensors")
     shown = {r.fake: detector.raw(decode((tmp_path / r.file).read_bytes(), "image/jpeg")) for r in rows[:2]}
     assert shown[True] > shown[False]

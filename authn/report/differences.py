@@ -42,7 +42,7 @@ def differences_of(maps: str | None) -> Differences | None:
         width=found.width,
         height=found.height,
         clear="".join(map(_frame, clear)),
-        slight="".join(map(_frame, slight)),
+        slight="".join(map(_dash, slight)),
         text=_text(found, len(clear)),
         original_sha256=found.model_sha256,
     )
@@ -60,6 +60,11 @@ def _text(found: ScoreMap, clear: int) -> str:
     return t(
         "difference.some", pixels=pixels, all=all_pixels, most=most, clear=clear, level=round(found.point)
     )
+
+
+def _dash(spot: Spot) -> str:
+    third = spot.side // 3
+    return f"M{spot.x + third} {spot.y + spot.side // 2}h{third}"
 
 
 def _frame(spot: Spot) -> str:

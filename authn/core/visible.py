@@ -20,7 +20,9 @@ _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters and symb
 
 def visible(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
     """One line of at most about ``max_chars``; what was cut off is counted, never dropped silently."""
-    kept = "".join(_shown(text[:max_chars]))
+    kept = text[:max_chars]
+    if not (kept.isascii() and kept.isprintable()):  # most names are, and pages show millions
+        kept = "".join(_shown(kept))
     more = len(text) - max_chars
     return kept if more <= 0 else f"{kept}… ({more} more characters)"
 

@@ -39,7 +39,7 @@ def test_a_worker_makes_the_rows_that_this_machine_makes(tmp_path: Path) -> None
 
 def test_a_machine_that_does_not_see_the_source_is_no_worker(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="cannot be read"):
-        Hand(job_for(tmp_path / "not here"))
+        Hand(job_for(tmp_path / "not here")).ready()
 
 
 def test_without_ray_or_a_cluster_the_audit_says_so_and_goes_on_later(

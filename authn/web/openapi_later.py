@@ -10,6 +10,22 @@ _TEXT: Object = {"type": "string"}
 _INSTANT: Object = {"type": "string", "format": "date-time"}
 _MAYBE: Object = {"type": ["string", "null"]}
 _COUNT: Object = {"type": "integer", "minimum": 0}
+_BATCH: Object = {
+    "id": "4c1f0e9d8b7a46538291a0b1c2d3e4f5",
+    "state": "running",
+    "total": 3,
+    "counts": {"queued": 1, "running": 1, "done": 1, "not_examined": 0, "deleted": 0},
+    "created_at": "2026-11-30T12:00:00Z",
+    "expires_at": "2026-12-30T12:00:00Z",
+    "results": "/v1/batches/4c1f0e9d8b7a46538291a0b1c2d3e4f5/results",
+}
+_WEBHOOK: Object = {
+    "id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    "url": "https://example.org/assay",
+    "created_at": "2026-11-30T12:00:00Z",
+    "failures": 0,
+    "quiet_until": None,
+}
 
 
 def batch_paths() -> Object:
@@ -93,15 +109,18 @@ def webhook_paths() -> Object:
 def later_schemas() -> Object:
     """``authn.web.batches`` and ``authn.web.webhooks``."""
     return {
-        "Batch": shape(
-            id=_TEXT,
-            state={"type": "string", "enum": ["running", "done"]},
-            total=_COUNT,
-            counts=shape(queued=_COUNT, running=_COUNT, done=_COUNT, not_examined=_COUNT, deleted=_COUNT),
-            created_at=_INSTANT,
-            expires_at=_INSTANT,
-            results=_TEXT,
-        ),
+        "Batch": {
+            **shape(
+                id=_TEXT,
+                state={"type": "string", "enum": ["running", "done"]},
+                total=_COUNT,
+                counts=shape(queued=_COUNT, running=_COUNT, done=_COUNT, not_examined=_COUNT, deleted=_COUNT),
+                created_at=_INSTANT,
+                expires_at=_INSTANT,
+                results=_TEXT,
+            ),
+            "examples": [_BATCH],
+        },
         "BatchResult": shape(
             name=_TEXT,
             job=_TEXT,
@@ -110,11 +129,14 @@ def later_schemas() -> Object:
             problem={"anyOf": [ref("schemas/Problem"), {"type": "null"}]},
             report={"anyOf": [ref("schemas/Report"), {"type": "null"}]},
         ),
-        "Webhook": shape(
-            id=_TEXT,
-            url=_TEXT,
-            created_at=_INSTANT,
-            failures=_COUNT,
-            quiet_until={"type": ["string", "null"], "format": "date-time"},
-        ),
+        "Webhook": {
+            **shape(
+                id=_TEXT,
+                url=_TEXT,
+                created_at=_INSTANT,
+                failures=_COUNT,
+                quiet_until={"type": ["string", "null"], "format": "date-time"},
+            ),
+            "examples": [_WEBHOOK],
+        },
     }

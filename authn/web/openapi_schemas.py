@@ -58,6 +58,15 @@ def schemas() -> Object:
         "Problem": {
             **shape(type=text, title=text, status={"type": "integer"}, detail=text, code=text),
             "description": "`reasons` stands beside them in the answer of /readyz.",
+            "examples": [
+                {
+                    "type": "urn:assay:problem:assay.job.unknown",
+                    "title": "Not Found",
+                    "status": 404,
+                    "detail": "there is no such job; it may have expired or been deleted",
+                    "code": "assay.job.unknown",
+                }
+            ],
         },
     }
 

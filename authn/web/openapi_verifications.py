@@ -29,7 +29,7 @@ def verification_paths() -> Object:
                 ("400", "408", "409", "413", "415", "422", "503", "507"),
                 requestBody={"required": True, "content": {**form, **raw}},
                 parameters=[
-                    parameter("Prefer", "header", {"type": "string"}),
+                    parameter("Prefer", "header", {"type": "string", "examples": ["respond-async, wait=5"]}),
                     idempotency_key(),
                     *questions(),
                 ],
@@ -83,7 +83,19 @@ def job_schema() -> Object:
     maybe_instant: Object = {"type": ["string", "null"], "format": "date-time"}
     maybe_text: Object = {"type": ["string", "null"]}
     count: Object = {"type": "integer", "minimum": 0}
-    return shape(
+    example: Object = {
+        "id": "9f2b1c7e5d3a48f0a6b4c2d1e0f98765",
+        "state": "queued",
+        "progress": {"attempts": 0, "attempts_allowed": 3, "waiting_before": 2},
+        "created_at": "2026-11-30T12:00:00Z",
+        "started_at": None,
+        "finished_at": None,
+        "expires_at": "2026-12-01T12:00:00Z",
+        "batch_id": None,
+        "verification": None,
+        "problem": None,
+    }
+    job = shape(
         id=text,
         state={"type": "string", "enum": ["queued", "running", "done", "not_examined"]},
         progress=shape(attempts=count, attempts_allowed=count, waiting_before=count),
@@ -95,6 +107,7 @@ def job_schema() -> Object:
         verification=maybe_text,
         problem={"anyOf": [ref("schemas/Problem"), {"type": "null"}]},
     )
+    return {**job, "examples": [example]}
 
 
 def questions() -> list[Json]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import jsonschema
 import openapi_python_client
 import pytest
 
@@ -44,6 +45,18 @@ def test_whatever_is_sent_every_answer_is_one_that_the_description_names(
     assert found.failures == {}
     paths = {p: item for p, item in openapi_document()["paths"].items() if p.startswith("/v1")}  # type: ignore[union-attr]
     assert set(found.requests) == {f"{m.upper()} {p}" for p, item in paths.items() for m in item}
+
+
+def test_the_examples_of_the_description_are_what_they_show() -> None:
+    document = openapi_document()
+    components = document["components"]
+    shown = 0
+    for name, schema in components["schemas"].items():  # type: ignore[call-overload,index,union-attr]
+        for example in schema.get("examples", ()):
+            schemas = {"components": components, "$ref": f"#/components/schemas/{name}"}
+            jsonschema.validate(example, schemas)
+            shown += 1
+    assert shown >= 4
 
 
 @pytest.fixture

@@ -75,7 +75,9 @@ def test_alive_is_not_yet_ready(
 
 
 def test_each_part_that_cannot_work_is_named(client: FlaskClient, services: Services, tmp_path: Path) -> None:
-    (tmp_path / "home" / "assay.db").write_bytes(b"overwritten" * 1000)
+    database = tmp_path / "home" / "assay.db"
+    database.unlink()  # in place, connections that are kept would go on with what they have read
+    database.write_bytes(b"something else" * 1000)
     late = replace(
         services,
         clock=lambda: services.authority.stamper.certificate.not_valid_after_utc,

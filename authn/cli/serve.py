@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from authn.cli.out import say
-from authn.core.config import is_loopback, load_settings
+from authn.core.config import Settings, is_loopback, load_settings
 from authn.core.extras import need
 from authn.core.homes import refuse_device_home
 
@@ -21,7 +21,10 @@ def serve(config_file: str | None, host: str | None, port: int | None, workers: 
     from authn.pki.clock import kernel_clock_is_synchronised
     from authn.web.server import serve as run
 
-    settings = load_settings(config_file, host=host, port=port, workers=workers)
+    def read() -> Settings:
+        return load_settings(config_file, host=host, port=port, workers=workers)
+
+    settings = read()
     refuse_device_home(settings)
     if not is_loopback(settings.host):
         say("note: others can reach this address, and the service speaks no TLS itself", err=True)
@@ -30,4 +33,4 @@ def serve(config_file: str | None, host: str | None, port: int | None, workers: 
             "nothing is time-stamped" if settings.require_clock_sync else "time-stamps are as good as it is"
         )
         say(f"note: the kernel says that this clock is not synchronised; {effect}", err=True)
-    run(settings)
+    run(settings, read)

@@ -79,6 +79,9 @@ class Settings:
     jobs_bytes: int
     webhook_workers: int
     webhook_networks: str
+    metrics_bind: str
+    log_format: str
+    log_level: str
     detector: str
     semantic_encoder: tuple[Path, ...]
     face_models: tuple[Path, ...]
@@ -225,6 +228,7 @@ def _check(settings: Settings) -> None:
     for name in ("public_url", "service_url", "tsa_url"):
         _check_url(name, getattr(settings, name))
     _check_database(settings.database_url)
+    _check_watching(settings)
     _check_access(settings)
     _check_attestation(settings)
     if settings.signer_usages != SIGNER_USAGES:
@@ -252,6 +256,16 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"enrolment_token needs {MIN_TOKEN_CHARACTERS} printable ASCII characters or more"
         )
+
+
+def _check_watching(settings: Settings) -> None:
+    if settings.log_format not in ("text", "json"):
+        raise SettingsError("log_format must be text or json")
+    if settings.log_level not in ("error", "warning", "info"):
+        raise SettingsError("log_level must be error, warning or info")
+    host, _, port = settings.metrics_bind.rpartition(":")
+    if settings.metrics_bind and not (host and port.isdigit() and int(port) < 1 << 16):
+        raise SettingsError("metrics_bind must be an address and a port, as in 127.0.0.1:9318")
 
 
 def _check_access(settings: Settings) -> None:

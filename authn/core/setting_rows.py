@@ -123,6 +123,13 @@ SETTINGS = (
             help="Notices that each worker process of the service sends at a time."),
     Setting(name="webhook_networks", type=str, default="",
             help="Private networks that notices may be sent to (CIDR, separated by spaces); empty: none."),
+    Setting(name="metrics_bind", type=str, default="",
+            help="Address and port of a second listener that has /metrics alone, without credentials; empty: "
+            "/metrics on the service's own port, for keys with the scope metrics:read."),
+    Setting(name="log_format", type=str, default="text",
+            help="text: lines for people on stderr; json: one JSON object a line."),
+    Setting(name="log_level", type=str, default="warning",
+            help="error, warning, or info, which has a line for each request (docs/operating.md)."),
     Setting(name="detector", type=str, default="",
             help="Identifier of the learned detector; empty: the registry's default."),
     Setting(name="semantic_encoder", type=tuple, default=(),

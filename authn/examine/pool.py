@@ -81,6 +81,12 @@ class ExaminerPool:
         """What holds the newest workers; nothing before the first."""
         return next((one.holds for one in self._all if one.holds), ())
 
+    @property
+    def occupied(self) -> tuple[int, int]:
+        """How many workers there are, and how many of them have a file or are being started anew."""
+        with self._free:
+            return len(self._all), len(self._all) - len(self._idle)
+
     def warm(self) -> None:
         """As ``Confined.warm``: the first worker, then the others."""
         for one in self._all:

@@ -36,6 +36,8 @@ class WarmExaminer(Protocol):
     def ready(self) -> bool: ...
     @property
     def holds(self) -> Holds: ...
+    @property
+    def occupied(self) -> tuple[int, int]: ...
     def warm(self) -> None: ...
     def examine(
         self,
@@ -162,6 +164,11 @@ class Examinations:
                 why = e.detail
         unknown = NotExamined(what=RECOVERY, why=why)
         return replace(report, not_examined=(*report.not_examined, unknown))
+
+    def occupied(self) -> dict[str, tuple[int, int]]:
+        """Of each pool its examiners, and how many of them are busy."""
+        named = {True: "with_heuristics", False: "without_heuristics"}
+        return {named[which]: pool.occupied for which, pool in self._examiners.items()}
 
     @property
     def holds(self) -> Holds:

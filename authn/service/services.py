@@ -24,6 +24,7 @@ from authn.service.enrolment.intake import Intake
 from authn.service.examinations import Examinations
 from authn.service.recovering import Recovering
 from authn.service.repeats import Repeats
+from authn.service.sweeping import Sweeper
 from authn.service.webhooks import Webhooks
 from authn.store.captures import TakenCaptures
 from authn.store.engine import reading
@@ -63,6 +64,7 @@ class Services:
     batches: Batches
     webhooks: Webhooks
     runners: tuple[Runner, ...] = ()
+    sweeper: Sweeper | None = None
     recovery: Recovery | None = None
     clock: Callable[[], datetime]
     enrolment_token: str = field(repr=False)
@@ -104,6 +106,8 @@ class Services:
         self.examinations.start_warming()
         for runner in self.runners:
             runner.start()
+        if self.sweeper is not None:
+            self.sweeper.start()
         if self.publisher is not None:
             self.publisher.start()
 
@@ -112,6 +116,8 @@ class Services:
         yet go back to the others."""
         for runner in self.runners:
             runner.close()
+        if self.sweeper is not None:
+            self.sweeper.close()
         if self.publisher is not None:
             self.publisher.close()
         self.examinations.close()

@@ -31,6 +31,7 @@ from authn.service.later import open_later
 from authn.service.recovering import open_recovery
 from authn.service.services import Services
 from authn.service.start_entries import logs_certificates, queue_news, start_entries
+from authn.service.sweeping import Sweeper, sweep
 from authn.store.engine import open_engine
 from authn.store.verifications import Verifications
 from authn.tlog.format.policy import WitnessPolicy, read_policy
@@ -125,7 +126,7 @@ def check_services(settings: Settings) -> None:
     authority = open_authority(settings)
     open_enrolment_token(settings)
     engine = open_engine(settings.database)
-    Verifications(engine, settings.report_days).purge(utc_now())
+    sweep(engine, utc_now())
     with closing(open_transparency_log(settings, engine)) as log:
         if log.halted:
             raise LogHalted(log.halted)
@@ -179,6 +180,7 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
         webhooks=later.webhooks,
         repeats=later.repeats,
         runners=later.runners,
+        sweeper=Sweeper(engine, settings.home, utc_now),
         clock=utc_now,
         enrolment_token=open_enrolment_token(settings),
     )

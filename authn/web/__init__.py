@@ -8,9 +8,11 @@ from flask import Flask, Response
 
 from authn.core.config import Settings, is_loopback
 from authn.service.services import Services
-from authn.web import access, problems, screening
+from authn.web import access, logs, problems, screening
+from authn.web import metrics as measured
 from authn.web.api import api
 from authn.web.batches import batches
+from authn.web.board import Board
 from authn.web.captures import captures
 from authn.web.enrolment import enrolment
 from authn.web.est import est
@@ -36,8 +38,9 @@ HEADERS = {
 }
 
 
-def create_app(services: Services) -> Flask:
-    """The application on services that are open already; it opens and closes nothing itself."""
+def create_app(services: Services, board: Board | None = None) -> Flask:
+    """The application on services that are open already; it opens and closes nothing itself. ``board``: what
+    all processes of the service write their numbers on, where there are several."""
     app = Flask(__name__)
     app.request_class = MemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_media_bytes + MULTIPART_OVERHEAD_BYTES
@@ -49,8 +52,10 @@ def create_app(services: Services) -> Flask:
     app.extensions["assay"] = services
     for blueprint in (api, enrolment, captures, tsa, pki, est, health, log, openapi, pages, recovery):
         app.register_blueprint(blueprint)
-    for blueprint in (jobs, batches, webhooks):
+    for blueprint in (jobs, batches, webhooks, measured.metrics):
         app.register_blueprint(blueprint)
+    logs.register(app)
+    measured.register(app, board or Board(measured.families(), 1))
     problems.register(app)
     screening.register(app, services.settings.public_url)
     access.register(app, services)

@@ -44,6 +44,7 @@ FIRST_SECONDS = 10.0  # a request has this long, and longer the more of it came
 MIN_BYTES_PER_SECOND = 1024
 IDLE_SECONDS = 75.0  # of a connection on which no request has begun
 LINGER_SECONDS = 5.0
+DRAIN_SECONDS = 1.0  # of a connection without a request, once the process is to end
 LINGER_BYTES = 16 * 1024 * 1024
 MAX_CONNECTIONS = 4096  # per process; then the one that has waited longest is given up
 ACCEPTED_AT_ONCE = 64
@@ -231,6 +232,7 @@ class Front(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
     accepting: bool
+    _stopped_at = 0.0
 
     def __init__(
         self, application: Any, limits: Limits, sock: socket.socket, lanes: Mapping[str, Lane], channels: Any
@@ -256,6 +258,8 @@ class Front(TcpWSGIServer):  # type: ignore[misc]
         """By what is asked for: health, reading, acting, uploading. An upload that would wait too long is
         refused at once."""
         request = channel.requests[0]
+        if not self.accepting:
+            _last(request)
         if request.error is not None or not request.upload:
             reading = request.error is not None or request.command in ("GET", "HEAD")
             lane = "health" if request.health else "read" if reading else "act"
@@ -282,13 +286,23 @@ class Front(TcpWSGIServer):  # type: ignore[misc]
             channel.look(now)
 
     def stop(self) -> bool:
-        """Accept nothing more, and drop who waits; true when nobody is being answered any more."""
+        """Accept nothing more, answer what has begun to arrive as the last of its connection, and drop those
+        on which nothing does; true when nobody is left.
+
+        A client may be sending on a connection that it was left: for a moment it is still listened to.
+        """
+        now = time.monotonic()
         if self.accepting:
-            self.accepting = False
+            self.handle_accept()  # who has connected already is ours
+            self.accepting, self._stopped_at = False, now
             self.del_channel()
             self.socket.close()
+            for channel in tuple(self.active_channels.values()):
+                for request in tuple(channel.requests):
+                    _last(request)
         for channel in tuple(self.active_channels.values()):
-            if not channel.requests and not channel.total_outbufs_len:
+            waits = not channel.requests and not channel.total_outbufs_len and channel.request is None
+            if waits and now - max(self._stopped_at, channel.waiting_since) > DRAIN_SECONDS:
                 channel.connected = False
                 channel.handle_close()
         return not self.active_channels
@@ -299,6 +313,11 @@ class Front(TcpWSGIServer):  # type: ignore[misc]
             oldest = min(waiting, key=lambda c: c.waiting_since)
             oldest.connected = False
             oldest.handle_close()
+
+
+def _last(request: Parser) -> None:
+    """The answer says that the connection ends with it."""
+    request.headers["CONNECTION"] = "close"
 
 
 def _adjustments(body_bytes: int) -> Adjustments:

@@ -52,6 +52,11 @@ class Held:
         self._of: dict[int, int] = {}
         self._bytes = 0
 
+    @property
+    def bytes(self) -> int:
+        """How much lies there now."""
+        return self._bytes
+
     def set(self, holder: int, size: int, *, upload: bool = False) -> bool:
         """False when there is no room for it; then it is not counted."""
         with self._lock:

@@ -279,12 +279,17 @@ def _log() -> Object:
 
 def _health() -> Object:
     status = _response("It is.", shape(status={"type": "string"}))
+    text: Object = {
+        "description": "Prometheus' text format 0.0.4, summed over the service's processes.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
     held: Object = {"type": "object", "description": "what holds the process that looks at files"}
     learned: Object = {"type": "array", "items": shape(id={"type": "string"}, lacks={"type": "string"})}
     able = _response("It can.", shape(status={"type": "string"}, confinement=held, detectors=learned))
     document = _response("This document.", {"type": "object"})
     return {
         "/healthz": {"get": _operation("isAlive", "Is the process alive", {"200": status}, ())},
+        "/metrics": {"get": _operation("showMetrics", "What is measured, for Prometheus", {"200": text}, ())},
         "/readyz": {"get": _operation("isReady", "Can it do its work now", {"200": able}, ("503",))},
         "/openapi.json": {"get": _operation("getDescription", "This document", {"200": document}, ())},
     }

@@ -21,6 +21,7 @@ GUARDED = {
     "listWebhooks": "webhooks.listed",
     "deleteWebhook": "webhooks.remove",
     "testWebhook": "webhooks.test",
+    "showMetrics": "metrics.show",
     "getJob": "jobs.status",
     "deleteJob": "jobs.cancel",
     "listDevices": "api.devices",

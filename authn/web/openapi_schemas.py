@@ -57,7 +57,8 @@ def schemas() -> Object:
         ),
         "Problem": {
             **shape(type=text, title=text, status={"type": "integer"}, detail=text, code=text),
-            "description": "`reasons` stands beside them in the answer of /readyz.",
+            "description": "`request_id` stands beside them, as in the header X-Request-ID; in the "
+            "answer of /readyz also `reasons`.",
             "examples": [
                 {
                     "type": "urn:assay:problem:assay.job.unknown",

@@ -10,7 +10,7 @@ import json
 from http import HTTPStatus
 from typing import cast
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from authn.core.errors import AuthnError
@@ -53,6 +53,9 @@ def register(app: Flask) -> None:
 def problem(status: int, code: str, detail: str, **members: object) -> Response:
     """One RFC 9457 object; ``members`` are extension members (section 3.2)."""
     body = {**problem_object(status, code, detail), **members}
+    g.problem_code = code
+    if "request_id" in g:
+        body["request_id"] = g.request_id
     return _dressed(Response(json.dumps(body), content_type="application/problem+json"), status)
 
 
@@ -71,6 +74,7 @@ def refusal(status: int, code: str, detail: str, **members: object) -> Response:
     """The same for whoever asks: a page for a browser, a problem for a program."""
     if not wants_page():
         return problem(status, code, detail, **members)
+    g.problem_code = code
     shown = templates().get_template("problem.html.j2")
     text = shown.render(
         title=_title(code),

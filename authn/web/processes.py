@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -25,8 +26,9 @@ from authn.web.front import TICK_SECONDS, Front, most_connections
 from authn.web.lanes import Lane, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+BOOT_PATIENCE_S = 30.0
 STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
@@ -45,6 +47,17 @@ class Supervised(BaseApplication):  # type: ignore[misc]
         """Called in each worker after the fork; starts no thread and no process. Raises ``AuthnError``."""
         raise NotImplementedError
 
+    def applications(self, wsgi: Any, sockets: int) -> list[Any]:
+        """What each listening socket serves, in the order of ``bind``."""
+        return [wsgi] * sockets
+
+    def sample(self, lanes: Mapping[str, Lane], fronts: Sequence[Front]) -> None:
+        """Called now and then in each worker that serves, beginning with its first moment."""
+
+    def serves(self, worker: Any) -> bool:
+        """Called in the master: whether a worker has come so far that another may go for it."""
+        return True
+
     def begin(self) -> None:
         """Called in each worker that is about to serve: what it starts is ended by ``worker_exit``."""
 
@@ -54,6 +67,7 @@ class Supervised(BaseApplication):  # type: ignore[misc]
             "preload_app": False,
             "control_socket_disable": True,
             "loglevel": "warning",
+            "logger_class": "authn.web.logs.GunicornLogger",
         }
         for name, value in {**fixed, **self.options()}.items():
             if name in self.cfg.settings:  # the control socket is younger than the oldest gunicorn we allow
@@ -86,6 +100,20 @@ class _Master(Arbiter):  # type: ignore[misc]
             return super().spawn_worker()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def manage_workers(self) -> None:
+        """At a reload the old workers go when the new ones serve: until then nobody's request waits."""
+        patience = time.monotonic() + BOOT_PATIENCE_S
+        while len(self.WORKERS) > self.num_workers and not self._newest_serve():
+            if time.monotonic() > patience or self.SIG_QUEUE.qsize():
+                break
+            self.reap_workers()
+            time.sleep(TICK_SECONDS / 5)
+        super().manage_workers()
+
+    def _newest_serve(self) -> bool:
+        newest = sorted(self.WORKERS.values(), key=lambda worker: worker.age)[-self.num_workers :]
+        return all(self.app.serves(worker) for worker in newest)
 
     def stop(self, graceful: bool = True) -> None:
         self._stopping = True
@@ -126,7 +154,9 @@ class FrontWorker(Worker):  # type: ignore[misc]
         lanes = {name: Lane(count) for name, count in limits.threads.items()}
         lanes["upload"] = Lane(limits.uploads_at_once, limits.uploads_waiting)
         channels: dict[int, Any] = {}
-        fronts = [Front(self.wsgi, limits, s.sock, lanes, channels) for s in self.sockets]
+        served = zip(self.app.applications(self.wsgi, len(self.sockets)), self.sockets, strict=True)
+        fronts = [Front(wsgi, limits, s.sock, lanes, channels) for wsgi, s in served]
+        self._sample: Callable[[], None] = partial(self.app.sample, lanes, fronts)
         self._until(channels, fronts, lambda: not self.alive or os.getppid() != self.ppid)
         end = time.monotonic() + float(self.cfg.graceful_timeout)
         self._until(
@@ -144,6 +174,7 @@ class FrontWorker(Worker):  # type: ignore[misc]
                 looked = time.monotonic()
                 for front in fronts:
                     front.look()
+                self._sample()
 
 
 def _stopped(fronts: list[Front]) -> bool:

@@ -41,6 +41,7 @@ class InThisProcess:
 
     ready = True
     holds = ()
+    occupied = (1, 0)
 
     def __init__(self, settings: Settings, registry: RegistryView) -> None:
         self._examiner = open_examiner(settings, registry=registry, heuristics=False)

@@ -20,6 +20,7 @@ SCOPES = {
     "devices:read": "see the registry of devices",
     "timestamps:create": "have digests time-stamped",
     "captures:create": "register captures",
+    "metrics:read": "read what is measured of the service",
     "recovery:read": "find signed photos again by their looks, and read their manifests",
     "recovery:delete": "have what a photo looks like forgotten",
 }
@@ -96,6 +97,7 @@ ROUTES: Mapping[str, Rule] = {
     "log.entries": _MONITORS,
     "health.alive": Public(reason="probes carry no credentials; the answer holds nothing"),
     "health.ready": Public(reason="probes carry no credentials; the answer names parts, not data"),
+    "metrics.show": Needs(scope="metrics:read", always=True),
     "openapi.document": Public(reason="the description is the same everywhere"),
     "pages.home": Needs(scope="verifications:create"),
     "pages.examine": Needs(scope="verifications:create"),

@@ -1,0 +1,104 @@
+"""Deleting what has been kept long enough, also while nobody asks for anything.
+
+One process of those that share a home does it, the one that holds the lock; when it ends another takes over.
+Two at once, on two machines, harm nothing: a row can be deleted once. It goes in small transactions, so that
+no writer waits for a great one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from io import FileIO
+from pathlib import Path
+
+from sqlalchemy import Column, Engine, Table, delete, select
+
+from authn.core.errors import FileUnusable, Unavailable
+from authn.store.engine import writing
+from authn.store.schema import enrolment_challenges, rate_buckets, request_nonces, verifications
+from signer.core.locks import lock_file
+
+LOCK_FILE = "sweep.lock"  # in the home
+EVERY_S = 600.0
+AT_ONCE = 500
+# Table, its key, the column that says until when, and how long after that a row goes.
+KEPT: tuple[tuple[Table, tuple[str, ...], str, timedelta], ...] = (
+    (verifications, ("id",), "expires_at", timedelta()),
+    (request_nonces, ("device_id", "nonce"), "expires_at", timedelta()),
+    (enrolment_challenges, ("challenge",), "expires_at", timedelta(days=1)),
+    (rate_buckets, ("caller",), "filled_at", timedelta(hours=1)),
+)
+
+_log = logging.getLogger(__name__)
+
+
+def sweep(engine: Engine, now: datetime) -> int:
+    """Delete what has expired; returns how many rows. Raises ``Unavailable``; some may be gone then."""
+    return sum(
+        _swept(engine, table, [table.c[name] for name in key], table.c[until] <= now - after)
+        for table, key, until, after in KEPT
+    )
+
+
+def _swept(engine: Engine, table: Table, key: list[Column[object]], over: object) -> int:
+    gone = 0
+    while True:
+        with writing(engine) as connection:
+            rows = connection.execute(select(*key).where(over).limit(AT_ONCE)).all()  # type: ignore[arg-type]
+            for row in rows:
+                this = [column == value for column, value in zip(key, row, strict=True)]
+                gone += connection.execute(delete(table).where(*this)).rowcount
+        if len(rows) < AT_ONCE:
+            return gone
+
+
+class Sweeper:
+    """``start`` it after a fork, ``close`` it before the engine goes."""
+
+    def __init__(
+        self, engine: Engine, home: Path, clock: Callable[[], datetime], every_s: float = EVERY_S
+    ) -> None:
+        self._engine, self._home, self._clock, self._every_s = engine, home, clock, every_s
+        self._lock: FileIO | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Again changes nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="assay-sweeper", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Waits for the transaction that runs."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def turn(self) -> int:
+        """One sweep, where it is this process's; returns how many rows went. Raises ``Unavailable``."""
+        return sweep(self._engine, self._clock()) if self._is_ours() else 0
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_s):
+            try:
+                if gone := self.turn():
+                    _log.info("%d rows were deleted that had been kept long enough", gone)
+            except Unavailable as e:
+                _log.warning("what has expired cannot be deleted now: %s", e.detail)
+
+    def _is_ours(self) -> bool:
+        if self._lock is None:
+            try:
+                self._lock = lock_file(self._home / LOCK_FILE, wait=False)
+            except BlockingIOError:
+                return False
+            except OSError as e:
+                raise FileUnusable(f"{self._home / LOCK_FILE} cannot be opened: {e.strerror}") from e
+        return True

@@ -1,0 +1,82 @@
+"""What has been kept long enough goes, once, however many processes look after it."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, insert, select
+
+from authn.service import sweeping
+from authn.service.sweeping import Sweeper, sweep
+from authn.store.engine import reading, writing
+from authn.store.schema import rate_buckets, request_nonces, verifications
+from authn.store.verifications import Verifications
+from tests.databases import database_url, engine, postgresql
+
+__all__ = ["database_url", "engine", "postgresql"]
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+def filled(engine: Engine, reports: int) -> None:
+    store = Verifications(engine, keep_days=1)
+    with writing(engine) as connection:
+        connection.execute(
+            insert(request_nonces),
+            [{"device_id": "d", "nonce": str(n), "expires_at": NOW + timedelta(hours=n)} for n in range(4)],
+        )
+        connection.execute(
+            insert(rate_buckets).values(caller="a", tokens=1.0, filled_at=NOW - timedelta(hours=3))
+        )
+    for number in range(reports):
+        store.save(
+            id_=str(number), subject_sha256="0" * 64, report="{}", preview_jpeg=None,
+            now=NOW - timedelta(hours=20 + number),
+        )  # fmt: skip
+
+
+def left(engine: Engine) -> tuple[int, int, int]:
+    with reading(engine) as connection:
+        tables = (verifications, request_nonces, rate_buckets)
+        a, b, c = (connection.execute(select(func.count()).select_from(t)).scalar_one() for t in tables)
+    return a, b, c
+
+
+def test_expired_rows_go_and_others_stay(engine: Engine) -> None:
+    filled(engine, 10)  # kept a day each: six are over
+    assert sweep(engine, NOW) == 6 + 1 + 1
+    assert left(engine) == (4, 3, 0)
+    assert sweep(engine, NOW) == 0
+
+
+def test_many_sweeping_at_once_delete_each_row_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "AT_ONCE", 3)
+    filled(engine, 12)
+    gone: list[int] = []
+    threads = [threading.Thread(target=lambda: gone.append(sweep(engine, NOW))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(gone) == 8 + 1 + 1
+    assert left(engine) == (4, 3, 0)
+
+
+def test_of_several_processes_of_a_home_one_sweeps_and_another_takes_over(
+    engine: Engine, tmp_path: Path
+) -> None:
+    filled(engine, 10)
+    first, second = (Sweeper(engine, tmp_path, lambda: NOW, every_s=0.01) for _ in range(2))
+    assert first.turn() == 8
+    filled_again = Verifications(engine, 1)
+    filled_again.save(id_="x", subject_sha256="0" * 64, report="{}", preview_jpeg=None, now=NOW)
+    assert second.turn() == 0
+    first.close()
+    later = Sweeper(engine, tmp_path, lambda: NOW + timedelta(days=3), every_s=0.01)
+    assert later.turn() >= 1
+    later.close()
+    second.start()
+    second.close()

@@ -1,8 +1,7 @@
 """Deleting what has been kept long enough, also while nobody asks for anything.
 
-One process of those that share a home does it, the one that holds the lock; when it ends another takes over.
-Two at once, on two machines, harm nothing: a row can be deleted once. It goes in small transactions, so that
-no writer waits for a great one.
+One process at a time of those that share a home does it. Two at once, on two machines, harm nothing: a row
+can be deleted once. It goes in small transactions, so that no writer waits for a great one.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from io import FileIO
 from pathlib import Path
 
 from sqlalchemy import Column, Engine, Table, delete, select
@@ -62,7 +60,6 @@ class Sweeper:
         self, engine: Engine, home: Path, clock: Callable[[], datetime], every_s: float = EVERY_S
     ) -> None:
         self._engine, self._home, self._clock, self._every_s = engine, home, clock, every_s
-        self._lock: FileIO | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -77,13 +74,18 @@ class Sweeper:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
 
     def turn(self) -> int:
-        """One sweep, where it is this process's; returns how many rows went. Raises ``Unavailable``."""
-        return sweep(self._engine, self._clock()) if self._is_ours() else 0
+        """One sweep, where nobody else is at it; returns how many rows went. Raises ``Unavailable``."""
+        path = self._home / LOCK_FILE
+        try:
+            held = lock_file(path, wait=False)
+        except BlockingIOError:
+            return 0
+        except OSError as e:
+            raise FileUnusable(f"{path} cannot be locked: {e.strerror}") from e
+        with held:
+            return sweep(self._engine, self._clock())
 
     def _run(self) -> None:
         while not self._stop.wait(self._every_s):
@@ -92,13 +94,3 @@ class Sweeper:
                     _log.info("%d rows were deleted that had been kept long enough", gone)
             except Unavailable as e:
                 _log.warning("what has expired cannot be deleted now: %s", e.detail)
-
-    def _is_ours(self) -> bool:
-        if self._lock is None:
-            try:
-                self._lock = lock_file(self._home / LOCK_FILE, wait=False)
-            except BlockingIOError:
-                return False
-            except OSError as e:
-                raise FileUnusable(f"{self._home / LOCK_FILE} cannot be opened: {e.strerror}") from e
-        return True

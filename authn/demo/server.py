@@ -17,4 +17,4 @@ def main() -> None:
     from authn.web.showcase import Showcase, beside
 
     showcase = Showcase(folder=Path(sys.argv[1]), strip=strip_metadata)
-    serve(load_settings(port=0), partial(beside, showcase=showcase))
+    serve(load_settings(port=0), beside=partial(beside, showcase=showcase))

@@ -57,8 +57,7 @@ def schemas() -> Object:
         ),
         "Problem": {
             **shape(type=text, title=text, status={"type": "integer"}, detail=text, code=text),
-            "description": "`request_id` stands beside them, as in the header X-Request-ID; in the "
-            "answer of /readyz also `reasons`.",
+            "description": "`request_id` stands beside them, in the answer of /readyz `reasons` too.",
             "examples": [
                 {
                     "type": "urn:assay:problem:assay.job.unknown",

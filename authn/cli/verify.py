@@ -12,16 +12,15 @@ import click
 
 from authn.cli.beside import with_manifest
 from authn.cli.fail_on import FailOn, exit_code
+from authn.cli.forms import CRJSON, JSON, TEXT, form_options, say_report
 from authn.cli.given import Given, beside_options, read_receipt, trust_options
-from authn.cli.out import say, say_block, say_json
+from authn.cli.out import say, say_json
 from authn.cli.papers import Papers, paper_options
 from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import load_settings
 from authn.core.errors import AuthnError, ExaminationFailed, MediaError, UnsupportedMedia
 from authn.core.media import Media, MediaLimits, unparsed_file
-from authn.core.report import refusal_json, report_json
-from authn.report.language import speaking
-from authn.report.text import render_text
+from authn.core.report import refusal_json
 
 if TYPE_CHECKING:
     from authn.examine.pool import ExaminerPool
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per file and line.")
+@form_options
 @paper_options
 @trust_options
 @policy_option
@@ -54,7 +53,9 @@ def verify(
     ctx: click.Context,
     /,
     files: tuple[Path, ...],
+    form: str,
     as_json: bool,
+    rubrics: bool,
     page: Path | None,
     pdf: Path | None,
     language: str,
@@ -75,6 +76,7 @@ def verify(
 
     settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
     papers = Papers(page=page, pdf=pdf, language=language, original=original)
+    form = JSON if as_json else form
     if bundle_file is not None:
         if given != Given() or receipt_file or manifest_file or papers or policy or len(files) > 1:
             raise click.UsageError(
@@ -82,7 +84,7 @@ def verify(
             )
         from authn.cli.repeating import repeat_bundle
 
-        ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=as_json))
+        ctx.exit(repeat_bundle(settings, bundle_file, files[0] if files else None, as_json=form == JSON))
     if not files or ((receipt_file or manifest_file or papers) and len(files) > 1):
         raise click.UsageError(
             "give FILE..., and with --receipt, --manifest, --html or --pdf exactly one FILE"
@@ -98,7 +100,8 @@ def verify(
             examine = partial(
                 _examined, examiner, media, given.as_of, receipt, original_of, preview=bool(papers)
             )
-            code = max(code, _one(file, examine, fail_on, papers, as_json=as_json))
+            examine = partial(examine, crjson=rubrics or form == CRJSON)
+            code = max(code, _one(file, examine, fail_on, papers, form))
     ctx.exit(code)
 
 
@@ -110,8 +113,16 @@ def _examined(
     original: Callable[[], Media | None],
     *,
     preview: bool,
+    crjson: bool,
 ) -> Examined:
-    return examiner.examine(opened(), as_of=as_of, preview=preview, receipt=receipt(), original=original())
+    return examiner.examine(
+        opened(),
+        as_of=as_of,
+        preview=preview,
+        receipt=receipt(),
+        original=original(),
+        crjson=crjson,
+    )
 
 
 def _opened(file: Path, limits: MediaLimits, manifest: Path | None) -> Media:
@@ -123,22 +134,17 @@ def _one(
     examine: Callable[[], Examined],
     fail_on: frozenset[str],
     papers: Papers,
-    *,
-    as_json: bool,
+    form: str,
 ) -> int:
     """What cannot be read, or stops its examiner, costs this file and not the next."""
     try:
         examined = examine()
     except (MediaError, ExaminationFailed) as e:
-        _refuse(file, e, as_json=as_json)
+        _refuse(file, e, as_json=form != TEXT)
         return e.exit_code
     if papers:
         papers.write(examined)
-    if as_json:
-        say_json(report_json(examined.report))
-    else:
-        with speaking(papers.language):
-            say_block(render_text(examined.report))
+    say_report(examined, form, papers.language)
     return exit_code(examined.report, fail_on)
 
 

@@ -124,11 +124,25 @@ class ToolView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RubricLabel:
+    """What an official Asset Rubric of C2PA says of the credential as one reader saw it: neither axis nor
+    statement. ``manifest`` is empty where the rubric speaks of the whole file."""
+
+    rubric: str
+    id: str
+    value: bool | None
+    warns: bool
+    text: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     report_id: str
     generated_at: datetime
     elapsed_ms: float
     confinement: Holds | None = None  # None: examined in the caller's own process
+    rubrics: tuple[RubricLabel, ...] | None = None  # None: nobody asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +191,7 @@ def report_json(report: Report) -> dict[str, Json]:
             "elapsed_ms": round(run.elapsed_ms, 3),
             "confinement": cast("Json", confinement_json(run.confinement)),
             "engines": _plain(proof.engines),
+            **({} if run.rubrics is None else {"rubrics": _plain(run.rubrics)}),
         },
     }
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
 from authn.core.captured import CaptureDigests
 from authn.core.errors import ReceiptRefused
 from authn.core.media import Media, MediaLimits, measured, unparsed
+from authn.core.report import Report, RubricLabel
 from authn.examine.illustrate import illustrate
 from authn.examine.looks import looks_of, manifest_of
-from authn.examine.request import PROBE, PROBE_NAME, Examined, Examines, Request
+from authn.examine.request import MAX_CRJSON_BYTES, PROBE, PROBE_NAME, Examined, Examines, Request
+from authn.policies.rubrics.rubric import labels
 from authn.provenance.counted import counter_of
 from authn.provenance.logs import capture_digests
 from authn.provenance.own import read_own
@@ -37,11 +40,29 @@ class Examination:
             looks = looks_of(media, within=not request.capture)
             manifest = manifest_of(media) if request.capture else None
             examined = replace(examined, looks=looks, manifest=manifest)
+        if request.crjson:
+            examined = labelled(examined, self.examiner.crjson(media))
         if not request.preview:
             return examined
         original = None if request.original is None else measured(request.original, self.limits)
-        shown = illustrate(self.examiner, media, report, original)
+        shown = illustrate(self.examiner, media, examined.report, original)
         return replace(examined, preview_jpeg=shown.preview_jpeg, maps=shown.maps)
+
+
+def labelled(examined: Examined, crjson: bytes | None) -> Examined:
+    """With the crJSON and what the Asset Rubrics of C2PA say of it; nothing where there is no credential."""
+    try:
+        document = None if crjson is None or len(crjson) > MAX_CRJSON_BYTES else json.loads(crjson)
+    except (ValueError, RecursionError):
+        document = None
+    if document is None:
+        return replace(examined, report=_with_labels(examined.report, ()))
+    found = labels(document)
+    return replace(examined, crjson=crjson, report=_with_labels(examined.report, found))
+
+
+def _with_labels(report: Report, found: tuple[RubricLabel, ...]) -> Report:
+    return replace(report, run=replace(report.run, rubrics=found))
 
 
 def capture_of(media: Media) -> tuple[CaptureDigests | None, int | None]:

@@ -32,7 +32,7 @@ from authn.devices import RegistryView
 from authn.pki.roots import TrustRoots, roots_digest
 from authn.policies.judging import conclude, judge
 from authn.policies.policy import Policy
-from authn.provenance.answers import Asked, Engine, EngineAnswer
+from authn.provenance.answers import Asked, Engine, EngineAnswer, GivesCrJson
 from authn.provenance.asking import Readers
 from authn.provenance.axes import NO_MANIFEST
 from authn.provenance.binding import FileRead, read_file
@@ -112,6 +112,15 @@ class Examiner:
                 elapsed_ms=(time.perf_counter() - started) * 1e3,
             ),
         )
+
+    def crjson(self, media: Media) -> bytes | None:
+        """The credential as C2PA's crJSON, word for word what the engine that can write it found at the
+        clock's time; None where there is none, or it cannot be read."""
+        engine = next((e for e in self._engines if isinstance(e, GivesCrJson)), None)
+        if engine is None:
+            return None
+        beside = media.sidecar if read_file(media).own.beside else None
+        return engine.crjson(media.data, media.media_type, beside)
 
     def _proof(
         self, media: Media, read: FileRead, as_of: datetime, receipt: str | None

@@ -6,6 +6,7 @@ What the process does there: ``request``; the process itself: ``authn.confinemen
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections import deque
 from dataclasses import replace
@@ -20,7 +21,7 @@ from authn.core.holds import Holds
 from authn.core.media import Media, MediaLimits
 from authn.core.score_map import maps_text, parse_maps
 from authn.devices import RegistryView
-from authn.examine.request import Examined, Opens, Request, open_examination, warm
+from authn.examine.request import MAX_CRJSON_BYTES, Examined, Opens, Request, open_examination, warm
 
 MAX_PREVIEW_BYTES = 4 * 1024 * 1024
 
@@ -102,11 +103,12 @@ class ExaminerPool:
         capture: bool = False,
         looks: bool = False,
         original: Media | None = None,
+        crjson: bool = False,
     ) -> Examined:
         """``media`` may be unparsed; ``capture`` asks for the digests too, ``looks`` for what it looks like,
-        ``original`` (with ``preview``) for where it differs from that one.
-        Raises as ``Confined.ask``, and ``MediaError`` for a header that is not readable or declares too
-        much."""
+        ``original`` (with ``preview``) for where it differs from that one, ``crjson`` for the credential in
+        that form, with labels. Raises as ``Confined.ask``, and ``MediaError`` for a header that is not readable
+        or declares too much."""
         request = Request(
             media=media,
             as_of=as_of,
@@ -115,6 +117,7 @@ class ExaminerPool:
             capture=capture,
             looks=looks,
             original=original,
+            crjson=crjson,
         )
         one = self._taken()
         failed = False
@@ -189,4 +192,16 @@ def _believed(examined: Examined, request: Request, holds: Holds) -> Examined:
         parse_maps(maps_text(examined.maps))
     except Unavailable as e:
         raise ExaminationFailed("the worker's maps are not maps") from e
+    _refuse_other_json(examined.crjson)
     return replace(examined, report=replace(report, run=replace(report.run, confinement=holds)))
+
+
+def _refuse_other_json(crjson: bytes | None) -> None:
+    if crjson is None:
+        return
+    try:
+        if len(crjson) <= MAX_CRJSON_BYTES and isinstance(json.loads(crjson), dict):
+            return
+    except (ValueError, RecursionError):
+        pass
+    raise ExaminationFailed("the worker's crJSON is none")

@@ -21,6 +21,7 @@ from authn.devices import RegistryView
 # The smallest GIF. Every source is asked about it before a process counts as ready.
 PROBE = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
 PROBE_NAME = "probe.gif"
+MAX_CRJSON_BYTES = 8 * 1024 * 1024
 
 
 class Examines(Protocol):
@@ -30,6 +31,7 @@ class Examines(Protocol):
         self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None
     ) -> Report: ...
     def maps(self, media: Media, report: Report) -> Maps: ...
+    def crjson(self, media: Media) -> bytes | None: ...
 
 
 Opens = Callable[[RegistryView | None], Examines]
@@ -46,12 +48,14 @@ class Examined:
     counter: int | None = None  # which number its device gave it, where that is asked for
     looks: Looks | None = None  # where that is asked for
     manifest: SignedManifest | None = None  # of a capture whose looks are asked for
+    crjson: bytes | None = None  # of a file with a credential, where that is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """``preview`` asks for a picture and maps too, ``capture`` for what would be logged of the file,
-    ``looks`` for what it looks like, ``original`` for where the picture differs from that one."""
+    ``looks`` for what it looks like, ``original`` for where the picture differs from that one, ``crjson`` for
+    that and for the labels of C2PA's rubrics."""
 
     media: Media
     as_of: datetime | None
@@ -60,6 +64,7 @@ class Request:
     capture: bool
     looks: bool = False
     original: Media | None = None
+    crjson: bool = False
 
 
 def open_examination(

@@ -114,6 +114,15 @@ class ShowsClaims(Protocol):
         ...
 
 
+@runtime_checkable
+class GivesCrJson(Protocol):
+    """An engine that can write what it read as C2PA's crJSON."""
+
+    def crjson(self, data: bytes, media_type: str, sidecar: bytes | None = None) -> bytes | None:
+        """None where it can read no store. Never raises, as ``Engine.read``."""
+        ...
+
+
 def showing(answers: Sequence[EngineAnswer]) -> EngineAnswer:
     """The answer that shows what the manifests say, read or not. Raises ``ValueError`` where no engine that
     was asked can show it."""

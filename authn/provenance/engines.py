@@ -83,6 +83,20 @@ class C2paRs:
         """See ``ShowsClaims``."""
         return self._guarded(data, media_type, None, self._shown)
 
+    def crjson(self, data: bytes, media_type: str, sidecar: bytes | None = None) -> bytes | None:
+        """The store and what this reader finds about it as C2PA's crJSON; None where none can be read."""
+        if too_costly(data, media_type) or endless(data, media_type, sidecar):
+            return None
+        try:
+            return uninterrupted(lambda: self._crjson(data, media_type, sidecar))
+        except (c2pa.C2paError, ValueError, RecursionError):
+            return None
+
+    def _crjson(self, data: bytes, media_type: str, sidecar: bytes | None) -> bytes:
+        with c2pa.Reader(media_type, io.BytesIO(data), sidecar, context=self._context) as reader:
+            text: str = reader.crjson()
+        return text.encode()
+
     def _guarded(self, data: bytes, media_type: str, sidecar: bytes | None, read: _Reads) -> EngineAnswer:
         costly = too_costly(data, media_type) or endless(data, media_type, sidecar)
         if costly is not None:

@@ -106,3 +106,11 @@ def test_an_audit_judges_by_the_policy_that_is_given(shell: Shell, photos: Path)
     row = json.loads((photos / "run" / "results.jsonl").read_text().splitlines()[0])
     said = {s["id"]: s["value"] for s in row["policy_statements"]}
     assert said["newsroom.noCredential"] is True
+
+
+def test_crjson_and_labels_are_printed_beside_our_own_words(shell: Shell, photos: Path) -> None:
+    document = json.loads(ok(shell, "verify", "--format", "crjson", "photo.jpg", *ROOTS))
+    assert document["manifests"][0]["validationResults"]["failure"] == []
+    said = ok(shell, "verify", "--rubrics", "photo.jpg", *ROOTS)
+    assert "yes  inception:signal_capturedMedia (signals-local 1.0): Contains Captured Media" in said
+    assert said.index("CRYPTOGRAPHIC EVIDENCE") < said.index("LABELS OF C2PA'S ASSET RUBRICS")

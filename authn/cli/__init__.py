@@ -42,6 +42,8 @@ COMMANDS = {
         "Report on every file of a folder, archive, bucket or list; resumable.",
     ),
     "policy": ("authn.cli.policy", "policy", "Policies: what reports say, shown, checked and tried."),
+    "calibrate": ("authn.cli.calibrate", "calibrate", "Measure detectors on your own pictures."),
+    "feedback": ("authn.cli.feedback", "feedback", "Keep what turned out to be true of a file."),
     "pki": ("authn.cli.pki", "pki", "Publish what was revoked; renew the issuing authority."),
     "log": ("authn.cli.log", "log", "Show and check this home's log; have witnesses sign it."),
     "witness": ("authn.cli.witness", "witness", "Witness other people's logs."),

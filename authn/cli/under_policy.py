@@ -21,6 +21,16 @@ def policy_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
+def calibration_option(command: Callable[..., None]) -> Callable[..., None]:
+    """``calibration``: a file of ``assay calibrate``."""
+    return click.option(
+        "--calibration",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Learned detectors answer by this calibration on your own pictures (assay calibrate).",
+    )(command)
+
+
 def with_policy(settings: Settings, named: str | None) -> Settings:
     """These settings under that policy, or under their own. Raises ``PolicyError`` before anything runs."""
     from authn.policies.shelf import open_policy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from authn.cli.forms import CRJSON, JSON, TEXT, form_options, say_report
 from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say, say_json
 from authn.cli.papers import Papers, paper_options
-from authn.cli.under_policy import policy_option, with_policy
+from authn.cli.under_policy import calibration_option, policy_option, with_policy
 from authn.core.config import load_settings
 from authn.core.errors import AuthnError, ExaminationFailed, MediaError, UnsupportedMedia
 from authn.core.media import Media, MediaLimits, unparsed_file
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @paper_options
 @trust_options
 @policy_option
+@calibration_option
 @click.option(
     "--fail-on",
     type=FailOn(),
@@ -65,6 +67,7 @@ def verify(
     manifest_file: Path | None,
     bundle_file: Path | None,
     policy: str | None,
+    calibration: Path | None,
     **options: Any,
 ) -> None:
     """Report the cryptographic and the heuristic evidence on each FILE, side by side.
@@ -77,6 +80,8 @@ def verify(
     settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
     papers = Papers(page=page, pdf=pdf, language=language, original=original)
     form = JSON if as_json else form
+    if calibration is not None:
+        settings = replace(settings, calibration=(calibration.absolute(),))
     if bundle_file is not None:
         if given != Given() or receipt_file or manifest_file or papers or policy or len(files) > 1:
             raise click.UsageError(

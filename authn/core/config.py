@@ -85,6 +85,7 @@ class Settings:
     detector: str
     semantic_encoder: tuple[Path, ...]
     face_models: tuple[Path, ...]
+    calibration: tuple[Path, ...]
     policy: str
     witness_policy: tuple[Path, ...]
     witness_interval_seconds: int
@@ -247,6 +248,8 @@ def _check(settings: Settings) -> None:
             parse_networks(settings.webhook_networks)
         except ValueError as e:
             raise SettingsError(f"webhook_networks: {e}") from e
+    if len(settings.calibration) > 1:
+        raise SettingsError("calibration names one file")
     if len(settings.witness_policy) > 1:
         raise SettingsError("witness_policy names one file: groups and quorum stand in it")
     if not settings.host or any(c.isspace() or c == "/" for c in settings.host):

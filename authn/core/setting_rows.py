@@ -137,6 +137,8 @@ SETTINGS = (
             "package (docs/operating.md), and without it that detector does not run."),
     Setting(name="face_models", type=tuple, default=(),
             help="Folders with the networks that find eyes (docs/cards/symmetry.md); empty: none compared."),
+    Setting(name="calibration", type=tuple, default=(),
+            help="A calibration on your own pictures (assay calibrate), by which learned detectors answer."),
     Setting(name="policy", type=str, default="default",
             help="What reports say in sentences: a policy that ships, or a file (docs/policies.md)."),
     Setting(name="witness_policy", type=tuple, default=(),

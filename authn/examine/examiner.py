@@ -42,10 +42,12 @@ from authn.provenance.sidecars import told
 from authn.provenance.verifier import is_uncontested, verify_file
 from authn.sources import HasScoreMap, HeuristicSource
 from authn.sources.agreement import answered
+from authn.sources.own_pictures import under_own
 from detector.core.errors import DetectorError
 
 if TYPE_CHECKING:
     from detector.models.joint import Joint
+    from detector.models.own_pictures import OwnCalibration
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Examiner:
         registry: RegistryView | None = None,
         logs: LogTrust | None = None,
         joint: Joint | None = None,
+        own: OwnCalibration | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._roots = roots
@@ -82,6 +85,7 @@ class Examiner:
         self._registry = registry
         self._logs = logs or LogTrust()
         self._joint = joint
+        self._own = own
         self._clock = clock
         self._readers = Readers(self._engines)
 
@@ -149,6 +153,8 @@ class Examiner:
                 failed.append(answer)
             else:
                 found.extend(answer)
+        if self._own is not None:  # what is joined was fitted on other pictures
+            return under_own(answered(found, None), self._own), tuple(failed)
         return answered(found, self._joint), tuple(failed)
 
     def maps(self, media: Media, report: Report) -> Maps:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authn.core.config import Settings
+from authn.core.errors import FileUnusable
 from authn.core.extras import not_installed
 from authn.core.instants import utc_now
 from authn.devices import RegistryView
@@ -28,6 +29,7 @@ from detector.core.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from detector.models.joint import Joint
+    from detector.models.own_pictures import OwnCalibration
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ def examiner_over(
     """An examiner over exactly these roots, this policy and this registry."""
     return Examiner(
         joint=_joint() if heuristics else None,
+        own=_own(settings) if heuristics else None,
         roots=roots,
         engines=open_engines(roots),
         policy=policy,
@@ -89,6 +92,18 @@ def _joint() -> Joint | None:
     except ModelUnavailable as e:
         _log.warning("detectors are not joined: %s", e.detail)
     return None
+
+
+def _own(settings: Settings) -> OwnCalibration | None:
+    """Raises ``FileUnusable``: who names a calibration wants no answer by another."""
+    if not settings.calibration:
+        return None
+    from detector.models.own_pictures import open_calibration
+
+    try:
+        return open_calibration(settings.calibration[0])
+    except ModelUnavailable as e:
+        raise FileUnusable(e.detail) from e
 
 
 def sources(settings: Settings) -> tuple[HeuristicSource, ...]:

@@ -107,8 +107,8 @@ class ExaminerPool:
     ) -> Examined:
         """``media`` may be unparsed; ``capture`` asks for the digests too, ``looks`` for what it looks like,
         ``original`` (with ``preview``) for where it differs from that one, ``crjson`` for the credential in
-        that form, with labels. Raises as ``Confined.ask``, and ``MediaError`` for a header that is not readable
-        or declares too much."""
+        that form, with labels. Raises as ``Confined.ask``, and ``MediaError`` for a header that is not
+        readable or declares too much."""
         request = Request(
             media=media,
             as_of=as_of,

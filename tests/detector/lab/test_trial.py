@@ -28,6 +28,7 @@ from detector.lab.trial.columns import columns_of
 from detector.lab.trial.detectors import Absent, open_installed
 from detector.lab.trial.joined import with_joint
 from detector.lab.trial.numbers import measured
+from detector.lab.trial.own_pictures import Told, calibrate
 from detector.lab.trial.pictures import gather
 from detector.lab.trial.run import PAGE, run_trial
 from detector.lab.trial.scoring import Scored, score_pictures
@@ -310,3 +311,23 @@ def test_a_part_without_a_ratio_leaves_the_answer_to_the_other() -> None:
     assert (none.answer, none.logit) == ("abstain", None)
     assert with_joint(joint_of(cards[0]), detectors, (one, one)) == (one, one)
     assert with_joint(None, detectors, (one, one)) == (one, one)
+
+
+def test_a_calibration_counts_the_pictures_and_what_was_told_of_others(tmp_path: Path) -> None:
+    detector = Brightness()
+    put(tmp_path / "real", *(picture(60 + i % 40, i) for i in range(150)))
+    put(tmp_path / "made", *(picture(150 + i, i) for i in range(10)))
+    asked = tmp_path / "real", tmp_path / "made", tmp_path / "out", [detector]
+    ((worth,), data) = calibrate(*asked, report=silent)
+    assert worth.point is not None
+    assert data is not None
+    assert (worth.point.real, worth.point.false, worth.point.found) == (150, 0, 10)
+    told = [
+        Told(sha256=f"{i}", fake=i > 5, model_id=detector.card.model_id, logit=-4.0,
+             weights_sha256=detector.card.weights_sha256)
+        for i in range(8)
+    ]  # fmt: skip
+    ((more,), named) = calibrate(*asked, told=told, report=silent)
+    assert more.point is not None
+    assert (more.point.real, more.point.generated) == (156, 12)
+    assert json.loads(named or b"")["name"] == "real, made, and feedback on 8 files"

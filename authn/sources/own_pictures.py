@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome
-from detector.models.own_pictures import OwnCalibration, OwnPoint
 from detector.models.score import Answer, Guarantee
+
+if TYPE_CHECKING:  # it loads NumPy
+    from detector.models.own_pictures import OwnCalibration, OwnPoint
 
 BEYOND = "its score lies beyond the point of your calibration {name} ({sha256}), of {real:,} real pictures"
 BELOW = "its score is not beyond the point of your calibration {name} ({sha256}); that speaks for nothing"

@@ -7,7 +7,6 @@ Of two cases about one file the later one counts.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any
 
 from authn.core.errors import BadRequest, FileUnusable
 from authn.core.instants import instant
+from signer.core.durable import write_durably
 
 FILE = "feedback.jsonl"
 
@@ -71,10 +71,8 @@ def append(home: Path, case: Case) -> Path:
     line = json.dumps(asdict(case), separators=(",", ":")).encode() + b"\n"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "wb", buffering=0) as f:
-            f.write(line)
-            os.fsync(f.fileno())
+        kept = path.read_bytes() if path.exists() else b""
+        write_durably(path, kept + line)
     except OSError as e:
         raise FileUnusable(f"{path} cannot be written: {e.strerror}") from e
     return path

@@ -36,6 +36,7 @@ from authn.service.wiring import open_transparency_log
 from authn.store.engine import open_engine
 from authn.store.verifications import Verifications
 from tests.authn.backup.conftest import PASSPHRASE, Place
+from tests.authn.store.older import database_of
 from tests.conftest import ROOT
 from tests.doubles.logs import entry
 
@@ -311,11 +312,28 @@ def test_a_backup_of_a_newer_version_is_refused_in_words(
             run()
 
 
+def taken_back(path: Path, revision: str) -> None:
+    """The database as an older version would have written it: its schema, and the rows it has tables for."""
+    older = path.with_suffix(".older")
+    database_of(revision, f"sqlite:///{older}").dispose()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ATTACH ? AS older", (str(older),))
+        tables = connection.execute("SELECT name FROM older.sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            if table != "alembic_version" and not table.startswith("sqlite_"):
+                columns = connection.execute("SELECT name FROM pragma_table_info(?, 'older')", (table,))
+                names = ", ".join(f'"{name}"' for (name,) in columns)
+                connection.execute(
+                    f"INSERT OR REPLACE INTO older.{table} ({names}) SELECT {names} FROM main.{table}"
+                )
+    for left in path.parent.glob(f"{path.name}-*"):
+        left.unlink()
+    older.replace(path)
+
+
 def test_a_backup_of_an_older_schema_is_restored_and_taken_further(sqlite_place: Place) -> None:
     older, target = sqlite_place.service(), sqlite_place.folder / "b.tar"
-    with closing(sqlite3.connect(older.home / "assay.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0070'")
-        connection.execute("DROP TABLE captures")  # what 0080 made
+    taken_back(older.home / "assay.db", "0070")
     assert write_backup(older, target, None, NOW).schema == "0070"
     restored = restore(target, sqlite_place.home(), None, NOW)
     assert restored.log is not None

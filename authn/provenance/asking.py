@@ -1,12 +1,13 @@
 """Step 2: which engine is asked how much of a file (docs/decisions/0032).
 
 What costs in a file that holds is that everybody computes everything: three digests of all pixels, and six
-signatures twice. So the short way is tried first, where our own check has found the file to be as signed:
+signatures twice. So the short way is tried first, where our own check has found the file to be as signed and
+the binding has one reading only:
 
 - engines get the outline (``signer.proof.outline``). They locate store, claim and signature, judge chain
   and time-stamp, and confirm the digest that was signed; that the bytes have it, our own check computed;
-- of a plain capture (``is_plain``), the engine that shows claims is asked for those alone, where the other
-  one trusts signer and time.
+- of a plain capture (``authn.provenance.plain``), the engine that shows claims is asked for those alone,
+  where the other one trusts signer and time.
 
 Only what is beyond dispute comes of it: an engine that finds anything else than it must about an outline, or
 an axis that does not hold at the end (``verifier.is_uncontested``), and all engines are asked about the whole
@@ -15,7 +16,7 @@ file, as if nobody had been asked before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -24,9 +25,8 @@ from authn.core.media import Media
 from authn.provenance.answers import Asked, Engine, EngineAnswer, EngineState, ShowsClaims
 from authn.provenance.binding import FileRead
 from authn.provenance.own import OwnReading
+from authn.provenance.plain import is_plain, is_plain_binding
 from authn.provenance.reading import DATA_HASH, confirms_binding
-from signer.claim import DEVICE_ASSERTION
-from signer.proof.cbor import NotCbor, read_cbor
 from signer.proof.outline import outline_of
 
 MAX_READERS = 8  # threads start when they are needed; more callers than this wait for each other
@@ -35,14 +35,6 @@ _MATCH, _MISMATCH = "assertion.dataHash.match", "assertion.dataHash.mismatch"
 _TRUSTED = frozenset({"signingCredential.trusted", "timeStamp.trusted", "timeStamp.validated"})
 # What an engine may say of a whole file that is fine, but for being on no list.
 _UNLISTED = frozenset({"signingCredential.untrusted", "timeStamp.untrusted"})
-_ES256 = -7
-_ACTIONS = "c2pa.actions.v2"
-_PLAIN_ASSERTIONS = frozenset({_ACTIONS, DATA_HASH, DEVICE_ASSERTION})
-_PLAIN_CLAIM = frozenset(
-    {"instanceID", "claim_generator_info", "signature", "created_assertions", "dc:title", "alg"}
-)
-_PLAIN_HEADER = frozenset({"sigTst2", "pad", "pad2"})
-_PLAIN_ACTION = frozenset({"action", "digitalSourceType", "when"})
 
 
 class Readers:
@@ -77,7 +69,9 @@ class Readers:
         own = read.own
         bound = read.answer.has(_MATCH, kind="success")
         unsigned = not own.store_found and not own.failure
-        outline = outline_of(media.data, media.media_type) if bound or unsigned else None
+        outline = None
+        if unsigned or (bound and is_plain_binding(own)):
+            outline = outline_of(media.data, media.media_type)
         if outline is None:
             return None
         found: dict[Engine, EngineAnswer] = {}
@@ -95,43 +89,6 @@ class Readers:
                 return None
             found[engine] = answer
         return tuple(found[engine] for engine in self._engines)
-
-
-def is_plain(own: OwnReading) -> bool:
-    """A capture as a device signs it: one manifest, one action, which is that it was created, the binding and
-    the device's word, ES256, at most one time-stamp, and nothing that only some readers evaluate."""
-    manifest, signature = own.manifest, own.signature
-    if manifest is None or signature is None or not manifest.alone or manifest.claim_version != 2:
-        return False
-    labels = [box.label for box in manifest.assertions]
-    if len(set(labels)) != len(labels) or not {_ACTIONS, DATA_HASH} <= set(labels) <= _PLAIN_ASSERTIONS:
-        return False
-    if signature.algorithm != _ES256 or not signature.unprotected <= _PLAIN_HEADER or own.unreadable:
-        return False
-    if len(signature.tokens_v2) > 1:
-        return False
-    try:
-        actions = next(b.content for b in manifest.assertions if b.label == _ACTIONS)
-        return _is_plain_claim(read_cbor(own.claim), len(labels)) and _created(
-            read_cbor(actions.of(own.store) if actions else b"")
-        )
-    except NotCbor:
-        return False
-
-
-def _is_plain_claim(claim: object, assertions: int) -> bool:
-    """Every assertion of the store is named, and nothing is redacted."""
-    if not isinstance(claim, Mapping) or not claim.keys() <= _PLAIN_CLAIM:
-        return False
-    named = claim.get("created_assertions")
-    return isinstance(named, list | tuple) and len(named) == assertions and claim.get("alg") == "sha256"
-
-
-def _created(actions: object) -> bool:
-    listed = actions.get("actions") if isinstance(actions, Mapping) else None
-    if not isinstance(listed, list | tuple) or len(listed) != 1 or not isinstance(listed[0], Mapping):
-        return False
-    return listed[0].get("action") == "c2pa.created" and listed[0].keys() <= _PLAIN_ACTION
 
 
 def _confirmed(answer: EngineAnswer, own: OwnReading) -> tuple[EngineAnswer, bool]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,9 +30,15 @@ from signer.proof.container import manifest_spans
 MAX_RANGES = 64
 # What an exclusion may leave out beside the store itself: before it the headers of the segment or chunk that
 # it lies in, behind it their checksum or padding; and what stands between two pieces of it.
-_AROUND = {"image/jpeg": (12, 0), "image/png": (8, 4)}
+_AROUND = {
+    "image/jpeg": (12, 0),
+    "image/png": (8, 4),
+    "image/gif": (15, 1),
+    **dict.fromkeys(("image/webp", "audio/wav", "video/x-msvideo"), (8, 1)),
+}
 _AROUND_ELSEWHERE = (32, 4)
 _BETWEEN = 28
+_APP11 = b"\xff\xeb"
 _US = EngineTraits(name=OWN, version=__version__)
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
 
@@ -195,6 +202,8 @@ def _kept(content: Mapping[object, object], media: Media, store: Sequence[Span])
             raise Open("the ranges that the hard binding leaves out are not in order")
         if start + length > len(data) or not _is_around(Span(start=start, end=start + length), store, around):
             raise LeavesOut("the hard binding leaves out more than the manifest store")
+        if media.media_type == "image/jpeg" and not _is_one_run(data, store):
+            raise LeavesOut("something else stands between the pieces of the manifest store")
         kept.append(Span(start=at, end=start))
         at = start + length
     return [*kept, Span(start=at, end=len(data))]
@@ -210,6 +219,18 @@ def _is_around(left_out: Span, store: Sequence[Span], around: tuple[int, int]) -
         if span.start - before_it <= at <= span.end + behind:
             at = span.end + behind
     return left_out.end <= max(at, left_out.start)
+
+
+def _is_one_run(data: bytes, store: Sequence[Span]) -> bool:
+    """Whether nothing but the header of a segment stands before each further piece of a store in a JPEG:
+    whoever could put another segment there could tell decoders to read the same pixels otherwise."""
+    pieces = sorted(store, key=lambda s: s.start)
+    for piece, following in itertools.pairwise(pieces):
+        head = data[piece.end : piece.end + 4]
+        length = int.from_bytes(head[2:], "big")
+        if head[:2] != _APP11 or piece.end + 2 + length != following.end:
+            return False
+    return True
 
 
 def _check_boxes(

@@ -181,8 +181,9 @@ def _integrity(answer: EngineAnswer) -> Outcome:
 
 def confirms_binding(answer: EngineAnswer) -> bool:
     """Whether the engine found the digests of the bytes, as the binding states them, to be those signed."""
+    place = f"/{answer.active}/c2pa.assertions/{DATA_HASH}"
     return any(
-        c.code == "assertion.hashedURI.match" and c.kind == "success" and c.where.endswith(f"/{DATA_HASH}")
+        c.code == "assertion.hashedURI.match" and c.kind == "success" and c.where.endswith(place)
         for c in answer.codes
     )
 

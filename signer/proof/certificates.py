@@ -33,8 +33,6 @@ from signer.proof.transcript import transcript
 _VERSION = 0xA0
 _PEM = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----")
 _USUAL_BYTES = 8192
-_MOST_PAIRS = 2048
-_issued: dict[tuple[bytes, ...], bool] = {}
 SignatureParameters = padding.PSS | padding.PKCS1v15 | ec.ECDSA
 
 

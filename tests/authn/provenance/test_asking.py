@@ -16,10 +16,11 @@ from authn.examine.examiner import Examiner
 from authn.pki.roots import TrustRoots
 from authn.policies.shelf import default_policy
 from authn.provenance.answers import Asked, Engine, EngineAnswer, EngineCode, EngineTraits, Scope
-from authn.provenance.asking import Readers, is_plain
+from authn.provenance.asking import Readers
 from authn.provenance.binding import read_file
 from authn.provenance.engines import open_engines
 from authn.provenance.own import read_own
+from authn.provenance.plain import is_plain
 from authn.provenance.verifier import is_uncontested
 from signer.proof.container import manifest_spans, read_manifest
 from signer.proof.containers.places import STORE_TYPE

@@ -101,7 +101,7 @@ def test_adding_a_source(house: Copy, picture: Path) -> None:
     house.insert(
         "authn/examine/opening.py",
         "import CompressionSource",
-        "from authn.sources.weight import WeightSource",
+        "    from authn.sources.weight import WeightSource",
     )
     house.insert("authn/examine/opening.py", "        CompressionSource(),", "        WeightSource(),")
     report = json.loads(house.assay("verify", "--json", picture, ASSAY_DETECTOR=""))

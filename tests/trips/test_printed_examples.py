@@ -63,8 +63,10 @@ NOT_RUN = {
     ("docs/operating.md", "systemctl"): "changes the machine",
     ("docs/operating.md", "sudo -u postgres"): "needs a server: tests/databases.py has one",
     ("docs/operating.md", "podman"): "needs podman: followed by nobody yet, and the page says so",
-    ("docs/operating.md", "eval"): "tests/house/test_deploy.py makes the scripts",
-    ("docs/operating.md", "_ASSAY_COMPLETE"): "as above",
+    (
+        "docs/http-api.md",
+        'curl -H "Authorization: Bearer $KEY" --json \'{"url"',
+    ): "needs a public name: tests/authn/web/test_webhooks.py stands in for one",
     (
         "docs/operating.md",
         'assay device enrol front-desk --key "tpm2',
@@ -78,6 +80,10 @@ BEFORE = {
     ),
     ("docs/operating.md", "assay pki renew"): "assay device enrol front-desk; sleep 1",
     ("docs/http-api.md", "KEY=$("): "assay serve",
+    ("docs/http-api.md", "curl -F file=@one.jpg"): (
+        "cp photo.jpg one.jpg; cp photo.jpg two.jpg; cp photo.jpg three.png; "
+        "python -m zipfile -c photos.zip one.jpg two.jpg"
+    ),
     ("docs/http-api.md", "assay device enrol front-desk --service"): (
         "export TOKEN=$(cat ~/.local/share/assay/enrolment-token); export ASSAY_ENROLMENT_TOKEN=$TOKEN"
     ),

@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,9 +79,9 @@ def test_what_a_crash_left_is_swept_up_by_its_age_and_what_is_needed_stays(folde
     half = folder / f".{'d' * 32}.media.0123.tmp"  # of a write that was killed
     half.write_bytes(b"ph")
     (folder / "README").write_bytes(b"somebody else's")
-    old = half.stat().st_mtime - STRAY_AFTER_S - 1
+    now = time.time()
     for path in folder.iterdir():
-        if not path.name.startswith("c"):
-            os.utime(path, (old, old))
+        then = now if path.name.startswith("c") else now - STRAY_AFTER_S - 1
+        os.utime(path, (then, then))
     assert spool.sweep(lambda ids: {ID} & set(ids)) == 2
     assert sorted(path.name[:2] for path in folder.iterdir()) == ["RE", "aa", "aa", "cc", "cc"]

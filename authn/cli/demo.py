@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +61,21 @@ def demo(photo: Path | None, folder: Path, batch: bool, keep_serving: bool) -> N
         if stays:
             _wait(show.address)
 
-    run_demo(folder, photo, clock=utc_now, say=_say, look=look, stays=stays)
+    with _ended_like_ctrl_c():
+        run_demo(folder, photo, clock=utc_now, say=_say, look=look, stays=stays)
     if not stays:
         say("the service of the demo has ended; this starts it again:")
         say(f"    ASSAY_HOME={shlex.quote(str(folder / 'service'))} {shlex.quote(sys.argv[0])} serve")
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends what was started, too: else the service outlives its demo."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(step: str) -> None:

@@ -135,6 +135,27 @@ def test_a_page_that_shows_something_else_is_noticed() -> None:
 
 
 @pytest.mark.slow
+def test_a_demo_that_is_told_to_stop_leaves_no_service_behind(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "--dir", "d", "--batch"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "enrol" not in process.stderr.readline():  # the step behind the start of the service
+        assert process.poll() is None
+    assert processes_of(tmp_path / "d") != []
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert processes_of(tmp_path / "d") == []
+
+
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_demo_takes_a_photo_of_ones_own_and_stays_with_its_pages_until_it_is_told_to_stop(
     tmp_path: Path,

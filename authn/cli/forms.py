@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from authn.cli.out import say_block, say_json
+from authn.core.errors import ExaminationFailed
+from authn.core.evidence import Axis, Outcome
 from authn.core.report import report_json
 from authn.core.visible import wrapped
 from authn.report.doubts import beside, doubts
@@ -41,6 +43,14 @@ def form_options(command: F) -> F:
         help="Also say what the Asset Rubrics of C2PA say of the credential.",
     )
     return form(as_json(rubrics(command)))
+
+
+def refuse_unwritten(examined: Examined) -> None:
+    """Raises ``ExaminationFailed`` for a credential that has no crJSON: to print that there is none would be
+    another statement."""
+    credential = examined.report.cryptographic.axis(Axis.CREDENTIAL).outcome
+    if examined.crjson is None and credential is not Outcome.ABSENT:
+        raise ExaminationFailed("c2pa-rs cannot write the credential of this file as crJSON")
 
 
 def say_report(examined: Examined, form: str, language: str) -> None:

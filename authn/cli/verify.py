@@ -13,7 +13,7 @@ import click
 
 from authn.cli.beside import with_manifest
 from authn.cli.fail_on import FailOn, exit_code
-from authn.cli.forms import CRJSON, JSON, TEXT, form_options, say_report
+from authn.cli.forms import CRJSON, JSON, TEXT, form_options, refuse_unwritten, say_report
 from authn.cli.given import Given, beside_options, read_receipt, trust_options
 from authn.cli.out import say, say_json
 from authn.cli.papers import Papers, paper_options
@@ -144,6 +144,8 @@ def _one(
     """What cannot be read, or stops its examiner, costs this file and not the next."""
     try:
         examined = examine()
+        if form == CRJSON:
+            refuse_unwritten(examined)
     except (MediaError, ExaminationFailed) as e:
         _refuse(file, e, as_json=form != TEXT)
         return e.exit_code

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from authn.core.captured import CaptureDigests
 from authn.core.errors import ReceiptRefused
+from authn.core.evidence import Axis, NotExamined, Outcome
 from authn.core.media import Media, MediaLimits, measured, unparsed
 from authn.core.report import Report, RubricLabel
 from authn.examine.illustrate import illustrate
@@ -16,6 +17,8 @@ from authn.policies.rubrics.rubric import labels
 from authn.provenance.counted import counter_of
 from authn.provenance.logs import capture_digests
 from authn.provenance.own import read_own
+
+NOT_WRITTEN = NotExamined(what="rubrics", why="c2pa-rs cannot write this credential as crJSON")
 
 
 def warm_up(examiner: Examines) -> None:
@@ -50,15 +53,18 @@ class Examination:
 
 
 def labelled(examined: Examined, crjson: bytes | None) -> Examined:
-    """With the crJSON and what the Asset Rubrics of C2PA say of it; nothing where there is no credential."""
+    """With the crJSON and what the Asset Rubrics of C2PA say of it. No labels where there is no credential;
+    of one that cannot be written so they are not examined, and the report says that."""
     try:
         document = None if crjson is None or len(crjson) > MAX_CRJSON_BYTES else json.loads(crjson)
     except (ValueError, RecursionError):
         document = None
-    if document is None:
-        return replace(examined, report=_with_labels(examined.report, ()))
-    found = labels(document)
-    return replace(examined, crjson=crjson, report=_with_labels(examined.report, found))
+    if document is not None:
+        return replace(examined, crjson=crjson, report=_with_labels(examined.report, labels(document)))
+    report = _with_labels(examined.report, ())
+    if report.cryptographic.axis(Axis.CREDENTIAL).outcome is not Outcome.ABSENT:
+        report = replace(report, not_examined=(*report.not_examined, NOT_WRITTEN))
+    return replace(examined, report=report)
 
 
 def _with_labels(report: Report, found: tuple[RubricLabel, ...]) -> Report:

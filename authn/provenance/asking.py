@@ -2,7 +2,7 @@
 
 What costs in a file that holds is that everybody computes everything: three digests of all pixels, and six
 signatures twice. So the short way is tried first, where our own check has found the file to be as signed and
-the binding has one reading only:
+the binding has one reading only, or has found no store at all:
 
 - engines get the outline (``signer.proof.outline``). They locate store, claim and signature, judge chain
   and time-stamp, and confirm the digest that was signed; that the bytes have it, our own check computed;
@@ -84,7 +84,7 @@ class Readers:
             else:
                 answer = engine.read(outline, media.media_type, as_of)
                 judged_by_another = _trusts(answer)
-                answer, agrees = _confirmed(answer, own) if bound else (answer, _finds_nothing(answer))
+                answer, agrees = _confirmed(answer, own) if bound else _empty(answer)
             if not agrees:
                 return None
             found[engine] = answer
@@ -115,5 +115,6 @@ def _trusts(answer: EngineAnswer) -> bool:
     return trusted and stamps <= _TRUSTED and not any(c.code in _UNLISTED for c in answer.codes)
 
 
-def _finds_nothing(answer: EngineAnswer) -> bool:
-    return answer.state is EngineState.NO_MANIFEST
+def _empty(answer: EngineAnswer) -> tuple[EngineAnswer, bool]:
+    """The answer about the outline of a file in which we found no store, and whether it found none either."""
+    return replace(answer, asked=Asked.OUTLINE), answer.state is EngineState.NO_MANIFEST

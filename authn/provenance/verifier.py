@@ -243,6 +243,6 @@ def _word(answer: EngineAnswer) -> str:
 
 
 _NOT_ASKED = {
-    Asked.OUTLINE: "asked about everything but the compressed pixels, whose digest our own check computes",
+    Asked.OUTLINE: "asked about everything but the compressed pixels",
     Asked.CLAIMS: "asked what the manifest says; the other engine and our own check judge it",
 }

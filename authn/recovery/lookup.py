@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,9 @@ MOST_ANSWERS = 50
 USUAL_ANSWERS = 10
 TEXT = "This picture looks like a photo that was signed here at {when}."
 PART_TEXT = "A part of this picture looks like a photo that was signed here at {when}."
+# Of a capture without a time-stamp: when it was taken in, its signature was there.
+BEFORE_TEXT = "This picture looks like a photo that was signed here before {when}."
+PART_BEFORE_TEXT = "A part of this picture looks like a photo that was signed here before {when}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ class Recovery:
         picture = found.picture
         return (
             Recovered(
-                text=(PART_TEXT if asked.part else TEXT).format(when=_when(picture)),
+                text=_text(picture, part=asked.part),
                 label=LABEL,
                 signed_at=picture.signed_at,
                 taken_at=picture.taken_at,
@@ -135,6 +137,7 @@ def queries_of(looks: Looks) -> tuple[Words, list[Asked]]:
     return (np.concatenate(rows) if rows else words_of(())), asked
 
 
-def _when(picture: SignedPicture) -> str:
-    at: datetime = picture.signed_at or picture.taken_at
-    return instant(at)
+def _text(picture: SignedPicture, *, part: bool) -> str:
+    if picture.signed_at is None:
+        return (PART_BEFORE_TEXT if part else BEFORE_TEXT).format(when=instant(picture.taken_at))
+    return (PART_TEXT if part else TEXT).format(when=instant(picture.signed_at))

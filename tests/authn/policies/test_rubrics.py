@@ -8,10 +8,12 @@ from importlib import resources
 import jsonschema
 import pytest
 
+from authn.cli.forms import refuse_unwritten
+from authn.core.errors import ExaminationFailed
 from authn.core.plain import Json
 from authn.core.report import report_json
-from authn.examine.examination import labelled
-from authn.examine.request import Examined
+from authn.examine.examination import NOT_WRITTEN, labelled
+from authn.examine.request import MAX_CRJSON_BYTES, Examined
 from authn.policies.rubrics.rubric import CONFORMANCE, DEFAULT, INTEGRITY, RUBRICS, SIGNALS, labels, rubric
 from tests.conftest import ROOT
 from tests.doubles.photos import photo
@@ -72,6 +74,19 @@ def test_a_file_without_a_credential_has_no_crjson_and_no_label(pki: TestPki) ->
     assert examiner.crjson(plain) is None
     examined = labelled(Examined(report=examiner.examine(plain), preview_jpeg=None), None)
     assert (examined.crjson, examined.report.run.rubrics) == (None, ())
+
+
+def test_a_credential_that_has_no_crjson_is_not_examined_and_never_said_to_be_absent(pki: TestPki) -> None:
+    signed = examiner_for(pki).examine(media(signed_photo(pki.leaf())))
+    for unwritten in (None, b"{", b" " * (MAX_CRJSON_BYTES + 1)):
+        examined = labelled(Examined(report=signed, preview_jpeg=None), unwritten)
+        assert (examined.crjson, examined.report.run.rubrics) == (None, ())
+        assert NOT_WRITTEN in examined.report.not_examined
+        with pytest.raises(ExaminationFailed):
+            refuse_unwritten(examined)
+    plain = Examined(report=examiner_for(pki).examine(media(photo())), preview_jpeg=None)
+    assert NOT_WRITTEN not in labelled(plain, None).report.not_examined
+    refuse_unwritten(plain)
 
 
 @pytest.mark.parametrize(

@@ -181,8 +181,12 @@ def test_an_axis_that_does_not_hold_at_the_end_sends_the_whole_file_to_everybody
 def test_a_photo_without_a_credential_needs_no_pixels_to_be_called_so(pki: TestPki) -> None:
     found, roots = media(photo()), roots_of(pki)
     short, whole = ways(found, roots)
-    assert short == whole
-    assert proof_of(found, short, roots).axis(Axis.CREDENTIAL).outcome is Outcome.ABSENT
+    assert short == tuple(replace(answer, asked=Asked.OUTLINE) for answer in whole)
+    proof = proof_of(found, short, roots)
+    assert proof.axis(Axis.CREDENTIAL).outcome is Outcome.ABSENT
+    assert [(e.state, e.detail) for e in proof.engines] == [
+        ("no_manifest", "asked about everything but the compressed pixels")
+    ] * 2
 
 
 def test_what_only_some_readers_evaluate_is_not_plain(stamped: bytes) -> None:

@@ -59,7 +59,7 @@ def outcome(report: Report, axis: Axis) -> Outcome:
 def intact_but_for_the_day(engine: EngineView) -> bool:
     """c2pa-rs judges validity at the clock: what it says of that is another thing in five years. Of a part of
     the file alone an engine is asked where there is nothing against it."""
-    if engine.detail.startswith("asked "):
+    if engine.state == "read" and engine.detail.startswith("asked "):
         return True
     failures = {c for c in engine.codes if not c.startswith("timeStamp.")}
     return engine.state in ("Trusted", "Valid") or (engine.state == "Invalid" and failures <= AT_THE_CLOCK)

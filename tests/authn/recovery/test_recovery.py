@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from authn.core.evidence import Outcome
 from authn.core.likeness import LABEL, Viewer
@@ -26,7 +26,7 @@ from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import read_own
 from authn.service.access import Kind, Principal
 from authn.service.recovering import SCOPE, viewer_of
-from authn.store.engine import reading
+from authn.store.engine import reading, writing
 from authn.store.schema import picture_hashes, picture_manifests
 from authn.tlog.log.reader import destroy_salt
 from tests.authn.web.test_captures import Camera
@@ -263,3 +263,14 @@ def test_times_are_those_of_the_stamp_and_of_the_intake(home: Home) -> None:
     signed_at, taken_at = (datetime.fromisoformat(found[name]) for name in ("signed_at", "taken_at"))
     assert taken_at <= datetime.now(UTC)
     assert abs(taken_at - signed_at) < timedelta(minutes=5)
+
+
+def test_of_a_photo_without_a_time_stamp_it_is_said_before_when_it_was_signed(home: Home) -> None:
+    capture = camera(home).shoot(1)
+    home.upload(capture)
+    with writing(home.services.engine) as connection:
+        connection.execute(update(picture_hashes).values(signed_at=None))
+    (found,) = report_on(home, strip_metadata(capture))["recovered"]
+    assert found["signed_at"] is None
+    when = found["taken_at"]
+    assert found["text"] == f"This picture looks like a photo that was signed here before {when}."

@@ -6,6 +6,7 @@ in the table, and go after it has ended; what a crash leaves between is swept up
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import re
@@ -41,16 +42,17 @@ class Spool:
                 raise SpoolFull("there is no room to keep an upload until somebody has time for it") from e
             raise FileUnusable(f"an upload cannot be kept: {e.strerror}") from e
 
-    def load(self, id_: str, sha256: str) -> tuple[bytes, bytes | None]:
-        """Raises ``InputLost`` where the file is gone, or its digest is not that of what was accepted."""
+    def load(self, id_: str, sha256: str, sidecar_sha256: str | None = None) -> tuple[bytes, bytes | None]:
+        """Raises ``InputLost`` where a file is gone, or its digest is not that of what was accepted."""
         try:
             data = (self._folder / f"{id_}{MEDIA}").read_bytes()
             beside = self._folder / f"{id_}{SIDECAR}"
-            sidecar = beside.read_bytes() if beside.exists() else None
+            sidecar = None if sidecar_sha256 is None else beside.read_bytes()
         except OSError as e:
             raise InputLost(f"what was uploaded cannot be read any more: {e.strerror}") from e
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise InputLost("what was uploaded has changed on the disk of this service")
+        for part, digest in ((data, sha256), (sidecar, sidecar_sha256)):
+            if part is not None and hashlib.sha256(part).hexdigest() != digest:
+                raise InputLost("what was uploaded has changed on the disk of this service")
         return data, sidecar
 
     def drop(self, id_: str) -> None:
@@ -75,5 +77,6 @@ class Spool:
         strays = found.keys() - set(still_needed(tuple(found)))
         for id_ in strays:
             for path in found[id_]:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # at the next sweep
+                    path.unlink(missing_ok=True)
         return len(strays)

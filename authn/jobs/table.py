@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, exists, func, insert, select, update
 
 from authn.core.errors import JobUnknown, QueueFull
-from authn.store.engine import reading, writing
+from authn.store.engine import Turn, alone, reading, writing
 from authn.store.schema import jobs
 
 TOKEN_BYTES = 16
@@ -117,6 +117,7 @@ class Jobs:
             jobs.c.kind == new[0].kind, jobs.c.state.in_(OPEN)
         )
         with writing(self._engine) as connection:
+            alone(connection, Turn.QUEUEING)
             count, held = connection.execute(query).one()
             if count + len(new) > most:
                 raise QueueFull(f"{count} jobs wait already, and {most} may; try again later")
@@ -134,6 +135,7 @@ class Jobs:
             if connection.execute(query).first() is None:
                 return None
         with writing(self._engine) as connection:
+            alone(connection, Turn.QUEUEING)
             row = connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
             if row is None:
                 return None

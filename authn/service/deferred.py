@@ -6,6 +6,7 @@ ends. The report lies where every other report does, under the job's own id.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -83,6 +84,7 @@ class Deferred:
             "name": media.name,
             "claimed_type": media.claimed_type,
             "sha256": media.sha256,
+            "sidecar_sha256": None if media.sidecar is None else hashlib.sha256(media.sidecar).hexdigest(),
             "as_of": None if asked.as_of is None else instant(asked.as_of),
             "heuristics": asked.heuristics,
             "preview": asked.preview,
@@ -151,7 +153,7 @@ class Deferred:
     def run(self, job: Job) -> None:
         """As ``authn.jobs.runner.Work``."""
         task = json.loads(job.task)
-        data, sidecar = self._spool.load(job.id, task["sha256"])
+        data, sidecar = self._spool.load(job.id, task["sha256"], task["sidecar_sha256"])
         media = unparsed(data, task["name"], self._terms.limits)
         media = replace(media, claimed_type=task["claimed_type"])
         if sidecar is not None:

@@ -16,7 +16,14 @@ from sqlalchemy import Column, Engine, Table, delete, select
 
 from authn.core.errors import FileUnusable, Unavailable
 from authn.store.engine import writing
-from authn.store.schema import enrolment_challenges, rate_buckets, request_nonces, verifications
+from authn.store.schema import (
+    batches,
+    enrolment_challenges,
+    idempotency_keys,
+    rate_buckets,
+    request_nonces,
+    verifications,
+)
 from signer.core.locks import lock_file
 
 LOCK_FILE = "sweep.lock"  # in the home
@@ -27,6 +34,8 @@ KEPT: tuple[tuple[Table, tuple[str, ...], str, timedelta], ...] = (
     (verifications, ("id",), "expires_at", timedelta()),
     (request_nonces, ("device_id", "nonce"), "expires_at", timedelta()),
     (enrolment_challenges, ("challenge",), "expires_at", timedelta(days=1)),
+    (batches, ("id",), "expires_at", timedelta()),
+    (idempotency_keys, ("caller", "key"), "expires_at", timedelta()),
     (rate_buckets, ("caller",), "filled_at", timedelta(hours=1)),
 )
 

@@ -32,7 +32,7 @@ from authn.core.instants import instant
 from authn.core.outward import Network, checked, post
 from authn.core.plain import Json
 from authn.jobs.table import Job, Jobs, State, insert_jobs, new_job
-from authn.store.engine import reading, writing
+from authn.store.engine import Turn, alone, reading, writing
 from authn.store.schema import jobs, webhooks
 from signer.core.durable import create_durably
 
@@ -97,6 +97,7 @@ class Webhooks:
         )
         values = {name: getattr(made, name) for name in made.__dataclass_fields__}
         with writing(self._engine) as connection:
+            alone(connection, Turn.QUEUEING)
             mine = select(func.count()).where(webhooks.c.owner == owner)
             if connection.execute(mine).scalar_one() >= MOST_OF_ONE:
                 raise WebhookRefused(f"there are {MOST_OF_ONE} already; delete one first")

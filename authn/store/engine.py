@@ -134,6 +134,7 @@ class Turn(IntEnum):
     PUBLISHING = 8319  # a revocation list
     NEWS = 8320  # of the log, at a start
     NOTING = 8321  # a decision about access
+    QUEUEING = 8322  # what is counted before it is added, and claimed of a lane
 
 
 def alone(connection: Connection, turn: Turn) -> None:

@@ -128,7 +128,7 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> b
                 found += chunk
                 if len(found) > most:
                     raise MediaTooLarge("unpacked, the archive has more bytes than the limit")
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, struct.error) as e:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, struct.error) as e:
         raise UnreadableMedia("the archive is damaged here") from e
     return bytes(found)
 

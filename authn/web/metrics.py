@@ -55,6 +55,7 @@ STATUSES = [
     "500",
     "501",
     "503",
+    "507",
 ]
 LANES = ("health", "read", "act", "upload")
 POOLS = ("with_heuristics", "without_heuristics")

@@ -19,7 +19,7 @@ from authn.report.language import speaking
 from authn.report.pdf import MEDIA_TYPE, PDF, render_pdf
 from authn.report.receipt_page import receipt_page_policy, render_receipt_page
 from authn.store.verifications import StoredVerification
-from authn.web.answers import viewer
+from authn.web.answers import asking, viewer
 from authn.web.api import services
 from authn.web.rendering import asked_language, language, other_languages, page, templates
 from authn.web.uploads import read_media
@@ -58,7 +58,9 @@ def examine() -> AnyResponse:
     """Examine one uploaded file, keep its report, and lead to it."""
     media = read_media(request, services().settings, fields=("as_of",), sidecar=True)
     as_of = parse_utc(request.form.get("as_of", ""))
-    stored = services().examinations.examine(media, as_of=as_of, preview=True, viewer=viewer())
+    stored = services().examinations.examine(
+        media, as_of=as_of, preview=True, owner=asking(), viewer=viewer()
+    )
     return redirect(
         url_for("pages.report", report_id=stored.id, lang=asked_language()), code=HTTPStatus.SEE_OTHER
     )

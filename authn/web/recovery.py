@@ -59,7 +59,9 @@ def by_content() -> Response:
         raise UnsupportedMedia(f"{media.media_type} is no picture, and pictures are compared here")
     found = _recovery().look_up(looks, seen_by, most, but=media.sha256)
     if hint is not None:
-        found += tuple(f for f in _recovery().look_up_hash(hint, seen_by, most) if f not in found)
+        seen = {f.record_sha256 for f in found}
+        nearby = _recovery().look_up_hash(hint, seen_by, most)
+        found += tuple(f for f in nearby if f.record_sha256 not in seen)
     return _matches(found[:most], looks.nothing_to_compare)
 
 

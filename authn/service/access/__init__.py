@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
+
+MOST_NAMED = 128
 
 
 class Kind(StrEnum):
@@ -28,5 +31,9 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """Kind and id, as tables hold it: at most 128 characters."""
-        return f"{self.kind}:{self.id}"[:128]
+        """Kind and id, as tables hold it: at most 128 characters, of a longer one its beginning and its
+        digest. It owns jobs and reports, so no two may be called the same."""
+        whole = f"{self.kind}:{self.id}"
+        if len(whole) < MOST_NAMED:
+            return whole
+        return f"{whole[:63]}:{sha256(whole.encode(errors='surrogatepass')).hexdigest()}"

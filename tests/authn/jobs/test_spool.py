@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from authn.core.errors import FileUnusable, InputLost, SpoolFull
-from authn.jobs.spool import STRAY_AFTER_S, Spool
+from authn.jobs.spool import MEDIA, SIDECAR, STRAY_AFTER_S, Spool
 
 ID, OTHER = "a" * 32, "b" * 32
 SHA256 = hashlib.sha256(b"photo").hexdigest()
@@ -38,7 +38,7 @@ def test_only_its_owner_can_read_what_waits(folder: Path) -> None:
     spool.keep(ID, b"photo", b"store")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert spool.load(ID, SHA256) == (b"photo", b"store")
+    assert spool.load(ID, SHA256, hashlib.sha256(b"store").hexdigest()) == (b"photo", b"store")
     spool.drop(ID)
     spool.drop(ID)
     assert list(folder.iterdir()) == []
@@ -85,3 +85,25 @@ def test_what_a_crash_left_is_swept_up_by_its_age_and_what_is_needed_stays(folde
         os.utime(path, (then, then))
     assert spool.sweep(lambda ids: {ID} & set(ids)) == 2
     assert sorted(path.name[:2] for path in folder.iterdir()) == ["RE", "aa", "aa", "cc", "cc"]
+
+
+@pytest.mark.parametrize("found", [None, b"another"])
+def test_a_manifest_store_that_is_gone_or_changed_is_lost_as_the_photo_would_be(
+    folder: Path, found: bytes | None
+) -> None:
+    spool = Spool(folder)
+    spool.keep(ID, b"photo", b"store")
+    beside = folder / f"{ID}{SIDECAR}"
+    beside.unlink() if found is None else beside.write_bytes(found)
+    with pytest.raises(InputLost):
+        spool.load(ID, SHA256, hashlib.sha256(b"store").hexdigest())
+
+
+def test_what_cannot_be_deleted_stops_no_sweep(folder: Path) -> None:
+    spool, now = Spool(folder), time.time()
+    spool.keep(OTHER, b"photo")
+    (folder / f"{ID}{MEDIA}").mkdir()  # nobody can unlink a folder
+    for path in folder.iterdir():
+        os.utime(path, (now - STRAY_AFTER_S - 1,) * 2)
+    spool.sweep(lambda _: ())
+    assert [path.name for path in folder.iterdir()] == [f"{ID}{MEDIA}"]

@@ -119,6 +119,14 @@ def test_of_one_lane_one_runs_at_a_time(jobs: Jobs) -> None:
     assert freed.lane in ("a", "b")
 
 
+def test_of_one_lane_one_runs_at_a_time_whoever_comes_together(jobs: Jobs) -> None:
+    for n in range(10):
+        add(jobs, *(job(lane=f"lane {n}") for _ in range(4)))
+        with ThreadPoolExecutor(4) as pool:
+            claimed = list(pool.map(lambda _: claim(jobs), range(4)))
+        assert len([c for c in claimed if c is not None and c.lane == f"lane {n}"]) <= 1
+
+
 @pytest.mark.parametrize(("most", "most_bytes"), [(2, 1000), (100, 25)])
 def test_more_than_may_wait_is_refused_whole(jobs: Jobs, most: int, most_bytes: int) -> None:
     add(jobs, job(size_bytes=10))

@@ -108,6 +108,16 @@ def test_a_table_that_lies_about_sizes_or_is_damaged_costs_its_file_alone(client
     }
 
 
+def test_a_name_that_is_damaged_where_its_file_lies_costs_that_file_alone(client: FlaskClient) -> None:
+    data = bytearray(archive(("a.jpg", JPEG), ("\u00e9.jpg", OTHER), packed=zipfile.ZIP_STORED))
+    at = data.find("\u00e9".encode())  # the table, which names it too, comes behind
+    data[at : at + 2] = b"\xff\xff"
+    answer = client.post("/v1/batches", data=bytes(data), content_type=ZIP)
+    assert answer.status_code == 202
+    counts = answer.get_json()["counts"]
+    assert (counts["queued"], counts["not_examined"]) == (1, 1)
+
+
 def bomb(claimed: int) -> bytes:
     """Ten megabytes of zeros in ten kilobytes, with a size that is not theirs in the table."""
     data = bytearray(archive(("a.jpg", b"\xff\xd8\xff" + bytes(10_000_000))))

@@ -18,6 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from werkzeug.test import Client
 
+from authn.core.errors import AuthnError
 from authn.service.access.keys import ApiKeys
 from authn.web import metrics
 from authn.web.board import Board, Family, Kind, exposition
@@ -198,3 +199,12 @@ def test_a_line_stays_one_line_whatever_is_in_it() -> None:
     except ValueError:
         record.exc_info = sys.exc_info()
     assert "ValueError: invalid literal" in json.loads(JsonFormatter().format(record))["traceback"]
+
+
+def test_every_status_that_an_error_can_have_is_counted() -> None:
+    def all_of(error: type[AuthnError]) -> Iterator[type[AuthnError]]:
+        yield error
+        for below in error.__subclasses__():
+            yield from all_of(below)
+
+    assert {str(e.http_status) for e in all_of(AuthnError)} <= set(metrics.STATUSES)

@@ -136,6 +136,17 @@ def test_a_hint_finds_what_the_picture_alone_does_not(home: Home) -> None:
     assert (len(without.get_json()["matches"]), len(with_hint.get_json()["matches"])) == (0, 1)
 
 
+def test_a_photo_that_picture_and_hint_both_find_stands_once(home: Home) -> None:
+    capture = camera(home).shoot(1)
+    home.upload(capture)
+    near = bytes(b ^ (i < 3) for i, b in enumerate(base64.b64decode(hash_of(capture))))  # three bits away
+    hint = {"hintAlg": ALG, "hintValue": base64.b64encode(near).decode()}
+    answer = home.client.post(
+        "/v1/matches/byContent", data=strip_metadata(capture), headers=JPEG, query_string=hint
+    )
+    assert [m["recovered"]["distance"] for m in answer.get_json()["matches"]] == [0]
+
+
 def test_as_many_answers_come_as_are_asked_for_and_never_more_than_the_limit(home: Home) -> None:
     mine = camera(home)
     for counter in range(1, 4):

@@ -164,6 +164,15 @@ def test_a_list_holds_one_s_own_reports_page_by_page(client: FlaskClient, servic
     assert client.get("/v1/verifications", headers=others).get_json()["next_cursor"] is None
 
 
+def test_a_report_that_was_asked_for_on_the_page_stands_in_the_list_of_who_asked(
+    client: FlaskClient, services: Services
+) -> None:
+    mine = bearer(services)
+    page = client.post("/reports", data=JPEG, content_type="image/jpeg", headers=mine)
+    (listed,) = client.get("/v1/verifications", headers=mine).get_json()["verifications"]
+    assert listed["id"] in page.headers["Location"]
+
+
 def test_a_list_needs_credentials_in_an_open_service_too(client: FlaskClient, services: Services) -> None:
     assert client.get("/v1/verifications").status_code == 401
     wrong = bearer(services, "c", "verifications:create")

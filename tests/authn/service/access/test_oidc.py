@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from authn.core.errors import CredentialsRefused, SettingsError, Unavailable
-from authn.service.access import Kind
+from authn.service.access import Kind, Principal
 from authn.service.access.oidc import IssuerKeys, TokenIssuer, parse_grants
 from tests.doubles.http_server import Answer, serving
 
@@ -197,3 +197,13 @@ def test_keys_that_are_new_are_found_and_an_issuer_that_is_down_locks_nobody_out
 def test_keys_come_over_http(keys_file: Path) -> None:
     with serving(lambda _: Answer(body=jwks(KEY).encode())) as url:
         assert open_with(IssuerKeys(url)).verify(token(), NOW).id == "alice"
+
+
+def test_no_two_people_are_called_the_same_however_long_their_subjects_are() -> None:
+    def name(subject: str) -> str:
+        return Principal(kind=Kind.PERSON, id=subject, scopes=frozenset()).name
+
+    names = [name("u" * n + who) for n in (0, 100, 121, 250) for who in ("alice", "bob")]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) <= 128
+    assert name("alice") == "person:alice"

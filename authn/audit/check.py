@@ -7,6 +7,7 @@ statement that nobody known has signed; and in the source what came, changed or 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -16,7 +17,7 @@ from pathlib import Path
 from authn.audit.complete import LEAVES_FILE, ORIGIN, STATEMENT_FILE, UNSIGNED_FILE, leaf_of
 from authn.audit.entry import Entry, Inputs
 from authn.audit.names import key_of
-from authn.audit.plan import PLAN_FILE, read_plan
+from authn.audit.plan import PLAN_FILE, read_plan, run_of, unique
 from authn.audit.results import RESULTS_FILE, read_rows, row_digest
 from authn.core.errors import AuditError, MediaError, NoteError
 from authn.tlog.format import checkpoint
@@ -27,12 +28,13 @@ from authn.tlog.format.note import Verifier, parse, verify
 MAX_NAMED = 20  # of each kind
 LOOK_AHEAD = 64  # leaves: how many inputs in a row may be gone and still be found
 
-SIGNATURE, STATEMENT, LEAVES = "signature", "statement", "leaves"
+SIGNATURE, STATEMENT, LEAVES, QUESTION = "signature", "statement", "leaves", "question"
 ROW_GONE, ROW_CHANGED, ROW_STRAY, INPUT_GONE = "row_gone", "row_changed", "row_of_no_input", "input_gone"
 NEW, CHANGED, GONE, CONTENT = "source_new", "source_changed", "source_gone", "source_content"
 WORDS = {
     SIGNATURE: "nobody whom you know has signed the statement",
     STATEMENT: "the statement is damaged or about another number of inputs",
+    QUESTION: "run.json asks another question than the one that was signed",
     LEAVES: "leaves.bin does not have the root that was signed",
     ROW_GONE: "inputs of the plan without a row",
     ROW_CHANGED: "rows that were changed after they were signed",
@@ -68,6 +70,8 @@ def check_run(folder: Path, verifiers: Sequence[Verifier]) -> Checked:
     statement = _statement(folder, verifiers, checked)
     if statement is not None:
         checked.size, checked.root, checked.facts = statement.size, statement.root, statement.extensions
+        if f"question {run_of(folder).question.fingerprint}" not in statement.extensions:
+            checked.add(QUESTION)
     with closing(_rows(folder, checked)) as rows:
         if statement is None:
             return checked
@@ -200,7 +204,7 @@ def check_source(folder: Path, inputs: Inputs, checked: Checked, *, contents: bo
         )
         db.execute("BEGIN")
         db.executemany("INSERT OR IGNORE INTO plan VALUES (?, ?, ?, 0)", _planned(folder))
-        for entry in inputs.entries():
+        for entry in _listed(folder, inputs):
             key = key_of(entry.name)
             found = db.execute("SELECT is_as FROM plan WHERE key = ?", (key,)).fetchone()
             if found is None:
@@ -213,6 +217,19 @@ def check_source(folder: Path, inputs: Inputs, checked: Checked, *, contents: bo
             checked.add(GONE, name)
     if contents:
         _check_contents(folder, inputs, checked)
+
+
+def _listed(folder: Path, inputs: Inputs) -> Iterator[Entry]:
+    """The source as it is now, under the names and up to the limit of a plan. Nothing of the plan itself is
+    believed: neither where a file lies nor what its mark was is signed."""
+    with closing(sqlite3.connect("", isolation_level=None)) as db:
+        db.execute("CREATE TABLE names (key BLOB PRIMARY KEY) WITHOUT ROWID")
+        db.execute("BEGIN")
+
+        def claim(name: str) -> bool:
+            return db.execute("INSERT OR IGNORE INTO names VALUES (?)", (key_of(name),)).rowcount == 1
+
+        yield from unique(itertools.islice(inputs.entries(), run_of(folder).question.limit), claim)
 
 
 def _planned(folder: Path) -> Iterable[tuple[bytes, str, bytes]]:
@@ -230,15 +247,22 @@ def _is_as(entry: Entry) -> bytes:
 def _check_contents(folder: Path, inputs: Inputs, checked: Checked) -> None:
     """Rows are looked up by name in one pass over each; the digests lie on disk meanwhile."""
     with closing(sqlite3.connect("", isolation_level=None)) as db:
-        db.execute("CREATE TABLE rows (key BLOB PRIMARY KEY, sha256 TEXT) WITHOUT ROWID")
+        db.execute(
+            "CREATE TABLE rows (key BLOB PRIMARY KEY, name TEXT, sha256 TEXT, same INTEGER) WITHOUT ROWID"
+        )
         db.execute("BEGIN")
-        reported = (r for r in read_rows(folder / RESULTS_FILE) if "error" not in r)
-        pairs = ((key_of(r["subject"]["name"]), r["subject"]["sha256"]) for r in reported)
-        db.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?)", pairs)
-        for entry in read_plan(folder / PLAN_FILE):
-            found = db.execute("SELECT sha256 FROM rows WHERE key = ?", (key_of(entry.name),)).fetchone()
-            if found is not None and _sha256(inputs, entry) != found[0]:
-                checked.add(CONTENT, entry.name)
+        reported = (r["subject"] for r in read_rows(folder / RESULTS_FILE) if "error" not in r)
+        db.executemany(
+            "INSERT OR IGNORE INTO rows VALUES (?, ?, ?, 0)",
+            ((key_of(s["name"]), s["name"], s["sha256"]) for s in reported),
+        )
+        for entry in _listed(folder, inputs):
+            key = key_of(entry.name)
+            found = db.execute("SELECT sha256 FROM rows WHERE key = ?", (key,)).fetchone()
+            if found is not None and _sha256(inputs, entry) == found[0]:
+                db.execute("UPDATE rows SET same = 1 WHERE key = ?", (key,))
+        for (name,) in db.execute("SELECT name FROM rows WHERE NOT same ORDER BY name"):
+            checked.add(CONTENT, name)
 
 
 def _sha256(inputs: Inputs, entry: Entry) -> str | None:

@@ -177,8 +177,7 @@ class FolderInputs(Files):
     def places(self) -> Iterator[tuple[str, int]]:
         """An archive counts as one file, of which only the path is compared."""
         for ref in self._walk([]):
-            name = ref.lower()
-            if name.endswith(ARCHIVE_NAMES) or self._select.takes(shown(ref)):
+            if self._select == EVERYTHING or any(self._select.takes(e.name) for e in self.within(ref)):
                 size = self.size(ref)
                 if size is not None:
                     yield ref, size

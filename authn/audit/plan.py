@@ -98,7 +98,7 @@ def keep_plan(run: RunFolder, entries: Iterable[Entry], *, claim: Callable[[str]
     count = 0
     try:
         with rewritten_durably(run.plan_file, mode=FILE_MODE) as f:
-            for entry in _unique(_limited(entries, run.question.limit), claim):
+            for entry in unique(_limited(entries, run.question.limit), claim):
                 f.write(json.dumps(_entry_json(entry)).encode() + b"\n")
                 count += 1
     except OSError as e:
@@ -123,7 +123,7 @@ def replace_file(path: Path, text: str) -> None:
     write_durably(path, text.encode(), mode=FILE_MODE)
 
 
-def _unique(entries: Iterable[Entry], claim: Callable[[str], bool]) -> Iterator[Entry]:
+def unique(entries: Iterable[Entry], claim: Callable[[str], bool]) -> Iterator[Entry]:
     """Two members of one archive may bear one name; rows are told apart by it."""
     for entry in entries:
         name, copies = entry.name, 0

@@ -23,6 +23,7 @@ FORMAT = 1
 LIST = "backup.json"
 HOME = "home/"
 SEALED_KEYS = "keys.sealed"
+CLOSED = "closed-logs"  # in the home: trees of logs that were closed
 MAX_LIST_BYTES = 4 << 20
 MAX_SMALL_BYTES = 64 << 20  # of a part that is read as a whole: certificates, keys
 CHUNK_BYTES = 1 << 20
@@ -78,14 +79,18 @@ class Source:
 
 
 def write(target: Path, contents: Contents, sources: Sequence[Source]) -> None:
-    """All of it or nothing, under the name ``target``. Raises ``Unavailable``: no space, no permission."""
-    listed = {"format": FORMAT, **asdict(contents)}
+    """All of it or nothing, under the name ``target``. Raises ``Unavailable``: no space, no permission,
+    more beside the database than ``Backup`` would read again."""
+    text = json.dumps({"format": FORMAT, **asdict(contents)}, indent=1).encode()
+    small = (p for p in contents.parts if p.name == SEALED_KEYS or p.name.startswith(HOME))
+    if len(text) > MAX_LIST_BYTES or any(p.bytes > MAX_SMALL_BYTES for p in small):
+        raise FileUnusable("the home holds more beside its database than a backup can give back")
     try:
         with (
             rewritten_durably(target) as f,
             tarfile.open(fileobj=f, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
-            _add(tar, LIST, json.dumps(listed, indent=1).encode())
+            _add(tar, LIST, text)
             for source, part in zip(sources, contents.parts, strict=True):
                 info = tarfile.TarInfo(part.name)
                 info.size, info.mode = part.bytes, 0o600

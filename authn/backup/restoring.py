@@ -67,7 +67,8 @@ def restore(path: Path, settings: Settings, passphrase: bytes | None, now: datet
     """Into ``settings.home`` and its database, both of which must be empty.
 
     Raises ``HomeUnfit`` where they are not, and as ``check_backup``. After an error nothing is there that was
-    not there before.
+    not there before, but for two cases: a PostgreSQL database that was filled and then found to hold another
+    log, and a disk that fails while the finished home is moved to its place.
     """
     home = settings.home
     with archive.opened(path) as backup, ExitStack() as undo:

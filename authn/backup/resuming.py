@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from authn.backup.archive import CLOSED
 from authn.backup.restoring import RESTORED
 from authn.core.config import Settings
 from authn.core.errors import (
@@ -42,7 +43,6 @@ from authn.tlog.log.watermark import MARK_FILE, Watermark
 from authn.tlog.monitor.remote import WronglyServed
 from signer.core.durable import rename_durably, sync_folder, write_durably
 
-CLOSED = "closed-logs"
 MAX_NOTE_BYTES = 1 << 20
 NOT_TOLD = (
     "nobody has said what this log's key signed last: name the newest checkpoint that anybody holds "

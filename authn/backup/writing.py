@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from authn.backup import archive
-from authn.backup.archive import Contents, Source
+from authn.backup.archive import CLOSED, Contents, Source
 from authn.backup.databases import PARTS, copy_out, kind_of
 from authn.backup.sealing import KeyFile, seal
 from authn.core.config import Settings
@@ -29,8 +29,10 @@ from authn.tlog.log.watermark import MARK_FILE
 # Of a home, what everybody may read; all else is sealed.
 PUBLIC_SUFFIXES = (".pem", ".vkey", MARK_FILE, "log.halted")
 KEY_SUFFIX = ".key.pem"
-# Left out: a device that is restored would give its numbers a second time; uploads go when their job ends.
-LEFT_OUT = frozenset({"devices", JOBS_FOLDER})
+PRIVATE = b"PRIVATE KEY"  # in the first line of every PEM key, encrypted or not
+# Left out: a device that is restored would give its numbers a second time; uploads go when their job ends;
+# the index of looks is made again from the database.
+LEFT_OUT = frozenset({"devices", JOBS_FOLDER, "recovery"})
 NAME_FORMAT = "assay-%Y%m%dT%H%M%SZ.tar"
 
 
@@ -110,11 +112,16 @@ def _home_files(home: Path) -> tuple[tuple[Source, ...], tuple[KeyFile, ...]]:
             content, mode = path.read_bytes(), path.stat().st_mode & 0o777
         except OSError as e:
             raise FileUnusable(f"{path} cannot be read, so there is no backup: {e.strerror}") from e
-        if name.endswith(PUBLIC_SUFFIXES) and not name.endswith(KEY_SUFFIX):
+        if _is_public(name) and PRIVATE not in content:
             public.append(Source(name=f"{archive.HOME}{name}", content=content, mode=mode))
         else:
             private.append(KeyFile(name=name, content=content, mode=mode))
     return tuple(public), tuple(private)
+
+
+def _is_public(name: str) -> bool:
+    served = name.startswith(f"{CLOSED}/") and "/tile/" in name  # there for everybody
+    return served or (name.endswith(PUBLIC_SUFFIXES) and not name.endswith(KEY_SUFFIX))
 
 
 def _lasting(home: Path) -> Iterator[Path]:

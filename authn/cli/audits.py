@@ -16,6 +16,7 @@ from authn.core.config import load_settings
 Folder = click.Path(path_type=Path, exists=True, file_okay=False)
 DEFAULT = "run"
 DOES_NOT_HOLD = 1
+CANNOT = 4
 
 
 class AuditGroup(click.Group):
@@ -68,7 +69,8 @@ def verify(
     own = settings.home / VKEY_FILE
     known = (*keys, *([own.read_text().strip()] if own.is_file() else []))
     checked = check_run(run, read_log_keys(known))
-    if source and (what := source_of(run_of(run).question)) is not None:
+    what = source_of(run_of(run).question) if source else None
+    if what is not None:
         limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
         inputs = what[0].open(limits, leave_out=run.absolute(), select=what[1])
         try:
@@ -79,17 +81,15 @@ def verify(
         raise click.UsageError("the bytes of this source cannot be read again from here")
     if as_json:
         found = {kind: {"count": n, "names": names} for kind, (n, names) in checked.found.items()}
-        say_json(
-            {"inputs": checked.size, "root": checked.root.hex(), "signer": checked.signer, "found": found}
-        )
+        said = {"inputs": checked.size, "root": checked.root.hex(), "signer": checked.signer}
+        say_json({**said, "found": found, "source_compared": what is not None})
     else:
         say(f"{checked.size} inputs, root {checked.root.hex()}, signed by {checked.signer or 'nobody known'}")
         for kind, (count, names) in checked.found.items():
             say(f"  {count} x {WORDS[kind]}{': ' if names else ''}{', '.join(names)}")
-        say(
-            "it does not hold" if checked.found else "complete: nothing was left out, and nothing has changed"
-        )
-    ctx.exit(DOES_NOT_HOLD if checked.found else 0)
+        since = "nothing has changed" if what is not None else "what became of its source was not looked at"
+        say("it does not hold" if checked.found else f"complete: nothing was left out, and {since}")
+    ctx.exit(DOES_NOT_HOLD if checked.found else CANNOT if source and what is None else 0)
 
 
 @audit.command()
@@ -99,8 +99,11 @@ def verify(
 def diff(old: Path, new: Path, as_json: bool) -> None:
     """What changed from the audit OLD to the audit NEW: files, and what is said of them."""
     from authn.audit.diff import differences
+    from authn.audit.plan import run_of
     from authn.audit.results import RESULTS_FILE, read_rows
 
+    for run in (old, new):
+        run_of(run)  # a folder that holds no audit differs from nothing
     kinds: Counter[str] = Counter()
     for d in differences(read_rows(old / RESULTS_FILE), read_rows(new / RESULTS_FILE)):
         kinds[d.kind] += 1
@@ -124,8 +127,10 @@ def export(run: Path, form: str, out: Path) -> None:
     from importlib.metadata import version
 
     from authn.audit.export import WRITERS
+    from authn.audit.plan import run_of
     from authn.audit.results import RESULTS_FILE, read_rows
 
+    run_of(run)  # of a folder that holds no audit there is nothing to write
     more: dict[str, Any] = {"version": version("assay")} if form == "sarif" else {}
     WRITERS[form](read_rows(run / RESULTS_FILE), out, **more)
 
@@ -137,11 +142,13 @@ def export(run: Path, form: str, out: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The row as it stands.")
 def show(run: Path, name: str, html: bool, as_json: bool) -> None:
     """The report on the file that RUN has under NAME."""
+    from authn.audit.plan import run_of
     from authn.audit.results import RESULTS_FILE, read_rows, row_line
     from authn.core.errors import NotFound
     from authn.report.html import render_report
     from authn.report.text import render_document
 
+    run_of(run)
     row = next((r for r in read_rows(run / RESULTS_FILE) if r["subject"]["name"] == name), None)
     if row is None:
         raise NotFound(f"{run} has no row of {name}")

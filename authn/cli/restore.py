@@ -18,7 +18,8 @@ from authn.core.config import load_settings
 def restore(config_file: str | None, file: Path, passphrase_file: Path | None) -> None:
     """Restore the backup FILE into this home and its database, which both have to be empty.
 
-    All of it is restored or nothing. The log signs nothing until `assay log resume` was told what its key
+    All of it is restored or nothing; a PostgreSQL database whose log does not hold stays filled and has to be
+    made anew. The log signs nothing until `assay log resume` was told what its key
     signed last: from a backup alone nobody can know.
     """
     from authn.backup.restoring import restore as run

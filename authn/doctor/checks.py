@@ -209,7 +209,10 @@ def check_tpm(node: Path) -> Check:
 
 
 def _secrets(home: Path) -> Iterator[Path]:
-    patterns = ("enrolment-token", "pki/*.key.pem", "pki/*.pin", "devices/*/key.pem", "devices/*/key.pin")
+    patterns = (
+        *("enrolment-token", "audit.pem", "pki/*.key.pem", "pki/*.pin"),
+        *("devices/*/key.pem", "devices/*/key.pin"),
+    )
     for pattern in patterns:
         yield from sorted(p for p in home.glob(pattern) if p.is_file())
 

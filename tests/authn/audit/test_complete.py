@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import shutil
+import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +21,13 @@ from authn.audit.conduct import conduct
 from authn.audit.diff import differences
 from authn.audit.export import write_csv, write_parquet, write_sarif
 from authn.audit.inputs import open_inputs
+from authn.audit.select import Selection
 from authn.core.errors import AuditError, FileUnusable
 from authn.core.media import MediaLimits
 from authn.core.report import refusal_json, report_json
 from authn.tlog.format.note import SigningKey, sign
 from tests.authn.audit.test_run import AS_OF, Silent, gif, order_for, photos
+from tests.doubles.commands import Shell
 from tests.doubles.reports import SAMPLES
 
 KEY = SigningKey.generate("assay-audit")
@@ -40,6 +44,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     order = replace(order_for(source, folder / "run"), key=lambda: KEY)
     conduct(order, clock=lambda: AS_OF, progress=Silent())
     return folder
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    (cwd := tmp_path / "here").mkdir()
+    return Shell(tmp_path / "home", cwd, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -235,3 +245,73 @@ def test_sarif_has_a_result_for_what_somebody_should_look_at(tmp_path: Path) -> 
     assert {r["id"] for r in found["tool"]["driver"]["rules"]} == {r["ruleId"] for r in found["results"]}
     write_sarif([], tmp_path / "none.sarif", "1.0")
     assert json.loads((tmp_path / "none.sarif").read_text())["runs"][0]["results"] == []
+
+
+def test_a_run_that_says_it_was_asked_something_else_is_found_out(run: Path) -> None:
+    """What is compared with the source, and what is passed over there, stands in run.json."""
+    said_of = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**said_of, "source": f"{said_of['source']}/elsewhere"}))
+    assert "question" in said(check_run(run, [KEY.verifier]))
+
+
+def test_where_the_plan_says_that_a_file_lies_is_not_believed(run: Path) -> None:
+    """Another picture of the same size and time, and a plan that leads to the one that was examined."""
+    source = run.parent / "in"
+    before = (source / "a.gif").stat()
+    shutil.copy2(source / "a.gif", run.parent / "kept.gif")
+    other = bytearray((source / "a.gif").read_bytes())
+    other[-2] ^= 1
+    (source / "a.gif").write_bytes(bytes(other))
+    os.utime(source / "a.gif", ns=(before.st_atime_ns, before.st_mtime_ns))
+    edit(run, lambda lines: redirect(lines, "a.gif", "../kept.gif"), "plan.jsonl")
+    checked = check_run(run, [KEY.verifier])
+    check_source(run, open_inputs(source, MediaLimits()), checked, contents=True)
+    assert said(checked) == {"source_content": (1, ["a.gif"])}
+
+
+def redirect(lines: list[str], name: str, ref: str) -> None:
+    n = at(lines, name)
+    lines[n] = json.dumps({**json.loads(lines[n]), "ref": ref})
+
+
+def test_members_of_one_name_and_a_limit_are_no_changes(tmp_path: Path) -> None:
+    (source := tmp_path / "in").mkdir()
+    with zipfile.ZipFile(source / "twice.zip", "w") as z, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for n in range(2):
+            z.writestr("a.gif", gif(n))
+    (source / "z.gif").write_bytes(gif(9))
+    for limit in (None, 2):
+        order = order_for(source, tmp_path / f"run-{limit}")
+        order = replace(order, question=replace(order.question, limit=limit), key=lambda: KEY)
+        conduct(order, clock=lambda: AS_OF, progress=Silent())
+        checked = check_run(tmp_path / f"run-{limit}", [KEY.verifier])
+        inputs = open_inputs(source, MediaLimits())
+        check_source(tmp_path / f"run-{limit}", inputs, checked, contents=True)
+        assert said(checked) == {}
+
+
+def test_an_archive_of_which_nothing_is_wanted_is_no_new_file(tmp_path: Path) -> None:
+    (source := tmp_path / "in").mkdir()
+    (source / "a.gif").write_bytes(gif(1))
+    with zipfile.ZipFile(source / "docs.zip", "w") as z:
+        z.writestr("readme.txt", "no photo")
+    inputs = open_inputs(source, MediaLimits(), select=Selection(include=("*.gif",)))
+    assert [ref for ref, _ in inputs.places()] == ["a.gif"]
+
+
+def test_what_cannot_be_compared_is_not_called_unchanged(run: Path, shell: Shell) -> None:
+    key = str(KEY.verifier)
+    gone = shell("audit", "verify", str(run), "--key", key)
+    assert (gone.code, "nothing has changed" in gone.out) == (4, False)
+    asked = shell("audit", "verify", str(run), "--key", key, "--no-source", "--json")
+    assert (asked.code, json.loads(asked.out)["source_compared"]) == (0, False)
+
+
+def test_a_folder_that_holds_no_audit_differs_from_nothing(tmp_path: Path, run: Path, shell: Shell) -> None:
+    (none := tmp_path / "none").mkdir()
+    assert shell("audit", "diff", str(none), str(run)).code == 4
+    out = tmp_path / "out.sarif"
+    assert shell("audit", "export", str(none), "--format", "sarif", "--out", str(out)).code == 4
+    assert shell("audit", "show", str(none), "a.gif").code == 4
+    assert not out.exists()

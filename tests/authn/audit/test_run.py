@@ -141,7 +141,8 @@ def test_equal_bytes_are_examined_once_and_give_a_row_per_name(tmp_path: Path) -
     for name in ("b.gif", "c.gif", "d.jpg"):
         (source / name).write_bytes((source / "a.gif").read_bytes())
     calls = tmp_path / "calls"
-    rows = audited(job_for(source, build=partial(open_scripted, calls=calls)), tmp_path / "run")
+    job = job_for(source, build=partial(open_scripted, calls=calls), readers_per_worker=1)  # in their order
+    rows = audited(job, tmp_path / "run")
     assert [line.split()[1] for line in calls.read_text().splitlines()] == ["a.gif", "d.jpg"]
     assert len({r["subject"]["sha256"] for r in rows.values()}) == 1
     assert rows["c.gif"]["subject"] == {**rows["a.gif"]["subject"], "name": "c.gif"}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from authn.audit.complete import home_key
 from authn.backup import archive
 from authn.backup.restoring import check_backup, restore
 from authn.backup.sealing import KeyFile, parse_passphrase, seal, unseal
@@ -96,10 +97,22 @@ def test_a_backup_of_a_log_that_grows_meanwhile_is_one_moment_of_it(place: Place
         assert restored.log.size >= restored.contents.log_size
 
 
+def test_a_home_of_which_nothing_could_be_given_back_is_refused_while_it_is_there(
+    sqlite_place: Place,
+) -> None:
+    old, target = sqlite_place.service(), sqlite_place.folder / "b.tar"
+    with (old.home / "notes").open("wb") as file:
+        file.truncate(archive.MAX_SMALL_BYTES + 1)
+    with pytest.raises(FileUnusable, match="more beside its database"):
+        write_backup(old, target, PASSPHRASE, NOW)
+    assert not target.exists()
+
+
 def test_keys_are_encrypted_or_left_out_and_either_is_said(sqlite_place: Place) -> None:
     old = sqlite_place.service()
     token = old.home / "enrolment-token"
     token.write_text("secret-of-enrolment-1234\n")
+    home_key(old.home)
     with_keys, without = sqlite_place.folder / "with.tar", sqlite_place.folder / "without.tar"
     write_backup(old, with_keys, PASSPHRASE, NOW)
     contents = write_backup(old, without, None, NOW)
@@ -107,7 +120,7 @@ def test_keys_are_encrypted_or_left_out_and_either_is_said(sqlite_place: Place) 
         content = file.read_bytes()
         assert b"PRIVATE KEY" not in content
         assert b"secret-of-enrolment" not in content
-    assert "pki/log.key.pem" in contents.left_out
+    assert {"pki/log.key.pem", "audit.pem"} <= set(contents.left_out)
     assert "enrolment-token" in contents.left_out
     new = sqlite_place.home()
     restore(without, new, None, NOW)

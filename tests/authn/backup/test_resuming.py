@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from authn.backup.archive import CLOSED
 from authn.backup.copies import open_copy
 from authn.backup.restoring import restore
-from authn.backup.resuming import CLOSED, begin_another, resume
+from authn.backup.resuming import begin_another, resume
 from authn.backup.writing import write_backup
 from authn.core.config import Settings, load_settings
 from authn.core.errors import BadRequest, LogHalted, LogInconsistent, SplitView, Unreachable

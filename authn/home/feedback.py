@@ -17,8 +17,10 @@ from typing import Any
 from authn.core.errors import BadRequest, FileUnusable
 from authn.core.instants import instant
 from signer.core.durable import write_durably
+from signer.core.locks import lock_file
 
 FILE = "feedback.jsonl"
+LOCK = "feedback.lock"
 
 
 class Truth(StrEnum):
@@ -71,8 +73,9 @@ def append(home: Path, case: Case) -> Path:
     line = json.dumps(asdict(case), separators=(",", ":")).encode() + b"\n"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        kept = path.read_bytes() if path.exists() else b""
-        write_durably(path, kept + line)
+        with lock_file(home / LOCK):  # two at once would each write what the other has not read
+            kept = path.read_bytes() if path.exists() else b""
+            write_durably(path, kept + line)
     except OSError as e:
         raise FileUnusable(f"{path} cannot be written: {e.strerror}") from e
     return path

@@ -26,7 +26,7 @@ MAX_SENTENCE = 240
 PLACEHOLDERS = ("signer", "issuer", "device", "not_after", "as_of")
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
 # Nobody can prove these of a picture, so no sentence may promise them, whatever else it says.
-_PROMISES = re.compile(
+PROMISES = re.compile(
     r"\b(authenti[ck]\w*|authentisch\w*|genuin\w+|real|trustworth\w+|vertrauenswürdig\w*|echt|echt(e[rsnm]?|heit)"
     r"|unverfälscht\w*|proven true|deepfake[- ]free)\b",
     re.IGNORECASE,
@@ -136,7 +136,7 @@ def checked(text: object, key: str, *, filled: bool) -> str:
     for what nobody can promise. ``filled``: placeholders are."""
     if not isinstance(text, str) or not text.strip() or visible(text, MAX_SENTENCE) != text:
         raise ValueError(f"{key} is not one visible line of at most {MAX_SENTENCE} characters")
-    if promise := _PROMISES.search(text):
+    if promise := PROMISES.search(text):
         raise ValueError(f"{key} promises more than evidence can: {promise.group()!r}")
     left = text
     for name in PLACEHOLDERS if filled else ():

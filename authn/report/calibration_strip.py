@@ -95,8 +95,7 @@ def _bars(heights: tuple[float, ...], *, up: bool) -> str:
 
 
 def _higher(scores: Scores, counts: tuple[int, ...], raw: float) -> str:
-    """Per cent of them at or above; within a bin they are taken to lie evenly."""
-    place = (raw - scores.low) / scores.step
-    whole = sum(n * min(1.0, max(0.0, i + 1 - place)) for i, n in enumerate(counts))
-    share = 100 * whole / max(1, sum(counts))
+    """Per cent of them in the bin of this score or above: whole pictures, as they were counted."""
+    at = min(len(counts) - 1, max(0, math.floor((raw - scores.low) / scores.step)))
+    share = 100 * sum(counts[at:]) / max(1, sum(counts))
     return number(share, ".0f") if share >= 10 else number(share, ".1f")

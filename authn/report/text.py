@@ -25,6 +25,7 @@ from authn.report.cards import (
     proof_cards,
     subject_line,
 )
+from authn.report.columns import recovered
 from authn.report.headline import headline, policy_hints
 from authn.report.language import t, told
 from authn.report.likelihood import band_sentence, ratio_sentence
@@ -56,6 +57,8 @@ def _lines(report: Document) -> Iterator[str]:
     for hint in policy_hints(report):
         yield from wrapped(hint.text, WIDTH)
     yield from _listed(t("contradictions"), _contradictions(report))
+    if found := [told(r) for r in recovered(report)]:
+        yield from _listed(t("recovered.title"), [*found, t("recovered.is")])
     yield from _section(wording.PROOF_COLUMN, wording.PROOF_COLUMN_IS)
     for card in proof_cards(report):
         yield from _card(card)

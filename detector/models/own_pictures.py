@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from detector.core.bounds import at_least, at_most
-from detector.core.errors import ModelUnavailable, TooFewPictures
+from detector.core.errors import CalibrationError, ModelUnavailable, TooFewPictures
 from detector.models.guarantees import GOAL, SURE
 
 VERSION = 1
@@ -131,7 +131,7 @@ def open_calibration(path: Path) -> OwnCalibration:
         raise ModelUnavailable(f"the calibration {path} cannot be read: {e.strerror}") from e
     try:
         return _read(data)
-    except (ValueError, TypeError, KeyError, RecursionError) as e:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, CalibrationError) as e:
         raise ModelUnavailable(f"{path} is no calibration on own pictures: {e}") from e
 
 

@@ -1,6 +1,6 @@
 """The words of a trace detector's page that depend on how it was made: from a corpus with an index, where
-families of fakes are classes, or from a manifest, where a last layer of two classes stands on a backbone that
-saw aligned pairs alone."""
+families of fakes are classes, or from a manifest, where a last layer of two classes stands on a backbone:
+one that saw aligned pairs alone, or that of weights that shipped before."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """From a manifest and its pictures to ``traces-2``: the walk, and what it leaves in the run folder.
 
 1. ``pairs``: aligned pairs of licensed real pictures outside of the test sources -> ``pairs.npz``
-2. ``detector.lab.steps.training``: the backbone, which never sees a whole generated picture -> ``backbone/``
+2. ``detector.lab.steps.training``: the backbone, which never sees a whole generated picture (unless one
+   is given that did) -> ``backbone/``
 3. ``looks``: its features of whole pictures, in views that give both classes one law -> ``looks/``
 4. ``head``: the last layer, and scores of layers that saw neither generator nor source -> ``first.csv``
 5. the test sources are opened -> ``test.csv``; those of them that may teach, teach the layer that ships, and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ def test_a_case_has_digest_scores_and_truth_and_the_last_of_a_file_counts(tmp_pa
     assert [(s.model_id, s.logit) for s in first.scores] == [("d", 1.25)]
     assert len((tmp_path / FILE).read_text().splitlines()) == 3
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_cases_that_come_at_once_are_all_kept(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: append(tmp_path, case_of(report(f"{n:064x}"), Truth.REAL, NOW)), range(24)))
+    assert len(cases(tmp_path)) == 24
 
 
 def test_nothing_was_said_yet(tmp_path: Path) -> None:

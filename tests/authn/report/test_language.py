@@ -11,6 +11,7 @@ import pytest
 
 from authn.core.report import report_json
 from authn.examine.examiner import LIMITS
+from authn.policies.sentences import PROMISES
 from authn.policies.shelf import default_policy
 from authn.report import wording
 from authn.report.html import render_report
@@ -145,3 +146,8 @@ def test_no_language_leaks_into_the_next_page() -> None:
     assert render_report(document) == before
     assert render_report(document, language="xx") == before
     assert t("column.proof") == wording.PROOF_COLUMN == "Cryptographic evidence"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_no_table_promises_what_no_policy_may(code: str) -> None:
+    assert [key for key, text in words(code).items() if PROMISES.search(text)] == []

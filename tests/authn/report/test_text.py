@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from authn.core.evidence import Axis, CryptographicEvidence
+from authn.core.likeness import LABEL, Recovered
 from authn.core.report import report_json
 from authn.core.visible import columns
 from authn.report import wording
@@ -118,3 +120,27 @@ def test_the_stored_form_renders_the_same() -> None:
 
     stored = json.loads(json.dumps(report_json(signed_report())))
     assert render_document(stored) == render_text(signed_report())
+
+
+RECOVERED = Recovered(
+    text="This picture looks like a photo that was signed here before 2026-11-24T08:00:00Z.",
+    label=LABEL,
+    signed_at=None,
+    taken_at=datetime(2026, 11, 24, 8, tzinfo=UTC),
+    manifest_id="urn:c2pa:1",
+    record_sha256="0" * 64,
+    distance=3,
+    bits=256,
+    turn="upright",
+    part=False,
+    log_index=0,
+    log_key="log",
+    receipt="receipt",
+)
+
+
+def test_what_was_recovered_stands_in_the_text_too_and_proves_nothing() -> None:
+    text = " ".join(render_text(replace(signed_report(), recovered=(RECOVERED,))).split())
+    assert RECOVERED.text in text
+    assert "It proves nothing about this file." in text
+    assert RECOVERED.text not in render_text(signed_report())

@@ -84,6 +84,7 @@ def test_a_report_answers_by_it_names_it_and_never_says_against(tmp_path: Path) 
 @pytest.mark.parametrize(
     "change",
     [{"false": 40}, {"bound": 0.001}, {"goal": 0.5}, {"real": 20}, {"sure": 0.5}, {"logit": float("nan")},
+     {"real": float("inf")}, {"real": 10**400}, {"real": 0}, {"false": -1},
      {"model_id": None, "extra": 1}],
     ids=str,
 )  # fmt: skip

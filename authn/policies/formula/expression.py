@@ -34,10 +34,20 @@ class Scope:
     expressions: Mapping[str, Expression] = field(default_factory=dict)
     steps: int = MAX_STEPS
 
-    def step(self) -> None:
-        self.steps -= 1
+    def step(self, by: int = 1) -> None:
+        self.steps -= by
         if self.steps < 0:
             raise FormulaError("it takes too many steps")
+
+    def made(self, value: Json) -> Json:
+        """The value; steps are what it holds, since what is put together can double with every operator."""
+        waiting = [value]
+        while waiting:
+            one = waiting.pop()
+            self.step(1 + len(one) // 64 if isinstance(one, str) else 1)
+            if isinstance(one, list | dict):
+                waiting.extend(one.values() if isinstance(one, dict) else one)
+        return value
 
 
 Run = Callable[[Json, Scope], Json]
@@ -217,7 +227,7 @@ class _Parser:
 
     def _array(self) -> Expression:
         items = self._listed("]")
-        return Expression(lambda v, s: [item(v, s) for item in items])
+        return Expression(lambda v, s: s.made([item(v, s) for item in items]))
 
     def _object(self) -> Expression:
         fields: dict[str, Run] = {}
@@ -231,7 +241,7 @@ class _Parser:
                 break
             self.next()
         self.take("}")
-        return Expression(lambda v, s: {key: run(v, s) for key, run in fields.items()})
+        return Expression(lambda v, s: s.made({key: run(v, s) for key, run in fields.items()}))
 
     def _listed(self, end: str) -> list[Run]:
         found: list[Run] = []
@@ -355,9 +365,9 @@ def _binary(kind: str, one: Run, other: Run) -> Expression:
     if kind in _ORDER:
         return Expression(lambda v, s: _ordered(kind, one(v, s), other(v, s)))
     if kind == "&":
-        return Expression(lambda v, s: each(lambda a, b: text(a) + text(b), one(v, s), other(v, s)))
+        return Expression(lambda v, s: s.made(each(lambda a, b: text(a) + text(b), one(v, s), other(v, s))))
     if kind == "~":
-        return Expression(lambda v, s: [*_list(one(v, s)), *_list(other(v, s))])
+        return Expression(lambda v, s: s.made([*_list(one(v, s)), *_list(other(v, s))]))
     return Expression(lambda v, s: each(lambda a, b: _sum(kind, a, b), one(v, s), other(v, s)))
 
 

@@ -85,3 +85,10 @@ def test_an_expression_cannot_run_on() -> None:
         parse(nested).of(many, Scope(steps=20_000))
     with pytest.raises(FormulaError):
         parse("_again()").of(DATA, Scope(expressions={"_again": parse("_again()")}))
+
+
+@pytest.mark.parametrize("step", ["@ & @", "@ ~ @", "[@, @]", "{a: @, b: @}"])
+def test_what_doubles_with_every_step_is_stopped_before_it_fills_the_memory(step: str) -> None:
+    grown = '"0123456789" | ' + " | ".join([f"({step})"] * 60)
+    with pytest.raises(FormulaError, match="too many steps"):
+        parse(f"{grown} | @ == 1").of(DATA, Scope())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from authn.cli.fail_on import CONTRADICTION, FailOn
-from authn.cli.given import Instant
+from authn.cli.given import Instant, forensics_option, with_forensics
 from authn.cli.out import is_terminal, redraw, say, say_json
 from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import Settings, load_settings
@@ -112,6 +112,7 @@ class Wanted:
 @policy_option
 @click.option("--as-of", type=Instant(), help="Judge as of this time; default: when the audit was planned.")
 @click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model.")
+@forensics_option
 @click.option(
     "--refresh", is_flag=True, help="Take in what was added, changed or removed since it was planned."
 )
@@ -138,6 +139,7 @@ def audit(
     signer_roots: Roots,
     tsa_roots: Roots,
     no_heuristics: bool,
+    forensics: bool | None,
     policy: str | None,
     **options: Any,
 ) -> None:
@@ -155,6 +157,7 @@ def audit(
     from authn.audit.select import Selection
 
     settings, wanted = with_policy(load_settings(ctx.obj), policy), Wanted(**options)
+    settings = with_forensics(settings, forensics, no_heuristics=no_heuristics)
     what = _source(wanted)
     signer_roots, tsa_roots = _absolute(signer_roots), _absolute(tsa_roots)
     heuristics = settings.heuristics and not no_heuristics
@@ -271,6 +274,7 @@ def _facts(
         ("tsa_roots", tool.tsa_roots_sha256 or "none"),
         ("policy", tool.policy_sha256),
         ("detector", _detectors(settings) if heuristics else "no heuristics"),
+        *((("forensics", "asked for"),) if heuristics and settings.forensics else ()),
         ("limits", f"{settings.max_media_bytes} bytes, {settings.max_pixels} pixels"),
         ("crls", " ".join(c.sha256 for c in load_crls(settings.crls)) or "none"),
     )

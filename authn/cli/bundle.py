@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from authn.cli.beside import with_manifest
-from authn.cli.given import Given, beside_options, read_receipt, trust_options
+from authn.cli.given import Given, beside_options, read_receipt, trust_options, with_forensics
 from authn.cli.out import say
 from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import Settings, load_settings
@@ -40,6 +40,7 @@ def bundle(
     `assay verify --bundle` repeats the report from it. An existing file is not overwritten.
     """
     settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
+    settings = with_forensics(settings, given.forensics, no_heuristics=given.no_heuristics)
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     media = with_manifest(unparsed_file(file, limits), file, manifest_file)
     data = _bundle(settings, given, media, read_receipt(file, receipt_file), with_media=not without_media)
@@ -68,6 +69,7 @@ def _bundle(
         receipt=receipt,
         devices=None if registry is None else device_of(media, registry),
         heuristics=given.heuristics(settings),
+        forensics=settings.forensics and given.heuristics(settings),
     )
     with given.confined(settings, registry) as examiner:
         report = examiner.examine(media, as_of=given.as_of, receipt=receipt).report

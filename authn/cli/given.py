@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,7 @@ class Given:
     log_policy: Path | None = None
     as_of: datetime | None = None
     no_heuristics: bool = False
+    forensics: bool | None = None
 
     def confined(self, settings: Settings, registry: RegistryView | None) -> ExaminerPool:
         """An examiner in a process of its own, which starts at the first file. Raises ``Unavailable`` for a
@@ -60,6 +61,7 @@ class Given:
 
         if self.log_keys or self.witness_keys or self.log_policy is not None:
             self.logs(settings)  # a contradiction between options is told before any process starts
+        settings = with_forensics(settings, self.forensics, no_heuristics=self.no_heuristics)
         build = partial(_open_examiner, given=self, settings=without_secrets(settings))
         return pool_over(settings, build, registry=registry)
 
@@ -78,6 +80,24 @@ class Given:
 
     def logs(self, settings: Settings) -> LogTrust:
         return given_logs(settings, self.log_keys, self.witness_keys, self.quorum, self.log_policy)
+
+
+def with_forensics(settings: Settings, forensics: bool | None, *, no_heuristics: bool) -> Settings:
+    """As ``--forensics`` asks; None: as they are. Raises click's usage error where options contradict."""
+    if forensics and no_heuristics:
+        raise click.UsageError("--forensics asks for more heuristic sources, --no-heuristics for none")
+    if forensics is None:
+        return settings
+    return replace(settings, forensics=forensics, heuristics=settings.heuristics or forensics)
+
+
+def forensics_option(command: Callable[..., None]) -> Callable[..., None]:
+    """``forensics`` as ``with_forensics`` takes it."""
+    return click.option(
+        "--forensics/--no-forensics",
+        default=None,
+        help="Run the sources too that cost more: what a picture's past left in it. Default: as configured.",
+    )(command)
 
 
 def _open_examiner(registry: RegistryView | None, *, given: Given, settings: Settings) -> Examiner:
@@ -170,6 +190,7 @@ def trust_options(command: Callable[..., None]) -> Callable[..., None]:
     """What ``verify`` and ``bundle`` have in common."""
     for option in (
         log_options,
+        forensics_option,
         click.option("--no-heuristics", is_flag=True, help="Cryptographic evidence only; loads no model."),
         click.option("--as-of", type=Instant(), help="Judge as of this time instead of now."),
         click.option("--crl", "crls", multiple=True, type=click.Path(path_type=Path), metavar="FILE",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ def repeat_bundle(settings: Settings, file: Path, media_file: Path | None, *, as
     media = _media(
         bundle, media_file, MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     )
+    settings = replace(settings, forensics=bundle.basis.forensics)
     registry = None if bundle.basis.devices is None else RegistryCopy(bundle.basis.devices)
     build = partial(_open_examiner, data=data, settings=without_secrets(settings))
     with pool_over(settings, build, registry=registry) as examiner:

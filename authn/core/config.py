@@ -68,6 +68,7 @@ class Settings:
     oidc_scopes: str
     requests_per_minute: int
     heuristics: bool
+    forensics: bool
     recovery: str
     recovery_devices: str
     report_days: int

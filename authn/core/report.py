@@ -7,7 +7,7 @@ there too, since one of them judges at the clock's time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import cast
@@ -137,12 +137,24 @@ class RubricLabel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCost:
+    """What one evidence source took: milliseconds of CPU of the whole process. Whichever source looks at
+    pixels first pays for their decoding. ``on_request``: it runs only where somebody asks for it."""
+
+    source: str
+    cpu_ms: float
+    on_request: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     report_id: str
     generated_at: datetime
     elapsed_ms: float
     confinement: Holds | None = None  # None: examined in the caller's own process
     rubrics: tuple[RubricLabel, ...] | None = None  # None: nobody asked
+    sources: tuple[SourceCost, ...] = ()
+    left_out: tuple[str, ...] = ()  # sources that run on request, and were not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +203,8 @@ def report_json(report: Report) -> dict[str, Json]:
             "elapsed_ms": round(run.elapsed_ms, 3),
             "confinement": cast("Json", confinement_json(run.confinement)),
             "engines": _plain(proof.engines),
+            "sources": _plain(tuple(replace(c, cpu_ms=round(c.cpu_ms, 3)) for c in run.sources)),
+            "sources_left_out": list(run.left_out),
             **({} if run.rubrics is None else {"rubrics": _plain(run.rubrics)}),
         },
     }

@@ -100,6 +100,8 @@ SETTINGS = (
             help="Requests one caller or address may make in a minute on average; 0: not limited."),
     Setting(name="heuristics", type=bool, default=True,
             help="Whether heuristic sources run unless a request says otherwise."),
+    Setting(name="forensics", type=bool, default=False,
+            help="Whether those heuristic sources run too that cost more, unless a request says otherwise."),
     Setting(name="recovery", type=str, default="off",
             help="What is kept of captures so that stripped files find them again: off, hashes (what a photo "
             "looks like) or manifests (its credential too); never pixels."),

@@ -61,6 +61,7 @@ class Basis:
     receipt: str | None
     devices: tuple[DeviceRecord, ...] | None
     heuristics: bool
+    forensics: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,7 @@ def write_bundle(media: Media, report: Report, basis: Basis, *, with_media: bool
         "media": {"name": media.name, "sha256": media.sha256, "included": with_media},
         "as_of": instant(report.evaluated_as_of),
         "heuristics": basis.heuristics,
+        **({"forensics": True} if basis.forensics else {}),
         "signer_usages": usage_text(basis.roots.usages),
         "parts": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())},
     }
@@ -185,6 +187,7 @@ def _basis(parts: Mapping[str, bytes], listing: Mapping[str, object]) -> Basis:
         receipt=parts[RECEIPT].decode() if RECEIPT in parts else None,
         devices=None if devices is None else tuple(record_of(d) for d in devices),
         heuristics=bool(listing["heuristics"]),
+        forensics=bool(listing.get("forensics", False)),
     )
 
 

@@ -36,7 +36,9 @@ class Examination:
 
     def __call__(self, request: Request) -> Examined:
         media = measured(request.media, self.limits)
-        report = self.examiner.examine(media, as_of=request.as_of, receipt=request.receipt)
+        report = self.examiner.examine(
+            media, as_of=request.as_of, receipt=request.receipt, forensics=request.forensics
+        )
         digests, counter = capture_of(media) if request.capture else (None, None)
         examined = Examined(report=report, preview_jpeg=None, digests=digests, counter=counter)
         if request.looks:

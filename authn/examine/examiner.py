@@ -26,7 +26,7 @@ from authn.core.evidence import (
     Question,
 )
 from authn.core.media import Media
-from authn.core.report import PIXELS, Contradiction, Report, Run, Subject, ToolView
+from authn.core.report import PIXELS, Contradiction, Report, Run, SourceCost, Subject, ToolView
 from authn.core.score_map import Maps, has_map
 from authn.devices import RegistryView
 from authn.pki.roots import TrustRoots, roots_digest
@@ -62,7 +62,9 @@ LIMITS = (
 
 
 class Examiner:
-    """Holds engines and models; not to be shared across a fork. ``clock`` gives UTC."""
+    """Holds engines and models; not to be shared across a fork. ``clock`` gives UTC. The sources
+    ``on_request`` cost more and run where somebody asks for forensics; ``forensics`` is for who says
+    nothing."""
 
     def __init__(
         self,
@@ -71,6 +73,8 @@ class Examiner:
         engines: Sequence[Engine],
         policy: Policy,
         sources: Sequence[HeuristicSource] = (),
+        on_request: Sequence[HeuristicSource] = (),
+        forensics: bool = False,
         registry: RegistryView | None = None,
         logs: LogTrust | None = None,
         joint: Joint | None = None,
@@ -82,6 +86,8 @@ class Examiner:
         self._engines = tuple(engines)
         self._policy = policy
         self._sources = tuple(sources)
+        self._on_request = tuple(on_request)
+        self._forensics = forensics
         self._registry = registry
         self._logs = logs or LogTrust()
         self._joint = joint
@@ -89,7 +95,14 @@ class Examiner:
         self._clock = clock
         self._readers = Readers(self._engines)
 
-    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
+    def examine(
+        self,
+        media: Media,
+        *,
+        as_of: datetime | None = None,
+        forensics: bool | None = None,
+        receipt: str | None = None,
+    ) -> Report:
         """Raises ``UnreadableMedia`` where no engine can read the file and there are no pixels to look at."""
         started, now = time.perf_counter(), self._clock()
         judged_at = as_of or now
@@ -98,7 +111,8 @@ class Examiner:
         if media.sidecar is not None:
             proof = told(proof, used=read.own.beside)
         _refuse_unreadable(media, proof)
-        guesses, failed = self._guesses(media)
+        asked = self._forensics if forensics is None else forensics
+        guesses, failed, costs = self._guesses(media, forensics=asked)
         return Report(
             subject=Subject.of(media),
             evaluated_as_of=judged_at,
@@ -114,6 +128,8 @@ class Examiner:
                 report_id=str(uuid.uuid4()),
                 generated_at=now,
                 elapsed_ms=(time.perf_counter() - started) * 1e3,
+                sources=costs,
+                left_out=() if asked else tuple(s.name for s in self._on_request),
             ),
         )
 
@@ -144,18 +160,24 @@ class Examiner:
                 break
         return proof, answers
 
-    def _guesses(self, media: Media) -> tuple[tuple[HeuristicEvidence, ...], tuple[NotExamined, ...]]:
+    def _guesses(
+        self, media: Media, *, forensics: bool
+    ) -> tuple[tuple[HeuristicEvidence, ...], tuple[NotExamined, ...], tuple[SourceCost, ...]]:
         found: list[HeuristicEvidence] = []
-        failed = []
-        for source in self._sources:
+        failed, costs = [], []
+        for source in (*self._sources, *(self._on_request if forensics else ())):
+            began = time.process_time()
             answer = _fenced(source.name, media, source.examine, pixels=source.reads_pixels)
+            cpu_ms = (time.process_time() - began) * 1e3
+            costs.append(SourceCost(source=source.name, cpu_ms=cpu_ms, on_request=source in self._on_request))
             if isinstance(answer, NotExamined):
                 failed.append(answer)
             else:
                 found.extend(answer)
+        joined = answered(found, self._joint if self._own is None else None)
         if self._own is not None:  # what is joined was fitted on other pictures
-            return under_own(answered(found, None), self._own), tuple(failed)
-        return answered(found, self._joint), tuple(failed)
+            joined = under_own(joined, self._own)
+        return joined, tuple(failed), tuple(costs)
 
     def maps(self, media: Media, report: Report) -> Maps:
         """Where the scores of ``report`` come from, for the detectors that point to something; a map that
@@ -163,7 +185,7 @@ class Examiner:
         pointing = {g.detector for g in report.heuristic if has_map(g, report.heuristic)}
         return tuple(
             _fenced(source.name, media, source.score_map, pixels=True)
-            for source in self._sources
+            for source in (*self._sources, *self._on_request)
             if source.name in pointing and isinstance(source, HasScoreMap)
         )
 

@@ -28,6 +28,7 @@ from authn.sources.absent import AbsentSource
 from detector.core.errors import ModelUnavailable
 
 if TYPE_CHECKING:
+    from authn.sources.pictures import Pictures
     from detector.models.joint import Joint
     from detector.models.own_pictures import OwnCalibration
 
@@ -67,13 +68,16 @@ def examiner_over(
     logs: LogTrust | None = None,
 ) -> Examiner:
     """An examiner over exactly these roots, this policy and this registry."""
+    pictures = _pictures()
     return Examiner(
         joint=_joint() if heuristics else None,
         own=_own(settings) if heuristics else None,
         roots=roots,
         engines=open_engines(roots),
         policy=policy,
-        sources=sources(settings) if heuristics else (),
+        sources=sources(settings, pictures) if heuristics else (),
+        on_request=sources_on_request(settings, pictures) if heuristics else (),
+        forensics=settings.forensics,
         registry=registry,
         logs=logs,
         clock=utc_now,
@@ -106,7 +110,18 @@ def _own(settings: Settings) -> OwnCalibration | None:
         raise FileUnusable(e.detail) from e
 
 
-def sources(settings: Settings) -> tuple[HeuristicSource, ...]:
+def _pictures() -> Pictures | None:
+    """What all sources of one examiner share; None where nothing decodes pixels."""
+    try:
+        from authn.sources.pictures import Pictures
+    except ModuleNotFoundError as e:
+        if not_installed(e) is None:
+            raise
+        return None
+    return Pictures()
+
+
+def sources(settings: Settings, pictures: Pictures | None = None) -> tuple[HeuristicSource, ...]:
     """The table of evidence sources (docs/extending). A new source is a new line here."""
     from authn.sources.compression import CompressionSource
     from authn.sources.metadata import MetadataSource
@@ -114,22 +129,26 @@ def sources(settings: Settings) -> tuple[HeuristicSource, ...]:
     return (
         MetadataSource(),
         CompressionSource(),
-        *_looking(settings),
+        *_looking(settings, pictures or _pictures()),
     )
 
 
-def _looking(settings: Settings) -> tuple[HeuristicSource, ...]:
+def sources_on_request(settings: Settings, pictures: Pictures | None = None) -> tuple[HeuristicSource, ...]:
+    """The second table: those that cost more, and run only where forensics are asked for."""
+    return ()
+
+
+def _looking(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
     """Those that decode pixels and compute with them, or why each does not."""
     traces, semantic = learned_detectors(settings)
     try:
         from authn.sources.learned import LearnedSource, SemanticSource
-        from authn.sources.pictures import Pictures
         from authn.sources.symmetry import SymmetrySource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
         return tuple(AbsentSource(n, why.detail) for n in ("symmetry", traces.name, semantic.name))
-    encoder, pictures = encoder_of(settings), Pictures()
+    encoder = encoder_of(settings)
     whole = AbsentSource(semantic.name, semantic.lacks)
     return (
         SymmetrySource(settings.face_models, pictures),

@@ -104,11 +104,12 @@ class ExaminerPool:
         looks: bool = False,
         original: Media | None = None,
         crjson: bool = False,
+        forensics: bool | None = None,
     ) -> Examined:
         """``media`` may be unparsed; ``capture`` asks for the digests too, ``looks`` for what it looks like,
         ``original`` (with ``preview``) for where it differs from that one, ``crjson`` for the credential in
-        that form, with labels. Raises as ``Confined.ask``, and ``MediaError`` for a header that is not
-        readable or declares too much."""
+        that form, with labels; ``forensics`` as in ``Request``. Raises as ``Confined.ask``, and
+        ``MediaError`` for a header that is not readable or declares too much."""
         request = Request(
             media=media,
             as_of=as_of,
@@ -118,6 +119,7 @@ class ExaminerPool:
             looks=looks,
             original=original,
             crjson=crjson,
+            forensics=forensics,
         )
         one = self._taken()
         failed = False

@@ -28,7 +28,12 @@ class Examines(Protocol):
     """What the process holds; ``authn.examine.examiner.Examiner`` is one."""
 
     def examine(
-        self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None
+        self,
+        media: Media,
+        *,
+        forensics: bool | None = None,
+        receipt: str | None = None,
+        as_of: datetime | None = None,
     ) -> Report: ...
     def maps(self, media: Media, report: Report) -> Maps: ...
     def crjson(self, media: Media) -> bytes | None: ...
@@ -55,7 +60,8 @@ class Examined:
 class Request:
     """``preview`` asks for a picture and maps too, ``capture`` for what would be logged of the file,
     ``looks`` for what it looks like, ``original`` for where the picture differs from that one, ``crjson`` for
-    that and for the labels of C2PA's rubrics."""
+    that and for the labels of C2PA's rubrics, ``forensics`` for the sources that run on request; None: as the
+    settings say."""
 
     media: Media
     as_of: datetime | None
@@ -65,6 +71,7 @@ class Request:
     looks: bool = False
     original: Media | None = None
     crjson: bool = False
+    forensics: bool | None = None
 
 
 def open_examination(

@@ -87,6 +87,7 @@ class Deferred:
             "sidecar_sha256": None if media.sidecar is None else hashlib.sha256(media.sidecar).hexdigest(),
             "as_of": None if asked.as_of is None else instant(asked.as_of),
             "heuristics": asked.heuristics,
+            "forensics": asked.forensics,
             "preview": asked.preview,
             "viewer": None if asked.viewer is None else asdict(asked.viewer),
         }
@@ -161,6 +162,7 @@ class Deferred:
         asked = Asked(
             as_of=None if task["as_of"] is None else utc_of(task["as_of"]),
             heuristics=task["heuristics"],
+            forensics=task.get("forensics"),  # jobs from before there was the question
             preview=task["preview"],
             owner=job.owner,
             viewer=None if task["viewer"] is None else Viewer(**task["viewer"]),

@@ -47,21 +47,23 @@ class WarmExaminer(Protocol):
         *,
         capture: bool = False,
         looks: bool = False,
+        forensics: bool | None = None,
     ) -> Examined: ...
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is asked about a file. ``as_of``: judge it as of then, else as of now; ``heuristics``: None is the
-    setting; ``preview``: keep a small picture and maps; ``owner``: who asks (``Principal.name``); ``viewer``:
-    whose captures may be found again, None: nobody's."""
+    """What is asked about a file. ``as_of``: judge it as of then, else as of now; ``heuristics`` and
+    ``forensics``: None is the setting; ``preview``: keep a small picture and maps; ``owner``: who asks
+    (``Principal.name``); ``viewer``: whose captures may be found again, None: nobody's."""
 
     as_of: datetime | None = None
     heuristics: bool | None = None
     preview: bool = False
     owner: str | None = None
     viewer: Viewer | None = None
+    forensics: bool | None = None
 
 
 class Finds(Protocol):
@@ -114,9 +116,12 @@ class Examinations:
 
     def examined(self, media: Media, asked: Asked, *, id_: str) -> StoredVerification:
         """As ``examine``, and the caller keeps it."""
-        examiner = self._examiners[self._default if asked.heuristics is None else asked.heuristics]
+        wanted = self._default or asked.forensics is True
+        examiner = self._examiners[wanted if asked.heuristics is None else asked.heuristics]
         looks = self._recovery is not None and asked.viewer is not None
-        examined = examiner.examine(media, as_of=asked.as_of, preview=asked.preview, looks=looks)
+        examined = examiner.examine(
+            media, as_of=asked.as_of, preview=asked.preview, looks=looks, forensics=asked.forensics
+        )
         report = replace(examined.report, run=replace(examined.report.run, report_id=id_))
         if asked.viewer is not None and examined.looks is not None:
             report = self._recovered(report, examined.looks, asked.viewer)

@@ -9,7 +9,7 @@ from authn.service.examinations import Asked
 from authn.web.answers import asking, viewer
 from authn.web.uploads import parse_as_of, parse_flag
 
-QUESTIONS = ("as_of", "heuristics", "preview")
+QUESTIONS = ("as_of", "forensics", "heuristics", "preview")
 
 
 def asked_for(given: MultiDict[str, str]) -> Asked:
@@ -19,5 +19,14 @@ def asked_for(given: MultiDict[str, str]) -> Asked:
             raise BadRequest(f"{name} stands twice, in the query and in the form")
     heuristics = parse_flag("heuristics", given.get("heuristics"))
     preview = parse_flag("preview", given.get("preview")) or False
-    as_of = parse_as_of(given.get("as_of"))
-    return Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=asking(), viewer=viewer())
+    forensics = parse_flag("forensics", given.get("forensics"))
+    if forensics and heuristics is False:
+        raise BadRequest("forensics asks for more heuristic sources, and heuristics for none")
+    return Asked(
+        as_of=parse_as_of(given.get("as_of")),
+        heuristics=heuristics,
+        preview=preview,
+        owner=asking(),
+        viewer=viewer(),
+        forensics=forensics,
+    )

@@ -115,6 +115,7 @@ def questions() -> list[Json]:
     return [
         parameter("as_of", "query", {"type": "string", "format": "date-time"}),
         parameter("heuristics", "query", {"type": "boolean"}),
+        parameter("forensics", "query", {"type": "boolean"}),
         parameter("preview", "query", {"type": "boolean", "default": False}),
     ]
 

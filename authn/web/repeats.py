@@ -34,6 +34,8 @@ def fingerprint(files: Sequence[Sequence[str]], asked: Asked) -> str:
     differs each time."""
     as_of = None if asked.as_of is None else instant(asked.as_of)
     whole = [request.endpoint, files, as_of, asked.heuristics, asked.preview]
+    if asked.forensics is not None:
+        whole.append(asked.forensics)
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 

@@ -28,8 +28,8 @@ OWN_SITES = frozenset({"same-origin", "none"})
 # endpoint -> what may stand in its query. Addresses that are shared and embedded get additions from others
 # (campaigns, trackers), which mean nothing there.
 PARAMETERS: Mapping[str, frozenset[str]] = {
-    "api.verify": frozenset({"as_of", "heuristics", "preview"}),
-    "batches.create": frozenset({"as_of", "heuristics", "preview"}),
+    "api.verify": frozenset({"as_of", "forensics", "heuristics", "preview"}),
+    "batches.create": frozenset({"as_of", "forensics", "heuristics", "preview"}),
     "api.verifications": frozenset({"cursor", "limit"}),
     "pages.examine": frozenset({"lang"}),
     "recovery.by_binding": frozenset({"alg", "value", "maxResults"}),

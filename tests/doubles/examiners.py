@@ -29,7 +29,7 @@ class ScriptedExaminer:
     delay_s: float = 0.0
     calls: int | None = None  # opened while it is built: later nothing can be opened for writing
 
-    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
+    def examine(self, media: Media, *, as_of: datetime | None = None, **_also: str | bool | None) -> Report:
         wish = PurePath(media.name).stem.split("-")[0]
         if self.calls is not None and media.name != PROBE_NAME:
             os.write(self.calls, f"{os.getpid()} {media.name}\n".encode())
@@ -112,7 +112,7 @@ class LoadingExaminer:
         self._load_bytes, self._load_s = load_bytes, load_s
         self._model: bytearray | None = None
 
-    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
+    def examine(self, media: Media, *, as_of: datetime | None = None, **_also: str | bool | None) -> Report:
         if self._model is None:
             time.sleep(self._load_s)
             self._model = bytearray(self._load_bytes)
@@ -133,7 +133,7 @@ class TakenOverExaminer:
     def __init__(self, messages: tuple[bytes, ...], _registry: RegistryView | None = None) -> None:
         self._messages = messages
 
-    def examine(self, media: Media, *, as_of: datetime | None = None, receipt: str | None = None) -> Report:
+    def examine(self, media: Media, *, as_of: datetime | None = None, **_also: str | bool | None) -> Report:
         if media.name != PROBE_NAME:
             gc.unfreeze()  # what the process has put out of sight
             (pipe,) = (o for o in gc.get_objects() if isinstance(o, Connection) and not o.closed)

@@ -50,7 +50,7 @@ class InThisProcess:
         pass
 
     def examine(
-        self, media: Media, as_of: datetime | None = None, preview: bool = False, **also: bool
+        self, media: Media, as_of: datetime | None = None, preview: bool = False, **also: bool | None
     ) -> Examined:
         capture, looks = also.get("capture"), also.get("looks")
         report = self._examiner.examine(measured(media), as_of=as_of)

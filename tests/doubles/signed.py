@@ -69,6 +69,8 @@ def examiner_for(
     *,
     registry: Registered | None = None,
     sources: tuple[HeuristicSource, ...] = (),
+    on_request: tuple[HeuristicSource, ...] = (),
+    forensics: bool = False,
     roots: TrustRoots | None = None,
 ) -> Examiner:
     roots = roots or TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
@@ -77,6 +79,8 @@ def examiner_for(
         engines=open_engines(roots),
         policy=default_policy(),
         sources=sources,
+        on_request=on_request,
+        forensics=forensics,
         registry=registry,
     )
 

@@ -175,6 +175,26 @@ def test_where_no_reader_reads_the_file_either_it_is_still_reported(pki: TestPki
     assert [n.what for n in report.not_examined][-1] == "pixels"
 
 
+def test_what_costs_more_runs_only_where_it_is_asked_for_and_the_run_says_what_each_took(
+    pki: TestPki,
+) -> None:
+    usual, more = Counts(name="usual", reads_pixels=False), Counts(name="more", reads_pixels=True)
+    by_default = examiner_for(pki, sources=(usual,), on_request=(more,))
+    run = by_default.examine(media(photo(), "a.jpg")).run
+    assert [(c.source, c.on_request) for c in run.sources] == [("usual", False)]
+    assert (run.left_out, more.shown) == (("more",), [])
+    told = report_json(by_default.examine(media(photo(), "b.jpg"), forensics=True))
+    jsonschema.validate(told, SCHEMA)
+    assert [(c["source"], c["on_request"]) for c in told["run"]["sources"]] == [
+        ("usual", False),
+        ("more", True),
+    ]
+    assert (told["run"]["sources_left_out"], more.shown) == ([], ["b.jpg"])
+    always = examiner_for(pki, sources=(usual,), on_request=(more,), forensics=True)
+    assert always.examine(media(photo(), "c.jpg")).run.left_out == ()
+    assert always.examine(media(photo(), "d.jpg"), forensics=False).run.left_out == ("more",)
+
+
 @pytest.mark.parametrize("failure", [ModelUnavailable("no such model"), RuntimeError("a bug")])
 def test_a_source_that_fails_is_not_examined_and_the_rest_stands(pki: TestPki, failure: Exception) -> None:
     sources = (Says(answer=failure, name="broken"), Says(answer=guess(HeuristicOutcome.SUPPORTS)))

@@ -36,14 +36,16 @@ class InlineExaminer:
         self.holds: Holds = ()
         self.asked: list[tuple[Media, datetime | None, bool]] = []
         self.maps: Maps = ()
+        self.forensics: list[bool | None] = []
 
     def warm(self) -> None:
         self.ready = True
 
     def examine(
-        self, media: Media, as_of: datetime | None = None, preview: bool = False, **_also: bool
+        self, media: Media, as_of: datetime | None = None, preview: bool = False, **also: bool | None
     ) -> Examined:
         self.asked.append((media, as_of, preview))
+        self.forensics.append(also.get("forensics"))
         report = open_scripted().examine(measured(media), as_of=as_of or AS_OF)
         if not preview:
             return Examined(report=report, preview_jpeg=None)

@@ -64,6 +64,16 @@ def test_heuristics_can_be_left_out(client: FlaskClient, examiners: Examiners) -
     assert (len(examiners[False].asked), len(examiners[True].asked)) == (1, 1)
 
 
+def test_the_sources_that_cost_more_run_where_they_are_asked_for(
+    client: FlaskClient, examiners: Examiners
+) -> None:
+    for query in ("", "?forensics=true", "?forensics=false"):
+        upload(client, query=query)
+    assert examiners[True].forensics == [None, True, False]
+    refused = upload(client, query="?forensics=true&heuristics=false")
+    assert (refused.status_code, refused.get_json()["code"]) == (400, "assay.request.bad")
+
+
 def test_a_picture_is_kept_only_when_asked_for(client: FlaskClient, services: Services) -> None:
     plain, with_picture = upload(client).get_json(), upload(client, query="?preview=true").get_json()
     now = datetime.now(UTC)

@@ -9,11 +9,14 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Packages of another interpreter or of the user's home would shadow the pinned ones.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# Hundreds of processes that tests start would each compile all that they import.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE := $(BIN)/python -m compileall -q -j 0
 PYTHON ?=
 TORCH_INDEX ?=
 PHOTO ?=
@@ -21,7 +24,7 @@ JOBS ?= 3
 LATER_DAYS ?= 400
 SAY := printf '* %s\n'
 
-.PHONY: help demo test test-later lint bench serve doctor install install-dev install-tpm install-faces install-judge clean
+.PHONY: help demo test test-later lint style bench serve doctor install install-dev install-tpm install-faces install-judge clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
@@ -35,28 +38,37 @@ demo: install
 test test-later: export OMP_NUM_THREADS := 1
 test test-later: export OPENBLAS_NUM_THREADS := 1
 
-test: lint install-tpm install-faces install-judge
-	@$(SAY) "run the tests, $(JOBS) at a time"
-	@$(BIN)/python -m pytest -q -n $(JOBS)
+# A worker that has nothing left takes tests from another, so that all end together. mypy has a core to itself for
+# most of a minute; beside the tests it costs nobody's time.
+test: style install-tpm install-faces install-judge
+	@$(COMPILE) authn detector signer tests
+	@$(SAY) "check types in the meantime: mypy (what it finds is printed at the end)"
+	@$(BIN)/mypy --no-error-summary >$(VENV)/types.txt 2>&1 & types=$$!; \
+	$(SAY) "run the tests, $(JOBS) at a time"; \
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal; tests=$$?; \
+	wait $$types || { cat $(VENV)/types.txt; exit 1; }; \
+	exit $$tests
 
 # Certificates, tokens, logs, receipts and bundles must be judged the same on any day. Only the date is shifted; a
 # browser and Go keep today's. Tests that can come to know no date are left out (tests/later/clock.py).
 test-later: install-tpm install-faces install-judge $(VENV)/later.so
 	@$(SAY) "run the tests that read a clock, $(LATER_DAYS) days from now"
 	@LATER_S=$$(($(LATER_DAYS) * 86400)) LD_PRELOAD=$(CURDIR)/$(VENV)/later.so \
-	  $(BIN)/python -m pytest -q -n $(JOBS) -p tests.later.carried -m "not browser" \
+	  $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -p tests.later.carried -m "not browser" \
 	  -p tests.later.clock tests/authn tests/signer tests/faults tests/trips
 
 $(VENV)/later.so: tests/later/later.c $(BIN)/python
 	@$(CC) -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $< -ldl
 
-lint: install-dev
+lint: style
+	@$(SAY) "check types: mypy"
+	@$(BIN)/mypy --no-error-summary
+
+style: install-dev
 	@$(SAY) "check style: ruff check"
 	@$(BIN)/ruff check --quiet .
 	@$(SAY) "check format: ruff format"
 	@$(BIN)/ruff format --check --quiet .
-	@$(SAY) "check types: mypy"
-	@$(BIN)/mypy --no-error-summary
 	@$(SAY) "check layers: lint-imports"
 	@$(BIN)/lint-imports --no-logo >$(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
 

@@ -87,14 +87,30 @@ def hidden(evidence: CryptographicEvidence, policy: Policy, warnings: set[str]) 
     return ""
 
 
+def combinations_that_matter(policy: Policy) -> Iterator[tuple[Outcome, ...]]:
+    """All 390,625 take 38 seconds and say no more. Every set of refuted axes, beside others that are
+    established or of one further outcome in any mixture; for each rule every outcome of the axes that it
+    asks, beside every set of refuted ones among the rest; and every two outcomes on every two axes, beside
+    all of each."""
+    for further in set(Outcome) - {E, R}:
+        yield from itertools.product((E, R, further), repeat=len(Axis))
+    for rule in policy.proof_rules:
+        asked = {axis for axis, _ in rule.requires}
+        yield from itertools.product(*(tuple(Outcome) if a in asked else (E, R) for a in Axis))
+    for one, other in itertools.combinations(Axis, 2):
+        for a, b, rest in itertools.product(Outcome, repeat=3):
+            yield tuple({one: a, other: b}.get(axis, rest) for axis in Axis)
+
+
 def test_no_combination_of_outcomes_gives_a_sentence_that_hides_a_refutation() -> None:
-    states = {a: [axis_evidence(a, o) for o in Outcome] for a in Axis}
-    policy, count = default_policy(), 0
-    for evidence in every_combination(states):
-        wrong = hidden(evidence, policy, {"assay.statement.changedSinceSigned"})
-        assert not wrong, ([a.outcome.value for a in evidence.axes], wrong)
-        count += 1
-    assert count == len(Outcome) ** len(Axis)
+    states = {(a, o): axis_evidence(a, o) for a in Axis for o in Outcome}
+    policy = default_policy()
+    combinations = dict.fromkeys(combinations_that_matter(policy))
+    for outcomes in combinations:
+        axes = tuple(states[pair] for pair in zip(Axis, outcomes, strict=True))
+        wrong = hidden(CryptographicEvidence(axes=axes), policy, {"assay.statement.changedSinceSigned"})
+        assert not wrong, ([o.value for o in outcomes], wrong)
+    assert len(combinations) > 3 * (3 ** len(Axis) - 2 ** len(Axis))
 
 
 @pytest.mark.parametrize("clean", [False, True], ids=["the built-in policy", "a policy that wants to hide"])

@@ -14,12 +14,13 @@ from typing import Any
 
 from authn.core.errors import FileUnusable
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, NotExamined
+from authn.core.overlay import Overlay, overlay_json, parse_overlay
 from detector.models.score_map import Spot
 
 MAX_SPOTS = 200
 ORIGINAL = "original"  # in the place of a detector: where the picture differs from an original
-MAX_MAPS = 8
-MAX_TEXT_CHARS = 200_000
+MAX_MAPS = 32
+MAX_TEXT_CHARS = 8_000_000
 _MAX_SIDE = 1 << 20
 _MAX_LOGIT = 1e4
 
@@ -73,7 +74,7 @@ class ScoreMap:
         return replace(spot, x=x, y=y)
 
 
-Maps = tuple[ScoreMap | NotExamined, ...]
+Maps = tuple[ScoreMap | Overlay | NotExamined, ...]
 
 
 def has_map(guess: HeuristicEvidence, beside: Sequence[HeuristicEvidence] = ()) -> bool:
@@ -87,13 +88,15 @@ def has_map(guess: HeuristicEvidence, beside: Sequence[HeuristicEvidence] = ()) 
     return guess.outcome is HeuristicOutcome.SUPPORTS
 
 
-def maps_text(maps: Sequence[ScoreMap | NotExamined]) -> str:
+def maps_text(maps: Sequence[ScoreMap | Overlay | NotExamined]) -> str:
     """As JSON, for keeping beside a report."""
     entries = [_entry(m) for m in maps]
     return json.dumps(entries, separators=(",", ":"))
 
 
-def _entry(entry: ScoreMap | NotExamined) -> dict[str, Any]:
+def _entry(entry: ScoreMap | Overlay | NotExamined) -> dict[str, Any]:
+    if isinstance(entry, Overlay):
+        return overlay_json(entry)
     if isinstance(entry, NotExamined):
         return {"detector": entry.what, "reason": entry.why}
     reference = None if entry.reference is None else _placed(entry.reference)
@@ -125,7 +128,9 @@ def _entries(text: str) -> Maps:
     return tuple(_parsed(e) for e in entries)
 
 
-def _parsed(entry: dict[str, Any]) -> ScoreMap | NotExamined:
+def _parsed(entry: dict[str, Any]) -> ScoreMap | Overlay | NotExamined:
+    if "own" in entry:
+        return parse_overlay(entry)
     detector = _text(entry["detector"])
     if "reason" in entry:
         return NotExamined(what=detector, why=_text(entry["reason"]))

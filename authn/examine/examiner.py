@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from authn import __version__
@@ -26,6 +27,7 @@ from authn.core.evidence import (
     Question,
 )
 from authn.core.media import Media
+from authn.core.overlay import Overlay
 from authn.core.report import PIXELS, Contradiction, Report, Run, SourceCost, Subject, ToolView
 from authn.core.score_map import Maps, has_map
 from authn.devices import RegistryView
@@ -40,7 +42,7 @@ from authn.provenance.history import source_types
 from authn.provenance.logs import LogTrust
 from authn.provenance.sidecars import told
 from authn.provenance.verifier import is_uncontested, verify_file
-from authn.sources import HasScoreMap, HeuristicSource
+from authn.sources import HasOverlays, HasScoreMap, HeuristicSource
 from authn.sources.agreement import answered
 from authn.sources.own_pictures import under_own
 from detector.core.errors import DetectorError
@@ -180,14 +182,26 @@ class Examiner:
         return joined, tuple(failed), tuple(costs)
 
     def maps(self, media: Media, report: Report) -> Maps:
-        """Where the scores of ``report`` come from, for the detectors that point to something; a map that
-        cannot be made is its reason. Changes nothing in the report."""
+        """Where the scores of ``report`` come from, for the detectors that point to something, and what other
+        sources draw; a map that cannot be made is its reason. Changes nothing in the report."""
         pointing = {g.detector for g in report.heuristic if has_map(g, report.heuristic)}
-        return tuple(
+        places = tuple(
             _fenced(source.name, media, source.score_map, pixels=True)
             for source in (*self._sources, *self._on_request)
             if source.name in pointing and isinstance(source, HasScoreMap)
         )
+        return (*places, *self._overlays(media, report))
+
+    def _overlays(self, media: Media, report: Report) -> Maps:
+        """Drawings of any source that was asked, each behind its own fence."""
+        drawn: list[Overlay | NotExamined] = []
+        for source in (*self._sources, *self._on_request):
+            if isinstance(source, HasOverlays) and source.name not in report.run.left_out:
+                found = tuple(g for g in report.heuristic if g.detector == source.name)
+                ask = partial(source.overlays, found=found)
+                made = _fenced(source.name, media, ask, pixels=source.reads_pixels)
+                drawn.extend((made,) if isinstance(made, NotExamined) else made)
+        return tuple(drawn)
 
     def _tool(self, guesses: tuple[HeuristicEvidence, ...]) -> ToolView:
         return ToolView(

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from authn.core.evidence import NotExamined
 from authn.core.media import Media
 from authn.core.report import Report
-from authn.core.score_map import Maps, ScoreMap
+from authn.core.score_map import Maps
 
 SHOWN_SIDE_PIXELS = 1280  # large enough for a magnifier; about 150 kB
 
@@ -43,5 +44,5 @@ def illustrate(
 
         maps = (*maps, difference(media, original))
     turn = orientation_of(media) if maps else 1
-    upright = tuple(m.upright(turn) if isinstance(m, ScoreMap) else m for m in maps)
+    upright = tuple(m if isinstance(m, NotExamined) else m.upright(turn) for m in maps)
     return Illustrated(preview_jpeg=preview, maps=upright)

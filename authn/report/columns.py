@@ -14,6 +14,7 @@ from authn.report.calibration_strip import Histogram, histogram_of
 from authn.report.cards import MAX_ROWS, Card, Document
 from authn.report.drawings import Strip
 from authn.report.language import t
+from authn.report.overlays import Figure, figures_of
 from authn.report.score_maps import Shown, shown_maps
 from authn.report.vouching import joint_of
 
@@ -34,6 +35,7 @@ class Guess:
     strip: Histogram | None
     strips: tuple[Strip | None, ...]
     map: Shown | None
+    figures: tuple[Figure, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +66,14 @@ def proof_column(report: Document) -> ProofColumn:
 def guess_column(report: Document, maps: str | None, *, preview: bool) -> GuessColumn:
     """What gave no answer, and the parts of a joint answer, are folded."""
     detectors = report["heuristic"]["detectors"][:MAX_ROWS]
-    shown = shown_maps(report, maps, preview=preview)
+    shown, figures = shown_maps(report, maps, preview=preview), figures_of(maps if preview else None)
     guesses = [
         Guess(
             card=card,
             strip=histogram_of(d),
             strips=(drawings.ratio_strip(d), drawings.stability_strip(d)),
             map=where,
+            figures=figures.of(card.title),
         )
         for d, card, where in zip(detectors, cards.guess_cards(report), shown, strict=True)
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from authn.core.errors import Unavailable
 from authn.core.evidence import NotExamined
-from authn.core.score_map import ORIGINAL, ScoreMap, parse_maps
+from authn.core.score_map import ORIGINAL, ScoreMap
 from authn.report.language import count, t, told
+from authn.report.overlays import kept_maps
 from detector.models.score_map import Spot
 
 
@@ -26,11 +26,7 @@ class Differences:
 
 def differences_of(maps: str | None) -> Differences | None:
     """None where no original was named. ``maps`` as in ``authn.core.score_map``."""
-    try:
-        kept = parse_maps(maps) if maps is not None else ()
-    except Unavailable:
-        return None
-    found = next((m for m in kept if _of(m) == ORIGINAL), None)
+    found = kept_maps(maps).of(ORIGINAL)
     if found is None:
         return None
     if isinstance(found, NotExamined):
@@ -46,10 +42,6 @@ def differences_of(maps: str | None) -> Differences | None:
         text=_text(found, len(clear)),
         original_sha256=found.model_sha256,
     )
-
-
-def _of(entry: ScoreMap | NotExamined) -> str:
-    return entry.what if isinstance(entry, NotExamined) else entry.detector
 
 
 def _text(found: ScoreMap, clear: int) -> str:

@@ -23,6 +23,7 @@ from authn.report.cards import MAX_ROWS, Document
 from authn.report.differences import differences_of
 from authn.report.headline import headline, policy_hints
 from authn.report.language import ENGLISH, said, speaking, spoken, t, told
+from authn.report.overlays import figures_of, label
 from authn.report.text import render_document
 
 
@@ -67,6 +68,7 @@ def _shown(
         "proof": columns.proof_column(report),
         "guess": columns.guess_column(report, maps, preview=preview_jpeg is not None),
         "differences": differences_of(maps) if preview_jpeg is not None else None,
+        "figures": figures_of(maps if preview_jpeg is not None else None),
         "reference": score_maps.reference_preview,
         "chain": drawings.chain_of(report),
         "timeline": drawings.timeline_of(report),
@@ -126,7 +128,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(stylesheet=stylesheet, t=t, said=said, spoken=spoken)
+    made.globals.update(stylesheet=stylesheet, t=t, said=said, spoken=spoken, label=label)
     return made
 
 

@@ -16,9 +16,10 @@ from authn.core.extras import extra, need
 from authn.core.visible import visible
 from authn.report import cards, columns, drawings, score_maps, wording
 from authn.report.cards import MAX_ROWS, Card, Document
-from authn.report.columns import Guess
+from authn.report.columns import Guess, GuessColumn
 from authn.report.headline import headline, policy_hints
 from authn.report.language import ENGLISH, speaking, spoken, t, told
+from authn.report.overlays import Drawn, Figure, figures_of
 from authn.report.score_maps import Drawing, Marks
 
 MEDIA_TYPE = "application/pdf"
@@ -75,11 +76,7 @@ def _paper(report: Document, preview_jpeg: bytes | None, maps: str | None) -> di
             "cards": [_guess(g) for g in guess.speaking],
             "folds": folded,
         },
-        "maps": [
-            _map(g.card.title, g.map.drawing, preview_jpeg)
-            for g in (*guess.speaking, *guess.folded)
-            if g.map and g.map.drawing and preview_jpeg
-        ],
+        "maps": [] if preview_jpeg is None else _maps(guess, maps, preview_jpeg),
         **_beneath(report),
     }
 
@@ -153,6 +150,53 @@ def _guess(guess: Guess) -> dict[str, Any]:
     }
     said = [h.alt, h.caption] if h else [s.alt for s in guess.strips if s]
     return {**_card(guess.card), "strip": strip, "said": said}
+
+
+def _maps(guess: GuessColumn, maps: str | None, preview_jpeg: bytes) -> list[dict[str, Any]]:
+    scores = [
+        _map(g.card.title, g.map.drawing, preview_jpeg)
+        for g in (*guess.speaking, *guess.folded)
+        if g.map and g.map.drawing
+    ]
+    figures = figures_of(maps)
+    return scores + [_drawing(f, preview_jpeg) for f in (*figures.evidence, *figures.views)]
+
+
+def _drawing(figure: Figure, preview_jpeg: bytes) -> dict[str, Any]:
+    own, normal = figure.says.text, f"{t('map.beside')} {figure.normal.text}"
+    pictures = [{"svg": _layer(figure.own, score_maps.embedded(preview_jpeg)), "caption": own}]
+    if figure.reference:
+        pictures.append({"svg": _layer(figure.reference, score_maps.reference_preview()), "caption": normal})
+    return {
+        "title": f"{figure.title.text}: {figure.source}",
+        "guess": t("view.is") if figure.view else t("map.is_guess"),
+        "pictures": pictures,
+        "legend": [t("drawing.unmeasured")] if figure.own.unmeasured else [],
+        "caption": f"{figure.low.text} – {figure.high.text}" + ("" if figure.reference else f". {normal}"),
+    }
+
+
+def _layer(d: Drawn, picture: str) -> str:
+    """As ``_svg``; a view covers its picture."""
+    w, h = 1000, max(1, round(1000 * d.tall))
+    within = f'<svg width="{w}" height="{h}" viewBox="0 0 {d.width} {d.height}" preserveAspectRatio="none">'
+    steps = "".join(
+        f'<path d="{path}" fill="#ffc23d" fill-opacity="{opacity}"/>'
+        for path, opacity in zip(d.steps, (0.06, 0.25, 0.45, 0.65, 0.85), strict=True)
+        if path
+    )
+    thin = d.width / 500
+    edges = (
+        f'<path d="{d.frames}{d.lines}" fill="none" stroke="#1b1206" stroke-width="{thin:.3f}"/>'
+        f'<path d="{d.unmeasured}" fill="none" stroke="#ffffff" stroke-width="{thin / 2:.3f}"/>'
+    )
+    image = f'<image width="{w}" height="{h}" preserveAspectRatio="none" href="data:image/jpeg;base64,'
+    view = f'{image}{d.jpeg}"/>' if d.jpeg else f"{within}{steps}{edges}</svg>"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}">'
+        '<filter id="grey"><feColorMatrix type="saturate" values="0"/></filter>'
+        f'<g filter="url(#grey)">{image}{picture}"/></g>{view}</svg>'
+    )
 
 
 def _map(title: str, drawing: Drawing, preview_jpeg: bytes) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
-from authn.core.errors import Unavailable
 from authn.core.evidence import HeuristicOutcome, NotExamined
-from authn.core.score_map import Reference, ScoreMap, parse_maps
+from authn.core.score_map import Reference, ScoreMap
 from authn.report.cards import MAX_ROWS, Document
 from authn.report.language import number, t, told
+from authn.report.overlays import kept_maps
 from authn.report.vouching import joint_of
 from detector.models.reference import reference_photo
 from detector.models.score_map import Spot
@@ -97,22 +97,15 @@ def _shown(detector: Document, maps: str | None, preview: bool) -> Shown:
         return _without(t(f"map.not.{outcome.value}"))
     if not preview:
         return _without(t("map.not.preview"))
-    try:
-        kept = parse_maps(maps) if maps is not None else ()
-    except Unavailable as e:
-        return _without(told(e.detail))
-    found = next((m for m in kept if _of(m) == detector["id"]), None)
+    kept = kept_maps(maps)
+    found = kept.of(detector["id"])
     if found is None:
-        return _without(t("map.not.kept"))
+        return _without(told(kept.unreadable) if kept.unreadable else t("map.not.kept"))
     if isinstance(found, NotExamined):
         return _without(told(found.why))
     if found.model_sha256 != detector["model_sha256"]:
         return _without(t("map.not.model"))
     return Shown(drawing=draw(found))
-
-
-def _of(entry: ScoreMap | NotExamined) -> str:
-    return entry.what if isinstance(entry, NotExamined) else entry.detector
 
 
 def _without(reason: str) -> Shown:

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from authn.core.evidence import HeuristicEvidence
 from authn.core.media import Media
+from authn.core.overlay import Overlay
 from authn.core.score_map import ScoreMap
 
 
@@ -35,4 +36,18 @@ class HasScoreMap(Protocol):
     def name(self) -> str: ...
     def score_map(self, media: Media) -> ScoreMap:
         """In the pixels of the decoder, before any orientation. Raises as ``HeuristicSource.examine``."""
+        ...
+
+
+@runtime_checkable
+class HasOverlays(Protocol):
+    """A source that can draw over the picture what it saw (docs/extending/maps.md)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def reads_pixels(self) -> bool: ...
+    def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
+        """``found`` is what the report holds of this source. Empty where there is nothing to draw. Raises as
+        ``HeuristicSource.examine``."""
         ...

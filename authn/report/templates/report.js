@@ -23,7 +23,7 @@
   });
 
   for (const maps of document.querySelectorAll(".maps")) {
-    const marks = maps.querySelectorAll(".map svg");
+    const marks = maps.querySelectorAll(".map svg, .map .over");
     const slider = (words, act) => {
       const label = make("label", { textContent: words });
       const range = make("input", { type: "range", min: 0, max: 100, value: 100 });

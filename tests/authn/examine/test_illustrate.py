@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from authn.core.evidence import HeuristicOutcome
+from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, NotExamined
 from authn.core.media import Media, media_of
+from authn.core.overlay import Overlay
 from authn.core.report import report_json
 from authn.core.score_map import ScoreMap, maps_text
 from authn.examine.examiner import Examiner
@@ -18,9 +19,11 @@ from authn.examine.illustrate import illustrate
 from authn.report.html import render_report
 from authn.report.language import t
 from authn.sources.learned import LearnedSource
+from detector.core.errors import NotApplicable
 from detector.models.inference import Detector, open_detector
 from tests.detector.made import encoded, photo_like
 from tests.detector.models.test_models import certain
+from tests.doubles.overlays import overlay
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import examiner_for
 
@@ -98,3 +101,31 @@ def test_without_a_preview_nothing_is_asked_for(examiner: Examiner) -> None:
     broken = replace(photo(), data=b"\xff\xd8\xff")
     shown = illustrate(examiner, broken, report)
     assert (shown.preview_jpeg, shown.maps) == (None, ())
+
+
+class Drawing:
+    """A source that draws, or fails to."""
+
+    reads_pixels = True
+
+    def __init__(self, name: str, drawn: tuple[Overlay, ...] | None) -> None:
+        self.name = name
+        self._drawn = drawn
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        return ()
+
+    def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
+        assert found == ()
+        if self._drawn is None:
+            raise NotApplicable("nothing here can be compared")
+        return self._drawn
+
+
+def test_what_any_source_draws_is_turned_and_a_failure_costs_the_others_nothing() -> None:
+    sources = (Drawing("broken", None), Drawing("whole", (overlay(), overlay(view=True))))
+    drawing = examiner_for(TestPki(), sources=sources)
+    media = photo(orientation=6)
+    broken, *drawn = illustrate(drawing, media, drawing.examine(media)).maps
+    assert broken == NotExamined(what="broken", why="nothing here can be compared")
+    assert [m.own.columns for m in drawn if isinstance(m, Overlay)] == [3, 3]

@@ -33,6 +33,7 @@ class Tally:
     refuted: int  # reports with at least one refuted axis
     outside_lists: int  # reports with at least one axis outside the reader's lists
     contradictory: int  # reports with at least one contradiction
+    contradictions: tuple[tuple[str, int], ...]  # by code: reports with at least one of that code
     axes: Outcomes
     detectors: Outcomes  # by detector and question: one detector may answer several
 
@@ -70,6 +71,8 @@ class Counts:
         self._n["rows", "refuted"] += Outcome.REFUTED in outcomes.values()
         self._n["rows", "outside_lists"] += Outcome.OUTSIDE_LISTS in outcomes.values()
         self._n["rows", "contradictory"] += bool(row["contradictions"])
+        for code in {c.get("code", "") for c in row["contradictions"]}:
+            self._n["contradiction", visible(code, 80)] += 1
         for name, outcome in outcomes.items():
             self._n["axis", name, outcome] += 1
         for item in row["not_examined"]:
@@ -122,6 +125,7 @@ class Counts:
                     "contradictory",
                 )
             },
+            contradictions=tuple(sorted((k[1], n) for k, n in self._n.items() if k[0] == "contradiction")),
             axes=tuple(
                 (a.value, tuple((o.value, self._n["axis", a.value, o.value]) for o in Outcome))
                 for a in Axis

@@ -26,8 +26,10 @@ COLUMNS: tuple[tuple[str, type], ...] = (
     ("name", str), ("sha256", str), ("bytes", int), ("media_type", str), ("width", int), ("height", int),
     ("as_of", str), ("urgency", int), ("situation", str), *((axis, str) for axis in AXES),
     ("contradictions", int), ("supports", str), ("answers", str), ("error_code", str), ("error", str),
+    ("contradiction_codes", str),
 )  # fmt: skip
 ROWS_PER_GROUP = 10_000
+_SEVERITIES = {"high": "error", "medium": "warning", "low": "note"}  # as SARIF has them
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -51,6 +53,7 @@ def cells(row: Row) -> dict[str, Cell]:
         "urgency": shown.urgency,
         "situation": shown.situation,
         "contradictions": len(row["contradictions"]),
+        "contradiction_codes": "; ".join(_code(c) for c in row["contradictions"]),
         "supports": "; ".join(d["id"] for d in detectors if d["outcome"] == "supports"),
         "answers": "; ".join(f"{d['id']} {d['question']}: {d['outcome']}" for d in detectors),
     }
@@ -151,10 +154,15 @@ def _findings(row: Row) -> Iterator[tuple[str, str, str]]:
         if row["cryptographic"]["axes"][axis.value]["outcome"] == "refuted":
             yield f"assay.refuted.{axis.value}", "error", f"{wording.AXIS_TITLES[axis]} is refuted"
     for c in row["contradictions"]:
-        yield "assay.contradiction", "warning", c["text"]
+        yield _code(c), _SEVERITIES[c.get("severity", "medium")], c["text"]
     for d in row["heuristic"]["detectors"]:
         if d["outcome"] == "supports":
             yield f"assay.heuristic.{d['question']}", "note", f"{d['id']} points to: {d['question']}"
+
+
+def _code(contradiction: Row) -> str:
+    """Runs that were begun by version 0.1 have none."""
+    return str(contradiction.get("code", "assay.contradiction"))
 
 
 @contextmanager

@@ -385,16 +385,19 @@ def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
             "assay verify takes them in"
         )
     say(f"{counted.contradictory} reports with a contradiction")
+    for code, count in counted.contradictions:
+        say(f"  {code}: {count}")
     say(f"in {finished.run.folder}{os.sep}{'summary.html' if page else 'results.jsonl'}")
 
 
 def _exit_code(finished: Finished, fail_on: frozenset[str]) -> int:
     counted = finished.tally
     found = {
+        **dict(counted.contradictions),
         Outcome.REFUTED.value: counted.refuted,
         Outcome.OUTSIDE_LISTS.value: counted.outside_lists,
         CONTRADICTION: counted.contradictory,
     }
-    if any(found[finding] for finding in fail_on):
+    if any(found.get(finding) for finding in fail_on):
         return POLICY_FINDING
     return PARTIAL if finished.partial else 0

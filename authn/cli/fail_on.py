@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from authn.core.report import Report
 
 NEVER, CONTRADICTION = "never", "contradiction"
+_CODES = "assay.contradiction."
 _FAILS = (Outcome.REFUTED.value, Outcome.OUTSIDE_LISTS.value, CONTRADICTION)
 
 
@@ -21,7 +22,8 @@ class FailOn(click.ParamType[frozenset[str]]):
     name = "FINDINGS"
     HELP = (
         "Exit 1 when an axis is refuted; with outside_lists also when one leads outside your lists, with "
-        "contradiction also when evidence contradicts. Several with commas; or never. A policy can add to it."
+        "contradiction also when evidence contradicts, with the code of a contradiction on that one alone. "
+        "Several with commas; or never. A policy can add to it."
     )
 
     def convert(
@@ -32,11 +34,19 @@ class FailOn(click.ParamType[frozenset[str]]):
         asked = [word.strip() for word in str(value).split(",")]
         if asked == [NEVER]:
             return frozenset()
-        unknown = [word for word in asked if word not in _FAILS]
+        unknown = [word for word in asked if word not in _FAILS and not _is_code(word)]
         if unknown:
-            known = f"{NEVER}, or some of {', '.join(_FAILS)}"
+            known = f"{NEVER}, or some of {', '.join(_FAILS)}, or codes of contradictions (docs/codes.md)"
             self.fail(f"{unknown[0]!r} is none of them: {known}", param, ctx)
         return frozenset({Outcome.REFUTED.value, *asked})
+
+
+def _is_code(word: str) -> bool:
+    if not word.startswith(_CODES):
+        return False
+    from authn.examine.contradictions import CODES
+
+    return word in CODES
 
 
 def exit_code(report: Report, fail_on: frozenset[str]) -> int:
@@ -45,5 +55,6 @@ def exit_code(report: Report, fail_on: frozenset[str]) -> int:
     if not fail_on:
         return 0
     found: set[str] = {a.outcome.value for a in report.cryptographic.axes}
-    failing = fail_on & (found | ({CONTRADICTION} if report.contradictions else set()))
+    found |= {CONTRADICTION} if report.contradictions else set()
+    failing = fail_on & (found | {c.code for c in report.contradictions})
     return max((1 if failing else 0, *(s.exit_code for s in report.policy_statements)))

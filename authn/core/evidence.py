@@ -92,6 +92,16 @@ class AssertedClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedAction:
+    """One action of the active manifest, as the signer claims it: C2PA's name, the last part of the IPTC
+    digital source type or "", and when, where that is a time with a zone."""
+
+    action: str
+    source_type: str = ""
+    when: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineView:
     """What one independent C2PA reader said about the file, verbatim codes."""
 

@@ -104,12 +104,23 @@ class PolicyStatement:
         return dict(self.texts)["en"]
 
 
+class Severity(StrEnum):
+    """How soon a person should look at a contradiction. It says not which side is right."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """Two observations that do not fit together. It decides nothing; a person should look."""
+    """Two observations that do not fit together. It decides nothing; a person should look. ``code`` and
+    ``severity`` are those of its row in the table (``authn.examine.contradictions``)."""
 
     between: tuple[str, str]
     text: str
+    code: str
+    severity: Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

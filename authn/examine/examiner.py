@@ -21,16 +21,15 @@ from authn.core.evidence import (
     Axis,
     CryptographicEvidence,
     HeuristicEvidence,
-    HeuristicOutcome,
     NotExamined,
     Outcome,
-    Question,
 )
 from authn.core.media import Media
 from authn.core.overlay import Overlay
-from authn.core.report import PIXELS, Contradiction, Report, Run, SourceCost, Subject, ToolView
+from authn.core.report import PIXELS, Report, Run, SourceCost, Subject, ToolView
 from authn.core.score_map import Maps, has_map
 from authn.devices import RegistryView
+from authn.examine.contradictions import contradictions
 from authn.pki.roots import TrustRoots, roots_digest
 from authn.policies.judging import conclude, judge
 from authn.policies.policy import Policy
@@ -38,7 +37,7 @@ from authn.provenance.answers import Asked, Engine, EngineAnswer, GivesCrJson
 from authn.provenance.asking import Readers
 from authn.provenance.axes import NO_MANIFEST
 from authn.provenance.binding import FileRead, read_file
-from authn.provenance.history import source_types
+from authn.provenance.history import claimed_actions
 from authn.provenance.logs import LogTrust
 from authn.provenance.sidecars import told
 from authn.provenance.verifier import is_uncontested, verify_file
@@ -55,7 +54,6 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CAMERA_SOURCES = frozenset({"digitalCapture", "computationalCapture"})
 LIMITS = (
     "A valid signature says who held a key, not that the scene was not staged or filmed from a screen.",
     "The absence of a credential, of markers or of detector findings proves nothing.",
@@ -121,7 +119,7 @@ class Examiner:
             tool=self._tool(guesses),
             cryptographic=proof,
             heuristic=guesses,
-            contradictions=contradictions(proof, source_types(answers), guesses),
+            contradictions=contradictions(proof, claimed_actions(answers), guesses),
             statements=conclude(proof, self._policy, judged_at),
             policy_statements=judge(proof, guesses, self._policy, judged_at),
             limits=LIMITS,
@@ -226,30 +224,6 @@ def _fenced(name: str, media: Media, ask: Callable[[Media], T], *, pixels: bool)
     except Exception as e:  # noqa: BLE001 - one source's failure must not cost the others' evidence
         _log.exception("source %s failed on %s", name, media.sha256)
         return NotExamined(what=name, why=f"the source failed ({type(e).__name__})")
-
-
-def contradictions(
-    proof: CryptographicEvidence, claimed: Sequence[str], guesses: Sequence[HeuristicEvidence]
-) -> tuple[Contradiction, ...]:
-    """A signed claim of capture beside a guess that says otherwise. It changes neither."""
-    intact = proof.axis(Axis.INTEGRITY).outcome is Outcome.ESTABLISHED
-    captured = [s for s in claimed if s in CAMERA_SOURCES]
-    if not intact or not captured:
-        return ()
-    words = {
-        Question.SYNTHETIC: "was generated",
-        Question.EDITED: "was edited",
-        Question.RECAPTURED: "is a picture of a screen or print",
-        Question.WRONG_SENSOR: "comes from another sensor",
-    }
-    return tuple(
-        Contradiction(
-            between=("/cryptographic/claims", f"/heuristic/detectors/{i}"),
-            text=f"The signer claims {captured[0]}; {g.detector} finds signs that it {words[g.question]}.",
-        )
-        for i, g in enumerate(guesses)
-        if g.outcome is HeuristicOutcome.SUPPORTS
-    )
 
 
 def _refuse_unreadable(media: Media, proof: CryptographicEvidence) -> None:

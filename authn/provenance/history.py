@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
-from authn.core.evidence import AssertedClaim, Axis, AxisEvidence, Finding, Outcome
+from authn.core.evidence import AssertedClaim, Axis, AxisEvidence, ClaimedAction, Finding, Outcome
 from authn.core.plain import Json, list_of, map_of
 from authn.provenance import c2pa_codes
 from authn.provenance.answers import EngineAnswer, EngineCode, EngineState, Scope, assertions_of, showing
@@ -60,10 +61,9 @@ def asserted_claims(answers: Sequence[EngineAnswer]) -> tuple[AssertedClaim, ...
     return tuple(found[:MAX_CLAIMS])
 
 
-def source_types(answers: Sequence[EngineAnswer]) -> tuple[str, ...]:
-    """IPTC digital source types of the active manifest's actions, last path segment only."""
-    types = [str(a.get("digitalSourceType", "")) for a in _actions(showing(answers).shown)]
-    return tuple(t.removeprefix(_SOURCE_TYPE)[:MAX_TEXT] for t in types if t)
+def claimed_actions(answers: Sequence[EngineAnswer]) -> tuple[ClaimedAction, ...]:
+    """What the active manifest says was done, in its order."""
+    return tuple(map(_claimed, list(_actions(showing(answers).shown))[:MAX_CLAIMS]))
 
 
 def claim_version(answers: Sequence[EngineAnswer]) -> int | None:
@@ -157,6 +157,22 @@ def _manifest_claims(label: str, manifest: Mapping[str, Json]) -> Iterable[Asser
         yield claim(
             "ingredient", f"{ingredient.get('relationship', '')} {ingredient.get('title', '')}".strip()
         )
+
+
+def _claimed(action: Mapping[str, Json]) -> ClaimedAction:
+    return ClaimedAction(
+        action=str(action.get("action", ""))[:MAX_TEXT],
+        source_type=str(action.get("digitalSourceType") or "").removeprefix(_SOURCE_TYPE)[:MAX_TEXT],
+        when=_instant(action.get("when")),
+    )
+
+
+def _instant(said: Json) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(said))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _actions(manifest: Mapping[str, Json]) -> Iterable[Mapping[str, Json]]:

@@ -22,6 +22,7 @@ from authn.core.evidence import (
     Outcome,
     Question,
 )
+from authn.core.report import Severity
 from authn.core.visible import visible, visible_block
 from authn.report import wording
 from authn.report.doubts import Axes
@@ -316,6 +317,10 @@ def place(pointer: str, report: Document) -> str:
     parts = pointer.strip("/").split("/")
     if parts[:2] == ["cryptographic", "axes"] and len(parts) > 2 and parts[2] in set(Axis):
         return f"{wording.PROOF_COLUMN}: {wording.AXIS_TITLES[Axis(parts[2])]}"
+    if parts[:2] == ["cryptographic", "interval"]:
+        return f"{wording.PROOF_COLUMN}: {t('place.interval')}"
+    if parts[:1] == ["recovered"]:
+        return t("place.recovered")
     if parts[:2] == ["cryptographic", "claims"]:
         return f"{wording.PROOF_COLUMN}: {t('place.claims')}"
     detectors = report["heuristic"]["detectors"]
@@ -324,6 +329,19 @@ def place(pointer: str, report: Document) -> str:
         if which is not None:
             return f"{wording.GUESS_COLUMN}: {visible(which['id'], 60)}"
     return visible(pointer, 120)
+
+
+def contradiction_rows(report: Document) -> tuple[tuple[str, str], ...]:
+    """(sentence, what it sets beside what, how soon to look, and its code; reports of version 0.1 have
+    neither of the last two)."""
+    return tuple((c["text"], _beside(c, report)) for c in report["contradictions"][:MAX_ROWS])
+
+
+def _beside(contradiction: Document, report: Document) -> str:
+    said = [t("and").join(place(p, report) for p in contradiction["between"])]
+    if "severity" in contradiction:
+        said += [t(f"severity.{Severity(contradiction['severity'])}"), visible(contradiction["code"], 120)]
+    return "; ".join(said)
 
 
 def title_of(what: str) -> str:

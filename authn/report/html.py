@@ -76,10 +76,7 @@ def _shown(
         "identities": cards.identity_rows(report),
         "recovered": columns.recovered(report),
         "hints": policy_hints(report),
-        "contradictions": tuple(
-            (c["text"], tuple(cards.place(p, report) for p in c["between"]))
-            for c in report["contradictions"][:MAX_ROWS]
-        ),
+        "contradictions": cards.contradiction_rows(report),
         "no_preview": _no_preview(report),
         "not_examined": tuple((cards.title_of(n["what"]), n["why"]) for n in not_examined),
         "not_examined_names": ", ".join(told(cards.title_of(n["what"]), 60) for n in not_examined),

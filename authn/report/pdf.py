@@ -85,11 +85,7 @@ def _beneath(report: Document) -> dict[str, Any]:
     chain, timeline = drawings.chain_of(report), drawings.timeline_of(report)
     return {
         "contradictions": [
-            {
-                "text": told(c["text"]),
-                "between": t("and").join(cards.place(p, report) for p in c["between"]),
-            }
-            for c in report["contradictions"][:MAX_ROWS]
+            {"text": told(text), "between": beside} for text, beside in cards.contradiction_rows(report)
         ],
         "recovered": [told(text) for text in columns.recovered(report)],
         "events": [

@@ -17,11 +17,11 @@ from authn.report.cards import (
     Card,
     Document,
     common_name,
+    contradiction_rows,
     guess_cards,
     identity_rows,
     moment,
     period,
-    place,
     proof_cards,
     subject_line,
 )
@@ -167,10 +167,7 @@ def _guess(card: Card, detector: Document) -> Iterator[str]:
 
 
 def _contradictions(report: Document) -> list[str]:
-    return [
-        f"{told(c['text'])} ({' / '.join(place(p, report) for p in c['between'])})"
-        for c in report["contradictions"][:MAX_ROWS]
-    ]
+    return [f"{told(text)} ({beside})" for text, beside in contradiction_rows(report)]
 
 
 def _listed(title: str, items: list[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from authn.core.likeness import Looks, Recovered, Viewer
 from authn.core.media import Media
 from authn.core.report import RECOVERY, Report, report_json
 from authn.core.score_map import maps_text
+from authn.examine.contradictions import with_recovered
 from authn.examine.request import Examined
 from authn.service.captures import Judged
 from authn.store.verifications import StoredVerification, Verifications
@@ -164,7 +165,7 @@ class Examinations:
         if not why:
             try:
                 found = self._recovery.look_up(looks, viewer, but=report.subject.sha256)
-                return replace(report, recovered=found)
+                return with_recovered(report, found)
             except Unavailable as e:
                 why = e.detail
         unknown = NotExamined(what=RECOVERY, why=why)

@@ -35,6 +35,7 @@ from detector.pixels.exif import ExifTags
 
 VERSION = "1"
 MAX_FINDINGS = 32
+CAMERA = "assay.metadata.camera"
 
 # EXIF has no time zone for most cameras: only more than a day of difference is a difference.
 _CLOCK_SLACK = timedelta(hours=26)
@@ -182,7 +183,7 @@ def _exif_consistency(tags: ExifTags, media: Media) -> Iterator[Finding]:
                 f"EXIF {name} {later.isoformat()} lies before DateTimeOriginal {original.isoformat()}",
                 (("original", original.isoformat()), (name, later.isoformat())),
             )
-    yield from _camera_without_exposure(tags)
+    yield from _camera(tags)
     width, height = tags.number(exif.PIXEL_X), tags.number(exif.PIXEL_Y)
     if width and height and media.width and media.height and {width, height} != {media.width, media.height}:
         yield _finding(
@@ -193,10 +194,11 @@ def _exif_consistency(tags: ExifTags, media: Media) -> Iterator[Finding]:
         )
 
 
-def _camera_without_exposure(tags: ExifTags) -> Iterator[Finding]:
+def _camera(tags: ExifTags) -> Iterator[Finding]:
     make, model = tags.text(exif.MAKE), tags.text(exif.MODEL)
     if not make or not model or generator_in_make(make) or generator_in_make(model):
         return
+    camera, taken = shown(f"{make} {model}"), _date(tags, exif.DATE_ORIGINAL)
     exposure = (
         exif.EXPOSURE_TIME, exif.SHUTTER_SPEED, exif.F_NUMBER, exif.APERTURE, exif.ISO, exif.FOCAL_LENGTH,
         exif.MAKER_NOTE, exif.DATE_ORIGINAL,
@@ -204,9 +206,15 @@ def _camera_without_exposure(tags: ExifTags) -> Iterator[Finding]:
     if all(tags.value(t) is None for t in exposure):
         yield _finding(
             "cameraWithoutExposure",
-            f"EXIF names the camera {shown(f'{make} {model}')} but no field that a camera writes with it",
-            (("camera", shown(f"{make} {model}")),),
+            f"EXIF names the camera {camera} but no field that a camera writes with it",
+            (("camera", camera),),
         )
+        return
+    yield _finding(
+        "camera",
+        f"EXIF names the camera {camera}" + (f" and says taken at {taken.isoformat()}" if taken else ""),
+        (("camera", camera), ("taken_at", taken.isoformat() if taken else None)),
+    )
 
 
 def _date(tags: ExifTags, tag: int) -> datetime | None:
@@ -244,7 +252,7 @@ def _synthetic(findings: tuple[Finding, ...], blocks: Blocks) -> HeuristicEviden
 def _edited(findings: tuple[Finding, ...], blocks: Blocks) -> HeuristicEvidence:
     traces = tuple(f for f in findings if f.code in _EDITED or _type_in(f, EDITED_SOURCE_TYPES))
     odd = tuple(f for f in findings if f.code in _INCONSISTENT)
-    rest = tuple(f for f in findings if f.outcome is Outcome.NOT_EXAMINED)
+    rest = tuple(f for f in findings if f.outcome is Outcome.NOT_EXAMINED or f.code == CAMERA)
     if traces:
         return _evidence(
             Question.EDITED, HeuristicOutcome.SUPPORTS,

@@ -20,7 +20,7 @@ from authn.core.evidence import (
     Outcome,
     Question,
 )
-from authn.core.report import Contradiction, Report, Run, Statement, Subject, ToolView
+from authn.core.report import Contradiction, Report, Run, Severity, Statement, Subject, ToolView
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 from detector.models.condition import Condition
 from detector.models.kinds import Kind
@@ -324,7 +324,9 @@ def contradicting_report() -> Report:
         contradictions=(
             Contradiction(
                 between=("/cryptographic/axes/history", "/heuristic/detectors/1"),
-                text="The signer says 'digitalCapture'; the metadata says 'trainedAlgorithmicMedia'.",
+                text="The signer claims digitalCapture; metadata finds a mark that generators write.",
+                code="assay.contradiction.capturedButMarked",
+                severity=Severity.HIGH,
             ),
         ),
     )
@@ -371,7 +373,7 @@ def hostile_report(text: str) -> Report:
             engines=tuple(replace(e, state=text, codes=(text,), detail=text) for e in ENGINES),
         ),
         heuristic=(replace(METADATA, outcome=HeuristicOutcome.SUPPORTS, reason=text), LEARNED),
-        contradictions=(Contradiction(between=("/a", "/b"), text=text),),
+        contradictions=(Contradiction(between=("/a", "/b"), text=text, code=text, severity=Severity.LOW),),
         statements=(statement("assay.hostile", text),),
         limits=(text,),
         not_examined=(NotExamined(what=text, why=text),),

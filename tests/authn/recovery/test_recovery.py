@@ -80,8 +80,9 @@ def test_what_was_recovered_raises_no_axis_and_writes_no_sentence(home: Home, tm
     home.upload(capture)
     after = report_on(home, stripped)
     assert (before["recovered"], len(after["recovered"])) == ([], 1)
-    for key in ("cryptographic", "heuristic", "statements", "contradictions", "not_examined"):
+    for key in ("cryptographic", "heuristic", "statements", "not_examined"):
         assert before[key] == after[key]
+    assert [c["code"] for c in after["contradictions"]] == ["assay.contradiction.strippedButRecovered"]
 
 
 def test_the_answer_s_receipt_proves_that_the_photo_it_names_was_logged_here(home: Home) -> None:

@@ -12,12 +12,14 @@ from authn.cli.fail_on import FailOn, exit_code
 from authn.core.evidence import (
     Axis,
     ClaimedAction,
-    CryptographicEvidence,
     Finding,
     HeuristicEvidence,
     HeuristicOutcome,
     Outcome,
     Question,
+)
+from authn.core.evidence import (
+    CryptographicEvidence as Proof,
 )
 from authn.core.likeness import LABEL, Recovered
 from authn.core.report import Report, Severity
@@ -55,7 +57,7 @@ NAMED = replace(EDITOR, outcome=HeuristicOutcome.ABSTAIN, findings=(CAMERA,))
 LATE = replace(CAMERA, facts=(("camera", "Acme One"), ("taken_at", "2026-11-22T12:00:00")))
 
 
-def proof(*, device: bool = False, credential: bool = True, intact: bool = True) -> CryptographicEvidence:
+def proof(*, device: bool = False, credential: bool = True, intact: bool = True) -> Proof:
     registered = Finding(
         code="assay.device.registered", outcome=Outcome.ESTABLISHED, detail="", facts=(("name", "cam1"),)
     )
@@ -67,7 +69,7 @@ def proof(*, device: bool = False, credential: bool = True, intact: bool = True)
     made = {a: (found.get(a, Outcome.ABSENT), (plain,)) for a in Axis}
     if device:
         made[Axis.DEVICE] = (Outcome.ESTABLISHED, (registered,))
-    return CryptographicEvidence(axes=axes(made), not_after=END)
+    return Proof(axes=axes(made), not_after=END)
 
 
 RECOVERED = Recovered(

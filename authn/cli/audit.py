@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from authn.cli.fail_on import CONTRADICTION, FailOn
+from authn.cli.fail_on import FailOn, found_in
 from authn.cli.given import Instant, forensics_option, with_forensics
 from authn.cli.out import is_terminal, redraw, say, say_json
 from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import Settings, load_settings
 from authn.core.errors import FileUnusable
-from authn.core.evidence import Outcome
 from authn.core.instants import utc_now
 from authn.core.media import MediaLimits
 from authn.devices import DeviceRecord
@@ -391,13 +390,6 @@ def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
 
 
 def _exit_code(finished: Finished, fail_on: frozenset[str]) -> int:
-    counted = finished.tally
-    found = {
-        **dict(counted.contradictions),
-        Outcome.REFUTED.value: counted.refuted,
-        Outcome.OUTSIDE_LISTS.value: counted.outside_lists,
-        CONTRADICTION: counted.contradictory,
-    }
-    if any(found.get(finding) for finding in fail_on):
+    if fail_on & found_in(finished.tally):
         return POLICY_FINDING
     return PARTIAL if finished.partial else 0

@@ -9,6 +9,7 @@ import click
 from authn.core.evidence import Outcome
 
 if TYPE_CHECKING:
+    from authn.audit.counts import Tally
     from authn.core.report import Report
 
 NEVER, CONTRADICTION = "never", "contradiction"
@@ -58,3 +59,14 @@ def exit_code(report: Report, fail_on: frozenset[str]) -> int:
     found |= {CONTRADICTION} if report.contradictions else set()
     failing = fail_on & (found | {c.code for c in report.contradictions})
     return max((1 if failing else 0, *(s.exit_code for s in report.policy_statements)))
+
+
+def found_in(counted: Tally) -> frozenset[str]:
+    """What an audit has found among all its files that could fail it."""
+    found = {
+        **dict(counted.contradictions),
+        Outcome.REFUTED.value: counted.refuted,
+        Outcome.OUTSIDE_LISTS.value: counted.outside_lists,
+        CONTRADICTION: counted.contradictory,
+    }
+    return frozenset(name for name, count in found.items() if count)

@@ -9,21 +9,45 @@ with folds of whole sources (what would hold for files from elsewhere).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.metrics import auc
-from detector.data.manifest import Row
 
 FOLDS = 5
 _BINS = 24
 _PRIOR = 1.0  # pictures of each class that every value is given, so that a rare one says little
 
 Codes = NDArray[np.intp]  # the number of a value, one a picture
-_Value = Callable[[Row], float]
+
+
+class Filed(Protocol):
+    """What is known of a file without its pixels; a row of a manifest is one. Sides in pixels, ``size`` in
+    bytes, ``luminance_sum`` of the quantisation table of a JPEG."""
+
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def fake(self) -> bool: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def luminance_sum(self) -> int | None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+
+_Value = Callable[[Filed], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +59,17 @@ class Telling:
     by_source: float
 
 
-def telling_fields(rows: Sequence[Row]) -> tuple[Telling, ...]:
-    """For every field and for all of them together. Raises ``CalibrationError`` for rows of one class."""
+def telling_fields(
+    rows: Sequence[Filed], more: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Telling, ...]:
+    """For every field, and for all of them together as the last; ``more`` names further fields with a word
+    for every row. Raises ``CalibrationError`` for rows of one class."""
     fake = np.array([r.fake for r in rows])
     picture = np.array([_fold(r.sha256) for r in rows])
     source = np.array([_fold(r.source) for r in rows])
     told = []
     sums = [np.zeros(len(rows)), np.zeros(len(rows))]
-    for name, codes in _fields(rows).items():
+    for name, codes in {**_fields(rows), **{n: _of_words(w) for n, w in (more or {}).items()}}.items():
         scores = [_cross_fitted(codes, fake, folds) for folds in (picture, source)]
         told.append(_telling(name, scores, fake))
         sums = [a + b for a, b in zip(sums, scores, strict=True)]
@@ -54,7 +81,7 @@ def _telling(name: str, scores: list[NDArray[np.float64]], fake: NDArray[np.bool
     return Telling(field=name, by_picture=by_picture, by_source=by_source)
 
 
-def _fields(rows: Sequence[Row]) -> dict[str, Codes]:
+def _fields(rows: Sequence[Filed]) -> dict[str, Codes]:
     tables = [str(r.luminance_sum) for r in rows]
     return {
         "format": _of_words([r.format for r in rows]),
@@ -72,7 +99,7 @@ def _of_words(words: Sequence[str]) -> Codes:
     return codes
 
 
-def _of_numbers(rows: Sequence[Row], value: _Value) -> Codes:
+def _of_numbers(rows: Sequence[Filed], value: _Value) -> Codes:
     """Bins of about as many pictures each; one value is never parted."""
     values = np.array([value(r) for r in rows], np.float64)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1], method="lower"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from authn.cli.lab.benchmark import benchmark
 from authn.cli.lab.corpus import corpus
 from authn.cli.lab.detectors import DETECTORS
 from authn.cli.lab.forensics import FORENSICS
@@ -41,5 +42,5 @@ def lab() -> None:
     """Gather pictures; fit generators; train, evaluate and document detectors."""
 
 
-for _command in (*GENERATORS, *RECIPES, *DETECTORS, *FORENSICS, corpus):
+for _command in (*GENERATORS, *RECIPES, *DETECTORS, *FORENSICS, corpus, benchmark):
     lab.add_command(_command)

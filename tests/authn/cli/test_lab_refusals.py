@@ -190,3 +190,25 @@ def test_a_heatmap_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> Non
     Image.fromarray(noise).save(photo)
     found = lab("heatmap", photo, "--out", photo / "map.png")
     assert "map.png cannot be written" in detail(found, FileFailed)
+
+
+def test_a_benchmark_is_refused_in_a_sentence_before_anything_is_asked(tmp_path: Path) -> None:
+    for name in ("real", "fake"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "note.jpg").write_text("no picture")
+    folders = ("--folder", tmp_path / "real", tmp_path / "fake")
+    rest = ("--no-ours", "--out", tmp_path / "out")
+    assert "name either --folder" in detail(lab("benchmark", *rest), BadRequest)
+    assert "goes with --manifest" in detail(lab("benchmark", *folders, "--test-only", *rest), BadRequest)
+    assert "'cnn' is no NAME=VALUE" in detail(
+        lab("benchmark", *folders, "--detector", "cnn", *rest), BadRequest
+    )
+    one = ("--detector", "cnn=cnn {path}")
+    assert "no detector is called so" in detail(
+        lab("benchmark", *folders, *one, "--unit", "x=score", *rest), BadRequest
+    )
+    assert "no unit is called 'percent'" in detail(
+        lab("benchmark", *folders, *one, "--unit", "cnn=percent", *rest), OptionRefused
+    )
+    assert "real holds no JPEG" in detail(lab("benchmark", *folders, *one, *rest), TooFewPictures)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,1 @@
+"""A benchmark that takes any detector: a program, a Python function, a table of scores, and ours."""

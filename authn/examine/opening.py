@@ -144,13 +144,17 @@ def _looking(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSo
     try:
         from authn.sources.learned import LearnedSource, SemanticSource
         from authn.sources.symmetry import SymmetrySource
+        from authn.sources.watermarks import WatermarkSource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
-        return tuple(AbsentSource(n, why.detail) for n in ("symmetry", traces.name, semantic.name))
+        return tuple(
+            AbsentSource(n, why.detail) for n in ("watermark", "symmetry", traces.name, semantic.name)
+        )
     encoder = encoder_of(settings)
     whole = AbsentSource(semantic.name, semantic.lacks)
     return (
+        WatermarkSource(pictures),
         SymmetrySource(settings.face_models, pictures),
         LearnedSource(traces.name, pictures),
         whole if encoder is None else SemanticSource(encoder, pictures=pictures),

@@ -101,7 +101,7 @@ def test_a_photo_is_signed_stamped_and_verified_without_any_extra(light: Path) -
         assert axes[axis]["outcome"] == "established", axis
     assert (report["subject"]["width"], report["subject"]["height"]) == (320, 240)
     why = {n["what"]: n["why"] for n in report["not_examined"]}
-    lacking = {why[name] for name in ("symmetry", DEFAULT_MODEL, SEMANTIC_MODEL)}
+    lacking = {why[name] for name in ("watermark", "symmetry", DEFAULT_MODEL, SEMANTIC_MODEL)}
     assert lacking == {"looking at pixels: not installed here (pip install 'assay[detect]')"}
     assert {d["id"] for d in report["heuristic"]["detectors"]} == {"metadata", "compression"}
 

@@ -1,0 +1,62 @@
+"""Invisible marks as an evidence source."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from authn.core.evidence import HeuristicOutcome, Outcome, Question
+from authn.core.media import media_of
+from authn.sources.watermarks import WatermarkSource
+from detector.core.errors import PixelsUnreadable
+from tests.conftest import ROOT
+from tests.detector.made import encoded, photo_like
+
+VECTORS = ROOT / "tests" / "vectors" / "watermarks"
+
+
+def examine(data: bytes, name: str = "a.png"):
+    (evidence,) = WatermarkSource().examine(media_of(data, name))
+    assert evidence.question is Question.SYNTHETIC
+    assert evidence.llr is None
+    assert evidence.outcome is not HeuristicOutcome.AGAINST
+    return evidence
+
+
+def test_a_known_mark_points_to_its_program_and_says_that_anybody_can_put_it_there() -> None:
+    evidence = examine((VECTORS / "floats.png").read_bytes())
+    assert evidence.outcome is HeuristicOutcome.SUPPORTS
+    assert "48 of 48 bits of SDXL agree" in evidence.reason
+    assert "anybody can put the same mark into any picture" in evidence.reason
+    facts = dict(evidence.findings[0].facts)
+    assert evidence.findings[0].outcome is Outcome.ESTABLISHED
+    assert (facts["payload"], facts["bits_needed"]) == ("SDXL", 43)
+    assert facts["log10_by_chance"] < -14
+
+
+def test_no_mark_is_undecided_and_never_a_good_sign() -> None:
+    evidence = examine((VECTORS / "clean.png").read_bytes())
+    assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
+    assert "none of 7 known invisible marks" in evidence.reason
+    assert evidence.findings[0].outcome is Outcome.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "why"),
+    [
+        (encoded(photo_like(64, 64)), "a.jpg", "fewer than 256 x 256"),
+        (encoded(np.repeat(photo_like(300, 300)[:, :, :1], 3, axis=2), "PNG"), "a.png", "no colour"),
+        (encoded(photo_like(300, 300), "TIFF"), "a.tif", "not decoded here"),
+    ],
+    ids=["small", "grey", "TIFF"],
+)
+def test_what_cannot_be_asked_abstains_with_the_reason(data: bytes, name: str, why: str) -> None:
+    evidence = examine(data, name)
+    assert evidence.outcome is HeuristicOutcome.ABSTAIN
+    assert why in evidence.reason
+    assert not evidence.applicable
+
+
+def test_a_cut_picture_is_not_examined() -> None:
+    with pytest.raises(PixelsUnreadable):
+        examine(encoded(photo_like(300, 300))[:2000], "a.jpg")

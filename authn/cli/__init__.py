@@ -33,6 +33,7 @@ COMMANDS = {
     "upload": ("authn.cli.upload", "upload", "Have captures logged; keep the receipts beside them."),
     "device": ("authn.cli.device", "device", "Enrol, list and revoke devices."),
     "verify": ("authn.cli.verify", "verify", "Report cryptographic and heuristic evidence on files."),
+    "view": ("authn.cli.view", "view", "Draw views of a picture for people; a view is no evidence."),
     "recover": ("authn.cli.recover", "recover", "Find signed photos again that files look like."),
     "receipt": ("authn.cli.receipt", "receipt", "Check and show receipts of a log, without a service."),
     "bundle": ("authn.cli.bundle", "bundle", "Write everything that repeats a report years later."),

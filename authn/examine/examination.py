@@ -47,6 +47,10 @@ class Examination:
             examined = replace(examined, looks=looks, manifest=manifest)
         if request.crjson:
             examined = labelled(examined, self.examiner.crjson(media))
+        if request.views is not None:
+            from authn.examine.views import draw_views  # it loads NumPy, and pixels are decoded
+
+            examined = replace(examined, views=draw_views(media, request.views))
         if not request.preview:
             return examined
         original = None if request.original is None else measured(request.original, self.limits)

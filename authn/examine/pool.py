@@ -20,6 +20,7 @@ from authn.core.errors import AuthnError, Busy, ExaminationFailed, Unavailable
 from authn.core.holds import Holds
 from authn.core.media import Media, MediaLimits
 from authn.core.score_map import maps_text, parse_maps
+from authn.core.views import JPEG, MAX_DRAWN_BYTES, PNG, DrawnView, ViewsAsked
 from authn.devices import RegistryView
 from authn.examine.request import MAX_CRJSON_BYTES, Examined, Opens, Request, open_examination, warm
 
@@ -105,11 +106,12 @@ class ExaminerPool:
         original: Media | None = None,
         crjson: bool = False,
         forensics: bool | None = None,
+        views: ViewsAsked | None = None,
     ) -> Examined:
         """``media`` may be unparsed; ``capture`` asks for the digests too, ``looks`` for what it looks like,
         ``original`` (with ``preview``) for where it differs from that one, ``crjson`` for the credential in
-        that form, with labels; ``forensics`` as in ``Request``. Raises as ``Confined.ask``, and
-        ``MediaError`` for a header that is not readable or declares too much."""
+        that form, with labels; ``forensics`` and ``views`` as in ``Request``. Raises as ``Confined.ask``,
+        and ``MediaError`` for a header that is not readable or declares too much."""
         request = Request(
             media=media,
             as_of=as_of,
@@ -120,6 +122,7 @@ class ExaminerPool:
             original=original,
             crjson=crjson,
             forensics=forensics,
+            views=views,
         )
         one = self._taken()
         failed = False
@@ -195,6 +198,7 @@ def _believed(examined: Examined, request: Request, holds: Holds) -> Examined:
     except Unavailable as e:
         raise ExaminationFailed("the worker's maps are not maps") from e
     _refuse_other_json(examined.crjson)
+    _refuse_other_views(examined.views, request.views)
     return replace(examined, report=replace(report, run=replace(report.run, confinement=holds)))
 
 
@@ -207,3 +211,13 @@ def _refuse_other_json(crjson: bytes | None) -> None:
     except (ValueError, RecursionError):
         pass
     raise ExaminationFailed("the worker's crJSON is none")
+
+
+def _refuse_other_views(drawn: tuple[DrawnView, ...], asked: ViewsAsked | None) -> None:
+    begins = JPEG if asked is not None and asked.small else PNG
+    whole = all(
+        d.picture is None or (d.picture.startswith(begins) and len(d.picture) <= MAX_DRAWN_BYTES)
+        for d in drawn
+    )
+    if not whole or tuple(d.name for d in drawn) != (() if asked is None else asked.names):
+        raise ExaminationFailed("the worker's views are not those that were asked for")

@@ -16,6 +16,7 @@ from authn.core.likeness import Looks, SignedManifest
 from authn.core.media import Media, MediaLimits
 from authn.core.report import Report
 from authn.core.score_map import Maps
+from authn.core.views import DrawnView, ViewsAsked
 from authn.devices import RegistryView
 
 # The smallest GIF. Every source is asked about it before a process counts as ready.
@@ -54,14 +55,15 @@ class Examined:
     looks: Looks | None = None  # where that is asked for
     manifest: SignedManifest | None = None  # of a capture whose looks are asked for
     crjson: bytes | None = None  # of a file with a credential, where that is asked for
+    views: tuple[DrawnView, ...] = ()  # where they are asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """``preview`` asks for a picture and maps too, ``capture`` for what would be logged of the file,
     ``looks`` for what it looks like, ``original`` for where the picture differs from that one, ``crjson`` for
-    that and for the labels of C2PA's rubrics, ``forensics`` for the sources that run on request; None: as the
-    settings say."""
+    that and for the labels of C2PA's rubrics, ``forensics`` for the sources that run on request (None: as
+    the settings say), ``views`` for pictures that are no part of a report."""
 
     media: Media
     as_of: datetime | None
@@ -72,6 +74,7 @@ class Request:
     original: Media | None = None
     crjson: bool = False
     forensics: bool | None = None
+    views: ViewsAsked | None = None
 
 
 def open_examination(

@@ -22,6 +22,7 @@ from authn.core.likeness import Looks, Recovered, Viewer
 from authn.core.media import Media
 from authn.core.report import RECOVERY, Report, report_json
 from authn.core.score_map import maps_text
+from authn.core.views import AT_ONCE, DrawnView, ViewsAsked
 from authn.examine.contradictions import with_recovered
 from authn.examine.request import Examined
 from authn.service.captures import Judged
@@ -49,6 +50,7 @@ class WarmExaminer(Protocol):
         capture: bool = False,
         looks: bool = False,
         forensics: bool | None = None,
+        views: ViewsAsked | None = None,
     ) -> Examined: ...
     def close(self) -> None: ...
 
@@ -157,6 +159,16 @@ class Examinations:
         """What a picture looks like, and the pictures in it. Raises what the confined examiner raises."""
         looks = self._examiners[False].examine(media, looks=True).looks
         return looks or Looks(why_not="nobody looked")
+
+    def views_of(self, media: Media, asked: ViewsAsked) -> tuple[DrawnView, ...]:
+        """Drawn now and kept nowhere. Raises what the confined examiner raises."""
+        step = AT_ONCE if asked.small else 1
+        parts = (asked.names[i : i + step] for i in range(0, len(asked.names), step))
+        return tuple(
+            drawn
+            for names in parts
+            for drawn in self._examiners[False].examine(media, views=replace(asked, names=names)).views
+        )
 
     def _recovered(self, report: Report, looks: Looks, viewer: Viewer) -> Report:
         """With the photos that were signed here and that it looks like, or why nobody could look."""

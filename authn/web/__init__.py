@@ -25,6 +25,7 @@ from authn.web.pki import pki
 from authn.web.recovery import recovery
 from authn.web.tsa import tsa
 from authn.web.uploads import MULTIPART_OVERHEAD_BYTES, MemoryRequest
+from authn.web.views import views
 from authn.web.webhooks import webhooks
 
 HEADERS = {
@@ -52,7 +53,7 @@ def create_app(services: Services, board: Board | None = None) -> Flask:
     app.extensions["assay"] = services
     for blueprint in (api, enrolment, captures, tsa, pki, est, health, log, openapi, pages, recovery):
         app.register_blueprint(blueprint)
-    for blueprint in (jobs, batches, webhooks, measured.metrics):
+    for blueprint in (jobs, batches, webhooks, views, measured.metrics):
         app.register_blueprint(blueprint)
     logs.register(app)
     measured.register(app, board or Board(measured.families(), 1))

@@ -10,6 +10,7 @@ Object = dict[str, Json]
 # operation -> the router's name for it, where authn.service.access.scopes asks for a scope; a test compares
 GUARDED = {
     "createVerification": "api.verify",
+    "drawView": "views.draw",
     "listVerifications": "api.verifications",
     "getVerification": "api.verification",
     "deleteVerification": "api.forget",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from authn.core.plain import Json
-from authn.web.openapi_parts import Object, array, operation, parameter, ref, response, shape
+from authn.core.views import NAMES
+from authn.web.openapi_parts import Object, array, binary, operation, parameter, ref, response, shape
 
 
 def verification_paths() -> Object:
@@ -53,6 +54,29 @@ def verification_paths() -> Object:
             ),
         },
     }
+
+
+def view_paths() -> Object:
+    """One picture of an upload, of which nothing is kept."""
+    file: Object = {"file": {"type": "string", "format": "binary"}}
+    form: Object = {"type": "object", "properties": file, "required": ["file"]}
+    names: list[Json] = list(NAMES)
+    raw: Object = {kind: {"schema": {"type": "string"}} for kind in ("image/*", "video/*", "audio/*")}
+    draw = operation(
+        "drawView",
+        "A view of a picture beside that of an ordinary photo: no evidence, and not kept",
+        {"200": binary("The picture.", "image/png")},
+        ("400", "408", "413", "415", "422", "503"),
+        requestBody={
+            "required": True,
+            "content": {"multipart/form-data": {"schema": form}, **raw},
+        },
+        parameters=[
+            parameter("name", "path", {"type": "string", "enum": names}),
+            parameter("lang", "query", {"type": "string"}),
+        ],
+    )
+    return {"/v1/views/{name}": {"post": draw}}
 
 
 def job_paths() -> Object:

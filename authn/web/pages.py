@@ -34,6 +34,7 @@ def home() -> Response:
     with speaking(language()):
         text = template.render(
             action=url_for("pages.examine", lang=asked_language()),
+            views=url_for("pages.views_page", lang=asked_language()),
             receipt=url_for("pages.receipt"),
             script=url_for("static", filename="drop.js"),
             languages=other_languages("pages.home"),

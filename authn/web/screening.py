@@ -32,6 +32,8 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "batches.create": frozenset({"as_of", "forensics", "heuristics", "preview"}),
     "api.verifications": frozenset({"cursor", "limit"}),
     "pages.examine": frozenset({"lang"}),
+    "pages.views_page": frozenset({"lang"}),
+    "views.draw": frozenset({"lang"}),
     "recovery.by_binding": frozenset({"alg", "value", "maxResults"}),
     "recovery.by_large_binding": frozenset({"maxResults"}),
     "recovery.by_content": frozenset({"alg", "hintAlg", "hintValue", "maxResults"}),

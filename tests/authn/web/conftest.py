@@ -14,6 +14,7 @@ from authn.core.config import load_settings
 from authn.core.holds import Holds
 from authn.core.media import Media, measured
 from authn.core.score_map import Maps
+from authn.core.views import ViewsAsked
 from authn.devices import RegistryView
 from authn.examine.request import Examined
 from authn.service.services import Services
@@ -42,10 +43,20 @@ class InlineExaminer:
         self.ready = True
 
     def examine(
-        self, media: Media, as_of: datetime | None = None, preview: bool = False, **also: bool | None
+        self,
+        media: Media,
+        as_of: datetime | None = None,
+        preview: bool = False,
+        views: ViewsAsked | None = None,
+        **also: bool | None,
     ) -> Examined:
         self.asked.append((media, as_of, preview))
         self.forensics.append(also.get("forensics"))
+        if views is not None:
+            from authn.examine.views import draw_views
+
+            report = open_scripted().examine(measured(media), as_of=AS_OF)
+            return Examined(report=report, preview_jpeg=None, views=draw_views(measured(media), views))
         report = open_scripted().examine(measured(media), as_of=as_of or AS_OF)
         if not preview:
             return Examined(report=report, preview_jpeg=None)

@@ -1,0 +1,184 @@
+"""Views of a picture for people: what is there, made visible. A view is no evidence and answers no question.
+
+Each turns pixels (height x width x 3, RGB, as decoded) into another picture, by a scale that is the same for
+every picture and is never fitted to it: two views may be compared, and a calm picture stays dark. A view is
+made of all pixels and then reduced by area to ``MAX_SIDE``; nothing is enlarged. The words
+``SCALES``, in words that a caption repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core.errors import DetectorError, NotApplicable
+from detector.pixels.augment import Encoding, through
+from detector.pixels.decode import Pixels, open_cv2
+
+MAX_SIDE = 1280
+LEAST_SIDE = 16
+SPECTRUM_SIDE = 1024
+ELA_QUALITY, ELA_TIMES = 90, 40
+NOISE_TIMES = 25
+GRADIENT_TIMES = 4
+CHROMA_TIMES = 4
+PCA_TIMES = 8
+_SPECTRUM_LOG10 = (-1.0, 3.5)  # of the amplitude, black to white
+_HISTOGRAM_LOG10 = -5.0  # share of pixels at the lower edge; all pixels at the upper one
+_HISTOGRAM_SHAPE = (384, 768)
+_SAMPLE = 200_000  # pixels that the axes of colour are taken from
+
+
+def view(name: str, pixels: Pixels) -> Pixels:
+    """The view of that name (``VIEWS``), at most ``MAX_SIDE`` on a side. Raises ``NotApplicable`` for a
+    picture that is too small for it, ``DetectorError`` for a name that is none."""
+    draw = VIEWS.get(name)
+    if draw is None:
+        raise DetectorError(f"no view has the name {name[:40]!r}; there are {', '.join(VIEWS)}")
+    height, width = pixels.shape[:2]
+    if min(height, width) < LEAST_SIDE:
+        raise NotApplicable(f"{width} x {height} pixels: views need {LEAST_SIDE} on each side")
+    return reduced(draw(pixels))
+
+
+def reduced(pixels: Pixels) -> Pixels:
+    """By area, to at most ``MAX_SIDE``; the mean of what a view shows, not a view of the mean."""
+    height, width = pixels.shape[:2]
+    scale = MAX_SIDE / max(height, width)
+    if scale >= 1:
+        return pixels
+    cv2 = open_cv2()
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
+def error_level(pixels: Pixels) -> Pixels:
+    """The difference to the same picture saved once more as JPEG of quality 90 with full colour."""
+    cv2 = open_cv2()
+    again = through(pixels, Encoding(media_type="image/jpeg", quality=ELA_QUALITY, full_chroma=True))
+    out: Pixels = cv2.convertScaleAbs(cv2.absdiff(pixels, again), alpha=ELA_TIMES)
+    return out
+
+
+def noise(pixels: Pixels) -> Pixels:
+    """The difference of brightness to its median over 3 x 3 pixels."""
+    cv2 = open_cv2()
+    grey = _luma(pixels)
+    return _grey(cv2.convertScaleAbs(cv2.absdiff(grey, cv2.medianBlur(grey, 3)), alpha=NOISE_TIMES))
+
+
+def gradient(pixels: Pixels) -> Pixels:
+    """The size of the gradient of brightness (Sobel 3 x 3), in levels a pixel."""
+    cv2 = open_cv2()
+    across, down = _slopes(_luma(pixels))
+    return _grey(cv2.convertScaleAbs(cv2.magnitude(across, down), alpha=GRADIENT_TIMES))
+
+
+def light(pixels: Pixels) -> Pixels:
+    """The direction of the gradient of brightness: red brighter to the right, green brighter downwards."""
+    cv2 = open_cv2()
+    across, down = _slopes(cv2.GaussianBlur(_luma(pixels), (0, 0), 1.5))
+    out = np.full(pixels.shape, 128, np.uint8)
+    for channel, slope in enumerate((across, down)):
+        scaled = np.clip(slope * (2 * GRADIENT_TIMES) + 128, 0, 255)
+        out[:, :, channel] = scaled.astype(np.uint8)
+    return out
+
+
+def pca(pixels: Pixels) -> Pixels:
+    """The colours along the axis on which this picture's colours differ least."""
+    cv2 = open_cv2()
+    flat = pixels.reshape(-1, 3)
+    sample = flat[:: max(1, len(flat) // _SAMPLE)].astype(np.float64)
+    mean = sample.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov(sample - mean, rowvar=False))
+    axis = axes[:, 0] * (1 if axes[np.abs(axes[:, 0]).argmax(), 0] > 0 else -1)
+    offset = 128 - PCA_TIMES * float(axis @ mean)
+    return _grey(cv2.transform(pixels, np.array([[*(PCA_TIMES * axis), offset]])))
+
+
+def chroma(pixels: Pixels) -> Pixels:
+    """Colour without brightness."""
+    cv2 = open_cv2()
+    coded = cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb)
+    table = np.clip((np.arange(256) - 128) * CHROMA_TIMES + 128, 0, 255).astype(np.uint8)
+    coded = cv2.LUT(coded, np.stack([np.full(256, 128, np.uint8), table, table], 1)[None])
+    out: Pixels = cv2.cvtColor(coded, cv2.COLOR_YCrCb2RGB)
+    return out
+
+
+def bits(pixels: Pixels) -> Pixels:
+    """The eight binary digits of brightness, the highest first, in two rows of four."""
+    cv2 = open_cv2()
+    grey = _luma(pixels)
+    height, width = grey.shape
+    scale = min(1.0, MAX_SIDE / (4 * width), MAX_SIDE / (2 * height))
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    digits = (((grey >> place) & 1) * 255 for place in range(7, -1, -1))
+    planes = [cv2.resize(digit, size, interpolation=cv2.INTER_AREA) for digit in digits]
+    return _grey(np.vstack([np.hstack(planes[:4]), np.hstack(planes[4:])]))
+
+
+def spectrum(pixels: Pixels) -> Pixels:
+    """How much of each frequency brightness has, in the middle square of at most 1024 pixels; the middle is
+    frequency 0, the edges one period in two pixels."""
+    grey = _luma(pixels)
+    side = min(*grey.shape, SPECTRUM_SIDE)
+    top, left = ((n - side) // 2 for n in grey.shape)
+    square = grey[top : top + side, left : left + side].astype(np.float32)
+    window = np.hanning(side).astype(np.float32)
+    waves = np.fft.fftshift(np.fft.fft2((square - square.mean()) * window[:, None] * window))
+    low, high = _SPECTRUM_LOG10
+    sizes = np.log10(np.maximum(np.abs(waves) / side, 10**low))
+    return _grey(np.clip((sizes - low) / (high - low) * 255, 0, 255).astype(np.uint8))
+
+
+def histogram(pixels: Pixels) -> Pixels:
+    """How many pixels have each of 256 levels of red, green and blue; grey: of brightness."""
+    cv2 = open_cv2()
+    height, width = _HISTOGRAM_SHAPE
+    out = np.full((height, width, 3), 255, np.uint8)
+    inks = ((200, 0, 0), (0, 200, 0), (0, 0, 200))
+    curves = [(_luma(pixels), (176, 176, 176)), *((pixels[:, :, c], inks[c]) for c in range(3))]
+    for values, colour in curves:
+        counted = cv2.calcHist([np.ascontiguousarray(values)], [0], None, [256], [0, 256]).reshape(-1)
+        share = np.log10(np.maximum(counted / values.size, 10**_HISTOGRAM_LOG10))
+        y = np.round(share / _HISTOGRAM_LOG10 * (height - 1)).astype(np.int32)
+        x = np.arange(256, dtype=np.int32) * (width // 256) + 1
+        cv2.polylines(out, [np.stack([x, y], 1)], False, colour, 1, cv2.LINE_AA)
+    return out
+
+
+def _luma(pixels: Pixels) -> NDArray[np.uint8]:
+    cv2 = open_cv2()
+    grey: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return grey
+
+
+def _slopes(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Levels a pixel to the right and downwards: Sobel's kernels sum to eight of them."""
+    cv2 = open_cv2()
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
+    return across, down
+
+
+def _grey(values: NDArray[np.uint8]) -> Pixels:
+    cv2 = open_cv2()
+    out: Pixels = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
+    return out
+
+
+VIEWS: dict[str, Callable[[Pixels], Pixels]] = {
+    "ela": error_level,
+    "noise": noise,
+    "gradient": gradient,
+    "light": light,
+    "chroma": chroma,
+    "pca": pca,
+    "bits": bits,
+    "spectrum": spectrum,
+    "histogram": histogram,
+}

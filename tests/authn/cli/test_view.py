@@ -18,15 +18,9 @@ pytest.importorskip("cv2", reason="the extra detect is not installed")
 
 
 def view(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "authn", "view", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={"ASSAY_HOME": str(folder / "no-home"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        timeout=120,
-        check=False,
-    )
+    command = (sys.executable, "-m", "authn", "view", *arguments)
+    home = {"ASSAY_HOME": str(folder / "no-home"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=home, check=False)
 
 
 def test_all_views_are_written_told_in_german_and_never_written_over(tmp_path: Path) -> None:

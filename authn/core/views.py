@@ -10,7 +10,6 @@ from dataclasses import dataclass
 NAMES = ("ela", "noise", "gradient", "light", "chroma", "pca", "bits", "spectrum", "histogram")
 MAX_DRAWN_BYTES = 12 * 1024 * 1024
 AT_ONCE = 4  # small ones, in one answer of a held process; of the others one
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,10 @@ from authn.core.errors import AuthnError, Busy, ExaminationFailed, Unavailable
 from authn.core.holds import Holds
 from authn.core.media import Media, MediaLimits
 from authn.core.score_map import maps_text, parse_maps
-from authn.core.views import JPEG, MAX_DRAWN_BYTES, PNG, DrawnView, ViewsAsked
+from authn.core.views import MAX_DRAWN_BYTES, DrawnView, ViewsAsked
 from authn.devices import RegistryView
 from authn.examine.request import MAX_CRJSON_BYTES, Examined, Opens, Request, open_examination, warm
+from signer.core.sniff import sniff
 
 MAX_PREVIEW_BYTES = 4 * 1024 * 1024
 
@@ -214,10 +215,9 @@ def _refuse_other_json(crjson: bytes | None) -> None:
 
 
 def _refuse_other_views(drawn: tuple[DrawnView, ...], asked: ViewsAsked | None) -> None:
-    begins = JPEG if asked is not None and asked.small else PNG
+    kind = "image/jpeg" if asked is not None and asked.small else "image/png"
     whole = all(
-        d.picture is None or (d.picture.startswith(begins) and len(d.picture) <= MAX_DRAWN_BYTES)
-        for d in drawn
+        d.picture is None or (sniff(d.picture) == kind and len(d.picture) <= MAX_DRAWN_BYTES) for d in drawn
     )
     if not whole or tuple(d.name for d in drawn) != (() if asked is None else asked.names):
         raise ExaminationFailed("the worker's views are not those that were asked for")

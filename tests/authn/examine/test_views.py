@@ -11,7 +11,7 @@ from PIL import Image
 
 from authn.core.errors import ExaminationFailed
 from authn.core.media import MediaLimits, media_of
-from authn.core.views import JPEG, NAMES, PNG, DrawnView, ViewsAsked
+from authn.core.views import NAMES, DrawnView, ViewsAsked
 from authn.examine.pool import _refuse_other_views
 from authn.examine.views import draw_views
 from authn.report.language import words
@@ -76,10 +76,10 @@ def test_the_words_in_the_picture_can_be_written_with_the_font_that_is_there() -
 
 def test_an_answer_that_is_no_such_view_is_not_believed() -> None:
     asked = ViewsAsked(names=("ela",), language="en")
-    good = DrawnView(name="ela", picture=PNG + b"...")
+    good = DrawnView(name="ela", picture=photo("PNG"))
     _refuse_other_views((good,), asked)
     _refuse_other_views((), None)
-    for drawn in ((), (good, good), (replace(good, name="noise"),), (replace(good, picture=JPEG),)):
+    for drawn in ((), (good, good), (replace(good, name="noise"),), (replace(good, picture=photo()),)):
         with pytest.raises(ExaminationFailed):
             _refuse_other_views(drawn, asked)
     with pytest.raises(ExaminationFailed):

@@ -15,7 +15,7 @@ from authn.core.evidence import ClaimedAction, CryptographicEvidence, HeuristicE
 from authn.core.instants import instant
 from authn.core.likeness import Recovered
 from authn.core.report import Contradiction, Report, Severity
-from authn.examine.seen import Finds, Found, Row, Seen
+from authn.examine.seen import MARK, Finds, Found, Row, Seen
 
 # EXIF mostly has no time zone; and the clock of a signer may be somewhat off.
 EXIF_SLACK, CLOCK_SLACK = timedelta(hours=26), timedelta(minutes=10)
@@ -64,13 +64,13 @@ def _claim(claim: Callable[[Seen], str], question: Question, *kinds: str) -> Fin
 
 def _captured_marked(seen: Seen) -> Iterator[Found]:
     if seen.captured and not seen.device:  # of a registered device another row says more
-        for place, g in seen.pointing(Question.SYNTHETIC, "metadata"):
+        for place, g in seen.pointing(Question.SYNTHETIC, "metadata", MARK):
             yield CLAIMS, place, {"claim": seen.captured, "source": g.detector}
 
 
 def _registered_marked(seen: Seen) -> Iterator[Found]:
     if seen.device:
-        for place, g in seen.pointing(Question.SYNTHETIC, "metadata"):
+        for place, g in seen.pointing(Question.SYNTHETIC, "metadata", MARK):
             yield DEVICE, place, {"device": seen.device, "source": g.detector}
 
 
@@ -109,7 +109,7 @@ def _generated_with_camera(seen: Seen) -> Iterator[Found]:
 def _marked_with_camera(seen: Seen) -> Iterator[Found]:
     camera = seen.camera()
     if camera is not None and not seen.captured and not seen.device:
-        for place, g in seen.pointing(Question.SYNTHETIC, "metadata"):
+        for place, g in seen.pointing(Question.SYNTHETIC, "metadata", MARK):
             yield camera[0], place, {"camera": str(camera[1]["camera"]), "source": g.detector}
 
 
@@ -148,6 +148,7 @@ def _recovered_beside(*kinds: str) -> Finds:
 _CAPTURE = "the signer claims that a camera took it"
 _UNEDITED = "the signer claims that a camera took it, and no edits"
 _KEY = "the key of a registered device signed it"
+_MARKED = "a generator's mark, in the metadata or invisible in the pixels"
 _LOOKS = "it looks like a photo that was signed here"
 
 ROWS = (
@@ -163,7 +164,7 @@ ROWS = (
     Row(
         code="assay.contradiction.capturedButMarked",
         severity=Severity.HIGH,
-        sides=(_CAPTURE, "a generator's mark in the metadata"),
+        sides=(_CAPTURE, _MARKED),
         text="The signer claims {claim}; {source} finds a mark that generators write.",
         innocent="a tool that also generates wrote the file and left its name; somebody planted the mark "
         "before the signature",
@@ -172,7 +173,7 @@ ROWS = (
     Row(
         code="assay.contradiction.registeredButMarked",
         severity=Severity.HIGH,
-        sides=(_KEY, "a generator's mark in the metadata"),
+        sides=(_KEY, _MARKED),
         text="The key of the registered device {device} signed this file; {source} finds a mark that "
         "generators write. A true photo can be dressed as a generated one.",
         innocent="the mark was in the file when the device's owner signed it",
@@ -238,7 +239,7 @@ ROWS = (
     Row(
         code="assay.contradiction.markedButCamera",
         severity=Severity.LOW,
-        sides=("EXIF names a camera and its exposure", "a generator's mark in the metadata"),
+        sides=("EXIF names a camera and its exposure", _MARKED),
         text="The metadata name the camera {camera} and its exposure; {source} finds a mark that generators "
         "write.",
         innocent="a photo was given to a generator, or somebody wrote one of the two",
@@ -265,11 +266,11 @@ RECOVERED_ROWS = (
     Row(
         code="assay.contradiction.recoveredButMarked",
         severity=Severity.MEDIUM,
-        sides=(_LOOKS, "a generator's mark in the metadata"),
+        sides=(_LOOKS, _MARKED),
         text="A photo that was signed here looks like this file; {source} finds a mark that generators "
         "write. A true photo can be dressed as a generated one.",
         innocent="a generator was given the photo; two pictures look alike",
-        finds=_recovered_beside("metadata"),
+        finds=_recovered_beside("metadata", MARK),
     ),
     Row(
         code="assay.contradiction.recoveredButGenerated",

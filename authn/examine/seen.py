@@ -20,6 +20,8 @@ from authn.core.report import Contradiction, Severity
 
 CAMERA_SOURCES = frozenset({"digitalCapture", "computationalCapture"})
 GENERATED_SOURCES = frozenset({"trainedAlgorithmicMedia", "algorithmicMedia", "virtualRecording"})
+MARK = "mark"  # beside the kinds of evidence: an invisible mark is read in pixels, and written by a program
+_INVISIBLE = frozenset({"watermark"})
 _UNTOUCHED = frozenset({"c2pa.created", "c2pa.published"})
 
 
@@ -66,9 +68,11 @@ class Seen:
         return self.proof.axis(Axis.CREDENTIAL).outcome is Outcome.ABSENT
 
     def pointing(self, question: Question, *kinds: str) -> Iterator[tuple[str, HeuristicEvidence]]:
-        """Sources of these kinds (none: of any) that point to something, each with its place."""
+        """Sources of these kinds (none: of any; ``MARK`` is one) that point to something, each with its
+        place."""
         for place, g in self.each():
-            asked = g.question is question and (not kinds or g.kind in kinds)
+            kind = MARK if g.detector in _INVISIBLE else g.kind
+            asked = g.question is question and (not kinds or kind in kinds)
             if asked and g.outcome is HeuristicOutcome.SUPPORTS:
                 yield place, g
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
-from authn.core.evidence import HeuristicOutcome, Outcome, Question
+from authn.core.evidence import Axis, HeuristicOutcome, Outcome, Question
 from authn.core.media import media_of
 from authn.sources.watermarks import WatermarkSource
 from detector.core.errors import PixelsUnreadable
 from tests.conftest import ROOT
 from tests.detector.made import encoded, photo_like
+from tests.doubles.pki import TestPki
+from tests.doubles.signed import examiner_for, signed_photo
 
 VECTORS = ROOT / "tests" / "vectors" / "watermarks"
 
@@ -60,3 +64,14 @@ def test_what_cannot_be_asked_abstains_with_the_reason(data: bytes, name: str, w
 def test_a_cut_picture_is_not_examined() -> None:
     with pytest.raises(PixelsUnreadable):
         examine(encoded(photo_like(300, 300))[:2000], "a.jpg")
+
+
+def test_a_capture_that_carries_a_generators_invisible_mark_is_a_contradiction_to_look_at_first() -> None:
+    pki = TestPki()
+    marked = (VECTORS / "floats.png").read_bytes()
+    signed = media_of(signed_photo(pki.leaf(), data=marked, media_type="image/png"), "a.png")
+    report = examiner_for(pki, sources=(WatermarkSource(),)).examine(signed, as_of=datetime.now(UTC))
+    (found,) = report.contradictions
+    assert found.code == "assay.contradiction.capturedButMarked"
+    assert "watermark finds a mark that generators write" in found.text
+    assert report.cryptographic.axis(Axis.INTEGRITY).outcome is Outcome.ESTABLISHED

@@ -34,6 +34,7 @@ class Tally:
     outside_lists: int  # reports with at least one axis outside the reader's lists
     contradictory: int  # reports with at least one contradiction
     contradictions: tuple[tuple[str, int], ...]  # by code: reports with at least one of that code
+    exit_code: int  # the highest that a statement of the policy asks for
     axes: Outcomes
     detectors: Outcomes  # by detector and question: one detector may answer several
 
@@ -75,6 +76,9 @@ class Counts:
             self._n["contradiction", visible(code, 80)] += 1
         for name, outcome in outcomes.items():
             self._n["axis", name, outcome] += 1
+        asked = (*row.get("policy_statements", ()), *row["run"].get("rubrics", ()))
+        if code := max((said.get("exit_code", 0) for said in asked), default=0):
+            self._n["exit", str(code)] += 1
         for item in row["not_examined"]:
             self._reason("not_examined", visible(item["what"], 80), visible(item["why"], 200))
         for detector in row["heuristic"]["detectors"]:
@@ -126,6 +130,7 @@ class Counts:
                 )
             },
             contradictions=tuple(sorted((k[1], n) for k, n in self._n.items() if k[0] == "contradiction")),
+            exit_code=max((int(k[1]) for k in self._n if k[0] == "exit"), default=0),
             axes=tuple(
                 (a.value, tuple((o.value, self._n["axis", a.value, o.value]) for o in Outcome))
                 for a in Axis

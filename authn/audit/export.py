@@ -108,8 +108,9 @@ def _groups(found: Iterator[dict[str, Cell]]) -> Iterator[list[dict[str, Cell]]]
 def write_sarif(rows: Iterable[Row], path: Path, version: str) -> None:
     """SARIF 2.1.0: what somebody should look at, one result each; a file without findings has none.
 
-    Where a report has statements of a policy, those that are true and have a level are the results, with the
-    policy's level; else its refuted axes, contradictions and warnings.
+    What the policy or a rubric applied as one gives a level is a result with that level; the refutations that
+    no policy changes are among them. Contradictions are warnings, and what a heuristic points to is a note
+    unless a statement about heuristics has a level.
     """
     rules: dict[str, str] = {}
     with _written(path) as f:
@@ -144,20 +145,25 @@ def _findings(row: Row) -> Iterator[tuple[str, str, str]]:
         if claimed_type(row["subject"]["name"]) is not None:
             yield "assay.notExamined", "warning", f"Not examined: {row['error']['detail']}"
         return
-    statements = row.get("policy_statements")
-    if statements:
-        for s in statements:
-            if s["value"] is True and s["level"] != "none":
-                yield s["id"], s["level"], s["texts"]["en"]
-        return
+    said = [s for s in row.get("policy_statements", ()) if s["level"] != "none"]
+    yield from ((s["id"], s["level"], s["texts"]["en"]) for s in said)
+    for label in row["run"].get("rubrics", ()):
+        if label.get("level", "none") != "none":
+            yield label["id"], label["level"], f"{label['rubric']}: {label['text']}"
+    if "policy_statements" not in row:  # of an earlier version
+        yield from _refuted(row)
+    for c in row["contradictions"]:
+        yield _code(c), _SEVERITIES[c.get("severity", "medium")], c["text"]
+    if all(s["kind"] == "cryptographic" for s in said):
+        for d in row["heuristic"]["detectors"]:
+            if d["outcome"] == "supports":
+                yield f"assay.heuristic.{d['question']}", "note", f"{d['id']} points to: {d['question']}"
+
+
+def _refuted(row: Row) -> Iterator[tuple[str, str, str]]:
     for axis in Axis:
         if row["cryptographic"]["axes"][axis.value]["outcome"] == "refuted":
             yield f"assay.refuted.{axis.value}", "error", f"{wording.AXIS_TITLES[axis]} is refuted"
-    for c in row["contradictions"]:
-        yield _code(c), _SEVERITIES[c.get("severity", "medium")], c["text"]
-    for d in row["heuristic"]["detectors"]:
-        if d["outcome"] == "supports":
-            yield f"assay.heuristic.{d['question']}", "note", f"{d['id']} points to: {d['question']}"
 
 
 def _code(contradiction: Row) -> str:

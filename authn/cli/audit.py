@@ -20,6 +20,7 @@ from authn.cli.out import is_terminal, redraw, say, say_json
 from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import Settings, load_settings
 from authn.core.errors import FileUnusable
+from authn.core.evidence import Outcome
 from authn.core.instants import utc_now
 from authn.core.media import MediaLimits
 from authn.devices import DeviceRecord
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from authn.tlog.format.note import SigningKey
 
 RUNS_FOLDER = Path("runs")
+DEFAULT_POLICY = "default"
 POLICY_FINDING, PARTIAL = 1, 3
 BAR_CHARACTERS = 30
 PLAIN_EVERY_S = 10.0
@@ -90,9 +92,7 @@ class Wanted:
 @click.option(
     "--fail-on",
     type=FailOn(),
-    default="never",
-    show_default=True,
-    help=FailOn.HELP,
+    help=f"{FailOn.HELP} Default: never; under a policy that was chosen, refuted.",
 )
 @click.option(
     "--signer-roots",
@@ -134,7 +134,7 @@ def audit(
     out: Path | None,
     as_json: bool,
     html: bool,
-    fail_on: frozenset[str],
+    fail_on: frozenset[str] | None,
     signer_roots: Roots,
     tsa_roots: Roots,
     no_heuristics: bool,
@@ -148,8 +148,8 @@ def audit(
     said; --refresh takes it in and keeps the reports of unchanged files. Each file is examined alone:
     receipts and manifest stores that lie beside files are counted and not read; `assay verify` takes them in.
 
-    Exits 0; 1 where --fail-on applies; 3 when some input has no report; 4 when it cannot run; 130 when
-    interrupted.
+    Exits 0; 1 where --fail-on applies, or what --policy asks for; 3 when some input has no report; 4 when it
+    cannot run; 130 when interrupted.
     """
     from authn.audit.conduct import Order, conduct
     from authn.audit.plan import Question
@@ -186,6 +186,8 @@ def audit(
     )
     finished = conduct(order, clock=utc_now, progress=_Shown())
     _print(finished, as_json=as_json, page=html)
+    if fail_on is None:
+        fail_on = frozenset({Outcome.REFUTED.value} if settings.policy != DEFAULT_POLICY or policy else ())
     ctx.exit(_exit_code(finished, fail_on))
 
 
@@ -390,6 +392,6 @@ def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
 
 
 def _exit_code(finished: Finished, fail_on: frozenset[str]) -> int:
-    if fail_on & found_in(finished.tally):
-        return POLICY_FINDING
-    return PARTIAL if finished.partial else 0
+    code = POLICY_FINDING if fail_on & found_in(finished.tally) else 0
+    code = max(code, finished.tally.exit_code if fail_on else 0)
+    return code or (PARTIAL if finished.partial else 0)

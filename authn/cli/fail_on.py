@@ -58,7 +58,9 @@ def exit_code(report: Report, fail_on: frozenset[str]) -> int:
     found: set[str] = {a.outcome.value for a in report.cryptographic.axes}
     found |= {CONTRADICTION} if report.contradictions else set()
     failing = fail_on & (found | {c.code for c in report.contradictions})
-    return max((1 if failing else 0, *(s.exit_code for s in report.policy_statements)))
+    by_policy = (s.exit_code for s in report.policy_statements)
+    by_rubric = (label.exit_code for label in report.run.rubrics or ())
+    return max((1 if failing else 0, *by_policy, *by_rubric))
 
 
 def found_in(counted: Tally) -> frozenset[str]:

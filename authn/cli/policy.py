@@ -15,7 +15,7 @@ from authn.core.config import load_settings
 from authn.core.errors import PolicyError
 from authn.core.evidence import Outcome
 from authn.core.media import MediaLimits, unparsed_file
-from authn.core.report import PolicyStatement, report_json
+from authn.core.report import PolicyStatement, RubricLabel, report_json
 from authn.core.visible import wrapped
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def show(named: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.pass_context
 def check(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
-    """Read policies without applying them; a bad one is told with line and statement.
+    """Read policies and Asset Rubrics without applying them; a bad one is told with line and statement.
 
     Exits 0 where all are policies, 2 where one is not.
     """
@@ -73,7 +73,9 @@ def check(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
             code = e.exit_code
             say_json({"file": file, "error": e.detail}) if as_json else say(f"{e.detail} [{e.code}]")
         else:
-            told = f"{file}: {found}, {len(found.rules)} statements, SHA-256 {found.sha256}"
+            said = found.rules if found.rubric is None else found.rubric.statements
+            kind = "" if found.rubric is None else "an Asset Rubric, "
+            told = f"{file}: {found}, {kind}{len(said)} statements, SHA-256 {found.sha256}"
             say_json({"file": file, **_fields(found)}) if as_json else say(told)
     ctx.exit(code)
 
@@ -106,6 +108,8 @@ def try_(
     else:
         for statement in report.policy_statements:
             _print(statement, language)
+        for label in report.run.rubrics or ():
+            _print_label(label)
     ctx.exit(exit_code(report, frozenset({Outcome.REFUTED.value})))
 
 
@@ -118,6 +122,13 @@ def _print(statement: PolicyStatement, language: str) -> None:
     say_block("\n".join(f"               {line}" for line in wrapped(text, WIDTH - 15)))
 
 
+def _print_label(label: RubricLabel) -> None:
+    code = f", exit {label.exit_code}" if label.exit_code else ""
+    shown = "" if label.level.value == "none" else f" ({label.level.value}{code})"
+    say(f"{VALUES[label.value]:14} {label.id} [rubric]{shown}")
+    say_block("\n".join(f"               {line}" for line in wrapped(label.text, WIDTH - 15)))
+
+
 def _fields(found: Policy) -> dict[str, object]:
     return {
         "policy": found.name,
@@ -127,4 +138,5 @@ def _fields(found: Policy) -> dict[str, object]:
         "languages": found.languages,
         "sha256": found.sha256,
         "statements": [rule.id for rule in found.rules],
+        **({} if found.rubric is None else {"rubric": [s.id for s in found.rubric.statements]}),
     }

@@ -17,7 +17,7 @@ def policy_option(command: Callable[..., None]) -> Callable[..., None]:
         "--policy",
         metavar="FILE|NAME",
         help="What the report says in sentences, and what follows from it: a policy that ships, or a "
-        "file (docs/policies.md).",
+        "file, which may be an Asset Rubric of C2PA (docs/policies.md).",
     )(command)
 
 

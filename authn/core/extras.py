@@ -42,6 +42,7 @@ EXTRAS = (
     Extra(name="parquet", gives="writing Parquet", modules=("pyarrow",)),
     Extra(name="ray", gives="auditing on a cluster", modules=("ray",)),
     Extra(name="lab", gives="the laboratory", modules=("matplotlib", "torch")),
+    Extra(name="rubrics", gives="reading rubrics in YAML", modules=("yaml",)),
     Extra(name="pdf", gives="reports as PDF", modules=("typst",)),
 )
 

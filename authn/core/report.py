@@ -136,8 +136,9 @@ class ToolView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RubricLabel:
-    """What an official Asset Rubric of C2PA says of the credential as one reader saw it: neither axis nor
-    statement. ``manifest`` is empty where the rubric speaks of the whole file."""
+    """What an Asset Rubric says of the credential as one reader saw it: neither axis nor statement.
+    ``manifest`` is empty where the rubric speaks of the whole file; ``level`` and ``exit_code`` follow from
+    it where the rubric was applied as a policy."""
 
     rubric: str
     id: str
@@ -145,6 +146,8 @@ class RubricLabel:
     warns: bool
     text: str
     manifest: str
+    level: Level = Level.NONE
+    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

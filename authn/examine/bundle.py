@@ -30,7 +30,7 @@ from authn.devices.snapshot import record_json, record_of
 from authn.pki.crl import MAX_CRL_BYTES, Crl, CrlRefused, crl_pem, read_crl
 from authn.pki.roots import TrustRoots, roots_pem
 from authn.policies.policy import Policy
-from authn.policies.reading import parse_policy
+from authn.policies.shelf import read_policy
 from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 from authn.provenance.own import read_own
 from authn.tlog.format.policy import parse_policy as parse_witnesses
@@ -177,7 +177,7 @@ def _basis(parts: Mapping[str, bytes], listing: Mapping[str, object]) -> Basis:
             crls=_crls(parts.get(CRLS, b"")),
             usages=parse_usages(str(listing.get("signer_usages", usage_text(SIGNER_USAGES)))),
         ),
-        policy=parse_policy(parts["policy.toml"], "the policy of the bundle"),
+        policy=read_policy(parts["policy.toml"], "the policy of the bundle"),
         logs=LogTrust(
             logs=parse_log_keys(logs["logs"]),
             witnesses=parse_witness_keys(logs["witnesses"]),

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 from authn.core.captured import CaptureDigests
 from authn.core.errors import ReceiptRefused
-from authn.core.evidence import Axis, NotExamined, Outcome
 from authn.core.media import Media, MediaLimits, measured, unparsed
-from authn.core.report import Report, RubricLabel
 from authn.examine.illustrate import illustrate
+from authn.examine.labelling import with_labels
 from authn.examine.looks import looks_of, manifest_of
-from authn.examine.request import MAX_CRJSON_BYTES, PROBE, PROBE_NAME, Examined, Examines, Request
+from authn.examine.request import PROBE, PROBE_NAME, Examined, Examines, Request
 from authn.policies.rubrics.rubric import labels
 from authn.provenance.counted import counter_of
 from authn.provenance.logs import capture_digests
 from authn.provenance.own import read_own
-
-NOT_WRITTEN = NotExamined(what="rubrics", why="c2pa-rs cannot write this credential as crJSON")
 
 
 def warm_up(examiner: Examines) -> None:
@@ -59,22 +55,9 @@ class Examination:
 
 
 def labelled(examined: Examined, crjson: bytes | None) -> Examined:
-    """With the crJSON and what the Asset Rubrics of C2PA say of it. No labels where there is no credential;
-    of one that cannot be written so they are not examined, and the report says that."""
-    try:
-        document = None if crjson is None or len(crjson) > MAX_CRJSON_BYTES else json.loads(crjson)
-    except (ValueError, RecursionError):
-        document = None
-    if document is not None:
-        return replace(examined, crjson=crjson, report=_with_labels(examined.report, labels(document)))
-    report = _with_labels(examined.report, ())
-    if report.cryptographic.axis(Axis.CREDENTIAL).outcome is not Outcome.ABSENT:
-        report = replace(report, not_examined=(*report.not_examined, NOT_WRITTEN))
-    return replace(examined, report=report)
-
-
-def _with_labels(report: Report, found: tuple[RubricLabel, ...]) -> Report:
-    return replace(report, run=replace(report.run, rubrics=found))
+    """With the crJSON and what the Asset Rubrics of C2PA say of it."""
+    report, written = with_labels(examined.report, crjson, labels)
+    return replace(examined, crjson=crjson if written else None, report=report)
 
 
 def capture_of(media: Media) -> tuple[CaptureDigests | None, int | None]:

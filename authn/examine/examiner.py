@@ -30,9 +30,11 @@ from authn.core.report import PIXELS, Report, Run, SourceCost, Subject, ToolView
 from authn.core.score_map import Maps, has_map
 from authn.devices import RegistryView
 from authn.examine.contradictions import contradictions
+from authn.examine.labelling import with_labels
 from authn.pki.roots import TrustRoots, roots_digest
 from authn.policies.judging import conclude, judge
 from authn.policies.policy import Policy
+from authn.policies.rubrics.rubric import labels_of
 from authn.provenance.answers import Asked, Engine, EngineAnswer, GivesCrJson
 from authn.provenance.asking import Readers
 from authn.provenance.axes import NO_MANIFEST
@@ -113,7 +115,7 @@ class Examiner:
         _refuse_unreadable(media, proof)
         asked = self._forensics if forensics is None else forensics
         guesses, failed, costs = self._guesses(media, forensics=asked)
-        return Report(
+        report = Report(
             subject=Subject.of(media),
             evaluated_as_of=judged_at,
             tool=self._tool(guesses),
@@ -132,6 +134,9 @@ class Examiner:
                 left_out=() if asked else tuple(s.name for s in self._on_request),
             ),
         )
+        if (rubric := self._policy.rubric) is None:
+            return report
+        return with_labels(report, self.crjson(media), partial(labels_of, rubric))[0]
 
     def crjson(self, media: Media) -> bytes | None:
         """The credential as C2PA's crJSON, word for word what the engine that can write it found at the

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from authn.core.evidence import Axis, Outcome, Question
 from authn.core.report import Join, Level
 from authn.policies.formula.expression import Expression
+from authn.policies.rubrics.rubric import Rubric
 
 Texts = Mapping[str, str]  # language (BCP 47) -> sentence; "en" is always there
 
@@ -89,7 +90,8 @@ Rule = ProofRule | HintRule | BothRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """``toml`` is the file as it was read; ``sha256`` is its digest, which reports name."""
+    """``toml`` is the file as it was read; ``sha256`` is its digest, which reports name. ``rubric``: it is an
+    Asset Rubric, and says its labels beside the statements of the default policy."""
 
     name: str
     version: str
@@ -99,6 +101,7 @@ class Policy:
     sha256: str
     toml: bytes
     rules: tuple[Rule, ...]
+    rubric: Rubric | None = None
 
     @property
     def proof_rules(self) -> tuple[ProofRule, ...]:

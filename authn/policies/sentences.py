@@ -131,11 +131,11 @@ def identifier(given: object) -> str:
     return given
 
 
-def checked(text: object, key: str, *, filled: bool) -> str:
+def checked(text: object, key: str, *, filled: bool, limit: int = MAX_SENTENCE) -> str:
     """Raises ``ValueError`` for what would not be shown as it stands (cut off, invisible, not filled in), and
     for what nobody can promise. ``filled``: placeholders are."""
-    if not isinstance(text, str) or not text.strip() or visible(text, MAX_SENTENCE) != text:
-        raise ValueError(f"{key} is not one visible line of at most {MAX_SENTENCE} characters")
+    if not isinstance(text, str) or not text.strip() or visible(text, limit) != text:
+        raise ValueError(f"{key} is not one visible line of at most {limit} characters")
     if promise := PROMISES.search(text):
         raise ValueError(f"{key} promises more than evidence can: {promise.group()!r}")
     left = text

@@ -1,7 +1,8 @@
-"""The policies that ship, and finding one by its name or file."""
+"""The policies that ship, and finding one by its name or file: a policy, or an Asset Rubric as one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -37,4 +38,25 @@ def open_policy(named: str) -> Policy:
         known = ", ".join(shipped())
         why = (e.strerror if isinstance(e, OSError) else None) or str(e)
         raise PolicyError(f"{named} is no policy that ships ({known}) and no file: {why}") from e
-    return parse_policy(data, path.name)
+    return read_policy(data, path.name)
+
+
+def read_policy(data: bytes, origin: str) -> Policy:
+    """A policy's file, or an Asset Rubric's. ``origin`` names it in errors. Raises ``PolicyError``.
+
+    A rubric brings its labels and what follows from them; what is said of proof is the default policy's."""
+    from authn.policies.rubrics.reading import is_rubric, read_rubric
+
+    if not is_rubric(data):
+        return parse_policy(data, origin)
+    found = read_rubric(data, origin)
+    return replace(
+        default_policy(),
+        name=found.key,
+        version=found.version,
+        issuer=found.issuer,
+        description="An Asset Rubric beside the default policy.",
+        sha256=found.sha256,
+        toml=data,
+        rubric=found,
+    )

@@ -7,12 +7,21 @@ The semantics are those of the reference (adobe/json-formula-py), with whose fix
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from authn.core.plain import Json
-from authn.policies.formula.functions import FUNCTIONS, each, equal, number, text, truth
+from authn.policies.formula.functions import (
+    FUNCTIONS,
+    ORDER,
+    each,
+    equal,
+    number,
+    ordered,
+    summed,
+    text,
+    truth,
+)
 from authn.policies.formula.tokens import FormulaError, Token, tokens
 
 MAX_STEPS = 200_000
@@ -22,8 +31,7 @@ _POWER = {
     "~": 6, "*": 7, "/": 7, "!": 8, "[]": 10, "[?": 21, ".": 40, "[": 55, "(": 60,
 }  # fmt: skip
 _STAR, _FLATTEN, _FILTER = 20, 10, 21
-_ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_SUMS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+_WALKING = frozenset({"contains", "endsWith", "split", "startsWith"})  # functions that go through all of it
 
 
 @dataclass(slots=True)
@@ -41,13 +49,18 @@ class Scope:
 
     def made(self, value: Json) -> Json:
         """The value; steps are what it holds, since what is put together can double with every operator."""
-        waiting = [value]
+        self.walked([value])
+        return value
+
+    def walked(self, values: list[Json]) -> list[Json]:
+        """The values; steps are what they hold, for what goes through all of it."""
+        waiting = [*values]
         while waiting:
             one = waiting.pop()
             self.step(1 + len(one) // 64 if isinstance(one, str) else 1)
             if isinstance(one, list | dict):
                 waiting.extend(one.values() if isinstance(one, dict) else one)
-        return value
+        return values
 
 
 Run = Callable[[Json, Scope], Json]
@@ -268,7 +281,8 @@ class _Parser:
 
         def call(value: Json, scope: Scope) -> Json:
             scope.step()
-            return function([argument(value, scope) for argument in arguments])
+            given = [argument(value, scope) for argument in arguments]
+            return function(scope.walked(given) if name in _WALKING else given)
 
         return Expression(call)
 
@@ -320,7 +334,10 @@ def _flattened(items: Run) -> Run:
         found = items(value, scope)
         if not isinstance(found, list):
             return None
-        return [inner for item in found for inner in (item if isinstance(item, list) else [item])]
+        scope.step(len(found))
+        flat = [inner for item in found for inner in (item if isinstance(item, list) else [item])]
+        scope.step(len(flat))
+        return flat
 
     return flattened
 
@@ -359,34 +376,17 @@ def _binary(kind: str, one: Run, other: Run) -> Expression:
     if kind == "&&":
         return Expression(lambda v, s: other(v, s) if truth(found := one(v, s)) else found)
     if kind == "==":
-        return Expression(lambda v, s: equal(one(v, s), other(v, s)))
+        return Expression(lambda v, s: equal(*s.walked([one(v, s), other(v, s)])))
     if kind == "!=":
-        return Expression(lambda v, s: not equal(one(v, s), other(v, s)))
-    if kind in _ORDER:
-        return Expression(lambda v, s: _ordered(kind, one(v, s), other(v, s)))
+        return Expression(lambda v, s: not equal(*s.walked([one(v, s), other(v, s)])))
+    if kind in ORDER:
+        return Expression(lambda v, s: ordered(kind, one(v, s), other(v, s)))
     if kind == "&":
         return Expression(lambda v, s: s.made(each(lambda a, b: text(a) + text(b), one(v, s), other(v, s))))
     if kind == "~":
         return Expression(lambda v, s: s.made([*_list(one(v, s)), *_list(other(v, s))]))
-    return Expression(lambda v, s: each(lambda a, b: _sum(kind, a, b), one(v, s), other(v, s)))
+    return Expression(lambda v, s: each(lambda a, b: summed(kind, a, b), one(v, s), other(v, s)))
 
 
 def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
-
-
-def _ordered(kind: str, one: Json, other: Json) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return bool(_ORDER[kind](one, other))
-    try:
-        return bool(_ORDER[kind](number(one), number(other)))
-    except FormulaError:
-        return False
-
-
-def _sum(kind: str, one: Json, other: Json) -> float:
-    try:
-        result: float = _SUMS[kind](number(one), number(other))
-    except (ZeroDivisionError, OverflowError) as e:
-        raise FormulaError("this has no result") from e
-    return result

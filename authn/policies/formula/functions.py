@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
@@ -9,6 +10,10 @@ from authn.core.plain import Json
 from authn.policies.formula.tokens import FormulaError
 
 Function = Callable[[Sequence[Json]], Json]
+
+MAX_WHOLE = 2**53
+ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_SUMS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 
 
 def truth(value: Json) -> bool:
@@ -59,6 +64,29 @@ def each(of: Callable[[Json, Json], Json], one: Json, other: Json) -> Json:
     if isinstance(other, list):
         return [each(of, one, item) for item in other]
     return of(one, other)
+
+
+def ordered(kind: str, one: Json, other: Json) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return bool(ORDER[kind](one, other))
+    try:
+        return bool(ORDER[kind](number(one), number(other)))
+    except FormulaError:
+        return False
+
+
+def summed(kind: str, one: Json, other: Json) -> float:
+    """What is whole and larger than JSON's readers agree on becomes a fraction, so that no number doubles its
+    digits at every step."""
+    try:
+        result: float = _SUMS[kind](_bounded(number(one)), _bounded(number(other)))
+        return _bounded(result)
+    except (ZeroDivisionError, OverflowError) as e:
+        raise FormulaError("this has no result") from e
+
+
+def _bounded(value: float) -> float:
+    return float(value) if abs(value) > MAX_WHOLE else value
 
 
 def _texts(of: Callable[[str, str], Json]) -> Function:

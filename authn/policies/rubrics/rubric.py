@@ -1,7 +1,8 @@
-"""The official Asset Rubrics 1.0 of C2PA, asked about a crJSON document as their own evaluators ask.
+"""Asset Rubrics (C2PA, 1.0) asked about a crJSON document as C2PA's own evaluators ask: the official ones,
+and those that ``authn.policies.rubrics.reading`` read.
 
 A label is what the rubric says about data that somebody signed, or about what one reader found: it is neither
-an axis nor a statement, and counts nowhere. What the files are and under which licence: ``c2pa/NOTICE.md``.
+an axis nor a statement. What the official files are and under which licence: ``c2pa/NOTICE.md``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from functools import cache
 from importlib import resources
 
 from authn.core.plain import Json, list_of, map_of
-from authn.core.report import RubricLabel
+from authn.core.report import Level, RubricLabel
 from authn.core.visible import visible
-from authn.policies.formula.expression import Expression, Scope, parse
+from authn.policies.formula.expression import MAX_STEPS, Expression, Scope, parse
 from authn.policies.formula.tokens import FormulaError
 
 INTEGRITY, SIGNALS = "integrity", "signals-local"
@@ -25,32 +26,41 @@ RUBRICS = (INTEGRITY, SIGNALS, *CONFORMANCE)
 DEFAULT = (INTEGRITY, SIGNALS, CONFORMANCE[-1])
 MAX_SHOWN = 8
 MAX_MANIFESTS = 64
+MAX_STEPS_OF_ALL = 2_000_000  # of one rubric over one document, whoever wrote the two
+NOT_EVALUATED = "It could not be evaluated."
+FAILED_EXIT = 10  # of a rubric that is applied as a policy, where what must not be found was found
 _SPEC = re.compile(r"-spec(\d+\.\d+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Statement:
+class RubricStatement:
+    """``signal``: it is asked of every manifest and said where it is so, else it is asked of the document."""
+
     id: str
     expression: Expression
     fails: bool  # what it finds speaks against it
     warns: bool
     texts: Mapping[str, str]
 
+    @property
+    def signal(self) -> bool:
+        return ":signal_" in self.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rubric:
-    """``sha256`` is that of the published file."""
+    """``sha256`` is that of the published file. ``follows``: it is applied as a policy, so that levels and an
+    exit code follow from what it says."""
 
     key: str
     name: str
+    issuer: str
     version: str
     sha256: str
     variables: Mapping[str, Json]
     expressions: Mapping[str, Expression]
-    statements: tuple[_Statement, ...]
-
-    def scope(self) -> Scope:
-        return Scope(variables=dict(self.variables), expressions=self.expressions)
+    statements: tuple[RubricStatement, ...]
+    follows: bool = False
 
 
 @cache
@@ -60,17 +70,16 @@ def rubric(key: str) -> Rubric:
         raise KeyError(key)
     file = resources.files("authn.policies.rubrics").joinpath("c2pa", f"{key}.json")
     data = json.loads(file.read_text(encoding="utf-8"))
-    spec = _SPEC.search(key)
-    expected: dict[str, Json] = {"$expected_spec_version": spec[1]} if spec else {}
     return Rubric(
         key=key,
         name=data["name"],
+        issuer=data["issuer"],
         version=data["version"],
         sha256=data["sha256"],
-        variables={**data["variables"], **expected},
+        variables={**data["variables"], **expected_version(key)},
         expressions={name: parse(text) for name, text in data["expressions"].items()},
         statements=tuple(
-            _Statement(
+            RubricStatement(
                 id=s["id"],
                 expression=parse(s["expression"]),
                 fails=bool(s.get("failIfMatched")),
@@ -82,45 +91,91 @@ def rubric(key: str) -> Rubric:
     )
 
 
+def expected_version(named: str) -> dict[str, Json]:
+    """What the published evaluators take from the name of a rubric's file."""
+    spec = _SPEC.search(named)
+    return {"$expected_spec_version": spec[1]} if spec else {}
+
+
 def labels(document: Json, keys: tuple[str, ...] = DEFAULT) -> tuple[RubricLabel, ...]:
-    """What the rubrics say of a crJSON document, in their order. The signals are asked of every manifest and
-    said where they are there; of the others each statement is said."""
+    """What official rubrics say of a crJSON document, in their order."""
+    return tuple(label for key in keys for label in labels_of(rubric(key), document))
+
+
+def labels_of(asked: Rubric, document: Json) -> tuple[RubricLabel, ...]:
+    """Signals are asked of every manifest and said where they are there; each other statement is asked of the
+    document and said. Past ``MAX_STEPS_OF_ALL`` steps, what is left could not be evaluated."""
+    budget = _Budget(MAX_STEPS_OF_ALL)
     found: list[RubricLabel] = []
-    for key in keys:
-        asked = rubric(key)
-        if key == SIGNALS:
-            for manifest in _nodes(map_of(document)):
-                found.extend(x for x in _said(asked, manifest, _name(manifest)) if x.value is True)
-        else:
-            found.extend(_said(asked, document, ""))
+    signals = [s for s in asked.statements if s.signal]
+    for manifest in _nodes(map_of(document)) if signals else ():
+        said = (_said(asked, s, manifest, _name(manifest), budget) for s in signals)
+        found.extend(label for label in said if label.value is True)
+    if budget.left <= 0 and signals:
+        found.extend(_unsaid(asked, s) for s in signals)
+    found.extend(_said(asked, s, document, "", budget) for s in asked.statements if not s.signal)
     return tuple(found)
 
 
-def _said(asked: Rubric, data: Json, manifest: str) -> Iterator[RubricLabel]:
-    for statement in asked.statements:
-        value, matches = _value(statement, data, asked.scope())
-        key = {True: "true", False: "false", None: "false"}[value]
-        text = statement.texts.get(key, "") if value is not None else "It could not be evaluated."
-        shown = [visible(str(m), 120) for m in matches[:MAX_SHOWN] if isinstance(m, str)]
-        yield RubricLabel(
-            rubric=f"{asked.key} {asked.version}",
-            id=statement.id,
-            value=value,
-            warns=statement.warns and value is False,
-            text=text.replace("{{matches}}", ", ".join(shown) or f"{len(matches)} found"),
-            manifest=manifest,
-        )
+@dataclass(slots=True)
+class _Budget:
+    left: int
 
 
-def _value(statement: _Statement, data: Json, scope: Scope) -> tuple[bool | None, list[Json]]:
-    """As the published evaluators turn what an expression finds into a value."""
+def _said(
+    asked: Rubric, statement: RubricStatement, data: Json, manifest: str, budget: _Budget
+) -> RubricLabel:
+    steps = max(0, min(MAX_STEPS, budget.left))
+    scope = Scope(variables=dict(asked.variables), expressions=asked.expressions, steps=steps)
+    value, matches = _value(statement, data, scope, strict=asked.follows) if steps else (None, [])
+    budget.left -= steps - max(0, scope.steps)
+    key = "true" if value else "false"
+    text = statement.texts.get(key, "") if value is not None else NOT_EVALUATED
+    shown = [visible(str(m), 120) for m in matches[:MAX_SHOWN] if isinstance(m, str)]
+    return _label(
+        asked,
+        statement,
+        value,
+        text.replace("{{matches}}", ", ".join(shown) or f"{len(matches)} found"),
+        manifest,
+    )
+
+
+def _unsaid(asked: Rubric, statement: RubricStatement) -> RubricLabel:
+    return _label(asked, statement, None, NOT_EVALUATED, "")
+
+
+def _label(
+    asked: Rubric, statement: RubricStatement, value: bool | None, text: str, manifest: str
+) -> RubricLabel:
+    """What must not be found and could not be looked for has not been found absent."""
+    follows = asked.follows and not value
+    level = Level.ERROR if statement.fails and value is False else Level.WARNING
+    return RubricLabel(
+        rubric=f"{asked.key} {asked.version}",
+        id=statement.id,
+        value=value,
+        warns=statement.warns and value is False,
+        text=text,
+        manifest=manifest,
+        level=level if follows and (statement.fails or statement.warns) else Level.NONE,
+        exit_code=FAILED_EXIT if follows and statement.fails else 0,
+    )
+
+
+def _value(
+    statement: RubricStatement, data: Json, scope: Scope, *, strict: bool
+) -> tuple[bool | None, list[Json]]:
+    """As the published evaluators turn what an expression finds into a value. ``strict``: what they take for
+    nothing found, since it is no list, is no answer."""
     try:
         found = statement.expression.of(data, scope)
     except FormulaError:
         return None, []
     matches = list_of(found)
     if statement.fails or statement.warns:
-        return not matches, matches
+        answered = not strict or not found or isinstance(found, list)
+        return (not matches if answered else None), matches
     if isinstance(found, list):
         return bool(matches), []
     if isinstance(found, (bool, int, float)):

@@ -13,7 +13,8 @@ from authn.cli.fail_on import exit_code
 from authn.core.errors import PolicyError
 from authn.core.report import Level, PolicyStatement, StatementKind
 from authn.policies.reading import parse_policy
-from tests.authn.policies.made import policy_file, statement
+from authn.policies.rubrics.rubric import FAILED_EXIT
+from tests.authn.policies.made import policy_file, rubric_file, statement
 from tests.conftest import ROOT
 from tests.doubles.commands import Shell
 from tests.doubles.photos import photo
@@ -114,3 +115,39 @@ def test_crjson_and_labels_are_printed_beside_our_own_words(shell: Shell, photos
     said = ok(shell, "verify", "--rubrics", "photo.jpg", *ROOTS)
     assert "yes  inception:signal_capturedMedia (signals-local 1.0): Contains Captured Media" in said
     assert said.index("CRYPTOGRAPHIC EVIDENCE") < said.index("LABELS OF C2PA'S ASSET RUBRICS")
+
+
+NO_SOURCE = rubric_file(
+    {
+        "id": "desk:no_capture",
+        "expression": "_actions()[?digitalSourceType != null].action",
+        "failIfMatched": True,
+        "reportText": {
+            "true": "No action states a source.",
+            "false": "An action states a source: {{matches}}",
+        },
+    },
+    expressions={"_actions": "manifests[0].assertions.'c2pa.actions.v2'.actions"},
+)
+
+
+def test_verify_audit_and_bundles_apply_a_rubric_of_ones_own(shell: Shell, photos: Path) -> None:
+    (photos / "desk.json").write_bytes(NO_SOURCE)
+    (archive := photos / "archive").mkdir()
+    (archive / "photo.jpg").write_bytes((photos / "photo.jpg").read_bytes())
+    checked = shell("policy", "check", "desk.json")
+    assert (checked.code, "desk 1.0.0, an Asset Rubric, 1 statements" in checked.out) == (0, True)
+    ended = shell("verify", "archive/photo.jpg", "--policy", "desk.json", "--json", *ROOTS)
+    report = json.loads(ended.out)
+    (label,) = report["run"]["rubrics"]
+    assert (ended.code, label["exit_code"], label["level"]) == (FAILED_EXIT, FAILED_EXIT, "error")
+    assert label["text"].startswith("An action states a source: c2pa.")
+    assert report["tool"]["policy"]["name"] == "desk 1.0.0"
+    assert shell("bundle", "archive/photo.jpg", "--policy", "desk.json", "--out", "b.zip", *ROOTS).code == 0
+    assert "repeated byte for byte" in shell("verify", "--bundle", "b.zip").said
+    audit = ("audit", "archive", "--out", "run", "--policy", "desk.json", "--jobs", "1", "--no-html", *ROOTS)
+    assert shell(*audit).code == FAILED_EXIT
+    assert shell(*audit, "--fail-on", "never").code == 0
+    assert shell("audit", "export", "run", "--format", "sarif", "--out", "run.sarif").code == 0
+    (run,) = json.loads((photos / "run.sarif").read_text())["runs"]
+    assert [(r["ruleId"], r["level"]) for r in run["results"]] == [("desk:no_capture", "error")]

@@ -17,6 +17,7 @@ from authn.core.evidence import (
     Outcome,
     Question,
 )
+from authn.core.plain import Json
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 SHOUTS = "All of it is well, and nothing speaks against it."
@@ -42,6 +43,15 @@ def guess(question: Question, outcome: HeuristicOutcome, kind: str = "learned") 
     return HeuristicEvidence(
         detector="test", version="1", kind=kind, question=question, outcome=outcome, reason="a test"
     )
+
+
+RUBRIC: dict[str, Json] = {"name": "desk", "issuer": "A desk", "date": "2026-11-30", "version": "1.0.0"}
+
+
+def rubric_file(*statements: Json, **information: Json) -> bytes:
+    return json.dumps(
+        {"information_block": {"rubric_metadata": RUBRIC, **information}, "sections": [list(statements)]}
+    ).encode()
 
 
 def policy_file(*statements: str, languages: str = "['en']") -> bytes:

@@ -12,7 +12,8 @@ from authn.cli.forms import refuse_unwritten
 from authn.core.errors import ExaminationFailed
 from authn.core.plain import Json
 from authn.core.report import report_json
-from authn.examine.examination import NOT_WRITTEN, labelled
+from authn.examine.examination import labelled
+from authn.examine.labelling import NOT_WRITTEN
 from authn.examine.request import MAX_CRJSON_BYTES, Examined
 from authn.policies.rubrics.rubric import CONFORMANCE, DEFAULT, INTEGRITY, RUBRICS, SIGNALS, labels, rubric
 from tests.conftest import ROOT

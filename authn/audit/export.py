@@ -154,7 +154,7 @@ def _findings(row: Row) -> Iterator[tuple[str, str, str]]:
         yield from _refuted(row)
     for c in row["contradictions"]:
         yield _code(c), _SEVERITIES[c.get("severity", "medium")], c["text"]
-    if all(s["kind"] == "cryptographic" for s in said):
+    if all(s.get("kind") in (None, "cryptographic") for s in said):
         for d in row["heuristic"]["detectors"]:
             if d["outcome"] == "supports":
                 yield f"assay.heuristic.{d['question']}", "note", f"{d['id']} points to: {d['question']}"

@@ -150,11 +150,11 @@ def _findings(row: Row) -> Iterator[tuple[str, str, str]]:
     for label in row["run"].get("rubrics", ()):
         if label.get("level", "none") != "none":
             yield label["id"], label["level"], f"{label['rubric']}: {label['text']}"
-    if "policy_statements" not in row:  # of an earlier version
+    if not row.get("policy_statements"):  # of an earlier version
         yield from _refuted(row)
     for c in row["contradictions"]:
         yield _code(c), _SEVERITIES[c.get("severity", "medium")], c["text"]
-    if all(s.get("kind") in (None, "cryptographic") for s in said):
+    if all(s["kind"] == "cryptographic" for s in said):
         for d in row["heuristic"]["detectors"]:
             if d["outcome"] == "supports":
                 yield f"assay.heuristic.{d['question']}", "note", f"{d['id']} points to: {d['question']}"

@@ -45,7 +45,7 @@ def read_policy(data: bytes, origin: str) -> Policy:
     """A policy's file, or an Asset Rubric's. ``origin`` names it in errors. Raises ``PolicyError``.
 
     A rubric brings its labels and what follows from them; what is said of proof is the default policy's."""
-    from authn.policies.rubrics.reading import is_rubric, read_rubric
+    from authn.policies.rubric_file import is_rubric, read_rubric
 
     if not is_rubric(data):
         return parse_policy(data, origin)

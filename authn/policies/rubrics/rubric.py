@@ -1,5 +1,5 @@
 """Asset Rubrics (C2PA, 1.0) asked about a crJSON document as C2PA's own evaluators ask: the official ones,
-and those that ``authn.policies.rubrics.reading`` read.
+and those that ``authn.policies.rubric_file`` read.
 
 A label is what the rubric says about data that somebody signed, or about what one reader found: it is neither
 an axis nor a statement. What the official files are and under which licence: ``c2pa/NOTICE.md``.

@@ -233,8 +233,11 @@ def test_parquet_holds_the_same_with_types(tmp_path: Path) -> None:
 
 def test_sarif_has_a_result_for_what_somebody_should_look_at(tmp_path: Path) -> None:
     listed = rows()
-    said = {"id": "news.unmarked", "value": True, "level": "warning", "texts": {"en": "It bears no mark."}}
-    listed[2]["policy_statements"] = [said, {**said, "id": "news.other", "value": None}]
+    said = {"id": "news.unmarked", "kind": "cryptographic", "value": False, "level": "warning"}
+    listed[2]["policy_statements"] = [
+        {**said, "texts": {"en": "It bears no mark."}},
+        {**said, "id": "news.other", "value": True, "level": "none", "texts": {"en": "It is seen."}},
+    ]
     write_sarif(listed, tmp_path / "t.sarif", "1.0")
     (found,) = json.loads((tmp_path / "t.sarif").read_text())["runs"]
     results = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]: r for r in found["results"]}

@@ -10,7 +10,7 @@ import pytest
 
 from authn.core.errors import PolicyError
 from authn.core.plain import Json
-from authn.policies.rubrics.reading import is_rubric, read_rubric
+from authn.policies.rubric_file import is_rubric, read_rubric
 from authn.policies.rubrics.rubric import FAILED_EXIT, labels_of, rubric
 from authn.policies.shelf import open_policy, read_policy
 from tests.authn.policies.made import rubric_file

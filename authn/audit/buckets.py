@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 SCHEMES = ("s3://", "s3a://", "gs://", "az://", "azure://", "abfs://", "abfss://", "adl://")
 RETRY_S = 60.0
 _STATUS = re.compile(r"status code: (\d{3})")
-_REFUSED = re.compile(
-    r"ExpiredToken|InvalidToken|InvalidAccessKeyId|AuthenticationFailed"
-)  # some come as 400
+_REFUSED = re.compile(  # some come as 400; a token that is not to be had comes as whatever its server said
+    r"ExpiredToken|InvalidToken|InvalidAccessKeyId|AuthenticationFailed|Error performing token request"
+)
+TAG_STARTS = ('"', "W/")
 LISTED_AT_ONCE = 1000
 IN_ARCHIVE = "it is an archive in a bucket; only archives in folders are opened"
 
@@ -93,8 +94,12 @@ def open_store(url: str) -> ObjectStore:
 
 
 def mark_of(found: Any) -> str:
-    """The entity tag; where there is none, the time of change."""
-    return str(found.get("e_tag") or found["last_modified"].isoformat())
+    """The entity tag, as a request may ask for it; where there is none, the time of change. Azure's listing
+    leaves out the quotes that its answers have."""
+    tag = found.get("e_tag")
+    if not tag:
+        return str(found["last_modified"].isoformat())
+    return str(tag) if tag.startswith(TAG_STARTS) else f'"{tag}"'
 
 
 def read_object(store: ObjectStore, url: str, entry: Entry, limits: MediaLimits) -> bytes:
@@ -106,7 +111,7 @@ def read_object(store: ObjectStore, url: str, entry: Entry, limits: MediaLimits)
         PreconditionError,
     )
 
-    tagged = entry.mark.startswith(('"', "W/"))
+    tagged = entry.mark.startswith(TAG_STARTS)
     try:
         with _failing(url, passing=(FileNotFoundError, PreconditionError, PermissionDeniedError)):
             got = obstore.get(store, entry.ref, options={"if_match": entry.mark} if tagged else {})
@@ -151,11 +156,11 @@ def _failing(url: str, *, passing: tuple[type[Exception], ...] = ()) -> Iterator
     except (BaseError, TimeoutError, OSError) as e:
         status = _STATUS.search(str(e))
         code = status[1] if status else ""
-        if isinstance(e, FileNotFoundError) or code == "404":
-            raise SourceUnknown(f"{url} does not exist: {_first_line(e)}") from e
         refused = isinstance(e, PermissionDeniedError | UnauthenticatedError) or code in ("401", "403")
         if refused or _REFUSED.search(str(e)):
             raise SourceRefused(f"{url} does not let us in: {_first_line(e)}") from e
+        if isinstance(e, FileNotFoundError) or code == "404":
+            raise SourceUnknown(f"{url} does not exist: {_first_line(e)}") from e
         waited_s = time.monotonic() - started_s
         raise SourceUnreachable(f"{url} does not answer ({waited_s:.0f} s): {_first_line(e)}") from e
 

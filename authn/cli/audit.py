@@ -186,9 +186,8 @@ def audit(
     )
     finished = conduct(order, clock=utc_now, progress=_Shown())
     _print(finished, as_json=as_json, page=html)
-    if fail_on is None:
-        fail_on = frozenset({Outcome.REFUTED.value} if settings.policy != DEFAULT_POLICY or policy else ())
-    ctx.exit(_exit_code(finished, fail_on))
+    chosen = settings.policy != DEFAULT_POLICY or policy is not None
+    ctx.exit(_exit_code(finished, fail_on, chosen=chosen))
 
 
 def _source(wanted: Wanted) -> Source:
@@ -391,7 +390,10 @@ def _print(finished: Finished, *, as_json: bool, page: bool) -> None:
     say(f"in {finished.run.folder}{os.sep}{'summary.html' if page else 'results.jsonl'}")
 
 
-def _exit_code(finished: Finished, fail_on: frozenset[str]) -> int:
+def _exit_code(finished: Finished, fail_on: frozenset[str] | None, *, chosen: bool) -> int:
+    """``chosen``: whether the caller chose a policy, whose codes then count unless told otherwise."""
+    if fail_on is None:
+        fail_on = frozenset({Outcome.REFUTED.value} if chosen else ())
     code = POLICY_FINDING if fail_on & found_in(finished.tally) else 0
     code = max(code, finished.tally.exit_code if fail_on else 0)
     return code or (PARTIAL if finished.partial else 0)

@@ -79,7 +79,7 @@ def test_a_bucket_is_listed_in_pages_and_every_object_has_a_row(store: ObjectSto
 
 def test_an_object_that_changes_or_goes_after_the_listing_says_so(store: ObjectStore, tmp_path: Path) -> None:
     def change(path: str) -> None:
-        if path.endswith("p0.gif"):  # the first that is read
+        if path:  # no page of the listing: before anything is read
             store.objects["2026/p0.gif"] = gif(77)
             store.objects.pop("2026/p1.gif", None)
 
@@ -152,6 +152,85 @@ def test_what_is_no_open_bucket_is_told_before_anything_is_examined(
     with pytest.raises(error):
         audited(Source.named(address), tmp_path / "run")
     assert not (tmp_path / "run" / "results.jsonl").exists()
+
+
+@pytest.fixture(params=["gs", "az"])
+def cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    held = ObjectStore({f"2026/p{i}.gif": gif(i) for i in range(5)}, cloud=request.param)
+    held.objects |= {"2026/ü ö+%20.gif": gif(9), "2026/big.jpg": bytes(200_000), "other/x.gif": gif(7)}
+    with serving(held) as served:
+        for name, value in served.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("authn.audit.buckets.RETRY_S", 0.2)
+        yield served
+
+
+def test_other_clouds_are_listed_and_read_and_what_changes_meanwhile_says_so(
+    cloud: ObjectStore, tmp_path: Path
+) -> None:
+    def change(path: str) -> None:
+        if path:  # no page of the listing: before anything is read
+            cloud.objects["2026/p0.gif"] = gif(77)
+            cloud.objects.pop("2026/p1.gif", None)
+
+    source = Source.named(f"{cloud.cloud}://{BUCKET}/2026")
+    cloud.fault = change
+    _, found = audited(source, tmp_path / "run")
+    assert found.pop("p0.gif") == "it changed after the audit was planned"
+    assert found.pop("p1.gif") == "it is gone since the audit was planned"
+    assert "limit" in found.pop("big.jpg")
+    assert found == dict.fromkeys(("p2.gif", "p3.gif", "p4.gif", "ü ö+%20.gif"), "")
+    listed = Source.list_of(str(tmp_path / "list"), nul=False)
+    (tmp_path / "list").write_text(f"{cloud.cloud}://{BUCKET}/other/x.gif\n")
+    assert audited(listed, tmp_path / "of-list")[1] == {f"{cloud.cloud}://{BUCKET}/other/x.gif": ""}
+
+
+def test_other_clouds_that_let_nobody_in_or_hold_no_such_bucket_are_typed_and_cost_no_row(
+    cloud: ObjectStore, tmp_path: Path
+) -> None:
+    source = Source.named(f"{cloud.cloud}://{BUCKET}/2026")
+    with pytest.raises(SourceUnknown):
+        audited(Source.named(f"{cloud.cloud}://nowhere/2026"), tmp_path / "none")
+    answered: list[str] = []
+
+    def lost(path: str) -> tuple[int, str] | None:
+        answered.append(path)
+        return (401, "AuthenticationFailed") if len(answered) > 6 else None
+
+    cloud.fault = lost
+    with pytest.raises(SourceRefused):
+        audited(source, tmp_path / "run")
+    cloud.fault = lambda path: (403, "AccessDenied") if path.endswith("p3.gif") else None
+    _, found = audited(source, tmp_path / "run")
+    assert "permission denied" in found.pop("p3.gif")
+    assert {name for name, why in found.items() if why} == {"big.jpg"}
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("address", "environment", "error"),
+    [
+        ("az://archive/x", {}, SourceUnknown),
+        ("gs://archive/x", {"GOOGLE_SERVICE_ACCOUNT": "/nowhere/key.json"}, SourceUnknown),
+        (
+            "az://archive/x",
+            {"AZURE_STORAGE_ACCOUNT_NAME": "a", "AZURE_STORAGE_ACCOUNT_KEY": "no"},
+            SourceUnknown,
+        ),
+    ],
+)
+def test_a_cloud_without_an_account_is_told_in_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    environment: dict[str, str],
+    error: type[Exception],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(error) as told:
+        audited(Source.named(address), tmp_path / "run")
+    assert "\n" not in str(told.value)
 
 
 def stdin(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:

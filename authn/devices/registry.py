@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection, Engine, Select, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, insert, or_, select, update
 
 from authn.core.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
 from authn.core.names import parse_name
@@ -30,6 +30,12 @@ from authn.tlog.format.records import certificate_issued, revoked
 from authn.tlog.log.queue import enqueue
 
 MAX_REASON_CHARACTERS = 200
+
+# Made once: every verification asks for one device, and putting a statement together costs as much as
+# running it.
+_BY_KEY = select(devices).where(devices.c.spki_sha256 == bindparam("key"))
+_REVOKED = select(revocations).where(revocations.c.serial.is_not(None)).order_by(revocations.c.id)
+_REVOKED_OF = _REVOKED.where(revocations.c.device_id == bindparam("device"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +141,8 @@ class Registry:
 
     def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
         """The device with this key, whatever its status; or None."""
-        query = select(devices).where(devices.c.spki_sha256 == spki_sha256)
         with reading(self._engine) as connection:
-            found = _records(connection, query)
+            found = _records(connection, _BY_KEY, {"key": spki_sha256})
         return found[0] if found else None
 
     def certificates_of(self, device_id: str) -> tuple[CertificateRecord, ...]:
@@ -228,9 +233,13 @@ def _find(connection: Connection, name_or_id: str) -> DeviceRecord:
     return found[0]
 
 
-def _records(connection: Connection, query: Select[tuple[Any, ...]]) -> tuple[DeviceRecord, ...]:
-    rows = connection.execute(query).mappings().all()
-    asked = None if len(rows) > 1 else [r["device_id"] for r in rows]
+def _records(
+    connection: Connection, query: Select[tuple[Any, ...]], given: Mapping[str, Any] | None = None
+) -> tuple[DeviceRecord, ...]:
+    rows = connection.execute(query, given).mappings().all()
+    if not rows:
+        return ()
+    asked = None if len(rows) > 1 else rows[0]["device_id"]
     revoked, repeated = _revoked_certificates(connection, asked), repeated_counters(connection, asked)
     return tuple(
         DeviceRecord(
@@ -243,14 +252,16 @@ def _records(connection: Connection, query: Select[tuple[Any, ...]]) -> tuple[De
 
 
 def _revoked_certificates(
-    connection: Connection, device_ids: Sequence[str] | None
+    connection: Connection, device_id: str | None
 ) -> dict[str, tuple[RevokedCertificate, ...]]:
-    """By device. Of several rows for one certificate the last reaches back furthest."""
-    query = select(revocations).where(revocations.c.serial.is_not(None)).order_by(revocations.c.id)
-    if device_ids is not None:
-        query = query.where(revocations.c.device_id.in_(device_ids))
+    """By device, or of this one. Of several rows for one certificate the last reaches back furthest."""
+    rows = (
+        connection.execute(_REVOKED)
+        if device_id is None
+        else connection.execute(_REVOKED_OF, {"device": device_id})
+    )
     found: dict[str, dict[str, RevokedCertificate]] = {}
-    for row in connection.execute(query):
+    for row in rows:
         found.setdefault(row.device_id, {})[row.serial] = RevokedCertificate(
             serial=row.serial, invalid_since=row.invalid_since, reason=row.reason
         )

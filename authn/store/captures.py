@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, Insert, bindparam, func, select, update
 
-from authn.store.engine import upsert, writing
+from authn.store.engine import upserting, writing
 from authn.store.schema import captures
 
 MAX_REPEATED = 1000
+
+# Made once: putting a statement together costs as much as running it.
+_SALT = select(captures.c.salt).where(captures.c.record_sha256 == bindparam("record"))
+_OTHERS = (
+    select(captures.c.idx)
+    .where(
+        captures.c.device_id == bindparam("device"),
+        captures.c.counter == bindparam("number"),
+        captures.c.claim_sha256 != bindparam("claim"),
+        captures.c.idx.is_not(None),
+    )
+    .order_by(captures.c.idx)
+    .limit(MAX_REPEATED)
+)
+_PLACE = (
+    update(captures)
+    .where(captures.c.record_sha256 == bindparam("record"), captures.c.idx.is_(None))
+    .values(idx=bindparam("place"))
+)
+_REPEATED = (
+    select(captures.c.device_id, captures.c.counter)
+    .where(captures.c.counter.is_not(None), captures.c.idx.is_not(None))
+    .group_by(captures.c.device_id, captures.c.counter)
+    .having(func.count(captures.c.claim_sha256.distinct()) > 1)
+    .order_by(captures.c.counter.desc())
+)
+_REPEATED_OF = _REPEATED.where(captures.c.device_id == bindparam("device"))
+
+
+@cache
+def _add(dialect: str) -> Insert:
+    return upserting(dialect, captures).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,38 +74,31 @@ class TakenCaptures:
     def remember(self, capture: Capture, fresh_salt: bytes, now: datetime) -> Remembered:
         """The same salt for the same record, whoever asks first: so that it has one leaf, and one place."""
         row = {**asdict(capture), "salt": fresh_salt, "taken_at": now}
-        same = captures.c.record_sha256 == capture.record_sha256
-        others = (
-            (captures.c.device_id == capture.device_id)
-            & (captures.c.counter == capture.counter)
-            & (captures.c.claim_sha256 != capture.claim_sha256)
-            & captures.c.idx.is_not(None)
-        )
         with writing(self._engine) as connection:
-            connection.execute(upsert(connection, captures).values(row).on_conflict_do_nothing())
-            salt = connection.execute(select(captures.c.salt).where(same)).scalar_one()
-            found = select(captures.c.idx).where(others).order_by(captures.c.idx).limit(MAX_REPEATED)
-            return Remembered(salt=bytes(salt), others=tuple(connection.execute(found).scalars()))
+            connection.execute(_add(connection.dialect.name), row)
+            salt = connection.execute(_SALT, {"record": capture.record_sha256}).scalar_one()
+            others: tuple[int, ...] = ()
+            if capture.counter is not None:
+                asked = {"number": capture.counter, "claim": capture.claim_sha256}
+                others = tuple(connection.execute(_OTHERS, {"device": capture.device_id, **asked}).scalars())
+            return Remembered(salt=bytes(salt), others=others)
 
     def placed(self, record_sha256: str, index: int) -> None:
         """The record is this entry of the log."""
-        row = update(captures).where(captures.c.record_sha256 == record_sha256)
         with writing(self._engine) as connection:
-            connection.execute(row.where(captures.c.idx.is_(None)).values(idx=index))
+            connection.execute(_PLACE, {"record": record_sha256, "place": index})
 
 
-def repeated_counters(
-    connection: Connection, device_ids: Collection[str] | None
-) -> dict[str, tuple[int, ...]]:
-    """By device: the numbers that several of its captures bear, the newest ``MAX_REPEATED``."""
-    columns = captures.c.device_id, captures.c.counter
-    query = select(*columns).where(captures.c.counter.is_not(None), captures.c.idx.is_not(None))
-    if device_ids is not None:
-        query = query.where(captures.c.device_id.in_(device_ids))
-    several = func.count(captures.c.claim_sha256.distinct()) > 1
-    query = query.group_by(*columns).having(several).order_by(captures.c.counter.desc())
+def repeated_counters(connection: Connection, device_id: str | None) -> dict[str, tuple[int, ...]]:
+    """By device, or of this one: the numbers that several of its captures bear, the newest
+    ``MAX_REPEATED``."""
+    rows = (
+        connection.execute(_REPEATED)
+        if device_id is None
+        else connection.execute(_REPEATED_OF, {"device": device_id})
+    )
     found: dict[str, list[int]] = {}
-    for device_id, counter in connection.execute(query):
+    for device_id, counter in rows:
         numbers = found.setdefault(device_id, [])
         if len(numbers) < MAX_REPEATED:
             numbers.append(counter)

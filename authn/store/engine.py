@@ -8,6 +8,7 @@ transaction once another process has written. PostgreSQL: its own defaults, whic
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum, unique
@@ -19,7 +20,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, Row, Select, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from authn.core.errors import DatabaseUnusable, SystemLacking
@@ -120,8 +121,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that may write: all of it or nothing. Raises ``Unavailable``."""
     try:
-        with engine.execution_options(assay_writes=True).begin() as connection:
-            yield connection
+        with engine.connect() as connection:
+            connection.execution_options(assay_writes=True)
+            with connection.begin():
+                yield connection
     except SQLAlchemyError as e:
         raise _unusable(e) from e
 
@@ -145,9 +148,12 @@ def alone(connection: Connection, turn: Turn) -> None:
 
 def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An insert that may say what happens ``on_conflict``, which SQL leaves to each database."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+    return upserting(connection.dialect.name, table)
+
+
+def upserting(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """As ``upsert``, for a statement that is made once."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def paged(
@@ -187,8 +193,14 @@ def _on_connect(connection: Any, _record: object) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
+    """Straight to the driver: SQLAlchemy's way to run a text costs more than most of our statements."""
     writes = connection.get_execution_options().get("assay_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    text = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        driver.execute(text).close()
+    except sqlite3.Error as e:
+        raise OperationalError(text, None, e) from e
 
 
 def _migrate(engine: Engine) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from authn.core.errors import NotFound
 from authn.store.engine import reading, writing
@@ -26,6 +26,12 @@ class StoredVerification:
     preview_jpeg: bytes | None = None
     maps: str | None = None
     owner: str | None = None
+
+
+# Made once: every verification runs them.
+_COLUMNS = tuple(f.name for f in fields(StoredVerification))
+_DROP_EXPIRED = delete(verifications).where(verifications.c.expires_at <= bindparam("now"))
+_KEEP = insert(verifications)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +91,8 @@ class Verifications:
 
     def insert(self, connection: Connection, stored: StoredVerification) -> None:
         """As ``keep``, in a transaction of somebody else's."""
-        connection.execute(delete(verifications).where(verifications.c.expires_at <= stored.created_at))
-        connection.execute(insert(verifications).values(asdict(stored)))
+        connection.execute(_DROP_EXPIRED, {"now": stored.created_at})
+        connection.execute(_KEEP, {name: getattr(stored, name) for name in _COLUMNS})
 
     def kept_until(self, now: datetime) -> datetime:
         """When what is kept now expires."""
@@ -128,4 +134,4 @@ class Verifications:
     def purge(self, now: datetime) -> int:
         """Delete what has expired; returns how many."""
         with writing(self._engine) as connection:
-            return connection.execute(delete(verifications).where(verifications.c.expires_at <= now)).rowcount
+            return connection.execute(_DROP_EXPIRED, {"now": now}).rowcount

@@ -29,6 +29,10 @@ START = hashlib.sha256(b"assay.access/log/v1").hexdigest()
 STRANGERS_EVERY = timedelta(minutes=1)
 PAGE = 1000
 
+# Made once: every request of somebody known runs them.
+_HEAD = select(access_log.c.seq, access_log.c.sha256).order_by(access_log.c.seq.desc()).limit(1)
+_ADD = insert(access_log)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -67,7 +71,7 @@ class Journal:
         with writing(self._engine) as connection:
             seq, head = _head(connection)
             row = {"seq": seq + 1, "record": record, "sha256": _link(head, record)}
-            connection.execute(insert(access_log).values(row))
+            connection.execute(_ADD, row)
 
     def verify(self) -> Iterator[Row]:
         """All rows from the first, each checked against those before it. Raises ``JournalBroken``."""
@@ -93,8 +97,7 @@ class Journal:
 
 def _head(connection: Connection) -> tuple[int, str]:
     alone(connection, Turn.NOTING)
-    query = select(access_log.c.seq, access_log.c.sha256).order_by(access_log.c.seq.desc()).limit(1)
-    found = connection.execute(query).one_or_none()
+    found = connection.execute(_HEAD).one_or_none()
     return (0, START) if found is None else (found.seq, found.sha256)
 
 

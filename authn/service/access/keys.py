@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, bindparam, insert, select, update
 
 from authn.core.errors import BadRequest, CredentialsRefused, NotFound
 from authn.core.names import parse_name
@@ -27,6 +27,8 @@ SECRET_CHARACTERS = 43  # 62**43 > 2**256
 KEY = re.compile(rf"mk_([0-9a-f]{{16}})_([0-9A-Za-z]{{{SECRET_CHARACTERS}}})", re.ASCII)
 # One write in this time and not one per request.
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
+
+_KEY = select(api_keys).where(api_keys.c.id == bindparam("given"))  # made once: every request runs it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class ApiKeys:
         if form is None:
             raise CredentialsRefused("this is no key of this service")
         with reading(self._engine) as connection:
-            row = connection.execute(select(api_keys).where(api_keys.c.id == form[1])).mappings().first()
+            row = connection.execute(_KEY, {"given": form[1]}).mappings().first()
         expected = row["sha256"] if row else bytes(32)
         if not hmac.compare_digest(_hash(text), expected) or row is None:
             raise CredentialsRefused("this is no key of this service")

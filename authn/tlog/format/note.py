@@ -99,6 +99,12 @@ class SigningKey:
 
     name: str
     key: Ed25519PrivateKey = field(repr=False)
+    verifier: VerifyingKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Once: to derive the public key costs as much as a signature."""
+        public = self.key.public_key().public_bytes_raw()
+        object.__setattr__(self, "verifier", VerifyingKey(name=self.name, public=public))
 
     @classmethod
     def generate(cls, name: str) -> SigningKey:
@@ -112,10 +118,6 @@ class SigningKey:
             return cls(name=check_name(name), key=Ed25519PrivateKey.from_private_bytes(private))
         except ValueError as e:
             raise NoteError("an Ed25519 key has 32 bytes") from e
-
-    @property
-    def verifier(self) -> VerifyingKey:
-        return VerifyingKey(name=self.name, public=self.key.public_key().public_bytes_raw())
 
     @property
     def key_id(self) -> bytes:

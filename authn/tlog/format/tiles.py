@@ -16,6 +16,7 @@ WIDTH = 256
 LEVEL_BITS = 8
 MAX_LEVEL = 5  # 256**6 leaves are more than a log ever has
 MAX_ENTRY_BYTES = 65535
+KEPT_TILES = 64  # of which subtrees are kept: some 50 kB each
 PATH = re.compile(r"((?:x[0-9]{3}/){0,5})([0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 TileBytes = Callable[[int, int], bytes]
@@ -81,24 +82,47 @@ def parse_entry_bundle(bundle: bytes) -> tuple[bytes, ...]:
     return tuple(leaves)
 
 
+class Subtrees:
+    """What was computed out of tiles, for readers that come later: it holds of a tile that begins with the
+    very bytes that it was computed of, and of no other. To be used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, int], tuple[bytes, dict[tuple[int, int], bytes]]] = {}
+
+    def of(self, key: tuple[int, int], tile: bytes) -> dict[tuple[int, int], bytes]:
+        """Of this tile, and room for more. ``key``: its level and index."""
+        before, nodes = self._kept.pop(key, (tile, {}))
+        if not tile.startswith(before):
+            nodes = {}
+        self._kept[key] = tile, nodes
+        if len(self._kept) > KEPT_TILES:
+            del self._kept[next(iter(self._kept))]
+        return nodes
+
+
 class TileReader:
     """Hashes of complete subtrees out of tiles; what was read or computed once is kept."""
 
-    def __init__(self, tile: TileBytes) -> None:
+    def __init__(self, tile: TileBytes, subtrees: Subtrees | None = None) -> None:
         self._tile = tile
         self._tiles: dict[tuple[int, int], bytes] = {}
-        self._nodes: dict[tuple[int, int], bytes] = {}
+        self._subtrees = subtrees or Subtrees()
+        self._nodes: dict[tuple[int, int], dict[tuple[int, int], bytes]] = {}
 
     def node(self, level: int, index: int) -> bytes:
         """Raises ``TileMissing``."""
-        found = self._nodes.get((level, index))
+        above, within = divmod(level, LEVEL_BITS)
+        if not within:
+            return self._stored(above, index)
+        key = above, index >> LEVEL_BITS - within
+        nodes = self._nodes.get(key)
+        if nodes is None:
+            nodes = self._nodes[key] = self._subtrees.of(key, self.tile(*key))
+        found = nodes.get((within, index))
         if found is None:
-            if level % LEVEL_BITS:
-                below = level - 1
-                found = node_hash(self.node(below, 2 * index), self.node(below, 2 * index + 1))
-            else:
-                found = self._stored(level // LEVEL_BITS, index)
-            self._nodes[level, index] = found
+            below = level - 1
+            found = node_hash(self.node(below, 2 * index), self.node(below, 2 * index + 1))
+            nodes[within, index] = found
         return found
 
     def tile(self, level: int, index: int) -> bytes:

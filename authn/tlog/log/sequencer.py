@@ -13,7 +13,7 @@ the log was checked and opened again. It halts as well when tiles and head contr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -23,7 +23,7 @@ from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.merkle import EMPTY_ROOT, Frontier, frontier_nodes, leaf_hash
 from authn.tlog.format.proof import Known, inclusion_proof
 from authn.tlog.format.receipt import Receipt
-from authn.tlog.format.tiles import TileMissing, TileReader, TileWriter
+from authn.tlog.format.tiles import Subtrees, TileMissing, TileReader, TileWriter
 from authn.tlog.log.storage import Row, Storage, Transaction, TreeHead
 from authn.tlog.log.watermark import Watermark
 
@@ -77,6 +77,7 @@ class Sequencer:
         self._led = False  # somebody commits, or is about to
         self._turn = Lock()
         self._halted: str | None = None
+        self._subtrees = Subtrees()  # of one batch for the next: a tile has grown by some hashes, or not
         self._seen = 0  # the largest size this writer knows to be committed
 
     def start(self) -> None:
@@ -210,7 +211,7 @@ class Sequencer:
         head = transaction.head()
         if head is None:
             raise LogInconsistent("the log has no state, though it had one when it was opened")
-        reader = TileReader(transaction.tile)
+        reader = TileReader(transaction.tile, self._subtrees)
         frontier = self._derive(head, reader)
         entries = {leaf_hash(entry.leaf): entry for entry in batch.entries}
         known = transaction.indices(tuple(entries)) if entries else {}
@@ -229,7 +230,7 @@ class Sequencer:
         if batch.queued:
             transaction.unqueue(batch.queued)
         places = {**known, **{row.leaf_hash: row.index for row in rows}}
-        receipts = _receipts(head, places, entries, reader, tiles)
+        receipts = _receipts(head, places, entries, _grown(reader, tiles, self._subtrees))
         if rows or batch.queued:
             self._commit(transaction)
             self._seen = head.size
@@ -273,19 +274,19 @@ def _frontier(size: int, reader: TileReader) -> Frontier:
     return Frontier(size, tuple(reader.node(*node) for node in frontier_nodes(size)))
 
 
+def _grown(stored: TileReader, tiles: Mapping[tuple[int, int], bytes], subtrees: Subtrees) -> TileReader:
+    """The tiles that are about to be stored over those that are."""
+    return TileReader(lambda level, index: tiles.get((level, index)) or stored.tile(level, index), subtrees)
+
+
 def _receipts(
     head: TreeHead,
     places: dict[bytes, int],
     entries: dict[bytes, LogEntry],
-    stored: TileReader,
-    grown: dict[tuple[int, int], bytes],
+    reader: TileReader,
 ) -> Receipts:
-    """Proofs in the tree as it will be, from the tiles that are about to be stored over those that are."""
-
-    def tile(level: int, index: int) -> bytes:
-        return grown.get((level, index)) or stored.tile(level, index)
-
-    node, known = TileReader(tile).node, Known()
+    """Proofs in the tree as it will be."""
+    node, known = reader.node, Known()
     return {
         hash_: Receipt(
             index=index,

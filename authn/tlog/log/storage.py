@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from authn.core.errors import DatabaseUnusable
-from authn.store.engine import upsert
+from authn.store.engine import upserting
 from authn.store.schema import (
     log_checkpoint,
     log_entry,
@@ -27,6 +28,30 @@ from authn.store.schema import (
 )
 from authn.tlog.format.entry import LogEntry
 from authn.tlog.log.queue import Queued, queued
+
+# Made once: every batch runs them, and putting a statement together costs as much as running it.
+_HEAD = select(log_state.c.origin, log_state.c.size, log_state.c.root, log_state.c.note)
+_HEAD_LOCKED = _HEAD.with_for_update()
+_TILE = select(log_tile.c.hashes).where(
+    log_tile.c.level == bindparam("of_level"), log_tile.c.idx == bindparam("at")
+)
+_INDICES = select(log_entry.c.leaf_hash, log_entry.c.idx).where(
+    log_entry.c.leaf_hash.in_(bindparam("leaves", expanding=True))
+)
+_ADD_ENTRY, _ADD_OPENING, _ADD_CHECKPOINT = insert(log_entry), insert(log_opening), insert(log_checkpoint)
+_MOVE = (
+    update(log_state)
+    .where(log_state.c.size == bindparam("old_size"), log_state.c.root == bindparam("old_root"))
+    .values({name: bindparam(name) for name in ("origin", "size", "root", "note")})
+)
+
+
+@cache
+def _put_tile(dialect: str) -> Insert:
+    statement = upserting(dialect, log_tile)
+    return statement.on_conflict_do_update(
+        index_elements=["level", "idx"], set_={"hashes": statement.excluded.hashes}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,25 +115,22 @@ class SqlTransaction:
 
     def indices(self, leaf_hashes: Sequence[bytes]) -> Mapping[bytes, int]:
         """Which of these leaves the log has, and where."""
-        query = select(log_entry.c.leaf_hash, log_entry.c.idx).where(log_entry.c.leaf_hash.in_(leaf_hashes))
-        return {bytes(hash_): index for hash_, index in self._connection.execute(query)}
+        found = self._connection.execute(_INDICES, {"leaves": list(leaf_hashes)})
+        return {bytes(hash_): index for hash_, index in found}
 
     def add_entries(self, rows: Sequence[Row]) -> None:
         """Leaves and, beside them, what they commit to."""
         self._connection.execute(
-            insert(log_entry),
+            _ADD_ENTRY,
             [{"idx": r.index, "leaf_hash": r.leaf_hash, "leaf": r.entry.leaf} for r in rows],
         )
-        self._connection.execute(insert(log_opening), [_opening(r.index, r.entry) for r in rows])
+        self._connection.execute(_ADD_OPENING, [_opening(r.index, r.entry) for r in rows])
 
     def put_tiles(self, tiles: Mapping[tuple[int, int], bytes]) -> None:
         """New tiles, and stored ones that have grown."""
-        statement = upsert(self._connection, log_tile)
-        statement = statement.on_conflict_do_update(
-            index_elements=["level", "idx"], set_={"hashes": statement.excluded.hashes}
-        )
         self._connection.execute(
-            statement, [{"level": lv, "idx": i, "hashes": h} for (lv, i), h in tiles.items()]
+            _put_tile(self._connection.dialect.name),
+            [{"level": lv, "idx": i, "hashes": h} for (lv, i), h in tiles.items()],
         )
 
     def advance(self, old: TreeHead | None, new: TreeHead) -> bool:
@@ -117,10 +139,10 @@ class SqlTransaction:
         if old is None:
             self._connection.execute(insert(log_state).values(id=1, **values))
         else:
-            was = (log_state.c.size == old.size) & (log_state.c.root == old.root)
-            if self._connection.execute(update(log_state).where(was).values(values)).rowcount != 1:
+            was = {"old_size": old.size, "old_root": old.root}
+            if self._connection.execute(_MOVE, {**values, **was}).rowcount != 1:
                 return False
-        self._connection.execute(insert(log_checkpoint).values(size=new.size, root=new.root, note=new.note))
+        self._connection.execute(_ADD_CHECKPOINT, {"size": new.size, "root": new.root, "note": new.note})
         return True
 
     def unqueue(self, ids: Sequence[int]) -> None:
@@ -201,8 +223,7 @@ class SqlStorage:
 
 def head_of(connection: Connection, *, lock: bool = False) -> TreeHead | None:
     """The newest state; with ``lock``, until the transaction ends nobody else's."""
-    query = select(log_state.c.origin, log_state.c.size, log_state.c.root, log_state.c.note)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    row = connection.execute(_HEAD_LOCKED if lock else _HEAD).one_or_none()
     return (
         None
         if row is None
@@ -212,8 +233,7 @@ def head_of(connection: Connection, *, lock: bool = False) -> TreeHead | None:
 
 def tile_of(connection: Connection, level: int, index: int) -> bytes:
     """As much as there is of a tile; nothing where there is none."""
-    query = select(log_tile.c.hashes).where(log_tile.c.level == level, log_tile.c.idx == index)
-    return bytes(connection.execute(query).scalar() or b"")
+    return bytes(connection.execute(_TILE, {"of_level": level, "at": index}).scalar() or b"")
 
 
 def _opening(index: int, entry: LogEntry) -> dict[str, object]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from authn.tlog.format.merkle import Frontier, leaf_hash
 from authn.tlog.format.proof import inclusion_proof, proves_inclusion
 from authn.tlog.format.tiles import (
+    Subtrees,
     TileMissing,
     TilePath,
     TileReader,
@@ -120,3 +121,23 @@ def test_our_tiles_are_sunlights_byte_for_byte(suites: Path) -> None:
     for at in range(0, len(level_0), 32):
         frontier.append(level_0[at : at + 32], writer.emit)
     assert writer.tiles() == theirs
+
+
+def test_what_was_computed_of_a_tile_holds_while_it_begins_as_it_did_and_is_forgotten_when_it_does_not() -> (
+    None
+):
+    stored, kept = grown_in_tiles([200]), Subtrees()
+
+    def read(level: int, index: int) -> bytes:
+        return stored.get((level, index), b"")
+
+    before = TileReader(read, kept).node(7, 0)
+    stored = grown_in_tiles([200, 256])
+    assert TileReader(read, kept).node(7, 0) == before
+    assert TileReader(read, kept).node(7, 1) == TileReader(read).node(7, 1)
+    stored[0, 0] = leaf_hash(b"another") + stored[0, 0][32:]
+    changed = TileReader(read, kept).node(7, 0)
+    assert changed == TileReader(read).node(7, 0) != before
+    stored[0, 0] = stored[0, 0][: 32 * 100]
+    with pytest.raises(TileMissing):
+        TileReader(read, kept).node(7, 0)

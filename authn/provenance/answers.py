@@ -23,6 +23,7 @@ class EngineState(StrEnum):
     REMOTE_ONLY = "remote_only"  # the file only names an address; nothing is fetched
     UNREADABLE = "unreadable"
     READ = "read"
+    NOT_ASKED = "not_asked"
 
 
 class Asked(StrEnum):
@@ -30,6 +31,7 @@ class Asked(StrEnum):
 
     WHOLE = "whole"
     OUTLINE = "outline"  # all but its compressed pixels; what the binding says was signed, it confirms
+    NOTHING = "nothing"  # it could only have repeated another one (docs/decisions/0034)
     CLAIMS = "claims"  # what the manifest says, and nothing about whether that holds
 
 
@@ -105,6 +107,11 @@ class Engine(Protocol):
         ...
 
 
+def asked_of(answers: Sequence[EngineAnswer]) -> tuple[EngineAnswer, ...]:
+    """Those of engines that were asked."""
+    return tuple(a for a in answers if a.state is not EngineState.NOT_ASKED)
+
+
 @runtime_checkable
 class ShowsClaims(Protocol):
     """An engine that can show what manifests say without judging them."""
@@ -127,7 +134,7 @@ def showing(answers: Sequence[EngineAnswer]) -> EngineAnswer:
     """The answer that shows what the manifests say, read or not. Raises ``ValueError`` where no engine that
     was asked can show it."""
     for answer in answers:
-        if answer.by.shows_claims:
+        if answer.by.shows_claims and answer.state is not EngineState.NOT_ASKED:
             return answer
     raise ValueError("no engine shows what manifests say")
 

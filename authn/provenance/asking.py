@@ -6,8 +6,9 @@ the binding has one reading only, or has found no store at all:
 
 - engines get the outline (``signer.proof.outline``). They locate store, claim and signature, judge chain
   and time-stamp, and confirm the digest that was signed; that the bytes have it, our own check computed;
-- of a plain capture (``authn.provenance.plain``), the engine that shows claims is asked for those alone,
-  where the other one trusts signer and time.
+- of a plain capture (``authn.provenance.plain``), the engine that can show claims alone is asked for those,
+  where the other one trusts signer and time; and not at all, where nobody but the signer chose a byte and the
+  other one has shown them (``authn.provenance.unmistakable``).
 
 Only what is beyond dispute comes of it: an engine that finds anything else than it must about an outline, or
 an axis that does not hold at the end (``verifier.is_uncontested``), and all engines are asked about the whole
@@ -27,6 +28,7 @@ from authn.provenance.binding import FileRead
 from authn.provenance.own import OwnReading
 from authn.provenance.plain import is_plain, is_plain_binding
 from authn.provenance.reading import DATA_HASH, confirms_binding
+from authn.provenance.unmistakable import is_unmistakable
 from signer.proof.outline import outline_of
 
 MAX_READERS = 8  # threads start when they are needed; more callers than this wait for each other
@@ -75,20 +77,26 @@ class Readers:
         if outline is None:
             return None
         found: dict[Engine, EngineAnswer] = {}
-        judged_by_another = False
+        judge: EngineAnswer | None = None  # who trusts signer and time
         for engine in self._in_turn:
             show = self._shows.get(engine)
-            if show is not None and judged_by_another and is_plain(own):
+            if show is not None and judge is not None and judge.shown and is_unmistakable(media, own):
+                answer, agrees = _unasked(engine), True
+            elif show is not None and judge is not None and is_plain(own):
                 answer = show(outline, media.media_type)
                 agrees = answer.state is EngineState.READ and answer.active == own.label
             else:
                 answer = engine.read(outline, media.media_type, as_of)
-                judged_by_another = _trusts(answer)
+                judge = answer if _trusts(answer) else None
                 answer, agrees = _confirmed(answer, own) if bound else _empty(answer)
             if not agrees:
                 return None
             found[engine] = answer
         return tuple(found[engine] for engine in self._engines)
+
+
+def _unasked(engine: Engine) -> EngineAnswer:
+    return EngineAnswer(by=engine.traits, state=EngineState.NOT_ASKED, asked=Asked.NOTHING)
 
 
 def _confirmed(answer: EngineAnswer, own: OwnReading) -> tuple[EngineAnswer, bool]:

@@ -157,6 +157,7 @@ class Encypher:
         self.traits = EngineTraits(
             name="encypher-c2pa",
             version=importlib.metadata.version("encypher-c2pa"),
+            shows_claims=True,
             reads_pss=False,
             takes_usages=False,
             reads_fractions=False,  # 1.7 calls such a token malformed
@@ -187,12 +188,14 @@ class Encypher:
                 detail=str(e)[:MAX_DETAIL] or "it gives no reason",
             )
         codes = tuple(_codes_of(cast("Mapping[str, Json]", result["validation_results"]), Scope.ACTIVE))
+        store = map_of(result.get("manifest_report"))
         return EngineAnswer(
             by=self.traits,
             state=self._state(result, codes),
             word=str(result["validation_state"]),
-            active=str(map_of(result.get("manifest_report")).get("active_manifest") or ""),
+            active=str(store.get("active_manifest") or ""),
             codes=codes,
+            store=store,
         )
 
     @staticmethod

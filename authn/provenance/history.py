@@ -136,7 +136,8 @@ def _manifest_claims(label: str, manifest: Mapping[str, Json]) -> Iterable[Asser
             label=kind, statement=statement[:MAX_TEXT], asserted_by=by, manifest=label[:MAX_TEXT]
         )
 
-    generator = [map_of(g) for g in list_of(manifest.get("claim_generator_info"))]
+    told = manifest.get("claim_generator_info")  # a list in claims of version 1, and with c2pa-rs in all
+    generator = [map_of(g) for g in (list_of(told) if isinstance(told, list) else [told] if told else [])]
     if generator:
         yield claim("generator", " ".join(str(generator[0].get(k, "")) for k in ("name", "version")).strip())
     if title := manifest.get("title"):

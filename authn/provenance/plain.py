@@ -63,11 +63,26 @@ def is_plain(own: OwnReading) -> bool:
         return False
     if any(not _is_one_box(box) for box in boxes.values()):
         return False
-    claim = _known(_spelt_plainly(own.claim), _PLAIN_CLAIM)
+    claim = claim_map(own)
     actions = _plain_map(boxes[_ACTIONS], own.store, _PLAIN_ACTIONS)
     if claim is None or actions is None:
         return False
     return _is_plain_claim(claim, len(boxes)) and _created(actions) and _is_plain_signature(own)
+
+
+def claim_map(own: OwnReading) -> Plain | None:
+    """The claim, where it is spelt plainly and holds known keys alone."""
+    return _known(_spelt_plainly(own.claim), _PLAIN_CLAIM)
+
+
+def assertion_map(own: OwnReading, label: str) -> Plain | None:
+    """The content of an assertion, where it is nothing but a map and spelt plainly."""
+    boxes = own.manifest.assertions if own.manifest is not None else ()
+    box = next((b for b in boxes if b.label == label), None)
+    if box is None or box.content is None or not _is_one_box(box):
+        return None
+    value = _spelt_plainly(box.content.of(own.store))
+    return value if isinstance(value, Mapping) else None
 
 
 def _is_plain_signature(own: OwnReading) -> bool:

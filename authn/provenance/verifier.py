@@ -34,7 +34,7 @@ from authn.core.evidence import Axis, AxisEvidence, CryptographicEvidence, Engin
 from authn.devices import RegistryView
 from authn.pki.roots import TrustRoots
 from authn.provenance import axes
-from authn.provenance.answers import Asked, EngineAnswer, EngineState, showing
+from authn.provenance.answers import Asked, EngineAnswer, EngineState, asked_of, showing
 from authn.provenance.binding import FileRead
 from authn.provenance.counted import with_repetition
 from authn.provenance.freshness import lower_bound
@@ -61,6 +61,7 @@ def verify_file(
     receipt: str | None,
 ) -> CryptographicEvidence:
     """``read``: steps 1 and 4; ``answers``: step 2, one per engine (``authn.examine.examiner``)."""
+    everybody, answers = answers, asked_of(answers)
     read = _of_one_manifest(read, answers)
     own = read.own
     if not own.store_found and all(a.state is not EngineState.READ for a in answers):
@@ -83,7 +84,7 @@ def verify_file(
     time, not_before = _with_lower_bound(stamps, integrity, showing(answers), logs)  # 14
     return CryptographicEvidence(
         axes=(credential, integrity, signer.axis, device, time, revocation, history, log),
-        engines=_views(answers),
+        engines=_views(everybody),
         claims=asserted_claims(answers),  # 12
         chain=signer.chain,
         identities=identities(answers),  # 12
@@ -144,7 +145,11 @@ def _credential_axis(own: OwnReading, answers: Sequence[EngineAnswer]) -> AxisEv
         return AxisEvidence.of(Axis.CREDENTIAL, *findings, _own_word(own), outcome=Outcome.NOT_EXAMINED)
     version = own.claim_version or claim_version(answers)
     readers = [a.engine for a in answers if a.state is EngineState.READ]
-    by = "both engines can read" if not silent else f"{' and '.join(readers)} and our own check can read"
+    by = (
+        "both engines can read"
+        if not silent and len(readers) > 1
+        else f"{' and '.join(readers)} and our own check can read"
+    )
     present = Finding(
         code="assay.credential.present",
         outcome=Outcome.ESTABLISHED,
@@ -243,6 +248,7 @@ def _word(answer: EngineAnswer) -> str:
 
 
 _NOT_ASKED = {
+    Asked.NOTHING: "not asked: the other engine and our own check agree about a file that has one reading",
     Asked.OUTLINE: "asked about everything but the compressed pixels",
     Asked.CLAIMS: "asked what the manifest says; the other engine and our own check judge it",
 }

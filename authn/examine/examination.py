@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from authn.core.captured import CaptureDigests
 from authn.core.errors import ReceiptRefused
@@ -16,11 +17,21 @@ from authn.provenance.counted import counter_of
 from authn.provenance.logs import capture_digests
 from authn.provenance.own import read_own
 
+if TYPE_CHECKING:
+    from authn.examine.bundle import Basis
+
 
 def warm_up(examiner: Examines) -> None:
     """Examine something. Sources load their models at the first picture, and importing torch with CUDA takes
     3 GiB of addresses and up to 19 s: that must not count against a file."""
     examiner.examine(measured(unparsed(PROBE, PROBE_NAME)))
+
+
+@runtime_checkable
+class HasBasis(Protocol):
+    """An examiner that can say what its reports rest on."""
+
+    def basis(self, media: Media, *, forensics: bool | None = None) -> Basis: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,11 @@ class Examination:
             from authn.examine.views import draw_views  # it loads NumPy, and pixels are decoded
 
             examined = replace(examined, views=draw_views(media, request.views))
+        if request.bundle and isinstance(self.examiner, HasBasis):
+            from authn.examine.bundle import write_bundle
+
+            basis = self.examiner.basis(media, forensics=request.forensics)
+            examined = replace(examined, bundle=write_bundle(media, report, basis, with_media=True))
         if not request.preview:
             return examined
         original = None if request.original is None else measured(request.original, self.limits)

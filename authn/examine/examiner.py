@@ -49,6 +49,7 @@ from authn.sources.own_pictures import under_own
 from detector.core.errors import DetectorError
 
 if TYPE_CHECKING:
+    from authn.examine.bundle import Basis
     from detector.models.joint import Joint
     from detector.models.own_pictures import OwnCalibration
 
@@ -137,6 +138,21 @@ class Examiner:
         if (rubric := self._policy.rubric) is None:
             return report
         return with_labels(report, self.crjson(media), partial(labels_of, rubric))[0]
+
+    def basis(self, media: Media, *, forensics: bool | None = None) -> Basis:
+        """What a report of this examiner rests on, for an evidence bundle."""
+        from authn.examine.bundle import Basis, device_of
+
+        asked = self._forensics if forensics is None else forensics
+        return Basis(
+            roots=self._roots,
+            policy=self._policy,
+            logs=self._logs,
+            receipt=None,
+            devices=None if self._registry is None else device_of(media, self._registry),
+            heuristics=bool(self._sources),
+            forensics=asked and bool(self._sources),
+        )
 
     def crjson(self, media: Media) -> bytes | None:
         """The credential as C2PA's crJSON, word for word what the engine that can write it found at the

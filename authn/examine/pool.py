@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from authn.confinement.confined import START_TIMEOUT_S, Confined
-from authn.core.errors import AuthnError, Busy, ExaminationFailed, Unavailable
+from authn.core.errors import AuthnError, BundleError, Busy, ExaminationFailed, Unavailable
 from authn.core.holds import Holds
 from authn.core.media import Media, MediaLimits
 from authn.core.score_map import maps_text, parse_maps
@@ -108,11 +108,12 @@ class ExaminerPool:
         crjson: bool = False,
         forensics: bool | None = None,
         views: ViewsAsked | None = None,
+        bundle: bool = False,
     ) -> Examined:
         """``media`` may be unparsed; ``capture`` asks for the digests too, ``looks`` for what it looks like,
         ``original`` (with ``preview``) for where it differs from that one, ``crjson`` for the credential in
-        that form, with labels; ``forensics`` and ``views`` as in ``Request``. Raises as ``Confined.ask``,
-        and ``MediaError`` for a header that is not readable or declares too much."""
+        that form, with labels; ``forensics``, ``views`` and ``bundle`` as in ``Request``. Raises as
+        ``Confined.ask``, and ``MediaError`` for a header that is not readable or declares too much."""
         request = Request(
             media=media,
             as_of=as_of,
@@ -124,6 +125,7 @@ class ExaminerPool:
             crjson=crjson,
             forensics=forensics,
             views=views,
+            bundle=bundle,
         )
         one = self._taken()
         failed = False
@@ -200,7 +202,22 @@ def _believed(examined: Examined, request: Request, holds: Holds) -> Examined:
         raise ExaminationFailed("the worker's maps are not maps") from e
     _refuse_other_json(examined.crjson)
     _refuse_other_views(examined.views, request.views)
+    _refuse_other_bundle(examined, media)
     return replace(examined, report=replace(report, run=replace(report.run, confinement=holds)))
+
+
+def _refuse_other_bundle(examined: Examined, media: Media) -> None:
+    """Of fixed names and bounded sizes, about these bytes and with this report, or none."""
+    if examined.bundle is None:
+        return
+    from authn.examine.bundle import canonical_report, read_bundle
+
+    try:
+        found = read_bundle(examined.bundle, len(media.data))
+    except BundleError as e:
+        raise ExaminationFailed("the worker's bundle is none") from e
+    if found.media != media.data or found.report != canonical_report(examined.report):
+        raise ExaminationFailed("the worker's bundle is about something else")
 
 
 def _refuse_other_json(crjson: bytes | None) -> None:

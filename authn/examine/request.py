@@ -56,6 +56,7 @@ class Examined:
     manifest: SignedManifest | None = None  # of a capture whose looks are asked for
     crjson: bytes | None = None  # of a file with a credential, where that is asked for
     views: tuple[DrawnView, ...] = ()  # where they are asked for
+    bundle: bytes | None = None  # where that is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,8 @@ class Request:
     """``preview`` asks for a picture and maps too, ``capture`` for what would be logged of the file,
     ``looks`` for what it looks like, ``original`` for where the picture differs from that one, ``crjson`` for
     that and for the labels of C2PA's rubrics, ``forensics`` for the sources that run on request (None: as
-    the settings say), ``views`` for pictures that are no part of a report."""
+    the settings say), ``views`` for pictures that are no part of a report, ``bundle`` for the evidence
+    bundle with the media in it."""
 
     media: Media
     as_of: datetime | None
@@ -75,6 +77,7 @@ class Request:
     crjson: bool = False
     forensics: bool | None = None
     views: ViewsAsked | None = None
+    bundle: bool = False
 
 
 def open_examination(

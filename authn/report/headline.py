@@ -21,6 +21,7 @@ class Headline:
     sentence: Told
     others: tuple[Told, ...]
     heuristic: str
+    refuted: bool = False
 
 
 def headline(report: Document) -> Headline:
@@ -45,6 +46,7 @@ def headline(report: Document) -> Headline:
         sentence=Told(" ".join(s.text for s in first), first[0].code),
         others=tuple(true[0 if found else 1 : MAX_ROWS]) if whole else (),
         heuristic=heuristic_sentence(report["heuristic"]["detectors"]),
+        refuted=bool(found),
     )
 
 

@@ -29,12 +29,17 @@ from authn.report.text import render_document
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Where a served report leads to; a saved one leads nowhere. ``languages``: code, name, address."""
+    """Where a served report leads to; a saved one leads nowhere. ``languages``: code, name, address;
+    ``bundle`` takes the file and ``report_id`` by a form; ``original`` is the report of what it was compared
+    with."""
 
     home: str | None = None
     json: str | None = None
     pdf: str | None = None
     bundle: str | None = None
+    report_id: str = ""
+    compare: str | None = None
+    original: str | None = None
     languages: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -87,7 +92,7 @@ def _shown(
         "links": links or Links(),
         "words": wording,
         "script": script(),
-        "policy": report_policy(),
+        "policy": report_policy(forms=links is not None and links.bundle is not None),
     }
 
 
@@ -155,7 +160,11 @@ def script() -> Markup:
 
 
 @cache
-def report_policy() -> str:
-    """As ``content_security_policy``, and this one script by its digest; no request is allowed."""
+def report_policy(*, forms: bool = False) -> str:
+    """As ``content_security_policy``, and this one script by its digest; no request is allowed, but with
+    ``forms`` those that a person sends to this site."""
     digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode("ascii")
-    return f"{content_security_policy()}; script-src 'sha256-{digest}'; connect-src 'none'"
+    parts = content_security_policy()
+    if forms:
+        parts = parts.replace("form-action 'none'", "form-action 'self'")
+    return f"{parts}; script-src 'sha256-{digest}'; connect-src 'none'"

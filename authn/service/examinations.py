@@ -16,18 +16,22 @@ from datetime import datetime
 from typing import Protocol
 
 from authn.core.errors import AuthnError, Unavailable
-from authn.core.evidence import NotExamined
+from authn.core.evidence import Axis, NotExamined, Outcome
 from authn.core.holds import Holds
 from authn.core.likeness import Looks, Recovered, Viewer
 from authn.core.media import Media
 from authn.core.report import RECOVERY, Report, report_json
-from authn.core.score_map import maps_text
+from authn.core.score_map import ORIGINAL, maps_text
 from authn.core.views import AT_ONCE, DrawnView, ViewsAsked
 from authn.examine.contradictions import with_recovered
 from authn.examine.request import Examined
 from authn.service.captures import Judged
 from authn.store.verifications import StoredVerification, Verifications
 
+UNSIGNED_ORIGINAL = (
+    "the bytes of the other file are not established to be those that were signed, so it is no original to "
+    "compare with"
+)
 ID_BYTES = 16  # whoever knows an id may read the report, so it must not be guessable
 
 
@@ -51,6 +55,9 @@ class WarmExaminer(Protocol):
         looks: bool = False,
         forensics: bool | None = None,
         views: ViewsAsked | None = None,
+        original: Media | None = None,
+        crjson: bool = False,
+        bundle: bool = False,
     ) -> Examined: ...
     def close(self) -> None: ...
 
@@ -67,6 +74,14 @@ class Asked:
     owner: str | None = None
     viewer: Viewer | None = None
     forensics: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """The reports of a signed original and of the file that was compared with it."""
+
+    original: StoredVerification
+    file: StoredVerification
 
 
 class Finds(Protocol):
@@ -117,14 +132,23 @@ class Examinations:
         self._store.keep(stored)
         return stored
 
-    def examined(self, media: Media, asked: Asked, *, id_: str) -> StoredVerification:
-        """As ``examine``, and the caller keeps it."""
-        wanted = self._default or asked.forensics is True
-        examiner = self._examiners[wanted if asked.heuristics is None else asked.heuristics]
+    def examined(
+        self, media: Media, asked: Asked, *, id_: str, original: Media | None = None, why_not: str = ""
+    ) -> StoredVerification:
+        """As ``examine``, and the caller keeps it. With an ``original`` and a preview a map says where it
+        differs from that one, or, with ``why_not``, that it was not compared."""
         looks = self._recovery is not None and asked.viewer is not None
-        examined = examiner.examine(
-            media, as_of=asked.as_of, preview=asked.preview, looks=looks, forensics=asked.forensics
+        examined = self._examiner(asked).examine(
+            media,
+            as_of=asked.as_of,
+            preview=asked.preview,
+            looks=looks,
+            forensics=asked.forensics,
+            original=original,
         )
+        maps = examined.maps
+        if why_not:
+            maps = (*maps, NotExamined(what=ORIGINAL, why=why_not))
         report = replace(examined.report, run=replace(examined.report.run, report_id=id_))
         if asked.viewer is not None and examined.looks is not None:
             report = self._recovered(report, examined.looks, asked.viewer)
@@ -136,9 +160,38 @@ class Examinations:
             subject_sha256=media.sha256,
             report=report_text(report),
             preview_jpeg=examined.preview_jpeg,
-            maps=maps_text(examined.maps) if asked.preview else None,
+            maps=maps_text(maps) if asked.preview else None,
             owner=asked.owner,
         )
+
+    def compared(self, media: Media, original: Media, asked: Asked) -> Compared:
+        """The original first, then the other one with where it differs; both reports are kept. An original
+        whose bytes are not established to be those that were signed is compared with nothing."""
+        asked = replace(asked, preview=True)
+        first = self.examine_for(original, asked)
+        signed = json.loads(first.report)["cryptographic"]["axes"][Axis.INTEGRITY.value]["outcome"]
+        holds = signed == Outcome.ESTABLISHED.value
+        second = self.examined(
+            media,
+            asked,
+            id_=secrets.token_hex(ID_BYTES),
+            original=original if holds else None,
+            why_not="" if holds else UNSIGNED_ORIGINAL,
+        )
+        self._store.keep(second)
+        return Compared(original=first, file=second)
+
+    def taken_along(
+        self, media: Media, asked: Asked, *, crjson: bool = False, bundle: bool = False
+    ) -> Examined:
+        """Examined, with the credential as crJSON or the evidence bundle; nothing is kept."""
+        return self._examiner(asked).examine(
+            media, as_of=asked.as_of, forensics=asked.forensics, crjson=crjson, bundle=bundle
+        )
+
+    def _examiner(self, asked: Asked) -> WarmExaminer:
+        wanted = self._default or asked.forensics is True
+        return self._examiners[wanted if asked.heuristics is None else asked.heuristics]
 
     def judged(self, media: Media) -> Judged:
         """The outcome of every axis, cryptographic evidence alone, and what would be logged of a capture;

@@ -12,8 +12,10 @@ from authn.web import access, logs, problems, screening
 from authn.web import metrics as measured
 from authn.web.api import api
 from authn.web.batches import batches
+from authn.web.beside import beside
 from authn.web.board import Board
 from authn.web.captures import captures
+from authn.web.comparisons import comparisons
 from authn.web.enrolment import enrolment
 from authn.web.est import est
 from authn.web.health import health
@@ -53,7 +55,7 @@ def create_app(services: Services, board: Board | None = None) -> Flask:
     app.extensions["assay"] = services
     for blueprint in (api, enrolment, captures, tsa, pki, est, health, log, openapi, pages, recovery):
         app.register_blueprint(blueprint)
-    for blueprint in (jobs, batches, webhooks, views, measured.metrics):
+    for blueprint in (beside, comparisons, jobs, batches, webhooks, views, measured.metrics):
         app.register_blueprint(blueprint)
     logs.register(app)
     measured.register(app, board or Board(measured.families(), 1))

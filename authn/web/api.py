@@ -18,11 +18,12 @@ from authn.service.enrolment.tokens import verify_token
 from authn.service.examinations import Asked
 from authn.web.answers import conditional, json_answer, json_text, uncached
 from authn.web.answers import services as services  # for the other views
-from authn.web.asked import QUESTIONS, asked_for
+from authn.web.asked import QUESTIONS, asked_for, form_of
 from authn.web.jobs import accepted
 from authn.web.listing import listed
 from authn.web.preferences import preferences
 from authn.web.repeats import fingerprint, media_key, once
+from authn.web.taken_along import taken_along
 from authn.web.uploads import read_json, read_media
 from signer.proof.certificates import Certificate
 
@@ -64,8 +65,12 @@ def device(device_id: str) -> Response:
 def verify() -> Response:
     """Examine one file and answer with its report. What is asked about it stands in the query or the form."""
     asked_for(request.args)  # before the body is taken apart
-    media = read_media(request, services().settings, fields=QUESTIONS, sidecar=True)
-    asked = asked_for(CombinedMultiDict([request.args, request.form]))
+    form_of(request.args)
+    media = read_media(request, services().settings, fields=(*QUESTIONS, "format"), sidecar=True)
+    given = CombinedMultiDict([request.args, request.form])
+    asked, form = asked_for(given), form_of(given)
+    if form != "report":
+        return taken_along(media, asked, form)
     return once(fingerprint(media_key(media), asked), partial(_verified, media, asked))
 
 

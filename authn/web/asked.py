@@ -9,7 +9,16 @@ from authn.service.examinations import Asked
 from authn.web.answers import asking, viewer
 from authn.web.uploads import parse_as_of, parse_flag
 
+FORMS = ("report", "crjson", "bundle")
 QUESTIONS = ("as_of", "forensics", "heuristics", "preview")
+
+
+def form_of(given: MultiDict[str, str]) -> str:
+    """In what form the answer is to be. Raises ``BadRequest``."""
+    forms = given.getlist("format") or [FORMS[0]]
+    if len(forms) > 1 or forms[0] not in FORMS:
+        raise BadRequest(f"format is one of {', '.join(FORMS)}, once")
+    return forms[0]
 
 
 def asked_for(given: MultiDict[str, str]) -> Asked:

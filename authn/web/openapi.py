@@ -20,7 +20,13 @@ from authn.web.openapi_parts import parameter as _parameter
 from authn.web.openapi_parts import response as _response
 from authn.web.openapi_recovery import matches_schema, recovery_paths
 from authn.web.openapi_schemas import report_schemas, schemas
-from authn.web.openapi_verifications import job_paths, job_schema, verification_paths, view_paths
+from authn.web.openapi_verifications import (
+    comparison_paths,
+    job_paths,
+    job_schema,
+    verification_paths,
+    view_paths,
+)
 from authn.web.pki import CERTIFICATE_TYPE, CRL_TYPE, OCSP_REQUEST_TYPE, OCSP_RESPONSE_TYPE
 from authn.web.tsa import QUERY_TYPE, REPLY_TYPE
 
@@ -53,6 +59,7 @@ def openapi_document() -> Object:
             **_enrolment(),
             **verification_paths(),
             **view_paths(),
+            **comparison_paths(),
             **job_paths(),
             **batch_paths(),
             **webhook_paths(),

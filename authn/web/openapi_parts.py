@@ -11,6 +11,7 @@ Object = dict[str, Json]
 GUARDED = {
     "createVerification": "api.verify",
     "drawView": "views.draw",
+    "compare": "comparisons.compare",
     "listVerifications": "api.verifications",
     "getVerification": "api.verification",
     "deleteVerification": "api.forget",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from authn.core.plain import Json
 from authn.core.views import NAMES
+from authn.web.asked import FORMS
 from authn.web.openapi_parts import Object, array, binary, operation, parameter, ref, response, shape
+from authn.web.taken_along import NO_CREDENTIAL, ZIP
 
 
 def verification_paths() -> Object:
@@ -20,7 +22,7 @@ def verification_paths() -> Object:
     report = response("The report.", ref("schemas/Report"))
     located: Object = {"Location": {"schema": {"type": "string"}}}
     preferred: Object = {**located, "Preference-Applied": {"schema": {"type": "string"}}}
-    created: Object = {**report, "headers": preferred}
+    created: Object = {**report, "headers": preferred, "content": _forms()}
     return {
         "/v1/verifications": {
             "post": operation(
@@ -32,6 +34,7 @@ def verification_paths() -> Object:
                 parameters=[
                     parameter("Prefer", "header", {"type": "string", "examples": ["respond-async, wait=5"]}),
                     idempotency_key(),
+                    parameter("format", "query", {"enum": list(FORMS), "default": FORMS[0]}),
                     *questions(),
                 ],
             ),
@@ -77,6 +80,75 @@ def view_paths() -> Object:
         ],
     )
     return {"/v1/views/{name}": {"post": draw}}
+
+
+def _forms() -> Object:
+    """What ``format`` gives: the report, the credential as crJSON, an evidence bundle."""
+    crjson: Object = {
+        "type": "object",
+        "description": "The credential as C2PA's crJSON, with format=crjson; nothing is kept.",
+        "properties": {"@context": {}, "manifests": {"type": "array"}},
+        "required": ["@context", "manifests"],
+        "examples": [NO_CREDENTIAL],
+    }
+    bundle: Object = {"type": "string", "format": "binary", "description": "With format=bundle."}
+    either: Json = {"oneOf": [ref("schemas/Report"), crjson]}
+    return {"application/json": {"schema": either}, ZIP: {"schema": bundle}}
+
+
+def comparison_paths() -> Object:
+    """Two files, of which the first was signed."""
+    text: Object = {"type": "string"}
+    binary: Object = {"type": "string", "format": "binary"}
+    count: Object = {"type": "integer", "minimum": 0}
+    fields = shape(file=binary, original=binary)
+    about = shape(sha256=text, integrity=text, signer=text, verification=text, page=text)
+    square: Object = {"type": "array", "items": count, "minItems": 4, "maxItems": 4}
+    apart: Object = {
+        "type": "object",
+        "properties": {
+            "compared": {"type": "boolean"},
+            "why": text,
+            "width": count,
+            "height": count,
+            "pixels_that_differ": count,
+            "squares": array(square),
+        },
+        "required": ["compared"],
+    }
+    example: Object = {
+        "original": {
+            "sha256": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+            "integrity": "established",
+            "signer": "established",
+            "verification": "/v1/verifications/9f2b1c7e5d3a48f0a6b4c2d1e0f98765",
+            "page": "/reports/9f2b1c7e5d3a48f0a6b4c2d1e0f98765",
+        },
+        "file": {
+            "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+            "integrity": "refuted",
+            "signer": "established",
+            "verification": "/v1/verifications/4c1d7e9b2f3a48f0a6b4c2d1e0f91234",
+            "page": "/reports/4c1d7e9b2f3a48f0a6b4c2d1e0f91234",
+        },
+        "difference": {
+            "compared": True,
+            "width": 640,
+            "height": 480,
+            "pixels_that_differ": 1024,
+            "squares": [[320, 160, 39, 201]],
+        },
+    }
+    found = {**shape(original=about, file=about, difference=apart), "examples": [example]}
+    asked = operation(
+        "compare",
+        "Verify a signed original, and say where another file differs from it",
+        {"200": response("Both reports, and the difference.", found)},
+        ("400", "408", "413", "415", "422", "503"),
+        requestBody={"required": True, "content": {"multipart/form-data": {"schema": fields}}},
+        parameters=[q for q in questions() if q["name"] != "preview"],  # type: ignore[index,call-overload]
+    )
+    return {"/v1/comparisons": {"post": asked}}
 
 
 def job_paths() -> Object:

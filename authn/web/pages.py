@@ -12,10 +12,13 @@ from http import HTTPStatus
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from authn.core.errors import NotFound
 from authn.core.instants import parse_utc_field
+from authn.core.score_map import ORIGINAL
 from authn.report.cards import size
 from authn.report.html import Links, content_security_policy, render_report, report_policy
 from authn.report.language import speaking
+from authn.report.overlays import kept_maps
 from authn.report.pdf import MEDIA_TYPE, PDF, render_pdf
 from authn.report.receipt_page import receipt_page_policy, render_receipt_page
 from authn.store.verifications import StoredVerification
@@ -35,7 +38,8 @@ def home() -> Response:
         text = template.render(
             action=url_for("pages.examine", lang=asked_language()),
             views=url_for("pages.views_page", lang=asked_language()),
-            receipt=url_for("pages.receipt"),
+            receipt=url_for("pages.receipt", lang=asked_language()),
+            compare=url_for("beside.comparison", lang=asked_language()),
             script=url_for("static", filename="drop.js"),
             languages=other_languages("pages.home"),
             report_days=settings.report_days,
@@ -72,9 +76,9 @@ def report(report_id: str) -> Response:
     """A report that was given before, for people."""
     stored = _stored(report_id)
     document = json.loads(stored.report)
-    links, spoken = _links(report_id), language()
+    links, spoken = _links(report_id, _original(stored)), language()
     text = render_report(document, stored.preview_jpeg, maps=stored.maps, links=links, language=spoken)
-    return page(text, policy=report_policy(), spoken=spoken)
+    return page(text, policy=report_policy(forms=True), spoken=spoken)
 
 
 @pages.get("/reports/<report_id>/report.json")
@@ -107,12 +111,29 @@ def parse_utc(text: str) -> datetime | None:
     return parse_utc_field(text.strip(), "as_of") if text.strip() else None
 
 
-def _links(report_id: str) -> Links:
+def _original(stored: StoredVerification) -> str | None:
+    """The report of the original that this file was compared with, where the address names it."""
+    try:
+        original = _stored(request.args.get("original", ""))
+    except NotFound:
+        return None
+    found = kept_maps(stored.maps).of(ORIGINAL)
+    is_it = found is not None and getattr(found, "model_sha256", original.subject_sha256)
+    if is_it != original.subject_sha256:
+        return None
+    return url_for("pages.report", report_id=original.id, lang=asked_language())
+
+
+def _links(report_id: str, original: str | None) -> Links:
     return Links(
         home=url_for("pages.home"),
         json=url_for("pages.report_document", report_id=report_id),
         pdf=url_for("pages.report_pdf", report_id=report_id, lang=language()) if PDF.installed else None,
-        languages=other_languages("pages.report", report_id=report_id),
+        bundle=url_for("beside.bundle", lang=asked_language()),
+        report_id=report_id,
+        compare=url_for("beside.comparison", lang=asked_language()),
+        original=original,
+        languages=other_languages("pages.report", report_id=report_id, original=request.args.get("original")),
     )
 
 

@@ -28,18 +28,21 @@ OWN_SITES = frozenset({"same-origin", "none"})
 # endpoint -> what may stand in its query. Addresses that are shared and embedded get additions from others
 # (campaigns, trackers), which mean nothing there.
 PARAMETERS: Mapping[str, frozenset[str]] = {
-    "api.verify": frozenset({"as_of", "forensics", "heuristics", "preview"}),
+    "api.verify": frozenset({"as_of", "format", "forensics", "heuristics", "preview"}),
+    "comparisons.compare": frozenset({"as_of", "forensics", "heuristics"}),
     "batches.create": frozenset({"as_of", "forensics", "heuristics", "preview"}),
     "api.verifications": frozenset({"cursor", "limit"}),
     "pages.examine": frozenset({"lang"}),
     "pages.views_page": frozenset({"lang"}),
     "views.draw": frozenset({"lang"}),
+    "beside.compare": frozenset({"lang"}),
+    "beside.bundle": frozenset({"lang"}),
     "recovery.by_binding": frozenset({"alg", "value", "maxResults"}),
     "recovery.by_large_binding": frozenset({"maxResults"}),
     "recovery.by_content": frozenset({"alg", "hintAlg", "hintValue", "maxResults"}),
     "recovery.manifest": frozenset({"returnActiveManifest"}),
 }
-SHARED = ("pages.", "static")
+SHARED = ("pages.", "beside.", "static")
 DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 MAX_FIELD_CHARACTERS = 2048
 

@@ -39,7 +39,18 @@ THREADS = {"health": 1, "read": 6, "act": 6}
 # An upload lies in memory until it was examined, so only a few at once, and a few more in line.
 UPLOADS_AT_ONCE = 3
 UPLOADS_WAITING = 12
-UPLOADS = frozenset({"/v1/verifications", "/v1/batches", "/v1/captures", "/v1/matches/byContent", "/reports"})
+UPLOADS = frozenset(
+    {
+        "/v1/verifications",
+        "/v1/comparisons",
+        "/v1/batches",
+        "/v1/captures",
+        "/v1/matches/byContent",
+        "/reports",
+        "/comparisons",
+        "/bundles",
+    }
+)
 HEALTH = frozenset({"/healthz", "/readyz"})
 
 Application = Callable[..., Any]  # of WSGI

@@ -28,6 +28,7 @@ from authn.web.screening import only
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 MAX_JSON_BYTES = 32 * 1024
 SIDECAR = "manifest"
+ORIGINAL = "original"
 MAX_NAME_CHARACTERS = 200
 RAW_TYPES = ("image/", "video/", "audio/")
 OTHER_RAW_TYPES = ("application/octet-stream", "application/pdf")
@@ -60,12 +61,28 @@ def read_media(
     limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
     try:
         if request.mimetype == "multipart/form-data":
-            return _from_form(request, limits, fields, sidecar=sidecar)
+            return _from_form(request, limits, fields, others=(SIDECAR,) if sidecar else ())
         return _from_body(request, limits)
     except RequestEntityTooLarge as e:
         raise MediaTooLarge(
             f"the upload has more than {limits.max_bytes} bytes, or its form has more than one file needs"
         ) from e
+
+
+def read_pair(request: Request, settings: Settings, fields: tuple[str, ...] = ()) -> tuple[Media, Media]:
+    """The files ``file`` and ``original`` of a multipart form; together no larger than one file may be.
+    Raises as ``read_media``."""
+    limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
+    if request.mimetype != "multipart/form-data":
+        raise BadRequest("send two files as multipart/form-data, in the fields 'file' and 'original'")
+    try:
+        file = _from_form(request, limits, fields, others=(ORIGINAL,))
+        given = request.files.getlist(ORIGINAL)
+    except RequestEntityTooLarge as e:
+        raise MediaTooLarge(f"the two files together have more than {limits.max_bytes} bytes") from e
+    if len(given) != 1 or not given[0].filename:
+        raise BadRequest("the form must have exactly one file in the field 'original' too")
+    return file, unparsed(given[0].stream.read(), safe_name(given[0].filename), limits)
 
 
 def read_json(request: Request, fields: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,14 +141,16 @@ def parse_flag(name: str, text: str | None) -> bool | None:
     return text == "true"
 
 
-def _from_form(request: Request, limits: MediaLimits, fields: tuple[str, ...], *, sidecar: bool) -> Media:
+def _from_form(
+    request: Request, limits: MediaLimits, fields: tuple[str, ...], *, others: tuple[str, ...]
+) -> Media:
     try:
         files = request.files.getlist("file")
     except HTTPBadRequest as e:
         raise BadRequest("the form cannot be parsed") from e
     only(request.form, fields, "field")
-    others = MultiDict((name, None) for name, _ in request.files.items(multi=True) if name != "file")
-    only(others, (SIDECAR,) if sidecar else (), "field of a file")
+    beside = MultiDict((name, None) for name, _ in request.files.items(multi=True) if name != "file")
+    only(beside, others, "field of a file")
     if len(files) != 1:
         raise BadRequest(f"the form must have exactly one file in the field 'file', not {len(files)}")
     data = files[0].stream.read()
@@ -140,7 +159,7 @@ def _from_form(request: Request, limits: MediaLimits, fields: tuple[str, ...], *
     media = unparsed(data, safe_name(files[0].filename), limits)
     if not media.claimed_type:
         media = replace(media, claimed_type=_claim(files[0].mimetype))
-    store = request.files.get(SIDECAR)
+    store = request.files.get(SIDECAR) if SIDECAR in others else None
     # A browser sends a field in which no file was chosen.
     return with_sidecar(media, store.stream.read(), SIDECAR) if store and store.filename else media
 

@@ -8,8 +8,9 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import CombinedMultiDict
 
 from authn.core.evidence import NotExamined
+from authn.core.overlay import Overlay
 from authn.core.plain import Json
-from authn.core.score_map import ORIGINAL, Overlay, ScoreMap, parse_maps
+from authn.core.score_map import ORIGINAL, ScoreMap, parse_maps
 from authn.service.examinations import Compared
 from authn.store.verifications import StoredVerification
 from authn.web.answers import json_answer, services, uncached

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from authn.core.errors import NotFound
 from authn.core.instants import parse_utc_field
-from authn.core.score_map import ORIGINAL
+from authn.core.score_map import ORIGINAL, ScoreMap
 from authn.report.cards import size
 from authn.report.html import Links, content_security_policy, render_report, report_policy
 from authn.report.language import speaking
@@ -118,8 +118,8 @@ def _original(stored: StoredVerification) -> str | None:
     except NotFound:
         return None
     found = kept_maps(stored.maps).of(ORIGINAL)
-    is_it = found is not None and getattr(found, "model_sha256", original.subject_sha256)
-    if is_it != original.subject_sha256:
+    other = isinstance(found, ScoreMap) and found.model_sha256 != original.subject_sha256
+    if found is None or other:
         return None
     return url_for("pages.report", report_id=original.id, lang=asked_language())
 

@@ -6,7 +6,7 @@ from authn.core.plain import Json
 from authn.core.views import NAMES
 from authn.web.asked import FORMS
 from authn.web.openapi_parts import Object, array, binary, operation, parameter, ref, response, shape
-from authn.web.taken_along import NO_CREDENTIAL, ZIP
+from authn.web.taken_along import ZIP
 
 
 def verification_paths() -> Object:
@@ -89,7 +89,7 @@ def _forms() -> Object:
         "description": "The credential as C2PA's crJSON, with format=crjson; nothing is kept.",
         "properties": {"@context": {}, "manifests": {"type": "array"}},
         "required": ["@context", "manifests"],
-        "examples": [NO_CREDENTIAL],
+        "examples": [{"@context": {"@vocab": "https://c2pa.org/crjson"}, "manifests": []}],
     }
     bundle: Object = {"type": "string", "format": "binary", "description": "With format=bundle."}
     either: Json = {"oneOf": [ref("schemas/Report"), crjson]}
@@ -139,7 +139,7 @@ def comparison_paths() -> Object:
             "squares": [[320, 160, 39, 201]],
         },
     }
-    found = {**shape(original=about, file=about, difference=apart), "examples": [example]}
+    found: Object = {**shape(original=about, file=about, difference=apart), "examples": [example]}
     asked = operation(
         "compare",
         "Verify a signed original, and say where another file differs from it",

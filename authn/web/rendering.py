@@ -41,10 +41,15 @@ def asked_language() -> str | None:
     return asked if asked in LANGUAGES else None
 
 
-def other_languages(endpoint: str, **values: str | None) -> tuple[tuple[str, str, str], ...]:
-    """Code, name and address of the page in each language but this one; ``values`` are the address's."""
+def other_languages(
+    endpoint: str, report_id: str | None = None, original: str | None = None
+) -> tuple[tuple[str, str, str], ...]:
+    """Code, name and address of the page in each language but this one."""
     others = [(code, name) for code, name in LANGUAGES.items() if code != language()]
-    return tuple((code, name, url_for(endpoint, **values, lang=code)) for code, name in others)
+    return tuple(
+        (code, name, url_for(endpoint, report_id=report_id, original=original, lang=code))
+        for code, name in others
+    )
 
 
 def wants_page() -> bool:

@@ -30,10 +30,12 @@ LOOK_AHEAD = 64  # leaves: how many inputs in a row may be gone and still be fou
 
 SIGNATURE, STATEMENT, LEAVES, QUESTION = "signature", "statement", "leaves", "question"
 ROW_GONE, ROW_CHANGED, ROW_STRAY, INPUT_GONE = "row_gone", "row_changed", "row_of_no_input", "input_gone"
+LOG = "log"
 NEW, CHANGED, GONE, CONTENT = "source_new", "source_changed", "source_gone", "source_content"
 WORDS = {
     SIGNATURE: "nobody whom you know has signed the statement",
     STATEMENT: "the statement is damaged or about another number of inputs",
+    LOG: "no receipt proves that the statement is in a log that you know",
     QUESTION: "run.json asks another question than the one that was signed",
     LEAVES: "leaves.bin does not have the root that was signed",
     ROW_GONE: "inputs of the plan without a row",

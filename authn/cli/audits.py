@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from authn.cli.audit import audit as run_command
 from authn.cli.given import read_log_keys
 from authn.cli.out import hand_over, say, say_block, say_json
-from authn.core.config import load_settings
+from authn.core.config import Settings, load_settings
+from authn.core.homes import LOG_VKEY
+
+if TYPE_CHECKING:
+    from authn.tlog.format.note import Verifier
 
 Folder = click.Path(path_type=Path, exists=True, file_okay=False)
 DEFAULT = "run"
@@ -50,10 +54,25 @@ audit.add_command(run_command, DEFAULT)
 )
 @click.option("--source/--no-source", default=True, help="Compare with the source as it is now, or not.")
 @click.option("--contents", is_flag=True, help="Read every file again and compare its bytes too.")
+@click.option(
+    "--log-key",
+    "log_keys",
+    multiple=True,
+    metavar="VKEY",
+    help="Log whose receipts count, beside this home's.",
+)
+@click.option("--logged", is_flag=True, help="It has to be in one of these logs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def verify(
-    ctx: click.Context, run: Path, keys: tuple[str, ...], source: bool, contents: bool, as_json: bool
+    ctx: click.Context,
+    run: Path,
+    keys: tuple[str, ...],
+    source: bool,
+    contents: bool,
+    log_keys: tuple[str, ...],
+    logged: bool,
+    as_json: bool,
 ) -> None:
     """Check that RUN is complete and as it was signed, and what its source has become since.
 
@@ -61,6 +80,7 @@ def verify(
     """
     from authn.audit.check import WORDS, check_run, check_source
     from authn.audit.complete import VKEY_FILE
+    from authn.audit.logged import check_logged
     from authn.audit.plan import run_of
     from authn.audit.source import source_of
     from authn.core.media import MediaLimits
@@ -69,6 +89,7 @@ def verify(
     own = settings.home / VKEY_FILE
     known = (*keys, *([own.read_text().strip()] if own.is_file() else []))
     checked = check_run(run, read_log_keys(known))
+    in_log = check_logged(run, _logs(settings, log_keys), checked, asked=logged)
     what = source_of(run_of(run).question) if source else None
     if what is not None:
         limits = MediaLimits(max_bytes=settings.max_media_bytes, max_pixels=settings.max_pixels)
@@ -82,14 +103,45 @@ def verify(
     if as_json:
         found = {kind: {"count": n, "names": names} for kind, (n, names) in checked.found.items()}
         said = {"inputs": checked.size, "root": checked.root.hex(), "signer": checked.signer}
-        say_json({**said, "found": found, "source_compared": what is not None})
+        place = None if in_log is None else {"log": in_log.origin, "index": in_log.index}
+        say_json({**said, "found": found, "source_compared": what is not None, "logged": place})
     else:
         say(f"{checked.size} inputs, root {checked.root.hex()}, signed by {checked.signer or 'nobody known'}")
+        if in_log is not None:
+            say(f"entry {in_log.index} of the log {in_log.origin}")
         for kind, (count, names) in checked.found.items():
             say(f"  {count} x {WORDS[kind]}{': ' if names else ''}{', '.join(names)}")
         since = "nothing has changed" if what is not None else "what became of its source was not looked at"
         say("it does not hold" if checked.found else f"complete: nothing was left out, and {since}")
     ctx.exit(DOES_NOT_HOLD if checked.found else CANNOT if source and what is None else 0)
+
+
+@audit.command(name="log")
+@click.argument("run", type=Folder)
+@click.pass_obj
+def log_(config_file: str | None, run: Path) -> None:
+    """Have the signed statement of RUN logged in this home's transparency log, with a receipt beside it.
+
+    The log says afterwards that the statement was there when it had that size; of the files it says nothing.
+    The same command goes on after an interruption and logs nothing twice.
+    """
+    from contextlib import closing
+
+    from authn.audit.logged import RECEIPT_FILE, log_statement
+    from authn.core.homes import require_authorities
+    from authn.service.wiring import open_transparency_log
+
+    settings = load_settings(config_file)
+    require_authorities(settings)
+    with closing(open_transparency_log(settings, None)) as opened:
+        receipt = log_statement(run, opened.append)
+        say(f"entry {receipt.index} of the log {opened.origin}, receipt in {run / RECEIPT_FILE}")
+
+
+def _logs(settings: Settings, typed: tuple[str, ...]) -> tuple[Verifier, ...]:
+    """Those that were named, and this home's own where it has one."""
+    own = settings.home / "pki" / LOG_VKEY
+    return read_log_keys((*typed, *([own.read_text().strip()] if own.is_file() else [])))
 
 
 @audit.command()

@@ -52,6 +52,8 @@ NOT_RUN = {
     ): "no such service",
     ("docs/audit.md", "ray start"): "needs Ray: tests/bench/cluster.py starts two nodes",
     ("docs/audit.md", "RAY_ADDRESS"): "as above",
+    ("docs/audit.md", "assay audit log"): "needs a service's home: tests/authn/audit/test_logged.py has one",
+    ("docs/audit.md", "assay audit verify runs/archive --logged"): "as above",
     ("docs/audit.md", "assay audit s3"): "needs a bucket: tests/authn/audit/test_sources.py has one",
     ("docs/audit.md", "assay audit gs"): "needs a bucket",
     ("docs/audit.md", "assay audit az"): "needs a bucket",

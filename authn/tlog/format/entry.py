@@ -33,6 +33,7 @@ class EntryKind(StrEnum):
     REVOCATION = "device.revoked"
     TSA = "tsa.changed"
     POLICY = "policy.changed"
+    AUDIT = "audit.finished"  # the statement of completeness of an audit
 
 
 # tag -> the member of the record that it is made of, where the record has it

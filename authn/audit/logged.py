@@ -21,7 +21,8 @@ from authn.core.errors import AuditError, NoteError, ReceiptRefused
 from authn.tlog.format import checkpoint
 from authn.tlog.format.entry import SALT_BYTES, EntryKind, LogEntry, Value, canonical, leaf_bytes
 from authn.tlog.format.note import Verifier, parse
-from authn.tlog.format.receipt import MAX_RECEIPT_CHARACTERS, Receipt, parse_receipt, verify_receipt
+from authn.tlog.format.receipt import Receipt, parse_receipt, verify_receipt
+from authn.tlog.format.text import MAX_RECEIPT_CHARACTERS
 
 SALT_FILE, RECEIPT_FILE = "completeness.salt", "completeness.tlog-proof"
 
@@ -65,7 +66,9 @@ def check_logged(folder: Path, logs: Sequence[Verifier], checked: Checked, *, as
         with (folder / RECEIPT_FILE).open("rb") as f:
             text = f.read(MAX_RECEIPT_CHARACTERS + 1).decode("utf-8", "replace")
     except FileNotFoundError:
-        return _without(checked, "it has no receipt of a log", asked=asked)
+        if asked:
+            checked.add(LOG, "it has no receipt of a log")
+        return None
     except OSError as e:
         raise AuditError(f"{folder / RECEIPT_FILE} cannot be read: {e.strerror or e}") from e
     try:
@@ -74,17 +77,14 @@ def check_logged(folder: Path, logs: Sequence[Verifier], checked: Checked, *, as
         origin = checkpoint.parse(parse(receipt.note).text).origin
         log = next((key for key in logs if key.name == origin), None)
         if log is None:
-            return _without(checked, f"its receipt is of {origin}, whose key you have not named", asked=asked)
+            if asked:
+                checked.add(LOG, f"its receipt is of {origin}, whose key you have not named")
+            return None
         proved = verify_receipt(receipt, leaf, log)
     except (ReceiptRefused, NoteError, ValueError) as e:
         checked.add(LOG, str(e))
         return None
     return InLog(origin=proved.origin, index=proved.index)
-
-
-def _without(checked: Checked, why: str, *, asked: bool) -> None:
-    if asked:
-        checked.add(LOG, why)
 
 
 def _note(folder: Path) -> str:

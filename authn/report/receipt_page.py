@@ -14,30 +14,41 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from authn.core.evidence import Axis, Outcome
-from authn.report import receipt_wording, wording
+from authn.report import wording
 from authn.report.html import content_security_policy, environment
+from authn.report.language import ENGLISH, speaking
 
 PARTS = ("receipt-file.js", "receipt-ed25519.js", "receipt-log.js", "receipt-page.js")
 OUTCOMES = (Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.OUTSIDE_LISTS, Outcome.NOT_EXAMINED)
 
 
-def render_receipt_page(keys: str = "", quorum: int = 1, *, home: str | None = None) -> str:
-    """``keys``: what the page starts with, vkeys one a line or a tlog-policy; its reader may change it."""
-    return (
-        environment()
-        .get_template("receipt.html.j2")
-        .render(
-            axis=Axis.LOG,
-            outcomes=OUTCOMES,
-            keys=keys,
-            quorum=quorum,
-            home=home,
-            words=wording,
-            receipt_words=receipt_wording,
-            script=script(),
-            policy=receipt_page_policy(),
+def render_receipt_page(
+    keys: str = "",
+    quorum: int = 1,
+    *,
+    home: str | None = None,
+    language: str = ENGLISH,
+    switch: tuple[tuple[str, str, str], ...] = (),
+) -> str:
+    """``keys``: what the page starts with, vkeys one a line or a tlog-policy; its reader may change it.
+    ``switch``: code, name and address of the page in other languages. What the script says of single steps
+    is English."""
+    with speaking(language):
+        return (
+            environment()
+            .get_template("receipt.html.j2")
+            .render(
+                axis=Axis.LOG,
+                outcomes=OUTCOMES,
+                keys=keys,
+                quorum=quorum,
+                home=home,
+                words=wording,
+                switch=switch,
+                script=script(),
+                policy=receipt_page_policy(),
+            )
         )
-    )
 
 
 @cache

@@ -24,7 +24,7 @@ from authn.report.receipt_page import receipt_page_policy, render_receipt_page
 from authn.store.verifications import StoredVerification
 from authn.web.answers import asking, viewer
 from authn.web.api import services
-from authn.web.rendering import asked_language, language, other_languages, page, templates
+from authn.web.rendering import asked_language, language, other_languages, page, switch, templates
 from authn.web.uploads import read_media
 
 pages = Blueprint("pages", __name__)
@@ -53,7 +53,9 @@ def home() -> Response:
 def receipt() -> Response:
     """The page that checks receipts in the browser, with the key of this service's log."""
     keys = f"{services().log.verifier}\n"
-    response = page(render_receipt_page(keys, home=url_for("pages.home")))
+    home = url_for("pages.home", lang=asked_language())
+    text = render_receipt_page(keys, home=home, language=language(), switch=switch())
+    response = page(text, spoken=language())
     response.headers["Content-Security-Policy"] = f"{receipt_page_policy()}; frame-ancestors 'none'"
     return response
 

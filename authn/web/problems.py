@@ -15,9 +15,9 @@ from werkzeug.exceptions import HTTPException
 
 from authn.core.errors import AuthnError
 from authn.core.plain import Json
-from authn.core.visible import visible
 from authn.report.html import content_security_policy
-from authn.web.rendering import page, templates, wants_page
+from authn.report.language import speaking, t
+from authn.web.rendering import asked_language, language, page, switch, templates, wants_page
 
 HTTP_CODES = {
     400: "assay.request.bad",
@@ -33,15 +33,15 @@ OTHER_HTTP_CODE = "assay.request.refused"
 RETRY_AFTER_S = 5
 ABOUT_FILES = frozenset({"pages.examine", "api.verify", "captures.take"})
 PAGE_TITLES = {
-    "assay.media.tooLarge": "This file is too large",
-    "assay.request.tooLarge": "This file is too large",
-    "assay.media.unsupported": "This kind of file is not examined",
-    "assay.media.unreadable": "This file cannot be read",
-    "assay.request.bad": "This request cannot be understood",
-    "assay.request.crossSite": "Another site asked for this",
-    "assay.request.notFound": "There is nothing at this address",
-    "assay.request.timeout": "This took too long to arrive",
-    "assay.unavailable": "The service cannot examine anything right now",
+    "assay.media.tooLarge": "problem.title.tooLarge",
+    "assay.request.tooLarge": "problem.title.tooLarge",
+    "assay.media.unsupported": "problem.title.unsupported",
+    "assay.media.unreadable": "problem.title.unreadable",
+    "assay.request.bad": "problem.title.bad",
+    "assay.request.crossSite": "problem.title.crossSite",
+    "assay.request.notFound": "problem.title.notFound",
+    "assay.request.timeout": "problem.title.timeout",
+    "assay.unavailable": "problem.title.unavailable",
 }
 
 
@@ -75,28 +75,35 @@ def refusal(status: int, code: str, detail: str, **members: object) -> Response:
     if not wants_page():
         return problem(status, code, detail, **members)
     g.problem_code = code
-    shown = templates().get_template("problem.html.j2")
-    text = shown.render(
-        title=_title(code),
-        about_file=(request.endpoint or "") in ABOUT_FILES,
-        detail=visible(detail),
-        code=code,
-        home=f"{request.root_path}/",  # a Host that is none leaves nothing to build addresses with
-        policy=content_security_policy(),
-    )
-    return _dressed(page(text), status)
+    asked = asked_language()
+    with speaking(language()):
+        text = (
+            templates()
+            .get_template("problem.html.j2")
+            .render(
+                title=t(_title(code)),
+                about_file=(request.endpoint or "") in ABOUT_FILES,
+                detail=detail,
+                code=code,
+                # a Host that is none leaves nothing to build addresses with
+                home=f"{request.root_path}/" + (f"?lang={asked}" if asked else ""),
+                switch=switch(),
+                policy=content_security_policy(),
+            )
+        )
+    return _dressed(page(text, spoken=language()), status)
 
 
 def _title(code: str) -> str:
     if code == HTTP_CODES[HTTPStatus.NOT_FOUND] and (request.endpoint or "").startswith("pages.report"):
-        return "There is no such report"
-    return PAGE_TITLES.get(code, "This did not work")
+        return "problem.title.noReport"
+    return PAGE_TITLES.get(code, "problem.title.other")
 
 
 def _dressed(response: Response, status: int) -> Response:
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Vary"] = "Accept"
+    response.headers["Vary"] = "Accept, Accept-Language"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

@@ -52,6 +52,13 @@ def other_languages(
     )
 
 
+def switch() -> tuple[tuple[str, str, str], ...]:
+    """Code, name and address of this very page in each other language; none of a page that a form led to."""
+    if request.method not in ("GET", "HEAD"):
+        return ()
+    return tuple((code, name, f"?lang={code}") for code, name in LANGUAGES.items() if code != language())
+
+
 def wants_page() -> bool:
     """Whether a browser asks: whoever takes anything, or says nothing, is a program."""
     offered = ["application/problem+json", "text/html"]

@@ -20,18 +20,20 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response as AnyResponse
 
 from authn.core.errors import NotFound
-from authn.core.likeness import LABEL, Viewer
+from authn.core.evidence import Question
+from authn.core.likeness import Viewer
 from authn.core.media import media_of
 from authn.report.html import content_security_policy
-from authn.report.wording import AXIS_TITLES, BADGES
+from authn.report.language import speaking, t
+from authn.report.wording import AXIS_TITLES, BADGES, QUESTION_TITLES
 from authn.service.services import Services
 from authn.web import problems, screening
-from authn.web.rendering import page, templates
+from authn.web.rendering import asked_language, language, page, switch, templates
 
 PREFIX = "/demo"
 SHOW = "show.json"
 SHOWN_AXES = ("credential", "integrity", "signer", "device", "time")
-KINDS = {"photo": "a photo", "edited": "an edited photo", "generated": "a generated picture"}
+KINDS = ("photo", "edited", "generated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,9 @@ def _strip(services: Services, showcase: Showcase) -> AnyResponse:
     data = showcase.strip((showcase.folder / "photos" / signed["file"]).read_bytes())
     media = media_of(data, "stripped.jpg")
     stored = services.examinations.examine(media, preview=True, viewer=Viewer())
-    return redirect(f"{PREFIX}/stripped/{stored.id}", code=HTTPStatus.SEE_OTHER)
+    asked = asked_language()
+    where = f"{PREFIX}/stripped/{stored.id}" + (f"?lang={asked}" if asked else "")
+    return redirect(where, code=HTTPStatus.SEE_OTHER)
 
 
 def _stripped(services: Services, showcase: Showcase, id_: str) -> Response:
@@ -91,12 +95,12 @@ def _stripped(services: Services, showcase: Showcase, id_: str) -> Response:
     signed = showcase.show()["shown"][0]
     before = json.loads((showcase.folder / signed["report"]).read_text(encoding="utf-8"))
     after = json.loads(services.verifications.get(id_, services.clock()).report)
-    axes = [(AXIS_TITLES[a], _badge(before, a), _badge(after, a)) for a in _shown_axes()]
+    with speaking(language()):
+        axes = [(AXIS_TITLES[a], _badge(before, a), _badge(after, a)) for a in _shown_axes()]
     return _page(
         "stripped.html.j2",
         axes=axes,
         found=after.get("recovered", []),
-        label=LABEL,
         before=signed["url"],
         after=f"/reports/{id_}",
         thumb=_embedded(showcase, signed["file"]),
@@ -105,33 +109,33 @@ def _stripped(services: Services, showcase: Showcase, id_: str) -> Response:
 
 def _quiz(showcase: Showcase) -> Response:
     asked = [{**q, "thumb": _embedded(showcase, q["file"])} for q in showcase.show()["quiz"]]
-    return _page("quiz.html.j2", asked=asked, kinds=KINDS)
+    return _page("quiz.html.j2", asked=asked, kinds=[(kind, f"quiz.kind.{kind}") for kind in KINDS])
 
 
 def _answers(showcase: Showcase) -> Response:
-    asked = showcase.show()["quiz"]
-    rows = []
-    for q in asked:
-        report = json.loads((showcase.folder / q["report"]).read_text(encoding="utf-8"))
-        guess = request.form.get(q["file"], "")
-        rows.append(
-            {
-                **q,
-                "thumb": _embedded(showcase, q["file"]),
-                "guess": KINDS.get(guess, "no answer"),
-                "right": guess == q["kind"],
-                "proof": _badge(report, _shown_axes()[0]),
-                "warnings": _warnings(report),
-            }
-        )
-    right = sum(row["right"] for row in rows)
-    return _page("answers.html.j2", rows=rows, kinds=KINDS, right=right)
+    with speaking(language()):
+        rows = [_answer(showcase, q) for q in showcase.show()["quiz"]]
+    return _page("answers.html.j2", rows=rows, right=sum(row["right"] for row in rows))
+
+
+def _answer(showcase: Showcase, question: Mapping[str, str]) -> dict[str, Any]:
+    report = json.loads((showcase.folder / question["report"]).read_text(encoding="utf-8"))
+    guess = request.form.get(question["file"], "")
+    return {
+        **question,
+        "thumb": _embedded(showcase, question["file"]),
+        "is_a": t(f"quiz.kind.{question['kind']}"),
+        "guess": t(f"quiz.kind.{guess}") if guess in KINDS else t("quiz.none"),
+        "right": guess == question["kind"],
+        "proof": _badge(report, _shown_axes()[0]),
+        "warnings": _warnings(report),
+    }
 
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:
     """What sources answered, in words: those that gave an answer to their own question."""
     return [
-        f"{d['id']}: {d['outcome']} “{d['question'].replace('_', ' ')}”"
+        t(f"answers.{d['outcome']}", source=d["id"], question=QUESTION_TITLES[Question(d["question"])])
         for d in report["heuristic"]["detectors"]
         if d["outcome"] in ("supports", "against") and d["part_of"] is None
     ]
@@ -154,7 +158,19 @@ def _embedded(showcase: Showcase, name: str) -> str:
 
 def _page(template: str, **values: Any) -> Response:
     policy = content_security_policy(script=True)
-    text = templates().get_template(template).render(policy=policy, home=f"{PREFIX}/", **values)
-    response = page(text, policy=policy)
+    asked = asked_language()
+    with speaking(language()):
+        text = (
+            templates()
+            .get_template(template)
+            .render(
+                policy=policy,
+                home=f"{PREFIX}/",
+                tongue=f"?lang={asked}" if asked else "",
+                switch=switch(),
+                **values,
+            )
+        )
+    response = page(text, policy=policy, spoken=language())
     response.headers["Cache-Control"] = "no-store"
     return response

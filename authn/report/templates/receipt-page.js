@@ -176,10 +176,10 @@ async function sorted(files) {
 async function check(files) {
   element("result").replaceChildren();
   if (!window.isSecureContext || !window.crypto?.subtle) {
-    element("progress").textContent = "This browser checks signatures only on pages from https or from your disk. Save this page and open the saved file.";
+    element("progress").textContent = element("receipt").dataset.insecure;
     return;
   }
-  element("progress").textContent = "Checking on this machine…";
+  element("progress").textContent = element("receipt").dataset.checking;
   try {
     const [receipt, about] = await sorted(files);
     const trust = await parseTrust(element("keys").value, Math.max(1, Number(element("quorum").value) || 1));

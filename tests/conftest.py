@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from werkzeug.test import stream_encode_multipart
 
+from tests.databases import migrated_once
 from tests.doubles.swtpm import SoftTpm, leave_clean, running_swtpm
+
+__all__ = ["migrated_once"]
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import pytest
 
 from authn.core.setting_rows import ROWS
 from tests.conftest import ROOT
+from tests.doubles.photos import photo
 
 DEPLOY = ROOT / "docs" / "deploy"
 
@@ -86,3 +88,71 @@ def test_the_hook_calls_the_command_as_it_is(tmp_path: Path) -> None:
         cwd=ROOT, env=environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 3  # it ran, and says that this cannot be examined
+
+
+def steps_of_the_action() -> dict[str, str]:
+    """The shell of each step that has some, by its name, as it is written."""
+    yaml = pytest.importorskip("yaml")
+    steps = yaml.safe_load((DEPLOY / "action" / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"]
+    return {step["name"]: step["run"] for step in steps if "run" in step}
+
+
+def outputs_of(path: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def shelled(script: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """As a runner of a code host does it: bash that stops at the first error."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=cwd, env={**kept, "PATH": path, **environ}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "ends"), [("default", "3", 0), ("strict.toml", "10", 10), ("nowhere", "2", 2)]
+)
+def test_the_action_hands_findings_over_and_ends_as_the_audit_does(
+    tmp_path: Path, policy: str, code: str, ends: int
+) -> None:
+    steps = steps_of_the_action()
+    (repository := tmp_path / "a repository").mkdir()
+    (repository / "no-picture.jpg").write_bytes(b"text")
+    (repository / "photo.jpg").write_bytes(photo())
+    (repository / "strict.toml").write_text(STRICT)
+    output = tmp_path / "output"
+    given = {"SOURCE": ".", "POLICY": policy, "FAIL_ON": "refuted", "RUNNER_TEMP": str(tmp_path)}
+    environ = {**given, "GITHUB_OUTPUT": str(output), "ASSAY_HOME": str(tmp_path / "home")}
+    audited = shelled(steps["Audit"], repository, **environ)
+    said = outputs_of(output)
+    assert said["exit-code"] == code, audited.stderr
+    if "sarif" not in said:
+        assert audited.returncode == ends
+        return
+    assert audited.returncode == 0, audited.stderr
+    (run,) = json.loads(Path(said["sarif"]).read_text())["runs"]
+    found = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run["results"]}
+    assert found == {"no-picture.jpg"} | ({"photo.jpg"} if ends else set())
+    assert shelled(steps["Result"], repository, CODE=said["exit-code"]).returncode == ends
+
+
+def test_the_action_installs_what_lies_above_it() -> None:
+    install = steps_of_the_action()["Install"]
+    named = re.findall(r'"\$GITHUB_ACTION_PATH/([^"\[]+)', install)
+    assert [(DEPLOY / "action" / name).resolve() for name in named] == [ROOT / "constraints.txt", ROOT]
+
+
+STRICT = """
+name = "strict"
+version = "1"
+[[statement]]
+id = "strict.signed"
+requires = { credential = "established" }
+level = { false = "error" }
+exit = { false = 10 }
+true = "It is signed."
+false = "It is not signed."
+null = "Whether it is signed could not be examined."
+"""

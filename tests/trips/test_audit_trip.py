@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,6 +48,28 @@ def audit(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[s
         timeout=300,
         check=False,
     )
+
+
+def begun(folder: Path, *arguments: str | Path) -> subprocess.Popen[str]:
+    """In a process group of its own."""
+    return subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)],
+        cwd=folder,
+        env=environment(folder),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_rows(process: subprocess.Popen[str], results: Path, count: int) -> None:
+    while True:
+        ended = process.poll() is not None  # asked first: it may write the last row and end
+        if results.exists() and results.read_bytes().count(b"\n") >= count:
+            return
+        assert not ended, "it ended before it had examined anything"
+        time.sleep(0.002)
 
 
 def rows(run: Path) -> dict[str, Any]:
@@ -168,22 +191,17 @@ def pictures(folder: Path, count: int) -> Path:
 def test_a_real_audit_that_is_killed_and_run_again_equals_one_that_was_not(tmp_path: Path) -> None:
     source = pictures(tmp_path / "photos", 120)
     options = ["--no-heuristics", "--as-of", "2026-11-24T12:00:00Z", "--jobs", "2"]
-    process = subprocess.Popen(
-        [*PROGRAM, str(source), "--out", "killed", *options],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     results = tmp_path / "killed" / "results.jsonl"
-    deadline = time.monotonic() + 60
-    while (not results.exists() or results.read_bytes().count(b"\n") < 10) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    before = results.read_bytes().count(b"\n")
-    assert 10 <= before < 120, "it was killed in the middle"
+    for _ in range(5):  # on a busy machine it may be done before anybody sees that it began
+        shutil.rmtree(results.parent, ignore_errors=True)
+        process = begun(tmp_path, source, "--out", "killed", *options)
+        wait_for_rows(process, results, 10)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if 10 <= results.read_bytes().count(b"\n") < 120:
+            break
+    else:
+        pytest.fail("it was never killed in the middle")
     assert audit(tmp_path, source, "--out", "killed", *options).returncode == 0
     assert audit(tmp_path, source, "--out", "whole", *options).returncode == 0
     assert without_run(tmp_path / "killed") == without_run(tmp_path / "whole")
@@ -194,20 +212,15 @@ def test_a_real_audit_that_is_killed_and_run_again_equals_one_that_was_not(tmp_p
 @pytest.mark.slow
 def test_interrupting_from_the_keyboard_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     source = pictures(tmp_path / "photos", 400)
-    process = subprocess.Popen(
-        [*PROGRAM, str(source), "--no-heuristics"],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
     results = tmp_path / "runs" / "photos" / "results.jsonl"
-    deadline = time.monotonic() + 60
-    while (not results.exists() or not results.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    for _ in range(5):
+        shutil.rmtree(results.parent, ignore_errors=True)
+        process = begun(tmp_path, source, "--no-heuristics")
+        wait_for_rows(process, results, 1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+        if process.returncode != 0:
+            break
     assert process.returncode == 130
     assert "to go on" in errors
     assert "Traceback" not in errors

@@ -90,10 +90,8 @@ def test_a_file_that_ends_its_worker_is_an_error_and_the_next_file_is_examined(
 def test_a_file_that_takes_too_long_is_stopped_and_the_next_file_is_examined(name: str) -> None:
     with ExaminerPool(open_scripted, timeout_s=0.5, memory_bytes=BUDGET) as examiner:
         examiner.warm()
-        start = time.monotonic()
         with pytest.raises(ExaminationTimedOut, match=r"longer than 0.5 s"):
-            examiner.examine(media(name))
-        assert time.monotonic() - start < 5
+            examiner.examine(media(name))  # which would go on for ever
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 HISTORY = History(300)
+DRIPS = 600  # a minute of them
 A, B, C = (
     Cosigner(name=f"w.example/{n}", key=Ed25519PrivateKey.generate(), clock=lambda: 1_795_000_000)
     for n in "abc"
@@ -145,23 +146,25 @@ def test_over_http_a_witness_answers_as_it_does_here(witness: Witness) -> None:
 
 
 def test_a_witness_that_drips_floods_or_redirects_is_left_in_time() -> None:
+    sent: list[str] = []
+
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterator[bytes]:
         path = environ["PATH_INFO"]
         start(
             "302 Found" if path == "/redirect" else "200 OK", [("Location", "/ok")] if "red" in path else []
         )
-        for _ in range(40):
+        for _ in range(DRIPS):
+            sent.append(path)
             yield b"x" * (MAX_ANSWER_BYTES if path == "/flood" else 1)
             time.sleep(0.1 if path == "/drip" else 0)
 
     with listening(app) as url:
-        began = time.monotonic()
         with pytest.raises(TimeoutError):
             exchange_capped(f"{url}/drip", b"", timeout_s=0.5)
+        assert sent.count("/drip") < DRIPS
         with pytest.raises(OSError, match="too long"):
-            exchange_capped(f"{url}/flood", b"", timeout_s=2)
-        assert exchange_capped(f"{url}/redirect", b"", timeout_s=2).status == 302
-        assert time.monotonic() - began < 3
+            exchange_capped(f"{url}/flood", b"", timeout_s=60)
+        assert exchange_capped(f"{url}/redirect", b"", timeout_s=60).status == 302
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from detector.pixels.decode import Pixels, open_cv2
 
 MAX_SIDE = 1280
 LEAST_SIDE = 16
+MAX_PIXELS = 50_000_000  # at which a view takes up to a gigabyte
 SPECTRUM_SIDE = 1024
 ELA_QUALITY, ELA_TIMES = 90, 40
 NOISE_TIMES = 25
@@ -33,14 +34,20 @@ _SAMPLE = 200_000  # pixels that the axes of colour are taken from
 
 def view(name: str, pixels: Pixels) -> Pixels:
     """The view of that name (``VIEWS``), at most ``MAX_SIDE`` on a side. Raises ``NotApplicable`` for a
-    picture that is too small for it, ``DetectorError`` for a name that is none."""
+    picture that is too small or too large for it, ``DetectorError`` for a name that is none."""
     draw = VIEWS.get(name)
     if draw is None:
         raise DetectorError(f"no view has the name {name[:40]!r}; there are {', '.join(VIEWS)}")
     height, width = pixels.shape[:2]
     if min(height, width) < LEAST_SIDE:
         raise NotApplicable(f"{width} x {height} pixels: views need {LEAST_SIDE} on each side")
-    return reduced(draw(pixels))
+    if height * width > MAX_PIXELS:
+        raise NotApplicable(f"{width} x {height} pixels: views are drawn of at most {MAX_PIXELS}")
+    cv2 = open_cv2()
+    try:
+        return reduced(draw(pixels))
+    except cv2.error as e:  # what OpenCV raises where memory is short
+        raise DetectorError(f"the view could not be drawn: {str(e).strip()[:120]}") from e
 
 
 def reduced(pixels: Pixels) -> Pixels:

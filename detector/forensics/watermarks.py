@@ -160,7 +160,7 @@ def matches(pixels: Pixels) -> tuple[Match, ...]:
     """Every payload by every reading, the least likely by chance first.
 
     ``pixels``: height x width x 3, RGB, as decoded. Raises ``NotApplicable`` for pictures that the library
-    does not mark, and for those without colour, which hold nothing that could be read.
+    does not mark, and for those whose upper part has no colour, which holds nothing that could be read.
     """
     height, width = pixels.shape[:2]
     if height * width < LEAST_PIXELS or min(height, width) < 2 * BLOCK:
@@ -169,7 +169,7 @@ def matches(pixels: Pixels) -> tuple[Match, ...]:
     for reading in Reading:
         low = low_band(pixels, reading)
         if low.min() == low.max():
-            raise NotApplicable("the picture has no colour, and these marks lie in colour")
+            raise NotApplicable("its upper part, in which these marks are read, has no colour to hold them")
         for carrier in (c for c, r in READINGS if r is reading):
             votes = block_bits(low, carrier)
             found += [_match(p, carrier, reading, votes) for p in PAYLOADS]

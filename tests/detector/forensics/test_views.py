@@ -84,5 +84,7 @@ def test_the_lowest_digit_is_the_last_plane() -> None:
 def test_what_is_too_small_or_no_view_is_refused_with_a_reason() -> None:
     with pytest.raises(NotApplicable, match="15 x 16 pixels"):
         view("ela", np.zeros((16, 15, 3), np.uint8))
+    with pytest.raises(NotApplicable, match="views are drawn of at most 50000000"):
+        view("ela", np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (8000, 7000, 3)))
     with pytest.raises(DetectorError, match="no view has the name 'elan'"):
         view("elan", FLAT)

@@ -22,6 +22,7 @@ from authn.cli.demo import learned_lines, table
 from authn.demo.pages import reference_photo
 from authn.demo.quiz import Kind, questions
 from authn.demo.show import GENERATED, SAMPLE
+from authn.report.pdf import PDF
 from detector.data.manifest import shipped_manifest
 from detector.data.splits import test_source as kept_for_the_test
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
@@ -178,7 +179,7 @@ def test_the_demo_takes_a_photo_of_ones_own_and_stays_with_its_pages_until_it_is
     with chromium() as browser:
         for script, size in ((True, DESKTOP), (False, PHONE)):
             with visiting(browser, script=script, size=size) as page:
-                walk(page, address, tmp_path / "d" / "photos" / "3-cropped.jpg", axe=script)
+                walk(page, address, tmp_path / "d", axe=script)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
@@ -186,8 +187,8 @@ def test_the_demo_takes_a_photo_of_ones_own_and_stays_with_its_pages_until_it_is
     assert processes_of(tmp_path / "d") == []
 
 
-def walk(page: Page, address: str, own: Path, *, axe: bool) -> None:
-    """Drop, report, strip, recover, quiz."""
+def walk(page: Page, address: str, folder: Path, *, axe: bool) -> None:
+    """Drop, report, strip, recover, paper, quiz, and with a script the review of the folder by keys."""
 
     def fits() -> None:
         assert sideways(page) == 0
@@ -196,9 +197,14 @@ def walk(page: Page, address: str, own: Path, *, axe: bool) -> None:
     page.goto(f"{address}/demo/")
     fits()
     assert page.locator(".gallery img").count() == 7
-    page.set_input_files("#file", own)
+    page.set_input_files("#file", folder / "photos" / "3-cropped.jpg")
     page.click("text=Examine it")
     page.wait_for_url(f"{address}/reports/*")
+    fits()
+    if PDF.installed:
+        with page.expect_download() as paper:
+            page.click("nav >> text=PDF")
+        assert paper.value.path().read_bytes().startswith(b"%PDF-")
     page.goto(f"{address}/demo/")
     page.click("text=Strip its metadata")
     page.wait_for_url(f"{address}/demo/stripped/*")
@@ -218,6 +224,20 @@ def walk(page: Page, address: str, own: Path, *, axe: bool) -> None:
     page.click("text=Show the evidence")
     page.wait_for_selector("text=You were right about 4 of 10")
     fits()
+    if axe:
+        review(page, folder / "audit" / "sheets" / "000001.html")
+        fits()
+
+
+def review(page: Page, sheet: Path) -> None:
+    """Marks by keys alone: forward, generated, forward, edited, back, as taken."""
+    page.goto(f"file://{sheet}")
+    for key in ("j", "3", "j", "2", "k", "1"):
+        page.keyboard.press(key)
+    marks = [c.locator("[aria-pressed=true]").all_inner_texts() for c in page.locator(".sheet > li").all()]
+    assert [len(m) for m in marks[:3]] == [1, 1, 0]
+    assert marks[0][0].startswith("1")
+    assert page.locator("#marked").inner_text() == "2 marked"
 
 
 def test_a_photo_that_cannot_be_used_is_one_sentence_and_starts_nothing(tmp_path: Path) -> None:

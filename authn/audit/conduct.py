@@ -40,6 +40,7 @@ from authn.core.media import MediaLimits
 from authn.core.plain import Json
 from authn.devices import DeviceRecord
 from authn.examine.request import Opens
+from authn.report.language import ENGLISH, speaking
 from authn.tlog.format.note import SigningKey
 from signer.core.durable import rename_durably
 
@@ -70,6 +71,7 @@ class Order:
     readable: tuple[Path, ...] = ()
     talks: bool = True
     page: bool = True
+    language: str = ENGLISH
     thumbnails: bool = False
     refresh: bool = False
     engine: Engine = examined_here
@@ -241,7 +243,8 @@ def _finish(order: Order, work: RunFolder, index: Index, ledger: Ledger, now: da
     if order.page:
         from authn.audit.pages import write_pages
 
-        write_pages(work, ledger, inputs=inputs, results_sha256=digest, finished_at=now)
+        with speaking(order.language):
+            write_pages(work, ledger, inputs=inputs, results_sha256=digest, finished_at=now)
     return Finished(run=work, inputs=inputs, tally=counted, summary=summary)
 
 

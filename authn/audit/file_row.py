@@ -12,18 +12,11 @@ from authn.core.evidence import Axis, HeuristicOutcome, Outcome, Question
 from authn.core.visible import visible
 from authn.report import wording
 from authn.report.cards import Document, outcome_of
+from authn.report.language import t, told
 from authn.report.vouching import guarantee_sentence, joint_of
 
-# Facets over the cryptographic column only; the key is also a class in the style sheet.
-SITUATIONS = {
-    "listed": "Unchanged, signed by somebody on your lists",
-    "outside": "Unchanged, signed by somebody outside your lists",
-    "changed": "Changed after it was signed, or its signature is broken",
-    "partly": "Signed, with a part that was refuted or not examined",
-    "damaged": "A credential that is damaged",
-    "none": "No credential, which proves nothing",
-    "unseen": "Credential not looked for",
-}
+# Facets over the cryptographic column only; each is also a class in the style sheet.
+SITUATIONS = ("listed", "outside", "changed", "partly", "damaged", "none", "unseen")
 
 # What a person should see sooner is smaller.
 CONTRADICTS, REFUTED, WARNED, WITHOUT_REPORT, QUIET, NO_MEDIA = range(6)
@@ -69,7 +62,9 @@ def file_row(report: Document) -> FileRow:
     pointing = [
         d for d in report["heuristic"]["detectors"] if d["outcome"] == HeuristicOutcome.SUPPORTS.value
     ]
-    contradictions = [f"Contradiction: {visible(c['text'], 200)}" for c in report["contradictions"][:5]]
+    contradictions = [
+        t("audit.contradiction", text=told(c["text"], 200)) for c in report["contradictions"][:5]
+    ]
     return FileRow(
         name=visible(report["subject"]["name"], 160),
         situation=situation_of({a: o for a, (o, _) in said.items()}),
@@ -117,8 +112,8 @@ def _established(said: dict[Axis, tuple[Outcome, wording.Words]]) -> str:
         return ", ".join(wording.AXIS_TITLES[a].lower() for a, (o, _) in said.items() if o is wanted)
 
     refuted, held = axes(Outcome.REFUTED), axes(Outcome.ESTABLISHED)
-    shown = f"established: {held}" if held else "nothing established"
-    return f"refuted: {refuted}; {shown}" if refuted else shown
+    shown = t("audit.established", axes=held) if held else t("audit.established.nothing")
+    return t("audit.refuted", axes=refuted, rest=shown) if refuted else shown
 
 
 def _answering(report: Document) -> list[Document]:

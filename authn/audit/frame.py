@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from authn.audit.file_row import SITUATIONS
 from authn.report.html import stylesheet
+from authn.report.language import count, has, said, spoken, t
 
 FACETS = (*SITUATIONS, "look", "contra", "warned", "refused")
 
@@ -19,13 +20,20 @@ FACETS = (*SITUATIONS, "look", "contra", "warned", "refused")
 @cache
 def environment() -> Environment:
     """Undefined names are errors, everything is escaped."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("authn.audit"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals.update(t=t, has=has, said=said, spoken=spoken, count=count, files=_files)
+    return made
+
+
+def _files(n: int) -> str:
+    """So many files, in words."""
+    return t("audit.file") if n == 1 else t("audit.files", n=count(n))
 
 
 @cache

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from authn.audit.counts import Counts
-from authn.audit.file_row import NO_MEDIA, QUIET, SITUATIONS, WITHOUT_REPORT, file_row
+from authn.audit.file_row import NO_MEDIA, QUIET, WITHOUT_REPORT, file_row
 from authn.audit.frame import environment, page_policy, page_style, review_script
 from authn.audit.ledger import Ledger
 from authn.audit.names import name_of
@@ -32,6 +32,7 @@ from authn.audit.summary import (
 )
 from authn.core.visible import visible
 from authn.report import wording
+from authn.report.language import count, spoken, t, told
 
 SUMMARY_PAGE = "summary.html"
 SHEETS_FOLDER, REPORTS_FOLDER = "sheets", "reports"
@@ -39,7 +40,11 @@ MAX_REPORTS = 200
 
 
 # What a person who knows can say of a file, with the key for it: as those who train detectors name it.
-MARKS = (("1", "photo", "a photo as taken"), ("2", "edited", "edited"), ("3", "generated", "generated"))
+MARKS = (
+    ("1", "photo", "audit.mark.photo"),
+    ("2", "edited", "audit.mark.edited"),
+    ("3", "generated", "audit.mark.generated"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,7 @@ class Card:
 def write_pages(
     work: RunFolder, ledger: Ledger, *, inputs: int, results_sha256: str, finished_at: datetime
 ) -> None:
-    """Summary and sheets, each replaced at once. Raises ``OSError``."""
+    """Summary and sheets, each replaced at once, in the language that is spoken. Raises ``OSError``."""
     total = ledger.rows
     sheets = tuple(
         (f"{SHEETS_FOLDER}/{_file_name(n)}", first, min(first + FILES_PER_SHEET - 1, total))
@@ -74,10 +79,10 @@ def write_pages(
         finished_at=finished_at,
         source=work.question.source,
         counts=(
-            ("inputs", inputs),
-            ("reports", counted.reported),
-            ("not examined", counted.not_reported - counted.not_media),
-            ("of other kinds", counted.not_media),
+            ("audit.count.inputs", inputs),
+            ("audit.count.reports", counted.reported),
+            ("audit.count.not_examined", counted.not_reported - counted.not_media),
+            ("audit.count.other_kinds", counted.not_media),
         ),
         skipped=tuple(_refusals(ledger.by_urgency(first=WITHOUT_REPORT, below=QUIET))),
         skipped_count=counted.not_reported - counted.not_media,
@@ -108,7 +113,10 @@ def _write_sheets(
     folder.mkdir(exist_ok=True)
     rows = ledger.by_urgency()
     for n, (_, first, last) in enumerate(sheets):
-        others = [(f"{a:,} to {b:,}", _file_name(i)) for i, (_, a, b) in _near(sheets, n)]
+        others = [
+            (t("audit.range", first=count(a), last=count(b)), _file_name(i))
+            for i, (_, a, b) in _near(sheets, n)
+        ]
         page = render_sheet(
             itertools.islice(rows, last - first + 1),
             source=work.question.source,
@@ -135,7 +143,7 @@ def _write_reports(work: RunFolder, ledger: Ledger) -> int:
     for row in itertools.islice(ledger.by_urgency(below=WITHOUT_REPORT), MAX_REPORTS):
         count += 1
         small = ledger.thumbnails.of(row["subject"]["sha256"])
-        replace_file(folder / _file_name(count - 1), render_report(row, small))
+        replace_file(folder / _file_name(count - 1), render_report(row, small, language=spoken()))
     return count
 
 
@@ -198,12 +206,12 @@ def _card(row: Row, number: int, source: str, counts: Counts) -> Card:
     href = _address(source, name)
     if "error" in row:
         counts.add(row)
-        why = "No media" if is_not_media(row) else "Without a report"
+        kind = "media" if is_not_media(row) else "report"
         return Card(
             number=number,
             classes="refused",
             name=visible(name, 160),
-            situation=f"{why}: {visible(row['error']['detail'], 300)}",
+            situation=t(f"audit.refused.{kind}", why=told(row["error"]["detail"], 300)),
             href=href,
         )
     shown = file_row(row)
@@ -212,7 +220,7 @@ def _card(row: Row, number: int, source: str, counts: Counts) -> Card:
         number=number,
         classes=" ".join((shown.situation, *shown.facets)),
         name=shown.name,
-        situation=SITUATIONS[shown.situation],
+        situation=t(f"audit.situation.{shown.situation}"),
         proof=shown.proof,
         guess=shown.guess,
         reasons=shown.reasons,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from authn.audit.counts import OTHER_REASONS, Counts
+from authn.audit.counts import Counts
 from authn.audit.file_row import SITUATIONS, FileRow, file_row
 from authn.audit.frame import environment, page_policy, page_style
 from authn.audit.results import Row
@@ -20,6 +20,7 @@ from authn.core.instants import instant
 from authn.core.visible import visible
 from authn.report import wording
 from authn.report.cards import moment
+from authn.report.language import t
 
 MAX_REASONS_LISTED = 40
 MAX_OTHERS_LISTED = 400
@@ -110,12 +111,12 @@ def gather(rows: Iterable[Row]) -> Gathered:
 def facets(counts: Counts) -> tuple[tuple[str, str, int], ...]:
     """(class, label, count) of every facet that has files; ``all`` is first."""
     found = [
-        ("all", "All files", counts["rows", "reported"] + counts["rows", "not_reported"]),
-        ("look", "A person should look", counts["facet", "look"]),
-        ("contra", "With a contradiction", counts["facet", "contra"]),
-        ("warned", "A heuristic points to something", counts["facet", "warned"]),
-        *((key, label, counts["situation", key]) for key, label in SITUATIONS.items()),
-        ("refused", "Without a report", counts["rows", "not_reported"]),
+        ("all", t("audit.all"), counts["rows", "reported"] + counts["rows", "not_reported"]),
+        ("look", t("audit.look"), counts["facet", "look"]),
+        ("contra", t("audit.facet.contra"), counts["facet", "contra"]),
+        ("warned", t("audit.facet.warned"), counts["facet", "warned"]),
+        *((key, t(f"audit.situation.{key}"), counts["situation", key]) for key in SITUATIONS),
+        ("refused", t("audit.facet.refused"), counts["rows", "not_reported"]),
     ]
     return tuple(f for f in found if f[2] or f[0] == "all")
 
@@ -141,5 +142,5 @@ def _detector_rows(counts: Counts) -> tuple[tuple[str, str, tuple[int, ...]], ..
 def _most(counter: Counter[tuple[str, str]]) -> tuple[tuple[str, str, int], ...]:
     listed = [(what, why, n) for (what, why), n in counter.most_common(MAX_REASONS_LISTED)]
     if rest := sum(counter.values()) - sum(n for _, _, n in listed):
-        listed.append(("…", OTHER_REASONS, rest))
+        listed.append(("…", t("audit.other_reasons"), rest))
     return tuple(listed)

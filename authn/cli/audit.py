@@ -25,6 +25,7 @@ from authn.core.instants import utc_now
 from authn.core.media import MediaLimits
 from authn.devices import DeviceRecord
 from authn.examine.pooling import is_debugged, readable_paths, without_secrets
+from authn.report.language import ENGLISH, LANGUAGES
 
 if TYPE_CHECKING:
     from authn.audit.conduct import Finished
@@ -61,6 +62,7 @@ class Wanted:
     no_sign: bool
     thumbnails: bool
     engine: str
+    language: str
 
 
 @click.command()
@@ -88,6 +90,10 @@ class Wanted:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--html/--no-html", default=True, help="Write summary.html and the contact sheets, or not.")
+@click.option(
+    "--lang", "language", type=click.Choice(tuple(LANGUAGES)), default=ENGLISH, show_default=True,
+    help="Language of the pages; results and summary.json are the same in each.",
+)  # fmt: skip
 @click.option("--thumbnails/--no-thumbnails", default=True, help="Small pictures on the sheets, or none.")
 @click.option(
     "--fail-on",
@@ -179,6 +185,7 @@ def audit(
         timeout_s=settings.max_request_seconds,
         memory_bytes=settings.worker_memory_bytes,
         page=html,
+        language=wanted.language,
         thumbnails=wanted.thumbnails,
         refresh=wanted.refresh,
         engine=_engine(wanted.engine),

@@ -14,14 +14,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from authn.core.media import media_of
 from authn.core.report import report_json
-from authn.core.score_map import maps_text
+from authn.core.score_map import ScoreMap, maps_text
 from authn.report.html import render_report
 from authn.report.preview import make_preview
 from tests.conftest import ROOT
@@ -32,6 +34,7 @@ from tests.doubles.reports import contradicting_report, hostile_report
 from tests.doubles.score_maps import reference, score_map
 
 WIDTHS = (1440, 768, 320)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TALLEST = 4000  # pixels of a picture to look at
 Go = Callable[[Page], object]
 
@@ -126,9 +129,7 @@ def _drawings(where: Path, language: str) -> str:
     return f"file://{where}"
 
 
-def score_map_with_reference() -> object:
-    from dataclasses import replace
-
+def score_map_with_reference() -> ScoreMap:
     return replace(score_map(), reference=reference())
 
 
@@ -151,18 +152,19 @@ def side_by_side(shots: list[bytes]) -> Image.Image:
 
 
 def look(browser: Browser, go: Go, name: str, out: Path) -> None:
-    """All pictures of one page."""
-    for dark in (False, True):
-        shots = []
-        for width in WIDTHS:
-            with visiting(browser, size={"width": width, "height": 900}, dark=dark) as page:
-                go(page)
+    """All pictures of one page: it is opened once, and its window and colours are changed."""
+    with visiting(browser, size={"width": WIDTHS[0], "height": 900}) as page:
+        go(page)
+        (out / f"{name}.pdf").write_bytes(page.pdf(format="A4"))
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            shots = []
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
                 if wide := sideways(page):
                     print(f"{name} at {width}: {wide} pixels too wide")
                 shots.append(page.screenshot(full_page=True))
-                if width == WIDTHS[0] and not dark:
-                    (out / f"{name}.pdf").write_bytes(page.pdf(format="A4"))
-        side_by_side(shots).save(out / f"{name}-{'dark' if dark else 'light'}.png")
+            side_by_side(shots).save(out / f"{name}-{scheme}.png")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@
 
   const count = () => {
     const n = Object.keys(marks).length;
-    document.getElementById("marked").textContent = n ? `${n} marked` : "No marks yet";
+    document.getElementById("marked").textContent = n ? box.dataset.marked.replace("{n}", n) : box.dataset.none;
     for (const id of ["jsonl", "csv"]) document.getElementById(id).disabled = !n;
   };
 

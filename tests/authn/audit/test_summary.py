@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,9 @@ from authn.audit.summary import RunView, gather, render_summary
 from authn.core.evidence import Axis, Outcome
 from authn.core.report import refusal_json, report_json
 from authn.report import wording
+from authn.report.language import speaking
 from tests.authn.report.test_html import ACTIVE, Outline, shape
+from tests.authn.report.test_language import ENGLISH, Foreign
 from tests.authn.report.test_visible import attack_strings, harmless
 from tests.doubles.reports import (
     AS_OF,
@@ -230,3 +233,23 @@ def test_what_lies_beside_the_files_and_heuristics_that_did_not_run_are_not_pass
     assert "3 files: receipts and manifest stores , each file is examined alone" in coverage
     assert "1 file: heuristics , none was run" in coverage
     assert "No part of any report" not in page.text
+
+
+def test_both_pages_are_told_in_german() -> None:
+    """What a report brings along in English is marked, or is a reason of one file."""
+    rows = [*samples(), refusal_json("leer.jpg", "assay.media.unreadable", "leer.jpg ist leer")]
+    run = replace(
+        RUN, counts=(("audit.count.inputs", 6),), skipped=(), sheets=(("sheets/000001.html", 1, 6),)
+    )
+    with speaking("de"):
+        pages = (
+            render_summary(rows, run),
+            render_sheet(rows, source="/photos", first=1, total=len(rows), reports=1),
+        )
+    for text in pages:
+        assert '<html lang="de">' in text
+        parser = Foreign()
+        parser.feed(text)
+        assert [w.strip() for w in parser.words if ENGLISH.search(w)] == []
+        labels = re.findall(r'(?:aria-label|alt|data-(?:none|marked))="([^"]*)"', text)
+        assert [w for w in labels if ENGLISH.search(w)] == []

@@ -17,6 +17,7 @@ import click
 from authn.cli.fail_on import FailOn, found_in
 from authn.cli.given import Instant, forensics_option, with_forensics
 from authn.cli.out import is_terminal, redraw, say, say_json
+from authn.cli.papers import language_option
 from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import Settings, load_settings
 from authn.core.errors import FileUnusable
@@ -25,7 +26,6 @@ from authn.core.instants import utc_now
 from authn.core.media import MediaLimits
 from authn.devices import DeviceRecord
 from authn.examine.pooling import is_debugged, readable_paths, without_secrets
-from authn.report.language import ENGLISH, LANGUAGES
 
 if TYPE_CHECKING:
     from authn.audit.conduct import Finished
@@ -90,10 +90,7 @@ class Wanted:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--html/--no-html", default=True, help="Write summary.html and the contact sheets, or not.")
-@click.option(
-    "--lang", "language", type=click.Choice(tuple(LANGUAGES)), default=ENGLISH, show_default=True,
-    help="Language of the pages; results and summary.json are the same in each.",
-)  # fmt: skip
+@language_option
 @click.option("--thumbnails/--no-thumbnails", default=True, help="Small pictures on the sheets, or none.")
 @click.option(
     "--fail-on",

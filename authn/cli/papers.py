@@ -74,6 +74,14 @@ def _write(path: Path, data: bytes) -> None:
         raise BadRequest(f"{path} cannot be written: {e.strerror}") from e
 
 
+def language_option(command: F) -> F:
+    """``--lang`` of a command that writes pages."""
+    return click.option(
+        "--lang", "language", type=click.Choice(tuple(LANGUAGES)), default=ENGLISH, show_default=True,
+        help="Language of the pages; results are the same in each.",
+    )(command)  # fmt: skip
+
+
 def paper_options(command: F) -> F:
     """``--html``, ``--pdf`` and ``--lang``."""
     page = click.option(

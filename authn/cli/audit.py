@@ -82,12 +82,9 @@ class Wanted:
 )
 @click.option("--jobs", type=click.IntRange(1, 256), help="Workers side by side; default: one per core.")
 @click.option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
     help="Workers of this machine, or those of a Ray cluster that is there (ray start).",
-)
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--html/--no-html", default=True, help="Write summary.html and the contact sheets, or not.")
 @language_option

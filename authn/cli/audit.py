@@ -187,8 +187,7 @@ def audit(
     )
     finished = conduct(order, clock=utc_now, progress=_Shown())
     _print(finished, as_json=as_json, page=html)
-    chosen = settings.policy != DEFAULT_POLICY or policy is not None
-    ctx.exit(_exit_code(finished, fail_on, chosen=chosen))
+    ctx.exit(_exit_code(finished, fail_on, chosen=settings.policy != DEFAULT_POLICY or policy is not None))
 
 
 def _source(wanted: Wanted) -> Source:

@@ -155,7 +155,6 @@ def look(browser: Browser, go: Go, name: str, out: Path) -> None:
     """All pictures of one page: it is opened once, and its window and colours are changed."""
     with visiting(browser, size={"width": WIDTHS[0], "height": 900}) as page:
         go(page)
-        (out / f"{name}.pdf").write_bytes(page.pdf(format="A4"))
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
             shots = []
@@ -165,6 +164,8 @@ def look(browser: Browser, go: Go, name: str, out: Path) -> None:
                     print(f"{name} at {width}: {wide} pixels too wide")
                 shots.append(page.screenshot(full_page=True))
             side_by_side(shots).save(out / f"{name}-{scheme}.png")
+        # Last: what was set for paper is not all taken back.
+        (out / f"{name}.pdf").write_bytes(page.pdf(format="A4"))
 
 
 def main() -> None:

@@ -104,6 +104,7 @@ TERMS = (
             "CC BY (site footer i18n: content under CC-BY)", "CC BY 2.0 (OpenImages)",
             "CC BY 2.0 / PD per attribution.md", "CC BY 4.0",
             "CC BY 4.0 (photos.md)", "CC BY 4.0 / Apache-2.0", "CC BY 4.0 / per folder",
+            "CC0 / CC BY (credits beside the pictures)",
             "CC BY 4.0 (repo); examples by OpenAI MIT",
             "per picture CC0 / CC-BY-4.0 / CC-BY-SA-4.0 (Attribution file); repo forbids AI art",
         ),
@@ -142,6 +143,8 @@ TERMS = (
             "0BSD (repo); photos Unsplash (file names)",
             "MIT (repo); photos from Unsplash and Pexels (README)",
             "MIT (repo); stock photos Unsplash (README)",
+            "Unsplash licence (credits beside the pictures)",
+            "Pexels licence (credits beside the pictures)",
         ),
     ),
     Terms(
@@ -149,7 +152,8 @@ TERMS = (
         learn=False,
         why="The licence is that of whoever collected them; the authors are others and were not asked.",
         licences=(
-            "Apache-2.0 (repo); images from X authors", "CC BY 4.0 (repo); images from X authors",
+            "Apache-2.0 (repo); images from X authors", "Apache-2.0 (repo); pictures from the web",
+            "CC BY 4.0 (repo); images from X authors",
             "CC0-1.0 (repo); images from X authors", "MIT (repo); images from X authors",
             "MIT (package)", "0BSD (repo); photo origin not stated",
             "GPL-3.0 (repo); stock photos, origin not stated", "MIT (repo); photo origin not stated",

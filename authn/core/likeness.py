@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 HASH_BITS = 256
+SMALL_BYTES = 128 * 128
 TURNS = 8
 LABEL = "recovered, not embedded"
 
@@ -32,11 +33,19 @@ class PictureHash:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
     """``whole`` is the hash of the picture, None where it has none, for which ``why_not`` is the reason;
-    ``within`` are those of pictures that are shown in it, on a screen or a page."""
+    ``within`` are those of pictures that are shown in it, on a screen or a page. ``small`` is the whole in
+    grey, 128 x 128 bytes, for what it may be a crop of, and kept nowhere; empty where there is no ``whole``.
+    Raises ``ValueError`` for another size."""
 
     whole: PictureHash | None = None
     within: tuple[PictureHash, ...] = ()
     why_not: str = ""
+    small: bytes = b""
+
+    def __post_init__(self) -> None:
+        if len(self.small) != (SMALL_BYTES if self.whole is not None else 0):
+            msg = "no small picture of what has a hash"
+            raise ValueError(msg)
 
     @property
     def nothing_to_compare(self) -> str:
@@ -64,8 +73,8 @@ class Recovered:
     """One photo that was signed here and that the file looks like. ``signed_at`` is what its time-stamp says
     and ``taken_at`` when this service took it in; ``distance`` counts the bits of ``bits`` in which the
     hashes differ; ``turn``: how the file has to be turned to look like it; ``part`` is true where a picture
-    within the file looks like it. ``receipt`` and ``log_key`` prove that it is entry ``log_index`` of the
-    log, and nothing about this file."""
+    within the file looks like it, ``cropped`` where the file looks like a crop of it. ``receipt`` and
+    ``log_key`` prove that it is entry ``log_index`` of the log, and nothing about this file."""
 
     text: str
     label: str
@@ -77,6 +86,7 @@ class Recovered:
     bits: int
     turn: str
     part: bool
+    cropped: bool
     log_index: int
     log_key: str
     receipt: str

@@ -50,15 +50,18 @@ def manifest_of(media: Media) -> SignedManifest | None:
 
 
 def _looks(jpeg: bytes, *, within: bool) -> Looks:
+    from detector.pixels.crops import small_of
     from detector.pixels.decode import decode
+    from detector.pixels.pdq import grey_of
     from detector.pixels.within import pictures_within, reduced
 
     pixels = decode(jpeg, "image/jpeg")
-    whole = _hash(reduced(pixels, HASHED_SIDE))
+    shown = reduced(pixels, HASHED_SIDE)
+    whole = _hash(shown)
     parts = pictures_within(pixels) if within else ()
     found = tuple(h for p in parts if (h := _hash(reduced(p, HASHED_SIDE))).quality >= LEAST_QUALITY)
     if whole.quality >= LEAST_QUALITY:
-        return Looks(whole=whole, within=found)
+        return Looks(whole=whole, within=found, small=small_of(grey_of(shown)))
     return Looks(within=found, why_not=FLAT.format(quality=whole.quality, least=LEAST_QUALITY))
 
 

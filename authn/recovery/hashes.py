@@ -9,29 +9,53 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from authn.core.errors import Busy, FileUnusable, Unavailable
-from authn.recovery.segment import RADIUS, Ids, Segment, Words, distances, words_of, write_segment
+from authn.recovery.segment import PIECES, RADIUS, Ids, Segment, Words, distances, words_of, write_segment
 from authn.store.pictures import SignedPictures
 from signer.core.locks import lock_file
 
 FILE = "hashes"
-LOCK = "hashes.lock"
 MOST_IN_MEMORY = 65_536
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Which hashes: where they come from (all that came after a number), their file, how near is near, and
+    how many pieces of the file are asked."""
+
+    read: Callable[[SignedPictures, int], Iterator[tuple[int, bytes]]]
+    file: str
+    radius: int
+    pieces: int
+
+
+WHOLE = Kind(read=SignedPictures.hashes, file=FILE, radius=RADIUS, pieces=PIECES)
+# Of the inside: near is only where a closer look is worth it, and the lowest frequencies are asked alone.
+INNER = Kind(read=SignedPictures.inner_hashes, file="inner", radius=56, pieces=4)
+
+
 class Hashes:
     """Safe to be shared by threads, not to be carried across a fork."""
 
-    def __init__(self, store: SignedPictures, folder: Path, *, most_in_memory: int = MOST_IN_MEMORY) -> None:
+    def __init__(
+        self,
+        store: SignedPictures,
+        folder: Path,
+        *,
+        most_in_memory: int = MOST_IN_MEMORY,
+        kind: Kind = WHOLE,
+    ) -> None:
         self._store = store
         self._folder = folder
+        self._kind = kind
         self._most = most_in_memory
         self._lock = threading.Lock()
         self._segment: Segment | None = None
@@ -47,22 +71,24 @@ class Hashes:
         with self._lock:
             self._refresh()
             segment, ids, words = self._segment, self._ids, self._words
-        found = list(zip(*(part.tolist() for part in segment.near(query)), strict=True)) if segment else []
+        pieces, radius = self._kind.pieces, self._kind.radius
+        parts = segment.near(query, pieces=pieces, radius=radius) if segment else ()
+        found = list(zip(*(part.tolist() for part in parts), strict=True))
         for row in range(len(query)):
             apart = distances(words, query[row])
-            found += [(row, int(ids[i]), int(apart[i])) for i in np.flatnonzero(apart <= RADIUS)]
+            found += [(row, int(ids[i]), int(apart[i])) for i in np.flatnonzero(apart <= radius)]
         return tuple(sorted(found, key=lambda f: (f[2], f[1], f[0])))
 
     def write(self) -> None:
         """Put every hash of the table into the file. Raises ``Unavailable``, ``Busy`` while another process
         does."""
         with self._alone():
-            rows = list(self._store.hashes(0))
+            rows = list(self._kind.read(self._store, 0))
             ids = np.array([r[0] for r in rows], np.int64)
             try:
-                write_segment(self._folder / FILE, ids, words_of(r[1] for r in rows))
+                write_segment(self._folder / self._kind.file, ids, words_of(r[1] for r in rows))
             except OSError as e:
-                raise FileUnusable(f"{self._folder / FILE} cannot be written: {e.strerror}") from e
+                raise FileUnusable(f"{self._folder / self._kind.file} cannot be written: {e.strerror}") from e
 
     def close(self) -> None:
         """Wait for what is being written."""
@@ -78,7 +104,7 @@ class Hashes:
             self._write_soon()
             raise Busy("the index of signed photos is being written; try again")
         if newest > known:
-            rows = list(self._store.hashes(known))
+            rows = list(self._kind.read(self._store, known))
             self._ids = np.concatenate((self._ids, np.array([r[0] for r in rows], np.int64)))
             self._words = np.concatenate((self._words, words_of(r[1] for r in rows)))
         if gone != self._gone:
@@ -89,7 +115,7 @@ class Hashes:
 
     def _open(self) -> None:
         """The file that is there now, if it is another than before."""
-        path = self._folder / FILE
+        path = self._folder / self._kind.file
         try:
             found = path.stat()
         except OSError:
@@ -130,7 +156,7 @@ class Hashes:
         """Of all processes of this home."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = lock_file(self._folder / LOCK, wait=False)
+            lock = lock_file(self._folder / f"{self._kind.file}.lock", wait=False)
         except BlockingIOError as e:
             raise Busy("another process writes the index of signed photos") from e
         except OSError as e:

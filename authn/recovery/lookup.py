@@ -6,7 +6,7 @@ here, not that the picture is that photo. Whoever may not see a photo's entry is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,19 +16,24 @@ from numpy.typing import NDArray
 from authn.core.errors import NotFound
 from authn.core.instants import instant
 from authn.core.likeness import HASH_BITS, LABEL, Looks, Recovered, Viewer
-from authn.recovery.hashes import Hashes
+from authn.recovery.hashes import INNER, Hashes
 from authn.recovery.segment import Words, words_of
 from authn.store.pictures import FoundPicture, SignedPicture, SignedPictures
 from authn.tlog.log.log import Log
+from detector.pixels.crops import grid_hashes, inner_hash, nearest, opened
 from detector.pixels.pdq import Turn
 from signer.proof.jumbf import active_alone
 
 MOST_ANSWERS = 50
+CROP_RADIUS = 20  # bits, after the place was looked for; docs/recovery.md says what was measured
+MOST_LOOKED_AT = 20  # candidates of a crop
 USUAL_ANSWERS = 10
 TEXT = "This picture looks like a photo that was signed here at {when}."
 PART_TEXT = "A part of this picture looks like a photo that was signed here at {when}."
 # Of a capture without a time-stamp: when it was taken in, its signature was there.
 BEFORE_TEXT = "This picture looks like a photo that was signed here before {when}."
+CROP_TEXT = "This picture looks like a crop of a photo that was signed here at {when}."
+CROP_BEFORE_TEXT = "This picture looks like a crop of a photo that was signed here before {when}."
 PART_BEFORE_TEXT = "A part of this picture looks like a photo that was signed here before {when}."
 
 
@@ -38,6 +43,10 @@ class Asked:
 
     turn: str
     part: bool
+    cropped: bool = False
+
+
+Near = tuple[Asked, int, int]  # how it was asked, the number of a hash, in how many bits they differ
 
 
 class Recovery:
@@ -47,6 +56,7 @@ class Recovery:
         self._store = store
         self._log = log
         self._hashes = Hashes(store, folder)
+        self._inner = Hashes(store, folder, kind=INNER)
         self._keeps_manifests = keeps_manifests
 
     def remember(self, picture: SignedPicture, manifest: bytes) -> None:
@@ -56,13 +66,18 @@ class Recovery:
     def look_up(
         self, looks: Looks, viewer: Viewer, most: int = USUAL_ANSWERS, *, but: str = ""
     ) -> tuple[Recovered, ...]:
-        """The nearest first, each photo once, without the file whose digest is ``but``. Raises
-        ``Unavailable``, among them ``Busy`` while the index is written."""
-        return self._found(*queries_of(looks), viewer, most, but)
+        """The nearest first, each photo once, without the file whose digest is ``but``; where the picture as
+        it is looks like none, those that it may be a crop of. Raises ``Unavailable``, among them ``Busy``
+        while the index is written."""
+        query, asked = queries_of(looks)
+        near = ((asked[row], id_, apart) for row, id_, apart in self._near(query))
+        return self._found(near, viewer, most, but) or self._found(self._crops(looks), viewer, most, but)
 
     def look_up_hash(self, pdq: bytes, viewer: Viewer, most: int = USUAL_ANSWERS) -> tuple[Recovered, ...]:
         """The same for a hash of 32 bytes, in no other turn than its own."""
-        return self._found(words_of((pdq,)), [Asked(turn=Turn.UPRIGHT, part=False)], viewer, most, "")
+        upright = Asked(turn=Turn.UPRIGHT, part=False)
+        near = ((upright, id_, apart) for _, id_, apart in self._near(words_of((pdq,))))
+        return self._found(near, viewer, most, "")
 
     def manifest(self, manifest_id: str, viewer: Viewer, *, alone: bool = False) -> bytes:
         """The manifest store of a capture, or a store of its active manifest ``alone``. Raises ``NotFound``:
@@ -82,22 +97,37 @@ class Recovery:
     def close(self) -> None:
         """Wait for what is being written."""
         self._hashes.close()
+        self._inner.close()
 
-    def _found(
-        self, query: Words, asked: Sequence[Asked], viewer: Viewer, most: int, but: str
-    ) -> tuple[Recovered, ...]:
-        nearest: dict[int, tuple[Asked, int]] = {}
-        for row, id_, distance in self._hashes.near(query) if len(query) else ():
-            nearest.setdefault(id_, (asked[row], distance))
+    def _near(self, query: Words) -> Iterable[tuple[int, int, int]]:
+        return self._hashes.near(query) if len(query) else ()
+
+    def _crops(self, looks: Looks) -> Iterable[Near]:
+        """Photos whose inside lies somewhere in the picture, the nearest first."""
+        if not looks.small:
+            return ()
+        picture = opened(looks.small)
+        places: dict[int, int] = {}
+        for place, id_, _ in self._inner.near(words_of((grid_hashes(picture).tobytes(),))):
+            places.setdefault(id_, place)
+        ids = tuple(places)[:MOST_LOOKED_AT]
+        apart = ((nearest(picture, inner, places[id_]), id_) for id_, inner in self._store.inner_of(ids))
+        asked = Asked(turn=Turn.UPRIGHT, part=False, cropped=True)
+        return [(asked, id_, bits) for bits, id_ in sorted(apart) if bits <= CROP_RADIUS]
+
+    def _found(self, near: Iterable[Near], viewer: Viewer, most: int, but: str) -> tuple[Recovered, ...]:
+        closest: dict[int, tuple[Asked, int]] = {}
+        for asked, id_, distance in near:
+            closest.setdefault(id_, (asked, distance))
         answers: list[Recovered] = []
-        ids = tuple(nearest)
+        ids = tuple(closest)
         for at in range(0, len(ids), 4 * MOST_ANSWERS):
             there = {f.id: f for f in self._store.find(ids[at : at + 4 * MOST_ANSWERS], viewer.device_id)}
             for id_ in ids[at : at + 4 * MOST_ANSWERS]:
                 if len(answers) == min(most, MOST_ANSWERS):
                     return tuple(answers)
                 if id_ in there and there[id_].picture.subject_sha256 != but:
-                    answers += self._answer(there[id_], *nearest[id_])
+                    answers += self._answer(there[id_], *closest[id_])
         return tuple(answers)
 
     def _answer(self, found: FoundPicture, asked: Asked, distance: int) -> tuple[Recovered, ...]:
@@ -109,7 +139,7 @@ class Recovery:
         picture = found.picture
         return (
             Recovered(
-                text=_text(picture, part=asked.part),
+                text=_text(picture, asked),
                 label=LABEL,
                 signed_at=picture.signed_at,
                 taken_at=picture.taken_at,
@@ -119,6 +149,7 @@ class Recovery:
                 bits=HASH_BITS,
                 turn=asked.turn,
                 part=asked.part,
+                cropped=asked.cropped,
                 log_index=found.log_index,
                 log_key=str(self._log.verifier),
                 receipt=receipt.text(),
@@ -137,7 +168,19 @@ def queries_of(looks: Looks) -> tuple[Words, list[Asked]]:
     return (np.concatenate(rows) if rows else words_of(())), asked
 
 
-def _text(picture: SignedPicture, *, part: bool) -> str:
+def inner_of(looks: Looks) -> bytes | None:
+    """The hash of the inside of a picture that has one."""
+    return inner_hash(opened(looks.small)) if looks.small else None
+
+
+def _text(picture: SignedPicture, asked: Asked) -> str:
+    at, before = (
+        (CROP_TEXT, CROP_BEFORE_TEXT)
+        if asked.cropped
+        else (PART_TEXT, PART_BEFORE_TEXT)
+        if asked.part
+        else (TEXT, BEFORE_TEXT)
+    )
     if picture.signed_at is None:
-        return (PART_BEFORE_TEXT if part else BEFORE_TEXT).format(when=instant(picture.taken_at))
-    return (PART_TEXT if part else TEXT).format(when=instant(picture.signed_at))
+        return before.format(when=instant(picture.taken_at))
+    return at.format(when=instant(picture.signed_at))

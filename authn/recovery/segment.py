@@ -63,11 +63,14 @@ class Segment:
         self._order = raw[2].view(np.uint32).reshape(PIECES, count)
         self._starts = raw[3].view(np.uint32).reshape(PIECES, VALUES + 1)
 
-    def near(self, query: Words) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
-        """Of every pair of a row of ``query`` and a hash that lie near: row, number of the hash, distance."""
-        rows, places = self._candidates(query)
+    def near(
+        self, query: Words, *, pieces: int = PIECES, radius: int = RADIUS
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
+        """Of every pair of a row of ``query`` and a hash that lie near: row, number of the hash, distance.
+        With fewer ``pieces`` the first ones alone are asked, and pairs that differ in each are missed."""
+        rows, places = self._candidates(query, pieces)
         found = distances(self._words[places], query[rows])
-        near = found <= RADIUS
+        near = found <= radius
         pairs, first = np.unique(np.stack((rows[near], places[near])), axis=1, return_index=True)
         return pairs[0], self.ids[pairs[1]], found[near][first]
 
@@ -77,17 +80,17 @@ class Segment:
         at = at[(at < len(self.ids))]
         self._words[at[np.isin(self.ids[at], ids)]] = 0
 
-    def _candidates(self, query: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        pieces = query.view(np.uint16).reshape(len(query), PIECES, 1) ^ _PROBES
-        piece = np.arange(PIECES)[None, :, None]
-        begin = self._starts[piece, pieces].astype(np.int64).ravel()
-        end = self._starts[piece, pieces.astype(np.int64) + 1].astype(np.int64).ravel()
+    def _candidates(self, query: Words, asked: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        values = query.view(np.uint16).reshape(len(query), PIECES, 1)[:, :asked] ^ _PROBES
+        piece = np.arange(asked)[None, :, None]
+        begin = self._starts[piece, values].astype(np.int64).ravel()
+        end = self._starts[piece, values.astype(np.int64) + 1].astype(np.int64).ravel()
         lengths = end - begin
         which = np.repeat(np.arange(len(lengths)), lengths)
         behind = np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        of_piece = which // len(_PROBES) % PIECES
+        of_piece = which // len(_PROBES) % asked
         places = self._order[of_piece, begin[which] + behind].astype(np.int64)
-        return which // (PIECES * len(_PROBES)), places
+        return which // (asked * len(_PROBES)), places
 
 
 def write_segment(path: Path, ids: Ids, words: Words) -> None:

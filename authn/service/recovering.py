@@ -69,6 +69,8 @@ class Recovering:
         """``REMEMBERED``, or why not. Never fails: the capture is logged already."""
         if self.devices and device.name not in self.devices:
             return NOT_OF_DEVICE
+        from authn.recovery.lookup import inner_of
+
         looks, manifest = judged.looks, judged.manifest
         if looks is None or looks.whole is None:
             return looks.why_not if looks else "nobody looked"
@@ -80,6 +82,7 @@ class Recovering:
             manifest_id=manifest.manifest_id,
             device_id=device.device_id,
             pdq=bytes.fromhex(looks.whole.turned[0]),
+            inner=inner_of(looks),
             quality=looks.whole.quality,
             signed_at=judged.stamped_at,
             taken_at=self.clock(),

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, delete, func, insert, select
+from sqlalchemy import Column, ColumnElement, Engine, delete, func, insert, select
 
 from authn.store.engine import paged, reading, upsert, writing
 from authn.store.schema import captures, picture_hashes, picture_hashes_gone, picture_manifests
 
 PAGE = 20_000
+NO_HASH = bytes(32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedPicture:
     """``record_sha256`` names the capture as in ``authn.store.captures``; ``subject_sha256`` is of the whole
-    file; ``pdq`` has 32 bytes."""
+    file; ``pdq`` and ``inner`` (of the inside; None of those taken in before there was one) have 32 bytes."""
 
     record_sha256: str
     subject_sha256: str
@@ -27,6 +28,7 @@ class SignedPicture:
     quality: int
     signed_at: datetime | None
     taken_at: datetime
+    inner: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +65,26 @@ class SignedPictures:
 
     def hashes(self, after: int) -> Iterator[tuple[int, bytes]]:
         """Number and hash of those that came after this one, in their order."""
-        query = select(picture_hashes.c.id, picture_hashes.c.pdq)
+        return self._after(after, picture_hashes.c.pdq)
+
+    def inner_hashes(self, after: int) -> Iterator[tuple[int, bytes]]:
+        """The same of the inside; ``NO_HASH``, which lies near none, where there is none."""
+        return self._after(after, picture_hashes.c.inner)
+
+    def _after(self, after: int, column: Column[bytes]) -> Iterator[tuple[int, bytes]]:
+        query = select(picture_hashes.c.id, column.label("hash"))
         with reading(self._engine) as connection:
             for row in paged(
                 lambda q: connection.execute(q).all(), query, picture_hashes.c.id, after=after, size=PAGE
             ):
-                yield row.id, bytes(row.pdq)
+                yield row.id, NO_HASH if row.hash is None else bytes(row.hash)
+
+    def inner_of(self, ids: tuple[int, ...]) -> tuple[tuple[int, bytes], ...]:
+        """Of these numbers those that are there, each with the hash of its inside."""
+        query = select(picture_hashes.c.id, picture_hashes.c.inner).where(picture_hashes.c.id.in_(ids))
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.where(picture_hashes.c.inner.is_not(None))).all()
+        return tuple((row.id, bytes(row.inner)) for row in rows)
 
     def gone(self) -> tuple[int, ...]:
         """Numbers of hashes that were deleted."""

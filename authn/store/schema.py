@@ -346,6 +346,7 @@ picture_hashes = Table(
     Column("manifest_id", Text, nullable=False, index=True),
     Column("device_id", String(64), ForeignKey("devices.device_id"), nullable=False),
     Column("pdq", LargeBinary, nullable=False),
+    Column("inner", LargeBinary),
     Column("quality", Integer, nullable=False),
     Column("signed_at", Instant),
     Column("taken_at", Instant, nullable=False),

@@ -1,13 +1,17 @@
 """What recovery finds, what it takes for another picture, and what a look-up costs: docs/recovery.md.
 
     python -m tests.bench.recovery recall FOLDER [COUNT]
+    python -m tests.bench.recovery crops FOLDER [COUNT]
     python -m tests.bench.recovery false FOLDER...
+    python -m tests.bench.recovery false-crops FOLDER...
     python -m tests.bench.recovery speed [HASHES]
 
-Nothing is tuned here: the radius is that of PDQ's authors, fixed before. Pictures are chosen by their digest.
+The radius of whole pictures is that of PDQ's authors, fixed before. Pictures are chosen by their digest.
 ``recall`` hashes a picture as the service does when it is signed, and its edit as the service does when it is
-looked up. ``false`` compares every picture with every other in all eight turns and writes the pairs that lie
-near to ``false-matches.csv``, for somebody to look at.
+looked up; ``crops`` does so for what is cut off, and says what is found as a whole and what as a crop.
+``false`` compares every picture with every other in all eight turns and writes the pairs that lie near to
+``false-matches.csv``, for somebody to look at; ``false-crops`` looks every picture up as a crop of every
+other and writes ``false-crops.csv``.
 """
 
 from __future__ import annotations
@@ -24,18 +28,22 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from authn.core.likeness import Looks
 from authn.core.media import media_of
 from authn.examine.looks import looks_of
-from authn.recovery.lookup import queries_of
-from authn.recovery.segment import RADIUS, Segment, distances, words_of, write_segment
+from authn.recovery.hashes import INNER
+from authn.recovery.lookup import CROP_RADIUS, inner_of, queries_of
+from authn.recovery.segment import RADIUS, Segment, Words, distances, words_of, write_segment
+from detector.pixels.crops import grid_hashes, nearest, opened
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 LEAST_SIDE = 256
 SHOWN_EVERY = 50
 SCREEN = (1440, 900)
+SENT = 1600  # pixels of the longer side that crops are made of, as who sends a picture makes it smaller
 
 Edit = Callable[[Image.Image, np.random.Generator], bytes]
 
@@ -136,6 +144,118 @@ def recall(folder: Path, count: int) -> None:
                 break
 
 
+def strip(share: float, side: int) -> Edit:
+    """Without ``share`` of one side: left, upper, right or lower."""
+
+    def edit(image: Image.Image, _rng: np.random.Generator) -> bytes:
+        box = [0.0, 0.0, 1.0, 1.0]
+        box[side] = share if side < 2 else 1 - share
+        return encoded(image.crop(tuple(round(b * s) for b, s in zip(box, image.size * 2, strict=True))))  # type: ignore[arg-type]
+
+    return edit
+
+
+def free(most: float) -> Edit:
+    """Without up to ``most`` of each side, each drawn at random."""
+
+    def edit(image: Image.Image, rng: np.random.Generator) -> bytes:
+        a, b, c, d = rng.uniform(0, most, 4)
+        box = (a, b, 1 - c, 1 - d)
+        return encoded(image.crop(tuple(round(v * s) for v, s in zip(box, image.size * 2, strict=True))))  # type: ignore[arg-type]
+
+    return edit
+
+
+CROPS: dict[str, Edit] = {
+    **{f"cropped by {s} % of its area": cropped(s / 100) for s in (5, 10, 15, 20, 25)},
+    "up to a tenth cut from each side": free(0.1),
+    **{f"a tenth cut from the {name}": strip(0.1, i) for i, name in ((0, "left"), (3, "bottom"))},
+    "a fifth cut from the bottom": strip(0.2, 3),
+}
+
+
+def crop_places(seen: Looks, inner: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of these inner hashes the file would give for a closer look, and where in the picture."""
+    query = words_of((grid_hashes(opened(seen.small)).tobytes(),))
+    best, place = np.full(len(inner), 256), np.zeros(len(inner), np.int64)
+    for row in range(len(query)):
+        pieces = np.bitwise_count(
+            inner.view(np.uint16)[:, : INNER.pieces] ^ query[row].view(np.uint16)[: INNER.pieces]
+        )
+        apart = np.where((pieces <= 1).any(axis=1), distances(inner, query[row]).astype(np.int64), 256)
+        nearer = apart < best
+        best[nearer], place[nearer] = apart[nearer], row
+    return np.flatnonzero(best <= INNER.radius), place
+
+
+def crop_distance(signed: Looks, seen: Looks) -> int:
+    """As a look-up has it, where the picture as it is looks like none."""
+    inner = inner_of(signed)
+    assert inner is not None
+    if not seen.small:
+        return 256
+    near, place = crop_places(seen, words_of((inner,)))
+    return nearest(opened(seen.small), inner, int(place[0])) if len(near) else 256
+
+
+def crops(folder: Path, count: int) -> None:
+    rng = np.random.default_rng(1)
+    whole, crop = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    for path, data in pictures(folder):
+        try:
+            image = Image.open(io.BytesIO(data))
+            unlike = min(image.size) < LEAST_SIDE or image.mode not in ("RGB", "L")
+            image = image.convert("RGB")
+            image.thumbnail((SENT, SENT))
+        except OSError:
+            continue
+        signed = Looks() if unlike else looks_of(media_of(data, path.name), within=False)
+        if signed.whole is None:
+            continue
+        for name, edit in CROPS.items():
+            seen = looks_of(media_of(edit(image, rng), "edited.jpg"), within=False)
+            whole[name].append(distance(signed, seen))
+            crop[name].append(crop_distance(signed, seen))
+        done = len(whole["a fifth cut from the bottom"])
+        if done % SHOWN_EVERY == 0 or done >= count:
+            print("as a whole")
+            show(whole)
+            print("as a whole or as a crop")
+            both = {n: list(zip(whole[n], crop[n], strict=True)) for n in whole}
+            show({n: [min(w, c if c <= CROP_RADIUS else 256) for w, c in d] for n, d in both.items()})
+        if done >= count:
+            break
+
+
+def false_crops(folders: list[Path]) -> None:
+    names, looks = [], []
+    for folder in folders:
+        for path, data in pictures(folder):
+            found = looks_of(media_of(data, path.name), within=False)
+            if found.small:
+                names.append(path)
+                looks.append(found)
+    inner = words_of(i for found in looks if (i := inner_of(found)) is not None)
+    upright = words_of(bytes.fromhex(f.whole.turned[0]) for f in looks if f.whole is not None)
+    candidates, near = 0, []
+    for i, seen in enumerate(looks):
+        picture = opened(seen.small)
+        places, place = crop_places(seen, inner)
+        for j in places[places != i]:
+            candidates += 1
+            apart = nearest(picture, inner[j].tobytes(), int(place[j]))
+            whole = int(distances(upright[i : i + 1], upright[j])[0])
+            if apart <= 2 * CROP_RADIUS:
+                near.append((apart, whole, names[i], names[j]))
+    with Path("false-crops.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(sorted(near, key=lambda f: f[0]))
+    found_ = [n for n in near if n[0] <= CROP_RADIUS]
+    alone = sum(n[1] > RADIUS for n in found_)
+    pairs = len(looks) * (len(looks) - 1)
+    print(f"{len(looks)} pictures, {pairs} ordered pairs; {candidates} were looked at closer,")
+    print(f"{len(found_)} lie within {CROP_RADIUS}, {alone} of them not found as a whole already")
+
+
 def show(near: dict[str, list[int]]) -> None:
     for name, found in near.items():
         hits = sum(d <= RADIUS for d in found)
@@ -181,12 +301,13 @@ def speed(count: int) -> None:
         write_segment(path, np.arange(1, count + 1), words)
         print(f"{count} hashes: file {path.stat().st_size} bytes, {time.process_time() - begun:.1f} CPU-s")
         segment = Segment(path)
-        for turns in (1, 8):
+        for turns in (1, 8, 81):
+            more = {"pieces": INNER.pieces, "radius": INNER.radius} if turns == 81 else {}
             spent = []
             for _ in range(50):
                 query = words[rng.integers(0, count, turns)]
                 begun = time.process_time()
-                segment.near(query)
+                segment.near(query, **more)
                 spent.append(1e3 * (time.process_time() - begun))
             print(f"{turns} turns: median {np.median(spent):.1f} ms CPU, most {max(spent):.1f}")
 
@@ -195,6 +316,10 @@ if __name__ == "__main__":
     what, *rest = sys.argv[1:]
     if what == "recall":
         recall(Path(rest[0]), int(rest[1]) if len(rest) > 1 else 500)
+    elif what == "crops":
+        crops(Path(rest[0]), int(rest[1]) if len(rest) > 1 else 200)
+    elif what == "false-crops":
+        false_crops([Path(r) for r in rest])
     elif what == "false":
         false([Path(r) for r in rest])
     else:

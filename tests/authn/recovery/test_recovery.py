@@ -126,6 +126,35 @@ def test_a_screen_that_shows_the_photo_says_that_a_part_of_it_looks_like_it(home
     assert found["text"].startswith("A part of this picture looks like")
 
 
+@pytest.mark.parametrize("box", [(0.02, 0.0, 1.0, 0.93), (0.08, 0.09, 0.93, 0.95)])
+def test_a_crop_says_that_it_looks_like_a_crop_of_the_signed_photo(
+    home: Home, box: tuple[float, float, float, float]
+) -> None:
+    capture = camera(home).shoot(1)
+    home.upload(capture)
+    image, out = Image.open(io.BytesIO(capture)), io.BytesIO()
+    sides = (image.width, image.height) * 2
+    image.crop(tuple(round(s * b) for s, b in zip(sides, box, strict=True))).save(out, "JPEG", quality=80)  # type: ignore[arg-type]
+    report = report_on(home, out.getvalue())
+    (found,) = report["recovered"]
+    assert (found["cropped"], found["part"], found["turn"]) == (True, False, "upright")
+    assert found["text"].startswith("This picture looks like a crop of a photo that was signed here at 20")
+    assert found["distance"] <= 20
+    schema = Path(__file__).resolve().parents[3] / "docs" / "formats" / "report.schema.json"
+    jsonschema.validate(report, json.loads(schema.read_text()))
+
+
+def test_photos_of_before_there_were_inner_hashes_are_found_whole_and_not_by_a_crop(home: Home) -> None:
+    capture = camera(home).shoot(1)
+    home.upload(capture)
+    with writing(home.services.engine) as connection:
+        connection.execute(update(picture_hashes).values(inner=None))
+    image, out = Image.open(io.BytesIO(capture)), io.BytesIO()
+    image.crop((0, 0, round(image.width * 0.94), round(image.height * 0.94))).save(out, "JPEG")
+    assert report_on(home, out.getvalue())["recovered"] == []
+    assert len(report_on(home, strip_metadata(capture))["recovered"]) == 1
+
+
 def test_another_photo_and_the_signed_file_itself_are_not_recovered(home: Home) -> None:
     mine = camera(home)
     capture = mine.shoot(1)

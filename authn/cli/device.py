@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
+from authn.cli.fingerprint import fingerprint
 from authn.cli.held import list_held, show_held
 from authn.cli.out import say, say_json
 from authn.core.config import Settings, load_settings
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 @click.group()
 def device() -> None:
     """Enrol, list and revoke devices."""
+
+
+device.add_command(fingerprint)
 
 
 @device.command()

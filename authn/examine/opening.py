@@ -126,16 +126,31 @@ def sources(settings: Settings, pictures: Pictures | None = None) -> tuple[Heuri
     from authn.sources.compression import CompressionSource
     from authn.sources.metadata import MetadataSource
 
+    pictures = pictures or _pictures()
     return (
         MetadataSource(),
         CompressionSource(),
-        *_looking(settings, pictures or _pictures()),
+        *_looking(settings, pictures),
+        *_sensor(settings, pictures, always=True),
     )
 
 
 def sources_on_request(settings: Settings, pictures: Pictures | None = None) -> tuple[HeuristicSource, ...]:
     """The second table: those that cost more, and run only where forensics are asked for."""
-    return ()
+    return (*_sensor(settings, pictures or _pictures()),)
+
+
+def _sensor(
+    settings: Settings, pictures: Pictures | None, *, always: bool = False
+) -> tuple[HeuristicSource, ...]:
+    """Sensors' fingerprints. ``always``: those that are compared without anybody asking."""
+    try:
+        from authn.sources.sensor import SensorSource
+    except ModuleNotFoundError as e:
+        if (why := not_installed(e)) is None:
+            raise
+        return () if always else (AbsentSource("sensor", why.detail),)
+    return (SensorSource(settings.home, pictures, always=always),)
 
 
 def _looking(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSource, ...]:

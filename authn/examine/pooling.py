@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from authn.core.config import Settings
 from authn.core.homes import has_registry
 from authn.core.setting_rows import SETTINGS
+from authn.devices.fingerprints import FOLDER
 
 if TYPE_CHECKING:
     from authn.devices import RegistryView
@@ -68,8 +69,11 @@ def without_secrets(settings: Settings) -> Settings:
 
 def readable_paths(settings: Settings) -> tuple[Path, ...]:
     """What sources load late, at the first picture that they apply to: models, which are no secret. The
-    encoder is one file: whoever names a folder by mistake opens none."""
-    return (*(p for p in settings.semantic_encoder if p.is_file()), *settings.face_models)
+    encoder is one file: whoever names a folder by mistake opens none. And the fingerprints of sensors, where
+    there are any, which recognise photos and sign nothing."""
+    encoders = (p for p in settings.semantic_encoder if p.is_file())
+    prints = settings.home / FOLDER
+    return (*encoders, *settings.face_models, *((prints,) if prints.is_dir() else ()))
 
 
 def _open(registry: RegistryView | None, *, settings: Settings, heuristics: bool) -> Examiner:

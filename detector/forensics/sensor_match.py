@@ -2,14 +2,14 @@
 
 A photo of the size that the fingerprint was learned at is compared pixel by pixel; one of another size is
 searched: quarter turns, the scale that its size suggests, and shifts of a crop at full size. What a search
-has not found says nothing. What is not there where it has to be says something only of a photo within the range
-of those that the fingerprint was calibrated on, and of a device whose photos all show it.
+has not found says nothing. What is not there where it has to be says something only of a photo within the
+range of those that the fingerprint was calibrated on, and of a device whose photos all show it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import cv2
@@ -18,7 +18,8 @@ import numpy as np
 from detector.forensics.sensor import Look, Plane, correlation, peak_energy, zero_mean
 from detector.forensics.sensor_print import SensorPrint, why_unfit
 
-FITS, FITS_SEARCHED = 25.0, 60.0  # PCE in place, and of the best of many places
+FITS, FITS_NEAR, FITS_ANYWHERE = 25.0, 35.0, 60.0  # PCE in place, best of a window, best of all shifts
+PERHAPS = 20.0  # PCE of the best of a window: too much for a fingerprint that is missing
 MISSING = 10.0  # PCE in place: as little as photos of other sensors have
 MIN_HELD = 8  # photos that were held out: fewer calibrate nothing
 SMOOTHED, FINER, DARKER = 0.8, 1.25, 0.7  # of the range of the photos that calibrated
@@ -58,7 +59,11 @@ def match(look: Look, known: SensorPrint) -> Match:
     else:
         found = Match(fit=Fit.UNFIT, energy=0.0, bound=least_shown(known), why=_other_size(look, known))
     best = max(_searched(look, known), key=lambda m: m.energy, default=found)
-    return best if best.energy >= FITS_SEARCHED else found
+    if best.fit is Fit.FITS:
+        return best
+    if found.fit is Fit.MISSING and best.energy >= PERHAPS:
+        return replace(found, fit=Fit.BETWEEN)
+    return found
 
 
 def _other_size(look: Look, known: SensorPrint) -> str:
@@ -96,14 +101,14 @@ def _why_nothing_follows(look: Look, known: SensorPrint, bound: float) -> str:
     """Why a fingerprint that is not found may be there all the same; "" where nothing says so."""
     if bound < MISSING:
         return "the device's own photos show its fingerprint too faintly, or too few of them were held out"
-    if look.strength < SMOOTHED * min(h.strength for h in known.held):
-        return "it was smoothed or compressed more than the photos that the fingerprint was learned from"
     if look.detail > FINER * max(h.detail for h in known.held):
         return "it has more detail than any photo that the fingerprint was learned from, which hides it"
     if look.usable < min(h.usable for h in known.held) - 0.02:
         return "more of it is dark or blown out than of any photo that the fingerprint was learned from"
     if look.light < DARKER * min(h.light for h in known.held):
         return "it is darker than the photos that the fingerprint was learned from"
+    if look.strength < SMOOTHED * min(h.strength for h in known.held):
+        return "it was smoothed or compressed more than the photos that the fingerprint was learned from"
     return ""
 
 
@@ -117,17 +122,24 @@ def _searched(look: Look, known: SensorPrint) -> Iterator[Match]:
         if alike and not MIN_SCALE <= scale <= MAX_SCALE:
             continue
         energy = _scaled(look, plane, scale) if alike else _cropped(look, plane)
-        found = Match(fit=Fit.FITS, energy=energy, bound=0.0, turn=turn, scale=scale if alike else 1.0)
-        yield found
-        if energy >= FITS_SEARCHED:
+        fits = energy >= (FITS_NEAR if alike else FITS_ANYWHERE)
+        yield Match(
+            fit=Fit.FITS if fits else Fit.BETWEEN,
+            energy=energy,
+            bound=least_shown(known),
+            turn=turn,
+            scale=scale if alike else 1.0,
+        )
+        if fits:
             return
 
 
 def _turns(look: Look, known: SensorPrint) -> tuple[int, ...]:
+    """As it is first; a crop may stand where its picture lay."""
     if look.frame == known.frame:  # as it is it was compared in place
         return (2,)
     lying = (look.frame[0] >= look.frame[1]) == (known.frame[0] >= known.frame[1])
-    return (0, 2) if lying else (1, 3)
+    return (0, 2) if lying else (0, 1, 3)
 
 
 def _scaled(look: Look, plane: Plane, scale: float) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
+from detector.core.files import arrays_bytes
 from detector.forensics.sensor import Look, Plane, Sum, correlation, look_at, peak_energy
 from detector.pixels.decode import Pixels, decode
 
@@ -162,9 +163,8 @@ def print_bytes(found: SensorPrint) -> bytes:
         "null_places": found.null_places,
     }
     light = found.light[::LIGHT_STEP, ::LIGHT_STEP].astype(np.float16)
-    out = io.BytesIO()
-    np.savez(out, head=np.frombuffer(json.dumps(head).encode(), np.uint8), plane=steps, light=light)
-    return out.getvalue()
+    text = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    return arrays_bytes({"head": text, "plane": steps, "light": light})
 
 
 LIGHT_STEP = 8

@@ -160,7 +160,7 @@ def _of_this_home(settings: Settings) -> tuple[Fetch, Roots]:
 
 
 def _roots_of_this_home(settings: Settings) -> Roots:
-    from authn.pki.authority import own_roots
+    from authn.pki.own_roots import own_roots
 
     try:
         return own_roots(settings.home).tsa

@@ -68,7 +68,7 @@ def examiner_over(
     logs: LogTrust | None = None,
 ) -> Examiner:
     """An examiner over exactly these roots, this policy and this registry."""
-    pictures = _pictures()
+    pictures = _pictures() if heuristics else None  # numpy, which nothing else needs
     return Examiner(
         joint=_joint() if heuristics else None,
         own=_own(settings) if heuristics else None,

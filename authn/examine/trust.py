@@ -10,7 +10,7 @@ from pathlib import Path
 from authn.core.config import Settings
 from authn.core.errors import FileUnusable, NoteError
 from authn.core.homes import LOG_VKEY, held
-from authn.pki.authority import own_roots
+from authn.pki.own_roots import own_roots
 from authn.pki.roots import TrustRoots, load_crls, load_roots
 from authn.provenance.logs import LogTrust, parse_log_keys, parse_witness_keys
 from authn.tlog.format.policy import read_policy

@@ -23,7 +23,7 @@ from cryptography.x509.oid import AttributeOID, NameOID
 from authn.core.config import Settings
 from authn.core.errors import DeviceExists, NoteError, SettingsError, UnknownDevice
 from authn.core.names import parse_name
-from authn.pki.authority import own_roots
+from authn.pki.own_roots import own_roots
 from authn.pki.roots import load_roots
 from authn.service.enrolment.challenged import Enrolling, Enrolments
 from authn.service.enrolment.challenges import decode

@@ -27,6 +27,7 @@ from authn.core.errors import FileUnusable, HomeUnfit
 from authn.core.keys import spki_sha256
 from authn.pki import profile
 from authn.pki.clock import SteadyClock, assumed_synchronised, kernel_clock_is_synchronised
+from authn.pki.own_roots import DEVICE_ROOT, TSA_ROOT, own_roots, read_certificate
 from authn.pki.profile import Issuer, StatusAddresses, status_addresses
 from authn.pki.tsa import TimestampAuthority
 from signer.core.durable import rename_durably, sync_folder, write_durably, write_new
@@ -35,7 +36,7 @@ from signer.core.locks import lock_file
 from signer.keys import create_key, open_key
 from signer.keys.software import file_key_uri
 
-DEVICE_ROOT, DEVICE_ISSUING, TSA_ROOT, TSA = "device-root", "device-issuing", "tsa-root", "tsa"
+DEVICE_ISSUING, TSA = "device-issuing", "tsa"
 ROOT_YEARS = 10
 ISSUING_YEARS = 3
 TSA_YEARS = 10
@@ -44,14 +45,6 @@ REQUIRED_FILES = (
     *(f"{role}.pem" for role in (DEVICE_ROOT, DEVICE_ISSUING, TSA_ROOT, TSA)),
     *(f"{role}{suffix}" for role in (DEVICE_ISSUING, TSA) for suffix in (".key.pem", ".pin")),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnRoots:
-    """The roots this home was given, for verifiers; both empty where no authority was ever made."""
-
-    device: tuple[x509.Certificate, ...] = ()
-    tsa: tuple[x509.Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,17 +166,6 @@ def _nothing_gained(new: x509.Certificate, old: x509.Certificate, root: x509.Cer
     return f"the device root ends {ends:%F}: a new root is needed"
 
 
-def own_roots(home: Path) -> OwnRoots:
-    """The home's root certificates; makes nothing. Raises ``Unavailable`` when they cannot be read."""
-    folder = home / "pki"
-    if not folder.exists():
-        return OwnRoots()
-    return OwnRoots(
-        device=(_read_certificate(folder / f"{DEVICE_ROOT}.pem"),),
-        tsa=(_read_certificate(folder / f"{TSA_ROOT}.pem"),),
-    )
-
-
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
     try:
@@ -242,7 +224,7 @@ def _new_key(folder: Path, role: str) -> ec.EllipticCurvePrivateKey:
 
 
 def _open_issuer(folder: Path, role: str) -> Issuer:
-    certificate = _read_certificate(folder / f"{role}.pem")
+    certificate = read_certificate(folder / f"{role}.pem")
     try:
         key = open_key(_key_uri(folder, role))
     except SignerError as e:
@@ -257,15 +239,6 @@ def _verify_below(certificate: x509.Certificate, root: x509.Certificate) -> None
         certificate.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature) as e:
         raise HomeUnfit(f"{certificate.subject.rfc4514_string()} was not issued by the root beside it") from e
-
-
-def _read_certificate(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except OSError as e:
-        raise FileUnusable(f"{path} cannot be read: {e.strerror}") from e
-    except ValueError as e:
-        raise FileUnusable(f"{path} is not a PEM certificate") from e
 
 
 def _write_certificate(folder: Path, role: str, certificate: x509.Certificate) -> None:

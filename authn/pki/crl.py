@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,9 +23,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
-from authn.pki.profile import Issuer
 from signer.proof.certificates import Certificate, signature_holds
 from signer.proof.transcript import transcript
+
+if TYPE_CHECKING:
+    from authn.pki.profile import Issuer
 
 MAX_CRL_BYTES = 64 * 1024 * 1024
 EXPIRED_CERTIFICATES_ON_CRL = x509.ObjectIdentifier("2.5.29.60")  # X.509, 9.5.2.9

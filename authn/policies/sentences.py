@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from authn.core.evidence import Axis, CryptographicEvidence
 from authn.core.instants import spoken
 from authn.core.report import Join
@@ -79,21 +76,24 @@ def _table(language: str) -> str:
 
 def filled(text: str, evidence: CryptographicEvidence, as_of: datetime, language: str) -> str:
     """``text`` of a statement that is true, with its placeholders."""
-    for name, word in _facts(evidence, as_of, language).items():
-        text = text.replace("{" + name + "}", word)
+    for name in PLACEHOLDERS:
+        if (place := "{" + name + "}") in text:
+            text = text.replace(place, _fact(name, evidence, as_of, language))
     return text
 
 
-def _facts(evidence: CryptographicEvidence, as_of: datetime, language: str) -> Mapping[str, str]:
-    signer, words = evidence.chain[0] if evidence.chain else None, house_words(language)
-    device = next((dict(f.facts).get("name") for f in evidence.axis(Axis.DEVICE).findings), None)
-    return {
-        "signer": _named(signer.subject) if signer else words.unnamed_signer,
-        "issuer": _named(signer.issuer) if signer else words.unnamed_issuer,
-        "device": _short(str(device)) if device else words.unnamed_device,
-        "not_after": _time(evidence.not_after, language) if evidence.not_after else words.unknown_time,
-        "as_of": _time(as_of, language),
-    }
+def _fact(name: str, evidence: CryptographicEvidence, as_of: datetime, language: str) -> str:
+    """One of ``PLACEHOLDERS``."""
+    words = house_words(language)
+    if name in ("signer", "issuer"):
+        if not evidence.chain:
+            return words.unnamed_signer if name == "signer" else words.unnamed_issuer
+        return _named(evidence.chain[0].subject if name == "signer" else evidence.chain[0].issuer)
+    if name == "device":
+        device = next((dict(f.facts).get("name") for f in evidence.axis(Axis.DEVICE).findings), None)
+        return _short(str(device)) if device else words.unnamed_device
+    when = as_of if name == "as_of" else evidence.not_after
+    return words.unknown_time if when is None else _time(when, language)
 
 
 def _time(when: datetime, language: str) -> str:
@@ -106,6 +106,9 @@ def _time(when: datetime, language: str) -> str:
 @lru_cache(maxsize=256)
 def _named(distinguished_name: str) -> str:
     """Common name and organisation of an RFC 4514 string; all of it where it is not in that form."""
+    from cryptography import x509  # many libraries, and few statements name anybody
+    from cryptography.x509.oid import NameOID
+
     try:
         name = x509.Name.from_rfc4514_string(distinguished_name)
     except ValueError:

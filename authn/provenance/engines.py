@@ -6,7 +6,6 @@ Each reads every file with the network off. What they say is material: no single
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from datetime import datetime
 from typing import cast
 
 import c2pa
+from encypher_c2pa import __version__ as encypher_version
 from encypher_c2pa import verify_bytes as encypher_verify  # type: ignore[attr-defined]
 from encypher_c2pa import verify_detached_bytes as encypher_verify_detached  # type: ignore[attr-defined]
 
@@ -156,7 +156,7 @@ class Encypher:
     def __init__(self, roots: TrustRoots) -> None:
         self.traits = EngineTraits(
             name="encypher-c2pa",
-            version=importlib.metadata.version("encypher-c2pa"),
+            version=encypher_version,
             shows_claims=True,
             reads_pss=False,
             takes_usages=False,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from importlib import metadata
 from pathlib import Path
 
 from detector.core.errors import ModelUnavailable
@@ -26,6 +25,10 @@ _PLACE = f"{PACKAGE}/models/clip_encoder.int8.onnx"
 
 def installed_encoder() -> Path | None:
     """The file in the installed package, or None where there is none."""
+    from importlib import (
+        metadata,
+    )  # with it come mail and archives, which a caller without networks never needs
+
     try:
         path = Path(str(metadata.distribution(PACKAGE).locate_file(_PLACE)))
     except metadata.PackageNotFoundError:

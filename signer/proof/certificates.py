@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import re
-import ssl
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -130,6 +129,8 @@ class Transcribed:
         """DER or PEM of the certificate as it was issued."""
         if encoding is Encoding.DER:
             return self.der
+        import ssl  # for one line of text; whoever verifies never needs it
+
         return ssl.DER_cert_to_PEM_cert(self.der).encode()
 
 

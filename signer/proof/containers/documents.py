@@ -12,7 +12,6 @@ from xml.sax.handler import ContentHandler  # parsing is defusedxml's
 from xml.sax.xmlreader import AttributesImpl
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.expatreader import create_parser
 
 from signer.core.errors import ContainerUnreadable
 from signer.proof.containers.places import MAX_PARTS, Budget, Place, from_base64
@@ -48,6 +47,8 @@ def svg(data: bytes, budget: Budget) -> Iterator[Place]:
     found = _ManifestTexts(budget)
     # Most SVGs name an external DTD, and Illustrator declares entities: neither is a fault. SAX opens nothing
     # external unless it is asked to, and expat bounds what entities may grow to.
+    from defusedxml.expatreader import create_parser  # with it come clients of HTTP and FTP
+
     parser = create_parser(forbid_entities=False, forbid_external=False)
     parser.setContentHandler(found)
     broken: Exception | None = None

@@ -17,9 +17,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from authn.core.config import Settings, load_settings
 from authn.core.errors import EnrolmentRefused, Unavailable, UntrustedChain
 from authn.pki import authority as under_test
-from authn.pki.authority import REQUIRED_FILES, Authority, open_authority, own_roots
+from authn.pki.authority import REQUIRED_FILES, Authority, open_authority
 from authn.pki.chains import verify_signer_path
 from authn.pki.clock import kernel_clock_is_synchronised
+from authn.pki.own_roots import own_roots
 from authn.pki.profile import MAX_CSR_BYTES, parse_csr
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import sign_media

@@ -203,14 +203,16 @@ def _enumeration(kind: type[StrEnum]) -> _Codec:
 
 
 def _many(item: Any) -> _Codec:
+    inner = cache(lambda: _codec(item))  # when it is needed: a type may hold itself
+
     def encode(value: Any, blobs: list[bytes]) -> Plain:
-        one = _codec(item).encode
+        one = inner().encode
         return [one(v, blobs) for v in value]
 
     def decode(plain: Plain, blobs: list[bytes]) -> tuple[Any, ...]:
         if type(plain) is not list or len(plain) > MAX_ITEMS:
             raise NotOfSchema("not a list of bounded length")
-        one = _codec(item).decode
+        one = inner().decode
         return tuple(one(p, blobs) for p in plain)
 
     return _Codec(encode, decode, lambda value: isinstance(value, tuple), "tuple")
@@ -230,17 +232,18 @@ def _row(items: tuple[Any, ...]) -> _Codec:
 
 def _record(kind: type) -> _Codec:
     hints = get_type_hints(kind)
-    names = tuple(f.name for f in fields(kind))
+    names = frozenset(f.name for f in fields(kind))
+    parts = cache(lambda: tuple((f.name, _codec(hints[f.name])) for f in fields(kind)))
 
     def encode(value: Any, blobs: list[bytes]) -> Plain:
         if type(value) is not kind:
             raise NotOfSchema(f"not a {kind.__name__}")
-        return {name: _codec(hints[name]).encode(getattr(value, name), blobs) for name in names}
+        return {name: codec.encode(getattr(value, name), blobs) for name, codec in parts()}
 
     def decode(plain: Plain, blobs: list[bytes]) -> Any:
-        if type(plain) is not dict or plain.keys() != set(names):
+        if type(plain) is not dict or plain.keys() != names:
             raise NotOfSchema(f"not the fields of a {kind.__name__}")
-        return kind(**{name: _codec(hints[name]).decode(plain[name], blobs) for name in names})
+        return kind(**{name: codec.decode(plain[name], blobs) for name, codec in parts()})
 
     return _Codec(encode, decode, lambda value: type(value) is kind, kind.__name__)
 

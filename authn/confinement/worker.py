@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from authn.confinement.codec import NotOfSchema
 from authn.confinement.deadlines import within
 from authn.confinement.inside import EXIT_OUT_OF_MEMORY, DeviceAsked, DeviceFound, Plan, Ready, serve
-from authn.confinement.sandbox.process import LIFETIME_CPU_S, allow_cpu, cpu_used_s
+from authn.confinement.sandbox.process import LIFETIME_CPU_S, allow_cpu
 from authn.confinement.wire import ANSWER, ASK, DEVICE, END, READY, REFUSED, Message, Refusal, Wire, error_of
 from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, SystemLacking
 from authn.core.holds import Holds
@@ -42,6 +42,7 @@ class Worker:
         """Start it; ``await_ready`` comes next. Raises ``Unavailable``."""
         self.ready = False
         self.holds: Holds = ()
+        self._used_s = 0.0
         self._plan = plan
         self._registry = registry
         context = multiprocessing.get_context("spawn")
@@ -84,10 +85,9 @@ class Worker:
 
     @property
     def worn(self) -> bool:
-        """Whether the CPU time that is left to it for its whole life may be too little for a question."""
-        with contextlib.suppress(OSError, ValueError):
-            return cpu_used_s(self._process.pid or 0) > LIFETIME_CPU_S / 2
-        return False
+        """Whether the CPU time that is left to it for its whole life may be too little for a question. As it
+        was before the last one: that one cannot have used up the other half."""
+        return self._used_s > LIFETIME_CPU_S / 2
 
     def ask(self, question: object, timeout_s: float) -> object:
         """The answer, of the planned type. Afterwards the worker is either idle or dead. Raises the
@@ -146,7 +146,7 @@ class Worker:
 
     def _allow_cpu(self, timeout_s: float) -> None:
         with contextlib.suppress(OSError):  # the deadline holds all the same
-            allow_cpu(self._process.pid or 0, timeout_s * (os.cpu_count() or 1))
+            self._used_s = allow_cpu(self._process.pid or 0, timeout_s * (os.cpu_count() or 1))
 
     @contextlib.contextmanager
     def _deadline(self, timeout_s: float) -> Iterator[threading.Event]:

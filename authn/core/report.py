@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from functools import cache
+from typing import Any, cast
 
 from authn.core.evidence import (
     AxisEvidence,
@@ -259,8 +260,13 @@ def _plain(value: object) -> Json:
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
     if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {name: _plain(getattr(value, name)) for name in _names(cast("Any", type(value)))}
     return cast("Json", value)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
 
 
 def _policy_statement(s: PolicyStatement) -> Json:

@@ -99,14 +99,17 @@ def limit_memory(more: int) -> int:
     return used + more
 
 
-def allow_cpu(pid: int, seconds: float) -> None:
-    """Of another process, in addition to what it has used: a backstop for one whose caller is killed, since
-    then nobody is left to stop its endless loop. Raises ``OSError`` where the kernel does not let us."""
-    soft = int(cpu_used_s(pid) + seconds) + 2
+def allow_cpu(pid: int, seconds: float) -> float:
+    """Of another process, in addition to what it has used, which is returned: a backstop for one whose caller
+    is killed, since then nobody is left to stop its endless loop. Raises ``OSError`` where the kernel does
+    not let us."""
+    used = cpu_used_s(pid)
+    soft = int(used + seconds) + 2
     _, hard = resource.prlimit(pid, resource.RLIMIT_CPU)
     resource.prlimit(
         pid, resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard)
     )
+    return used
 
 
 def cpu_used_s(pid: int) -> float:

@@ -16,11 +16,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from authn.core.config import Settings, load_settings
 from authn.core.errors import EnrolmentRefused, Unavailable, UntrustedChain
-from authn.pki import authority as under_test
 from authn.pki.authority import REQUIRED_FILES, Authority, open_authority
 from authn.pki.chains import verify_signer_path
 from authn.pki.clock import kernel_clock_is_synchronised
-from authn.pki.own_roots import own_roots
+from authn.pki.own_roots import OwnRoots, own_roots
 from authn.pki.profile import MAX_CSR_BYTES, parse_csr
 from signer.claim import CaptureClaim, DeviceAssertion
 from signer.credential import sign_media
@@ -261,7 +260,7 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_the_roots_makes_nothing(tmp_path: Path) -> None:
-    assert own_roots(tmp_path) == under_test.OwnRoots()
+    assert own_roots(tmp_path) == OwnRoots()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -325,7 +325,7 @@ def _adjustments(body_bytes: int) -> Adjustments:
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=body_bytes + 1,  # waitress refuses what is as large
         inbuf_overflow=sys.maxsize,  # never to a disk: ``Held`` bounds the memory
-        recv_bytes=128 * 1024,
+        recv_bytes=32 * 1024,
         connection_limit=1 << 30,  # ``handle_accept`` has a better way
         ident=None,
         asyncore_use_poll=True,

@@ -169,17 +169,10 @@ def _from_body(request: Request, limits: MediaLimits) -> Media:
     if not kind.startswith(RAW_TYPES) and kind not in OTHER_RAW_TYPES:
         raise UnsupportedMedia("send the file as multipart/form-data, or raw with its own Content-Type")
     try:
-        data = _whole(request)
+        data = request.get_data(cache=False)
     except HTTPBadRequest as e:
         raise BadRequest("the body ended before it was complete") from e
     return replace(unparsed(data, "upload", limits), claimed_type=_claim(kind))
-
-
-def _whole(request: Request) -> bytes:
-    """The body, which lies in memory already: in as few pieces as it comes, not in many small ones."""
-    length = request.content_length
-    data = request.stream.read(length or -1)
-    return data if length is None or len(data) == length else data + request.stream.read()
 
 
 def _claim(mimetype: str) -> str | None:

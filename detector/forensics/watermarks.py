@@ -9,7 +9,8 @@ so every picture is read in both ways.
 
 A payload is found where so many of its bits agree that fair coins would do it for one of all payloads and
 readings in less than ``ALPHA`` of pictures. Photos are no coins: what they do was counted
-(docs/cards/watermarks.md).
+(docs/cards/watermarks.md). And other people's marks are no coins either: texts share the upper bits of their
+letters, so that of a payload that is a text more have to agree (``needed``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from math import comb, log10
+from math import ceil, comb, log10, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from detector.pixels.decode import Pixels, open_cv2
 STEP = 36.0  # of the library: between two values with the same bit
 BLOCK = 4
 ALPHA = 1e-6
+# Of n bits a random text of letters agrees with a known one in that share, with that deviation / sqrt(n).
+TEXT_MEAN, TEXT_DEVIATION, TEXT_DEVIATIONS = 0.663, 0.45, 5
 LEAST_PIXELS = 256 * 256  # the library marks no smaller picture
 MAX_BLOCKS = 1 << 14  # the upper megapixel: every bit of the longest payload 73 times
 LEAST_VOTES = 4  # squares for each bit
@@ -51,13 +54,13 @@ class Reading(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """``published``: where the program's source says so, or said so. ``is_generator``: the program makes
-    pictures, and marks them by itself."""
+    """``published``: where the program's source says so, or said so."""
 
     name: str
     bits: Bits
     program: str
     published: str
+    is_text: bool = True
 
 
 def _of_text(text: str) -> Bits:
@@ -92,12 +95,14 @@ PAYLOADS = (
         name="SDXL",
         bits=_of_number(0b101100111110110010010000011110111011000110011110),
         program="Stable Diffusion XL (Stability's own code, or Diffusers)",
+        is_text=False,
         published="github.com/huggingface/diffusers src/diffusers/pipelines/stable_diffusion_xl/watermark.py",
     ),
     Payload(
         name="FLUX.1",
         bits=_of_number(0b001010101111111010000111100111001111010100101110),
         program="FLUX.1 (Black Forest Labs' own code)",
+        is_text=False,
         published="github.com/black-forest-labs/flux src/flux/util.py",
     ),
     Payload(
@@ -144,10 +149,17 @@ READINGS = (
 _TESTS = len(READINGS) * len(PAYLOADS)
 
 
+def needed(payload: Payload) -> int:
+    """The fewest bits of a payload that must agree: what coins do not do, and what other texts do not."""
+    length = len(payload.bits)
+    share = min(1.0, TEXT_MEAN + TEXT_DEVIATIONS * TEXT_DEVIATION / sqrt(length))
+    return max(beyond_chance(length), ceil(share * length) if payload.is_text else 0)
+
+
 @cache
-def needed(length: int) -> int:
-    """The fewest of ``length`` bits that must agree, so that fair coins do it in ``ALPHA`` of pictures for
-    any of all payloads and readings together."""
+def beyond_chance(length: int) -> int:
+    """The fewest of ``length`` bits that fair coins reach in fewer than ``ALPHA`` of pictures, for any of all
+    payloads and readings together."""
     limit, tail = ALPHA / _TESTS, 0.0
     for k in range(length, -1, -1):
         tail += comb(length, k) / 2**length
@@ -181,7 +193,7 @@ def _match(payload: Payload, carrier: Carrier, reading: Reading, votes: NDArray[
     agreeing = 0
     if votes.size >= LEAST_VOTES * length:
         agreeing = int((majority(votes, length) == np.array(payload.bits, bool)).sum())
-    return Match(payload=payload, carrier=carrier, reading=reading, agreeing=agreeing, needed=needed(length))
+    return Match(payload=payload, carrier=carrier, reading=reading, agreeing=agreeing, needed=needed(payload))
 
 
 def low_band(pixels: Pixels, reading: Reading) -> NDArray[np.floating]:

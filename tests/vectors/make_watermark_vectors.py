@@ -31,7 +31,8 @@ def main() -> None:
     out = Path(sys.argv[1])
     out.mkdir(exist_ok=True)
     y, x = np.mgrid[0:256, 0:320]
-    waves = [120 + 60 * np.sin(x / (31 + 9 * c) + y / (43 + 5 * c) + c) for c in range(3)]
+    light = 120 + 60 * np.sin(x / 31 + y / 43)
+    waves = [light + 12 * np.sin(x / (61 + 9 * c) - y / (53 + 5 * c) + c) for c in range(3)]
     plain = np.stack(waves, 2).round().astype(np.uint8)
     rows = []
     for name, payload, carrier, reading in MADE:

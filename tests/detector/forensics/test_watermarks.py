@@ -16,6 +16,7 @@ from detector.forensics.watermarks import (
     READINGS,
     Carrier,
     Reading,
+    beyond_chance,
     block_bits,
     low_band,
     majority,
@@ -49,9 +50,9 @@ def test_the_payload_that_was_put_in_is_named_and_no_other(row: dict) -> None:
     assert (best.payload.name if best.found else None) == row["payload"]
 
 
-def test_a_mark_that_was_put_in_as_floats_is_not_there_for_the_reader_of_bytes() -> None:
-    found = {m.reading for m in matches(picture("floats.png")) if m.found and m.payload.name == "SDXL"}
-    assert found == {Reading.FLOATS}
+def test_a_mark_that_was_put_in_as_floats_is_read_better_as_floats() -> None:
+    found = {m.reading: m.agreeing for m in matches(picture("floats.png")) if m.payload.name == "SDXL"}
+    assert found[Reading.FLOATS] == 48 > found[Reading.BYTES]
 
 
 def test_a_mark_does_not_survive_half_its_size_and_one_by_the_singular_value_survives_jpeg() -> None:
@@ -67,9 +68,21 @@ def test_fair_coins_reach_a_payload_in_fewer_pictures_than_promised() -> None:
     for payload in PAYLOADS:
         length = len(payload.bits)
         coins = rng.integers(0, 2, (20_000, length))
-        reached = (coins == np.array(payload.bits)).sum(axis=1) >= needed(length)
+        reached = (coins == np.array(payload.bits)).sum(axis=1) >= beyond_chance(length)
         assert reached.mean() <= max(10 * ALPHA / tests, 1e-5)
-        assert needed(length) <= length
+        assert beyond_chance(length) <= needed(payload) <= length
+
+
+def test_somebody_elses_mark_that_is_a_text_too_is_none_of_those_that_are_known() -> None:
+    """Texts share the upper bits of their letters: by chance alone one in four was taken for a known one."""
+    rng = np.random.default_rng(0)
+    for payload in (p for p in PAYLOADS if p.is_text):
+        length = len(payload.bits)
+        letters = rng.integers(97, 123, (5000, length // 8), dtype=np.uint8)
+        letters[:, 0] -= 32
+        agreeing = (np.unpackbits(letters, axis=1) == np.array(payload.bits)).sum(axis=1)
+        assert agreeing.mean() > 0.55 * length
+        assert not (agreeing >= needed(payload)).any()
 
 
 def test_pictures_that_hold_no_mark_have_none() -> None:

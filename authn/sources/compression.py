@@ -21,11 +21,12 @@ from detector.forensics.compression import (
     examine_compression,
     known_cameras,
 )
+from detector.forensics.encoders import Encoder, encoder_of
 from detector.pixels import exif
 from detector.pixels.exif import exif_of
-from detector.pixels.jpeg import parse_jpeg
+from detector.pixels.jpeg import JpegStructure, parse_jpeg
 
-VERSION = "2"
+VERSION = "3"
 
 
 class CompressionSource:
@@ -46,7 +47,38 @@ class CompressionSource:
         camera = known_cameras().get(claimed) if claimed else None
         comparison = compare(found, camera)
         outcome, reason = _reading(comparison, found, claimed, camera)
-        return (_evidence(outcome, reason, (_finding(found, claimed, camera, comparison),)),)
+        encoder = encoder_of(jpeg)
+        if encoder is not None and outcome is HeuristicOutcome.ABSTAIN:
+            reason = f"{reason}; the tables are those of {_told(encoder)}"
+        tables = _finding(found, claimed, camera, comparison)
+        return (_evidence(outcome, reason, (tables, _writer(encoder, jpeg))),)
+
+
+def _told(encoder: Encoder) -> str:
+    setting = f" at {encoder.setting}" if encoder.setting else ""
+    measured = f", as measured in {encoder.files} files" if encoder.files else ""
+    return f"{encoder.name}{setting}{measured}"
+
+
+def _writer(encoder: Encoder | None, jpeg: JpegStructure) -> Finding:
+    """Who writes such tables, and how the coded data were written. It names tables, not a person or a deed."""
+    usual = jpeg.usual_huffman
+    codes = {True: "usual", False: "fitted to the picture", None: "not found"}[usual]
+    named = "nobody that was measured" if encoder is None else _told(encoder)
+    return Finding(
+        code="assay.compression.encoder",
+        outcome=Outcome.ESTABLISHED if encoder is not None else Outcome.ABSENT,
+        detail=f"tables of {named}; Huffman tables {codes}",
+        facts=(
+            ("encoder", encoder.name if encoder else None),
+            ("setting", encoder.setting or None if encoder else None),
+            ("basis", encoder.basis if encoder else None),
+            ("measured_files", encoder.files if encoder else 0),
+            ("measured_sources", encoder.sources if encoder else 0),
+            ("huffman_usual", usual),
+            ("scans", jpeg.scans),
+        ),
+    )
 
 
 def _reading(

@@ -8,6 +8,7 @@ only who needs it. Its work grows with the number of segments, and that number h
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from collections.abc import Iterator
@@ -18,12 +19,17 @@ from detector.core.errors import PixelsUnreadable
 MAX_SEGMENTS = 4096  # a camera writes some dozens; hostile files try millions
 # Every scan of a progressive picture makes a decoder walk all of it: 0.7 ms a megapixel, even an empty one.
 MAX_SCANS = 256  # encoders write about ten, optimisers some dozens
+MAX_HUFFMAN = 32  # a decoder knows eight at a time
 MAX_SCANNED_PIXELS = 2_500_000_000  # scans times pixels
 
 # In entropy-coded data FF 00 is a stuffed byte and FF D0..D7 restart; anything else ends the scan (B.1.1.5).
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # Where a marker belongs, any bytes up to one are passed over, and so is a stuffed FF (B.1.1.2; jdmarker.c).
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
+# SHA-256, first half, of the tables K.3 to K.6 as a file has them: 16 counts, then values.
+_USUAL_HUFFMAN = frozenset(
+    {"2f66814c875b5317", "602f734c8c12c1d9", "a6283a08f5d97906", "13f90e3c9dc476c6"}
+)
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 
@@ -58,6 +64,15 @@ class JpegStructure:
     complete: bool
     troubles: tuple[str, ...] = ()
     stray: int = 0
+    huffman: tuple[bytes, ...] = ()  # the Huffman tables before the first scan, as they stand
+
+    @property
+    def usual_huffman(self) -> bool | None:
+        """Whether they are those that T.81 gives as examples (annex K.3), which encoders use that do not
+        look at the picture twice; None where there are none."""
+        if not self.huffman:
+            return None
+        return all(hashlib.sha256(t).hexdigest()[:16] in _USUAL_HUFFMAN for t in self.huffman)
 
     @property
     def too_costly(self) -> str | None:
@@ -91,12 +106,15 @@ class _Reader:
         self.segments: list[Segment] = []
         self.troubles: list[str] = []
         self.stray = 0
+        self.huffman: dict[int, bytes] = {}
 
     def segment(self, marker: int, payload: bytes) -> None:
         if marker == 0xDB:
             self._tables(payload)
         elif marker in _SOF:
             self._frame(marker, payload)
+        elif marker == 0xC4 and not self.scans:
+            self._codes(payload)
         elif marker == 0xFE or 0xE0 <= marker <= 0xEF:
             self.segments.append(Segment(marker=marker, payload=payload))
 
@@ -114,6 +132,14 @@ class _Reader:
             for i, value in enumerate(values):
                 rows[ZIGZAG[i]] = value
             self.tables[number] = tuple(rows)
+            at += 1 + size
+
+    def _codes(self, payload: bytes) -> None:
+        """B.2.4.2: how many codes there are of each length, and then their values. What is odd is left out."""
+        at = 0
+        while at + 17 <= len(payload) and len(self.huffman) < MAX_HUFFMAN:
+            size = 16 + sum(payload[at + 1 : at + 17])
+            self.huffman[payload[at]] = payload[at + 1 : at + 1 + size]
             at += 1 + size
 
     def _frame(self, marker: int, payload: bytes) -> None:
@@ -138,7 +164,7 @@ def parse_jpeg(data: bytes) -> JpegStructure:
         tables=tuple(reader.tables[n] for n in sorted(reader.tables)), sampling=reader.sampling,
         width=reader.size[0], height=reader.size[1], progressive=reader.progressive, scans=reader.scans,
         segments=tuple(reader.segments), complete=complete, troubles=tuple(dict.fromkeys(reader.troubles)),
-        stray=reader.stray,
+        stray=reader.stray, huffman=tuple(reader.huffman[n] for n in sorted(reader.huffman)),
     )  # fmt: skip
 
 

@@ -157,6 +157,7 @@ def _looking(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSo
     """Those that decode pixels and compute with them, or why each does not."""
     traces, semantic = learned_detectors(settings)
     try:
+        from authn.sources.embedded import EmbeddedSource
         from authn.sources.learned import LearnedSource, SemanticSource
         from authn.sources.symmetry import SymmetrySource
         from authn.sources.watermarks import WatermarkSource
@@ -164,11 +165,13 @@ def _looking(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSo
         if (why := not_installed(e)) is None:
             raise
         return tuple(
-            AbsentSource(n, why.detail) for n in ("watermark", "symmetry", traces.name, semantic.name)
+            AbsentSource(n, why.detail)
+            for n in ("embedded", "watermark", "symmetry", traces.name, semantic.name)
         )
     encoder = encoder_of(settings)
     whole = AbsentSource(semantic.name, semantic.lacks)
     return (
+        EmbeddedSource(pictures),
         WatermarkSource(pictures),
         SymmetrySource(settings.face_models, pictures),
         LearnedSource(traces.name, pictures),

@@ -61,7 +61,7 @@ def _told(encoder: Encoder) -> str:
 
 
 def _writer(encoder: Encoder | None, jpeg: JpegStructure) -> Finding:
-    """Who writes such tables, and how the coded data were written. It names tables, not a person or a deed."""
+    """Who writes such tables, and how the coded data were written. It names tables, not a person."""
     usual = jpeg.usual_huffman
     codes = {True: "usual", False: "fitted to the picture", None: "not found"}[usual]
     named = "nobody that was measured" if encoder is None else _told(encoder)

@@ -1,12 +1,13 @@
 """Whether a small picture shows the same as the large one: after turning, without bars, cropped or not.
 
 Both are brought to one small size and compared in luminance by correlation, which does not mind another
-brightness or contrast. Where they differ, places are named in a grid; where the small one shows more, the large
-one is looked for in it.
+brightness or contrast. Where they differ, places are named in a grid; where the small one shows more, the
+large one is looked for in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from detector.pixels.decode import Pixels, open_cv2
 
 Grey = NDArray[np.float32]
+Area = tuple[float, float, float, float]
 
 SIDE = 120  # pixels of the longer side at which both are compared
 GRID = 12  # cells along the longer side
@@ -29,15 +31,21 @@ _SCALES = tuple(np.round(np.linspace(0.95, 0.35, 25), 3).tolist())
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """``same`` is the correlation, 1 at best. ``crop`` is where the picture lies in the small one, as shares
-    (x, y, width, height), where it was found there; ``cells`` are (row, column, how far) by the ``grid`` that
-    the picture was cut into, worst first: how many grey levels a cell differs after brightness and contrast
-    were made equal."""
+    (x, y, width, height), where it was found there. ``cells`` (rows, columns) are how many grey levels a
+    place differs after brightness and contrast were made equal; they cover ``area`` of the picture, as shares
+    (x, y, width, height)."""
 
     same: float
     turned: int
-    crop: tuple[float, float, float, float] | None
-    grid: tuple[int, int]
-    cells: tuple[tuple[int, int, float], ...]
+    crop: Area | None
+    area: Area
+    cells: Grey
+
+    @property
+    def far(self) -> float:
+        """What the third of its places differs that differ most, in grey levels: one alone is an edge."""
+        order = np.sort(self.cells, axis=None)
+        return float(order[-min(3, order.size)])
 
 
 def compare(picture: Pixels, small: Pixels) -> Compared | None:
@@ -49,14 +57,24 @@ def compare(picture: Pixels, small: Pixels) -> Compared | None:
     inner = _without_bars(_grey(small))
     if min(float(inner.std()), float(large.std())) < LEAST_SPREAD or min(inner.shape) < 16:
         return None
-    turns = [np.ascontiguousarray(np.rot90(inner, quarters)) for quarters in range(4)]
-    wholes = [_whole(large, turned, quarters) for quarters, turned in enumerate(turns)]
-    best = max((w for w in wholes if w is not None), key=lambda w: w.same, default=None)
-    if best is not None and best.same >= SAME:
-        return best
-    parts = [_part(large, turned, quarters) for quarters, turned in enumerate(turns)]
-    part = max((p for p in parts if p is not None), key=lambda p: p.same, default=None)
-    return part if best is None or (part is not None and part.same >= SAME) else best
+    whole = _best(_whole(large, turned, n) for turned, n in _turns(inner))
+    if whole is None or whole.same < SAME:
+        full = _grey(small)
+        others = _turns(full) if inner.size < full.size else []
+        squeezed = _resized(full, large.shape[1], large.shape[0])  # some write any shape into 160 x 120
+        whole = _best((whole, *(_whole(large, turned, n) for turned, n in (*others, (squeezed, 0)))))
+    if whole is not None and whole.same >= SAME:
+        return whole
+    part = _best(_part(large, turned, n) for turned, n in _turns(inner))
+    return part if whole is None or (part is not None and part.same >= SAME) else whole
+
+
+def _turns(grey: Grey) -> list[tuple[Grey, int]]:
+    return [(np.ascontiguousarray(np.rot90(grey, n)), n) for n in range(4)]
+
+
+def _best(found: Iterable[Compared | None]) -> Compared | None:
+    return max((f for f in found if f is not None), key=lambda f: f.same, default=None)
 
 
 def _grey(pixels: Pixels) -> Grey:
@@ -65,7 +83,7 @@ def _grey(pixels: Pixels) -> Grey:
 
 
 def _without_bars(grey: Grey) -> Grey:
-    """Thumbnails of 4:3 hold pictures of 3:2 between two black bars."""
+    """Thumbnails of 4:3 hold pictures of 3:2 between two black bars; of a dark picture it cuts too much."""
     dark = [(a.mean(axis=1) < _BAR_LEVEL) & (a.std(axis=1) < _BAR_SPREAD) for a in (grey, grey.T)]
     kept = [np.flatnonzero(~d) for d in dark]
     if not len(kept[0]) or not len(kept[1]):
@@ -106,11 +124,12 @@ def _whole(large: Grey, small: Grey, quarters: int) -> Compared | None:
             continue
         mine = _smooth(large)
         answers = cv2.matchTemplate(mine, core, cv2.TM_CCOEFF_NORMED)
-        y, x = np.unravel_index(int(answers.argmax()), answers.shape)
+        y, x = divmod(int(answers.argmax()), answers.shape[1])
         same = _finite(answers.max())
         if best is None or same > best.same:
-            cells, grid = _cells(mine[y : y + core.shape[0], x : x + core.shape[1]], core)
-            best = Compared(same=same, turned=quarters, crop=None, grid=grid, cells=cells)
+            area = _shares((x, y, core.shape[1], core.shape[0]), large)
+            cells = _cells(mine[y : y + core.shape[0], x : x + core.shape[1]], core)
+            best = Compared(same=same, turned=quarters, crop=None, area=area, cells=cells)
         if same >= 0.99:
             break
     return best
@@ -120,8 +139,7 @@ def _part(large: Grey, small: Grey, quarters: int) -> Compared | None:
     """The picture looked for in a small one that may show more."""
     cv2 = open_cv2()
     scale = SIDE / max(small.shape)
-    size = (round(small.shape[1] * scale), round(small.shape[0] * scale))
-    whole = _smooth(cv2.resize(small, size, interpolation=cv2.INTER_AREA))
+    whole = _smooth(_resized(small, small.shape[1] * scale, small.shape[0] * scale))
     best: Compared | None = None
     for share in _SCALES:
         fit = share * min(whole.shape[0] / large.shape[0], whole.shape[1] / large.shape[1])
@@ -130,29 +148,31 @@ def _part(large: Grey, small: Grey, quarters: int) -> Compared | None:
             continue
         piece = _smooth(cv2.resize(large, (wide, high), interpolation=cv2.INTER_AREA))
         answers = cv2.matchTemplate(whole, piece, cv2.TM_CCOEFF_NORMED)
-        y, x = np.unravel_index(int(answers.argmax()), answers.shape)
+        y, x = divmod(int(answers.argmax()), answers.shape[1])
         same = _finite(answers.max())
         if best is None or same > best.same:
-            shares = (x / size[0], y / size[1], wide / size[0], high / size[1])
-            crop = tuple(round(float(v), 3) for v in shares)
-            cells, grid = _cells(piece, whole[y : y + high, x : x + wide])
-            best = Compared(
-                same=same, turned=quarters, crop=(crop[0], crop[1], crop[2], crop[3]), grid=grid, cells=cells
-            )
+            crop = _shares((x, y, wide, high), whole)
+            cells = _cells(piece, whole[y : y + high, x : x + wide])
+            best = Compared(same=same, turned=quarters, crop=crop, area=(0.0, 0.0, 1.0, 1.0), cells=cells)
     return best
 
 
-def _cells(mine: Grey, other: Grey) -> tuple[tuple[tuple[int, int, float], ...], tuple[int, int]]:
+def _shares(box: tuple[int, int, int, int], of: Grey) -> Area:
+    height, width = of.shape
+    x, y, w, h = box
+    return round(x / width, 3), round(y / height, 3), round(w / width, 3), round(h / height, 3)
+
+
+def _cells(mine: Grey, other: Grey) -> Grey:
     """How far every cell differs once the other's brightness and contrast are brought to mine."""
     spread = float(other.std())
     gain = float(((mine - mine.mean()) * (other - other.mean())).mean()) / max(spread**2, 1e-3)
     apart = np.abs((other - other.mean()) * gain + mine.mean() - mine)
     step = max(1, round(max(apart.shape) / GRID))
     rows, columns = max(1, apart.shape[0] // step), max(1, apart.shape[1] // step)
-    cut = apart[: rows * step, : columns * step].reshape(rows, step, columns, step).mean(axis=(1, 3))
-    order = np.argsort(cut, axis=None)[::-1]
-    cells = tuple((int(i) // columns, int(i) % columns, round(float(cut.flat[i]), 1)) for i in order)
-    return cells, (rows, columns)
+    cut = apart[: rows * step, : columns * step].reshape(rows, step, columns, step)
+    means: Grey = cut.mean(axis=(1, 3))
+    return means
 
 
 def _finite(value: float) -> float:

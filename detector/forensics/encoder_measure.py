@@ -19,21 +19,21 @@ from detector.pixels import exif
 from detector.pixels.jpeg import JpegStructure, parse_jpeg
 
 NOTE = (
-    "Measured by `python -m tests.bench.encoders ORIGINALS` on original JPEG files of public repositories and "
-    "packages. Only digests of quantisation tables and counts are kept, no picture. `files` name the encoder, "
-    "`of` have the tables, from `sources` repositories."
+    "Measured by `python -m tests.bench.encoders ORIGINALS` on original JPEG files of public repositories "
+    "and packages. Only digests of quantisation tables and counts are kept, no picture. `files` name the "
+    "encoder, `of` have the tables, from `sources` repositories."
 )
 _PROGRAMS = (
-    (re.compile(r"photoshop|lightroom|camera raw|adobe", re.I), "Adobe Photoshop or Lightroom"),
-    (re.compile(r"gimp", re.I), "GIMP"),
-    (re.compile(r"paint\.net", re.I), "Paint.NET"),
-    (re.compile(r"paint shop", re.I), "Paint Shop Pro"),
-    (re.compile(r"snapseed", re.I), "Snapseed"),
-    (re.compile(r"picasa", re.I), "Picasa"),
-    (re.compile(r"capture one", re.I), "Capture One"),
-    (re.compile(r"^photos |iphoto|aperture|quicktime|preview", re.I), "a program of Apple"),
-    (re.compile(r"^google", re.I), "a program of Google"),
-    (re.compile(r"windows|microsoft", re.I), "a program of Microsoft"),
+    (re.compile(r"photoshop|lightroom|camera raw|adobe", re.IGNORECASE), "Adobe Photoshop or Lightroom"),
+    (re.compile(r"gimp", re.IGNORECASE), "GIMP"),
+    (re.compile(r"paint\.net", re.IGNORECASE), "Paint.NET"),
+    (re.compile(r"paint shop", re.IGNORECASE), "Paint Shop Pro"),
+    (re.compile(r"snapseed", re.IGNORECASE), "Snapseed"),
+    (re.compile(r"picasa", re.IGNORECASE), "Picasa"),
+    (re.compile(r"capture one", re.IGNORECASE), "Capture One"),
+    (re.compile(r"^photos |iphoto|aperture|quicktime|preview", re.IGNORECASE), "a program of Apple"),
+    (re.compile(r"^google", re.IGNORECASE), "a program of Google"),
+    (re.compile(r"windows|microsoft", re.IGNORECASE), "a program of Microsoft"),
 )
 _MAKERS = {
     "apple": "Apple",

@@ -1,9 +1,9 @@
 """Which software or device wrote a JPEG last, as far as its quantisation tables name one.
 
-Three ways, each weaker than its words: tables that follow a published rule (the Independent JPEG Group's, and
-mozjpeg's own), levels of "save for web" as Pillow publishes them, and tables that ``MIN_FILES`` measured files
-have of which nearly all name one program or maker. Tables are copied freely, so a name says whose tables
-these are, and not who used them.
+Three ways, each weaker than its words: tables that follow a published rule (the Independent JPEG Group's,
+and mozjpeg's own), levels of "save for web" as Pillow publishes them, and tables that ``MIN_FILES``
+measured files have of which nearly all name one program or maker. Tables are copied freely, so a name says
+whose tables these are, and not who used them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import cast
 
 from PIL import JpegPresets
 
 from detector.core.errors import DetectorError
 from detector.forensics.compression import tables_digest
-from detector.pixels.jpeg import ZIGZAG, JpegStructure, Table
+from detector.pixels.jpeg import JpegStructure, Table
 from detector.pixels.quantisation import exact_quality, standard_table
 
 MIN_FILES = 3  # that name somebody, of all that have the tables
@@ -57,7 +58,7 @@ def encoder_of(jpeg: JpegStructure) -> Encoder | None:
     if own is not None and all(t == luma for t in rest):
         return Encoder(name="mozjpeg", setting=f"quality {own}", basis="rule")
     digest = tables_digest(jpeg.tables)
-    return measured_encoders().get(digest) or _published().get(digest)
+    return _published().get(digest) or measured_encoders().get(digest)
 
 
 def _ijg(quality: int) -> tuple[Table, Table]:
@@ -76,18 +77,11 @@ def _published() -> dict[str, Encoder]:
     """The levels that Pillow names after those of Photoshop, in the order of the file's tables."""
     found = {}
     for level, preset in JpegPresets.presets.items():
-        tables = tuple(_rows(t) for t in preset["quantization"])
+        tables = tuple(tuple(t) for t in cast("list[list[int]]", preset["quantization"]))
         if exact_quality(tables[0]) is None:
             said = level.replace("_", " ")
             found[tables_digest(tables)] = Encoder(name="Adobe Photoshop", setting=said, basis="published")
     return found
-
-
-def _rows(zigzag: tuple[int, ...] | list[int]) -> Table:
-    rows = [0] * 64
-    for i, value in enumerate(zigzag):
-        rows[ZIGZAG[i]] = value
-    return tuple(rows)
 
 
 @cache

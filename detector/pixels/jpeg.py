@@ -27,9 +27,7 @@ _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # Where a marker belongs, any bytes up to one are passed over, and so is a stuffed FF (B.1.1.2; jdmarker.c).
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 # SHA-256, first half, of the tables K.3 to K.6 as a file has them: 16 counts, then values.
-_USUAL_HUFFMAN = frozenset(
-    {"2f66814c875b5317", "602f734c8c12c1d9", "a6283a08f5d97906", "13f90e3c9dc476c6"}
-)
+_USUAL_HUFFMAN = frozenset({"2f66814c875b5317", "602f734c8c12c1d9", "a6283a08f5d97906", "13f90e3c9dc476c6"})
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 
@@ -135,7 +133,7 @@ class _Reader:
             at += 1 + size
 
     def _codes(self, payload: bytes) -> None:
-        """B.2.4.2: how many codes there are of each length, and then their values. What is odd is left out."""
+        """B.2.4.2: how many codes there are of each length, then their values. What is odd is left out."""
         at = 0
         while at + 17 <= len(payload) and len(self.huffman) < MAX_HUFFMAN:
             size = 16 + sum(payload[at + 1 : at + 17])

@@ -195,13 +195,13 @@ def _evidence(
     raw: float | None = None,
 ) -> HeuristicEvidence:
     return HeuristicEvidence(
-        detector="embedded",
+        detector=EmbeddedSource.name,
+        raw=raw,
         version=VERSION,
         kind="signal",
-        question=Question.EDITED,
         outcome=outcome,
+        question=Question.EDITED,
+        findings=findings,
         reason=reason,
         applicable=applicable,
-        findings=findings,
-        raw=raw,
     )

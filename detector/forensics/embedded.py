@@ -16,7 +16,7 @@ from detector.pixels.jpeg import JpegStructure, jpeg_size
 MAX_EMBEDDED = 4
 MAX_PIXELS = 4_000_000
 LEAST_SIDE = 40  # pixels; smaller ones show nothing that could be compared
-MAX_NOTE_STARTS = 8  # places in a MakerNote at which a JPEG seems to begin
+MAX_NOTE_STARTS = 32  # places in a MakerNote at which a JPEG seems to begin
 
 _EXIF, _MPF, _IRB = b"Exif\0\0", b"MPF\0", b"Photoshop 3.0\0"
 _TIFF_ORDER = {b"II*\0": "<", b"MM\0*": ">"}
@@ -24,6 +24,7 @@ _THUMBNAIL_AT, _THUMBNAIL_LENGTH = 0x201, 0x202
 _MP_ENTRIES = 0xB002
 _PREVIEW_CLASS = 0x01  # of the MP types: a large thumbnail of the first picture (CIPA DC-007, 5.2.3.3.1)
 _MAX_ENTRIES = 512
+_START = b"\xff\xd8"  # of an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +70,12 @@ def _in_exif(jpeg: JpegStructure) -> list[tuple[str, bytes]]:
             found.append(("thumbnail", block[at : at + length]))
     start = 8
     for _ in range(MAX_NOTE_STARTS):
-        start = block.find(b"\xff\xd8\xff", start)
+        start = block.find(_START, start)
         if start < 0:
             break
         if not at <= start < at + max(length, 1) and jpeg_size(block[start:]) is not None:
             found.append(("preview in the maker's note", block[start:]))
-        start += 3
+        start += 2
     return found
 
 

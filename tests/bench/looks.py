@@ -58,7 +58,7 @@ def demo(folder: Path) -> Iterator[str]:
                 yield line.split()[-1].removesuffix("/demo/")
                 break
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # a shell in the background ignores the other one
         process.wait(60)
 
 
@@ -162,8 +162,8 @@ def look(browser: Browser, go: Go, name: str, out: Path) -> None:
                 page.set_viewport_size({"width": width, "height": 900})
                 if wide := sideways(page):
                     print(f"{name} at {width}: {wide} pixels too wide")
-                shots.append(page.screenshot(full_page=True))
-            side_by_side(shots).save(out / f"{name}-{scheme}.png")
+                shots.append(page.screenshot(full_page=True, type="jpeg", quality=85))
+            side_by_side(shots).save(out / f"{name}-{scheme}.jpg", quality=85)
         # Last: what was set for paper is not all taken back.
         (out / f"{name}.pdf").write_bytes(page.pdf(format="A4"))
 

@@ -13,11 +13,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from authn.core.media import media_of
+from authn.core.overlay import Layer
 from authn.core.report import report_json
 from authn.core.score_map import maps_text
 from authn.report.html import render_report
 from authn.report.preview import make_preview
 from tests.doubles.browsers import chromium, sideways, visiting
+from tests.doubles.overlays import field, overlay
 from tests.doubles.photos import photo
 from tests.doubles.reports import altered_report, signed_report, unsigned_report
 from tests.doubles.score_maps import learned_report, reference, score_map
@@ -29,6 +31,7 @@ REPORTS = {
     "altered": altered_report,
     "unsigned": unsigned_report,
     "places": learned_report,
+    "drawings": learned_report,
 }
 WIDE = {"width": 1440, "height": 900}
 MAPS = maps_text((replace(score_map(), reference=reference()),))
@@ -46,14 +49,26 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     preview = make_preview(media_of(photo(width=1536, height=1152), "photo.jpg"), 1280)
     for name, make in REPORTS.items():
         for code in ("en", "de"):
-            text = render_report(report_json(make()), preview, maps=MAPS, language=code)
+            maps = _drawings(preview or b"") if name == "drawings" else MAPS
+            text = render_report(report_json(make()), preview, maps=maps, language=code)
             (folder / f"{name}.{code}.html").write_text(text, encoding="utf-8")
     return {p.name.removesuffix(".html"): f"file://{p}" for p in folder.iterdir()}
 
 
+def _drawings(jpeg: bytes) -> str:
+    """A field beside its reference, and a view that is a picture."""
+    seen = Layer(width=1280, height=960, jpeg=jpeg)
+    return maps_text((overlay(reference=field()), overlay(view=True, own=seen, reference=seen)))
+
+
 @pytest.mark.parametrize(
     ("name", "width", "dark"),
-    [("places.en", 320, False), ("altered.de", 768, True), ("places.de", 1440, True)],
+    [
+        ("drawings.de", 320, True),
+        ("places.en", 320, False),
+        ("altered.de", 768, True),
+        ("places.de", 1440, True),
+    ],
 )
 def test_no_width_scrolls_sideways_and_none_has_an_accessibility_violation(
     browser: Browser, pages: dict[str, str], name: str, width: int, dark: bool
@@ -140,6 +155,27 @@ def test_marks_fade_and_give_way_from_the_keyboard_on_both_pictures(
             assert float(style[0]) < 1
             assert style[1].startswith("inset(0")
             assert "%" in style[1]
+
+
+def test_what_any_source_draws_fades_and_gives_way_from_the_keyboard(
+    browser: Browser, pages: dict[str, str]
+) -> None:
+    """Without a script the drawings stand there whole."""
+    with visiting(browser) as page:
+        page.goto(pages["drawings.en"])
+        assert page.locator(".controls").count() == 2
+        for slider in page.locator(".controls input").all():
+            slider.focus()
+            page.keyboard.press("PageDown")
+        drawn = page.locator(".map svg, .map .over").all()
+        assert len(drawn) == 4
+        for d in drawn:
+            opacity, clip = d.evaluate("e => [e.style.opacity, e.style.clipPath]")
+            assert float(opacity) < 1
+            assert "%" in clip
+    with visiting(browser, script=False) as page:
+        page.goto(pages["drawings.en"])
+        assert page.locator(".map svg, .map .over").count() == 4
 
 
 def test_the_magnifier_follows_the_arrow_keys(browser: Browser, pages: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Every page at three widths, light and dark, and on paper, as pictures for a person to look at. By hand:
 ``python -m tests.bench.looks OUT`` (minutes). It starts a demo of its own, and says what scrolls sideways.
 
-One picture a page and scheme: 1440, 768 and 320 pixels side by side; and of what is printed, its sheets.
+One picture a page and scheme: 1440, 768 and 320 pixels side by side; and what is printed, as one long sheet and as PDF.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from tests.doubles.score_maps import reference, score_map
 
 WIDTHS = (1440, 768, 320)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PAPER_WIDTH = 703  # of A4 between its margins
 TALLEST = 4000  # pixels of a picture to look at
 Go = Callable[[Page], object]
 
@@ -164,6 +165,9 @@ def look(browser: Browser, go: Go, name: str, out: Path) -> None:
                     print(f"{name} at {width}: {wide} pixels too wide")
                 shots.append(page.screenshot(full_page=True, type="jpeg", quality=85))
             side_by_side(shots).save(out / f"{name}-{scheme}.jpg", quality=85)
+        page.emulate_media(media="print", color_scheme="light")
+        page.set_viewport_size({"width": PAPER_WIDTH, "height": 1000})
+        page.screenshot(full_page=True, type="jpeg", quality=85, path=out / f"{name}-print.jpg")
         # Last: what was set for paper is not all taken back.
         (out / f"{name}.pdf").write_bytes(page.pdf(format="A4"))
 

@@ -1,7 +1,8 @@
 """Every page at three widths, light and dark, and on paper, as pictures for a person to look at. By hand:
 ``python -m tests.bench.looks OUT`` (minutes). It starts a demo of its own, and says what scrolls sideways.
 
-One picture a page and scheme: 1440, 768 and 320 pixels side by side; and what is printed, as one long sheet and as PDF.
+One picture a page and scheme: 1440, 768 and 320 pixels side by side; and what is printed, as one long
+sheet and as PDF.
 """
 
 from __future__ import annotations

@@ -229,9 +229,9 @@ def test_a_header_is_read_in_the_process_and_what_it_says_comes_back() -> None:
 
 @pytest.mark.parametrize("name", ["spin", "hang"])
 def test_two_hostile_files_leave_a_third_examiner_to_others(name: str) -> None:
-    with ExaminerPool(open_scripted, timeout_s=8, memory_bytes=BUDGET, size=3) as examiner:
+    failures: list[AuthnError] = []
+    with ExaminerPool(open_scripted, timeout_s=120, memory_bytes=BUDGET, size=3) as examiner:
         examiner.warm()
-        failures: list[AuthnError] = []
 
         def harm(i: int) -> None:
             try:
@@ -245,9 +245,9 @@ def test_two_hostile_files_leave_a_third_examiner_to_others(name: str) -> None:
         time.sleep(0.3)
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
         assert failures == []  # they are at it still
-        for thread in hostile:
-            thread.join()
-        assert [type(e) for e in failures] == [ExaminationTimedOut] * 2
+    for thread in hostile:
+        thread.join()
+    assert len(failures) == 2, "the end of the service is theirs too"
 
 
 def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came() -> None:

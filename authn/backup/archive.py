@@ -25,7 +25,8 @@ HOME = "home/"
 SEALED_KEYS = "keys.sealed"
 CLOSED = "closed-logs"  # in the home: trees of logs that were closed
 MAX_LIST_BYTES = 4 << 20
-MAX_SMALL_BYTES = 64 << 20  # of a part that is read as a whole: certificates, keys
+MAX_SMALL_BYTES = 64 << 20  # of a part that is read as a whole: certificates
+MAX_SEALED_BYTES = 1 << 30  # of all keys, and fingerprints of sensors, 2.6 MB each, together
 CHUNK_BYTES = 1 << 20
 
 
@@ -83,7 +84,7 @@ def write(target: Path, contents: Contents, sources: Sequence[Source]) -> None:
     more beside the database than ``Backup`` would read again."""
     text = json.dumps({"format": FORMAT, **asdict(contents)}, indent=1).encode()
     small = (p for p in contents.parts if p.name == SEALED_KEYS or p.name.startswith(HOME))
-    if len(text) > MAX_LIST_BYTES or any(p.bytes > MAX_SMALL_BYTES for p in small):
+    if len(text) > MAX_LIST_BYTES or any(p.bytes > _most(p.name) for p in small):
         raise FileUnusable("the home holds more beside its database than a backup can give back")
     try:
         with (
@@ -98,6 +99,10 @@ def write(target: Path, contents: Contents, sources: Sequence[Source]) -> None:
                     tar.addfile(info, content)
     except OSError as e:
         raise FileUnusable(f"the backup {target} cannot be written: {e.strerror or e}") from e
+
+
+def _most(name: str) -> int:
+    return MAX_SEALED_BYTES if name == SEALED_KEYS else MAX_SMALL_BYTES
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -116,7 +121,7 @@ class Backup:
 
     def read(self, name: str) -> bytes:
         """A small part. Raises ``BackupRefused``."""
-        if self._part(name).bytes > MAX_SMALL_BYTES:
+        if self._part(name).bytes > _most(name):
             raise BackupRefused(f"{name} in the backup is larger than such a file can be")
         out = io.BytesIO()
         self._copy(name, out)

@@ -35,10 +35,10 @@ class SensorSource:
     """Implements ``HeuristicSource``. ``always``: for those devices alone whose photos are compared without
     anybody asking, and without it for the others alone; of a file that is not its own it says nothing."""
 
-    name = "sensor"
-    reads_pixels = True
+    reads_pixels = False  # before it knows whose key it is, it has nothing to say of the pixels
 
     def __init__(self, home: Path, pictures: Pictures | None = None, *, always: bool = False) -> None:
+        self.name = "sensor.always" if always else "sensor"
         self._kept = Fingerprints(home)
         self._pictures = pictures or Pictures()
         self._always = always
@@ -55,6 +55,8 @@ class SensorSource:
         known = self._known(key) if key else None
         if known is None:
             return (_abstention(NO_PRINT if key else NO_KEY),)
+        if media.not_decoded:
+            return (_abstention(media.not_decoded),)
         try:
             look = look_in(self._pictures.of(media))
         except NotApplicable as e:

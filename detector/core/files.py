@@ -55,11 +55,11 @@ def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
 
 
 def arrays_bytes(arrays: Mapping[str, ArrayLike]) -> bytes:
-    """As ``write_arrays`` writes it, for whoever keeps it with rights of its own."""
+    """An ``.npz``, compressed, for whoever keeps it with rights of its own."""
     import numpy as np
 
     out = io.BytesIO()
-    np.savez(out, **arrays)  # type: ignore[arg-type]  # the names are none of its own
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]  # the names are none of its own
     return out.getvalue()
 
 

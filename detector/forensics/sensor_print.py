@@ -30,7 +30,7 @@ MIN_USABLE = 0.5
 MIN_STRENGTH = 0.25  # levels: less was left by a denoiser, or by a drawing
 KNOWS = 25.0  # PCE: half of the photos, each held out, have at least this
 SHIFTS = 64  # places of every correlation that are read as what no fingerprint gives
-STEPS = 24  # of eight bits: steps for one standard deviation
+STEPS = 6  # of eight bits: steps for one standard deviation
 MAX_FILE_BYTES = 32 * 1024 * 1024
 
 

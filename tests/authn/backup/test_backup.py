@@ -101,7 +101,7 @@ def test_a_home_of_which_nothing_could_be_given_back_is_refused_while_it_is_ther
     sqlite_place: Place,
 ) -> None:
     old, target = sqlite_place.service(), sqlite_place.folder / "b.tar"
-    with (old.home / "notes").open("wb") as file:
+    with (old.home / "notes.pem").open("wb") as file:
         file.truncate(archive.MAX_SMALL_BYTES + 1)
     with pytest.raises(FileUnusable, match="more beside its database"):
         write_backup(old, target, PASSPHRASE, NOW)

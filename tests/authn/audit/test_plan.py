@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from authn.audit.entry import Entry
+from authn.audit.index import Index
 from authn.audit.inputs import open_inputs
+from authn.audit.lists import ListInputs
 from authn.audit.plan import Question, RunFolder, keep_plan, open_run, read_plan
 from authn.core.errors import AuditError, Unreachable
 from authn.core.media import MediaLimits
@@ -123,3 +127,17 @@ def test_a_limit_says_that_there_is_a_rest(tmp_path: Path) -> None:
     assert "assay.audit.notSelected" in run.plan_file.read_text()
     exact = Question(source="/photos", facts=(), limit=3)
     assert planned(tmp_path / "all", source, exact)[1] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_no_name_is_kept_in_memory_however_many_a_list_has(tmp_path: Path) -> None:
+    """Ten million names are what this stands for; ``tests.bench.audit`` plans and examines a million."""
+    names = 6_000
+    (source := tmp_path / "list").write_bytes(b"".join(b"caf\xe9/%08d.jpg\n" % i for i in range(names)))
+    run, _ = open_run(tmp_path / "run", QUESTION, as_of=None, started_at=NOW)
+    listed = ListInputs(str(source), MediaLimits(), nul=False, root=tmp_path)
+    tracemalloc.start()
+    with closing(Index(run.folder)) as index, index.planning() as planning:
+        assert keep_plan(run, listed.entries(), claim=planning.claim) == names
+        ours = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/authn/*")])
+    tracemalloc.stop()
+    assert sum(s.size for s in ours.statistics("filename")) < 200_000  # less than a name takes, for each

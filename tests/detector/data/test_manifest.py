@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import lzma
+import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from detector.core.errors import FileFailed, ManifestError
 from detector.data import splits
 from detector.data.families import apart_from, family_of
 from detector.data.giveaways import telling_fields
+from detector.data.kin import source_of
 from detector.data.licences import TERMS, may_learn, terms_of
 from detector.data.manifest import (
     COLUMNS,
@@ -27,6 +30,7 @@ from detector.data.manifest import (
     shipped_manifest,
     write_manifest,
 )
+from detector.models.card import open_card
 from tests.conftest import ROOT
 from tests.detector.data.rows import row_of
 
@@ -232,3 +236,14 @@ def test_the_page_says_of_the_shipped_manifest_what_is_measured_on_it(shipped):
     assert f"{len(shipped):,} pictures" in page
     for told in telling_fields(shipped):
         assert f"| {told.field} | {told.by_picture:.3f} | {told.by_source:.3f} |" in page
+
+
+def test_what_taught_the_weights_lies_in_the_rows_that_the_page_cuts_off(shipped):
+    page = (ROOT / "docs" / "laboratory.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"head -n (\d+) > semantic-3\.csv", page)
+    first = shipped[: int(lines) - 1]
+    there = Counter((source_of(r), r.fake) for r in first if may_learn(r.licence))
+    later = {r.source for r in shipped[len(first) :]}
+    sets = open_card("semantic-3").sets
+    assert all(s.train <= there[s.name, s.fake] for s in sets)
+    assert later.isdisjoint({s.name for s in sets})

@@ -169,7 +169,7 @@ def queries_of(looks: Looks) -> tuple[Words, list[Asked]]:
 
 
 def inner_of(looks: Looks) -> bytes | None:
-    """The hash of the inside of a picture that has one."""
+    """The hash of the inside of a picture that has one that says something."""
     return inner_hash(opened(looks.small)) if looks.small else None
 
 

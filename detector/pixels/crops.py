@@ -16,10 +16,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.pixels.pdq import quality_of
+
 SIDE = 128  # of the small grey picture that is all that is hashed here
 MARGIN = 0.1  # of each side, that a crop may cut away
 STEPS = 3  # of the grid, for each end of each side
 REFINING = (0.02, 0.01, 0.005)  # shares of a side
+LEAST_QUALITY = 50  # as for whole pictures
 _CELLS, _FREQUENCIES, BITS = 64, 16, 256
 
 Small = NDArray[np.float32]  # SIDE x SIDE, 0 to 255
@@ -40,9 +43,12 @@ def opened(small: bytes) -> Small:
     return np.frombuffer(small, np.uint8).reshape(SIDE, SIDE).astype(np.float32)
 
 
-def inner_hash(picture: Small) -> bytes:
-    """Of the inside; 32 bytes."""
+def inner_hash(picture: Small) -> bytes | None:
+    """Of the inside, 32 bytes; None where that is too flat to be told from others."""
     inside = ((MARGIN, 1 - MARGIN),)
+    cells = _cells(inside[0])
+    if quality_of(cells @ picture @ cells.T) < LEAST_QUALITY:
+        return None
     return bytes(_hashes(picture, inside, inside)[0])
 
 
@@ -104,11 +110,16 @@ def _packed(waves: NDArray[np.floating], rows: int, columns: int) -> Hashes:
 
 def _weights(span: Span) -> NDArray[np.float32]:
     """From ``SIDE`` pixels to the lowest frequencies of ``_CELLS`` equal cells of a span: 16 x SIDE."""
+    return np.asarray(_cosines() @ _cells(span), np.float32)
+
+
+def _cells(span: Span) -> NDArray[np.float64]:
+    """From ``SIDE`` pixels to the means of ``_CELLS`` equal cells of a span."""
     edges = np.linspace(span[0] * SIDE, span[1] * SIDE, _CELLS + 1)
     pixels = np.arange(SIDE)[None, :]
     inside = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     cells = np.clip(inside, 0, None)
-    return np.asarray(_cosines() @ (cells / cells.sum(axis=1, keepdims=True)), np.float32)
+    return np.asarray(cells / cells.sum(axis=1, keepdims=True))
 
 
 @lru_cache(maxsize=1)

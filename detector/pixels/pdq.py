@@ -91,7 +91,7 @@ def pdq_hash(grey: Grey) -> PdqHash:
             waves: Grey = _cosines() @ small @ _cosines().T
             turned[_STRAIGHT[flipped, mirrored]] = _packed(waves)
             turned[_TRANSPOSED[flipped, mirrored]] = _packed(waves.T)
-    return PdqHash(turned=tuple(turned[t] for t in Turn), quality=_quality(small))
+    return PdqHash(turned=tuple(turned[t] for t in Turn), quality=quality_of(small))
 
 
 def _packed(table: NDArray[np.floating]) -> bytes:
@@ -101,7 +101,8 @@ def _packed(table: NDArray[np.floating]) -> bytes:
     return np.packbits((flat > median)[::-1]).tobytes()
 
 
-def _quality(small: NDArray[np.floating]) -> int:
+def quality_of(small: NDArray[np.floating]) -> int:
+    """How much 64 x 64 values from 0 to 255 change, up to 100; PDQ's authors compare nothing below 50."""
     down, across = np.diff(small, axis=0), np.diff(small, axis=1)
     steps = sum(int(np.abs(np.trunc(d * (100 / 255))).sum()) for d in (down, across))
     return min(steps // _PER_QUALITY, 100)

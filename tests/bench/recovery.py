@@ -191,8 +191,7 @@ def crop_places(seen: Looks, inner: Words) -> tuple[NDArray[np.int64], NDArray[n
 def crop_distance(signed: Looks, seen: Looks) -> int:
     """As a look-up has it, where the picture as it is looks like none."""
     inner = inner_of(signed)
-    assert inner is not None
-    if not seen.small:
+    if inner is None or not seen.small:
         return 256
     near, place = crop_places(seen, words_of((inner,)))
     return nearest(opened(seen.small), inner, int(place[0])) if len(near) else 256
@@ -232,7 +231,7 @@ def false_crops(folders: list[Path]) -> None:
     for folder in folders:
         for path, data in pictures(folder):
             found = looks_of(media_of(data, path.name), within=False)
-            if found.small:
+            if inner_of(found) is not None:
                 names.append(path)
                 looks.append(found)
     inner = words_of(i for found in looks if (i := inner_of(found)) is not None)

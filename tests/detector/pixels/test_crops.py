@@ -19,6 +19,7 @@ SCENE = scene(4)
 
 def found(signed: Small, seen: Small) -> int:
     inner = inner_hash(signed)
+    assert inner is not None
     apart = np.bitwise_count(grid_hashes(seen) ^ np.frombuffer(inner, np.uint8)).sum(axis=1)
     return nearest(seen, inner, int(apart.argmin()))
 
@@ -40,6 +41,12 @@ def test_up_to_a_tenth_may_be_cut_from_every_side(cut: tuple[float, float, float
 
 def test_another_picture_stays_far_whatever_place_is_tried() -> None:
     assert found(small(SCENE), small(scene(9))) > 40
+
+
+def test_a_picture_that_is_flat_inside_has_no_hash_of_it() -> None:
+    framed = np.full_like(SCENE, 250.0)
+    framed[:30], framed[:, :40] = SCENE[:30], SCENE[:, :40]
+    assert inner_hash(small(framed)) is None
 
 
 def test_hashes_have_a_row_for_every_place_and_a_wrong_size_is_refused() -> None:

@@ -137,7 +137,19 @@ def sources(settings: Settings, pictures: Pictures | None = None) -> tuple[Heuri
 
 def sources_on_request(settings: Settings, pictures: Pictures | None = None) -> tuple[HeuristicSource, ...]:
     """The second table: those that cost more, and run only where forensics are asked for."""
-    return (*_sensor(settings, pictures or _pictures()),)
+    shared = pictures or _pictures()
+    return (*_history(shared), *_sensor(settings, shared))
+
+
+def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
+    """What a picture's past left in it."""
+    try:
+        from authn.sources.double_jpeg import DoubleJpegSource
+    except ModuleNotFoundError as e:
+        if (why := not_installed(e)) is None:
+            raise
+        return (AbsentSource("double_jpeg", why.detail),)
+    return (DoubleJpegSource(pictures),)
 
 
 def _sensor(

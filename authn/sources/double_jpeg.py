@@ -1,0 +1,170 @@
+"""Whether a JPEG was a JPEG before, and whether some of it was not. Question: *edited*.
+
+Compressed twice is what nearly every picture is that a program saved: it is said, and nothing follows. Where
+the picture was compressed twice and a place was not, it points to it and draws where: something was put there
+after the first compression. Text, stickers, frames and retouching do the same as a pasted face. It is
+never against, since most edits leave no such place.
+"""
+
+from __future__ import annotations
+
+from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from authn.core.media import Media
+from authn.core.overlay import Layer, Overlay, cells_of
+from authn.sources.pictures import Pictures
+from detector.core.errors import NotApplicable
+from detector.forensics.double_jpeg import CELL, LEAST_SQUARES, DoubleJpeg, examine_double
+from detector.models.reference import MEDIA_TYPE, reference_photo
+from detector.pixels.decode import decode, open_cv2
+from detector.pixels.jpeg import Table, parse_jpeg
+from detector.pixels.quantisation import nearest_quality
+
+VERSION = "1"
+ONCE = -18.0  # of a place: from here down it points to an edit (docs/cards/double_jpeg.md)
+LOW, HIGH = -36.0, 36.0  # the ends of the drawing
+MOST_CELLS = 60  # of the drawing along a side
+BETWEEN_PIXELS = 8 * CELL // 2  # from the middle of a place to the next
+REFERENCE_QUALITIES = (75, 92)
+
+
+class DoubleJpegSource:
+    """Implements ``HeuristicSource`` and ``HasOverlays``."""
+
+    name = "double_jpeg"
+    reads_pixels = True
+
+    def __init__(self, pictures: Pictures | None = None) -> None:
+        self._pictures = pictures or Pictures()
+        self._reference: Layer | None = None
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        """Raises ``PixelsUnreadable``."""
+        if media.media_type != "image/jpeg":
+            return (_evidence(HeuristicOutcome.ABSTAIN, f"{media.media_type} is stored in no JPEG squares"),)
+        table = _luminance(media.data)
+        if table is None:
+            return (_evidence(HeuristicOutcome.ABSTAIN, "the JPEG has no quantisation table to go by"),)
+        try:
+            found = examine_double(self._pictures.of(media), table)
+        except NotApplicable as e:
+            return (_evidence(HeuristicOutcome.ABSTAIN, e.detail),)
+        if found is None:
+            why = f"fewer than {LEAST_SQUARES} squares of 8 x 8 pixels are free of black and burnt-out pixels"
+            return (_evidence(HeuristicOutcome.ABSTAIN, why),)
+        outcome, reason = _said(found)
+        return (_evidence(outcome, reason, found, table),)
+
+    def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
+        """Where it was compressed once, over an answer that points to it. Raises as ``examine``."""
+        table = _luminance(media.data) if media.media_type == "image/jpeg" else None
+        if table is None or not any(g.outcome is HeuristicOutcome.SUPPORTS for g in found):
+            return ()
+        pixels = self._pictures.of(media)
+        again = examine_double(pixels, table)
+        if again is None:
+            return ()
+        if self._reference is None:
+            self._reference = _reference()
+        return (
+            Overlay(
+                detector=self.name,
+                title="Where the picture was compressed once and not twice",
+                low="once",
+                high="twice",
+                says="Low places do not have the traces of the first compression that the rest has.",
+                normal="A picture that was only saved again lies in the upper half everywhere; smooth and "
+                "burnt-out places are left open.",
+                own=_layer(again, pixels.shape[1], pixels.shape[0]),
+                reference=self._reference,
+            ),
+        )
+
+
+def _luminance(data: bytes) -> Table | None:
+    tables = parse_jpeg(data).tables
+    return tables[0] if tables and min(tables[0]) > 0 else None
+
+
+def _said(found: DoubleJpeg) -> tuple[HeuristicOutcome, str]:
+    if not found.twice:
+        return HeuristicOutcome.INCONCLUSIVE, (
+            "no traces of an earlier compression on the same squares; one that was coarser than the last "
+            "mostly leaves some, a finer one and one before resizing or cropping none, so nothing follows"
+        )
+    least = found.least
+    if least is not None and least <= ONCE:
+        return HeuristicOutcome.SUPPORTS, (
+            f"the picture was compressed twice, and a place in it only once ({least:.1f}; from {ONCE:g} down "
+            "this points to it): something was put there after the first compression. Captions, frames, "
+            "stickers and retouching do that as well as a pasted part"
+        )
+    return HeuristicOutcome.INCONCLUSIVE, (
+        "the picture was compressed twice, everywhere alike as far as it can be seen: it was saved again by "
+        "a program, which is common and innocent, so nothing follows"
+    )
+
+
+def _finding(found: DoubleJpeg, table: Table) -> Finding:
+    steps = [c for c in found.combs if c.first_step]
+    facts: Facts = (
+        ("gain_nats_per_square", round(found.gain, 4)),
+        ("twice", found.twice),
+        ("quality_now", nearest_quality(table)),
+        ("steps_now", " ".join(str(c.step) for c in found.combs)),
+        ("steps_before", " ".join(str(c.first_step) for c in found.combs) if found.twice else None),
+        ("least_place", None if found.least is None else round(found.least, 2)),
+        ("clipped_share", round(found.clipped, 3)),
+    )
+    said = f"fits in {len(steps)} of {len(found.combs)} frequencies" if found.twice else "is not to be seen"
+    return Finding(
+        code="assay.double_jpeg.comb",
+        outcome=Outcome.ESTABLISHED if found.twice else Outcome.ABSENT,
+        detail=f"an earlier compression {said}: {found.gain:.2f} nats a square",
+        facts=facts,
+    )
+
+
+def _layer(found: DoubleJpeg, width: int, height: int) -> Layer:
+    """Even cells over the whole picture, each of the place whose middle is nearest."""
+    down, across = (min(n, MOST_CELLS) for n in found.places.shape)
+    values = [
+        [float(found.places[_nearest(y, down, height, 0, found), _nearest(x, across, width, 1, found)])
+         for x in range(across)]
+        for y in range(down)
+    ]  # fmt: skip
+    return Layer(width=width, height=height, columns=across, rows=down, cells=cells_of(values, LOW, HIGH))
+
+
+def _nearest(cell: int, cells: int, pixels: int, axis: int, found: DoubleJpeg) -> int:
+    """The place whose middle lies nearest to that of a cell, along one axis."""
+    place = round((cell + 0.5) * pixels / cells / BETWEEN_PIXELS) - 1
+    return min(max(place, 0), int(found.places.shape[axis]) - 1)
+
+
+def _reference() -> Layer | None:
+    """The reference photo saved twice, the second time finer: everywhere alike."""
+    cv2 = open_cv2()
+    photo = decode(reference_photo(), MEDIA_TYPE)[:, :, ::-1]
+    for quality in REFERENCE_QUALITIES:
+        _, coded = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        photo = decode(coded.tobytes(), "image/jpeg")[:, :, ::-1]
+    table = _luminance(coded.tobytes())
+    found = None if table is None else examine_double(photo[:, :, ::-1], table)
+    return None if found is None else _layer(found, photo.shape[1], photo.shape[0])
+
+
+def _evidence(
+    outcome: HeuristicOutcome, reason: str, found: DoubleJpeg | None = None, table: Table | None = None
+) -> HeuristicEvidence:
+    told = found is not None and table is not None
+    return HeuristicEvidence(
+        detector=DoubleJpegSource.name,
+        version=VERSION,
+        question=Question.EDITED,
+        kind="signal",
+        reason=reason,
+        outcome=outcome,
+        applicable=told,
+        raw=found.gain if found is not None else None,
+        findings=(_finding(found, table),) if found is not None and table is not None else (),
+    )

@@ -1,0 +1,176 @@
+"""Whether a JPEG was a JPEG before, on the same grid, and where it was not.
+
+Compressing twice leaves a comb in the histograms of the DCT coefficients (Lin et al. 2009; Bianchi and Piva
+2012): values that the first quantisation did not produce are rare. For each frequency the histogram that one
+compression gives is estimated from the same picture cut by half a square, which has no grid of its own; the
+one that two give, by quantising that one first with each step that comes into question. Squares whose values
+the comb forbids were compressed once: pasted, painted over, or brought off the grid.
+
+Bounded: at most ``MAX_SQUARES`` of the picture, evenly cut from it. The coefficients are computed from the
+pixels that everybody shares, and rounding them may be off by one where the last quantisation was fine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.pixels.decode import Pixels, open_cv2
+from detector.pixels.jpeg import Table
+
+Grid = NDArray[np.float32]
+
+FREQUENCIES = ((0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1))  # (row, column)
+FIRST_STEPS = range(2, 25)
+LEAST_SQUARES = 500  # unclipped: of fewer a histogram says little
+MAX_SQUARES = 200_000  # 12.8 megapixels
+TWICE = 0.5  # nats a square, over all frequencies, from which the picture was compressed twice
+LEAST_GAIN = 0.004  # nats a square of one frequency: with less it has no part in the map
+CELL = 12  # squares: the side of what is looked at as one place
+LEAST_TEXTURE = 100  # coefficients that are not 0 in a place
+_SPAN = 48  # values of a histogram to either side
+_SAMPLES = 6_000
+_NOISE = 0.5  # grey levels of rounding between the two compressions, as a coefficient has it
+_SHARES = (0.6, 0.85, 0.97)  # of the picture that was compressed twice
+_CLIP = 3.0  # nats that one coefficient may count at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comb:
+    """One frequency: the step of the file, the first one that fits best (0: none), and by how many nats a
+    square two compressions explain the histogram better than one."""
+
+    row: int
+    column: int
+    step: int
+    first_step: int
+    gain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubleJpeg:
+    """``gain`` is the sum over frequencies. ``places`` (rows, columns of ``CELL``-wide places, overlapping by
+    half) is how far each fits two compressions better than one, in nats over the root of its coefficients
+    that are not 0; NaN where it is too smooth. ``clipped`` is the share of squares left out."""
+
+    combs: tuple[Comb, ...]
+    gain: float
+    places: Grid
+    clipped: float
+
+    @property
+    def twice(self) -> bool:
+        return self.gain >= TWICE
+
+    @property
+    def least(self) -> float | None:
+        """Of the place that fits least; None where all are too smooth."""
+        return float(np.nanmin(self.places)) if np.isfinite(self.places).any() else None
+
+
+def examine_double(pixels: Pixels, table: Table) -> DoubleJpeg | None:
+    """Of (height, width, 3) pixels and the luminance table that they were stored with; None where fewer than
+    ``LEAST_SQUARES`` squares are free of clipped pixels."""
+    pixels = pixels[: _bounded(pixels)]
+    luminance = open_cv2().cvtColor(pixels, open_cv2().COLOR_RGB2YCrCb)[:, :, 0]
+    squares = _coefficients(luminance)
+    free = ~_clipped(pixels, squares[0].shape)
+    count = int(free.sum())
+    between = _coefficients(luminance[4:-4, 4:-4]) if count >= LEAST_SQUARES else []
+    if not between or between[0].size < LEAST_SQUARES:
+        return None
+    fit = np.zeros(free.shape, np.float32)
+    texture = np.zeros(free.shape, np.float32)
+    combs = []
+    for i, (row, column) in enumerate(FREQUENCIES):
+        step = table[8 * row + column]
+        values = np.clip(np.rint(squares[i] / step), -_SPAN, _SPAN).astype(np.int32)
+        first, gain, ratio = _fitted(values[free], between[i], step)
+        combs.append(Comb(row=row, column=column, step=step, first_step=first, gain=gain))
+        if gain >= LEAST_GAIN:
+            logs = np.clip(np.log(ratio), -_CLIP, _CLIP)
+            logs[_SPAN] = 0  # of what is 0 both compressions give about as much
+            fit += np.where(free, logs[values + _SPAN], 0).astype(np.float32)
+            texture += free & (values != 0)
+    return DoubleJpeg(
+        combs=tuple(combs),
+        gain=sum(c.gain for c in combs),
+        places=_places(fit, texture),
+        clipped=1 - count / free.size,
+    )
+
+
+def _bounded(pixels: Pixels) -> int:
+    """Rows of pixels, whole squares of them, that make no more than ``MAX_SQUARES``."""
+    down, across = int(pixels.shape[0]) // 8, max(1, int(pixels.shape[1]) // 8)
+    return 8 * max(1, min(down, MAX_SQUARES // across))
+
+
+@cache
+def _cosines() -> Grid:
+    """The DCT of eight values (T.81, A.3.3) as a matrix."""
+    n = np.arange(8)
+    rows = [np.cos((2 * n + 1) * k * np.pi / 16) * np.sqrt((1 if k == 0 else 2) / 8) for k in range(8)]
+    return np.array(rows, np.float32)
+
+
+def _coefficients(luminance: NDArray[np.uint8]) -> list[Grid]:
+    """Of each frequency, (rows, columns) of squares."""
+    rows, columns = luminance.shape[0] // 8, luminance.shape[1] // 8
+    cut = luminance[: 8 * rows, : 8 * columns].astype(np.float32).reshape(rows, 8, columns, 8)
+    cosines = _cosines()
+    down = {v: np.tensordot(cut, cosines[v], axes=(1, 0)) for v in {row for row, _ in FREQUENCIES}}
+    return [down[row] @ cosines[column] for row, column in FREQUENCIES]
+
+
+def _clipped(pixels: Pixels, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Squares with a pixel at either end of a channel: there the coefficients are not what was stored."""
+    rows, columns = shape
+    cut = pixels[: 8 * rows, : 8 * columns]
+    at_end = ((cut == 0) | (cut == 255)).any(axis=2)
+    clipped: NDArray[np.bool_] = at_end.reshape(rows, 8, columns, 8).any(axis=(1, 3))
+    return clipped
+
+
+def _fitted(values: NDArray[np.int32], between: Grid, step: int) -> tuple[int, float, NDArray[np.float64]]:
+    """The first step that explains the values best, its gain, and how much likelier it makes each value."""
+    seen = np.bincount(values + _SPAN, minlength=2 * _SPAN + 1)
+    every = between.ravel()[:: max(1, between.size // _SAMPLES)][:_SAMPLES]
+    noise = np.random.default_rng(0).normal(0, _NOISE, every.size)  # the same each time
+    samples, noise = np.concatenate([every, -every]), np.concatenate([noise, noise])
+    once = _histogram(samples, step)
+    best: tuple[int, float, NDArray[np.float64]] = (0, 0.0, np.ones_like(once))
+    for first in FIRST_STEPS:
+        if first == step:
+            continue
+        ratio = _histogram(np.rint(samples / first) * first + noise, step) / once
+        for share in _SHARES:
+            gain = float(seen @ np.log(share * ratio + 1 - share)) / len(values)
+            if gain > best[1]:
+                best = (first, gain, ratio)
+    return best
+
+
+def _histogram(samples: NDArray[np.floating], step: int) -> NDArray[np.float64]:
+    """Shares of the quantised values, none of them 0."""
+    values = np.clip(np.rint(samples / step), -_SPAN, _SPAN).astype(np.int32)
+    counts = (
+        np.bincount(values + _SPAN, minlength=2 * _SPAN + 1) + 0.5 + 0.002 * len(samples) / (2 * _SPAN + 1)
+    )
+    shares: NDArray[np.float64] = counts / counts.sum()
+    return shares
+
+
+def _places(fit: Grid, texture: Grid) -> Grid:
+    """Sums over overlapping places; the last row and column of places may be cut off by the edge."""
+    cv2 = open_cv2()
+    sums = [cv2.boxFilter(a, -1, (CELL, CELL), normalize=False, borderType=cv2.BORDER_CONSTANT)
+            for a in (fit, texture)]  # fmt: skip
+    half = CELL // 2
+    fits, textures = (s[half::half, half::half] for s in sums)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        places: Grid = np.where(textures >= LEAST_TEXTURE, fits / np.sqrt(textures), np.nan)
+    return places.astype(np.float32)

@@ -19,6 +19,7 @@ Grey = NDArray[np.float32]
 Area = tuple[float, float, float, float]
 
 SIDE = 120  # pixels of the longer side at which both are compared
+FINER = 8  # so many pixels of the picture for one that is compared are looked at along a side, and no more
 GRID = 12  # cells along the longer side
 LEAST_SPREAD = 14.0  # grey levels: of a flatter picture a correlation says little
 SAME = 0.90  # correlation from which two show the same
@@ -53,7 +54,9 @@ def compare(picture: Pixels, small: Pixels) -> Compared | None:
     cv2 = open_cv2()
     scale = SIDE / max(picture.shape[:2])
     size = (max(16, round(picture.shape[1] * scale)), max(16, round(picture.shape[0] * scale)))
-    large = _grey(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    every = max(1, max(picture.shape[:2]) // (SIDE * FINER))
+    coarse = np.ascontiguousarray(picture[::every, ::every])
+    large = _grey(cv2.resize(coarse, size, interpolation=cv2.INTER_AREA))
     inner = _without_bars(_grey(small))
     if min(float(inner.std()), float(large.std())) < LEAST_SPREAD or min(inner.shape) < 16:
         return None

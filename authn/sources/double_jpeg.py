@@ -30,12 +30,12 @@ REFERENCE_QUALITIES = (75, 92)
 class DoubleJpegSource:
     """Implements ``HeuristicSource`` and ``HasOverlays``."""
 
-    name = "double_jpeg"
     reads_pixels = True
+    name = "double_jpeg"
 
     def __init__(self, pictures: Pictures | None = None) -> None:
-        self._pictures = pictures or Pictures()
         self._reference: Layer | None = None
+        self._pictures = pictures or Pictures()
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``PixelsUnreadable``."""

@@ -123,6 +123,6 @@ def _answering(report: Document) -> list[Document]:
 
 def _guess(d: Document) -> str:
     question, outcome = Question(d["question"]), HeuristicOutcome(d["outcome"])
-    words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"])
+    words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"], source=d["id"])
     vouched = guarantee_sentence(d)
     return f"{visible(d['id'], 60)}: {words.answer}" + ("" if vouched is None else f". {vouched.rstrip('.')}")

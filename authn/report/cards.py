@@ -218,7 +218,7 @@ def guess_cards(report: Document) -> tuple[Card, ...]:
 
 def _guess_card(d: Document, index: int) -> Card:
     question, outcome = Question(d["question"]), HeuristicOutcome(d["outcome"])
-    words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"])
+    words = wording.heuristic_words(question, outcome, d["kind"], applicable=d["applicable"], source=d["id"])
     facts = [(t("fact.source"), visible(f"{d['id']} {d['version']} ({d['kind']})", 120))]
     if (seen := read_as(d)) is not None:
         facts.append((t("fact.read_as"), seen))

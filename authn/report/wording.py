@@ -138,12 +138,16 @@ def axis_words(axis: Axis, outcome: Outcome, codes: Iterable[str]) -> Words:
     return AXIS_WORDS.get((axis, outcome)) or pair("axis.outside")
 
 
-def heuristic_words(question: Question, outcome: HeuristicOutcome, kind: str, *, applicable: bool) -> Words:
-    """Words for one heuristic answer; ``kind`` and ``applicable`` are the source's own."""
+def heuristic_words(
+    question: Question, outcome: HeuristicOutcome, kind: str, *, applicable: bool, source: str = ""
+) -> Words:
+    """Words for one heuristic answer; ``kind``, ``applicable``, ``source`` (its id) are the source's own."""
     if outcome is HeuristicOutcome.ABSTAIN and applicable:
         return pair("heuristic.unvouched" if kind == "learned" else "heuristic.nothing")
     if outcome in (HeuristicOutcome.ABSTAIN, HeuristicOutcome.INCONCLUSIVE):
         return pair(f"heuristic.{outcome.value}")
+    if source == "watermark" and outcome is HeuristicOutcome.SUPPORTS:
+        return pair("mark.supports")
     own = f"metadata.{question.value}.{outcome.value}"
     if kind == "metadata" and has(f"{own}.answer"):
         return pair(own)

@@ -9,6 +9,8 @@ import pytest
 
 from authn.core.evidence import Axis, HeuristicOutcome, Outcome, Question
 from authn.core.media import media_of
+from authn.core.report import report_json
+from authn.report.html import render_report
 from authn.sources.watermarks import WatermarkSource
 from detector.core.errors import PixelsUnreadable
 from tests.conftest import ROOT
@@ -75,3 +77,13 @@ def test_a_capture_that_carries_a_generators_invisible_mark_is_a_contradiction_t
     assert found.code == "assay.contradiction.capturedButMarked"
     assert "watermark finds a mark that generators write" in found.text
     assert report.cryptographic.axis(Axis.INTEGRITY).outcome is Outcome.ESTABLISHED
+
+
+def test_a_report_says_that_a_mark_is_there_and_that_anybody_can_put_it_there() -> None:
+    marked = media_of((VECTORS / "floats.png").read_bytes(), "a.png")
+    report = examiner_for(TestPki(), sources=(WatermarkSource(),)).examine(marked, as_of=datetime.now(UTC))
+    for language, sentence in (
+        ("en", "anybody can put it into any picture"),
+        ("de", "jeder kann sie in jedes Bild"),
+    ):
+        assert sentence in render_report(report_json(report), language=language)

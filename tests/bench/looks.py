@@ -94,6 +94,7 @@ def pages(url: str, folder: Path) -> dict[str, Go]:
         "report-changed": examined("2-changed.jpg"),
         "report-stripped": examined("4-stripped.jpg"),
         "report-generated": examined("7-generated.jpg"),
+        "views": lambda page: _views(page, url, photos),
         "compared": lambda page: _compared(page, url, photos),
         "drawings": opened(_drawings(folder / "drawings.html", "en")),
         "drawings-de": opened(_drawings(folder / "drawings-de.html", "de")),
@@ -112,6 +113,13 @@ def _stripped(page: Page, url: str) -> None:
     page.goto(f"{url}/demo/")
     page.click("text=Strip its metadata")
     page.wait_for_url(f"{url}/demo/stripped/*")
+
+
+def _views(page: Page, url: str, photos: Path) -> None:
+    page.goto(url)
+    page.set_input_files("#file", photos / "1-untouched.jpg")
+    page.click(".second")
+    page.wait_for_url(f"{url}/views*")
 
 
 def _compared(page: Page, url: str, photos: Path) -> None:

@@ -49,15 +49,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     preview = make_preview(media_of(photo(width=1536, height=1152), "photo.jpg"), 1280)
     for name, make in REPORTS.items():
         for code in ("en", "de"):
-            maps = _drawings(preview or b"") if name == "drawings" else MAPS
+            maps = _drawings() if name == "drawings" else MAPS
             text = render_report(report_json(make()), preview, maps=maps, language=code)
             (folder / f"{name}.{code}.html").write_text(text, encoding="utf-8")
     return {p.name.removesuffix(".html"): f"file://{p}" for p in folder.iterdir()}
 
 
-def _drawings(jpeg: bytes) -> str:
+def _drawings() -> str:
     """A field beside its reference, and a view that is a picture."""
-    seen = Layer(width=1280, height=960, jpeg=jpeg)
+    small = make_preview(media_of(photo(width=320, height=240), "photo.jpg"), 320) or b""
+    seen = Layer(width=320, height=240, jpeg=small)
     return maps_text((overlay(reference=field()), overlay(view=True, own=seen, reference=seen)))
 
 

@@ -86,7 +86,7 @@ class Recovered:
     bits: int
     turn: str
     part: bool
-    cropped: bool
+    cropped: bool = False
     log_index: int
     log_key: str
     receipt: str

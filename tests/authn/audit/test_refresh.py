@@ -237,5 +237,5 @@ def test_files_that_are_no_media_are_counted_apart(audit: Audit) -> None:
     assert (finished.tally.not_reported, finished.tally.not_media) == (3, 2)
     page = (audit.folder / "summary.html").read_text()
     assert "Without a report (1)" in page
-    assert "2 files are no media" in page
+    assert "2 files: no media" in page
     assert "README.md" in page

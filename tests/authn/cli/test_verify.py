@@ -112,7 +112,7 @@ def test_a_signed_picture_of_too_many_pixels_gets_its_evidence_in_every_form(
     assert [row["cryptographic"]["axes"][a]["outcome"] for a in ("integrity", "time")] == ["established"] * 2
     why = "it declares 20000 x 20000 pixels; the limit is 128000000"
     closed = {n["what"] for n in row["not_examined"] if n["why"] == why}
-    assert closed - {SEMANTIC_MODEL} == {"pixels", "watermark", "symmetry", DEFAULT_MODEL}
+    assert closed - {SEMANTIC_MODEL} == {"pixels", "embedded", "watermark", "symmetry", DEFAULT_MODEL}
     assert f"No preview, not examined: {why}" in page.read_text(encoding="utf-8")
     text = verify(folder, "--no-heuristics", str(folder / "large.png"))
     assert f"pixels: {why}" in " ".join(text.stdout.split())

@@ -30,6 +30,7 @@ _PLAIN_CLAIM = frozenset(
 _PLAIN_HEADER = frozenset({"sigTst2", "pad", "pad2"})
 _PLAIN_ACTIONS = frozenset({"actions", "allActionsIncluded"})
 _PLAIN_ACTION = frozenset({"action", "digitalSourceType", "when"})
+_NUMBERS = range(-(2**63), 2**63)  # c2pa-rs refuses larger ones, or shows others in their place
 Plain = Mapping[object, object]
 
 
@@ -67,7 +68,14 @@ def is_plain(own: OwnReading) -> bool:
     actions = _plain_map(boxes[_ACTIONS], own.store, _PLAIN_ACTIONS)
     if claim is None or actions is None:
         return False
-    return _is_plain_claim(claim, len(boxes)) and _created(actions) and _is_plain_signature(own)
+    word = assertion_map(own, DEVICE_ASSERTION) if DEVICE_ASSERTION in boxes else {}
+    return (
+        _is_plain_claim(claim, len(boxes))
+        and _created(actions)
+        and word is not None
+        and all(not isinstance(v, int) or v in _NUMBERS for v in word.values())
+        and _is_plain_signature(own)
+    )
 
 
 def claim_map(own: OwnReading) -> Plain | None:
@@ -109,8 +117,8 @@ def _is_plain_claim(claim: Plain, assertions: int) -> bool:
 
 
 def _created(actions: Plain) -> bool:
-    listed = actions.get("actions")
-    if not isinstance(listed, list) or len(listed) != 1:
+    listed, every = actions.get("actions"), actions.get("allActionsIncluded", False)
+    if not isinstance(listed, list) or len(listed) != 1 or not isinstance(every, bool | None):
         return False
     action = _known(listed[0], _PLAIN_ACTION)
     if action is None or action.get("action") != "c2pa.created":

@@ -114,8 +114,10 @@ def _check_words(own: OwnReading) -> None:
         raise _Odd
     (action,) = _list(actions["actions"])
     generator = claim.get("claim_generator_info")
-    _check_texts(action if isinstance(action, Mapping) else {None: None})
-    _check_texts(generator if isinstance(generator, Mapping) else {None: None})
+    if not isinstance(action, Mapping) or not isinstance(generator, Mapping):
+        raise _Odd
+    _check_texts({**action, "when": "" if _is_second(action.get("when")) else action.get("when", "")})
+    _check_texts(generator)
     _check_texts({name: claim[name] for name in ("instanceID", "dc:title") if name in claim})
     if own.manifest is not None and any(box.label == DEVICE_ASSERTION for box in own.manifest.assertions):
         device = assertion_map(own, DEVICE_ASSERTION)
@@ -124,7 +126,7 @@ def _check_words(own: OwnReading) -> None:
 
 
 def _check_texts(said: Plain) -> None:
-    if not all(isinstance(k, str) and (isinstance(v, str) or _is_second(v)) for k, v in said.items()):
+    if not all(isinstance(k, str) and isinstance(v, str) for k, v in said.items()):
         raise _Odd
 
 

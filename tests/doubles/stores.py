@@ -63,6 +63,7 @@ class HandMade:
         {"start": start, "length": length}
     ]
     actions: bytes = field(default_factory=lambda: cbor2.dumps({"actions": [CREATED]}))
+    device: Cbor = field(default_factory=lambda: {"device_id": "d", "counter": 1})
     behind_device: bytes = b""  # further boxes in the device assertion
     protected: Callable[[list[bytes]], Cbor] = lambda chain: {1: -7, 33: chain}
     more_claim: Cbor = field(default_factory=dict)
@@ -88,7 +89,7 @@ class HandMade:
         raise AssertionError("the length of the store does not settle")
 
     def _store(self, binding: Cbor) -> bytes:
-        device = box(b"cbor", cbor2.dumps({"device_id": "d", "counter": 1})) + self.behind_device
+        device = box(b"cbor", cbor2.dumps(self.device)) + self.behind_device
         written = {
             "c2pa.actions.v2": box(b"cbor", self.actions),
             "c2pa.hash.data": box(b"cbor", self.binding(binding)),

@@ -130,11 +130,29 @@ def test_what_anybody_can_write_otherwise_is_said_as_everybody_says_it(
         {"behind_device": box(b"free", bytes(4))},
         {"actions": cbor2.dumps({"actions": [{**CREATED, "when": datetime(2026, 1, 1, 1, 1, 1, 5, UTC)}]})},
         {"more_claim": {"dc:title": b"bytes"}},
+        {"more_claim": {"dc:title": datetime(2026, 1, 1, tzinfo=UTC)}},
+        {"actions": cbor2.dumps({"actions": [CREATED], "allActionsIncluded": "yes"})},
+        {"device": {"device_id": "d", "counter": 2**63}},
+        {"device": {"device_id": "d", "counter": -(2**63) - 1}},
     ],
-    ids=["two contents", "an empty box", "parts of a second", "a title of bytes"],
+    ids=[
+        "two contents",
+        "an empty box",
+        "parts of a second",
+        "a title of bytes",
+        "a title that is a time",
+        "a word where yes or no belongs",
+        "a counter that is too large",
+        "a counter that is too small",
+    ],
 )
-def test_what_a_signer_writes_oddly_is_asked_of_everybody(made: dict[str, object], pki: TestPki) -> None:
-    assert not unmistakable(HandMade(leaf=pki.leaf(), authority=pki.tsa_leaf(), **made).jpeg())  # type: ignore[arg-type]
+def test_what_a_signer_writes_oddly_is_asked_of_everybody(
+    made: dict[str, object], pki: TestPki, readers: Readers, roots: TrustRoots
+) -> None:
+    odd = HandMade(leaf=pki.leaf(), authority=pki.tsa_leaf(), **made).jpeg()  # type: ignore[arg-type]
+    assert not unmistakable(odd)
+    said, whole = without_run(media(odd), readers, roots)
+    assert said == whole
 
 
 def test_whatever_byte_of_store_or_segments_is_changed_both_ways_say_the_same(

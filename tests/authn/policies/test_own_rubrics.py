@@ -147,3 +147,9 @@ def test_a_policy_of_this_house_is_no_rubric_and_a_rubric_brings_the_default_pol
     assert replace(found, rubric=None).sha256 != default.sha256
     (tmp_path / "desk.json").write_bytes(data)
     assert open_policy(str(tmp_path / "desk.json")) is not None
+
+
+def test_a_policy_is_told_from_a_rubric_by_how_it_begins_and_in_one_walk() -> None:
+    assert is_rubric(b'\xef\xbb\xbf\n {"information_block": {}}')
+    assert not is_rubric(b"sentences = [\n{ id = 'a.b' },\n]\n")
+    assert not is_rubric(b"\n" * 1024 * 1024)

@@ -385,7 +385,7 @@ def _binary(kind: str, one: Run, other: Run) -> Expression:
         return Expression(lambda v, s: s.made(each(lambda a, b: text(a) + text(b), one(v, s), other(v, s))))
     if kind == "~":
         return Expression(lambda v, s: s.made([*_list(one(v, s)), *_list(other(v, s))]))
-    return Expression(lambda v, s: each(lambda a, b: summed(kind, a, b), one(v, s), other(v, s)))
+    return Expression(lambda v, s: s.made(each(lambda a, b: summed(kind, a, b), one(v, s), other(v, s))))
 
 
 def _list(value: Json) -> list[Json]:

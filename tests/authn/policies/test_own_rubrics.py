@@ -153,3 +153,9 @@ def test_a_policy_is_told_from_a_rubric_by_how_it_begins_and_in_one_walk() -> No
     assert is_rubric(b'\xef\xbb\xbf\n {"information_block": {}}')
     assert not is_rubric(b"sentences = [\n{ id = 'a.b' },\n]\n")
     assert not is_rubric(b"\n" * 1024 * 1024)
+
+
+def test_sums_over_arrays_of_a_file_are_counted_as_what_they_make() -> None:
+    found = read_rubric(rubric_file(said("+".join(["a"] * 300))), "desk.json")
+    (label,) = labels_of(found, {"a": [[1] * 500] * 500})
+    assert (label.value, label.text) == (None, "It could not be evaluated.")

@@ -13,6 +13,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from cryptography.x509.oid import NameOID
+
 from authn.core.media import Media
 from authn.provenance.own import OwnReading
 from authn.provenance.plain import Plain, assertion_map, claim_map, is_plain
@@ -26,6 +28,7 @@ _UUID = bytes.fromhex("00110010800000aa00389b71")  # behind the four letters of 
 _NAMED, _SALTED = b"\x03", b"\x13"  # what a description says that it holds
 _SALT_BYTES = range(16, 33)
 _SEGMENT = b"\xff\xeb"
+_UTF8, _PRINTABLE = b"\x0c", b"\x13"  # ASN.1 tags of texts
 _HEAD = 12  # of a segment that carries a box: marker, length, "JP", instance, sequence
 _REPEATED = 8  # in each further segment: length and type of the box
 _DEVICE = {"device_id": str, "counter": int, "nonce": str, "checkpoint": str}
@@ -44,6 +47,7 @@ def is_unmistakable(media: Media, own: OwnReading) -> bool:
     try:
         _check_boxes(own.store)
         _check_words(own)
+        _check_signer_name(own)
         _check_segments(media.data, manifest_spans(media.data, media.media_type), own)
     except (_Odd, ValueError, struct.error, IndexError):
         return False
@@ -123,6 +127,19 @@ def _check_words(own: OwnReading) -> None:
         device = assertion_map(own, DEVICE_ASSERTION)
         if device is None or any(type(v) is not _DEVICE.get(str(k)) for k, v in device.items()):
             raise _Odd
+
+
+def _check_signer_name(own: OwnReading) -> None:
+    """One common name of visible characters in UTF-8, after which both call the signer. Without one they name
+    the issuer's organisation or the signer's own; of two, the first or the last."""
+    subject = own.certificates[0].subject
+    (name,) = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    text = str(name.value)
+    written = bytes([len(text.encode())]) + text.encode()
+    if not text.strip() or not text.isprintable():
+        raise _Odd
+    if not any(tag + written in subject.public_bytes() for tag in (_UTF8, _PRINTABLE)):
+        raise _Odd
 
 
 def _check_texts(said: Plain) -> None:

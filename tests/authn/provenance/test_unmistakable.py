@@ -155,6 +155,15 @@ def test_what_a_signer_writes_oddly_is_asked_of_everybody(
     assert said == whole
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\u202eb"])
+def test_a_signer_s_name_that_engines_show_differently_is_asked_of_both(
+    name: str, pki: TestPki, readers: Readers, roots: TrustRoots
+) -> None:
+    odd = HandMade(leaf=pki.leaf(name), authority=pki.tsa_leaf()).jpeg()
+    said, whole = without_run(media(odd), readers, roots)
+    assert said == whole
+
+
 def test_whatever_byte_of_store_or_segments_is_changed_both_ways_say_the_same(
     stamped: bytes, readers: Readers, roots: TrustRoots
 ) -> None:

@@ -48,7 +48,7 @@ class Fingerprints:
         try:
             return read_print(path.read_bytes())
         except (OSError, ValueError) as e:
-            raise FileUnusable(f"the fingerprint {path} cannot be read: {e}") from e
+            raise FileUnusable(f"the fingerprint {path.name} cannot be read: {e}") from e
 
     def write(self, spki_sha256: str, found: SensorPrint, *, always: bool) -> Path:
         from detector.forensics.sensor_print import print_bytes
@@ -66,11 +66,10 @@ class Fingerprints:
 
     def delete(self, spki_sha256: str) -> bool:
         """Whether there was one."""
-        path = self.path(spki_sha256)
-        if path is None:
-            return False
+        there = self.path(spki_sha256) is not None
         try:
-            path.unlink()
+            for suffix in (ON_REQUEST, ALWAYS):  # a write that was cut short leaves both
+                (self.folder / f"{spki_sha256}{suffix}").unlink(missing_ok=True)
         except OSError as e:
-            raise FileUnusable(f"{path} cannot be deleted: {e.strerror or e}") from e
-        return True
+            raise FileUnusable(f"the fingerprint cannot be deleted: {e}") from e
+        return there

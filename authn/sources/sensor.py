@@ -1,7 +1,8 @@
 """Whether a photo shows the fingerprint of the sensor whose device's key is in it. Question: *wrong sensor*.
 
 Asked only where the registry's home holds a fingerprint of exactly that key
-(``authn.devices.fingerprints``). It supports where the fingerprint is missing in a photo that would have to
+(``authn.devices.fingerprints``), and only of bytes that this key has signed: whoever moves a device's manifest
+into somebody else's photo must not learn which camera took that. It supports where the fingerprint is missing in a photo that would have to
 show it, as after a theft of the key, and after a change of the camera too. That it is there says that nothing
 contradicts, and raises trust in nothing: whoever has photos of the camera can copy it. docs/cards/sensor.md.
 """
@@ -14,7 +15,9 @@ from authn.core.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Ou
 from authn.core.keys import spki_sha256
 from authn.core.media import Media
 from authn.devices.fingerprints import Fingerprints
+from authn.provenance.binding import own_answer
 from authn.provenance.own import read_own
+from authn.provenance.reading import BINDING_MATCH
 from authn.sources.pictures import Pictures
 from detector.core.errors import NotApplicable
 from detector.forensics.sensor_match import Fit, Match, match
@@ -23,6 +26,7 @@ from detector.forensics.sensor_print import SensorPrint, look_in
 VERSION = "1"
 NO_KEY = "the file carries no signature with a readable certificate, so no key says which sensor took it"
 NO_PRINT = "no fingerprint of the sensor that belongs to this key is kept here"
+NOT_ITS = "the bytes were not found to be those that the key of this device signed, so nothing is said of its sensor"
 _OUTCOMES = {
     Fit.FITS: HeuristicOutcome.AGAINST,
     Fit.MISSING: HeuristicOutcome.SUPPORTS,
@@ -55,6 +59,8 @@ class SensorSource:
         known = self._known(key) if key else None
         if known is None:
             return (_abstention(NO_PRINT if key else NO_KEY),)
+        if not any(c.code in BINDING_MATCH and c.kind == "success" for c in own_answer(media, own).codes):
+            return (_abstention(NOT_ITS),)
         if media.not_decoded:
             return (_abstention(media.not_decoded),)
         try:

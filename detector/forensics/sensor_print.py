@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
 from detector.core.files import arrays_bytes
-from detector.forensics.sensor import Look, Plane, Sum, correlation, look_at, peak_energy
+from detector.forensics.sensor import Look, Plane, Sum, correlation, look_at, middle, peak_energy
 from detector.pixels.decode import Pixels, decode
 
 FORMAT = "assay.sensor.1"
@@ -171,18 +172,46 @@ LIGHT_STEP = 8
 
 
 def read_print(data: bytes) -> SensorPrint:
-    """Raises ``ValueError`` for what ``print_bytes`` never wrote."""
+    """Raises ``ValueError`` for what ``print_bytes`` never wrote: nothing may follow from a broken one."""
     if len(data) > MAX_FILE_BYTES:
         raise ValueError("too large for a fingerprint")
     try:
+        with ZipFile(io.BytesIO(data)) as archive:
+            if sum(i.file_size for i in archive.infolist()) > MAX_FILE_BYTES:
+                raise ValueError("too large for a fingerprint")
         with np.load(io.BytesIO(data), allow_pickle=False) as parts:
             head = json.loads(bytes(parts["head"]))
             steps, light = parts["plane"], parts["light"]
             if head["format"] != FORMAT or steps.dtype != np.int8 or light.dtype != np.float16:
                 raise ValueError("no fingerprint of this format")
-            return _print(head, steps, light)
-    except (KeyError, TypeError, OSError, EOFError, BadZipFile) as e:
+            return _sound(_print(head, steps, light))
+    except (LookupError, TypeError, OSError, EOFError, RuntimeError, ArithmeticError) as e:
         raise ValueError(f"no fingerprint: {type(e).__name__}") from e
+    except (BadZipFile, zlib.error) as e:
+        raise ValueError(f"no fingerprint: {type(e).__name__}") from e
+
+
+def _sound(found: SensorPrint) -> SensorPrint:
+    """Raises ``ValueError`` where shapes do not belong together or a number is none."""
+    width, height = found.frame
+    numbers = [found.null_most, *(n for h in found.held for n in asdict(h).values())]
+    is_sound = (
+        min(found.frame) >= MIN_SIDE
+        and found.plane.shape == look_shape(width, height) == found.light.shape
+        and found.photos > 0
+        and len(found.held) > 0
+        and bool(np.isfinite(numbers).all())
+        and bool(np.isfinite(found.plane).all() and np.isfinite(found.light).all())
+    )
+    if not is_sound:
+        raise ValueError("no sound fingerprint")
+    return found
+
+
+def look_shape(width: int, height: int) -> tuple[int, int]:
+    """Rows and columns of the part that is looked at, of a picture of that size."""
+    rows, columns = middle(height), middle(width)
+    return rows.stop - rows.start, columns.stop - columns.start
 
 
 def _print(head: dict[str, object], steps: NDArray[np.int8], light: NDArray[np.float16]) -> SensorPrint:

@@ -13,7 +13,7 @@ from authn.core.evidence import Axis, HeuristicEvidence, HeuristicOutcome, Outco
 from authn.core.keys import spki_sha256
 from authn.core.report import report_json
 from authn.devices.fingerprints import Fingerprints
-from authn.sources.sensor import NO_KEY, NO_PRINT, SensorSource
+from authn.sources.sensor import NO_KEY, NO_PRINT, NOT_ITS, SensorSource
 from detector.forensics.sensor_print import build, look_of
 from tests.doubles.makers import saved
 from tests.doubles.photos import photo
@@ -172,3 +172,18 @@ def test_a_broken_fingerprint_is_a_source_that_failed_and_the_rest_stands(
     examiner = examiner_for(pki, registry=Registered(leaf), sources=(SensorSource(tmp_path),))
     report = report_json(examiner.examine(media(signed_photo(leaf, data=OURS.photo(50)))))
     assert [n["what"] for n in report["not_examined"]].count("sensor") == 1  # type: ignore[index,union-attr,call-overload]
+
+
+def test_nobody_learns_which_camera_took_a_photo_by_moving_a_manifest_into_it(
+    home: Path, leaf: Issued
+) -> None:
+    published, anonymous = signed_photo(leaf, data=OURS.photo(50)), OURS.photo(77)
+    store = published[: len(published) - len(OURS.photo(50)) + 2][2:]
+    found = answer(home, anonymous[:2] + store + anonymous[2:])
+    assert (found.outcome, found.reason, found.findings) == (HeuristicOutcome.ABSTAIN, NOT_ITS, ())
+
+
+def test_a_photo_that_was_changed_after_it_was_signed_is_not_compared(home: Path, leaf: Issued) -> None:
+    changed = bytearray(signed_photo(leaf, data=OURS.photo(50)))
+    changed[-40] ^= 1
+    assert answer(home, bytes(changed)).reason == NOT_ITS

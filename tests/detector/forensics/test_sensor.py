@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -124,3 +127,28 @@ def test_a_small_picture_is_refused_and_nothing_divides_by_zero() -> None:
 def test_what_is_no_fingerprint_is_not_read(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read_print(data)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"plane": np.zeros((64, 64), np.int8)},
+        {"plane": np.zeros(9, np.int8)},
+        {"light": np.zeros(9, np.float16)},
+        {"spread": float("nan")},
+        {"spread": float("inf")},
+        {"frame": [0, 0]},
+        {"held": []},
+    ],
+    ids=str,
+)
+def test_from_a_fingerprint_that_was_damaged_nothing_follows(changed: dict[str, object]) -> None:
+    with np.load(io.BytesIO(print_bytes(build([look_in(OURS.exposure(n)) for n in range(8)])))) as archive:
+        parts = dict(archive)
+    head = json.loads(bytes(parts["head"]))
+    head |= {k: v for k, v in changed.items() if k in head}
+    parts |= {k: v for k, v in changed.items() if k in parts}
+    out = io.BytesIO()
+    np.savez(out, **{**parts, "head": np.frombuffer(json.dumps(head).encode(), np.uint8)})
+    with pytest.raises(ValueError, match=r".+"):
+        read_print(out.getvalue())

@@ -1,10 +1,11 @@
 """Whether a photo shows the fingerprint of the sensor whose device's key is in it. Question: *wrong sensor*.
 
 Asked only where the registry's home holds a fingerprint of exactly that key
-(``authn.devices.fingerprints``), and only of bytes that this key has signed: whoever moves a device's manifest
-into somebody else's photo must not learn which camera took that. It supports where the fingerprint is missing in a photo that would have to
-show it, as after a theft of the key, and after a change of the camera too. That it is there says that nothing
-contradicts, and raises trust in nothing: whoever has photos of the camera can copy it. docs/cards/sensor.md.
+(``authn.devices.fingerprints``), and only of bytes that this key has signed: whoever moves a device's
+manifest into somebody else's photo must not learn which camera took that. It supports where the fingerprint
+is missing in a photo that would have to show it, as after a theft of the key, and after a change of the
+camera too. That it is there says that nothing contradicts, and raises trust in nothing: whoever has photos
+of the camera can copy it. docs/cards/sensor.md.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from detector.forensics.sensor_print import SensorPrint, look_in
 VERSION = "1"
 NO_KEY = "the file carries no signature with a readable certificate, so no key says which sensor took it"
 NO_PRINT = "no fingerprint of the sensor that belongs to this key is kept here"
-NOT_ITS = "the bytes were not found to be those that the key of this device signed, so nothing is said of its sensor"
+NOT_ITS = "the bytes were not found to be those that this key signed, so nothing is said of its sensor"
 _OUTCOMES = {
     Fit.FITS: HeuristicOutcome.AGAINST,
     Fit.MISSING: HeuristicOutcome.SUPPORTS,

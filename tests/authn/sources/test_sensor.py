@@ -174,7 +174,7 @@ def test_a_broken_fingerprint_is_a_source_that_failed_and_the_rest_stands(
     assert [n["what"] for n in report["not_examined"]].count("sensor") == 1  # type: ignore[index,union-attr,call-overload]
 
 
-def test_nobody_learns_which_camera_took_a_photo_by_moving_a_manifest_into_it(
+def test_a_manifest_that_was_moved_into_a_photo_does_not_ask_which_camera_took_it(
     home: Path, leaf: Issued
 ) -> None:
     published, anonymous = signed_photo(leaf, data=OURS.photo(50)), OURS.photo(77)

@@ -217,6 +217,8 @@ def look_shape(width: int, height: int) -> tuple[int, int]:
 def _print(head: dict[str, object], steps: NDArray[np.int8], light: NDArray[np.float16]) -> SensorPrint:
     width, height = (int(n) for n in head["frame"])  # type: ignore[attr-defined]
     spread = float(head["spread"])  # type: ignore[arg-type]
+    if not 0 < spread < 1e6:  # levels
+        raise ValueError("no sound fingerprint")
     grown = np.kron(light.astype(np.float32), np.ones((LIGHT_STEP, LIGHT_STEP), np.float32))
     held = tuple(Held(**h) for h in head["held"])  # type: ignore[attr-defined]
     return SensorPrint(

@@ -128,7 +128,7 @@ def _original(stored: StoredVerification) -> str | None:
 
 def _links(report_id: str, original: str | None) -> Links:
     return Links(
-        home=url_for("pages.home"),
+        home=url_for("pages.home", lang=asked_language()),
         json=url_for("pages.report_document", report_id=report_id),
         pdf=url_for("pages.report_pdf", report_id=report_id, lang=language()) if PDF.installed else None,
         bundle=url_for("beside.bundle", lang=asked_language()),

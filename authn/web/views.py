@@ -13,7 +13,7 @@ from authn.report.html import content_security_policy
 from authn.report.language import speaking, t, told
 from authn.web.api import services
 from authn.web.pages import pages
-from authn.web.rendering import language, page, templates
+from authn.web.rendering import asked_language, language, page, templates
 from authn.web.uploads import read_media
 
 views = Blueprint("views", __name__)
@@ -30,7 +30,7 @@ def views_page() -> Response:
             templates()
             .get_template("views.html.j2")
             .render(
-                home=url_for("pages.home"),
+                home=url_for("pages.home", lang=asked_language()),
                 name=visible(media.name, 120),
                 views=[_shown(d) for d in drawn],
                 policy=content_security_policy(),

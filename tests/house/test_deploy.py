@@ -76,18 +76,21 @@ def test_what_the_image_copies_and_installs_is_there() -> None:
 def test_the_hook_calls_the_command_as_it_is(tmp_path: Path) -> None:
     text = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
     entry = re.search(r"^  entry: assay (.*)$", text, re.MULTILINE)
+    given = re.search(r"^  args: \[(.*)\]", text, re.MULTILINE)
     assert entry is not None
-    (tmp_path / "no-picture.jpg").write_bytes(b"text")
-    program = [sys.executable, "-c", "from authn.cli import main; main()", *entry[1].split()]
-    environ = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")},
-        "ASSAY_HOME": str(tmp_path),
-    }
+    assert given is not None
+    command = [entry[1], *given[1].split(", ")]
+    (tmp_path / "--as-of.jpg").write_bytes(b"text")  # a name, not an option
     done = subprocess.run(
-        [*program, str(tmp_path / "no-picture.jpg")],
-        cwd=ROOT, env=environ, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", "from authn.cli import main; main()", *command, "--as-of.jpg"],
+        cwd=tmp_path, env={**_environ(), "PYTHONPATH": str(ROOT), "ASSAY_HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 3  # it ran, and says that this cannot be examined
+    assert done.returncode == 3, done.stderr  # it ran, and says that this cannot be examined
+
+
+def _environ() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")}
 
 
 def steps_of_the_action() -> dict[str, str]:
@@ -103,11 +106,10 @@ def outputs_of(path: Path) -> dict[str, str]:
 
 def shelled(script: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """As a runner of a code host does it: bash that stops at the first error."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-        cwd=cwd, env={**kept, "PATH": path, **environ}, capture_output=True, text=True, check=False,
+        cwd=cwd, env={**_environ(), "PATH": path, **environ}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -136,6 +138,28 @@ def test_the_action_hands_findings_over_and_ends_as_the_audit_does(
     found = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run["results"]}
     assert found == {"no-picture.jpg"} | ({"photo.jpg"} if ends else set())
     assert shelled(steps["Result"], repository, CODE=said["exit-code"]).returncode == ends
+
+
+def test_the_action_examines_what_is_there_when_a_job_has_it_twice(tmp_path: Path) -> None:
+    """With another policy too, and with files that came in between."""
+    audit = steps_of_the_action()["Audit"]
+    (tmp_path / "ours.toml").write_text(STRICT)
+    common = {"SOURCE": ".", "FAIL_ON": "refuted", "RUNNER_TEMP": str(tmp_path)}
+    (repository := tmp_path / "repository").mkdir()
+    found = []
+    for n, policy in enumerate(("../ours.toml", "../ours.toml", "default")):
+        (repository / f"{n}.jpg").write_bytes(photo(width=64 + n))
+        output = tmp_path / f"output{n}"
+        environ = {
+            **common,
+            "POLICY": policy,
+            "GITHUB_OUTPUT": str(output),
+            "ASSAY_HOME": str(tmp_path / "home"),
+        }
+        assert shelled(audit, repository, **environ).returncode == 0
+        (run,) = json.loads(Path(outputs_of(output)["sarif"]).read_text())["runs"]
+        found.append(len(run["results"]))
+    assert found == [1, 2, 0]
 
 
 def test_the_action_installs_what_lies_above_it() -> None:

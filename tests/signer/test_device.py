@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,15 @@ def test_a_deleted_counter_does_not_start_again(camera: Camera) -> None:
     (camera.identity.folder / "counter").unlink()
     with pytest.raises(DeviceUnusable, match="enrol again"):
         next_counter(camera.identity.folder)
+
+
+def test_a_number_is_on_the_disk_before_it_is_given_out(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.pread(fd, 20, 0)))
+    number = next_counter(camera.identity.folder)
+    assert [int(line) for line in synced] == [number]
 
 
 def test_processes_that_are_killed_while_counting_never_share_a_number(camera: Camera) -> None:

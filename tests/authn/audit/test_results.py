@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from authn.audit.counts import MAX_DISTINCT_REASONS, OTHER_REASONS, Counts, Tally
-from authn.audit.results import ResultsWriter, Row, read_rows, row_digest, row_line
+from authn.audit.results import SYNC_EVERY_ROWS, ResultsWriter, Row, read_rows, row_digest, row_line
 from authn.core.errors import AuditError
 from authn.core.report import refusal_json, report_json
 from tests.doubles.reports import altered_report, contradicting_report, signed_report, unsigned_report
@@ -83,6 +84,19 @@ def test_a_disk_that_is_full_stops_the_audit_and_whole_rows_stay(tmp_path: Path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert written(path, named("c")) == ["a", "c"]
+
+
+def test_rows_reach_the_disk_every_few_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_size))
+    line = row_line(named("a"))
+    with ResultsWriter(tmp_path / "results.jsonl") as results:
+        for _ in range(SYNC_EVERY_ROWS + 1):
+            results.append([line])
+    size = len(line.encode()) + 1
+    assert synced == [SYNC_EVERY_ROWS * size, (SYNC_EVERY_ROWS + 1) * size]
 
 
 def test_a_row_is_one_line_whatever_stands_in_it() -> None:

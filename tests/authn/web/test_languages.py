@@ -14,6 +14,7 @@ from werkzeug.test import Client
 from authn.core.report import report_json
 from authn.demo.quiz import questions
 from authn.demo.variants import strip_metadata
+from authn.recovery import lookup
 from authn.report.language import speaking, translated
 from authn.service.services import Services
 from authn.web import create_app
@@ -83,6 +84,24 @@ def test_what_forms_of_the_demo_lead_to_is_german_too(browser: Client) -> None:
     stripped = browser.post("/demo/strip?lang=de", headers={"Accept": "text/html"})
     assert stripped.headers["Location"].endswith("?lang=de")
     _read(browser.get(stripped.headers["Location"], headers={"Accept": "text/html"}).text)
+
+
+@pytest.mark.parametrize("where", ["/reports", "/views"])
+def test_the_way_back_to_the_start_keeps_the_language_that_was_asked_for(
+    client: FlaskClient, where: str
+) -> None:
+    form = {"file": (io.BytesIO(photo()), "a.jpg")}
+    answer = client.post(
+        f"{where}?lang=de", data=form, headers={"Accept": "text/html"}, follow_redirects=True
+    )
+    assert '<a href="/?lang=de">' in answer.text
+
+
+def test_all_that_recovery_says_of_a_photo_is_in_every_table() -> None:
+    said = {v for k, v in vars(lookup).items() if k.endswith("TEXT")}
+    assert len(said) == 6
+    with speaking("de"):
+        assert [s for s in said if translated(s.format(when="2026-11-30T12:00:00Z")) is None] == []
 
 
 def test_a_problem_is_told_in_german(client: FlaskClient) -> None:

@@ -78,6 +78,15 @@ def test_a_page_of_an_audit_fits_a_phone_and_fetches_nothing(
         assert page.evaluate("getComputedStyle(document.body).fontSize") == "16px"
 
 
+@pytest.mark.parametrize("width", [768, 1024, 1440])
+def test_no_count_of_an_audit_is_scrolled_out_of_sight(browser: Browser, tmp_path: Path, width: int) -> None:
+    with visiting(browser, size={"width": width, "height": 900}) as page:
+        page.goto(f"file://{saved(tmp_path)['summary']}")
+        tables = page.locator(".columns.first .scroll").all()
+        assert len(tables) == 2
+        assert [t.evaluate("e => e.scrollWidth - e.clientWidth") for t in tables] == [0, 0]
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_no_page_of_an_audit_has_an_accessibility_violation(
     browser: Browser, tmp_path: Path, dark: bool

@@ -33,7 +33,7 @@ class WatermarkSource:
             return (_evidence(HeuristicOutcome.ABSTAIN, e.detail, applicable=False),)
         if best.found:
             return (_evidence(HeuristicOutcome.SUPPORTS, _found(best), (_finding(best),)),)
-        return (_evidence(HeuristicOutcome.INCONCLUSIVE, _NOT_FOUND, (_finding(best),)),)
+        return (_evidence(HeuristicOutcome.ABSTAIN, _NOT_FOUND, (_finding(best),)),)
 
 
 _NOT_FOUND = (

@@ -83,6 +83,7 @@ BEFORE = {
     ),
     ("docs/operating.md", "assay pki renew"): "assay device enrol front-desk; sleep 1",
     ("docs/http-api.md", "KEY=$("): "assay serve",
+    ("docs/http-api.md", "curl -F original=@signed.jpg"): "cp photo.jpg signed.jpg; cp photo.jpg changed.jpg",
     ("docs/http-api.md", "curl -F file=@one.jpg"): (
         "cp photo.jpg one.jpg; cp photo.jpg two.jpg; cp photo.jpg three.png; "
         "python -m zipfile -c photos.zip one.jpg two.jpg"

@@ -16,6 +16,7 @@ from pathlib import Path
 def main(target: str) -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # before what ends it is said
     sys.path.insert(0, str(Path.cwd()))
     module, _, name = target.partition(":")
     function = getattr(import_module(module), name)

@@ -40,9 +40,9 @@ def test_a_known_mark_points_to_its_program_and_says_that_anybody_can_put_it_the
     assert facts["log10_by_chance"] < -14
 
 
-def test_no_mark_is_undecided_and_never_a_good_sign() -> None:
+def test_no_mark_is_no_answer_and_never_a_good_sign() -> None:
     evidence = examine((VECTORS / "clean.png").read_bytes())
-    assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
+    assert evidence.outcome is HeuristicOutcome.ABSTAIN
     assert "none of 7 known invisible marks" in evidence.reason
     assert evidence.findings[0].outcome is Outcome.ABSENT
 

@@ -122,7 +122,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
     """Path and method of everything but pages and static files, spelled as OpenAPI does."""
     found = set()
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.partition(".")[0] in ("pages", "static"):
+        if rule.endpoint.partition(".")[0] in ("pages", "beside", "static"):
             continue
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         found |= {(path, method.lower()) for method in rule.methods - {"HEAD", "OPTIONS"}}

@@ -63,6 +63,7 @@ def bundle() -> Response:
     asked = Asked(
         as_of=parse_instant(report["evaluated_as_of"], "as_of"),
         heuristics=bool(report["heuristic"]["detectors"]),
+        forensics=any(s["on_request"] for s in report["run"].get("sources", ())),
     )
     return bundle_answer(services().examinations.taken_along(media, asked, bundle=True))
 

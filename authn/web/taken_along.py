@@ -13,6 +13,7 @@ from authn.examine.request import Examined
 from authn.service.examinations import Asked
 from authn.web.answers import json_text, services
 from authn.web.preferences import preferences
+from authn.web.repeats import HEADER
 
 # What stands for a file without a credential, as on the command line.
 NO_CREDENTIAL = {"@context": {"@vocab": "https://c2pa.org/crjson"}, "manifests": []}
@@ -21,8 +22,10 @@ ZIP = "application/zip"
 
 def taken_along(media: Media, asked: Asked, form: str) -> Response:
     """Examined at once. Raises ``BadRequest`` for what only a kept report can have."""
-    if asked.preview or preferences(request.headers.getlist("Prefer")).any:
-        raise BadRequest(f"format={form} is answered at once and nothing is kept: without preview and Prefer")
+    if asked.preview or HEADER in request.headers or preferences(request.headers.getlist("Prefer")).any:
+        raise BadRequest(
+            f"format={form} is answered at once and nothing is kept: without preview, Prefer and {HEADER}"
+        )
     if form == "bundle":
         return bundle_answer(services().examinations.taken_along(media, asked, bundle=True))
     return _crjson(services().examinations.taken_along(media, asked, crjson=True))

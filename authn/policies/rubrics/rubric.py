@@ -19,6 +19,7 @@ from authn.core.report import Level, RubricLabel
 from authn.core.visible import visible
 from authn.policies.formula.expression import MAX_STEPS, Expression, Scope, parse
 from authn.policies.formula.tokens import FormulaError
+from authn.policies.sentences import PROMISES
 
 INTEGRITY, SIGNALS = "integrity", "signals-local"
 CONFORMANCE = ("conformance0.1-spec2.2", "conformance0.2-spec2.2", "conformance0.2-spec2.4")
@@ -26,6 +27,7 @@ RUBRICS = (INTEGRITY, SIGNALS, *CONFORMANCE)
 DEFAULT = (INTEGRITY, SIGNALS, CONFORMANCE[-1])
 MAX_SHOWN = 8
 MAX_MANIFESTS = 64
+MAX_TEXT = 1200
 MAX_STEPS_OF_ALL = 2_000_000  # of one rubric over one document, whoever wrote the two
 NOT_EVALUATED = "It could not be evaluated."
 FAILED_EXIT = 10  # of a rubric that is applied as a policy, where what must not be found was found
@@ -132,13 +134,10 @@ def _said(
     key = "true" if value else "false"
     text = statement.texts.get(key, "") if value is not None else NOT_EVALUATED
     shown = [visible(str(m), 120) for m in matches[:MAX_SHOWN] if isinstance(m, str)]
-    return _label(
-        asked,
-        statement,
-        value,
-        text.replace("{{matches}}", ", ".join(shown) or f"{len(matches)} found"),
-        manifest,
-    )
+    if PROMISES.search(text.replace("{{matches}}", " ".join(shown))):  # a file's words in our mouth
+        shown = []
+    filled = text.replace("{{matches}}", ", ".join(shown) or f"{len(matches)} found")
+    return _label(asked, statement, value, filled[:MAX_TEXT], manifest)
 
 
 def _unsaid(asked: Rubric, statement: RubricStatement) -> RubricLabel:

@@ -1,4 +1,4 @@
-"""Programs of others: started, listened to within a time and a length, and ended with all their children."""
+"""Programs of others: started, listened to within a time and a length, and ended with their session."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Program:
         self._errors = b""
 
     def close(self) -> None:
-        """End it and whatever it started, at once."""
+        """End it and whatever it started in its session, at once."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for stream in (self._process.stdin, self._out, self._err):

@@ -11,7 +11,7 @@ import pytest
 from authn.core.errors import PolicyError
 from authn.core.plain import Json
 from authn.policies.rubric_file import is_rubric, read_rubric
-from authn.policies.rubrics.rubric import FAILED_EXIT, labels_of, rubric
+from authn.policies.rubrics.rubric import FAILED_EXIT, MAX_TEXT, labels_of, rubric
 from authn.policies.shelf import open_policy, read_policy
 from tests.authn.policies.made import rubric_file
 from tests.conftest import ROOT
@@ -159,3 +159,16 @@ def test_sums_over_arrays_of_a_file_are_counted_as_what_they_make() -> None:
     found = read_rubric(rubric_file(said("+".join(["a"] * 300))), "desk.json")
     (label,) = labels_of(found, {"a": [[1] * 500] * 500})
     assert (label.value, label.text) == (None, "It could not be evaluated.")
+
+
+def test_no_words_of_a_file_make_a_rubric_promise_and_no_file_makes_it_long() -> None:
+    file = rubric_file(said("@.a[*].c", warnIfMatched=True))
+    found = read_rubric(file, "desk.json")
+    (honest,) = labels_of(found, {"a": [{"c": "this photo is authentic and real"}]})
+    assert honest.text == "It is not so: 1 found"
+    often: Json = {"true": {"en": "It is so."}, "false": {"en": "{{matches}}" * 40}}
+    found = read_rubric(
+        rubric_file({**said("@.a[*].c", warnIfMatched=True), "reportText": often}), "desk.json"
+    )
+    (long,) = labels_of(found, {"a": [{"c": "x" * 119}] * 8})
+    assert len(long.text) == MAX_TEXT

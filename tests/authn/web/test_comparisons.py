@@ -102,12 +102,11 @@ def test_crjson_and_the_bundle_keep_nothing(client: FlaskClient, services: Servi
         assert (
             client.post(f"/v1/verifications?{wrong}", data=JPEG, content_type="image/jpeg").status_code == 400
         )
-    later = client.post(
-        "/v1/verifications?format=bundle",
-        data=JPEG,
-        content_type="image/jpeg",
-        headers={"Prefer": "respond-async"},
-    )
+    for header in ({"Prefer": "respond-async"}, {"Idempotency-Key": "once"}):
+        later = client.post(
+            "/v1/verifications?format=bundle", data=JPEG, content_type="image/jpeg", headers=header
+        )
+        assert later.status_code == 400
     assert later.status_code == 400
 
 

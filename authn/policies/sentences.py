@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 
 from authn.core.evidence import Axis, CryptographicEvidence
 from authn.core.instants import spoken
+from authn.core.promises import PROMISES
 from authn.core.report import Join
 from authn.core.visible import visible
 from authn.report.doubts import ID_PREFIX, IN_SHORT_ID, PART_PREFIX, Doubt, beside
@@ -22,12 +23,6 @@ MAX_NAME = 120
 MAX_SENTENCE = 240
 PLACEHOLDERS = ("signer", "issuer", "device", "not_after", "as_of")
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
-# Nobody can prove these of a picture, so no sentence may promise them, whatever else it says.
-PROMISES = re.compile(
-    r"\b(authenti[ck]\w*|authentisch\w*|genuin\w+|real|trustworth\w+|vertrauenswürdig\w*|echt|echt(e[rsnm]?|heit)"
-    r"|unverfälscht\w*|proven true|deepfake[- ]free)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,11 @@ from functools import cache
 from importlib import resources
 
 from authn.core.plain import Json, list_of, map_of
+from authn.core.promises import PROMISES
 from authn.core.report import Level, RubricLabel
 from authn.core.visible import visible
 from authn.policies.formula.expression import MAX_STEPS, Expression, Scope, parse
 from authn.policies.formula.tokens import FormulaError
-from authn.policies.sentences import PROMISES
 
 INTEGRITY, SIGNALS = "integrity", "signals-local"
 CONFORMANCE = ("conformance0.1-spec2.2", "conformance0.2-spec2.2", "conformance0.2-spec2.4")

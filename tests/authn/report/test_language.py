@@ -9,9 +9,9 @@ from string import Formatter
 
 import pytest
 
+from authn.core.promises import PROMISES
 from authn.core.report import report_json
 from authn.examine.examiner import LIMITS
-from authn.policies.sentences import PROMISES
 from authn.policies.shelf import default_policy
 from authn.report import wording
 from authn.report.html import render_report

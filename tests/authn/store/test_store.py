@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import stat
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from sqlalchemy.exc import StatementError
 
 from authn.core.errors import NotFound, Unavailable
 from authn.devices.registry import Registry
-from authn.store.engine import HEAD, open_engine, reading, writing
+from authn.store.engine import HEAD, _set, open_engine, reading, writing
 from authn.store.schema import certificates, metadata, verifications
 from authn.store.verifications import Verifications
 
@@ -201,6 +202,23 @@ def _open(address: str) -> str:
 def test_processes_that_open_a_new_database_at_once_all_find_it_migrated(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert pool.map(_open, [url(tmp_path)] * 8) == [HEAD] * 8
+
+
+def test_a_new_database_that_another_process_just_turns_is_asked_again(tmp_path: Path) -> None:
+    """SQLite answers at once that it is locked, whatever time-out a connection has."""
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    asking = sqlite3.connect(path, timeout=0, isolation_level=None)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        asking.execute("PRAGMA journal_mode=WAL")
+    ends = threading.Timer(0.2, other.execute, ("ROLLBACK",))
+    ends.start()
+    _set(asking, "journal_mode=WAL")
+    assert asking.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    ends.join()
+    asking.close()
+    other.close()
 
 
 def test_kept_connections_are_used_again_and_leave_nothing_open_between_transactions(tmp_path: Path) -> None:

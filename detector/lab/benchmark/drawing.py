@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -57,8 +57,7 @@ def dots(
     )
 
 
-def _axis(ticks: Iterable[float], line: float, height: int, x: object) -> Iterator[str]:
-    assert callable(x)
+def _axis(ticks: Iterable[float], line: float, height: int, x: Callable[[float], float]) -> Iterator[str]:
     bottom = height - 12
     for tick in ticks:
         at = x(tick)

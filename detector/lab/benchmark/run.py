@@ -26,7 +26,6 @@ from detector.zoo.sources.photos import Skipped
 
 PAGE = "benchmark.html"
 NUMBERS = "benchmark.json"
-DEFAULT_VIEWS = ("laundered", "matched", "jpeg-chain", "half")
 _DECIMALS = 6
 
 

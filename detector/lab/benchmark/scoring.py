@@ -13,7 +13,7 @@ from detector.core.progress import Report
 from detector.lab.benchmark.asking import Detector
 from detector.lab.benchmark.said import Opinion, Outcome, Said
 from detector.lab.benchmark.showing import Look
-from detector.lab.benchmark.views import SUFFIXES, file_in_view
+from detector.lab.benchmark.views import SUFFIXES, Opened, Shown, file_in_view, opened
 from detector.lab.trial.pictures import Picture, bytes_of
 
 
@@ -43,11 +43,16 @@ def ask_all(
     with Log(path) as log, tempfile.TemporaryDirectory(prefix="assay-benchmark-") as folder:
         kept |= {a.key: a.said for a in _read(log.lines)}
         for n, picture in enumerate(pictures):
-            for look in (looks[picture.sha256, view] for view in views):
-                if look.reason:
-                    continue
+            shown = [look for view in views if not (look := looks[picture.sha256, view]).reason]
+            open_: Opened | None = None
+            for look in shown:
                 wanted = [d for d in detectors if (*look.key, identities[d.name]) not in kept]
-                found = list(_asked(wanted, identities, picture, look, Path(folder)))
+                if not wanted:
+                    continue
+                open_ = open_ or opened(bytes_of(picture), picture.media_type, picture.sha256)
+                found = list(
+                    _asked(wanted, identities, file_in_view(open_, look.view, look.side), look, folder)
+                )
                 log.add(asdict(a) for a in found)
                 kept |= {a.key: a.said for a in found}
             report("asking the detectors", n + 1, len(pictures))
@@ -60,12 +65,9 @@ def ask_all(
 
 
 def _asked(
-    wanted: Sequence[Detector], identities: Mapping[str, str], picture: Picture, look: Look, folder: Path
+    wanted: Sequence[Detector], identities: Mapping[str, str], shown: Shown, look: Look, folder: str
 ) -> Iterator[Answered]:
-    if not wanted:
-        return
-    shown = file_in_view(bytes_of(picture), picture.media_type, picture.sha256, look.view, look.side)
-    path = folder / f"picture{SUFFIXES[shown.media_type]}"
+    path = Path(folder) / f"picture{SUFFIXES[shown.media_type]}"
     for detector in wanted:
         path.write_bytes(shown.data)  # each time: a program may write into what it is given
         yield Answered(

@@ -15,7 +15,7 @@ from detector.core.lines import Log
 from detector.core.progress import Report
 from detector.data.look_alikes import dhash
 from detector.lab.benchmark.leaks import FileFacts
-from detector.lab.benchmark.views import Shown, file_in_view
+from detector.lab.benchmark.views import STORED, Opened, Shown, file_in_view, opened
 from detector.lab.trial.pictures import Picture, bytes_of
 from detector.pixels.decode import decode
 from detector.pixels.jpeg import luminance_table
@@ -73,7 +73,7 @@ def look_at(
         kept = {look.key: look for look in _read(log.lines)}
         for n, picture in enumerate(pictures):
             lacking = [v for v in views if (picture.sha256, v, side) not in kept]
-            found = [_look(picture, view, side) for view in lacking]
+            found = _looks(picture, lacking, side) if lacking else []
             log.add(asdict(look) for look in found)
             kept |= {look.key: look for look in found}
             report("looking at the pictures", n + 1, len(pictures))
@@ -88,15 +88,24 @@ def _read(lines: Sequence[dict[str, Any]]) -> Iterator[Look]:
             continue
 
 
-def _look(picture: Picture, view: str, side: int) -> Look:
-    data = bytes_of(picture)
+def _looks(picture: Picture, views: Sequence[str], side: int) -> list[Look]:
     try:
-        shown = file_in_view(data, picture.media_type, picture.sha256, view, side)
-        pixels = decode(shown.data, shown.media_type)
+        open_ = opened(bytes_of(picture), picture.media_type, picture.sha256)
+    except (NotApplicable, PixelsUnreadable) as e:
+        unreadable = isinstance(e, PixelsUnreadable)
+        return [
+            Look(sha256=picture.sha256, view=view, side=side, reason=e.detail, unreadable=unreadable)
+            for view in views
+        ]
+    return [_look(open_, view, side) for view in views]
+
+
+def _look(picture: Opened, view: str, side: int) -> Look:
+    try:
+        shown = file_in_view(picture, view, side)
     except NotApplicable as e:
         return Look(sha256=picture.sha256, view=view, side=side, reason=e.detail)
-    except PixelsUnreadable as e:
-        return Look(sha256=picture.sha256, view=view, side=side, reason=e.detail, unreadable=True)
+    pixels = picture.pixels if view == STORED else decode(shown.data, shown.media_type)
     turned = upright(pixels, orientation_of(shown.data, shown.media_type))
     table = luminance_table(shown.data) if shown.media_type == "image/jpeg" else None
     return Look(

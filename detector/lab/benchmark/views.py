@@ -22,10 +22,19 @@ from detector.pixels.orientation import orientation_of
 from detector.pixels.upright import upright
 
 STORED = "stored"
-DEFAULT_SIDE = 256
 _PNG = "image/png"
 _JPEG = "image/jpeg"
 SUFFIXES = {_JPEG: ".jpg", _PNG: ".png", "image/webp": ".webp"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A picture that was decoded once, for all views; ``pixels`` as the file stores them."""
+
+    sha256: str
+    data: bytes
+    media_type: str
+    pixels: Pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +99,19 @@ VIEWS = {
 }
 
 
-def file_in_view(data: bytes, media_type: str, sha256: str, view: str, side: int) -> Shown:
-    """Raises ``PixelsUnreadable`` for a file that does not decode, in every view, and ``NotApplicable`` for
-    one that is too small to be shown so."""
-    pixels = decode(data, media_type)
+def opened(data: bytes, media_type: str, sha256: str) -> Opened:
+    """Raises ``PixelsUnreadable`` for a file that does not decode, ``NotApplicable`` for one whose pixels are
+    not read here."""
+    return Opened(sha256=sha256, data=data, media_type=media_type, pixels=decode(data, media_type))
+
+
+def file_in_view(picture: Opened, view: str, side: int) -> Shown:
+    """Raises ``NotApplicable`` for a picture that is too small to be shown so."""
     if view == STORED:
-        return Shown(picture=sha256, view=view, data=data, media_type=media_type)
-    square = _square(upright(pixels, orientation_of(data, media_type)), side)
-    made, made_type = _MADE[view](square, sha256)
-    return Shown(picture=sha256, view=view, data=made, media_type=made_type)
+        return Shown(picture=picture.sha256, view=view, data=picture.data, media_type=picture.media_type)
+    turned = upright(picture.pixels, orientation_of(picture.data, picture.media_type))
+    data, media_type = _MADE[view](_square(turned, side), picture.sha256)
+    return Shown(picture=picture.sha256, view=view, data=data, media_type=media_type)
 
 
 def _square(pixels: Pixels, side: int) -> Pixels:

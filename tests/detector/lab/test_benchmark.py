@@ -20,7 +20,7 @@ from detector.lab.benchmark.groups import left_out_llrs, mean_auc, places, thres
 from detector.lab.benchmark.run import NUMBERS, PAGE, run_benchmark
 from detector.lab.benchmark.said import Opinion, Outcome, Said, Unit, failed, heard
 from detector.lab.benchmark.tables import read_given
-from detector.lab.benchmark.views import VIEWS, Shown, file_in_view
+from detector.lab.benchmark.views import VIEWS, Shown, file_in_view, opened
 from detector.lab.trial.pictures import Pictures, gather
 from detector.pixels.decode import Pixels, decode
 from tests.detector.made import encoded, photo_like
@@ -166,7 +166,7 @@ def test_whatever_a_program_does_instead_of_answering_is_a_failure_with_its_reas
     script.write_text(body)
     seconds = 0.5 if "sleep" in body else 60
     one = command(f"{sys.executable} {script} {{path}}", unit=Unit(unit), seconds=seconds)
-    shown = file_in_view(encoded(scene(1), "PNG"), "image/png", "0" * 64, "laundered", SIDE)
+    shown = file_in_view(opened(encoded(scene(1), "PNG"), "image/png", "0" * 64), "laundered", SIDE)
     said = one.ask(shown, tmp_path / "picture.jpg")
     assert said.outcome is Outcome.FAILED
     assert said.score is None
@@ -195,7 +195,8 @@ def test_a_function_goes_on_after_a_crash_and_may_print_what_it_likes(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     shown = [
-        file_in_view(encoded(scene(n), "PNG"), "image/png", "0" * 64, "laundered", SIDE) for n in range(4)
+        file_in_view(opened(encoded(scene(n), "PNG"), "image/png", "0" * 64), "laundered", SIDE)
+        for n in range(4)
     ]
     longest = max(len(s.data) for s in shown)
     source = (tmp_path / "mine.py").read_text()
@@ -321,7 +322,7 @@ def test_odd_pictures_are_named_and_take_nothing_down(folders: tuple[Path, Path]
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_is_decided_by_the_picture_and_shows_one_size_for_all(view: str) -> None:
     shown = [
-        file_in_view(encoded(picture, kind), f"image/{kind.lower()}", digest * 64, view, SIDE)
+        file_in_view(opened(encoded(picture, kind), f"image/{kind.lower()}", digest * 64), view, SIDE)
         for picture, kind, digest in (
             (scene(5), "PNG", "1"), (scene(5), "PNG", "1"), (np.tile(scene(6), (1, 3, 1)), "JPEG", "2"),
         )

@@ -105,14 +105,17 @@ def labels(document: Json, keys: tuple[str, ...] = DEFAULT) -> tuple[RubricLabel
 
 
 def labels_of(asked: Rubric, document: Json) -> tuple[RubricLabel, ...]:
-    """Signals are asked of every manifest and said where they are there; each other statement is asked of the
-    document and said. Past ``MAX_STEPS_OF_ALL`` steps, what is left could not be evaluated."""
+    """Signals are asked of every manifest and said where they are there, or something follows from them; each
+    other statement is asked of the document and said. Past ``MAX_STEPS_OF_ALL`` steps, what is left could not
+    be evaluated."""
     budget = _Budget(MAX_STEPS_OF_ALL)
     found: list[RubricLabel] = []
     signals = [s for s in asked.statements if s.signal]
     for manifest in _nodes(map_of(document)) if signals else ():
+        if budget.left <= 0:
+            break
         said = (_said(asked, s, manifest, _name(manifest), budget) for s in signals)
-        found.extend(label for label in said if label.value is True)
+        found.extend(label for label in said if label.value is True or label.level is not Level.NONE)
     if budget.left <= 0 and signals:
         found.extend(_unsaid(asked, s) for s in signals)
     found.extend(_said(asked, s, document, "", budget) for s in asked.statements if not s.signal)

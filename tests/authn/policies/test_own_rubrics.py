@@ -53,6 +53,19 @@ def test_a_match_that_must_not_be_has_a_level_and_an_exit_code_and_so_has_what_c
         assert (label.value, label.level.value, label.exit_code) == (None, "warning", FAILED_EXIT)
 
 
+def test_a_signal_that_must_not_be_fails_the_manifest_that_has_it_and_one_that_could_not_be_asked() -> None:
+    document: Json = {"manifests": [{"label": "clean", "a": []}, {"label": "marked", "a": [{"b": 1}]}]}
+    found = {}
+    for expression in ("a[?b == `1`].b", "keys(a)"):
+        asked = rubric_file(said(expression, id="desk:signal_one", failIfMatched=True))
+        labels = labels_of(read_rubric(asked, "desk.json"), document)
+        found[expression] = [(x.manifest, x.value, x.level.value, x.exit_code) for x in labels]
+    assert found == {
+        "a[?b == `1`].b": [("clean", True, "none", 0), ("marked", False, "error", FAILED_EXIT)],
+        "keys(a)": [(m, None, "warning", FAILED_EXIT) for m in ("clean", "marked")],
+    }
+
+
 def _warning() -> dict[str, Json]:
     return {"id": "desk:one", "expression": "@.a[*].c", "reportText": SAYS, "warnIfMatched": True}
 

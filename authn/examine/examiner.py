@@ -34,7 +34,7 @@ from authn.examine.labelling import with_labels
 from authn.pki.roots import TrustRoots, roots_digest
 from authn.policies.judging import conclude, judge
 from authn.policies.policy import Policy
-from authn.policies.rubrics.rubric import labels_of
+from authn.policies.rubrics.rubric import labels_of, unanswered
 from authn.provenance.answers import Asked, Engine, EngineAnswer, GivesCrJson
 from authn.provenance.asking import Readers
 from authn.provenance.axes import NO_MANIFEST
@@ -137,7 +137,7 @@ class Examiner:
         )
         if (rubric := self._policy.rubric) is None:
             return report
-        return with_labels(report, self.crjson(media), partial(labels_of, rubric))[0]
+        return with_labels(report, self.crjson(media), partial(labels_of, rubric), unanswered(rubric))[0]
 
     def basis(self, media: Media, *, forensics: bool | None = None) -> Basis:
         """What a report of this examiner rests on, for an evidence bundle."""

@@ -117,9 +117,14 @@ def labels_of(asked: Rubric, document: Json) -> tuple[RubricLabel, ...]:
         said = (_said(asked, s, manifest, _name(manifest), budget) for s in signals)
         found.extend(label for label in said if label.value is True or label.level is not Level.NONE)
     if budget.left <= 0 and signals:
-        found.extend(_unsaid(asked, s) for s in signals)
+        found.extend(_label(asked, s, None, NOT_EVALUATED, "") for s in signals)
     found.extend(_said(asked, s, document, "", budget) for s in asked.statements if not s.signal)
     return tuple(found)
+
+
+def unanswered(asked: Rubric) -> tuple[RubricLabel, ...]:
+    """What it says of a credential that nobody could show it."""
+    return tuple(_label(asked, s, None, NOT_EVALUATED, "") for s in asked.statements)
 
 
 @dataclass(slots=True)
@@ -141,10 +146,6 @@ def _said(
         shown = []
     filled = text.replace("{{matches}}", ", ".join(shown) or f"{len(matches)} found")
     return _label(asked, statement, value, filled[:MAX_TEXT], manifest)
-
-
-def _unsaid(asked: Rubric, statement: RubricStatement) -> RubricLabel:
-    return _label(asked, statement, None, NOT_EVALUATED, "")
 
 
 def _label(

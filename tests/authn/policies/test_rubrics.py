@@ -13,9 +13,23 @@ from authn.core.errors import ExaminationFailed
 from authn.core.plain import Json
 from authn.core.report import report_json
 from authn.examine.examination import labelled
+from authn.examine.examiner import Examiner
 from authn.examine.labelling import NOT_WRITTEN
 from authn.examine.request import MAX_CRJSON_BYTES, Examined
-from authn.policies.rubrics.rubric import CONFORMANCE, DEFAULT, INTEGRITY, RUBRICS, SIGNALS, labels, rubric
+from authn.pki.roots import TrustRoots
+from authn.policies.rubrics.rubric import (
+    CONFORMANCE,
+    DEFAULT,
+    FAILED_EXIT,
+    INTEGRITY,
+    RUBRICS,
+    SIGNALS,
+    labels,
+    rubric,
+)
+from authn.policies.shelf import read_policy
+from authn.provenance.engines import Encypher
+from tests.authn.policies.made import rubric_file
 from tests.conftest import ROOT
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki
@@ -88,6 +102,18 @@ def test_a_credential_that_has_no_crjson_is_not_examined_and_never_said_to_be_ab
     plain = Examined(report=examiner_for(pki).examine(media(photo())), preview_jpeg=None)
     assert NOT_WRITTEN not in labelled(plain, None).report.not_examined
     refuse_unwritten(plain)
+
+
+def test_a_rubric_of_ones_own_does_not_pass_a_credential_that_nobody_could_show_it(pki: TestPki) -> None:
+    """An engine that cannot write crJSON stands for a file of which c2pa-rs cannot."""
+    forbids: Json = {"id": "desk:one", "expression": "a", "failIfMatched": True, "reportText": "It is so."}
+    roots = TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
+    policy = read_policy(rubric_file(forbids), "desk.json")
+    examiner = Examiner(roots=roots, engines=(Encypher(roots),), policy=policy)
+    report = examiner.examine(media(signed_photo(pki.leaf())))
+    assert [(x.value, x.exit_code) for x in report.run.rubrics or ()] == [(None, FAILED_EXIT)]
+    assert NOT_WRITTEN in report.not_examined
+    assert examiner.examine(media(photo())).run.rubrics == ()
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,8 @@ def labels(document: Json, keys: tuple[str, ...] = DEFAULT) -> tuple[RubricLabel
 
 def labels_of(asked: Rubric, document: Json) -> tuple[RubricLabel, ...]:
     """Signals are asked of every manifest and said where they are there, or something follows from them; each
-    other statement is asked of the document and said. Past ``MAX_STEPS_OF_ALL`` steps, what is left could not
-    be evaluated."""
+    other statement is asked of the document and said. Past ``MAX_STEPS_OF_ALL`` steps, and of
+    manifests past ``MAX_MANIFESTS``, what is left could not be evaluated."""
     budget = _Budget(MAX_STEPS_OF_ALL)
     found: list[RubricLabel] = []
     signals = [s for s in asked.statements if s.signal]
@@ -116,7 +116,7 @@ def labels_of(asked: Rubric, document: Json) -> tuple[RubricLabel, ...]:
             break
         said = (_said(asked, s, manifest, _name(manifest), budget) for s in signals)
         found.extend(label for label in said if label.value is True or label.level is not Level.NONE)
-    if budget.left <= 0 and signals:
+    if budget.left <= 0 or len(list_of(map_of(document).get("manifests"))) > MAX_MANIFESTS:
         found.extend(_label(asked, s, None, NOT_EVALUATED, "") for s in signals)
     found.extend(_said(asked, s, document, "", budget) for s in asked.statements if not s.signal)
     return tuple(found)

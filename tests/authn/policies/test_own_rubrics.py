@@ -11,7 +11,14 @@ import pytest
 from authn.core.errors import PolicyError
 from authn.core.plain import Json
 from authn.policies.rubric_file import is_rubric, read_rubric
-from authn.policies.rubrics.rubric import FAILED_EXIT, MAX_TEXT, labels_of, rubric
+from authn.policies.rubrics.rubric import (
+    FAILED_EXIT,
+    MAX_MANIFESTS,
+    MAX_TEXT,
+    NOT_EVALUATED,
+    labels_of,
+    rubric,
+)
 from authn.policies.shelf import open_policy, read_policy
 from tests.authn.policies.made import rubric_file
 from tests.conftest import ROOT
@@ -64,6 +71,14 @@ def test_a_signal_that_must_not_be_fails_the_manifest_that_has_it_and_one_that_c
         "a[?b == `1`].b": [("clean", True, "none", 0), ("marked", False, "error", FAILED_EXIT)],
         "keys(a)": [(m, None, "warning", FAILED_EXIT) for m in ("clean", "marked")],
     }
+
+
+def test_of_manifests_that_are_too_many_to_be_asked_a_signal_says_so() -> None:
+    signal = read_rubric(rubric_file(said("b", id="desk:signal_one")), "desk.json")
+    many: list[Json] = [{"label": f"m{i}"} for i in range(MAX_MANIFESTS)]
+    assert labels_of(signal, {"manifests": many}) == ()
+    (label,) = labels_of(signal, {"manifests": [*many, {"label": "last", "b": 1}]})
+    assert (label.value, label.text, label.manifest) == (None, NOT_EVALUATED, "")
 
 
 def _warning() -> dict[str, Json]:

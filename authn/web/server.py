@@ -18,6 +18,7 @@ from flask import Flask
 
 from authn.core.config import Settings
 from authn.core.errors import AuthnError, SystemLacking
+from authn.core.views import NAMES
 from authn.core.visible import visible
 from authn.service.services import Services
 from authn.service.wiring import check_services, open_services
@@ -47,6 +48,8 @@ UPLOADS = frozenset(
         "/v1/captures",
         "/v1/matches/byContent",
         "/reports",
+        "/views",
+        *(f"/v1/views/{name}" for name in NAMES),
         "/comparisons",
         "/bundles",
     }

@@ -15,10 +15,12 @@ from urllib.error import HTTPError
 import pytest
 from flask import Flask, Response, request
 
+from authn.core.views import NAMES
 from authn.service.services import Services
 from authn.web import create_app, front
 from authn.web.front import Parser
 from authn.web.lanes import Held, Limits
+from authn.web.openapi import openapi_document
 from authn.web.server import HEALTH, UPLOADS
 from tests.doubles.fronts import exchange, fronted
 from tests.doubles.media import tiny_jpeg
@@ -68,6 +70,20 @@ def test_what_came_in_pieces_and_chunks_is_one_body(service: str) -> None:
     chunks = [f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in (data[:100], data[100:])]
     answer = exchange(service, begin[:30], begin[30:], *chunks, b"0\r\n\r\n")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["subject"]["bytes"] == len(data)
+
+
+def test_every_route_that_takes_a_file_takes_one_as_large_as_may_be(services: Services) -> None:
+    rules = list(create_app(services).url_map.iter_rules())
+    forms = {r.rule for r in rules if r.endpoint.startswith(("pages.", "beside.")) and "POST" in r.methods}
+    files = {"multipart/form-data", "image/*", "*/*"}
+    described = {
+        path.replace("{name}", NAMES[0])
+        for path, item in openapi_document()["paths"].items()
+        for operation in item.values()
+        if files & operation.get("requestBody", {}).get("content", {}).keys()
+    }
+    assert forms | described == UPLOADS - {f"/v1/views/{name}" for name in NAMES[1:]}
+    assert {f"/v1/views/{name}" for name in NAMES} <= UPLOADS
 
 
 @pytest.mark.parametrize("coding", ["Content-Length: 90000", "Transfer-Encoding: chunked"])

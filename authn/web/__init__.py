@@ -63,7 +63,7 @@ def create_app(services: Services, board: Board | None = None) -> Flask:
     screening.register(app, services.settings.public_url)
     access.register(app, services)
     app.before_request(screening.screen_details)
-    app.after_request(_with_security_headers)
+    app.after_request(with_security_headers)
     return app
 
 
@@ -79,7 +79,8 @@ def trusted_hosts(settings: Settings) -> list[str] | None:
     return hosts if public is None else [*hosts, public]
 
 
-def _with_security_headers(response: Response) -> Response:
+def with_security_headers(response: Response) -> Response:
+    """What every answer has where its view did not say otherwise."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

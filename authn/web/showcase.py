@@ -27,7 +27,7 @@ from authn.report.html import content_security_policy
 from authn.report.language import speaking, t
 from authn.report.wording import AXIS_TITLES, BADGES, QUESTION_TITLES
 from authn.service.services import Services
-from authn.web import problems, screening
+from authn.web import problems, screening, with_security_headers
 from authn.web.rendering import asked_language, language, page, switch, templates
 
 PREFIX = "/demo"
@@ -62,6 +62,7 @@ def _demo(services: Services, showcase: Showcase, app: Flask) -> Flask:
     demo.config["TRUSTED_HOSTS"] = app.config["TRUSTED_HOSTS"]
     problems.register(demo)
     screening.register(demo, services.settings.public_url)
+    demo.after_request(with_security_headers)
     for path, endpoint, view, method in (
         ("/", "home", partial(_home, showcase), "GET"),
         ("/strip", "strip", partial(_strip, services, showcase), "POST"),

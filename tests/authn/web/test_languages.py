@@ -73,6 +73,7 @@ def test_a_page_speaks_german_and_offers_english_without_a_script(browser: Clien
     answer = browser.get(where, headers=BROWSER)
     text = _read(answer.text)
     assert answer.headers["Content-Language"] == "de"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
     (english,) = re.findall(r'<a href="([^"]*lang=en)" hreflang="en" lang="en">English</a>', text)
     back = browser.get(english if english.startswith("/") else f"{where}{english}", headers=BROWSER)
     assert back.headers["Content-Language"] == "en"

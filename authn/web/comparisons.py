@@ -8,9 +8,9 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import CombinedMultiDict
 
 from authn.core.evidence import NotExamined
-from authn.core.overlay import Overlay
 from authn.core.plain import Json
-from authn.core.score_map import ORIGINAL, ScoreMap, parse_maps
+from authn.core.score_map import ORIGINAL
+from authn.report.overlays import kept_maps
 from authn.service.examinations import Compared
 from authn.store.verifications import StoredVerification
 from authn.web.answers import json_answer, services, uncached
@@ -53,11 +53,12 @@ def _report(stored: StoredVerification) -> dict[str, Json]:
 def _difference(maps: str | None) -> dict[str, Json]:
     """Squares are [x, y, side, largest difference in it], in pixels of the upright picture and levels of
     255."""
-    kept = parse_maps(maps) if maps is not None else ()
-    found = next((m for m in kept if not isinstance(m, Overlay) and _name(m) == ORIGINAL), None)
-    if not isinstance(found, ScoreMap):
-        why = "there is no preview of this file" if found is None else found.why
-        return {"compared": False, "why": why}
+    kept = kept_maps(maps)
+    found = kept.of(ORIGINAL)
+    if found is None:
+        return {"compared": False, "why": kept.unreadable or "there is no preview of this file"}
+    if isinstance(found, NotExamined):
+        return {"compared": False, "why": found.why}
     return {
         "compared": True,
         "width": found.width,
@@ -65,7 +66,3 @@ def _difference(maps: str | None) -> dict[str, Json]:
         "pixels_that_differ": found.smooth,
         "squares": [[s.x, s.y, s.side, round(s.logit)] for s in found.squares],
     }
-
-
-def _name(entry: ScoreMap | NotExamined) -> str:
-    return entry.what if isinstance(entry, NotExamined) else entry.detector

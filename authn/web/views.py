@@ -11,12 +11,13 @@ from authn.core.views import NAMES, DrawnView, ViewsAsked
 from authn.core.visible import visible
 from authn.report.html import content_security_policy
 from authn.report.language import speaking, t, told
-from authn.web.api import services
+from authn.web.answers import services, uncached
 from authn.web.pages import pages
 from authn.web.rendering import asked_language, language, page, templates
 from authn.web.uploads import read_media
 
 views = Blueprint("views", __name__)
+views.after_request(uncached)
 
 
 @pages.post("/views")
@@ -50,12 +51,6 @@ def draw(name: str) -> Response:
     if drawn.picture is None:
         raise UnreadableMedia(f"{media.name}: {drawn.why}")
     return Response(drawn.picture, content_type="image/png")
-
-
-@views.after_request
-def _uncached(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _shown(drawn: DrawnView) -> dict[str, str | None]:

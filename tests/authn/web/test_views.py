@@ -45,6 +45,8 @@ def test_a_program_gets_one_picture(client: FlaskClient, services: Services) -> 
     assert answer.status_code == 200
     assert answer.content_type == "image/png"
     assert Image.open(io.BytesIO(answer.data)).format == "PNG"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Digest"].startswith("sha-256=:")
     assert rows(services) == (0, 0, 0)
 
 

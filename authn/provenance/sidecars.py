@@ -5,7 +5,9 @@ A store inside the file goes before one beside it: it is the one that every othe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from authn.core.evidence import Axis, CryptographicEvidence, Finding, Outcome
 
@@ -27,3 +29,9 @@ def told(proof: CryptographicEvidence, *, used: bool) -> CryptographicEvidence:
     word = _USED if used else _NOT_READ
     axis = replace(credential, findings=(*credential.findings, word))
     return replace(proof, axes=(axis, *proof.axes[1:]))
+
+
+def lay_beside(report: Mapping[str, Any]) -> bool:
+    """Whether this report, in its JSON form, rests on a manifest store beside the file."""
+    findings = report["cryptographic"]["axes"][Axis.CREDENTIAL.value]["findings"]
+    return any(f["code"] == _USED.code for f in findings)

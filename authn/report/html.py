@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from authn.core.report import PIXELS
 from authn.core.visible import visible
+from authn.provenance.sidecars import lay_beside
 from authn.report import cards, columns, drawings, score_maps, wording
 from authn.report.cards import MAX_ROWS, Document
 from authn.report.differences import differences_of
@@ -28,10 +29,19 @@ from authn.report.text import render_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """The report of an original: ``compared`` where it is known to be the one that this file was compared
+    with, ``signer`` where who signed it is established."""
+
+    href: str
+    compared: bool
+    signer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
     """Where a served report leads to; a saved one leads nowhere. ``languages``: code, name, address;
-    ``bundle`` takes the file and ``report_id`` by a form; ``original`` is the report of what it was compared
-    with."""
+    ``bundle`` takes the file and ``report_id`` by a form."""
 
     home: str | None = None
     json: str | None = None
@@ -39,7 +49,7 @@ class Links:
     bundle: str | None = None
     report_id: str = ""
     compare: str | None = None
-    original: str | None = None
+    original: Original | None = None
     languages: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -90,6 +100,7 @@ def _shown(
         "engines": _engines(report),
         "plain_text": render_document(report),
         "links": links or Links(),
+        "store_beside": lay_beside(report),
         "words": wording,
         "script": script(),
         "policy": report_policy(forms=links is not None and links.bundle is not None),

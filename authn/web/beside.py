@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from authn.core.errors import BadRequest
 from authn.core.instants import parse_instant
+from authn.provenance.sidecars import lay_beside
 from authn.report.cards import size
 from authn.report.html import content_security_policy
 from authn.report.language import speaking
 from authn.service.examinations import Asked
-from authn.web.answers import asking, services, viewer
+from authn.web.answers import asking, services, uncached, viewer
 from authn.web.rendering import asked_language, language, other_languages, page, templates
 from authn.web.taken_along import bundle_answer
 from authn.web.uploads import read_media, read_pair
 
 beside = Blueprint("beside", __name__)
+beside.after_request(uncached)
 
 
 @beside.get("/comparisons")
@@ -44,8 +47,7 @@ def comparison() -> Response:
 def compare() -> AnyResponse:
     """Verify the original, examine the other file, and lead to where they differ."""
     media, original = read_pair(request, services().settings)
-    asked = Asked(preview=True, owner=asking(), viewer=viewer())
-    found = services().examinations.compared(media, original, asked)
+    found = services().examinations.compared(media, original, Asked(owner=asking(), viewer=viewer()))
     where = url_for(
         "pages.report", report_id=found.file.id, original=found.original.id, lang=asked_language()
     )
@@ -60,15 +62,16 @@ def bundle() -> Response:
     if media.sha256 != stored.subject_sha256:
         raise BadRequest("this is not the file that the report is about: their SHA-256 differ")
     report = json.loads(stored.report)
-    asked = Asked(
+    if lay_beside(report) and media.sidecar is None:
+        raise BadRequest("the report rests on a manifest store beside the file; send that too, as manifest")
+    return bundle_answer(services().examinations.taken_along(media, _asked_again(report), bundle=True))
+
+
+def _asked_again(report: dict[str, Any]) -> Asked:
+    """What this report was asked for. Of old ones it is not said which sources were asked."""
+    sources = report["run"].get("sources", ())
+    return Asked(
         as_of=parse_instant(report["evaluated_as_of"], "as_of"),
-        heuristics=bool(report["heuristic"]["detectors"]),
-        forensics=any(s["on_request"] for s in report["run"].get("sources", ())),
+        heuristics=bool(sources or report["heuristic"]["detectors"]),
+        forensics=any(s["on_request"] for s in sources),
     )
-    return bundle_answer(services().examinations.taken_along(media, asked, bundle=True))
-
-
-@beside.after_request
-def _uncached(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response

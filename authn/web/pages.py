@@ -13,10 +13,11 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from authn.core.errors import NotFound
+from authn.core.evidence import Axis, Outcome
 from authn.core.instants import parse_utc_field
 from authn.core.score_map import ORIGINAL, ScoreMap
 from authn.report.cards import size
-from authn.report.html import Links, content_security_policy, render_report, report_policy
+from authn.report.html import Links, Original, content_security_policy, render_report, report_policy
 from authn.report.language import speaking
 from authn.report.overlays import kept_maps
 from authn.report.pdf import MEDIA_TYPE, PDF, render_pdf
@@ -113,20 +114,25 @@ def parse_utc(text: str) -> datetime | None:
     return parse_utc_field(text.strip(), "as_of") if text.strip() else None
 
 
-def _original(stored: StoredVerification) -> str | None:
-    """The report of the original that this file was compared with, where the address names it."""
+def _original(stored: StoredVerification) -> Original | None:
+    """What the address names as the report of the original. Where nothing was compared, nothing is kept that
+    would say whether it is."""
     try:
         original = _stored(request.args.get("original", ""))
     except NotFound:
         return None
     found = kept_maps(stored.maps).of(ORIGINAL)
-    other = isinstance(found, ScoreMap) and found.model_sha256 != original.subject_sha256
-    if found is None or other:
+    if found is None or (isinstance(found, ScoreMap) and found.model_sha256 != original.subject_sha256):
         return None
-    return url_for("pages.report", report_id=original.id, lang=asked_language())
+    axes = json.loads(original.report)["cryptographic"]["axes"]
+    return Original(
+        href=url_for("pages.report", report_id=original.id, lang=asked_language()),
+        compared=isinstance(found, ScoreMap),
+        signer=axes[Axis.SIGNER.value]["outcome"] == Outcome.ESTABLISHED.value,
+    )
 
 
-def _links(report_id: str, original: str | None) -> Links:
+def _links(report_id: str, original: Original | None) -> Links:
     return Links(
         home=url_for("pages.home", lang=asked_language()),
         json=url_for("pages.report_document", report_id=report_id),

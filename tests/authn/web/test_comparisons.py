@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from authn.core.evidence import Outcome
+from authn.core.instants import instant
+from authn.core.media import MediaLimits, unparsed
 from authn.core.score_map import ORIGINAL
 from authn.service.examinations import UNSIGNED_ORIGINAL
 from authn.service.services import Services
@@ -64,7 +68,10 @@ def test_what_is_not_the_signed_bytes_is_no_original(
         pytest.fail("the scripted examiner signs nothing")
     assert answer.json["difference"] == {"compared": False, "why": UNSIGNED_ORIGINAL}
     where = send(client, "/comparisons").headers["Location"]
-    assert "Not compared: the bytes of the other file are not established" in client.get(where).text
+    text = client.get(where).text
+    assert "Not compared: the bytes of the other file are not established" in text
+    assert "The report that this address names as that of the original" in text
+    assert "The report of the original" not in text
 
 
 def test_the_page_leads_to_the_difference_and_to_the_report_of_the_original(client: FlaskClient) -> None:
@@ -77,6 +84,7 @@ def test_the_page_leads_to_the_difference_and_to_the_report_of_the_original(clie
     text = client.get(where).text
     assert "Where it differs from the original" in text
     assert "The report of the original" in text
+    assert "Who signed the original is not established" in text
     elsewhere = where.replace("original=", "original=0")
     assert "The report of the original" not in client.get(elsewhere).text
 
@@ -107,7 +115,6 @@ def test_crjson_and_the_bundle_keep_nothing(client: FlaskClient, services: Servi
             "/v1/verifications?format=bundle", data=JPEG, content_type="image/jpeg", headers=header
         )
         assert later.status_code == 400
-    assert later.status_code == 400
 
 
 def test_a_bundle_is_made_of_the_file_that_the_report_is_about(client: FlaskClient) -> None:
@@ -122,3 +129,69 @@ def test_a_bundle_is_made_of_the_file_that_the_report_is_about(client: FlaskClie
     assert "not the file that the report is about" in json.loads(refused.data)["detail"]
     nobody = {"file": (io.BytesIO(JPEG), "a.jpg"), "report": "0" * 32}
     assert client.post("/bundles", data=nobody).status_code == 404
+
+
+def changed(services: Services, change: Callable[[dict[str, Any]], None], data: bytes = JPEG) -> str:
+    """The id of a report on ``data`` as ``change`` leaves it."""
+    stored = services.examinations.examine(unparsed(data, "a.jpg", MediaLimits()), preview=True)
+    report = json.loads(stored.report)
+    change(report)
+    again = replace(stored, id=f"{stored.id[:-1]}x", report=json.dumps(report))
+    services.verifications.keep(again)
+    return again.id
+
+
+def test_nothing_is_said_of_a_signer_who_is_established(client: FlaskClient, services: Services) -> None:
+    where = send(client, "/comparisons").headers["Location"].partition("?")[0]
+
+    def established(report: dict[str, Any]) -> None:
+        report["cryptographic"]["axes"]["signer"]["outcome"] = "established"
+
+    signed = changed(services, established, JPEG + b"\0")
+    text = client.get(f"{where}?original={signed}").text
+    assert "The report of the original" in text
+    assert "Who signed the original" not in text
+
+
+@pytest.mark.parametrize("on_request", [True, False])
+def test_a_bundle_asks_what_its_report_asked_although_no_source_answered(
+    client: FlaskClient, services: Services, examiners: dict[bool, InlineExaminer], on_request: bool
+) -> None:
+    def asked(report: dict[str, Any]) -> None:
+        report["heuristic"]["detectors"] = []
+        report["run"]["sources"] = [{"source": "metadata", "cpu_ms": 1.0, "on_request": on_request}]
+
+    def take(report_id: str) -> None:
+        answer = client.post("/bundles", data={"file": (io.BytesIO(JPEG), "a.jpg"), "report": report_id})
+        assert json.loads(answer.data)["code"] == "assay.examination.failed"  # these examiners make none
+
+    report_id = changed(services, asked)
+    judged = json.loads(services.verifications.get(report_id, services.clock()).report)["evaluated_as_of"]
+    before = len(examiners[True].asked)
+    take(report_id)
+    ((_, as_of, _),) = examiners[True].asked[before:]
+    assert as_of is not None
+    assert instant(as_of) == judged
+    assert examiners[True].forensics[-1] is on_request
+
+    def none_asked(report: dict[str, Any]) -> None:
+        report["heuristic"]["detectors"], report["run"]["sources"] = [], []
+
+    take(changed(services, none_asked))
+    assert len(examiners[True].asked) == before + 2  # the second is that of the report
+    assert len(examiners[False].asked) == 1
+
+
+def test_a_bundle_of_what_lay_beside_a_file_wants_that_too(client: FlaskClient, services: Services) -> None:
+    def beside(report: dict[str, Any]) -> None:
+        finding = {"code": "assay.credential.sidecar", "outcome": "established", "detail": "", "facts": {}}
+        report["cryptographic"]["axes"]["credential"]["findings"].append(finding)
+
+    report_id = changed(services, beside)
+    assert 'name="manifest"' in client.get(f"/reports/{report_id}").text
+    form = {"file": (io.BytesIO(JPEG), "a.jpg"), "report": report_id}
+    answer = client.post("/bundles", data=form)
+    assert answer.status_code == 400
+    assert "a manifest store beside the file" in json.loads(answer.data)["detail"]
+    plain = client.post("/reports", data={"file": (io.BytesIO(JPEG), "a.jpg")}).headers["Location"]
+    assert 'name="manifest"' not in client.get(plain).text

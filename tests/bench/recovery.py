@@ -4,6 +4,7 @@
     python -m tests.bench.recovery crops FOLDER [COUNT]
     python -m tests.bench.recovery false FOLDER...
     python -m tests.bench.recovery false-crops FOLDER...
+    python -m tests.bench.recovery letters
     python -m tests.bench.recovery speed [HASHES]
 
 The radius of whole pictures is that of PDQ's authors, fixed before. Pictures are chosen by their digest.
@@ -11,7 +12,7 @@ The radius of whole pictures is that of PDQ's authors, fixed before. Pictures ar
 looked up; ``crops`` does so for what is cut off, and says what is found as a whole and what as a crop.
 ``false`` compares every picture with every other in all eight turns and writes the pairs that lie near to
 ``false-matches.csv``, for somebody to look at; ``false-crops`` looks every picture up as a crop of every
-other and writes ``false-crops.csv``.
+other and writes ``false-crops.csv``. ``letters`` compares letters with one letterhead and other words.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from math import sqrt
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from authn.core.likeness import Looks
 from authn.core.media import media_of
@@ -292,6 +294,31 @@ def false(folders: list[Path]) -> None:
     print(f"{len(names)} pictures, {flat} without a hash; {pairs} pairs in eight turns, {len(near)} near")
 
 
+def letter(lines: int, rng: np.random.Generator) -> bytes:
+    """A page of A4 with a dark head, a line at its foot, and words that nobody wrote."""
+    image = Image.new("L", (1240, 1754), 255)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(24)
+    draw.rectangle((0, 0, 1240, 180), fill=40)
+    draw.text((90, 60), "Example & Sons", font=ImageFont.load_default(64), fill=255)
+    draw.line((90, 1640, 1150, 1640), fill=90, width=4)
+    for line in range(lines):
+        words = ""
+        while font.getlength(words) < 950:
+            words += "".join(rng.choice(list(ascii_lowercase), int(rng.integers(2, 10)))) + " "
+        draw.text((120, 320 + 40 * line), words, font=font, fill=20)
+    return encoded(image)
+
+
+def letters(count: int) -> None:
+    for lines in (6, 12, 24):
+        rng = np.random.default_rng(0)
+        looks = [looks_of(media_of(letter(lines, rng), "letter.jpg"), within=False) for _ in range(count)]
+        words = words_of(bytes.fromhex(one.whole.turned[0]) for one in looks if one.whole)
+        apart = np.array([distances(words, word) for word in words])[np.triu_indices(len(words), 1)]
+        near = int((apart <= RADIUS).sum())
+        print(f"{lines} lines: {near} of {len(apart)} pairs near, median {np.median(apart):.0f} bits")
+
+
 def speed(count: int) -> None:
     rng = np.random.default_rng(0)
     words = rng.integers(0, 2**64, (count, 4), dtype=np.uint64)
@@ -321,5 +348,7 @@ if __name__ == "__main__":
         false_crops([Path(r) for r in rest])
     elif what == "false":
         false([Path(r) for r in rest])
+    elif what == "letters":
+        letters(20)
     else:
         speed(int(rest[0]) if rest else 10_000_000)

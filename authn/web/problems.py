@@ -31,7 +31,9 @@ HTTP_CODES = {
 }
 OTHER_HTTP_CODE = "assay.request.refused"
 RETRY_AFTER_S = 5
-ABOUT_FILES = frozenset({"pages.examine", "api.verify", "captures.take"})
+ABOUT_FILES = frozenset(
+    {"pages.examine", "pages.views_page", "beside.compare", "api.verify", "captures.take"}
+)
 PAGE_TITLES = {
     "assay.media.tooLarge": "problem.title.tooLarge",
     "assay.request.tooLarge": "problem.title.tooLarge",

@@ -105,9 +105,12 @@ def test_all_that_recovery_says_of_a_photo_is_in_every_table() -> None:
         assert [s for s in said if translated(s.format(when="2026-11-30T12:00:00Z")) is None] == []
 
 
-def test_a_problem_is_told_in_german(client: FlaskClient) -> None:
-    form = {"file": (io.BytesIO(b"no picture"), "a.jpg")}
-    text = client.post("/reports?lang=de", data=form, headers={"Accept": "text/html"}).text
+@pytest.mark.parametrize(
+    ("where", "files"), [("/reports", ["file"]), ("/views", ["file"]), ("/comparisons", ["file", "original"])]
+)
+def test_a_problem_is_told_in_german(client: FlaskClient, where: str, files: list[str]) -> None:
+    form = {name: (io.BytesIO(b"no picture"), "a.jpg") for name in files}
+    text = client.post(f"{where}?lang=de", data=form, headers={"Accept": "text/html"}).text
     assert "Darüber, was die Datei zeigt, sagt das nichts." in text
     assert '<html lang="de">' in text
 

@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 
 import cbor2
 import pytest
+from cryptography import x509
+from cryptography.x509.name import _ASN1Type
+from cryptography.x509.oid import NameOID
 
 from authn.core.evidence import Axis, Outcome
 from authn.core.media import Media
@@ -21,7 +24,7 @@ from authn.provenance.own import read_own
 from authn.provenance.unmistakable import is_unmistakable
 from authn.provenance.verifier import is_uncontested
 from signer.proof.container import manifest_spans
-from tests.doubles.pki import TestPki
+from tests.doubles.pki import DEVICE_EKUS, Issued, TestPki, issue, new_key
 from tests.doubles.signed import evidence_on, media, signed_photo, stamped_photo
 from tests.doubles.stores import CREATED, HandMade, between_pieces, box
 
@@ -98,14 +101,14 @@ def with_toggle(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "clear"),
     [
-        rewritten(6, b"\x7f\x7f"),
-        rewritten(8, struct.pack(">I", 2)),
-        rewritten(SHORT, struct.pack(">I", 0)),
-        with_toggle,
-        lambda data: between_pieces(data, b"\xff\xfe\x00\x06abcd"),
-        lambda data: data[: data.rindex(b"\xff\xda")] + data[data.rindex(b"\xff\xda") :] + b"\0",
+        (rewritten(6, b"\x7f\x7f"), True),
+        (rewritten(8, struct.pack(">I", 2)), False),
+        (rewritten(SHORT, struct.pack(">I", 0)), False),
+        (with_toggle, False),
+        (lambda data: between_pieces(data, b"\xff\xfe\x00\x06abcd"), False),
+        (lambda data: data + b"\0", True),  # which the digest of the binding tells
     ],
     ids=[
         "another instance",
@@ -117,8 +120,9 @@ def with_toggle(data: bytes) -> bytes:
     ],
 )
 def test_what_anybody_can_write_otherwise_is_said_as_everybody_says_it(
-    change: Callable[[bytes], bytes], stamped: bytes, readers: Readers, roots: TrustRoots
+    change: Callable[[bytes], bytes], clear: bool, stamped: bytes, readers: Readers, roots: TrustRoots
 ) -> None:
+    assert unmistakable(change(stamped)) is clear
     said, whole = without_run(media(change(stamped)), readers, roots)
     assert said == whole
 
@@ -155,11 +159,27 @@ def test_what_a_signer_writes_oddly_is_asked_of_everybody(
     assert said == whole
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\u202eb"])
+ORGANISATION = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Assay Tests")
+
+
+def called(*names: str, kind: _ASN1Type = _ASN1Type.UTF8String) -> x509.Name:
+    """Of an organisation, with these common names."""
+    return x509.Name([ORGANISATION, *(x509.NameAttribute(NameOID.COMMON_NAME, n, _type=kind) for n in names)])
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [called("a\nb"), called("a\u202eb"), called(), called("a", "b"), called("ab", kind=_ASN1Type.BMPString)],
+    ids=["a line break", "a turn of direction", "none", "two", "in another alphabet"],
+)
 def test_a_signer_s_name_that_engines_show_differently_is_asked_of_both(
-    name: str, pki: TestPki, readers: Readers, roots: TrustRoots
+    subject: x509.Name, pki: TestPki, readers: Readers, roots: TrustRoots
 ) -> None:
-    odd = HandMade(leaf=pki.leaf(name), authority=pki.tsa_leaf()).jpeg()
+    key = new_key()
+    certificate = issue(subject, key.public_key(), issuer=pki.issuing, ekus=DEVICE_EKUS)
+    leaf = Issued(certificate=certificate, key=key, intermediates=pki.leaf().intermediates)
+    odd = HandMade(leaf=leaf, authority=pki.tsa_leaf()).jpeg()
+    assert not unmistakable(odd)
     said, whole = without_run(media(odd), readers, roots)
     assert said == whole
 

@@ -85,19 +85,10 @@ def _wrong_sensor(seen: Seen) -> Iterator[Found]:
             yield DEVICE, place, {"device": seen.device or "its signer", "source": g.detector}
 
 
-def _edited(*detectors: str) -> Finds:
-    """``detectors``: which sources this row is about."""
-
-    def finds(seen: Seen) -> Iterator[Found]:
-        every = _claim(lambda s: s.untouched, Question.EDITED)(seen)
-        return (f for f in every if f[2]["source"] in detectors)
-
-    return finds
-
-
-def _local_edits(seen: Seen) -> Iterator[Found]:
-    every = _claim(lambda s: s.untouched, Question.EDITED)(seen)
-    return (f for f in every if f[2]["source"] not in ("metadata", "compression"))
+def _edited(about: Callable[[str], bool]) -> Finds:
+    """``about``: whether this row is about a source of that name."""
+    every = _claim(lambda s: s.untouched, Question.EDITED)
+    return lambda seen: (f for f in every(seen) if about(f[2]["source"]))
 
 
 def _generated_with_camera(seen: Seen) -> Iterator[Found]:
@@ -209,7 +200,7 @@ ROWS = (
         sides=(_UNEDITED, "a source that reads pixels points to an edit"),
         text="The signer claims {claim} and no edits; {source} finds signs that it was edited.",
         innocent="cameras process pictures too; a card says how often the source errs",
-        finds=_local_edits,
+        finds=_edited(lambda source: source not in ("metadata", "compression")),
     ),
     Row(
         code="assay.contradiction.uneditedButEditorNamed",
@@ -217,7 +208,7 @@ ROWS = (
         sides=(_UNEDITED, "the metadata name an editor"),
         text="The signer claims {claim} and no edits; {source} finds signs that software edited it.",
         innocent="software that only copied or developed the photo wrote its name",
-        finds=_edited("metadata"),
+        finds=_edited(lambda source: source == "metadata"),
     ),
     Row(
         code="assay.contradiction.uneditedButOtherTables",
@@ -226,7 +217,7 @@ ROWS = (
         text="The signer claims {claim} and no edits; {source} finds the tables of other software than the "
         "camera that it names.",
         innocent="the photo was saved again by software before it was signed",
-        finds=_edited("compression"),
+        finds=_edited(lambda source: source == "compression"),
     ),
     Row(
         code="assay.contradiction.generatedButCamera",

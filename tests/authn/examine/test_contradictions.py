@@ -22,7 +22,7 @@ from authn.core.evidence import (
     CryptographicEvidence as Proof,
 )
 from authn.core.likeness import LABEL, Recovered
-from authn.core.report import Report, Severity
+from authn.core.report import Contradiction, Report, Severity
 from authn.examine.contradictions import ALL_ROWS, CODES, contradictions, with_recovered
 from authn.examine.seen import Row, Seen
 from authn.report.language import speaking, tell
@@ -175,6 +175,34 @@ def test_an_edit_that_the_signer_declares_contradicts_nothing() -> None:
         assert contradictions(proof(), (CAPTURED, edited), (warning,)) == ()
 
 
+def test_that_it_was_published_is_no_edit() -> None:
+    published = ClaimedAction(action="c2pa.published")
+    (found,) = contradictions(proof(), (CAPTURED, published), (says(Question.EDITED),))
+    assert found.code == "assay.contradiction.uneditedButDifferent"
+
+
+def test_an_invisible_mark_is_a_mark_and_no_guess_about_pixels() -> None:
+    invisible = says(Question.SYNTHETIC, "signal", "watermark")
+    (found,) = contradictions(proof(), (CAPTURED,), (invisible,))
+    assert found.code == "assay.contradiction.capturedButMarked"
+
+
+def test_a_mark_beside_a_camera_in_exif_is_one_contradiction_where_a_signer_says_more() -> None:
+    for registered in (False, True):
+        (found,) = contradictions(proof(device=registered), (CAPTURED,), (MARK, NAMED))
+        assert found.severity is Severity.HIGH
+
+
+def test_a_registered_key_says_nothing_of_a_file_that_was_changed() -> None:
+    assert contradictions(proof(device=True, intact=False), (GENERATED,), (MARK,)) == ()
+
+
+def test_clocks_that_are_somewhat_off_contradict_nothing() -> None:
+    minutes = replace(CAPTURED, when=END + timedelta(minutes=9))
+    hours = replace(CAMERA, facts=(("camera", "Acme One"), ("taken_at", "2026-11-21T15:00:00")))
+    assert contradictions(proof(), (minutes,), (replace(NAMED, findings=(hours,)),)) == ()
+
+
 @pytest.mark.parametrize("outcome", [o for o in HeuristicOutcome if o is not HeuristicOutcome.SUPPORTS])
 def test_nothing_but_a_warning_contradicts(outcome: HeuristicOutcome) -> None:
     guesses = tuple(replace(says(q), outcome=outcome) for q in Question)
@@ -210,6 +238,11 @@ def test_a_stripped_photo_that_is_recognised_is_a_contradiction_beside_an_unchan
     assert [c.code for c in after.contradictions] == ["assay.contradiction.strippedButRecovered"]
     assert (after.cryptographic, after.statements) == (before.cryptographic, before.statements)
     assert with_recovered(before, ()).contradictions == ()
+    signed = replace(before, cryptographic=proof(), heuristic=(says(Question.SYNTHETIC, "learned"),))
+    low = Contradiction(between=("", ""), text="", code="", severity=Severity.LOW)
+    found = with_recovered(replace(signed, contradictions=(low,)), (RECOVERED,)).contradictions
+    assert [c.severity for c in found] == [Severity.MEDIUM, Severity.LOW]
+    assert found[0].code == "assay.contradiction.recoveredButGenerated"
 
 
 def failing(report: Report, asked: str) -> int:

@@ -1,11 +1,15 @@
-"""What tests of every part may ask for: material from outside the project, and a TPM."""
+"""What tests of every part may ask for: material from outside the project, and a TPM. And what holds for each
+of them: Ctrl-C means what it says, and a test that waits for what never comes fails."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Never
 
 import pytest
 from werkzeug.test import stream_encode_multipart
@@ -20,6 +24,47 @@ ROOT = Path(__file__).resolve().parents[1]
 # The test client of werkzeug writes forms of more than 500 kB into a temporary file and never closes it: the
 # warning failed whichever test the collector ran in. In memory there is nothing to close.
 stream_encode_multipart.__defaults__ = (False, *stream_encode_multipart.__defaults__[1:])
+
+LIMIT_S = 600.0  # of a test, or of what is made for it; none takes a minute
+AGAIN_S = 10.0  # then what is left is interrupted too: `with Popen(...)` waits for its process once more
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would every program that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _limited(item: pytest.Item) -> Iterator[None]:
+    def expire(_signal: int, _frame: object) -> Never:
+        pytest.fail(f"{item.nodeid} took more than {LIMIT_S:g} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S, AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    with _limited(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    with _limited(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    with _limited(item):
+        return (yield)
 
 
 def _material(variable: str, folder: str) -> Path:

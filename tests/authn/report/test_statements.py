@@ -143,6 +143,13 @@ def test_without_a_refutation_nothing_is_withheld() -> None:
     assert not any(i.startswith(ID_PREFIX) for i in by_id)
 
 
+def test_the_statement_that_asks_for_a_refuted_axis_is_true_beside_it() -> None:
+    by_id = {s.id: s for s in said({Axis.INTEGRITY: axis_evidence(Axis.INTEGRITY, R)})}
+    changed = by_id["assay.statement.changedSinceSigned"]
+    assert changed.value is True
+    assert changed.text.endswith("is not as it was signed.")
+
+
 @pytest.mark.parametrize("axis", list(Axis))
 def test_a_statement_beside_any_refuted_axis_is_false_and_names_it(axis: Axis) -> None:
     statements = {s.id: s for s in said({axis: axis_evidence(axis, R)})}

@@ -327,15 +327,16 @@ def speed(count: int) -> None:
         write_segment(path, np.arange(1, count + 1), words)
         print(f"{count} hashes: file {path.stat().st_size} bytes, {time.process_time() - begun:.1f} CPU-s")
         segment = Segment(path)
-        for turns in (1, 8, 81):
-            more = {"pieces": INNER.pieces, "radius": INNER.radius} if turns == 81 else {}
+        of_a_crop = {"pieces": INNER.pieces, "radius": INNER.radius}
+        asked = (("one turn", 1, {}), ("eight turns", 8, {}), ("81 places of a crop", 81, of_a_crop))
+        for name, hashes, more in asked:
             spent = []
             for _ in range(50):
-                query = words[rng.integers(0, count, turns)]
+                query = words[rng.integers(0, count, hashes)]
                 begun = time.process_time()
                 segment.near(query, **more)
                 spent.append(1e3 * (time.process_time() - begun))
-            print(f"{turns} turns: median {np.median(spent):.1f} ms CPU, most {max(spent):.1f}")
+            print(f"{name}: median {np.median(spent):.1f} ms CPU, most {max(spent):.1f}")
 
 
 if __name__ == "__main__":

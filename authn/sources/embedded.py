@@ -61,7 +61,7 @@ class EmbeddedSource:
             reason = (*looked.troubles, "the file carries no small picture of itself")[0]
             return (_evidence(HeuristicOutcome.ABSTAIN, reason, applicable=False),)
         outcome, reason = _said(looked.read[0])
-        findings = tuple(_finding(read) for read in looked.read)
+        findings = (*(_finding(read) for read in looked.read), *map(_not_compared, looked.troubles))
         return (_evidence(outcome, reason, findings, raw=looked.read[0][2].same),)
 
     def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
@@ -152,6 +152,10 @@ def _finding(read: Read) -> Finding:
         detail=f"{one.where} of {one.width} x {one.height} pixels {kind} the picture",
         facts=facts,
     )
+
+
+def _not_compared(trouble: str) -> Finding:
+    return Finding(code="assay.embedded.picture", outcome=Outcome.NOT_EXAMINED, detail=trouble)
 
 
 def _layer(picture: Pixels, compared: Compared) -> Layer:

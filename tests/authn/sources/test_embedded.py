@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from authn.core.evidence import HeuristicEvidence, HeuristicOutcome
+from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import media_of
 from authn.core.overlay import UNMEASURED
 from authn.sources.embedded import EmbeddedSource
@@ -101,6 +101,17 @@ def test_what_cannot_be_compared_is_an_abstention_with_its_reason(data: bytes, w
 
 def test_a_thumbnail_is_found_where_its_directory_points_elsewhere() -> None:
     assert examine(with_thumbnail(SCENE, SMALL, at=2**32 - 1)).outcome is HeuristicOutcome.INCONCLUSIVE
+
+
+def test_a_small_picture_that_cannot_be_compared_is_named_beside_one_that_can() -> None:
+    cut = shrunk(SCENE, width=200)
+    both = thumbnail_block(SMALL) + cut[: len(cut) // 2]
+    evidence = examine(jpeg_with((0xE1, both), pixels=SCENE, quality=90))
+    assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
+    compared, left_out = evidence.findings
+    assert compared.outcome is Outcome.ESTABLISHED
+    assert left_out.outcome is Outcome.NOT_EXAMINED
+    assert "the preview in the maker's note does not decode" in left_out.detail
 
 
 def test_a_picture_of_another_format_is_not_looked_at() -> None:

@@ -113,13 +113,19 @@ def _finding(found: DoubleJpeg, table: Table) -> Finding:
         ("steps_now", " ".join(str(c.step) for c in found.combs)),
         ("steps_before", " ".join(str(c.first_step) for c in found.combs) if found.twice else None),
         ("least_place", None if found.least is None else round(found.least, 2)),
+        ("looked_at_share", round(found.looked, 3)),
         ("clipped_share", round(found.clipped, 3)),
     )
     said = f"fits in {len(steps)} of {len(found.combs)} frequencies" if found.twice else "is not to be seen"
+    where = (
+        ""
+        if found.looked == 1
+        else f", in the upper {found.looked:.0%} of the picture, and no more was looked at"
+    )
     return Finding(
         code="assay.double_jpeg.comb",
         outcome=Outcome.ESTABLISHED if found.twice else Outcome.ABSENT,
-        detail=f"an earlier compression {said}: {found.gain:.2f} nats a square",
+        detail=f"an earlier compression {said}: {found.gain:.2f} nats a square{where}",
         facts=facts,
     )
 

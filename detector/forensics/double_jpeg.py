@@ -6,7 +6,7 @@ compression gives is estimated from the same picture cut by half a square, which
 one that two give, by quantising that one first with each step that comes into question. Squares whose values
 the comb forbids were compressed once: pasted, painted over, or brought off the grid.
 
-Bounded: at most ``MAX_SQUARES`` of the picture, evenly cut from it. The coefficients are computed from the
+Bounded: of a larger picture the upper ``MAX_SQUARES`` are looked at. The coefficients are computed from the
 pixels that everybody shares, and rounding them may be off by one where the last quantisation was fine.
 """
 
@@ -54,11 +54,13 @@ class Comb:
 class DoubleJpeg:
     """``gain`` is the sum over frequencies. ``places`` (rows, columns of ``CELL``-wide places, overlapping by
     half) is how far each fits two compressions better than one, in nats over the root of its coefficients
-    that are not 0; NaN where it is too smooth. ``clipped`` is the share of squares left out."""
+    that are not 0; NaN where it is too smooth, or was not looked at. ``looked`` is the share of the picture
+    that was, from above, and ``clipped`` the share of squares left out of that."""
 
     combs: tuple[Comb, ...]
     gain: float
     places: Grid
+    looked: float
     clipped: float
 
     @property
@@ -74,6 +76,7 @@ class DoubleJpeg:
 def examine_double(pixels: Pixels, table: Table) -> DoubleJpeg | None:
     """Of (height, width, 3) pixels and the luminance table that they were stored with; None where fewer than
     ``LEAST_SQUARES`` squares are free of clipped pixels."""
+    height = int(pixels.shape[0])
     pixels = pixels[: _bounded(pixels)]
     luminance = open_cv2().cvtColor(pixels, open_cv2().COLOR_RGB2YCrCb)[:, :, 0]
     squares = _coefficients(luminance)
@@ -95,10 +98,12 @@ def examine_double(pixels: Pixels, table: Table) -> DoubleJpeg | None:
             logs[_SPAN] = 0  # of what is 0 both compressions give about as much
             fit += np.where(free, logs[values + _SPAN], 0).astype(np.float32)
             texture += free & (values != 0)
+    below = ((0, height // 8 - free.shape[0]), (0, 0))
     return DoubleJpeg(
         combs=tuple(combs),
         gain=sum(c.gain for c in combs),
-        places=_places(fit, texture),
+        places=_places(np.pad(fit, below), np.pad(texture, below)),
+        looked=free.shape[0] / (height // 8),
         clipped=1 - count / free.size,
     )
 

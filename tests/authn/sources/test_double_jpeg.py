@@ -64,6 +64,21 @@ def test_what_was_pasted_after_the_first_compression_is_pointed_to_where_it_lies
     assert all(c == UNMEASURED or int(c) >= 4 for c in drawn.reference.cells)
 
 
+def test_of_a_picture_beyond_the_bound_the_part_below_is_not_looked_at_and_not_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("detector.forensics.double_jpeg.MAX_SQUARES", 30 * WIDTH // 8)  # 240 of 400 pixels
+    media, source = media_of(encoded(PASTED, quality=92), "a.jpg"), DoubleJpegSource()
+    found = source.examine(media)
+    assert dict(found[0].findings[0].facts)["looked_at_share"] == 0.6
+    assert "in the upper 60% of the picture" in found[0].findings[0].detail
+    (drawn,) = source.overlays(media, found)
+    own = drawn.own
+    below = 0.7 * own.rows
+    assert {c for i, c in enumerate(own.cells) if i // own.columns >= below} == {UNMEASURED}
+    assert UNMEASURED not in own.cells[: own.columns]
+
+
 def test_the_same_file_gives_the_same_answer_again() -> None:
     data = encoded(PASTED, quality=92)
     assert examine(data) == examine(data)

@@ -85,20 +85,20 @@ class SensorSource:
 
 
 def _answer(found: Match, known: SensorPrint) -> HeuristicEvidence:
-    energy = f"{found.energy:.1f}"
+    pce = None if found.energy is None else round(found.energy, 1)
     reasons = {
-        Fit.FITS: f"the fingerprint of the key's sensor is in the picture (PCE {energy}); it can be copied",
-        Fit.MISSING: f"the fingerprint of the key's sensor is missing (PCE {energy}) where 99 in 100 photos "
+        Fit.FITS: f"the fingerprint of the key's sensor is in the picture (PCE {pce}); it can be copied",
+        Fit.MISSING: f"the fingerprint of the key's sensor is missing (PCE {pce}) where 99 in 100 photos "
         f"of the device show at least {found.bound:.0f}",
-        Fit.BETWEEN: f"the fingerprint of the key's sensor is neither found nor missing (PCE {energy})",
+        Fit.BETWEEN: f"the fingerprint of the key's sensor is neither found nor missing (PCE {pce})",
         Fit.UNFIT: found.why,
     }
     finding = Finding(
         code="assay.sensor.fingerprint",
         outcome=Outcome.NOT_EXAMINED if found.fit is Fit.UNFIT else Outcome.ESTABLISHED,
-        detail=f"compared with a fingerprint of {known.photos} photos of the device",
+        detail=f"the fingerprint is of {known.photos} photos of the device",
         facts=(
-            ("pce", round(found.energy, 1)),
+            ("pce", pce),
             ("least_of_device", round(found.bound, 1)),
             ("photos", known.photos),
             ("held_out", len(known.held)),

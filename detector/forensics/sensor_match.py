@@ -36,11 +36,11 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """``energy`` is the PCE of the place where it was found or has to be; ``bound`` that of ``least_shown``;
-    ``turn`` in quarter turns and ``scale`` against the fingerprint; ``why``: of an ``UNFIT`` photo."""
+    """``energy`` is the PCE of the place where it was found or has to be, None where there is no such place;
+    ``bound`` that of ``least_shown``; ``turn`` in quarter turns and ``scale`` against the fingerprint; ``why``: of an ``UNFIT`` photo."""
 
     fit: Fit
-    energy: float
+    energy: float | None
     bound: float
     turn: int = 0
     scale: float = 1.0
@@ -51,18 +51,18 @@ def match(look: Look, known: SensorPrint) -> Match:
     """A photo, as ``look_at`` sees it, against a fingerprint."""
     why = why_unfit(look)
     if why is not None:
-        return Match(fit=Fit.UNFIT, energy=0.0, bound=0.0, why=why)
+        return Match(fit=Fit.UNFIT, energy=None, bound=least_shown(known), why=why)
     if look.frame == known.frame:
         found = _in_place(look, known)
         if found.fit is Fit.FITS:
             return found
     else:
-        found = Match(fit=Fit.UNFIT, energy=0.0, bound=least_shown(known), why=_other_size(look, known))
-    best = max(_searched(look, known), key=lambda m: m.energy, default=found)
-    if best.fit is Fit.FITS:
-        return best
-    if found.fit is Fit.MISSING and best.energy >= PERHAPS:
-        return replace(found, fit=Fit.BETWEEN)
+        found = Match(fit=Fit.UNFIT, energy=None, bound=least_shown(known), why=_other_size(look, known))
+    for tried in _searched(look, known):
+        if tried.fit is Fit.FITS:
+            return tried
+        if found.fit is Fit.MISSING and tried.energy is not None and tried.energy >= PERHAPS:
+            found = replace(found, fit=Fit.BETWEEN)
     return found
 
 

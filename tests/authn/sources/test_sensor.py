@@ -159,6 +159,8 @@ def test_whatever_picture_it_gets_it_accuses_none_that_it_cannot_judge(
         assert found.outcome in (HeuristicOutcome.SUPPORTS, HeuristicOutcome.ABSTAIN)
     else:
         assert found.outcome is HeuristicOutcome.ABSTAIN
+        assert found.raw is None
+        assert all(dict(f.facts)["pce"] is None for f in found.findings)
     assert found.reason
     assert found.raw is None or np.isfinite(found.raw)
 

@@ -62,6 +62,7 @@ def test_what_a_search_does_not_find_says_nothing(known: SensorPrint) -> None:
     found = match(look_in(np.ascontiguousarray(OTHER.exposure(52)[:, :600])), known)
     assert found.fit is Fit.UNFIT
     assert "no turn, scale or crop of it was found" in found.why
+    assert found.energy is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,8 @@ def test_a_photo_that_carries_none_is_not_judged(
     assert why in str(why_unfit(look))
     found = match(look, known)
     assert found.fit is Fit.UNFIT
-    assert np.isfinite(found.energy)
+    assert found.energy is None
+    assert found.bound == least_shown(known)
 
 
 def test_a_photo_beyond_what_calibrated_is_not_accused(known: SensorPrint) -> None:

@@ -137,7 +137,7 @@ def _searched(look: Look, known: SensorPrint) -> Iterator[Match]:
 def _turns(look: Look, known: SensorPrint) -> tuple[int, ...]:
     """As it is first; a crop may stand where its picture lay."""
     if look.frame == known.frame:  # as it is it was compared in place
-        return (2,)
+        return (1, 2, 3) if look.frame[0] == look.frame[1] else (2,)
     lying = (look.frame[0] >= look.frame[1]) == (known.frame[0] >= known.frame[1])
     return (0, 2) if lying else (0, 1, 3)
 

@@ -48,7 +48,15 @@ def test_it_is_found_however_the_photo_is_turned(known: SensorPrint, turns: int)
     assert (found.fit, found.turn) == (Fit.FITS, turns)
 
 
-def test_it_is_found_in_a_crop_and_in_a_smaller_copy(known: SensorPrint) -> None:
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_square_photo_that_was_turned_is_not_taken_for_another_sensor_s(turns: int) -> None:
+    square = Sensor(3, size=(512, 512))
+    taught = build([look_in(square.exposure(n)) for n in range(8)])
+    found = match(look_in(turned(square.exposure(60), turns)), taught)
+    assert (found.fit, found.turn) == (Fit.FITS, turns)
+
+
+def test_it_is_found_in_a_crop_and_in_a_smaller_copy() -> None:
     big = Sensor(3, size=(1024, 1024))
     taught = build([look_in(big.exposure(n)) for n in range(8)])
     photo = big.exposure(60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.argument("photos", nargs=-1, metavar="[PHOTO]...", type=click.Path(path_type=Path, exists=True))
 @click.option("--flat", is_flag=True, help="PHOTOs are flat fields of its sensor that nobody signed.")
-@click.option("--always/--on-request", help="Compare its photos without --forensics too.")
+@click.option(
+    "--always/--on-request", default=None, help="Compare its photos without --forensics too; or no longer."
+)
 @click.option("--update", is_flag=True, help="Add PHOTOs to the fingerprint that there is.")
 @click.option("--delete", is_flag=True, help="Delete the fingerprint.")
 @click.pass_obj
@@ -38,7 +41,7 @@ def fingerprint(
     name: str,
     photos: tuple[Path, ...],
     flat: bool,
-    always: bool,
+    always: bool | None,
     update: bool,
     delete: bool,
 ) -> None:
@@ -52,17 +55,20 @@ def fingerprint(
     device = _device(settings, name)
     kept = Fingerprints(settings.home)
     if delete:
-        if photos or update or flat:
+        if photos or update or flat or always is not None:
             raise click.UsageError("--delete takes no photos")
         say(f"{device.name}: {'deleted' if kept.delete(device.spki_sha256) else 'there was none'}")
         return
     if not photos:
+        if update or flat or always is not None:
+            raise click.UsageError("--update, --flat, --always and --on-request want photos")
         _show(device, kept)
         return
     before = kept.read(device.spki_sha256)
     if before is not None and not update:
         raise BadRequest(f"{device.name} has a fingerprint; --update adds photos to it, --delete deletes it")
     made = _made(settings, device, photos, flat=flat, before=before)
+    always = kept.is_always(device.spki_sha256) if always is None else always
     path = kept.write(device.spki_sha256, made, always=always)
     _say(device, made)
     say(f"kept in {path} ({path.stat().st_size:,} bytes); it recognises every photo of this camera", err=True)
@@ -169,15 +175,18 @@ def _looks(opened: Iterator[tuple[Path, Media]], *, most: int) -> Iterator[tuple
     from detector.core.errors import DetectorError
     from detector.forensics.sensor_print import look_of, why_unfit
 
-    taken = 0
+    taken: set[bytes] = set()
     for path, media in opened:
         try:
             look = look_of(media.data, media.media_type)
-            why = f"there are {most} already" if taken == most else why_unfit(look)
+            why = f"there are {most} already" if len(taken) == most else why_unfit(look)
         except DetectorError as e:
             why = e.detail
+        else:
+            pixels = sha256(look.grey.tobytes()).digest()
+            why = "it is the same picture as one before" if pixels in taken else why
         if why is not None:
             say(f"{path}: not taken: {why}", err=True)
             continue
-        taken += 1
+        taken.add(pixels)
         yield path, look

@@ -30,6 +30,7 @@ MIN_SIDE = 512  # pixels: smaller pictures hold too little of a fingerprint
 MIN_USABLE = 0.5
 MIN_STRENGTH = 0.25  # levels: less was left by a denoiser, or by a drawing
 KNOWS = 25.0  # PCE: half of the photos, each held out, have at least this
+LIGHT_STEP = 8  # pixels: the light is written at each so many of them
 SHIFTS = 64  # places of every correlation that are read as what no fingerprint gives
 STEPS = 6  # of eight bits: steps for one standard deviation
 MAX_FILE_BYTES = 32 * 1024 * 1024
@@ -66,7 +67,7 @@ def why_unfit(look: Look) -> str | None:
     if min(look.frame) < MIN_SIDE:
         return f"it has fewer than {MIN_SIDE} pixels a side"
     if look.usable < MIN_USABLE:
-        which = "dark" if float(look.grey.mean()) < 128 else "blown out"
+        which = "dark" if look.light < 128 else "blown out"
         return f"more than half of it is {which}: such pixels carry no fingerprint"
     if look.strength < MIN_STRENGTH:
         return "hardly any noise is left in it: it was smoothed, drawn or scaled down"
@@ -96,6 +97,8 @@ def build(looks: Sequence[Look], before: SensorPrint | None = None) -> SensorPri
         raise NotApplicable(
             f"a fingerprint needs {MIN_PHOTOS} photos that fit; there are {len(looks) + known}"
         )
+    if not looks:
+        raise NotApplicable("no photo that fits was added")
     if len(sizes) > 1 or (before is not None and {before.frame} != set(sizes)):
         raise NotApplicable("the photos have several sizes; a fingerprint is of one")
     total = Sum(looks[0].grey.shape)
@@ -166,9 +169,6 @@ def print_bytes(found: SensorPrint) -> bytes:
     light = found.light[::LIGHT_STEP, ::LIGHT_STEP].astype(np.float16)
     text = np.frombuffer(json.dumps(head).encode(), np.uint8)
     return arrays_bytes({"head": text, "plane": steps, "light": light})
-
-
-LIGHT_STEP = 8
 
 
 def read_print(data: bytes) -> SensorPrint:

@@ -66,6 +66,17 @@ def test_only_photos_that_the_device_s_key_signed_teach_its_fingerprint(shell: S
         assert f"{file}: not taken: {why}" in done.err
 
 
+def test_a_picture_that_is_given_twice_is_not_held_out_against_itself(shell: Shell) -> None:
+    enrolled(shell)
+    for n in range(7):
+        (shell.cwd / f"{n}.jpg").write_bytes(OURS.photo(n))
+    photos = [f"{n}.jpg" for n in range(7)]
+    done = shell("device", "fingerprint", "cam1", "--flat", *photos, photos[0])
+    assert done.code == 2
+    assert "0.jpg: not taken: it is the same picture as one before" in done.err
+    assert "needs 8 photos that fit; there are 7" in done.err
+
+
 def test_a_fingerprint_is_made_from_flat_fields_extended_shown_and_deleted(shell: Shell) -> None:
     enrolled(shell)
     for n in range(12):
@@ -77,6 +88,14 @@ def test_a_fingerprint_is_made_from_flat_fields_extended_shown_and_deleted(shell
     done = shell("device", "fingerprint", "cam1", "--flat", "--update", "--always", *more)
     assert "fingerprint of 12 photos" in done.out
     assert "compared always" in shell("device", "fingerprint", "cam1").out
+    (shell.cwd / "12.jpg").write_bytes(OURS.photo(12))
+    assert shell("device", "fingerprint", "cam1", "--flat", "--update", "12.jpg").code == 0
+    assert "compared always" in shell("device", "fingerprint", "cam1").out
+    assert shell("device", "fingerprint", "cam1", "--on-request").code == 2
+    (shell.cwd / "dark.jpg").write_bytes(OURS.photo(20, light=0.05))
+    none = shell("device", "fingerprint", "cam1", "--flat", "--update", "dark.jpg")
+    assert none.code == 2
+    assert "no photo that fits was added" in none.err
     (kept,) = (shell.home / "fingerprints").iterdir()
     assert kept.stat().st_mode & 0o077 == 0
     assert "deleted" in shell("device", "fingerprint", "cam1", "--delete").out

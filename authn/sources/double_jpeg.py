@@ -15,7 +15,8 @@ from authn.sources.pictures import Pictures
 from detector.core.errors import NotApplicable
 from detector.forensics.double_jpeg import CELL, LEAST_SQUARES, DoubleJpeg, examine_double
 from detector.models.reference import MEDIA_TYPE, reference_photo
-from detector.pixels.decode import decode, open_cv2
+from detector.pixels.augment import Encoding, encode
+from detector.pixels.decode import decode
 from detector.pixels.jpeg import Table, parse_jpeg
 from detector.pixels.quantisation import nearest_quality
 
@@ -149,13 +150,12 @@ def _nearest(cell: int, cells: int, pixels: int, axis: int, found: DoubleJpeg) -
 
 def _reference() -> Layer | None:
     """The reference photo saved twice, the second time finer: everywhere alike."""
-    cv2 = open_cv2()
-    photo = decode(reference_photo(), MEDIA_TYPE)[:, :, ::-1]
+    coded, photo = b"", decode(reference_photo(), MEDIA_TYPE)
     for quality in REFERENCE_QUALITIES:
-        _, coded = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        photo = decode(coded.tobytes(), "image/jpeg")[:, :, ::-1]
-    table = _luminance(coded.tobytes())
-    found = None if table is None else examine_double(photo[:, :, ::-1], table)
+        coded = encode(photo, Encoding(media_type="image/jpeg", quality=quality))
+        photo = decode(coded, "image/jpeg")
+    table = _luminance(coded)
+    found = None if table is None else examine_double(photo, table)
     return None if found is None else _layer(found, photo.shape[1], photo.shape[0])
 
 

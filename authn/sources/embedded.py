@@ -18,8 +18,10 @@ from detector.core.errors import DetectorError, NotApplicable
 from detector.forensics.embedded import Embedded, embedded_pictures
 from detector.forensics.embedded_compare import SAME, Compared, compare
 from detector.models.reference import MEDIA_TYPE, reference_photo
-from detector.pixels.decode import Pixels, decode, open_cv2
+from detector.pixels.augment import Encoding, encode
+from detector.pixels.decode import Pixels, decode
 from detector.pixels.jpeg import parse_jpeg
+from detector.pixels.within import reduced
 
 VERSION = "1"
 FAR = 30.0  # grey levels by which three places at least must differ
@@ -180,13 +182,11 @@ def _layer(picture: Pixels, compared: Compared) -> Layer:
 
 def _reference() -> Layer | None:
     """The reference photo against a thumbnail made of it; it has none of its own."""
-    cv2 = open_cv2()
     photo = decode(reference_photo(), MEDIA_TYPE)
-    scale = REFERENCE_SIDE / max(photo.shape[:2])
-    size = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))
-    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    _, coded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, REFERENCE_QUALITY])
-    compared = compare(photo, decode(coded.tobytes(), "image/jpeg"))
+    coded = encode(
+        reduced(photo, REFERENCE_SIDE), Encoding(media_type="image/jpeg", quality=REFERENCE_QUALITY)
+    )
+    compared = compare(photo, decode(coded, "image/jpeg"))
     return None if compared is None else _layer(photo, compared)
 
 

@@ -2,8 +2,8 @@
 
 Each turns pixels (height x width x 3, RGB, as decoded) into another picture, by a scale that is the same for
 every picture and is never fitted to it: two views may be compared, and a calm picture stays dark. A view is
-made of all pixels and then reduced by area to ``MAX_SIDE``; nothing is enlarged. The words
-``SCALES``, in words that a caption repeats.
+made of all pixels and then reduced by area to ``MAX_SIDE``; nothing is enlarged. Whoever shows one says its
+scale in words beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from detector.core.errors import DetectorError, NotApplicable
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels, open_cv2
+from detector.pixels.within import reduced
 
 MAX_SIDE = 1280
 LEAST_SIDE = 16
@@ -45,21 +46,9 @@ def view(name: str, pixels: Pixels) -> Pixels:
         raise NotApplicable(f"{width} x {height} pixels: views are drawn of at most {MAX_PIXELS}")
     cv2 = open_cv2()
     try:
-        return reduced(draw(pixels))
+        return reduced(draw(pixels), MAX_SIDE)  # the mean of what it shows, not a view of the mean
     except cv2.error as e:  # what OpenCV raises where memory is short
         raise DetectorError(f"the view could not be drawn: {str(e).strip()[:120]}") from e
-
-
-def reduced(pixels: Pixels) -> Pixels:
-    """By area, to at most ``MAX_SIDE``; the mean of what a view shows, not a view of the mean."""
-    height, width = pixels.shape[:2]
-    scale = MAX_SIDE / max(height, width)
-    if scale >= 1:
-        return pixels
-    cv2 = open_cv2()
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return small
 
 
 def error_level(pixels: Pixels) -> Pixels:

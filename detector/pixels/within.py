@@ -25,7 +25,7 @@ Box = tuple[int, int, int, int]  # x, y, width, height
 
 
 def reduced(pixels: Pixels, side: int) -> Pixels:
-    """With a longer side of at most ``side`` pixels."""
+    """By area, to a longer side of at most ``side`` pixels."""
     height, width = pixels.shape[:2]
     factor = side / max(height, width)
     if factor >= 1:

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.pixels.pdq import quality_of
+from detector.pixels.pdq import cosines, quality_of
 
 SIDE = 128  # of the small grey picture that is all that is hashed here
 MARGIN = 0.1  # of each side, that a crop may cut away
@@ -110,7 +110,7 @@ def _packed(waves: NDArray[np.floating], rows: int, columns: int) -> Hashes:
 
 def _weights(span: Span) -> NDArray[np.float32]:
     """From ``SIDE`` pixels to the lowest frequencies of ``_CELLS`` equal cells of a span: 16 x SIDE."""
-    return np.asarray(_cosines() @ _cells(span), np.float32)
+    return np.asarray(cosines() @ _cells(span), np.float32)
 
 
 def _cells(span: Span) -> NDArray[np.float64]:
@@ -125,14 +125,6 @@ def _cells(span: Span) -> NDArray[np.float64]:
 @lru_cache(maxsize=1)
 def _grid_weights() -> NDArray[np.float32]:
     return np.asarray(np.concatenate([_weights(span) for span in grid()]), np.float32)
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> NDArray[np.float64]:
-    """The rows of the discrete cosine transform without its constant, 16 x 64."""
-    i = np.arange(1, _FREQUENCIES + 1)[:, None]
-    j = np.arange(_CELLS)[None, :]
-    return np.asarray(np.sqrt(2 / _CELLS) * np.cos(np.pi / 2 / _CELLS * i * (2 * j + 1)))
 
 
 @lru_cache(maxsize=1)

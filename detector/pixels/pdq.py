@@ -84,11 +84,12 @@ def pdq_hash(grey: Grey) -> PdqHash:
         raise NotApplicable(f"{width} x {height} pixels are too few to compare with other pictures")
     turned: dict[Turn, bytes] = {}
     rows, columns = _reducing(height), _reducing(width)
+    lowest = cosines().astype(np.float32)
     for flipped, reducing in ((False, rows), (True, rows[:, ::-1])):
         across: Grey = reducing @ grey
         for mirrored, other in ((False, columns), (True, columns[:, ::-1])):
             small: Grey = across @ other.T
-            waves: Grey = _cosines() @ small @ _cosines().T
+            waves: Grey = lowest @ small @ lowest.T
             turned[_STRAIGHT[flipped, mirrored]] = _packed(waves)
             turned[_TRANSPOSED[flipped, mirrored]] = _packed(waves.T)
     return PdqHash(turned=tuple(turned[t] for t in Turn), quality=quality_of(small))
@@ -109,11 +110,11 @@ def quality_of(small: NDArray[np.floating]) -> int:
 
 
 @lru_cache(maxsize=1)
-def _cosines() -> NDArray[np.float32]:
+def cosines() -> NDArray[np.float64]:
     """The rows of the discrete cosine transform without its constant, 16 x 64."""
     i = np.arange(1, _FREQUENCIES + 1)[:, None]
     j = np.arange(_SIDE)[None, :]
-    return np.asarray(np.sqrt(2 / _SIDE) * np.cos(np.pi / 2 / _SIDE * i * (2 * j + 1)), np.float32)
+    return np.asarray(np.sqrt(2 / _SIDE) * np.cos(np.pi / 2 / _SIDE * i * (2 * j + 1)))
 
 
 @lru_cache(maxsize=256)

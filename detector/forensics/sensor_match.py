@@ -37,7 +37,8 @@ class Fit(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """``energy`` is the PCE of the place where it was found or has to be, None where there is no such place;
-    ``bound`` that of ``least_shown``; ``turn`` in quarter turns and ``scale`` against the fingerprint; ``why``: of an ``UNFIT`` photo."""
+    ``bound`` that of ``least_shown``; ``turn`` in quarter turns and ``scale`` against the fingerprint;
+    ``why``: of an ``UNFIT`` photo."""
 
     fit: Fit
     energy: float | None

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from authn.core.errors import AuthnError, JobExpired
+from authn.core.errors import AuthnError, InputLost, JobExpired
 from authn.core.instants import instant, utc_of
 from authn.core.likeness import Viewer
 from authn.core.media import Media, MediaLimits, unparsed, with_sidecar
@@ -154,6 +154,10 @@ class Deferred:
     def run(self, job: Job) -> None:
         """As ``authn.jobs.runner.Work``."""
         task = json.loads(job.task)
+        if "sidecar_sha256" not in task:  # nothing would say whether what lay beside the file is still there
+            raise InputLost(
+                "an older version of this service took it in, and had not examined it; send it again"
+            )
         data, sidecar = self._spool.load(job.id, task["sha256"], task["sidecar_sha256"])
         media = unparsed(data, task["name"], self._terms.limits)
         media = replace(media, claimed_type=task["claimed_type"])
@@ -162,7 +166,7 @@ class Deferred:
         asked = Asked(
             as_of=None if task["as_of"] is None else utc_of(task["as_of"]),
             heuristics=task["heuristics"],
-            forensics=task.get("forensics"),  # jobs from before there was the question
+            forensics=task["forensics"],
             preview=task["preview"],
             owner=job.owner,
             viewer=None if task["viewer"] is None else Viewer(**task["viewer"]),

@@ -16,7 +16,7 @@ from datetime import timedelta
 import jsonschema
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from authn.core.errors import ExaminationFailed
@@ -215,6 +215,20 @@ def test_an_upload_that_was_changed_on_the_disk_is_not_examined(
     with working(services):
         job = ended(client, where)
     assert (job["state"], job["problem"]["code"]) == ("not_examined", "assay.job.inputLost")  # type: ignore[index]
+
+
+def test_a_job_that_an_older_version_left_behind_ends_with_that_reason(
+    client: FlaskClient, services: Services
+) -> None:
+    answer = upload(client)
+    with writing(services.engine) as connection:
+        task = json.loads(connection.execute(select(rows.c.task)).scalar_one())
+        del task["sidecar_sha256"], task["forensics"]
+        connection.execute(update(rows).values(task=json.dumps(task)))
+    with working(services):
+        job = ended(client, answer.headers["Location"])
+    assert (job["state"], job["problem"]["code"]) == ("not_examined", "assay.job.inputLost")  # type: ignore[index]
+    assert "an older version" in job["problem"]["detail"]  # type: ignore[index]
 
 
 def test_what_nobody_had_time_for_is_not_examined_and_its_upload_is_gone(

@@ -27,10 +27,10 @@ from detector.pixels.augment import Encoding, resize, through
 from detector.pixels.decode import Pixels
 from detector.pixels.preprocess import MIN_TEXTURE, texture_of
 
-SIDE = 240
+SIDE = 192
 MOST_OF_A_SOURCE = 60
-REGIONS_OF_A_SOURCE = 5.0  # times the square root of its pictures
-_RECIPE = "pairs 1"
+REGIONS_OF_A_SOURCE = 3.0  # times the square root of its pictures
+_RECIPE = "pairs 2"
 _BLOCK = 16
 _SHARE_OF_LARGE = 0.25
 _SHARE_OF_BLENDED = 0.25

@@ -172,9 +172,14 @@ def semantic(
 @click.option(
     "--backbone", type=FILE, help="Weights of a trace network to put a new last layer on; none is trained."
 )
+@click.option("--start", type=FILE, help="Weights of a trace network that training goes on from.")
 @click.option(
     "--seen", multiple=True,
-    help="Family of generators, or source, that --backbone learned from; repeatable.",
+    help="Family of generators, or source, that these weights learned from; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--closed", is_flag=True,
+    help="Stop at first.csv, the test sources unopened, to compare it with another run by lab compare.",
 )  # fmt: skip
 @click.option("--upscalers", type=FOLDER, help="Folder with ncnn files of upscalers (NAME.param, NAME.bin).")
 @out_option
@@ -186,8 +191,8 @@ def semantic(
 )
 def traces(
     manifests: tuple[Path, ...], pictures: tuple[Path, ...], autoencoder: Path, upscalers: Path | None,
-    backbone: Path | None, seen: tuple[str, ...], run: Path, model_id: str, seed: int, epochs: int,
-    steps: int,
+    backbone: Path | None, start: Path | None, seen: tuple[str, ...], closed: bool, run: Path, model_id: str,
+    seed: int, epochs: int, steps: int,
 ) -> None:  # fmt: skip
     """Train the trace detector on the pictures of a manifest, test, calibrate.
 
@@ -196,16 +201,22 @@ def traces(
     layer that saw none of them.
     """
     need("detect", "lab")
-    from detector.lab.traces.run import Places, options_for, run_traces
+    if backbone and start:
+        raise BadRequest("name either --backbone, which stays as it is, or --start, which is trained on")
+    from detector.lab.traces.run import Origin, Places, first_scores, options_for, run_traces
 
     places = Places(
         manifests=manifests, folders=pictures, taef2=autoencoder, run=run,
         upscalers=tuple(sorted(upscalers.glob("*.param"))) if upscalers else (),
     )  # fmt: skip
+    origin = Origin(weights=backbone or start, unchanged=backbone is not None, seen=seen)
+    options = options_for(seed, epochs, steps, start)
     with Progress() as report:
-        card = run_traces(
-            places, options_for(seed, epochs, steps), report, model_id=model_id, backbone=backbone, seen=seen
-        )
+        if closed:
+            table = first_scores(places, options, report, origin=origin).table
+            say(f"{len(table)} scores in {run / 'first.csv'}; the test sources were not opened")
+            return
+        card = run_traces(places, options, report, model_id=model_id, origin=origin)
     say(f"{card.model_id} {card.weights_sha256} in {run}")
 
 
@@ -230,4 +241,21 @@ def join(first: Path, second: Path, out: Path) -> None:
     say(f"{card.model_id} in {out}")
 
 
-RECIPES = (auto, train, lofo, semantic, traces, join)
+@click.command()
+@click.argument("before", type=FILE)
+@click.argument("after", type=FILE)
+def compare(before: Path, after: Path) -> None:
+    """Say what one detector gained over another: two score tables of the same pictures.
+
+    BEFORE and AFTER are first.csv of `lab traces --closed`. Areas by family and view, each with a 95 %
+    interval of the difference, over pictures that both tables hold.
+    """
+    need("detect", "lab")
+    from detector.lab.steps.scores import read_scores
+    from detector.lab.traces.compare import compare as compared
+    from detector.lab.traces.compare import comparison_page
+
+    say_block(comparison_page(compared(read_scores(before), read_scores(after))))
+
+
+RECIPES = (auto, train, lofo, semantic, traces, compare, join)

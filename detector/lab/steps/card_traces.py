@@ -26,7 +26,7 @@ def _from_manifest(card: ModelCard) -> str:
 
 Fixed high-pass filters on luma and R-B, a small residual network ({card.width} channels wide at first), mean
 and deviation of every stage: the *backbone*.
-{_borrowed(card) if card.backbone else _OWN_BACKBONE}
+{_backbone(card)}
 On its numbers stands one linear layer (ridge) that was fitted on whole pictures, real and
 generated, in two views that give both classes the same draws of size and encoding (laundered to 256 pixels
 and JPEG 90; a window of random size and encoding); never on a file as it is stored. A source, of a family of
@@ -40,17 +40,25 @@ per feature from the pictures that it was fitted on.
 """
 
 
-_OWN_BACKBONE = """\
-It was trained on aligned pairs alone: regions of real pictures (none of a test source) beside what a
-published latent autoencoder (TAEF2, in three ways), four small autoencoders of our own and published
-upscalers made of them, both through the same JPEG; it never saw a whole generated picture."""
-
-
-def _borrowed(card: ModelCard) -> str:
+def _backbone(card: ModelCard) -> str:
+    if not card.backbone:
+        return f"It was trained on {_PAIRS}; it never saw a whole generated picture."
     seen = ", ".join(card.seen) or "none"
-    return f"""It is that of weights that shipped before, unchanged (SHA-256 `{card.backbone}`).
-What it had learned from as whole pictures has no row in any table here, because no score of it would be of a
-network that did not see it: {seen}."""
+    before = f"that of weights that shipped before (SHA-256 `{card.backbone}`)"
+    came = (
+        f"It began as {before}, and was trained on\n{_PAIRS}."
+        if card.epochs
+        else f"It is {before}, unchanged."
+    )
+    return f"""{came}
+What those weights had learned from as whole pictures has no row in any table here, because no score of it
+would be of a network that did not see it: {seen}."""
+
+
+_PAIRS = """\
+aligned pairs alone: regions of real pictures (none of a test source) beside what a published latent
+autoencoder (TAEF2, in four ways), four small autoencoders of our own and published upscalers made of them,
+both through the same JPEG"""
 
 
 _MANIFEST_LIMITS = """## Known limits

@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -34,6 +35,9 @@ from detector.models.weights import save_tensors
 from detector.networks.traces import Heads, TraceNet, fake_score
 
 _VIEWS, _SIDES = 2, 2
+_OF_FAMILIES = ("family.", "domain_")
+
+Start = Mapping[str, NDArray[np.float32]]  # tensors of a trace network, by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +58,16 @@ class _Learner:
 
 
 def train(
-    data: TrainingSet, options: TrainingOptions, run: Path, *,
+    data: TrainingSet, options: TrainingOptions, run: Path, *, start: Start | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> TraceNet:  # fmt: skip
-    """Train, or go on from the last finished epoch in ``run``; the result is the same. Writes ``log.jsonl``
-    and checkpoints. Raises ``FolderTaken`` when ``run`` belongs to other options or other pictures."""
+    """Train, or go on from the last finished epoch in ``run``; the result is the same. ``start`` are tensors
+    of a trace network to begin from instead of chance, and ``options.start`` names them. Writes
+    ``log.jsonl`` and checkpoints. Raises ``FolderTaken`` when ``run`` belongs to other options or other
+    pictures, ``FileDamaged`` for a start of another shape."""
     run.mkdir(parents=True, exist_ok=True)
     _claim_run(run, options, data)
-    learner = _learner(data, options)
+    learner = _learner(data, options, start)
     first = _resume(run, learner)
     average = Average(learner.net, options.averaging, into=learner.average)
     total = options.epochs * options.steps_per_epoch
@@ -86,15 +92,26 @@ def train(
     return learner.average.eval()
 
 
-def _learner(data: TrainingSet, options: TrainingOptions) -> _Learner:
+def _learner(data: TrainingSet, options: TrainingOptions, start: Start | None) -> _Learner:
     torch.manual_seed(options.seed)
     nets = [
         TraceNet(len(data.families), options.width, sources=len(data.sources), codecs=CODECS)
         for _ in range(2)
     ]
+    if start is not None:
+        _begin_from(nets[0], start)
     nets[1].load_state_dict(nets[0].state_dict())
     optimiser = torch.optim.AdamW(nets[0].parameters(), options.learning_rate, weight_decay=1e-2)
     return _Learner(net=nets[0], average=nets[1].eval(), optimiser=optimiser)
+
+
+def _begin_from(net: TraceNet, start: Start) -> None:
+    """Everything but the last layer and where its pictures lie, which belong to other families."""
+    own = net.state_dict()
+    tensors = {k: torch.from_numpy(v.copy()) for k, v in start.items() if not k.startswith(_OF_FAMILIES)}
+    if any(k not in own or own[k].shape != v.shape for k, v in tensors.items()) or not tensors:
+        raise FileDamaged("the tensors to start from are not those of a trace network of this width")
+    net.load_state_dict(own | tensors)
 
 
 def _step(

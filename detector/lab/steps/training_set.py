@@ -20,7 +20,8 @@ CODECS = 6  # kept as it is, four ranges of JPEG quality, WebP
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
     """All that decides the result, written beside it. ``min_scale`` and ``max_scale`` bound the resizing of
-    the degraded view; both 1 for pictures that are no larger than the crop."""
+    the degraded view; both 1 for pictures that are no larger than the crop. ``start`` is the digest of the
+    weights that training goes on from; empty where it begins from chance."""
 
     seed: int = 0
     epochs: int = 24
@@ -38,6 +39,7 @@ class TrainingOptions:
     reversal: float = 0.1
     label_smoothing: float = 0.05
     averaging: float = 0.998
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

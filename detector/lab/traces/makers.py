@@ -1,10 +1,10 @@
 """What turns a region of a photo into a fake of the same content, here with as many kinds as can be had.
 
-The published autoencoder of a latent diffusion model (clean, with a disturbed latent, with a smoothed one, and
-of an enlarged picture, as upscalers built on such a model see it), small autoencoders of our own, and upscalers
-of several makes: a picture is shrunk first and enlarged by the network. What enlarging takes away is no trace
-of a network, so half of the time the twin beside an enlarged picture is the same small picture enlarged by a
-formula.
+The published autoencoder of a latent diffusion model (clean, with a disturbed latent, with a smoothed one,
+and of an enlarged picture, as upscalers built on such a model see it), small autoencoders of our own, and
+upscalers of several makes: a picture is shrunk first and enlarged by the network. What enlarging takes away
+is no trace of a network, so half of the time the twin beside an enlarged picture is the same small picture
+enlarged by a formula.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def _enlarged(
 def _seen_enlarged(
     reconstruct: Callable[[Pixels], Pixels], region: Pixels, rng: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
-    """Shrink, enlarge by a formula, and let the autoencoder make it again: what an upscaler that is built on a
-    latent diffusion model does before it invents anything."""
+    """Shrink, enlarge by a formula, and let the autoencoder make it again: what an upscaler that is built on
+    a latent diffusion model does before it invents anything."""
     factor = int(rng.integers(2, 5))
     small = _shrunk(region, factor, rng)
     return _twin(region, small, factor, rng), reconstruct(resize(small, factor, "cubic"))

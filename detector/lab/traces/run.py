@@ -4,7 +4,8 @@
 2. ``detector.lab.steps.training``: the backbone, which never sees a whole generated picture (unless one
    is given that did) -> ``backbone/``
 3. ``looks``: its features of whole pictures, in views that give both classes one law -> ``looks/``
-4. ``head``: the last layer, and scores of layers that saw neither generator nor source -> ``first.csv``
+4. ``head``: the last layer, and scores of layers that saw neither generator nor source -> ``first.csv``,
+   where a run that is to be compared with another ends (``detector.lab.traces.compare``)
 5. the test sources are opened -> ``test.csv``; those of them that may teach, teach the layer that ships, and
    every picture is scored once more by layers that saw neither its generator nor its source
    -> ``left-out.csv``, from which comes all that the card says of ratios and guarantees
@@ -50,6 +51,7 @@ from detector.models.weights import save_tensors, shipped_tensors
 
 MOST_OF_A_CELL = 40  # pictures of one source and generator that are looked at
 RIDGE = 3e-3
+_CROP = 96  # of the pairs: half of one, so that it may be shrunk to half
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,28 @@ class Known:
     paths: dict[str, Path]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a backbone goes on from: ``weights`` of a trace network, or chance. ``unchanged``: it is taken as
+    it is, and none is trained. ``seen`` are the families of generators, and the sources, whose whole pictures
+    the weights learned from: no score of them is of a network that did not see them, so none is written."""
+
+    weights: Path | None = None
+    unchanged: bool = False
+    seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class First:
+    """What is there before the test sources are opened."""
+
+    known: Known
+    tensors: Tensors
+    looks: dict[str, dict[str, Look]]
+    heads: Heads
+    table: list[ScoreRow]
+
+
 def known_pictures(places: Places) -> Known:
     """Raises ``ManifestError`` and ``FileFailed``."""
     every = [row for manifest in places.manifests for row in read_manifest(manifest)]
@@ -96,16 +120,27 @@ def make_pairs(places: Places, known: Known, seed: int, report: Report) -> Train
     return kept_set(places.run / "pairs.npz", key, build)
 
 
-def options_for(seed: int, epochs: int, steps: int) -> TrainingOptions:
-    """The pairs are no wider than ``SIDE``, which bounds how far a crop may be shrunk."""
-    base = TrainingOptions()
-    least = base.crop_side / SIDE + 0.01
-    return TrainingOptions(seed=seed, epochs=epochs, steps_per_epoch=steps, min_scale=least)
+def options_for(seed: int, epochs: int, steps: int, start: Path | None = None) -> TrainingOptions:
+    """The pairs are no wider than ``SIDE``, which bounds how far a crop may be shrunk. What goes on from the
+    weights ``start`` learns more slowly, so that they are not lost. Raises ``FileFailed``."""
+    base = TrainingOptions(
+        seed=seed, epochs=epochs, steps_per_epoch=steps, crop_side=_CROP, min_scale=_CROP / SIDE + 0.01
+    )
+    if start is None:
+        return base
+    stem = read_backbone(start).get("stem.weight")
+    if stem is None:
+        raise FileDamaged(f"{start.name} holds no trace network")
+    rate = base.learning_rate / 2
+    return replace(base, width=len(stem), learning_rate=rate, start=_digest_of(start))
 
 
-def learn_backbone(data: TrainingSet, options: TrainingOptions, run: Path, report: Report) -> Tensors:
+def learn_backbone(
+    data: TrainingSet, options: TrainingOptions, run: Path, report: Report, start: Path | None = None
+) -> Tensors:
     """The tensors that ship, before they have a last layer of use."""
-    net = train(data, options, run / "backbone", progress=partial(report, "training"))
+    begun = read_backbone(start) if start else None
+    net = train(data, options, run / "backbone", start=begun, progress=partial(report, "training"))
     return {k: v.numpy() for k, v in shipped_tensors(net).items()}
 
 
@@ -172,25 +207,19 @@ def read_backbone(path: Path) -> Tensors:
 
 def run_traces(
     places: Places, options: TrainingOptions, report: Report, *, model_id: str, ridge: float = RIDGE,
-    backbone: Path | None = None, seen: Sequence[str] = (),
+    origin: Origin | None = None,
 ) -> ModelCard:  # fmt: skip
-    """The whole walk; what is finished is kept, so run again to go on. With ``backbone``, the weights of a
-    trace network, none is trained; ``seen`` are the families of generators, and the sources, whose whole
-    pictures it learned from: no score of them is of a network that did not see them, so none is written.
-    Raises ``LabError``."""
-    places.run.mkdir(parents=True, exist_ok=True)
-    known = known_pictures(places)
-    tensors = read_backbone(backbone) if backbone else _trained(places, known, options, report)
-    looks = look(tensors, known, known.judged, places.run, report)
-    first = heads_of(known.learned, looks, ridge)
-    before = left_out_table(first, _unseen(known.judged, seen), looks)
-    write_scores(before, places.run / "first.csv")
-    every = looks | look(tensors, known, known.tested, places.run, report)
+    """The whole walk; what is finished is kept, so run again to go on. Raises ``LabError``."""
+    origin = origin or Origin()
+    seen = origin.seen
+    first = first_scores(places, options, report, ridge=ridge, origin=origin)
+    known, tensors = first.known, first.tensors
+    every = first.looks | look(tensors, known, known.tested, places.run, report)
     taught = [r for r in (*known.judged, *known.tested) if may_learn(r.licence) and every[r.sha256]]
     heads = heads_of(taught, every, ridge)
     tables = Tables(
-        first=tuple(before),
-        test=tuple(table_of(first, first.all(), _unseen(known.tested, seen), every)),
+        first=tuple(first.table),
+        test=tuple(table_of(first.heads, first.heads.all(), _unseen(known.tested, seen), every)),
         left_out=tuple(left_out_table(heads, _unseen((*known.judged, *known.tested), seen), every)),
     )  # fmt: skip
     write_scores(tables.test, places.run / "test.csv")
@@ -203,11 +232,31 @@ def run_traces(
     aside = [r for r in (*known.judged, *known.tested) if not may_learn(r.licence)]
     card = card_of(
         model_id, sha256, tensors, taught, aside, tables, taught_digest(taught), seed=options.seed,
-        epochs=0 if backbone else options.epochs, backbone=_digest_of(backbone) if backbone else "",
-        seen=seen,
+        epochs=0 if origin.unchanged else options.epochs,
+        backbone=_digest_of(origin.weights) if origin.weights else "", seen=seen,
     )  # fmt: skip
     write_whole(places.run / f"{model_id}.json", dump_card(card).encode())
     return card
+
+
+def first_scores(
+    places: Places, options: TrainingOptions, report: Report, *, ridge: float = RIDGE,
+    origin: Origin | None = None,
+) -> First:  # fmt: skip
+    """The walk as far as ``first.csv``, test sources closed. Raises ``LabError``."""
+    origin = origin or Origin()
+    places.run.mkdir(parents=True, exist_ok=True)
+    known = known_pictures(places)
+    if origin.weights is not None and origin.unchanged:
+        tensors = read_backbone(origin.weights)
+    else:
+        pairs = make_pairs(places, known, options.seed, report)
+        tensors = learn_backbone(pairs, options, places.run, report, origin.weights)
+    looks = look(tensors, known, known.judged, places.run, report)
+    heads = heads_of(known.learned, looks, ridge)
+    table = left_out_table(heads, _unseen(known.judged, origin.seen), looks)
+    write_scores(table, places.run / "first.csv")
+    return First(known=known, tensors=tensors, looks=looks, heads=heads, table=table)
 
 
 def _unseen(rows: Sequence[Row], seen: Sequence[str]) -> list[Row]:
@@ -216,8 +265,3 @@ def _unseen(rows: Sequence[Row], seen: Sequence[str]) -> list[Row]:
 
 def _digest_of(path: Path) -> str:
     return hashlib.sha256(read_file(path, path.name)).hexdigest()
-
-
-def _trained(places: Places, known: Known, options: TrainingOptions, report: Report) -> Tensors:
-    pairs = make_pairs(places, known, options.seed, report)
-    return learn_backbone(pairs, options, places.run, report)

@@ -26,6 +26,7 @@ from detector.lab.traces.makers import Maker
 from detector.lab.traces.pairs import SIDE, Region, aligned, key_of, regions_of
 from detector.lab.traces.run import (
     Known,
+    Origin,
     Places,
     finished,
     heads_of,
@@ -341,7 +342,7 @@ def test_a_new_last_layer_on_a_backbone_scores_what_it_never_saw_and_ends_as_wei
     )  # fmt: skip
     card = run_traces(
         places, options_for(0, 1, 1), lambda *_: None, model_id="mine",
-        backbone=tmp_path / "backbone.safetensors", seen=["flux"],
+        origin=Origin(weights=tmp_path / "backbone.safetensors", unchanged=True, seen=("flux",)),
     )  # fmt: skip
     tables = {n: read_scores(places.run / f"{n}.csv") for n in ("first", "test", "left-out")}
     assert {s.source for s in tables["first"]} == set(kept)
@@ -355,7 +356,8 @@ def test_a_new_last_layer_on_a_backbone_scores_what_it_never_saw_and_ends_as_wei
     assert card.tested
     assert card.guarantees is not None
     page = card_markdown(card)
-    assert f"that shipped before, unchanged (SHA-256 `{card.backbone}`)" in page
+    assert f"that shipped before (SHA-256 `{card.backbone}`), unchanged." in page
+    assert "trained on\naligned pairs" in card_markdown(replace(card, epochs=3))
     assert "network that did not see it: flux" in page
     assert "never saw a whole generated picture" in card_markdown(replace(card, backbone=""))
     assert "looked at with this recipe alone" in page

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import LabError
+from detector.core.errors import FileDamaged, LabError
 from detector.core.metrics import auc
 from detector.generators.aligned.autoencoders import UPSAMPLERS, reconstruct, train_autoencoder
 from detector.lab.steps.calibrate import conformal_quantile, operating_point
@@ -15,6 +15,7 @@ from detector.lab.steps.regions import random_regions
 from detector.lab.steps.training import read_log, total_loss, train
 from detector.lab.steps.training_set import CODECS, TrainingOptions, TrainingSet, batch_of
 from detector.models.inference import read
+from detector.models.weights import shipped_tensors
 from detector.networks.traces import TraceNet, fake_score, reverse_gradient
 from detector.pixels.augment import resize
 from detector.pixels.preprocess import crops_of
@@ -226,3 +227,21 @@ def test_the_operating_point_is_that_of_the_worst_source_and_the_worst_generator
 def test_too_few_scores_for_a_quantile_give_the_largest():
     assert conformal_quantile(np.array([3.0, 1.0, 2.0]), 0.05) == 3.0
     assert conformal_quantile(np.arange(1.0, 40.0), 0.05) == 38.0
+
+
+def test_training_goes_on_from_weights_that_are_there_and_says_so(data, tmp_path):
+    torch.manual_seed(5)
+    begun = {k: v.numpy() for k, v in shipped_tensors(TraceNet(7, 12, sources=3, codecs=2)).items()}
+    still = replace(QUICK, epochs=1, steps_per_epoch=1, learning_rate=0.0, start="of those weights")
+    net = train(data, still, tmp_path / "still", start=begun).state_dict()
+    assert np.allclose(net["stem.weight"].numpy(), begun["stem.weight"]), "nothing was learned at rate zero"
+    assert net["family.weight"].shape[0] == 3, "the last layer is of the new families"
+    with pytest.raises(LabError, match="other options"):
+        train(data, replace(still, start=""), tmp_path / "still")
+
+
+def test_weights_of_another_shape_are_no_start(data, tmp_path):
+    other = {k: v.numpy() for k, v in shipped_tensors(TraceNet(2, 8)).items()}
+    for n, start in enumerate((other, {}, {"family.weight": np.zeros((3, 4), np.float32)})):
+        with pytest.raises(FileDamaged, match="not those of a trace network"):
+            train(data, QUICK, tmp_path / str(n), start=start)

@@ -15,7 +15,7 @@ VIEWS = ("stored", "laundered")
 
 
 def table(shift: dict[str, float], *, seed: int = 0, n: int = 40) -> list[ScoreRow]:
-    """Pictures of four sources of photos and of families, whose scores lie ``shift`` above those of photos."""
+    """Pictures of four sources of photos, and of families whose scores lie ``shift`` above theirs."""
     out = []
     for name in ("", *shift):
         for k in range(4 * n if not name else n):

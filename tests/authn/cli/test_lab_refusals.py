@@ -212,3 +212,17 @@ def test_a_benchmark_is_refused_in_a_sentence_before_anything_is_asked(tmp_path:
     )
     assert "real holds no JPEG" in detail(lab("benchmark", *folders, *one, *rest), TooFewPictures)
     assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_stay_and_weights_that_are_trained_on_exclude_each_other(tmp_path: Path) -> None:
+    found = lab(
+        "traces", "--manifest", tmp_path / "m.csv", "--pictures", tmp_path, "--autoencoder", tmp_path,
+        "--backbone", tmp_path / "a", "--start", tmp_path / "b", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert "either --backbone" in detail(found, BadRequest)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_table_compared_with_none_is_one_sentence(tmp_path: Path) -> None:
+    found = lab("compare", tmp_path / "before.csv", tmp_path / "after.csv")
+    assert "before.csv" in detail(found, DetectorError)

@@ -2,10 +2,14 @@
 measured on (decision 0025), without the sources of which other pictures teach.
 
 A set is a source of real pictures or a family of generators. Families may have taught with other pictures.
+
+``python -m tests.bench.unseen PICTURES PER_SET MANIFEST`` writes which these are, as ``assay lab benchmark
+--manifest MANIFEST PICTURES`` reads it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +18,7 @@ from detector.core.files import read_file
 from detector.data.families import family_of
 from detector.data.kin import source_of
 from detector.data.licences import may_learn
-from detector.data.manifest import Row, shipped_manifest
+from detector.data.manifest import Row, shipped_manifest, write_manifest
 
 
 def unseen(folder: Path, per_set: int) -> Iterator[tuple[str, Row, bytes]]:
@@ -30,3 +34,11 @@ def unseen(folder: Path, per_set: int) -> Iterator[tuple[str, Row, bytes]]:
         if (folder / row.file).is_file():
             taken[row.fake, name] += 1
             yield name, row, read_file(folder / row.file, row.file)
+
+
+def main(pictures: Path, per_set: int, manifest: Path) -> None:
+    write_manifest(manifest, [row for _, row, _ in unseen(pictures, per_set)])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -18,12 +18,13 @@ from detector.lab.trial.pictures import Pictures
 from detector.zoo.sources.photos import Skipped
 
 _MOST_SKIPPED = 100
-_CSS = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
+_CSS = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem}
 body{color:#1a1a1a;background:#fff}
 h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.2rem}h3{font-size:1rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
-th,td{border-bottom:1px solid #ccc;padding:.25rem .6rem;text-align:right;white-space:nowrap}
-th:first-child,td:first-child,td.text{text-align:left}td.text{white-space:normal}th{vertical-align:bottom}
+.wide{overflow-x:auto;margin:1rem 0}
+table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
+th,td{border-bottom:1px solid #ccc;padding:.25rem .45rem;text-align:right;white-space:nowrap}
+th:first-child,td:first-child,.text{text-align:left}th,td.text{white-space:normal}th{vertical-align:bottom}
 .leak{border:2px solid #b3261e;padding:.6rem 1rem}code{overflow-wrap:anywhere}
 svg text{font:11px system-ui,sans-serif;fill:currentColor}
 svg .grid{stroke:#ccc}svg .chance{stroke:#888;stroke-dasharray:4 3}
@@ -184,15 +185,16 @@ def _aside(skipped: Sequence[Skipped]) -> Iterator[str]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = ()) -> str:
-    cells = "".join(f"<th>{escape(h)}</th>" for h in head)
+    cells = "".join(_cell(h, n in text, "th") for n, h in enumerate(head))
     body = "".join(
         "<tr>" + "".join(_cell(cell, n in text) for n, cell in enumerate(row)) + "</tr>" for row in rows
     )
     return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _cell(cell: str, text: bool) -> str:
-    return f'<td class="text">{escape(cell)}</td>' if text else f"<td>{escape(cell)}</td>"
+def _cell(cell: str, text: bool, tag: str = "td") -> str:
+    kind = ' class="text"' if text else ""
+    return f"<{tag}{kind}>{escape(cell)}</{tag}>"
 
 
 def _estimate(e: Estimate | None) -> str:

@@ -23,6 +23,7 @@ from detector.lab.benchmark.tables import read_given
 from detector.lab.benchmark.views import VIEWS, Shown, file_in_view, opened
 from detector.lab.trial.pictures import Pictures, gather
 from detector.pixels.decode import Pixels, decode
+from tests.conftest import ROOT
 from tests.detector.made import encoded, photo_like
 
 SIDE = 64
@@ -377,3 +378,16 @@ def test_a_command_that_cannot_work_is_refused_before_anything_is_asked() -> Non
             command(template)
     with pytest.raises(OptionRefused, match="no module:function"):
         Function(name="x", target="os.system('x')", unit=Unit.SCORE, seconds=1)
+
+
+def test_the_published_table_says_what_the_published_figures_say() -> None:
+    figures = json.loads((ROOT / "docs/benchmark/benchmark.json").read_text("utf-8"))["figures"]
+    page = (ROOT / "docs/laboratory.md").read_text("utf-8")
+    for detector in {f["detector"] for f in figures}:
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{detector}`") and "[" in line)
+        for cell, figure in zip(
+            row.split("|")[2:], (f for f in figures if f["detector"] == detector), strict=False
+        ):
+            e = figure["auc"]
+            said = "none" if e is None else f"{e['value']:.3f} [{e['low']:.3f}, {e['high']:.3f}]"
+            assert said.replace("0.", ".") in cell, (detector, figure["view"])

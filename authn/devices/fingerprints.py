@@ -27,7 +27,20 @@ class Fingerprints:
 
     @property
     def any(self) -> bool:
-        return self.folder.is_dir()
+        """Whether one may be there. The folder alone says nothing: a service makes it when it starts."""
+        try:
+            return any(self.folder.iterdir())
+        except FileNotFoundError:
+            return False
+        except OSError:  # what is wrong is said where one is read
+            return True
+
+    def make_place(self) -> None:
+        """The folder, for a process that may later read only what is there now. Raises ``FileUnusable``."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as e:
+            raise FileUnusable(f"{self.folder} cannot be made: {e.strerror or e}") from e
 
     def path(self, spki_sha256: str) -> Path | None:
         """The file of the device with this key, or None."""
@@ -55,8 +68,8 @@ class Fingerprints:
 
         old = self.path(spki_sha256)
         path = self.folder / f"{spki_sha256}{ALWAYS if always else ON_REQUEST}"
+        self.make_place()
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_durably(path, print_bytes(found))
             if old is not None and old != path:
                 old.unlink()

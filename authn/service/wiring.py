@@ -15,6 +15,7 @@ from authn.core.homes import LOG_VKEY
 from authn.core.instants import utc_now
 from authn.devices import RegistryView
 from authn.devices.attestation import NONE
+from authn.devices.fingerprints import Fingerprints
 from authn.devices.ocsp import Responder
 from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
@@ -123,6 +124,7 @@ def check_services(settings: Settings) -> None:
         model_files(settings.detector)
     if settings.face_models:
         face_model_files(settings.face_models)
+    Fingerprints(settings.home).make_place()
     authority = open_authority(settings)
     open_enrolment_token(settings)
     engine = open_engine(settings.database)

@@ -7,10 +7,10 @@ no guarantees and are read as they are; what is written has version 2.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
 from enum import StrEnum
-from functools import cache
-from itertools import repeat
+from functools import cache, partial
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -225,25 +225,41 @@ def parse_card(text: str) -> ModelCard:
 def built(kind: Any, raw: dict[str, Any]) -> Any:
     """A value of a dataclass from what ``asdict`` and JSON made of it, by the types of its fields. Raises
     ``TypeError``, ``ValueError`` and ``AttributeError``."""
-    kinds = _kinds(kind)
-    return kind(**{name: _read(kinds.get(name), value) for name, value in raw.items()})
+    readers = _readers(kind)
+    return kind(
+        **{name: read(value) if (read := readers.get(name)) else value for name, value in raw.items()}
+    )
+
+
+_Reader = Callable[[Any], Any]
 
 
 @cache
-def _kinds(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _readers(kind: type) -> dict[str, _Reader]:
+    """Of those fields that are no plain values."""
+    return {name: read for name, hint in get_type_hints(kind).items() if (read := _reader(hint))}
 
 
-def _read(kind: Any, raw: Any) -> Any:
+@cache
+def _reader(kind: Any) -> _Reader | None:
+    """Looked for once for each type: a card has thousands of values. None where a value stands for itself."""
     if get_origin(kind) is UnionType:
-        return None if raw is None else _read(get_args(kind)[0], raw)
+        read = _reader(get_args(kind)[0])
+        return read and (lambda raw: None if raw is None else read(raw))
     if get_origin(kind) is tuple:
-        first, *rest = get_args(kind)
-        kinds = repeat(first, len(raw)) if rest == [...] else (first, *rest)
-        return tuple(_read(k, r) for k, r in zip(kinds, raw, strict=True))
+        return _tuple_reader(get_args(kind))
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return kind(raw)
-    return built(kind, raw) if isinstance(kind, type) and is_dataclass(kind) else raw
+        return kind
+    return partial(built, kind) if isinstance(kind, type) and is_dataclass(kind) else None
+
+
+def _tuple_reader(kinds: tuple[Any, ...]) -> _Reader:
+    first, *rest = kinds
+    if rest == [...]:
+        one = _reader(first)
+        return tuple if one is None else lambda raw: tuple(map(one, raw))
+    readers = [_reader(kind) for kind in kinds]
+    return lambda raw: tuple(r if read is None else read(r) for read, r in zip(readers, raw, strict=True))
 
 
 def open_card(model_id: str) -> ModelCard:

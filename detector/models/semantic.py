@@ -102,24 +102,22 @@ def embedding_of(tokens: Tokens) -> Embedding:
 
 def open_encoder(path: Path) -> OnnxEncoder:
     """Raises ``ModelUnavailable`` when the file is missing or another, or its runtime is not installed."""
-    data = read_encoder(path)
+    model = read_encoder(path, asking_for(_OUTPUTS))
     try:
         import onnxruntime
     except ImportError as e:
         raise ModelUnavailable("onnxruntime, which runs the image encoder, is not installed here") from e
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        with_outputs(data, _OUTPUTS), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return OnnxEncoder(session=session)
 
 
-def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
-    """An ONNX model that also hands out inner values. A model is a protocol buffer, and one appended to
+def asking_for(names: Sequence[str]) -> bytes:
+    """What makes an ONNX model hand out inner values too, when it stands behind the model. That one is a protocol buffer, and one appended to
     another is merged with it, lists joined: ``ModelProto{graph: GraphProto{output: [{name}]}}`` (fields 7, 12
     and 1 of onnx.proto; Protocol Buffers, "Encoding", on merging)."""
-    return model + b"".join(_field(7, _field(12, _field(1, name.encode()))) for name in names)
+    return b"".join(_field(7, _field(12, _field(1, name.encode()))) for name in names)
 
 
 def _field(number: int, content: bytes) -> bytes:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from authn.confinement.confined import Confined
+from authn.core.config import load_settings
 from authn.core.evidence import Axis, HeuristicEvidence, HeuristicOutcome, Outcome, Question
 from authn.core.keys import spki_sha256
 from authn.core.report import report_json
+from authn.devices import RegistryView
 from authn.devices.fingerprints import Fingerprints
+from authn.examine.pooling import readable_paths
+from authn.service.wiring import check_services
 from authn.sources.sensor import NO_KEY, NO_PRINT, NOT_ITS, SensorSource
 from detector.forensics.sensor_print import build, look_of
 from tests.doubles.makers import saved
@@ -174,6 +181,28 @@ def test_a_broken_fingerprint_is_a_source_that_failed_and_the_rest_stands(
     examiner = examiner_for(pki, registry=Registered(leaf), sources=(SensorSource(tmp_path),))
     report = report_json(examiner.examine(media(signed_photo(leaf, data=OURS.photo(50)))))
     assert [n["what"] for n in report["not_examined"]].count("sensor") == 1  # type: ignore[index,union-attr,call-overload]
+
+
+def _listed(_registry: RegistryView | None, *, home: Path) -> Callable[[str], str]:
+    """In a held process: what it finds under the key that it is asked for."""
+    return lambda key: str(Fingerprints(home).read(key) is not None)
+
+
+def test_a_service_that_runs_sees_a_fingerprint_that_is_made_later(tmp_path: Path) -> None:
+    settings = load_settings(environ={}, home=tmp_path / "home")
+    check_services(settings)
+    kept, readable = Fingerprints(settings.home), readable_paths(settings)
+    assert not kept.any, "an empty folder is no fingerprint"
+    held = Confined(
+        partial(_listed, home=settings.home), question=str, answer=str, timeout_s=20, memory_bytes=2**29,
+        readable=readable,
+    )  # fmt: skip
+    with held:
+        assert held.ask("ab") == "False"
+        kept.write("ab", build([look_of(OURS.photo(n), "image/jpeg") for n in range(10)]), always=True)
+        assert held.ask("ab") == "True"
+    assert kept.any
+    assert kept.folder.stat().st_mode & 0o077 == 0
 
 
 def test_a_manifest_that_was_moved_into_a_photo_does_not_ask_which_camera_took_it(

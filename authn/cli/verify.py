@@ -75,8 +75,9 @@ def verify(
     Exits 0; 1 where --fail-on applies, or what --policy asks for; 3 where a file cannot be examined; 4 where
     nothing can run.
     """
-    from authn.examine.pooling import registry_if_any
+    from authn.examine.pooling import registry_if_any, start_ahead
 
+    start_ahead()
     settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
     papers = Papers(page=page, pdf=pdf, language=language, original=original)
     form = JSON if as_json else form

@@ -98,15 +98,21 @@ class RegistryOfCaller:
         return reply.read(DeviceFound).record
 
 
-def serve(pipe: Connection, packed: bytes) -> None:
-    """The process's whole life. An error that is not ours ends it: the traceback goes to stderr, the caller
-    gets ``ExaminationFailed``, and the next call gets a fresh process."""
+def serve(pipe: Connection, packed: bytes | None = None) -> None:
+    """The process's whole life; one that was there before its plan gets that over the pipe. An error that is
+    not ours ends it: the traceback goes to stderr, the caller gets ``ExaminationFailed``, and the next call
+    gets a fresh process."""
     # Ctrl-C reaches the whole terminal; the caller decides. Until here the signal was blocked by the caller.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     forget_environment()
     keep_freed_memory()
     cut_descriptors((pipe.fileno(),))
     limit_from_the_start()
+    if packed is None:
+        try:
+            packed = pipe.recv_bytes()
+        except (EOFError, OSError):  # the caller needed none
+            return
     wire = Wire(pipe)
     plan: Plan = pickle.loads(packed)  # noqa: S301 our own caller made it, before any file was looked at
     if not plan.talks:

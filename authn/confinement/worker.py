@@ -1,8 +1,9 @@
 """The caller's end of a confined process: one process, one pipe, one question at a time.
 
-The process is spawned, never forked: a forked child would inherit C2PA contexts and torch's threads, which do
-not survive a fork. What it sends is data of one known type, checked value by value: a decoder that was taken
-over can make its answer wrong, and nothing else. What the process may do is in ``authn.confinement.inside``.
+The process is spawned: a forked child would inherit C2PA contexts and torch's threads, which do not survive a
+fork, and what its caller knows; one that was forked before there was any of that is taken (``ahead``). What
+it sends is data of one known type, checked value by value: a decoder that was taken over can make its answer
+wrong, and nothing else. What the process may do is in ``authn.confinement.inside``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING
 
+from authn.confinement import ahead
 from authn.confinement.codec import NotOfSchema
 from authn.confinement.deadlines import within
 from authn.confinement.inside import EXIT_OUT_OF_MEMORY, DeviceAsked, DeviceFound, Plan, Ready, serve
@@ -26,9 +27,6 @@ from authn.confinement.wire import ANSWER, ASK, DEVICE, END, READY, REFUSED, Mes
 from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, SystemLacking
 from authn.core.holds import Holds
 from authn.devices import RegistryView
-
-if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
 
 CLOSE_TIMEOUT_S = 5.0
 MAX_LOOKUPS = 16  # of one question: a report needs two
@@ -45,22 +43,9 @@ class Worker:
         self._used_s = 0.0
         self._plan = plan
         self._registry = registry
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
+        packed = pickle.dumps(plan)
+        self._process, self._pipe = _started_ahead(packed) or _spawned(packed)
         self._wire = Wire(self._pipe)
-        self._process: SpawnProcess = context.Process(
-            target=serve, args=(theirs, pickle.dumps(plan)), name="assay-confined", daemon=True
-        )
-        # The tracker unblocks what it blocks when it starts, so it starts before.
-        resource_tracker.ensure_running()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self._process.start()
-        except OSError as e:
-            raise SystemLacking(f"no worker process can be started: {e.strerror}") from e
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            theirs.close()
 
     def await_ready(self, start_timeout_s: float) -> None:
         """Raises the ``AuthnError`` of the builder, or ``Unavailable``; then the worker is gone."""
@@ -186,3 +171,36 @@ class Worker:
         if code is not None and code < 0:
             return f"was ended by {signal.Signals(-code).name}"
         return f"stopped with exit status {code}"
+
+
+def _started_ahead(packed: bytes) -> ahead.Started | None:
+    """The process that waits for a plan, where there is one; it has got this one."""
+    started = ahead.take()
+    if started is None:
+        return None
+    process, pipe = started
+    try:
+        pipe.send_bytes(packed)
+    except OSError:  # it ended meanwhile
+        pipe.close()
+        return None
+    return process, pipe
+
+
+def _spawned(packed: bytes) -> ahead.Started:
+    """Raises ``Unavailable``."""
+    context = multiprocessing.get_context("spawn")
+    pipe, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, packed), name="assay-confined", daemon=True)
+    # The tracker unblocks what it blocks when it starts, so it starts before.
+    resource_tracker.ensure_running()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    except OSError as e:
+        pipe.close()
+        raise SystemLacking(f"no worker process can be started: {e.strerror}") from e
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        theirs.close()
+    return process, pipe

@@ -31,6 +31,15 @@ def service_pool(settings: Settings, registry: RegistryView, heuristics: bool) -
     return pool_over(settings, build, registry=registry, size=settings.examiners, talks=True)
 
 
+def start_ahead() -> None:
+    """For a command that will examine, before it reads settings: the process that it needs, forked while it
+    holds no secret, with what both of them load. Elsewhere this does nothing, and one is spawned later."""
+    import authn.examine.pool  # noqa: F401
+    from authn.confinement import ahead
+
+    ahead.start()
+
+
 def pool_over(
     settings: Settings,
     build: Callable[[RegistryView | None], Examiner],

@@ -19,9 +19,13 @@ from authn.core.score_map import Maps
 from authn.core.views import DrawnView, ViewsAsked
 from authn.devices import RegistryView
 
-# The smallest GIF. Every source is asked about it before a process counts as ready.
-PROBE = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
-PROBE_NAME = "probe.gif"
+# The smallest PNG. Every source is asked about it before a process counts as ready; its header is read by our
+# own code, so that Pillow is loaded where a file needs it.
+PROBE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a4944415478da6360000000020001e527defc0000000049454e44ae426082"
+)
+PROBE_NAME = "probe.png"
 MAX_CRJSON_BYTES = 8 * 1024 * 1024
 
 

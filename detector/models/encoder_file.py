@@ -37,8 +37,9 @@ def installed_encoder() -> Path | None:
 
 
 def read_encoder(path: Path, then: bytes = b"") -> bytes:
-    """The whole file, and ``then`` behind it: one buffer, copied nowhere. Raises ``ModelUnavailable`` for one that cannot be read, is no file, or is another;
-    never reads more than the encoder has, and waits for no pipe."""
+    """The whole file, and ``then`` behind it: one buffer, which is copied nowhere. Raises
+    ``ModelUnavailable`` for a file that cannot be read, is no file, or is another; never reads more than the
+    encoder has, and waits for no pipe."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(fd, "rb") as f:

@@ -114,9 +114,10 @@ def open_encoder(path: Path) -> OnnxEncoder:
 
 
 def asking_for(names: Sequence[str]) -> bytes:
-    """What makes an ONNX model hand out inner values too, when it stands behind the model. That one is a protocol buffer, and one appended to
-    another is merged with it, lists joined: ``ModelProto{graph: GraphProto{output: [{name}]}}`` (fields 7, 12
-    and 1 of onnx.proto; Protocol Buffers, "Encoding", on merging)."""
+    """What makes an ONNX model hand out inner values too, where it stands behind the model: that is a
+    protocol buffer, and one appended to another is merged with it, lists joined: ``ModelProto{graph:
+    GraphProto{output: [{name}]}}`` (fields 7, 12 and 1 of onnx.proto; Protocol Buffers, "Encoding", on
+    merging)."""
     return b"".join(_field(7, _field(12, _field(1, name.encode()))) for name in names)
 
 

@@ -157,6 +157,55 @@ def test_what_examining_needs_goes_on_working(prisoner: Confined[str, str], act:
     assert prisoner.ask(act) == result
 
 
+_AHEAD = """
+import os, sys
+from functools import partial
+from pathlib import Path
+from authn.confinement import ahead
+from authn.confinement.confined import Confined
+print(ahead.start(), ahead.start())
+secret, acts = Path(sys.argv[1]), sys.argv[2:]
+from tests.doubles.prisoner import open_prisoner
+build = partial(open_prisoner, secret=secret)
+with Confined(build, question=str, answer=str, timeout_s=20, memory_bytes=2**29) as c:
+    c.warm()
+    command = [Path(f"/proc/{n}/cmdline").read_bytes() for n in ("self", c._worker._process.pid)]
+    print(command[0] == command[1])
+    print([h.name for h in c.holds if h.active])
+    print("of-the-caller" in c.ask("see_environment"), len(c.ask("count_descriptors").split()))
+    for act in acts:
+        print(act, c.ask(act))
+    c._worker.kill()
+    c._worker._process.join()
+    print(c.ask("read_stdin"), ahead.take())
+"""
+
+
+def test_a_process_that_was_forked_ahead_is_held_as_a_spawned_one(
+    prisoner: Confined[str, str], secret: Path
+) -> None:
+    acts = [*BY_LANDLOCK, *BY_SECCOMP, *BY_BOTH]
+    done = subprocess.run(
+        [sys.executable, "-c", _AHEAD, str(secret), *acts],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+        env=os.environ | {"ASSAY_ENROLMENT_TOKEN": "a-token-of-the-caller"},
+    )  # fmt: skip
+    started, forked, holds, seen, *told = done.stdout.splitlines()
+    assert (started, forked, seen) == ("True False", "True", "False 2")
+    assert holds == str([h.name for h in prisoner.holds if h.active])
+    assert told == [*(f"{act} {prisoner.ask(act)}" for act in acts), "b'' None"], "the next one is spawned"
+
+
+def test_a_process_is_not_forked_where_something_is_loaded_that_survives_no_fork() -> None:
+    assert (
+        printed("import sqlalchemy\nfrom authn.confinement import ahead\nprint(ahead.start())") == "False\n"
+    )
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(1,), daemon=True).start()\n"
+    assert printed(f"{thread}from authn.confinement import ahead\nprint(ahead.start())") == "False\n"
+    unused = "from authn.confinement import ahead\nprint(ahead.start(), flush=True)"
+    assert printed(unused) == "True\n", "and one that nobody needs ends with its caller, in silence"
+
+
 def test_what_it_inherited_leads_nowhere(prisoner: Confined[str, str]) -> None:
     """The pipe to the caller, and stderr."""
     stderr = str(Path("/proc/self/fd/2").readlink())

@@ -18,10 +18,10 @@ from detector.models.semantic import (
     WIDTH,
     OnnxEncoder,
     SemanticDetector,
+    asking_for,
     embedding_of,
     open_encoder,
     open_semantic,
-    asking_for,
 )
 from detector.models.semantic_head import FARTHEST, KINDS, MAKINGS, Heads, heads_from
 from detector.pixels.augment import Encoding, resize, through

@@ -36,6 +36,7 @@ class Family(nn.Module, ABC):
 
     spec: Spec
     bf16: bool = False  # set by the trainer where bfloat16 is faster
+    infers: bool = True  # of a family that learns classes: it may be given pictures without a label (-1)
     balanced: bool = False  # the first half of each batch is of class 0, the second of class 1
     grid: int = 0  # passes pictures of any sides that are multiples of this; 0: only of its own side
     progress: Tensor  # 0..1, the part of the budget that is used; a tensor, so that a recorded step sees it
@@ -78,8 +79,16 @@ class Family(nn.Module, ABC):
             return
         if source.labels is None:
             raise CorpusError(f"{self.spec.family} learns classes, {source.name} has no labels")
-        if source.labels.min() < -1 or source.labels.max() >= self.spec.classes:
+        if source.labels.min() < (-1 if self.infers else 0) or source.labels.max() >= self.spec.classes:
             raise CorpusError(f"a label of {source.name} is not one of {self.spec.classes} classes")
+
+    def told(self, n: int, rng: torch.Generator, labels: Tensor | None) -> Tensor | None:
+        """The classes that ``n`` pictures are drawn of, by chance where nobody named any; None of a family
+        that learns none."""
+        if not self.spec.classes:
+            return None
+        drawn = torch.randint(self.spec.classes, (n,), generator=rng) if labels is None else labels
+        return drawn.to(self.device)
 
     def rate(self, part: float) -> float:
         """What the learning rates are multiplied with after this part of the budget."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import OptionRefused
 from detector.core.files import write_whole
-from detector.core.metrics import Array
+from detector.core.metrics import Array, Estimate
 from detector.zoo.export import png_bytes
 
 if TYPE_CHECKING:
@@ -119,6 +119,40 @@ def plot_errors(curves: Mapping[str, Sequence[Mapping[str, float]]], path: Path,
     axis.grid(alpha=0.3, which="both")
     axis.legend(fontsize=8)
     _save(figure, path)
+
+
+def plot_gains(
+    arms: Mapping[str, tuple[Estimate, Array]], gains: Mapping[str, Estimate], path: Path, *, title: str
+) -> None:
+    """Accuracy of every arm, its seeds as points, above paired differences with their intervals."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.5, 6.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, height_ratios=(len(arms), len(gains)))
+    above.set_title(title, fontsize=10)
+    for n, (mean, seeds) in enumerate(arms.values()):
+        above.plot(100 * seeds, [n] * len(seeds), "o", color="tab:blue", alpha=0.35, markersize=4)
+        _bar(above, mean, n, "tab:blue")
+    above.set_yticks(range(len(arms)), arms, fontsize=8)
+    above.set_xlabel("accuracy on the test pictures, %")
+    for n, gain in enumerate(gains.values()):
+        _bar(below, gain, n, "tab:green" if gain.low > 0 else "tab:red" if gain.high < 0 else "tab:gray")
+    below.axvline(0, color="black", linewidth=1)
+    below.set_yticks(range(len(gains)), gains, fontsize=8)
+    below.set_xlabel(
+        "gain, points, paired by seed and picture, 95 % (green: yes; grey: not shown; red: worse)"
+    )
+    for axis in (above, below):
+        axis.invert_yaxis()
+        axis.grid(alpha=0.3, axis="x")
+    _save(figure, path)
+
+
+def _bar(axis: Any, e: Estimate, at: int, colour: str) -> None:
+    axis.plot([100 * e.low, 100 * e.high], [at, at], color=colour, linewidth=2)
+    axis.plot(100 * e.value, at, "D", color=colour, markersize=5)
 
 
 def _figure(title: str) -> tuple[Figure, Any]:

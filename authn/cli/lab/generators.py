@@ -284,4 +284,48 @@ def semi(
     say_block(result_text(result))
 
 
-GENERATORS = (families, fit, sample, sheet, quality, export, translate, likelihood, semi)
+@click.command()
+@data_options(
+    required=True,
+    help_text="Labelled pictures: a named set, or a folder whose sub-folders or labels.csv name the classes.",
+)
+@out_option
+@click.option(
+    "--labels", "each", default=20, show_default=True, type=click.IntRange(2),
+    help="Real pictures of each class, for generators and classifier alike.",
+)  # fmt: skip
+@click.option(
+    "--families", "names", default="vae,dcgan,biggan,flowmatch", show_default=True, metavar="A,B,...",
+    help="Which generators; two or more.",
+)  # fmt: skip
+@click.option(
+    "--samples", "count", default=1000, show_default=True, type=click.IntRange(20, 100_000),
+    help="Pictures that a family draws and that the union holds; fewer where drawing is slow.",
+)  # fmt: skip
+@click.option("--seeds", default=5, show_default=True, type=click.IntRange(2, 100), help="Repetitions.")
+@click.option(
+    "--minutes", default=25.0, show_default=True, type=click.FloatRange(0, min_open=True),
+    help="CPU minutes for all of it.",
+)  # fmt: skip
+@click.option("--side", type=click.IntRange(8, 64), help="Pixels of a side. Default: 28 for mnist, else 32.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="The first one.")
+def union(
+    data: str, corpus: Path | None, run: Path, each: int, names: str, count: int, seeds: int, minutes: float,
+    side: int | None, seed: int,
+) -> None:  # fmt: skip
+    """Fit generators on few labelled pictures; does a classifier gain by all that they draw?"""
+    need("detect", "lab")
+    from detector.zoo.union.page import write_union
+    from detector.zoo.union.run import Wanted, union_run
+
+    wanted = Wanted(
+        families=tuple(n.strip() for n in names.split(",")), each=each, count=count, seeds=seeds, seed=seed,
+        side=side or (28 if data == "mnist" else 32), cpu_seconds=60 * minutes,
+    )  # fmt: skip
+    with Progress() as report:
+        result = union_run(wanted, data_of(data, corpus), run, report=report)
+        text = write_union(result, run)
+    say_block(text)
+
+
+GENERATORS = (families, fit, sample, sheet, quality, export, translate, likelihood, semi, union)

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.generators.blocks import Layers, Logits, doubling_widths, normal_weights, pyramid
+from detector.generators.blocks import Layers, doubling_widths, normal_weights, pyramid
 from detector.generators.family import Draws, Losses
 from detector.generators.losses import minimax_discriminator, non_saturating_generator
 from detector.generators.spec import GanSpec, Spec
@@ -24,18 +26,26 @@ from detector.generators.steps import Adversarial
 class Generator(Layers):
     def __init__(self, spec: Spec) -> None:
         start, widths = pyramid(spec.side)[0], doubling_widths(spec.side, spec.width)
-        layers: list[nn.Module] = [nn.ConvTranspose2d(spec.latent, widths[0], start, bias=False)]
+        given = spec.latent + spec.classes
+        layers: list[nn.Module] = [nn.ConvTranspose2d(given, widths[0], start, bias=False)]
         for given, wanted in pairwise(widths):
             layers += [nn.BatchNorm2d(given), nn.ReLU()]
             layers += [nn.ConvTranspose2d(given, wanted, 4, 2, 1, bias=False)]
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
         super().__init__(*layers, nn.ConvTranspose2d(widths[-1], spec.channels, 4, 2, 1), nn.Tanh())
 
-    def forward(self, z: Tensor) -> Tensor:
+        self.classes = spec.classes
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        if labels is not None:
+            z = torch.cat([z, F.one_hot(labels, self.classes).to(z)], 1)
         return super().forward(z[:, :, None, None])
 
 
-class Discriminator(Logits):
+class Discriminator(Layers):
+    """Logits (n,), and where there are classes one more for each, of which the picture's own is added: the
+    projection of Miyato and Koyama 2018, arXiv 1802.05637."""
+
     def __init__(self, spec: Spec) -> None:
         start, widths = pyramid(spec.side)[0], doubling_widths(spec.side, spec.width)[::-1]
         layers: list[nn.Module] = [nn.Conv2d(spec.channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
@@ -45,11 +55,19 @@ class Discriminator(Logits):
                 nn.BatchNorm2d(wanted),
                 nn.LeakyReLU(0.2),
             ]
-        super().__init__(*layers, nn.Conv2d(widths[-1], 1, start))
+        super().__init__(*layers, nn.Conv2d(widths[-1], 1 + spec.classes, start))
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        logits = super().forward(x).flatten(1)
+        if labels is None:
+            return logits[:, 0]
+        return logits[:, 0] + logits.gather(1, 1 + labels[:, None])[:, 0]
 
 
 class Dcgan(Adversarial):
-    """Deep convolutional GAN."""
+    """Deep convolutional GAN; with classes both networks are told them."""
+
+    infers = False
 
     def __init__(self, spec: GanSpec) -> None:
         super().__init__(spec)
@@ -57,7 +75,25 @@ class Dcgan(Adversarial):
         normal_weights(self, 0.02)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
-        return {"discriminator": minimax_discriminator(self.judge(real), self.judge(fake))}
+        of_real, of_fake = self.judged(real, labels), self.judged(fake, draws.get("class"))
+        return {"discriminator": minimax_discriminator(of_real, of_fake)}
 
     def generator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
-        return {"generator": non_saturating_generator(self.judge(fake))}
+        return {"generator": non_saturating_generator(self.judged(fake, draws.get("class")))}
+
+    def judged(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        return self.through(self.discriminator, x, labels)
+
+    def draws(self, n: int, rng: torch.Generator) -> Draws:
+        classes = self.spec.classes
+        told = {"class": torch.randint(classes, (n,), generator=rng)} if classes else {}
+        return {**super().draws(n, rng), **told}
+
+    def fake(self, draws: Draws) -> Tensor:
+        return self.through(self.generator, draws["z"], draws.get("class"))
+
+    def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
+        draws = self.drawn(n, rng)
+        if self.spec.classes and labels is not None:
+            draws["class"] = labels.to(self.device)
+        return self.fake(draws)

@@ -4,7 +4,9 @@ Prior p(z) = N(0, I); the encoder gives q(z|x) = N(mu, diag exp(logvar)), the de
 p(x|z) = N(g(z), sigma^2 I). The loss is minus their equation 3, with the Gaussian KL of their appendix B in
 closed form and one reparametrised draw z = mu + exp(logvar / 2) e (their equation 4). sigma is one learned
 number, so that both terms are in nats and nothing is weighted by hand (Rybkin, Daniilidis and Levine 2021,
-arXiv 2006.13202). Samples are means and therefore smooth: this family is short of high frequencies.
+arXiv 2006.13202). Samples are means and therefore smooth: this family is short of high frequencies. With
+classes the decoder is told the class beside z: p(x|z, y), the model M2 of Kingma, Mohamed, Rezende and
+Welling 2014 (arXiv 1406.5298) where every label is known.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
+from detector.core.errors import NotApplicable
 from detector.generators.blocks import Enlarge, adam, pyramid
 from detector.generators.density import log_normal, step_nats, step_noise
 from detector.generators.family import Draws, Losses, Optimisers
@@ -30,6 +34,8 @@ def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 class Vae(Minimised):
+    infers = False
+
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         start, stages = pyramid(spec.side)
@@ -41,7 +47,7 @@ class Vae(Minimised):
             given = wanted
         self.encoder.extend([nn.Flatten(), nn.Linear(math.prod(coarse), 2 * spec.latent)])
         self.decoder = nn.Sequential(
-            nn.Linear(spec.latent, math.prod(coarse)), nn.Unflatten(1, coarse), nn.SiLU()
+            nn.Linear(spec.latent + spec.classes, math.prod(coarse)), nn.Unflatten(1, coarse), nn.SiLU()
         )
         for wanted in [*widths[-2::-1], spec.width]:
             self.decoder.extend([Enlarge(spec.upsampler, given, wanted), nn.SiLU()])
@@ -68,7 +74,13 @@ class Vae(Minimised):
         mu, logvar = self.through(self.encoder, x).chunk(2, 1)
         return mu, logvar.clamp(-12, 6)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Raises ``NotApplicable`` where the family learned classes and none is named."""
+        if self.spec.classes:
+            if labels is None:
+                raise NotApplicable(f"this {self.spec.family} learned classes; it can only draw")
+            told = math.sqrt(self.spec.latent) * F.one_hot(labels, self.spec.classes)  # as loud as all of z
+            z = torch.cat([z, told.to(z)], 1)
         return self.through(self.decoder, z)
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:
@@ -78,7 +90,7 @@ class Vae(Minimised):
         """Nats per colour value."""
         x = real + draws["step"]
         mu, logvar = self.encode(x)
-        y = self.decode(mu + (logvar / 2).exp() * draws["e"])
+        y = self.decode(mu + (logvar / 2).exp() * draws["e"], labels)
         values = x[0].numel()
         return {
             "reconstruction": -log_normal(x, y, self.log_sigma).mean() / values,
@@ -86,7 +98,8 @@ class Vae(Minimised):
         }
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        return self.decode(torch.randn(n, self.spec.latent, generator=rng).to(self.device))
+        z = torch.randn(n, self.spec.latent, generator=rng).to(self.device)
+        return self.decode(z, self.told(n, rng, labels))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x)[0])

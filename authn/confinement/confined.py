@@ -30,8 +30,9 @@ class Confined(Generic[Q, A]):
 
     ``build`` runs once per worker, inside it, and must be picklable; it gets a ``RegistryView`` where a
     ``registry`` is given, which stays here. ``warm`` gets the function once no file can be opened any more
-    but the program's own and ``readable``. ``memory_bytes`` counts what a call may add to the address space
-    that the worker had then. Questions and answers are dataclasses or plain values of these types.
+    but the program's own and ``readable``. ``timeout_s`` is processor time (``allowance``). ``memory_bytes``
+    counts what a call may add to the address space that the worker had then. Questions and answers are
+    dataclasses or plain values of these types.
     """
 
     def __init__(

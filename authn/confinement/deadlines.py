@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 class _Deadline:
     at: float
     number: int
-    act: Callable[[], None] = field(compare=False)
+    act: Callable[[], float | None] = field(compare=False)
     over: bool = field(default=False, compare=False)
 
 
@@ -30,7 +30,7 @@ class _Keeper:
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
 
-    def add(self, seconds: float, act: Callable[[], None]) -> _Deadline:
+    def add(self, seconds: float, act: Callable[[], float | None]) -> _Deadline:
         with self._changed:
             deadline = _Deadline(time.monotonic() + seconds, next(self._numbers), act)
             heapq.heappush(self._line, deadline)
@@ -56,8 +56,10 @@ class _Keeper:
                     self._changed.wait(left)
                     continue
                 due = heapq.heappop(self._line)
-                if not due.over:
-                    due.act()
+                again = None if due.over else due.act()
+                if again is not None:
+                    due.at = time.monotonic() + again
+                    heapq.heappush(self._line, due)
 
 
 _keepers: list[_Keeper] = []
@@ -65,9 +67,9 @@ _making = threading.Lock()
 
 
 @contextmanager
-def within(seconds: float, act: Callable[[], None]) -> Iterator[None]:
-    """Call ``act`` in another thread where the block takes longer. It must be quick and must not raise: all
-    deadlines wait for it."""
+def within(seconds: float, act: Callable[[], float | None]) -> Iterator[None]:
+    """Call ``act`` in another thread where the block takes longer; where it gives a number, again in so many
+    seconds. It must be quick and must not raise: all deadlines wait for it."""
     keeper = _of_this_process()
     deadline = keeper.add(seconds, act)
     try:

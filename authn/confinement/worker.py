@@ -15,14 +15,16 @@ import pickle
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing import resource_tracker
 
 from authn.confinement import ahead
+from authn.confinement.allowance import Allowance
 from authn.confinement.codec import NotOfSchema
 from authn.confinement.deadlines import within
 from authn.confinement.inside import EXIT_OUT_OF_MEMORY, DeviceAsked, DeviceFound, Plan, Ready, serve
-from authn.confinement.sandbox.process import LIFETIME_CPU_S, allow_cpu
+from authn.confinement.sandbox.process import LIFETIME_CPU_S, allow_cpu, cpu_used_s
 from authn.confinement.wire import ANSWER, ASK, DEVICE, END, READY, REFUSED, Message, Refusal, Wire, error_of
 from authn.core.errors import AuthnError, ExaminationFailed, ExaminationTimedOut, SystemLacking
 from authn.core.holds import Holds
@@ -81,8 +83,9 @@ class Worker:
         refusal: AuthnError | None = None
         strange: NotOfSchema | None = None
         answered = False
-        with self._deadline(timeout_s) as expired, contextlib.suppress(EOFError, OSError):
-            self._allow_cpu(timeout_s)
+        self._allow_cpu(timeout_s)
+        allowance = Allowance(timeout_s, partial(cpu_used_s, self._process.pid or 0))
+        with self._deadline(timeout_s, allowance.left) as expired, contextlib.suppress(EOFError, OSError):
             self._wire.send(ASK, self._plan.question, question)
             try:
                 answer, refusal = self._understood(self._served())
@@ -96,7 +99,8 @@ class Worker:
             return answer
         self._bury()
         if expired.is_set() or self._process.exitcode == -signal.SIGXCPU:
-            raise ExaminationTimedOut(f"the examination took longer than {timeout_s:g} s and was stopped")
+            took = allowance.why or "longer than its processor time allows"
+            raise ExaminationTimedOut(f"the examination took {took}, and was stopped")
         if strange is not None:
             raise ExaminationFailed("the worker's answer is not a report") from strange
         raise ExaminationFailed(f"the examination ended without a result: its process {self._epitaph()}")
@@ -134,14 +138,20 @@ class Worker:
             self._used_s = allow_cpu(self._process.pid or 0, timeout_s * (os.cpu_count() or 1))
 
     @contextlib.contextmanager
-    def _deadline(self, timeout_s: float) -> Iterator[threading.Event]:
-        """Kill the worker when the block takes longer. A timer covers sending, waiting and receiving alike;
-        polling the pipe would not notice a worker that stops in the middle of an answer."""
+    def _deadline(
+        self, timeout_s: float, left: Callable[[], float | None] = lambda: None
+    ) -> Iterator[threading.Event]:
+        """Kill the worker when the block takes longer, and ``left`` gives it no more seconds. A timer covers
+        sending, waiting and receiving alike; polling the pipe would not notice a worker that stops in the
+        middle of an answer."""
         expired = threading.Event()
 
-        def expire() -> None:
-            expired.set()
-            self.kill()
+        def expire() -> float | None:
+            more = left()
+            if more is None:
+                expired.set()
+                self.kill()
+            return more
 
         with within(timeout_s, expire):
             yield expired

@@ -61,7 +61,8 @@ SETTINGS = (
     Setting(name="max_pixels", type=int, default=MAX_PIXELS, minimum=1, maximum=2**31,
             help="Largest picture that is decoded, by its header; no signature is refused for more."),
     Setting(name="max_request_seconds", type=int, default=60, minimum=1, maximum=3600,
-            help="Time one examination may take, in seconds."),
+            help="Processor time one examination may take, in seconds; by the clock it may take five times "
+            "as long while it computes."),
     Setting(name="worker_memory_bytes", type=int, default=4 * 2**30, minimum=256 * 2**20, maximum=2**40,
             help="Memory a confined examiner may take for one file, in bytes."),
     Setting(name="certificate_days", type=int, default=90, minimum=1, maximum=366,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
+from authn.confinement.allowance import MOST_BY_THE_CLOCK
 from authn.core.config import Settings
 from authn.core.media import MediaLimits
 from authn.core.outward import parse_networks
@@ -24,7 +25,9 @@ from authn.store.verifications import Verifications
 
 JOBS_FOLDER = "jobs"
 WEBHOOK_LEASE_S = 60
-PATIENCE = 3  # examinations: after their time a request that nobody answered may be sent again
+# Examinations, of which a comparison makes two: after their time a request that nobody answered may be sent
+# again.
+PATIENCE = 2 * MOST_BY_THE_CLOCK + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,91 @@
+"""How long a file may take: not stopped for what others compute, and not kept for standing still."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from authn.confinement.allowance import MOST_BY_THE_CLOCK, Allowance
+from authn.confinement.confined import Confined
+from authn.devices import RegistryView
+
+SECONDS = 60.0
+
+
+class Machine:
+    """A process that gets ``share`` of a core."""
+
+    def __init__(self, share: float) -> None:
+        self.now, self.used, self.share = 1000.0, 7.0, share
+
+    def run(self, seconds: float) -> None:
+        self.now += seconds
+        self.used += seconds * self.share
+
+
+def stopped(share: float) -> tuple[float, str]:
+    """When it was stopped, and why."""
+    machine = Machine(share)
+    allowance = Allowance(SECONDS, lambda: machine.used, lambda: machine.now)
+    wait: float | None = SECONDS
+    while wait is not None:
+        machine.run(wait)
+        wait = allowance.left()
+    return machine.now - 1000, allowance.why
+
+
+@pytest.mark.parametrize(
+    ("share", "at", "why"),
+    [
+        pytest.param(1.0, SECONDS, "longer than 60 s of processor time", id="alone on a core"),
+        pytest.param(2.0, SECONDS, "longer than 60 s of processor time", id="on two cores"),
+        pytest.param(0.25, 4 * SECONDS, "longer than 60 s of processor time", id="a quarter of a core"),
+        pytest.param(0.05, MOST_BY_THE_CLOCK * SECONDS, "longer than 300 s by the clock", id="hardly any"),
+        pytest.param(0.0, SECONDS, "longer than 60 s, and stood still", id="stands still"),
+    ],
+)
+def test_a_file_has_its_processor_time_however_busy_the_machine(share: float, at: float, why: str) -> None:
+    seconds, said = stopped(share)
+    assert at <= seconds <= at + SECONDS / 10
+    assert said == why
+
+
+def test_a_process_that_stops_computing_is_not_waited_for_to_the_end() -> None:
+    machine = Machine(0.1)
+    allowance = Allowance(SECONDS, lambda: machine.used, lambda: machine.now)
+    machine.run(SECONDS)
+    again = allowance.left()
+    assert again is not None
+    machine.share = 0.0
+    machine.run(again)
+    assert (allowance.left(), allowance.why) == (None, "longer than 60 s, and stood still")
+
+
+def test_of_a_process_that_is_gone_nobody_waits_for_more() -> None:
+    def gone() -> float:
+        raise ProcessLookupError
+
+    assert Allowance(SECONDS, gone).left() is None
+
+
+def test_an_examination_that_gets_a_tenth_of_a_core_is_answered_after_its_time_by_the_clock() -> None:
+    with Confined(_open_slow, question=float, answer=str, timeout_s=0.5, memory_bytes=2**29) as confined:
+        confined.warm()
+        assert confined.ask(0.75) == "done"
+
+
+def _open_slow(_registry: RegistryView | None) -> Callable[[float], str]:
+    return _slow
+
+
+def _slow(seconds: float) -> str:
+    """A little work and more waiting, as on a machine where others work too."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        until = time.process_time() + 0.003
+        while time.process_time() < until:
+            pass
+        time.sleep(0.02)
+    return "done"

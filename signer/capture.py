@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from signer.claim import CaptureClaim, DeviceAssertion
+from signer.claim import BurstAssertion, CaptureClaim, DeviceAssertion
 from signer.core.errors import (
     AlreadySigned,
     ContainerUnreadable,
@@ -81,12 +81,13 @@ def sign_frame(
     spool: Spool,
     key: ec.EllipticCurvePrivateKey | None = None,
     now: datetime | None = None,
+    burst: BurstAssertion | None = None,
 ) -> SignedCapture:
     """Sign bytes that come straight from a camera: they never lie on the disk unsigned. Raises as
     ``sign_file``."""
     _refuse_taken(out)
     media_type = media_type_of(data, out.name)
-    signed, capture = _sign(data, media_type, out, out.name, identity, key, now)
+    signed, capture = _sign(data, media_type, out, out.name, identity, key, now, burst)
     with spool.announced(capture.entry):
         create_media_file(out, signed, capture.entry.temporary)
     return capture
@@ -100,6 +101,7 @@ def _sign(
     identity: DeviceIdentity,
     key: ec.EllipticCurvePrivateKey | None,
     now: datetime | None,
+    burst: BurstAssertion | None = None,
 ) -> tuple[bytes, SignedCapture]:
     key = key or open_key(identity.key_uri)
     captured_at = now or datetime.now(UTC)
@@ -114,6 +116,7 @@ def _sign(
             nonce=nonce_of(checkpoint),
             checkpoint=checkpoint,
         ),
+        burst=burst,
     )
     signed = sign_media(data, media_type, claim, key, identity.chain_pem)
     refuse_harm(data, signed, media_type, title)

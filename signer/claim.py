@@ -15,8 +15,11 @@ GENERATOR_NAME = "Assay"
 GENERATOR_VERSION = "0.1.0"
 C2PA_SPECIFICATION = "2.4.0"
 DEVICE_ASSERTION = "org.assay.device"
+BURST_ASSERTION = "org.assay.burst"
 DIGITAL_CAPTURE = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
 MIN_NONCE_BYTES = 16
+SHA256_BYTES = 32
+MOST_IN_BURST = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +39,33 @@ class DeviceAssertion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BurstAssertion:
+    """That a photo is one of several that a device took of one scene, one after the other, the camera moved
+    in between. ``digests`` are the SHA-256 of all of them as they came, in the order in which they were
+    taken, and the digest of a JPEG's hard binding is just that; ``index`` is this one's place, from 0."""
+
+    set_id: bytes
+    index: int
+    digests: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        several = 2 <= len(self.digests) <= MOST_IN_BURST and len(set(self.digests)) == len(self.digests)
+        if not several or not 0 <= self.index < len(self.digests) or len(self.set_id) < MIN_NONCE_BYTES:
+            msg = f"a burst is 2 to {MOST_IN_BURST} photos that differ, each with its place, under an id"
+            raise ValueError(msg)
+        if any(len(d) != SHA256_BYTES for d in self.digests):
+            msg = "not a SHA-256"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureClaim:
     """A digital capture. ``captured_at`` is the device's clock, which nobody vouches for."""
 
     title: str
     captured_at: datetime
     device: DeviceAssertion
+    burst: BurstAssertion | None = None
 
     def __post_init__(self) -> None:
         if self.captured_at.tzinfo is None:
@@ -73,6 +97,18 @@ def manifest_definition(claim: CaptureClaim) -> str:
                 "data": {"actions": [created], "allActionsIncluded": True},
             },
             {"label": DEVICE_ASSERTION, "created": True, "data": device},
+            *_burst_assertion(claim.burst),
         ],
     }
     return json.dumps(definition)
+
+
+def _burst_assertion(burst: BurstAssertion | None) -> list[dict[str, object]]:
+    """The members in the words that C2PA has for a collection (2.x, ``c2pa.hash.collection.data``): an
+    algorithm and a list of ``uri`` and ``hash``, here in hexadecimal. The URI is a place in the set, since
+    files are renamed."""
+    if burst is None:
+        return []
+    uris = [{"uri": f"{i + 1}", "hash": digest.hex()} for i, digest in enumerate(burst.digests)]
+    data = {"set_id": burst.set_id.hex(), "index": burst.index + 1, "alg": "sha256", "uris": uris}
+    return [{"label": BURST_ASSERTION, "created": True, "data": data}]

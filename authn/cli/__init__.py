@@ -29,6 +29,7 @@ COMMANDS = {
     "sign": ("authn.cli.sign", "sign", "Sign photos as captures of an enrolled device."),
     "watch": ("authn.cli.watch", "watch", "Sign what arrives in a folder as soon as a file is complete."),
     "capture": ("authn.cli.capture", "capture", "Take a frame from a camera and sign it."),
+    "burst": ("authn.cli.burst", "burst", "Say whether photos are one signed set, and how they move."),
     "stamp": ("authn.cli.stamp", "stamp", "Fetch the time-stamps that signed captures still wait for."),
     "upload": ("authn.cli.upload", "upload", "Have captures logged; keep the receipts beside them."),
     "device": ("authn.cli.device", "device", "Enrol, list and revoke devices."),

@@ -200,7 +200,16 @@ ROWS = (
         sides=(_UNEDITED, "a source that reads pixels points to an edit"),
         text="The signer claims {claim} and no edits; {source} finds signs that it was edited.",
         innocent="cameras process pictures too; a card says how often the source errs",
-        finds=_edited(lambda source: source not in ("metadata", "compression")),
+        finds=_edited(lambda source: source not in ("metadata", "compression", "copy_move")),
+    ),
+    Row(
+        code="assay.contradiction.uneditedButCopied",
+        severity=Severity.MEDIUM,
+        sides=(_UNEDITED, "one place of the picture agrees with another down to its grain"),
+        text="The signer claims {claim} and no edits; {source} finds a place that was copied to another.",
+        innocent="the device itself puts pieces of pictures together, as for panoramas; a collage was in "
+        "front of the camera",
+        finds=_edited(lambda source: source == "copy_move"),
     ),
     Row(
         code="assay.contradiction.uneditedButEditorNamed",

@@ -144,12 +144,13 @@ def sources_on_request(settings: Settings, pictures: Pictures | None = None) -> 
 def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
     """What a picture's past left in it."""
     try:
+        from authn.sources.copy_move import CopyMoveSource
         from authn.sources.double_jpeg import DoubleJpegSource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
-        return (AbsentSource("double_jpeg", why.detail),)
-    return (DoubleJpegSource(pictures),)
+        return tuple(AbsentSource(n, why.detail) for n in ("double_jpeg", "copy_move"))
+    return (DoubleJpegSource(pictures), CopyMoveSource(pictures))
 
 
 def _sensor(

@@ -14,7 +14,7 @@ from authn.core.plain import Json, list_of, map_of
 from authn.provenance import c2pa_codes
 from authn.provenance.answers import EngineAnswer, EngineCode, EngineState, Scope, assertions_of, showing
 from authn.provenance.reading import axis_of
-from signer.claim import DEVICE_ASSERTION
+from signer.claim import BURST_ASSERTION, DEVICE_ASSERTION
 
 MAX_CLAIMS = 64
 MAX_TEXT = 300
@@ -153,6 +153,8 @@ def _manifest_claims(label: str, manifest: Mapping[str, Json]) -> Iterable[Asser
     for name, data in assertions_of(manifest):
         if name == DEVICE_ASSERTION:
             yield claim("device", json.dumps(data, sort_keys=True, ensure_ascii=False))
+        if name == BURST_ASSERTION:
+            yield claim("burst", f"photo {_of_burst(data)} that were signed as a set")
     for item in list_of(manifest.get("ingredients")):
         ingredient = map_of(item)
         yield claim(
@@ -180,3 +182,8 @@ def _actions(manifest: Mapping[str, Json]) -> Iterable[Mapping[str, Json]]:
     for label, data in assertions_of(manifest):
         if label.startswith("c2pa.actions"):
             yield from map(map_of, list_of(map_of(data).get("actions")))
+
+
+def _of_burst(data: Json) -> str:
+    said = map_of(data)
+    return f"{said.get('index', '?')} of {len(list_of(said.get('uris')))}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from detector.pixels.decode import Pixels
+from detector.pixels.decode import Pixels, open_cv2
 
 if TYPE_CHECKING:
     from detector.models.trace_network import TraceNetwork
@@ -29,6 +29,14 @@ def photo_like(height: int, width: int, seed: int = 0) -> Pixels:
     waves = [128 + 80 * np.sin(x / (17 + 9 * c) + y / (23 + 5 * c) + rng.uniform(0, 6)) for c in range(3)]
     noisy = np.stack(waves, 2) + rng.normal(0, 6, (height, width, 3))
     return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def textured(rng: np.random.Generator, height: int, width: int, fineness: float = 2.0) -> Pixels:
+    """Something with points that stand out, no two places of it alike."""
+    cv2 = open_cv2()
+    rough = cv2.GaussianBlur(rng.normal(0, 1, (height, width)).astype(np.float32), (0, 0), fineness)
+    grey = 128 + 40 * rough / rough.std()
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
 def runnable(net: TraceNet) -> TraceNetwork:

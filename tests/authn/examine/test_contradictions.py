@@ -87,6 +87,9 @@ FIRES: dict[str, Seen] = {
     ),
     "capturedButRecaptured": Seen(proof=proof(), actions=(CAPTURED,), guesses=(says(Question.RECAPTURED),)),
     "uneditedButDifferent": Seen(proof=proof(), actions=(CAPTURED,), guesses=(says(Question.EDITED),)),
+    "uneditedButCopied": Seen(
+        proof=proof(), actions=(CAPTURED,), guesses=(says(Question.EDITED, "signal", "copy_move"),)
+    ),
     "uneditedButEditorNamed": Seen(
         proof=proof(), actions=(CAPTURED,), guesses=(says(Question.EDITED, "metadata", "metadata"),)
     ),

@@ -1,0 +1,57 @@
+"""How frames move against each other: as one flat thing, as a scene with depth, or as by a camera's turn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detector.core.errors import NotApplicable
+from detector.forensics.parallax import MOST_FRAMES, Motion, examine_parallax
+from detector.pixels.augment import Encoding, through
+from detector.pixels.decode import Pixels
+from tests.detector.made import photo_like
+from tests.doubles.bursts import frame
+
+FIRST = frame()
+
+
+def said(*frames: Pixels) -> list[Motion]:
+    return [pair.said for pair in examine_parallax(frames)]
+
+
+def test_a_flat_thing_seen_from_two_places_is_flat_also_after_saving() -> None:
+    saved = [through(f, Encoding(media_type="image/jpeg", quality=80))
+             for f in (FIRST, frame(moved=(0.12, 0.0, 0.0)))]  # fmt: skip
+    assert said(*saved) == [Motion.FLAT]
+
+
+def test_a_camera_that_only_turned_or_stood_still_says_nothing_about_depth() -> None:
+    assert said(FIRST, frame(turn=(0.02, 0.12, 0.03)), FIRST) == [
+        Motion.TURNED, Motion.UNKNOWN, Motion.TURNED,
+    ]  # fmt: skip
+    assert said(frame(near=0.6), frame(turn=(0.0, 0.1, 0.0), near=0.6)) == [Motion.TURNED]
+
+
+def test_one_thing_before_another_moves_otherwise_when_the_camera_moves() -> None:
+    assert said(frame(near=0.6), frame(moved=(0.08, 0.0, 0.0), near=0.6)) == [Motion.DEPTH]
+
+
+def test_frames_in_which_nothing_is_found_again_give_no_number() -> None:
+    flat = np.full(FIRST.shape, 77, np.uint8)
+    for other in (flat, photo_like(*FIRST.shape[:2])):
+        (pair,) = examine_parallax([FIRST, other])
+        assert (pair.said, pair.shift) == (Motion.UNKNOWN, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("frames", "why"),
+    [
+        ([FIRST], "1 frames"),
+        ([FIRST] * (MOST_FRAMES + 1), "2 to"),
+        ([FIRST, FIRST[:-1]], "one size"),
+        ([FIRST[:100], FIRST[:100]], "240 pixels"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_with_the_reason(frames: list[Pixels], why: str) -> None:
+    with pytest.raises(NotApplicable, match=why):
+        examine_parallax(frames)

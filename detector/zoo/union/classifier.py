@@ -20,6 +20,7 @@ from detector.zoo.semi.warp import Warp, warped
 
 BATCH = 64
 AUGMENTATION = Warp(turn=0.13, scale=0.1, shear=0.15, shift=0.12)  # and mirrored, where that means nothing
+_WIDTH = 16  # few labels fill no wider network
 _RATE = 2e-3
 _AT_ONCE = 500
 
@@ -38,7 +39,7 @@ def taught(lessons: Lessons, steps: int, *, seed: int) -> nn.Module:
     shape = lessons.parts[0].images.shape
     with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
-        spec = SemiSpec(side=shape[1], channels=shape[3], classes=lessons.classes)
+        spec = SemiSpec(side=shape[1], channels=shape[3], classes=lessons.classes, width=_WIDTH)
         net: nn.Module = Classifier(spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = adam(net.parameters(), _RATE, (0.9, 0.999))
         rng = torch.Generator().manual_seed(seed)

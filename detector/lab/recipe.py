@@ -76,8 +76,9 @@ def run_folder(
     left_out = leave_families_out(run, samples)
     material = hold_out(run, samples)
     home = path / "detector"
+    training = options.training(run.seconds)
     run.stages.do(
-        "train detector", partial(_learned, material, options.training(), home), after=["hold out"],
+        "train detector", partial(_learned, material, training, home), after=["hold out"],
         files=["detector/calibrated.json", f"detector/{FOLDER_MODEL}.safetensors"],
     )  # fmt: skip
     run.stages.do(
@@ -86,7 +87,9 @@ def run_folder(
     )  # fmt: skip
     card = parse_card((home / f"{FOLDER_MODEL}.json").read_text(encoding="utf-8"))
     whole = whole_text(folder, fakes, encoder, path / "whole", report)
-    text = report_text(folder.name, run.index, path, run.stages.records, left_out, card, whole)
+    text = report_text(
+        folder.name, run.index, path, run.stages.records, left_out, card, whole, options.minutes
+    )
     write_whole(path / "report.md", text.encode())
     return text
 

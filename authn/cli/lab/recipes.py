@@ -30,7 +30,7 @@ from authn.core.extras import need
 @click.option("--out", "run", type=FOLDER, help="Run folder, default: runs/NAME-lab; run again to go on.")
 @click.option(
     "--minutes", default=30.0, show_default=True, type=click.FloatRange(1, 100_000),
-    help="About how long all of it may take on one free core; judging and evaluating add some minutes.",
+    help="About how many CPU minutes all of it may take on one core, judging and evaluating included.",
 )  # fmt: skip
 @seed_option
 @click.option(

@@ -19,13 +19,11 @@ from detector.core.errors import FileDamaged, FileFailed, TooFewPictures
 from detector.core.progress import Report
 from detector.data.corpus import Item, check_no_leak
 from detector.data.splits import Split
-from detector.lab.folder.photos import by_digest, regions_of
+from detector.lab.folder.photos import MAX_HELD_OUT, by_digest, regions_of
 from detector.lab.steps.regions import Make, Small, mosaics
 from detector.pixels.decode import Pixels
 from detector.zoo.export import png_bytes
 from detector.zoo.sources.photos import Photo, PhotoIndex
-
-MAX_HELD_OUT = 200  # photos per split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

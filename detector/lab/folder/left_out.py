@@ -30,8 +30,8 @@ def _leave_out(run: FolderRun, samples: Sequence[Samples]) -> str:
     try:
         rows = leave_one_out(
             family_pictures(samples, test.groups), real.images, test.images,
-            run.options.left_out_training(len(samples)), run.path / "left_out", report=run.report,
-            photos=test.groups,
+            run.options.left_out_training(len(samples), run.seconds), run.path / "left_out",
+            report=run.report, photos=test.groups,
         )  # fmt: skip
     except LabError as e:
         write_json(run.path / "left_out.json", [])

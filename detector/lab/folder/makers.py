@@ -44,9 +44,9 @@ class FolderFakes:
         """The families that ``choose`` left in the run, and the autoencoders."""
         names = json.loads((self._run.path / MAKERS_FILE).read_text(encoding="utf-8"))
         chosen = [f for f in self._fitted() if f.spec.family in names]
-        options = self._run.options
+        run, options = self._run, self._run.options
         return zoo_makers(chosen, slowest=math.inf) | own_makers(
-            self._run.index, steps=options.autoencoder_steps(), seed=options.seed, report=self._run.report
+            run.index, steps=options.autoencoder_steps(run.seconds), seed=options.seed, report=run.report
         )
 
     def choose(self) -> None:

@@ -60,15 +60,15 @@ def _cell(measure: Mapping[str, Any] | None) -> str:
     return text if measure["reference"] is None else f"{text} ({measure['reference']:.3g})"
 
 
-def time_text(records: Mapping[str, Record]) -> str:
-    """CPU seconds of every kind of stage, all families of the zoo together."""
+def time_text(records: Mapping[str, Record], minutes: float) -> str:
+    """CPU seconds of every kind of stage, all families of the zoo together, and what was asked for."""
     kinds: dict[str, float] = {}
     for name, record in records.items():
         first = name.split()[0]
         kind = f"{first} each family" if first in {"fit", "sample", "judge"} else name
         kinds[kind] = kinds.get(kind, 0.0) + record.cpu_seconds
     lines = ["| stage | CPU seconds |", "|---|---|", *(f"| {k} | {v:.0f} |" for k, v in kinds.items())]
-    lines += [f"| together | {sum(kinds.values()):.0f} |"]
+    lines += [f"| together | {sum(kinds.values()):.0f} |", f"| asked for | {60 * minutes:.0f} |"]
     return "\n".join(lines) + "\n"
 
 
@@ -112,7 +112,7 @@ def detector_text(card: ModelCard) -> str:
 
 def report_text(
     title: str, index: PhotoIndex, run: Path, records: Mapping[str, Record], rows: Sequence[LeftOut],
-    card: ModelCard, whole: str,
+    card: ModelCard, whole: str, minutes: float,
 ) -> str:  # fmt: skip
     """The whole page; ``whole`` is what there is to say of a detector of whole pictures."""
     return "\n".join(
@@ -128,6 +128,6 @@ def report_text(
             "## Detector", "", detector_text(card),
             f"Card: `detector/{card.model_id}.md`; weights SHA-256 `{card.weights_sha256}`.", "",
             "## Detector of whole pictures", "", whole,
-            "## Time", "", "Without what was interrupted and done again.", "", time_text(records),
+            "## Time", "", "Without what was interrupted and done again.", "", time_text(records, minutes),
         ]
     )  # fmt: skip

@@ -15,6 +15,7 @@ from detector.pixels.preprocess import crops_of
 from detector.zoo.sources.photos import Photo, PhotoIndex, read_photo
 
 LEAST = {Split.TRAIN: 20, Split.CALIBRATION: MIN_ITEMS, Split.TEST: 10}  # usable photos
+MAX_HELD_OUT = 200  # photos of a split that a detector is calibrated or judged on
 ENOUGH = 130  # usable photos in a folder that has enough in every part, nine times out of ten
 
 
@@ -34,6 +35,11 @@ def require_enough(index: PhotoIndex) -> None:
                 f"part, and {least} are needed; about {ENOUGH} different photos are enough, in colour, not "
                 f"flat, both sides {REGION_SIDE} pixels or more"
             )
+
+
+def held_out_count(index: PhotoIndex) -> int:
+    """Photos that a detector is calibrated and judged on."""
+    return sum(min(MAX_HELD_OUT, len(index.of(s))) for s in (Split.CALIBRATION, Split.TEST))
 
 
 def _usable(picture: Pixels) -> bool:

@@ -26,7 +26,7 @@ from detector.core.progress import Report
 from detector.data.splits import Split
 from detector.generators import FAMILIES
 from detector.generators.source import ImageSource
-from detector.lab.folder.photos import require_enough
+from detector.lab.folder.photos import held_out_count, require_enough
 from detector.lab.steps.regions import Pictures
 from detector.lab.steps.stages import Stages
 from detector.lab.steps.training_set import TrainingOptions
@@ -38,6 +38,9 @@ _OTHER_STAGES = 6  # beside three for every family
 _STEPS_PER_EPOCH = 20
 _DETECTOR_SHARE, _LEFT_OUT_SHARE = 0.25, 0.1  # of the time
 _STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
+# What no budget sizes, by two runs over 120 photos: judging a family, holding a photo out and evaluating it.
+_FAMILY_SECONDS, _HELD_OUT_SECONDS = 4.5, 3.3
+_LEAST_SIZED = 0.2  # of the time; below that nothing is learned, and the time is not kept
 _MIN_STEPS = 40
 _AUTOENCODER_STEPS_PER_MINUTE, _AUTOENCODER_STEPS = 12, 400
 
@@ -55,21 +58,31 @@ class FolderOptions:
     def names(self) -> tuple[str, ...]:
         return self.families or colour_families()
 
-    def training(self) -> TrainingOptions:
-        """Of the detector."""
-        epochs = _epochs(self.minutes * 60 * _DETECTOR_SHARE / _STEP_SECONDS)
+    def unsized(self, held_out: int) -> float:
+        """About how many CPU seconds judging and evaluating take with so many photos, whatever the budget."""
+        return _FAMILY_SECONDS * len(self.names()) + _HELD_OUT_SECONDS * held_out
+
+    def sized(self, held_out: int) -> float:
+        """CPU seconds for what a budget sizes: fitting, drawing, training."""
+        whole = 60 * self.minutes
+        return max(whole - self.unsized(held_out), _LEAST_SIZED * whole)
+
+    def training(self, seconds: float) -> TrainingOptions:
+        """Of the detector, in a run of so many sized seconds."""
+        epochs = _epochs(seconds * _DETECTOR_SHARE / _STEP_SECONDS)
         return TrainingOptions(seed=self.seed, epochs=epochs, steps_per_epoch=_STEPS_PER_EPOCH)
 
-    def left_out_training(self, families: int) -> TrainingOptions:
+    def left_out_training(self, families: int, seconds: float) -> TrainingOptions:
         """Of each detector that never meets one of so many families."""
-        seconds = self.minutes * 60 * _LEFT_OUT_SHARE / max(1, families)
+        each = seconds * _LEFT_OUT_SHARE / max(1, families)
         return TrainingOptions(
-            seed=self.seed, epochs=_epochs(seconds / _SMALL_STEP_SECONDS), steps_per_epoch=_STEPS_PER_EPOCH,
+            seed=self.seed, epochs=_epochs(each / _SMALL_STEP_SECONDS), steps_per_epoch=_STEPS_PER_EPOCH,
             pairs_per_batch=16, crop_side=self.side, width=24, min_scale=1.0, max_scale=1.0,
         )  # fmt: skip
 
-    def autoencoder_steps(self) -> int:
-        return max(_MIN_STEPS, min(_AUTOENCODER_STEPS, round(self.minutes * _AUTOENCODER_STEPS_PER_MINUTE)))
+    def autoencoder_steps(self, seconds: float) -> int:
+        wanted = round(seconds / 60 * _AUTOENCODER_STEPS_PER_MINUTE)
+        return max(_MIN_STEPS, min(_AUTOENCODER_STEPS, wanted))
 
 
 def _epochs(steps: float) -> int:
@@ -112,11 +125,21 @@ class FolderRun:
         self.stages.do("index", self._index_photos, files=["index.json"])
         return parse_index(self.folder, (self.path / "index.json").read_text(encoding="utf-8"))
 
+    @cached_property
+    def seconds(self) -> float:
+        """``FolderOptions.sized`` for the photos that are held out."""
+        return self.options.sized(held_out_count(self.index))
+
     def _index_photos(self) -> str:
         found = index_photos(self.folder, report=self.report)
         require_enough(found)
         write_whole(self.path / "index.json", dump_index(found).encode())
-        return f"{len(found.photos)} photos, {len(found.skipped)} skipped"
+        note = f"{len(found.photos)} photos, {len(found.skipped)} skipped"
+        least = self.options.unsized(held_out_count(found)) / 60
+        if self.options.minutes * (1 - _LEAST_SIZED) < least:
+            given = f"{self.options.minutes:g} minutes are too few"
+            note += f"; {given}: judging and evaluating alone take {least:.1f}"
+        return note
 
     def tiles(self, split: Split) -> ImageSource:
         """Real tiles of a split, cut once. Raises ``LabError`` for a split without any."""

@@ -42,7 +42,7 @@ def fit_zoo(run: FolderRun) -> tuple[str, ...]:
 
 def _fit(run: FolderRun, name: str) -> str:
     options = run.options
-    budget = budget_of(None, options.minutes * 60 * ZOO_SHARE / len(options.names()), run.device)
+    budget = budget_of(None, run.seconds * ZOO_SHARE / len(options.names()), run.device)
     try:
         card = fit_run(
             Wanted(family=name, side=options.side), _data(run), run.path / "zoo" / name,
@@ -60,7 +60,7 @@ def _data(run: FolderRun) -> Data:
 
 def draw_from(run: FolderRun, names: Sequence[str]) -> tuple[Samples, ...]:
     """Draw from every fitted family, for every split apart."""
-    seconds = run.options.minutes * 60 * _SAMPLING_SHARE / len(names)
+    seconds = run.seconds * _SAMPLING_SHARE / len(names)
     for name in names:
         work = partial(_draw, run, name, seconds)
         run.stages.do(f"sample {name}", work, files=[f"samples/{name}.npz"], after=[f"fit {name}"])

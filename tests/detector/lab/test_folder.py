@@ -198,6 +198,22 @@ def test_samples_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         load_samples("x", tmp_path / "x.npz")
 
 
+@pytest.mark.usefixtures("few_suffice")
+def test_what_no_budget_shortens_is_taken_off_it_and_too_few_minutes_are_said(
+    folder: Path, tmp_path: Path
+) -> None:
+    options = FolderOptions(minutes=30, families=("dcgan", "vae"))
+    fixed = options.unsized(48)
+    assert options.unsized(96) > fixed > options.unsized(0) > 0
+    assert options.sized(48) == 1800 - fixed
+    assert FolderOptions(minutes=1, families=("dcgan",)).sized(400) == 12.0
+    assert options.training(1800).epochs > options.training(600).epochs
+    run = run_of(folder, tmp_path / "run")
+    assert run.seconds == pytest.approx(0.6)
+    assert "0.05 minutes are too few: judging" in run.stages.records["index"].note
+
+
+@pytest.mark.usefixtures("few_suffice")
 def test_the_default_zoo_holds_colour_families_only() -> None:
     names = colour_families()
     assert "dcgan" in names
@@ -231,9 +247,8 @@ def test_finished_stages_of_a_zoo_are_kept(
     monkeypatch.setattr(zoo, "draw_samples", _never)
     through(run_of(folder, tmp_path))
     assert {p: p.stat().st_mtime_ns for p in before} == before
-    assert (
-        json.loads((tmp_path / "state.json").read_text())["stages"]["index"]["note"] == "14 photos, 1 skipped"
-    )
+    note = json.loads((tmp_path / "state.json").read_text())["stages"]["index"]["note"]
+    assert note.startswith("14 photos, 1 skipped; 0.05 minutes are too few")
 
 
 def _never(*_arguments: object, **_options: object) -> None:

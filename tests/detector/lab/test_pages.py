@@ -62,9 +62,9 @@ def test_a_measure_stands_beside_that_of_real_pictures_and_a_missing_one_was_not
 def test_time_is_given_by_kind_of_stage_and_together() -> None:
     spent = {"index": 1.0, "fit a": 2.0, "fit b": 3.0, "judge a": 4.0}
     records = {n: Record(made_from="", files={}, cpu_seconds=s) for n, s in spent.items()}
-    text = time_text(records)
+    text = time_text(records, 0.5)
     assert "| fit each family | 5 |" in text
-    assert text.endswith("| together | 10 |\n")
+    assert text.endswith("| together | 10 |\n| asked for | 30 |\n")
 
 
 def row(family: str, area: float) -> LeftOut:

@@ -25,6 +25,9 @@ ENGLISH = "en"
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY = re.compile(rf"\b(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}})\b")
+_INSTANT = re.compile(
+    r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00)"
+)  # whole seconds, as this house writes them
 _NAME = re.compile(r"\\\{(\w+)\\\}")
 
 _now: ContextVar[str] = ContextVar("language", default=ENGLISH)
@@ -98,7 +101,9 @@ class Told:
 def tell(text: str, limit: int = 500) -> Told:
     """A sentence that the report holds in English: translated where the table knows it, else as it is."""
     found = translated(text)
-    return Told(visible(text, limit), ENGLISH) if found is None else Told(visible(found, limit), spoken())
+    if found is None:
+        return Told(visible(text, limit), ENGLISH)
+    return Told(visible(_moments(found), limit), spoken())
 
 
 def told(text: str, limit: int = 500) -> str:
@@ -133,6 +138,18 @@ def _sentences(code: str) -> tuple[tuple[re.Pattern[str], str], ...]:
         (re.compile(_NAME.sub(r"(?P<\1>.+?)", re.escape(english)), re.DOTALL), form)
         for english, form in table.items()
     )
+
+
+def _moments(text: str) -> str:
+    """Times of ISO 8601 inside a sentence, as people of this language read them."""
+    return _INSTANT.sub(lambda m: _clock_of(m[0]), text)
+
+
+def _clock_of(text: str) -> str:
+    try:
+        return clock(datetime.fromisoformat(text))
+    except ValueError:  # of a day that no calendar has
+        return text
 
 
 def _days(text: str) -> str:

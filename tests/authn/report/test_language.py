@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from string import Formatter
 
 import pytest
+from markupsafe import escape
 
 from authn.core.promises import PROMISES
 from authn.core.report import report_json
@@ -15,7 +16,7 @@ from authn.examine.examiner import LIMITS
 from authn.policies.shelf import default_policy
 from authn.report import wording
 from authn.report.html import render_report
-from authn.report.language import LANGUAGES, said, speaking, t, tell, translated, words
+from authn.report.language import LANGUAGES, said, speaking, t, tell, told, translated, words
 from tests.conftest import ROOT
 from tests.doubles.reports import SAMPLES, joint_report, signed_report
 from tests.doubles.score_maps import learned_report
@@ -103,6 +104,21 @@ def test_numbers_and_dates_are_written_as_the_language_does() -> None:
     text = render_report(report_json(signed_report()), language="de")
     assert "20. November 2026, 14:03:22 UTC" in text
     assert "4,6 MB" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        ("en", "before 24 Nov 2026, 08:00:00 UTC."),
+        ("de", "vor dem 24. November 2026, 08:00:00 UTC signiert wurde"),
+    ],
+)
+def test_a_time_inside_a_sentence_is_written_as_people_read_it(code: str, read: str) -> None:
+    with speaking(code):
+        text = "This picture looks like a photo that was signed here before 2026-11-24T08:00:00Z."
+        assert read in told(text)
+        assert told("It says 2026-02-31T08:00:00Z.") == "It says 2026-02-31T08:00:00Z."
+        assert said(text) == escape(told(text))
 
 
 def test_what_a_report_always_says_is_translated() -> None:

@@ -19,7 +19,7 @@ BURST_ASSERTION = "org.assay.burst"
 DIGITAL_CAPTURE = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
 MIN_NONCE_BYTES = 16
 SHA256_BYTES = 32
-MOST_IN_BURST = 16
+MOST_IN_BURST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

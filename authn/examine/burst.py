@@ -18,8 +18,9 @@ from authn.provenance.own import read_own
 from authn.provenance.plain import assertion_map
 from authn.provenance.reading import DATA_HASH
 from detector.core.errors import DetectorError
-from detector.forensics.parallax import FramePair, Motion, examine_parallax
+from detector.forensics.parallax import MOST_FRAMES, SIDE, FramePair, Motion, examine_parallax
 from detector.pixels.decode import decode
+from detector.pixels.within import reduced
 from signer.claim import BURST_ASSERTION
 
 VERSION = "1"
@@ -111,7 +112,10 @@ def _member(media: Media) -> _Member | None:
 def motion_of(media: tuple[Media, ...]) -> HeuristicEvidence:
     """Of the photos' pixels. Whatever cannot be read or compared is an abstention with its reason."""
     try:
-        pairs = examine_parallax([decode(m.data, m.media_type) for m in media])
+        # one at a time, and reduced at once: large photos would not fit beside each other
+        pairs = examine_parallax(
+            [reduced(decode(m.data, m.media_type), SIDE) for m in media[: MOST_FRAMES + 1]]
+        )
     except DetectorError as e:
         return _evidence(HeuristicOutcome.ABSTAIN, e.detail, ())
     said = {pair.said for pair in pairs}

@@ -53,7 +53,7 @@ def _drawn(name: str, pixels: Pixels, turn: int, asked: ViewsAsked) -> DrawnView
         return DrawnView(name=name, picture=None, why=_why(e))
 
 
-_NOT_TURNED = ("bits", "spectrum", "histogram")  # what lies where in them is no place in the picture
+_NOT_TURNED = ("bits", "spectrum", "moire", "histogram")  # what lies where in them is no place in the picture
 
 
 def _why(e: Exception) -> str:

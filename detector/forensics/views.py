@@ -28,6 +28,8 @@ GRADIENT_TIMES = 4
 CHROMA_TIMES = 4
 PCA_TIMES = 8
 _SPECTRUM_LOG10 = (-1.0, 3.5)  # of the amplitude, black to white
+_MOIRE_DECADES = (0.6, 1.6)  # above the surroundings, black to full colour
+_AROUND = 31  # frequencies a side
 _HISTOGRAM_LOG10 = -5.0  # share of pixels at the lower edge; all pixels at the upper one
 _HISTOGRAM_SHAPE = (384, 768)
 _SAMPLE = 200_000  # pixels that the axes of colour are taken from
@@ -121,15 +123,47 @@ def bits(pixels: Pixels) -> Pixels:
 def spectrum(pixels: Pixels) -> Pixels:
     """How much of each frequency brightness has, in the middle square of at most 1024 pixels; the middle is
     frequency 0, the edges one period in two pixels."""
-    grey = _luma(pixels)
-    side = min(*grey.shape, SPECTRUM_SIDE)
-    top, left = ((n - side) // 2 for n in grey.shape)
-    square = grey[top : top + side, left : left + side].astype(np.float32)
-    window = np.hanning(side).astype(np.float32)
-    waves = np.fft.fftshift(np.fft.fft2((square - square.mean()) * window[:, None] * window))
     low, high = _SPECTRUM_LOG10
-    sizes = np.log10(np.maximum(np.abs(waves) / side, 10**low))
+    sizes = _log_amplitudes(_luma(_middle(pixels)).astype(np.float32))
     return _grey(np.clip((sizes - low) / (high - low) * 255, 0, 255).astype(np.uint8))
+
+
+def _middle(pixels: Pixels) -> Pixels:
+    """The middle square of at most ``SPECTRUM_SIDE`` pixels."""
+    side = min(*pixels.shape[:2], SPECTRUM_SIDE)
+    top, left = ((n - side) // 2 for n in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+
+
+def _log_amplitudes(square: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Decades, frequency 0 in the middle; none below the lowest that ``spectrum`` shows."""
+    cv2, side = open_cv2(), square.shape[0]
+    window = np.hanning(side).astype(np.float32)
+    waves = cv2.dft((square - square.mean()) * window[:, None] * window, flags=cv2.DFT_COMPLEX_OUTPUT)
+    sizes = cv2.magnitude(waves[:, :, 0], waves[:, :, 1]) / side
+    logs: NDArray[np.float32] = np.log10(np.maximum(np.fft.fftshift(sizes), 10 ** _SPECTRUM_LOG10[0]))
+    return logs.astype(np.float32)
+
+
+def moire(pixels: Pixels) -> Pixels:
+    """``standing_out``, of which only what is rare in noise is other than black; points are drawn 5 wide."""
+    cv2 = open_cv2()
+    low, high = _MOIRE_DECADES
+    shown = np.clip((standing_out(pixels) - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+    out: Pixels = cv2.dilate(shown, np.ones((5, 5), np.uint8))
+    return out
+
+
+def standing_out(pixels: Pixels) -> NDArray[np.float32]:
+    """How far each frequency stands above those around it, in decades of the amplitude: (side, side, 3), of
+    the red difference, brightness and the blue difference, in the middle square of at most 1024 pixels. The
+    frequency 0 is in the middle. A pattern that repeats, as where the pixels of a screen meet those of a
+    camera, is a point."""
+    cv2 = open_cv2()
+    coded = cv2.cvtColor(_middle(pixels), cv2.COLOR_RGB2YCrCb).astype(np.float32)
+    sizes = np.dstack([_log_amplitudes(coded[:, :, plane]) for plane in (1, 0, 2)])
+    above: NDArray[np.float32] = sizes - cv2.blur(sizes, (_AROUND, _AROUND))
+    return above
 
 
 def histogram(pixels: Pixels) -> Pixels:
@@ -176,5 +210,6 @@ VIEWS: dict[str, Callable[[Pixels], Pixels]] = {
     "pca": pca,
     "bits": bits,
     "spectrum": spectrum,
+    "moire": moire,
     "histogram": histogram,
 }

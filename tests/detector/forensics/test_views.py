@@ -72,6 +72,18 @@ def test_a_repeated_pattern_is_a_point_in_the_spectrum() -> None:
     assert drawn[60, 60] < 60
 
 
+def test_a_faint_pattern_in_noise_is_a_point_among_repeated_patterns_and_noise_is_dark() -> None:
+    plain = photo_like(512, 512)
+    y, x = np.mgrid[0:512, 0:512]
+    faint = np.clip(plain + 3 * np.cos(2 * np.pi * (0.31 * x + 0.07 * y))[:, :, None], 0, 255).astype(
+        np.uint8
+    )
+    at = (256 + round(0.07 * 512), 256 + round(0.31 * 512))
+    assert view("moire", faint)[at][1] > 150
+    assert view("moire", plain)[at].max() < 60
+    assert (view("moire", plain) > 100).mean() < 0.01
+
+
 def test_the_lowest_digit_is_the_last_plane() -> None:
     pixels: Pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, 32:] = 1

@@ -36,6 +36,14 @@ def test_the_page_is_german_too(client: FlaskClient) -> None:
     assert "Eine Ansicht, kein Beleg" in page.text
 
 
+def test_a_drawing_is_scrolled_on_a_phone_instead_of_shrunk_until_nobody_reads_it(
+    client: FlaskClient,
+) -> None:
+    page = client.post("/views", data={"file": (io.BytesIO(PHOTO), "a.jpg")}).text
+    assert page.count('<div class="scroll" tabindex="0" role="group"') == len(NAMES)
+    assert ".view .scroll img { min-width: 40rem; }" in page
+
+
 def test_the_start_page_offers_views_without_a_script(client: FlaskClient) -> None:
     assert 'formaction="/views"' in client.get("/").text
 

@@ -146,11 +146,19 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
     try:
         from authn.sources.copy_move import CopyMoveSource
         from authn.sources.double_jpeg import DoubleJpegSource
+        from authn.sources.jpeg_ghosts import JpegGhostsSource
+        from authn.sources.jpeg_grid import JpegGridSource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
-        return tuple(AbsentSource(n, why.detail) for n in ("double_jpeg", "copy_move"))
-    return (DoubleJpegSource(pictures), CopyMoveSource(pictures))
+        names = ("double_jpeg", "copy_move", "jpeg_grid", "jpeg_ghosts")
+        return tuple(AbsentSource(n, why.detail) for n in names)
+    return (
+        DoubleJpegSource(pictures),
+        CopyMoveSource(pictures),
+        JpegGridSource(pictures),
+        JpegGhostsSource(pictures),
+    )
 
 
 def _sensor(

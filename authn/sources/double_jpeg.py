@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
 from authn.core.media import Media
-from authn.core.overlay import Layer, Overlay, cells_of
+from authn.core.overlay import Layer, Overlay
 from authn.sources.pictures import Pictures
+from authn.sources.places import layer_of_places
 from detector.core.errors import NotApplicable
 from detector.forensics.double_jpeg import CELL, LEAST_SQUARES, DoubleJpeg, examine_double
 from detector.models.reference import MEDIA_TYPE, reference_photo
 from detector.pixels.augment import Encoding, encode
-from detector.pixels.decode import decode
+from detector.pixels.decode import Pixels, decode
 from detector.pixels.jpeg import Table, parse_jpeg
 from detector.pixels.quantisation import nearest_quality
 
 VERSION = "1"
 ONCE = -18.0  # of a place: from here down it points to an edit (docs/cards/double_jpeg.md)
 LOW, HIGH = -36.0, 36.0  # the ends of the drawing
-MOST_CELLS = 60  # of the drawing along a side
 BETWEEN_PIXELS = 8 * CELL // 2  # from the middle of a place to the next
 REFERENCE_QUALITIES = (75, 92)
 
@@ -75,7 +75,7 @@ class DoubleJpegSource:
                 says="Low places do not have the traces of the first compression that the rest has.",
                 normal="A picture that was only saved again lies in the upper half everywhere; smooth and "
                 "burnt-out places are left open.",
-                own=_layer(again, pixels.shape[1], pixels.shape[0]),
+                own=_layer(again, pixels),
                 reference=self._reference,
             ),
         )
@@ -131,21 +131,10 @@ def _finding(found: DoubleJpeg, table: Table) -> Finding:
     )
 
 
-def _layer(found: DoubleJpeg, width: int, height: int) -> Layer:
-    """Even cells over the whole picture, each of the place whose middle is nearest."""
-    down, across = (min(n, MOST_CELLS) for n in found.places.shape)
-    values = [
-        [float(found.places[_nearest(y, down, height, 0, found), _nearest(x, across, width, 1, found)])
-         for x in range(across)]
-        for y in range(down)
-    ]  # fmt: skip
-    return Layer(width=width, height=height, columns=across, rows=down, cells=cells_of(values, LOW, HIGH))
-
-
-def _nearest(cell: int, cells: int, pixels: int, axis: int, found: DoubleJpeg) -> int:
-    """The place whose middle lies nearest to that of a cell, along one axis."""
-    place = round((cell + 0.5) * pixels / cells / BETWEEN_PIXELS) - 1
-    return min(max(place, 0), int(found.places.shape[axis]) - 1)
+def _layer(found: DoubleJpeg, pixels: Pixels) -> Layer:
+    return layer_of_places(
+        found.places, pixels, first=BETWEEN_PIXELS, between=BETWEEN_PIXELS, scale=(LOW, HIGH)
+    )
 
 
 def _reference() -> Layer | None:
@@ -156,7 +145,7 @@ def _reference() -> Layer | None:
         photo = decode(coded, "image/jpeg")
     table = _luminance(coded)
     found = None if table is None else examine_double(photo, table)
-    return None if found is None else _layer(found, photo.shape[1], photo.shape[0])
+    return None if found is None else _layer(found, photo)
 
 
 def _evidence(

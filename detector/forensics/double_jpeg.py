@@ -13,15 +13,13 @@ pixels that everybody shares, and rounding them may be off by one where the last
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.forensics.squares import Grid, bounded, brightness, clipped, coefficients
 from detector.pixels.decode import Pixels, open_cv2
 from detector.pixels.jpeg import Table
-
-Grid = NDArray[np.float32]
 
 FREQUENCIES = ((0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1))  # (row, column)
 FIRST_STEPS = range(2, 25)
@@ -77,12 +75,12 @@ def examine_double(pixels: Pixels, table: Table) -> DoubleJpeg | None:
     """Of (height, width, 3) pixels and the luminance table that they were stored with; None where fewer than
     ``LEAST_SQUARES`` squares are free of clipped pixels."""
     height = int(pixels.shape[0])
-    pixels = pixels[: _bounded(pixels)]
-    luminance = open_cv2().cvtColor(pixels, open_cv2().COLOR_RGB2YCrCb)[:, :, 0]
-    squares = _coefficients(luminance)
-    free = ~_clipped(pixels, squares[0].shape)
+    pixels = pixels[: bounded(pixels, MAX_SQUARES)]
+    luminance = brightness(pixels)
+    squares = coefficients(luminance, FREQUENCIES)
+    free = ~clipped(pixels, squares[0].shape)
     count = int(free.sum())
-    between = _coefficients(luminance[4:-4, 4:-4]) if count >= LEAST_SQUARES else []
+    between = coefficients(luminance[4:-4, 4:-4], FREQUENCIES) if count >= LEAST_SQUARES else []
     if not between or between[0].size < LEAST_SQUARES:
         return None
     fit = np.zeros(free.shape, np.float32)
@@ -106,38 +104,6 @@ def examine_double(pixels: Pixels, table: Table) -> DoubleJpeg | None:
         looked=free.shape[0] / (height // 8),
         clipped=1 - count / free.size,
     )
-
-
-def _bounded(pixels: Pixels) -> int:
-    """Rows of pixels, whole squares of them, that make no more than ``MAX_SQUARES``."""
-    down, across = int(pixels.shape[0]) // 8, max(1, int(pixels.shape[1]) // 8)
-    return 8 * max(1, min(down, MAX_SQUARES // across))
-
-
-@cache
-def _cosines() -> Grid:
-    """The DCT of eight values (T.81, A.3.3) as a matrix."""
-    n = np.arange(8)
-    rows = [np.cos((2 * n + 1) * k * np.pi / 16) * np.sqrt((1 if k == 0 else 2) / 8) for k in range(8)]
-    return np.array(rows, np.float32)
-
-
-def _coefficients(luminance: NDArray[np.uint8]) -> list[Grid]:
-    """Of each frequency, (rows, columns) of squares."""
-    rows, columns = luminance.shape[0] // 8, luminance.shape[1] // 8
-    cut = luminance[: 8 * rows, : 8 * columns].astype(np.float32).reshape(rows, 8, columns, 8)
-    cosines = _cosines()
-    down = {v: np.tensordot(cut, cosines[v], axes=(1, 0)) for v in {row for row, _ in FREQUENCIES}}
-    return [down[row] @ cosines[column] for row, column in FREQUENCIES]
-
-
-def _clipped(pixels: Pixels, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Squares with a pixel at either end of a channel: there the coefficients are not what was stored."""
-    rows, columns = shape
-    cut = pixels[: 8 * rows, : 8 * columns]
-    at_end = ((cut == 0) | (cut == 255)).any(axis=2)
-    clipped: NDArray[np.bool_] = at_end.reshape(rows, 8, columns, 8).any(axis=(1, 3))
-    return clipped
 
 
 def _fitted(values: NDArray[np.int32], between: Grid, step: int) -> tuple[int, float, NDArray[np.float64]]:

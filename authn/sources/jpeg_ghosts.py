@@ -1,0 +1,144 @@
+"""Where a JPEG was compressed before at another quality than the rest. Question: *edited*.
+
+It points to it where a place bears the trace of an earlier compression that most of the picture does not
+bear: it was put back, or put in, after having been saved apart. Montages and layouts are made like that too.
+It is never against, since most edits leave no such place.
+"""
+
+from __future__ import annotations
+
+from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from authn.core.media import Media
+from authn.core.overlay import Layer, Overlay
+from authn.sources.pictures import Pictures
+from authn.sources.places import layer_of_places
+from detector.core.errors import NotApplicable
+from detector.forensics.double_jpeg import CELL
+from detector.forensics.jpeg_ghosts import Ghosts, examine_ghosts
+from detector.models.reference import MEDIA_TYPE, reference_photo
+from detector.pixels.decode import Pixels, decode
+from detector.pixels.jpeg import Table, luminance_table
+
+VERSION = "1"
+GHOST = -15.0  # of a place: from here down it points to an edit (docs/cards/jpeg_ghosts.md)
+LOW, HIGH = -30.0, 10.0  # the ends of the drawing
+BETWEEN_PIXELS = 8 * CELL // 2  # from the middle of a place to the next
+
+
+class JpegGhostsSource:
+    """Implements ``HeuristicSource`` and ``HasOverlays``."""
+
+    reads_pixels = True
+    name = "jpeg_ghosts"
+
+    def __init__(self, pictures: Pictures | None = None) -> None:
+        self._reference: Layer | None = None
+        self._pictures = pictures or Pictures()
+
+    def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
+        """Raises ``PixelsUnreadable``."""
+        if media.media_type != "image/jpeg":
+            return (_evidence(HeuristicOutcome.ABSTAIN, f"{media.media_type} is stored in no JPEG squares"),)
+        table = _table(media.data)
+        if table is None:
+            return (_evidence(HeuristicOutcome.ABSTAIN, "the JPEG has no quantisation table to go by"),)
+        try:
+            found = examine_ghosts(self._pictures.of(media), table)
+        except NotApplicable as e:
+            return (_evidence(HeuristicOutcome.ABSTAIN, e.detail),)
+        if found is None:
+            why = "the picture is too small, too smooth or too coarsely compressed for ghosts to be seen"
+            return (_evidence(HeuristicOutcome.ABSTAIN, why),)
+        outcome, reason = _said(found)
+        return (_evidence(outcome, reason, found),)
+
+    def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
+        """Where the ghost lies, over an answer that points to it. Raises as ``examine``."""
+        table = _table(media.data) if media.media_type == "image/jpeg" else None
+        if table is None or not any(g.outcome is HeuristicOutcome.SUPPORTS for g in found):
+            return ()
+        pixels = self._pictures.of(media)
+        again = examine_ghosts(pixels, table)
+        if again is None:
+            return ()
+        if self._reference is None:
+            self._reference = _reference()
+        return (
+            Overlay(
+                detector=self.name,
+                title="Where the picture was compressed at another quality before",
+                low="30 spreads below",
+                high="10 above",
+                says="Low places change less than the others at the quality that is named.",
+                normal="The places of a photo lie at two thirds of the scale and above; smooth and burnt-out "
+                "places are left open.",
+                own=_layer(again, pixels),
+                reference=self._reference,
+            ),
+        )
+
+
+def _table(data: bytes) -> Table | None:
+    table = luminance_table(data)
+    return table if table is not None and min(table) > 0 else None
+
+
+def _said(found: Ghosts) -> tuple[HeuristicOutcome, str]:
+    if found.least <= GHOST:
+        return HeuristicOutcome.SUPPORTS, (
+            f"a place was compressed at quality {found.quality} before, and most of the picture was not "
+            f"({found.least:.1f} spreads; from {GHOST:g} down this points to it): it was saved apart and put "
+            "in or back. Montages and layouts are made like that too"
+        )
+    return HeuristicOutcome.INCONCLUSIVE, (
+        "no place bears the trace of an earlier compression that the rest does not bear; most edits leave "
+        "none, so nothing follows"
+    )
+
+
+def _finding(found: Ghosts) -> Finding:
+    facts: Facts = (
+        ("quality", found.quality),
+        ("least_place", round(found.least, 2)),
+        ("whole_log_ratio", round(found.whole, 3)),
+        ("looked_at_share", round(found.looked, 3)),
+    )
+    where = (
+        ""
+        if found.looked == 1
+        else f", in the upper {found.looked:.0%} of the picture, and no more was looked at"
+    )
+    return Finding(
+        code="assay.jpeg_ghosts.place",
+        outcome=Outcome.ESTABLISHED if found.least <= GHOST else Outcome.ABSENT,
+        detail=f"the place that differs most does so at quality {found.quality}, by {-found.least:.1f} "
+        f"spreads of all places{where}",
+        facts=facts,
+    )
+
+
+def _layer(found: Ghosts, pixels: Pixels) -> Layer:
+    return layer_of_places(
+        found.places, pixels, first=BETWEEN_PIXELS, between=BETWEEN_PIXELS, scale=(LOW, HIGH)
+    )
+
+
+def _reference() -> Layer | None:
+    """The reference photo as it is stored."""
+    photo, table = decode(reference_photo(), MEDIA_TYPE), _table(reference_photo())
+    found = None if table is None else examine_ghosts(photo, table)
+    return None if found is None else _layer(found, photo)
+
+
+def _evidence(outcome: HeuristicOutcome, reason: str, found: Ghosts | None = None) -> HeuristicEvidence:
+    return HeuristicEvidence(
+        detector=JpegGhostsSource.name,
+        version=VERSION,
+        question=Question.EDITED,
+        kind="signal",
+        reason=reason,
+        outcome=outcome,
+        applicable=found is not None,
+        raw=None if found is None else found.least,
+        findings=() if found is None else (_finding(found),),
+    )

@@ -20,8 +20,8 @@ from detector.pixels.decode import Pixels, decode
 from detector.pixels.jpeg import luminance_table
 
 VERSION = "1"
-OTHER = -12.0  # of a place: from here down it points to an edit (docs/cards/jpeg_grid.md)
-LOW, HIGH = -40.0, 0.0  # the ends of the drawing
+OTHER = -40.0  # of a place: from here down it points to an edit (docs/cards/jpeg_grid.md)
+LOW, HIGH = -120.0, 0.0  # the ends of the drawing
 OWN = {"image/jpeg": 8, "image/png": 0}  # pixels of the squares that the format has itself
 _OTHERS_OWN = 4  # WebP, AVIF and HEIC: no lossy file of theirs has squares that begin elsewhere
 
@@ -58,7 +58,7 @@ class JpegGridSource:
             Overlay(
                 detector=self.name,
                 title="Where the squares of an earlier JPEG lie otherwise",
-                low="1 in 10^40 by chance",
+                low="1 in 10^120 by chance",
                 high="as in the rest",
                 says="Low places have squares of an earlier JPEG that do not go with those of the picture.",
                 normal="A photo lies at the upper end everywhere, also one that was cropped and saved again; "

@@ -1,24 +1,29 @@
 """Figures of docs/cards/jpeg_grid.md and jpeg_ghosts.md: false alarms by source, and own edits that are seen.
 
-    python -m tests.bench.history false CORPUS OUT.jsonl [PER_SOURCE]
-    python -m tests.bench.history pasted|back PHOTOS OUT.jsonl
+    python -m tests.bench.history false CORPUS OUT.jsonl [PER_SOURCE [ZERO]]
+    python -m tests.bench.history pasted PHOTOS OUT.jsonl [ZERO]
+    python -m tests.bench.history back PHOTOS OUT.jsonl
     python -m tests.bench.history table|seen OUT.jsonl place|ghost LIMIT
 
 CORPUS is what ``assay lab corpus bring`` filled; of each source the first real pictures by digest are asked,
 of 256 pixels a side to 1.5 megapixels, as they are stored. On sources whose name has a SHA-256 that begins
 with 0 to 7 operating points are chosen; on the others they are reported. PHOTOS is a folder of photos of
-cameras, which are reduced to 1,100 pixels, so that nothing is left of their past.
+cameras, which are reduced to 1,100 pixels, so that nothing is left of their past. ZERO is the program of
+https://github.com/tinankh/ZERO, built.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -33,6 +38,7 @@ from detector.pixels.decode import Pixels, decode, open_cv2
 from detector.pixels.jpeg import luminance_table
 
 Told = dict[str, object]
+Make = Callable[[Sequence[Pixels], int, int | None, int, int, np.random.Generator], Pixels]
 MOST_PIXELS, LEAST_SIDE = 1_500_000, 256
 OWN = {"image/jpeg": 8, "image/png": 0, "image/webp": 4}
 TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -82,6 +88,20 @@ def asked(stored: Stored, *, ghosts: bool = True) -> Told:
         return {"why": e.detail}
 
 
+def beside(program: Path | None, stored: Stored) -> Told:
+    """What the C program of ZERO's authors says of the same picture: how many regions have other squares."""
+    if program is None:
+        return {}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / ("a.jpg" if stored.media_type == "image/jpeg" else "a.png")
+        if path.suffix == ".jpg":
+            path.write_bytes(stored.data)
+        else:
+            path.write_bytes(saved(stored.pixels, None).data)
+        run = subprocess.run([program, path], cwd=folder, capture_output=True, text=True, check=False)
+    return {"zero": run.stdout.count("bounding box") - run.stdout.count("missing JPEG grid was found here")}
+
+
 def real(corpus: Path, per_source: int) -> Iterator[tuple[str, Row]]:
     by: dict[str, list[Row]] = defaultdict(list)
     for row in shipped_manifest():
@@ -94,7 +114,7 @@ def real(corpus: Path, per_source: int) -> Iterator[tuple[str, Row]]:
                 yield source, sorted(rows, key=lambda r: r.sha256)[n]
 
 
-def false_alarms(corpus: Path, out: Path, per_source: int) -> None:
+def false_alarms(corpus: Path, out: Path, per_source: int, program: Path | None = None) -> None:
     """Goes on where it was interrupted."""
     done = {json.loads(line)["sha256"] for line in out.open()} if out.exists() else set()
     with out.open("a") as lines:
@@ -103,7 +123,7 @@ def false_alarms(corpus: Path, out: Path, per_source: int) -> None:
                 continue
             stored = Stored((corpus / row.file).read_bytes(), row.media_type)
             told = {"source": source, "kind": row.kind, "type": row.media_type, "sha256": row.sha256[:12]}
-            lines.write(json.dumps(told | asked(stored)) + "\n")
+            lines.write(json.dumps(told | asked(stored) | beside(program, stored)) + "\n")
             lines.flush()
 
 
@@ -129,44 +149,58 @@ def saved(pixels: Pixels, quality: int | None) -> Stored:
     return Stored(encode(pixels, Encoding(media_type="image/jpeg", quality=quality)), "image/jpeg")
 
 
-def pasted(photos: Path, out: Path) -> None:
+def edits(
+    photos: Path, out: Path, lasts: Sequence[int | None], make: Make, look: Callable[[Stored], Told]
+) -> None:
+    """Each photo, quality before, quality of what is put in and side of it; an interrupted run goes on."""
+    rows = [json.loads(line) for line in out.open()] if out.exists() else []
+    done = {(r["photo"], r["first"], r["pasted"], r["side"], r["last"]) for r in rows}
     every = washed(photos)
-    with out.open("w") as lines:
-        for n, host in enumerate(every):
-            rng = np.random.default_rng(n)
-            for first in FIRST:
-                for quality in PASTED:
-                    for side in SIDES:
-                        other = saved(every[(n + 1) % len(every)], quality).pixels
-                        y, x = rng.integers(0, 512 - side), rng.integers(0, 768 - side)
-                        v, u = rng.integers(0, 512 - side), rng.integers(0, 768 - side)
-                        if (y - v) % 8 == 0 and (x - u) % 8 == 0:
-                            v += 1 if v + side < 512 else -1
-                        picture = saved(host, first).pixels.copy()
-                        picture[y : y + side, x : x + side] = other[v : v + side, u : u + side]
-                        for last in LAST:
-                            told = {"photo": n, "first": first, "pasted": quality, "side": side, "last": last}
-                            lines.write(json.dumps(told | asked(saved(picture, last), ghosts=False)) + "\n")
-            lines.flush()
+    with out.open("a") as lines:
+        for n, first, quality, side in product(range(len(every)), FIRST, PASTED, SIDES):
+            rng = np.random.default_rng([n, first or 0, quality, side])
+            missing = [last for last in lasts if (n, first, quality, side, last) not in done]
+            picture = make(every, n, first, quality, side, rng) if missing else None
+            for last in missing:
+                assert picture is not None
+                told = {"photo": n, "first": first, "pasted": quality, "side": side, "last": last}
+                lines.write(json.dumps(told | look(saved(picture, last))) + "\n")
+                lines.flush()
+
+
+def from_another(
+    every: Sequence[Pixels], n: int, first: int | None, quality: int, side: int, rng: np.random.Generator
+) -> Pixels:
+    """A square of the next photo, which was a JPEG, on squares of its own."""
+    other = saved(every[(n + 1) % len(every)], quality).pixels
+    y, x = rng.integers(0, 512 - side), rng.integers(0, 768 - side)
+    v, u = rng.integers(0, 512 - side), rng.integers(0, 768 - side)
+    if (y - v) % 8 == 0 and (x - u) % 8 == 0:
+        v += 1 if v + side < 512 else -1
+    picture = saved(every[n], first).pixels.copy()
+    picture[y : y + side, x : x + side] = other[v : v + side, u : u + side]
+    return picture
+
+
+def of_itself(
+    every: Sequence[Pixels], n: int, first: int | None, quality: int, side: int, rng: np.random.Generator
+) -> Pixels:
+    """A square of the photo itself, saved apart and put back where it was."""
+    y, x = rng.integers(0, 512 - side), rng.integers(0, 768 - side)
+    picture = saved(every[n], first).pixels.copy()
+    picture[y : y + side, x : x + side] = saved(every[n], quality).pixels[y : y + side, x : x + side]
+    return picture
+
+
+def pasted(photos: Path, out: Path, program: Path | None = None) -> None:
+    def look(stored: Stored) -> Told:
+        return asked(stored, ghosts=False) | beside(program, stored)
+
+    edits(photos, out, LAST, from_another, look)
 
 
 def put_back(photos: Path, out: Path) -> None:
-    """A square of the photo itself, saved apart at ``pasted`` and put back where it was."""
-    with out.open("w") as lines:
-        for n, host in enumerate(washed(photos)):
-            rng = np.random.default_rng(n)
-            for first in FIRST:
-                for quality in PASTED:
-                    for side in SIDES:
-                        y, x = rng.integers(0, 512 - side), rng.integers(0, 768 - side)
-                        picture = saved(host, first).pixels.copy()
-                        apart = saved(host, quality).pixels
-                        picture[y : y + side, x : x + side] = apart[y : y + side, x : x + side]
-                        for last in (98, 95, 90, 85):
-                            told = {"photo": n, "first": first, "pasted": quality, "side": side, "last": last}
-                            found = ghost(saved(picture, last))
-                            lines.write(json.dumps(told | found) + "\n")
-            lines.flush()
+    edits(photos, out, LAST[1:], of_itself, ghost)
 
 
 def bound(wrong: int, of: int) -> float:
@@ -217,14 +251,15 @@ def seen_of_pasted(path: Path, what: str, limit: float) -> None:
 
 
 if __name__ == "__main__":
-    what, *rest = sys.argv[1:]
+    what, first_path, second, *rest = sys.argv[1:]
+    program = Path(rest[-1]) if what in ("false", "pasted") and rest and Path(rest[-1]).is_file() else None
     if what == "false":
-        false_alarms(Path(rest[0]), Path(rest[1]), int(rest[2]) if len(rest) > 2 else 3)
+        false_alarms(Path(first_path), Path(second), int(rest[0]) if rest else 3, program)
     elif what == "pasted":
-        pasted(Path(rest[0]), Path(rest[1]))
+        pasted(Path(first_path), Path(second), program)
     elif what == "back":
-        put_back(Path(rest[0]), Path(rest[1]))
+        put_back(Path(first_path), Path(second))
     elif what == "table":
-        table(Path(rest[0]), rest[1], float(rest[2]))
+        table(Path(first_path), second, float(rest[0]))
     else:
-        seen_of_pasted(Path(rest[0]), rest[1], float(rest[2]))
+        seen_of_pasted(Path(first_path), second, float(rest[0]))

@@ -8,44 +8,37 @@ never against, since most edits leave no such place.
 
 from __future__ import annotations
 
-from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from functools import cache, partial
+
+from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import Media
 from authn.core.overlay import Layer, Overlay
-from authn.sources.pictures import Pictures
-from authn.sources.places import layer_of_places
+from authn.sources.places import OfPixels, edited, layer_of_places, luminance_of, points
 from detector.core.errors import NotApplicable
 from detector.forensics.double_jpeg import CELL, LEAST_SQUARES, DoubleJpeg, examine_double
 from detector.models.reference import MEDIA_TYPE, reference_photo
 from detector.pixels.augment import Encoding, encode
 from detector.pixels.decode import Pixels, decode
-from detector.pixels.jpeg import Table, parse_jpeg
+from detector.pixels.jpeg import Table, luminance_table
 from detector.pixels.quantisation import nearest_quality
 
-VERSION = "1"
+NAME, VERSION = "double_jpeg", "1"
 ONCE = -18.0  # of a place: from here down it points to an edit (docs/cards/double_jpeg.md)
 LOW, HIGH = -36.0, 36.0  # the ends of the drawing
 BETWEEN_PIXELS = 8 * CELL // 2  # from the middle of a place to the next
+_evidence = partial(edited, NAME, VERSION)
 REFERENCE_QUALITIES = (75, 92)
 
 
-class DoubleJpegSource:
+class DoubleJpegSource(OfPixels):
     """Implements ``HeuristicSource`` and ``HasOverlays``."""
 
-    reads_pixels = True
-    name = "double_jpeg"
-
-    def __init__(self, pictures: Pictures | None = None) -> None:
-        self._reference: Layer | None = None
-        self._pictures = pictures or Pictures()
+    name = NAME
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``PixelsUnreadable``."""
-        if media.media_type != "image/jpeg":
-            return (_evidence(HeuristicOutcome.ABSTAIN, f"{media.media_type} is stored in no JPEG squares"),)
-        table = _luminance(media.data)
-        if table is None:
-            return (_evidence(HeuristicOutcome.ABSTAIN, "the JPEG has no quantisation table to go by"),)
         try:
+            table = luminance_of(media)
             found = examine_double(self._pictures.of(media), table)
         except NotApplicable as e:
             return (_evidence(HeuristicOutcome.ABSTAIN, e.detail),)
@@ -53,19 +46,16 @@ class DoubleJpegSource:
             why = f"fewer than {LEAST_SQUARES} squares of 8 x 8 pixels are free of black and burnt-out pixels"
             return (_evidence(HeuristicOutcome.ABSTAIN, why),)
         outcome, reason = _said(found)
-        return (_evidence(outcome, reason, found, table),)
+        return (_evidence(outcome, reason, raw=found.gain, finding=_finding(found, table)),)
 
     def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
         """Where it was compressed once, over an answer that points to it. Raises as ``examine``."""
-        table = _luminance(media.data) if media.media_type == "image/jpeg" else None
-        if table is None or not any(g.outcome is HeuristicOutcome.SUPPORTS for g in found):
+        if not points(found):
             return ()
         pixels = self._pictures.of(media)
-        again = examine_double(pixels, table)
+        again = examine_double(pixels, luminance_of(media))
         if again is None:
             return ()
-        if self._reference is None:
-            self._reference = _reference()
         return (
             Overlay(
                 detector=self.name,
@@ -76,14 +66,9 @@ class DoubleJpegSource:
                 normal="A picture that was only saved again lies in the upper half everywhere; smooth and "
                 "burnt-out places are left open.",
                 own=_layer(again, pixels),
-                reference=self._reference,
+                reference=_reference(),
             ),
         )
-
-
-def _luminance(data: bytes) -> Table | None:
-    tables = parse_jpeg(data).tables
-    return tables[0] if tables and min(tables[0]) > 0 else None
 
 
 def _said(found: DoubleJpeg) -> tuple[HeuristicOutcome, str]:
@@ -137,29 +122,13 @@ def _layer(found: DoubleJpeg, pixels: Pixels) -> Layer:
     )
 
 
+@cache
 def _reference() -> Layer | None:
     """The reference photo saved twice, the second time finer: everywhere alike."""
     coded, photo = b"", decode(reference_photo(), MEDIA_TYPE)
     for quality in REFERENCE_QUALITIES:
         coded = encode(photo, Encoding(media_type="image/jpeg", quality=quality))
         photo = decode(coded, "image/jpeg")
-    table = _luminance(coded)
+    table = luminance_table(coded)
     found = None if table is None else examine_double(photo, table)
     return None if found is None else _layer(found, photo)
-
-
-def _evidence(
-    outcome: HeuristicOutcome, reason: str, found: DoubleJpeg | None = None, table: Table | None = None
-) -> HeuristicEvidence:
-    told = found is not None and table is not None
-    return HeuristicEvidence(
-        detector=DoubleJpegSource.name,
-        version=VERSION,
-        question=Question.EDITED,
-        kind="signal",
-        reason=reason,
-        outcome=outcome,
-        applicable=told,
-        raw=found.gain if found is not None else None,
-        findings=(_finding(found, table),) if found is not None and table is not None else (),
-    )

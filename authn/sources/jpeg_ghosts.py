@@ -7,62 +7,49 @@ It is never against, since most edits leave no such place.
 
 from __future__ import annotations
 
-from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from functools import cache, partial
+
+from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import Media
 from authn.core.overlay import Layer, Overlay
-from authn.sources.pictures import Pictures
-from authn.sources.places import layer_of_places
+from authn.sources.places import OfPixels, edited, layer_of_places, luminance_of, points
 from detector.core.errors import NotApplicable
 from detector.forensics.double_jpeg import CELL
 from detector.forensics.jpeg_ghosts import Ghosts, examine_ghosts
 from detector.models.reference import MEDIA_TYPE, reference_photo
 from detector.pixels.decode import Pixels, decode
-from detector.pixels.jpeg import Table, luminance_table
+from detector.pixels.jpeg import luminance_table
 
-VERSION = "1"
+NAME, VERSION = "jpeg_ghosts", "1"
 GHOST = -15.0  # of a place: from here down it points to an edit (docs/cards/jpeg_ghosts.md)
 LOW, HIGH = -30.0, 10.0  # the ends of the drawing
 BETWEEN_PIXELS = 8 * CELL // 2  # from the middle of a place to the next
+_evidence = partial(edited, NAME, VERSION)
 
 
-class JpegGhostsSource:
+class JpegGhostsSource(OfPixels):
     """Implements ``HeuristicSource`` and ``HasOverlays``."""
 
-    reads_pixels = True
-    name = "jpeg_ghosts"
-
-    def __init__(self, pictures: Pictures | None = None) -> None:
-        self._reference: Layer | None = None
-        self._pictures = pictures or Pictures()
+    name = NAME
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``PixelsUnreadable``."""
-        if media.media_type != "image/jpeg":
-            return (_evidence(HeuristicOutcome.ABSTAIN, f"{media.media_type} is stored in no JPEG squares"),)
-        table = _table(media.data)
-        if table is None:
-            return (_evidence(HeuristicOutcome.ABSTAIN, "the JPEG has no quantisation table to go by"),)
         try:
-            found = examine_ghosts(self._pictures.of(media), table)
+            found = examine_ghosts(self._pictures.of(media), luminance_of(media))
         except NotApplicable as e:
             return (_evidence(HeuristicOutcome.ABSTAIN, e.detail),)
         if found is None:
             why = "the picture is too small, too smooth or too coarsely compressed for ghosts to be seen"
             return (_evidence(HeuristicOutcome.ABSTAIN, why),)
         outcome, reason = _said(found)
-        return (_evidence(outcome, reason, found),)
+        return (_evidence(outcome, reason, raw=found.least, finding=_finding(found)),)
 
     def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
         """Where the ghost lies, over an answer that points to it. Raises as ``examine``."""
-        table = _table(media.data) if media.media_type == "image/jpeg" else None
-        if table is None or not any(g.outcome is HeuristicOutcome.SUPPORTS for g in found):
+        pixels = self._pictures.of(media) if points(found) else None
+        again = None if pixels is None else examine_ghosts(pixels, luminance_of(media))
+        if pixels is None or again is None:
             return ()
-        pixels = self._pictures.of(media)
-        again = examine_ghosts(pixels, table)
-        if again is None:
-            return ()
-        if self._reference is None:
-            self._reference = _reference()
         return (
             Overlay(
                 detector=self.name,
@@ -73,14 +60,9 @@ class JpegGhostsSource:
                 normal="The places of a photo lie at two thirds of the scale and above; smooth and burnt-out "
                 "places are left open.",
                 own=_layer(again, pixels),
-                reference=self._reference,
+                reference=_reference(),
             ),
         )
-
-
-def _table(data: bytes) -> Table | None:
-    table = luminance_table(data)
-    return table if table is not None and min(table) > 0 else None
 
 
 def _said(found: Ghosts) -> tuple[HeuristicOutcome, str]:
@@ -123,22 +105,9 @@ def _layer(found: Ghosts, pixels: Pixels) -> Layer:
     )
 
 
+@cache
 def _reference() -> Layer | None:
     """The reference photo as it is stored."""
-    photo, table = decode(reference_photo(), MEDIA_TYPE), _table(reference_photo())
+    photo, table = decode(reference_photo(), MEDIA_TYPE), luminance_table(reference_photo())
     found = None if table is None else examine_ghosts(photo, table)
     return None if found is None else _layer(found, photo)
-
-
-def _evidence(outcome: HeuristicOutcome, reason: str, found: Ghosts | None = None) -> HeuristicEvidence:
-    return HeuristicEvidence(
-        detector=JpegGhostsSource.name,
-        version=VERSION,
-        question=Question.EDITED,
-        kind="signal",
-        reason=reason,
-        outcome=outcome,
-        applicable=found is not None,
-        raw=None if found is None else found.least,
-        findings=() if found is None else (_finding(found),),
-    )

@@ -8,33 +8,30 @@ photos, are made like that. It is never against.
 
 from __future__ import annotations
 
-from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from functools import cache, partial
+
+from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import Media
 from authn.core.overlay import Layer, Overlay
-from authn.sources.pictures import Pictures
-from authn.sources.places import layer_of_places
+from authn.sources.places import OfPixels, edited, layer_of_places, points
 from detector.core.errors import NotApplicable
 from detector.forensics.jpeg_grid import BETWEEN, PIECE, SEEN, WIDE, JpegGrid, examine_grid
 from detector.models.reference import MEDIA_TYPE, reference_photo
 from detector.pixels.decode import Pixels, decode
 from detector.pixels.jpeg import luminance_table
 
-VERSION = "1"
+NAME, VERSION = "jpeg_grid", "1"
 OTHER = -40.0  # of a place: from here down it points to an edit (docs/cards/jpeg_grid.md)
 LOW, HIGH = -120.0, 0.0  # the ends of the drawing
 OWN = {"image/jpeg": 8, "image/png": 0}  # pixels of the squares that the format has itself
+_evidence = partial(edited, NAME, VERSION)
 _OTHERS_OWN = 4  # WebP, AVIF and HEIC: no lossy file of theirs has squares that begin elsewhere
 
 
-class JpegGridSource:
+class JpegGridSource(OfPixels):
     """Implements ``HeuristicSource`` and ``HasOverlays``."""
 
-    reads_pixels = True
-    name = "jpeg_grid"
-
-    def __init__(self, pictures: Pictures | None = None) -> None:
-        self._reference: Layer | None = None
-        self._pictures = pictures or Pictures()
+    name = NAME
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``PixelsUnreadable``."""
@@ -43,17 +40,15 @@ class JpegGridSource:
         except NotApplicable as e:
             return (_evidence(HeuristicOutcome.ABSTAIN, e.detail),)
         outcome, reason = _said(found)
-        return (_evidence(outcome, reason, found),)
+        strangest = found.strangest
+        raw = None if strangest is None else strangest[0]
+        return (_evidence(outcome, reason, raw=raw, finding=_finding(found)),)
 
     def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
         """Where squares lie otherwise, over an answer that points to it. Raises as ``examine``."""
-        if not any(g.outcome is HeuristicOutcome.SUPPORTS for g in found):
+        if not points(found):
             return ()
         again = self._found(media)
-        if self._reference is None:
-            photo = decode(reference_photo(), MEDIA_TYPE)
-            table = luminance_table(reference_photo())
-            self._reference = _layer(examine_grid(photo, own=8, table=table), photo)
         return (
             Overlay(
                 detector=self.name,
@@ -64,7 +59,7 @@ class JpegGridSource:
                 normal="A photo lies at the upper end everywhere, also one that was cropped and saved again; "
                 "smooth and drawn places are left open.",
                 own=_layer(again, self._pictures.of(media)),
-                reference=self._reference,
+                reference=_reference(),
             ),
         )
 
@@ -135,21 +130,13 @@ def _finding(found: JpegGrid) -> Finding:
     )
 
 
+@cache
+def _reference() -> Layer:
+    """The reference photo as it is stored."""
+    photo, table = decode(reference_photo(), MEDIA_TYPE), luminance_table(reference_photo())
+    return _layer(examine_grid(photo, own=8, table=table), photo)
+
+
 def _layer(found: JpegGrid, pixels: Pixels) -> Layer:
     first = WIDE * PIECE / 2
     return layer_of_places(found.places, pixels, first=first, between=BETWEEN, scale=(LOW, HIGH))
-
-
-def _evidence(outcome: HeuristicOutcome, reason: str, found: JpegGrid | None = None) -> HeuristicEvidence:
-    strangest = None if found is None else found.strangest
-    return HeuristicEvidence(
-        detector=JpegGridSource.name,
-        version=VERSION,
-        question=Question.EDITED,
-        kind="signal",
-        reason=reason,
-        outcome=outcome,
-        applicable=found is not None,
-        raw=None if strangest is None else strangest[0],
-        findings=() if found is None else (_finding(found),),
-    )

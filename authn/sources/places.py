@@ -1,4 +1,4 @@
-"""A drawing of places that overlap: even cells, each as the place whose middle is nearest."""
+"""What sources have in common that point to a place of a picture: their evidence, and their drawing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,62 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from authn.core.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Question
+from authn.core.media import Media
 from authn.core.overlay import Layer, cells_of
+from authn.sources.pictures import Pictures
+from detector.core.errors import NotApplicable
 from detector.pixels.decode import Pixels
+from detector.pixels.jpeg import Table, luminance_table
 
 MOST_CELLS = 60  # along a side
+
+
+class OfPixels:
+    """A source that looks at the pixels that all sources share."""
+
+    reads_pixels = True
+
+    def __init__(self, pictures: Pictures | None = None) -> None:
+        self._pictures = pictures or Pictures()
+
+
+def luminance_of(media: Media) -> Table:
+    """The luminance table of a JPEG. Raises ``NotApplicable`` where there is none to go by."""
+    if media.media_type != "image/jpeg":
+        raise NotApplicable(f"{media.media_type} is stored in no JPEG squares")
+    table = luminance_table(media.data)
+    if table is None or min(table) == 0:
+        raise NotApplicable("the JPEG has no quantisation table to go by")
+    return table
+
+
+def points(evidence: Sequence[HeuristicEvidence]) -> bool:
+    """Whether any of it points to an edit."""
+    return any(e.outcome is HeuristicOutcome.SUPPORTS for e in evidence)
+
+
+def edited(
+    detector: str,
+    version: str,
+    outcome: HeuristicOutcome,
+    reason: str,
+    *,
+    raw: float | None = None,
+    finding: Finding | None = None,
+) -> HeuristicEvidence:
+    """Of a signal, towards the question whether it was edited; it applies where something was looked at."""
+    return HeuristicEvidence(
+        detector=detector,
+        version=version,
+        question=Question.EDITED,
+        kind="signal",
+        outcome=outcome,
+        reason=reason,
+        applicable=finding is not None,
+        raw=raw,
+        findings=() if finding is None else (finding,),
+    )
 
 
 def layer_of_places(

@@ -11,6 +11,7 @@ from authn.core.media import media_of
 from authn.core.overlay import UNMEASURED
 from authn.sources.double_jpeg import DoubleJpegSource
 from detector.pixels.decode import Pixels
+from tests.authn.sources.drawn import low_within, nowhere_below
 from tests.detector.made import encoded, photo_like
 
 HEIGHT, WIDTH, SIDE, TOP, LEFT = 400, 560, 200, 120, 240
@@ -53,15 +54,8 @@ def test_what_was_pasted_after_the_first_compression_is_pointed_to_where_it_lies
     found = source.examine(media)
     assert found[0].outcome is HeuristicOutcome.SUPPORTS
     (drawn,) = source.overlays(media, found)
-    own = drawn.own
-    low = [i for i, c in enumerate(own.cells) if c != UNMEASURED and int(c) <= 2]
-    assert low
-    for i in low:
-        x, y = (i % own.columns + 0.5) * WIDTH / own.columns, (i // own.columns + 0.5) * HEIGHT / own.rows
-        assert LEFT - 48 < x < LEFT + SIDE + 48
-        assert TOP - 48 < y < TOP + SIDE + 48
-    assert drawn.reference is not None
-    assert all(c == UNMEASURED or int(c) >= 4 for c in drawn.reference.cells)
+    assert low_within(drawn.own, 2, (LEFT, TOP, LEFT + SIDE, TOP + SIDE), margin=48)
+    assert nowhere_below(drawn.reference, 4)
 
 
 def test_of_a_picture_beyond_the_bound_the_part_below_is_not_looked_at_and_not_drawn(

@@ -8,9 +8,9 @@ from PIL import Image
 
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome
 from authn.core.media import media_of
-from authn.core.overlay import UNMEASURED
 from authn.sources.jpeg_ghosts import JpegGhostsSource
 from detector.pixels.decode import Pixels
+from tests.authn.sources.drawn import low_within, nowhere_below
 from tests.detector.made import encoded, photo_like
 
 HEIGHT, WIDTH, SIDE, TOP, LEFT = 400, 560, 200, 120, 240
@@ -43,15 +43,8 @@ def test_what_was_saved_apart_and_put_back_is_pointed_to_where_it_lies() -> None
     assert found[0].outcome is HeuristicOutcome.SUPPORTS
     assert dict(found[0].findings[0].facts)["quality"] == 70
     (drawn,) = source.overlays(media, found)
-    own = drawn.own
-    low = [i for i, c in enumerate(own.cells) if c != UNMEASURED and int(c) <= 3]
-    assert low
-    for i in low:
-        x, y = (i % own.columns + 0.5) * WIDTH / own.columns, (i // own.columns + 0.5) * HEIGHT / own.rows
-        assert LEFT - 48 < x < LEFT + SIDE + 48
-        assert TOP - 48 < y < TOP + SIDE + 48
-    assert drawn.reference is not None
-    assert all(c == UNMEASURED or int(c) >= 5 for c in drawn.reference.cells)
+    assert low_within(drawn.own, 3, (LEFT, TOP, LEFT + SIDE, TOP + SIDE), margin=48)
+    assert nowhere_below(drawn.reference, 5)
 
 
 def test_of_a_picture_beyond_the_bound_the_part_below_is_not_looked_at(

@@ -8,9 +8,9 @@ from PIL import Image
 
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome
 from authn.core.media import media_of
-from authn.core.overlay import UNMEASURED
 from authn.sources.jpeg_grid import JpegGridSource
 from detector.pixels.decode import Pixels
+from tests.authn.sources.drawn import low_within, nowhere_below
 from tests.detector.made import encoded, photo_like
 
 HEIGHT, WIDTH, SIDE, TOP, LEFT = 384, 512, 192, 100, 204
@@ -70,15 +70,8 @@ def test_what_came_out_of_another_jpeg_is_pointed_to_where_it_lies(data: bytes) 
     assert found[0].outcome is HeuristicOutcome.SUPPORTS
     assert (facts(found[0])["place_offset_down"], facts(found[0])["place_offset_across"]) == (4, 4)
     (drawn,) = source.overlays(media, found)
-    own = drawn.own
-    low = [i for i, c in enumerate(own.cells) if c != UNMEASURED and int(c) <= 2]
-    assert low
-    for i in low:
-        x, y = (i % own.columns + 0.5) * WIDTH / own.columns, (i // own.columns + 0.5) * HEIGHT / own.rows
-        assert LEFT - 64 < x < LEFT + SIDE + 64
-        assert TOP - 64 < y < TOP + SIDE + 64
-    assert drawn.reference is not None
-    assert all(c == UNMEASURED or int(c) >= 8 for c in drawn.reference.cells)
+    assert low_within(drawn.own, 2, (LEFT, TOP, LEFT + SIDE, TOP + SIDE), margin=64)
+    assert nowhere_below(drawn.reference, 8)
 
 
 def test_squares_in_a_place_alone_point_to_it_where_the_rest_is_as_smooth() -> None:

@@ -13,7 +13,6 @@ from authn.report.cards import Document
 from authn.report.language import count, number, t
 from detector.core.errors import ModelUnavailable
 from detector.models.histogram import Scores, open_scores
-from detector.models.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +50,6 @@ def histogram_of(detector: Document) -> Histogram | None:
 
 def _drawn(scores: Scores, detector: Document, raw: float) -> Histogram:
     kind = (detector.get("read_as") or {}).get("kind")
-    if kind == Kind.PORTRAIT and kind not in scores.real:
-        kind = Kind.PHOTO.value  # counts of a detector that tells no portraits apart
     known = scores.real.get(kind or "", ())
     kind, real = (kind, known) if kind and sum(known) else ("any", scores.all_real())
     first, last = scores.low, scores.low + scores.step * len(real)

@@ -65,7 +65,7 @@ def run_own(photos: Path, fakes: Path, encoder: Encoder, run: Path, *, report: R
     write_scores(table, run / "left-out.csv")
     digest = save_heads(taught.heads, run / f"{OWN_WHOLE}.safetensors")
     tables = Tables(left_out=table, first=(), test=())
-    card = card_of(OWN_WHOLE, digest, taught.rows, (), tables, taught_digest(taught.rows), point_limit=None)
+    card = card_of(OWN_WHOLE, digest, taught.rows, (), tables, taught_digest(taught.rows))
     card = replace(card, recipe=FOLDER)
     write_whole(run / f"{OWN_WHOLE}.json", dump_card(card).encode())
     report("teaching", 1, 1)

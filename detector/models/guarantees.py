@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from detector.models.calibration import Calibration
 from detector.models.condition import Condition
-from detector.models.kinds import PHOTOS, Kind, broad
+from detector.models.kinds import Kind
 from detector.models.score import Answer, Guarantee, Ratio
 
 GOAL = 0.02
@@ -23,10 +23,6 @@ MOST_AGAINST = 1 / 3
 MIN_LOG10_RATIO = 0.5  # a ratio of about three: below it the words would be stronger than the evidence
 
 INCONCLUSIVE = "the score lies where both kinds of pictures lie: it separates nothing"
-UNFORESEEN = (
-    "no answer would hold for pictures of this kind ({kind}) from elsewhere: sources that were measured and "
-    "left out (n = {pictures} pictures in all) passed the limit that the others set"
-)
 UNKNOWN_KIND = "too few pictures whose kind is not known ({pictures}) were measured to vouch for any answer"
 NOT_MEASURED = "no {kind} was among the pictures that answers are vouched for with"
 TOO_FEW = "too few pictures of this kind ({kind}, n = {pictures}) were measured to vouch for any answer"
@@ -39,9 +35,7 @@ class Certified:
     ``false`` of ``pictures`` from ``sources`` are beyond their points, in the view with the highest bound.
     ``bound`` takes every picture for itself, ``by_source`` takes those of a source for alike (None below 20
     sources); neither is above ``goal``. The kind None are pictures whose kind the content head does not
-    know well enough to choose a point by, or all where there is none. ``log10_ratio`` is that of the line,
-    before mix and cap. ``silent``: there is no point because sources that were left out passed that of the
-    others (docs/decisions/0042)."""
+    know, or all where there is none. ``log10_ratio`` is that of the line, before mix and cap."""
 
     kind: Kind | None
     goal: float
@@ -52,7 +46,6 @@ class Certified:
     false: int
     bound: float | None
     by_source: float | None
-    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,27 +70,17 @@ class Earned:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guarantees:
     """``kind_limit`` is the probability below which the content head's kind is unknown; None for a detector
-    without one, whose guarantees have the kind None and hold for every kind that was measured. What is
-    likest no photo chooses a point by its kind only from ``point_limit`` on, and below it that of the kind
-    None; without one, a known kind does."""
+    without one, whose guarantees have the kind None and hold for every kind that was measured."""
 
     kind_limit: float | None
     supports: tuple[Certified, ...]
     against: tuple[Earned, ...]
-    point_limit: float | None = None
 
     def known(self, kind: Kind | None, probability: float | None) -> Kind | None:
         """The kind, where it is probable enough."""
         if self.kind_limit is None or probability is None or probability < self.kind_limit:
             return None
         return kind
-
-    def chooses(self, kind: Kind | None, probability: float | None) -> Kind | None:
-        """The kind whose point holds."""
-        known = self.known(kind, probability)
-        if self.point_limit is None or known is None or known in PHOTOS or probability is None:
-            return known
-        return known if probability >= self.point_limit else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,33 +94,26 @@ class Decided:
 
 
 def decide(
-    calibration: Calibration, guarantees: Guarantees, logit: float, kind: Kind | None, condition: Condition,
-    *, chooses: Kind | None,
-) -> Decided:  # fmt: skip
-    """The answer to a score, and what vouches for it; ``kind`` is None where it is unknown, and ``chooses``
-    is the one whose point holds. What nothing vouches for gets no answer."""
+    calibration: Calibration, guarantees: Guarantees, logit: float, kind: Kind | None, condition: Condition
+) -> Decided:
+    """The answer to a score, and what vouches for it; ``kind`` is None where it is unknown. What nothing
+    vouches for gets no answer."""
     if guarantees.kind_limit is None:
-        kind = chooses = None
-    ratio = calibration.ratio(logit, broad(kind), condition)
-    certified = next((c for c in guarantees.supports if c.kind is chooses), None)
+        kind = None
+    ratio = calibration.ratio(logit, kind, condition)
+    certified = next((c for c in guarantees.supports if c.kind is kind), None)
     if certified is None or certified.log10_ratio is None:
-        return Decided(answer=Answer.ABSTAIN, ratio=ratio, reason=_why_silent(certified, chooses))
-    line = calibration.line(logit, broad(kind), condition)[0] / math.log(10)
+        pictures = certified.pictures if certified else 0
+        found = UNKNOWN_KIND if kind is None else NOT_MEASURED if not pictures else TOO_FEW
+        reason = found.format(kind=kind.value if kind else "", pictures=pictures)
+        return Decided(answer=Answer.ABSTAIN, ratio=ratio, reason=reason)
+    line = calibration.line(logit, kind, condition)[0] / math.log(10)
     if line >= certified.log10_ratio and ratio.log10 >= MIN_LOG10_RATIO:
         return Decided(answer=Answer.SUPPORTS, ratio=ratio, guarantee=_vouched(certified))
-    earned = next((e for e in guarantees.against if e.kind is chooses and covers(e, condition.side)), None)
+    earned = next((e for e in guarantees.against if e.kind is kind and covers(e, condition.side)), None)
     if earned is not None and line <= earned.log10_ratio and ratio.log10 <= -MIN_LOG10_RATIO:
         return Decided(answer=Answer.AGAINST, ratio=ratio, guarantee=_owed(earned))
     return Decided(answer=Answer.INCONCLUSIVE, ratio=ratio, reason=INCONCLUSIVE)
-
-
-def _why_silent(certified: Certified | None, kind: Kind | None) -> str:
-    pictures = certified.pictures if certified else 0
-    if certified is not None and certified.silent:
-        found = UNFORESEEN
-    else:
-        found = UNKNOWN_KIND if kind is None else NOT_MEASURED if not pictures else TOO_FEW
-    return found.format(kind=kind.value if kind else "not known", pictures=pictures)
 
 
 def covers(earned: Earned, side: int) -> bool:

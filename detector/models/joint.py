@@ -70,8 +70,7 @@ class JointCard:
 
     def decide(self, log10_ratios: Mapping[str, float], kind: Kind | None, condition: Condition) -> Decided:
         """As any detector; ``kind`` is None where it is unknown."""
-        score = self.score(log10_ratios)
-        return decide(self.calibration, self.guarantees, score, kind, condition, chooses=kind)
+        return decide(self.calibration, self.guarantees, self.score(log10_ratios), kind, condition)
 
     def fits(self, models: Sequence[tuple[str, str | None]]) -> bool:
         """Whether these (model, digest of its weights) are the parts that it was fitted on."""

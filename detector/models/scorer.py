@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from detector.models.card import ModelCard, OperatingPoint
 from detector.models.condition import Condition, condition_of
 from detector.models.guarantees import MIN_LOG10_RATIO, Decided, decide
-from detector.models.kinds import Kind, broad
+from detector.models.kinds import Kind
 from detector.models.score import Answer, Ratio, Score, StabilityRange
 from detector.pixels.decode import MAX_PIXELS, Pixels, decode
 from detector.pixels.orientation import orientation_of
@@ -95,7 +95,7 @@ class Scorer(ABC):
         pixels = self.turned(decode(data, media_type), data, media_type)
         reading = self.read(self.views(pixels))
         condition = condition_of(data, media_type, side=min(pixels.shape[:2]))
-        return self.card.calibration.ratio(reading.logit, broad(self._kind(reading)), condition)
+        return self.card.calibration.ratio(reading.logit, self._kind(reading), condition)
 
     def raw(self, pixels: Pixels) -> float:
         """The logit before calibration. Raises ``NotApplicable``."""
@@ -124,9 +124,7 @@ class Scorer(ABC):
         assert card.guarantees is not None
         if card.domain_limit is not None and reading.distance > card.domain_limit:
             return Decided(answer=Answer.ABSTAIN, ratio=None, reason=self.words.outside)
-        guarantees, kind = card.guarantees, self._kind(reading)
-        chooses = guarantees.chooses(reading.kind, reading.kind_probability)
-        return decide(card.calibration, guarantees, reading.logit, kind, condition, chooses=chooses)
+        return decide(card.calibration, card.guarantees, reading.logit, self._kind(reading), condition)
 
     def _band(
         self, views: Views, reading: Reading, condition: Condition, answer: Answer

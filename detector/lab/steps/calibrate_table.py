@@ -6,9 +6,8 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from detector.lab.steps.certify import NOBODY, certify
-from detector.lab.steps.foresight import unforeseen
-from detector.lab.steps.judge_table import answered, judged_views, seen_of
+from detector.lab.steps.certify import certify
+from detector.lab.steps.judge_table import judged_views, seen_of
 from detector.lab.steps.score_fit import fit_given, table_of
 from detector.lab.steps.scores import ScoreRow
 from detector.models.calibration import Calibration
@@ -39,23 +38,17 @@ class CardParts:
 
 def calibrate_table(
     rows: Sequence[ScoreRow], kind_limit: float | None, *, faces: Collection[str] | None = None,
-    given_kind: bool = True, rounds: int = 100, seed: int = 0, point_limit: float | None = None,
-    foreseen: bool = False,
+    given_kind: bool = True, rounds: int = 100, seed: int = 0,
 ) -> CardParts:  # fmt: skip
     """``kind_limit``: the probability below which the predicted kind is unknown, None for a detector
     without a content head. Without ``given_kind`` kinds choose points and gate answers, and the ratio is
-    not given them. ``point_limit`` as in ``Guarantees``; with ``foreseen``, kinds whose sources
-    do not foretell each other are silent. ``rounds`` resamples of sources and generators give the interval
-    of the line. Deterministic. Raises ``CalibrationError`` for too few pictures, or a score that ranks the
-    wrong way."""
-    table = table_of(rows, kind_limit, point_limit)
+    not given them. ``rounds`` resamples of sources and generators give the interval of the line.
+    Deterministic. Raises ``CalibrationError`` for too few pictures, or a score that ranks the wrong way."""
+    table = table_of(rows, kind_limit)
     seen = seen_of(table, kind_limit, given_kind=given_kind)
-    silent = frozenset(u.kind for u in unforeseen(seen)) if foreseen else NOBODY
-    if silent:
-        seen = replace(seen, answers=answered(table, seen.line, seen.llr, kind_limit, silent))
     given = table if given_kind else table.blind()
     calibration = replace(fit_given(given, rounds=rounds, seed=seed), unknown=seen.unknown)
-    guarantees = certify(table, seen.line, kind_limit, silent=silent)
+    guarantees = certify(table, seen.line, kind_limit)
     return CardParts(
         calibration=calibration, guarantees=guarantees, judged=judged_views(seen, faces),
         operating_point=point_of_reference(calibration, guarantees),

@@ -15,7 +15,6 @@ from detector.models.kinds import Kind
 
 _NAMES = {
     Kind.PHOTO: "photo",
-    Kind.PORTRAIT: "portrait",
     Kind.ART: "drawing or painting",
     Kind.RENDER: "rendered picture",
     Kind.SCREENSHOT: "screenshot or graphic",
@@ -53,7 +52,7 @@ def guarantees_text(g: Guarantees) -> str:
     told = (
         "It tells no kinds apart: one point holds for all that were measured."
         if g.kind_limit is None
-        else f"A kind is known from a probability of {g.kind_limit:g} on.{_sure_kinds(g)}"
+        else f"A kind is known from a probability of {g.kind_limit:g} on."
     )
     head = f"""## What vouches for an answer
 
@@ -69,17 +68,6 @@ bound included, and no generator with 20 pictures more often:
     return "\n".join([head, *rows, "", against, *_against(g.against), ""])
 
 
-def _sure_kinds(g: Guarantees) -> str:
-    if g.point_limit is None:
-        return ""
-    return (
-        f" What is likest no photo has the\npoint of its kind from {g.point_limit:g} on, and below that of "
-        "the last row: generated pictures lie between kinds. Of photos those\nthat a face fills are a kind. "
-        "A kind in which a source of 50 pictures, left out, passed the goal by more than one picture\n"
-        "gets no answer (docs/decisions/0042)."
-    )
-
-
 def _sure(g: Guarantees) -> str:
     return f"{100 * g.supports[0].sure:.0f} %" if g.supports else "95 %"
 
@@ -87,8 +75,7 @@ def _sure(g: Guarantees) -> str:
 def _certified(c: Certified) -> str:
     name = _NAMES[c.kind]
     if c.log10_ratio is None:
-        why = "its sources do not foretell the next one" if c.silent else "too few"
-        return f"| {name} | no answer: {why} | {c.pictures} | {c.sources} | - | - | - |"
+        return f"| {name} | no answer: too few | {c.pictures} | {c.sources} | - | - | - |"
     by = "-" if c.by_source is None else f"{c.by_source:.2%}"
     bound = "-" if c.bound is None else f"{c.bound:.2%}"
     return f"| {name} | {c.log10_ratio:.2f} | {c.pictures} | {c.sources} | {c.false} | {bound} | {by} |"

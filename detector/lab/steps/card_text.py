@@ -125,8 +125,7 @@ A frozen image encoder (CLIP ViT-B/16, 8 bits, a file of its own) sees the middl
 turned as people see it, at 224 pixels. Of each of its twelve blocks the class token, the mean and the
 deviation of the patches give {card.width} numbers. On them stand linear heads (ridge): one for each kind of
 making (text-to-image, GAN, edit or upscaling) against all real pictures, joined by log-sum-exp, and one for
-the kind of content (photo, drawing or painting, render, screenshot); of photos one more, on the last three
-blocks, tells those that a face fills (decision 0042). A source counts as the square root of
+the kind of content (photo, drawing or painting, render, screenshot). A source counts as the square root of
 its pictures, at most 60; both classes weigh the same. Each picture teaches in two views (laundered to 256
 pixels and JPEG 90; resized, one random encoding), the same law for both classes. It abstains below
 {card.preprocessing.min_side} pixels on the shorter side, farther than {number(card.domain_limit)}
@@ -330,13 +329,9 @@ portraits
   and paintings, photos are clothes, groceries and snapshots. Professional and stock photographs of a source
   it never saw score highest among real ones; the worst source with 50 pictures sets the point from which it
   speaks of photos.
-- Kinds are told by a head that takes drawings for renders and the other way round; scans it cannot tell, and
-half of the
-  generated pictures lie between kinds, with a point of their own. The guarantee is counted over what is of a
-  kind, whatever it is taken for.
-- Of portraits (a face fills a quarter of the side) it never says "supports": points that other sources set
-let a tenth of a
-  collection of retouched ones pass (decision 0042).
+- Kinds are told by a head that takes drawings for renders and the other way round; scans it cannot tell. The
+guarantee is
+  counted both over what it takes for a kind and over what is one.
 - Pictures of one source are not independent; the bounds by source stand beside those by picture, and neither
 covers a
   source unlike all of these.

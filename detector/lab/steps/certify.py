@@ -49,8 +49,6 @@ MIN_SOURCES = 20
 SOURCE_PICTURES = 50
 GENERATOR_PICTURES = 20
 RANGES: tuple[tuple[int, int | None], ...] = ((1, 400), (400, 1000), (1000, None))
-Silent = frozenset[Kind | None]
-NOBODY: Silent = frozenset()
 _TRIED = (0.5, 0.4, 0.3, 0.2, 0.1)  # shares of the real pictures that may be spoken against
 _LN10 = math.log(10)
 
@@ -64,43 +62,37 @@ class _Rule:
 
 
 def certify(
-    table: Table, llr: Array, kind_limit: float | None, *, silent: Silent = NOBODY, goal: float = GOAL,
-    sure: float = SURE,
-) -> Guarantees:  # fmt: skip
-    """``llr``: natural log ratios of the rows, before mix and cap. ``silent`` kinds get no "supports",
-    however many of them were measured."""
+    table: Table, llr: Array, kind_limit: float | None, *, goal: float = GOAL, sure: float = SURE
+) -> Guarantees:
+    """``llr``: natural log ratios of the rows, before mix and cap."""
     groups = _groups(table, kind_limit)
     bounded = {
         k: [_counted(table, llr, places, goal, sure) for places in _views(table, members)]
         for k, members in _members(table, groups, kind_limit).items()
     }
     points = {
-        k: MIN_LOG10_RATIO * _LN10
-        if k not in silent and any(c.allowed is not None for c in found)
-        else math.inf
+        k: MIN_LOG10_RATIO * _LN10 if any(c.allowed is not None for c in found) else math.inf
         for k, found in bounded.items()
     }
-    sorts = table.groups if kind_limit is not None else (None,) * len(llr)
+    sorts = table.kinds if kind_limit is not None else (None,) * len(llr)
     rules = [*_rules_of(bounded.values()), *_of_sources(table, goal)]
     if kind_limit is None:
         rules += _of_kinds(table, llr, goal, sure)
     _raise(points, rules, llr, sorts)
     beyond = llr >= np.array([points[k] for k in sorts])
     supports = tuple(
-        replace(_certified(table, kind, points[kind], beyond, found, goal, sure), silent=kind in silent)
-        for kind, found in bounded.items()
+        _certified(table, kind, points[kind], beyond, found, goal, sure) for kind, found in bounded.items()
     )
     return Guarantees(
-        kind_limit=kind_limit, supports=supports, against=tuple(_earned(table, llr, groups, sure)),
-        point_limit=table.point_limit,
-    )  # fmt: skip
+        kind_limit=kind_limit, supports=supports, against=tuple(_earned(table, llr, groups, sure))
+    )
 
 
 def _groups(table: Table, kind_limit: float | None) -> dict[Kind | None, Mask]:
-    """Rows by the kind that chooses their point; None where it is not known, or there is none."""
+    """Rows by what the content head takes them for; None where it does not know, or there is none."""
     if kind_limit is None:
         return {None: np.ones(len(table.rows), bool)}
-    return {k: np.array([kind is k for kind in table.groups]) for k in (*Kind, None)}
+    return {k: np.array([kind is k for kind in table.kinds]) for k in (*Kind, None)}
 
 
 def _members(
@@ -110,7 +102,7 @@ def _members(
     those that are taken for it; of None those that the head does not know."""
     if kind_limit is None:
         return groups
-    true = [r.kind or kind for r, kind in zip(table.rows, table.groups, strict=True)]
+    true = [r.kind or kind for r, kind in zip(table.rows, table.kinds, strict=True)]
     return {k: groups[None] if k is None else np.array([t is k for t in true]) for k in groups}
 
 

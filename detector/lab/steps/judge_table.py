@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from detector.core.bounds import at_most
 from detector.core.metrics import Estimate, auc, cllr, cllr_min, proportion
-from detector.lab.steps.certify import NOBODY, Silent, certify
+from detector.lab.steps.certify import certify
 from detector.lab.steps.score_fit import Array, Mask, Table, apart, crossed, folds_of, lines_of, table_of
 from detector.lab.steps.scores import ScoreRow
 from detector.models.calibration import Calibration
@@ -75,9 +75,7 @@ def judge_table(
     return judged_views(seen, faces)
 
 
-def seen_of(
-    table: Table, kind_limit: float | None, *, given_kind: bool = True, silent: Silent = NOBODY
-) -> Seen:
+def seen_of(table: Table, kind_limit: float | None, *, given_kind: bool = True) -> Seen:
     """Without ``given_kind`` kinds choose points and gate answers, and the ratio is not given them. Raises
     ``CalibrationError``."""
     given = table if given_kind else table.blind()
@@ -85,11 +83,7 @@ def seen_of(
     unknown = unknown_share(table, line)
     llr = mixed(given, line, unknown)
     return Seen(
-        table=table,
-        line=line,
-        llr=llr,
-        answers=answered(table, line, llr, kind_limit, silent),
-        unknown=unknown,
+        table=table, line=line, llr=llr, answers=answered(table, line, llr, kind_limit), unknown=unknown
     )
 
 
@@ -104,7 +98,7 @@ def tested_views(
 ) -> tuple[Judged, ...]:
     """Of pictures that neither the line nor the guarantees were fitted on, by these. Raises
     ``CalibrationError``."""
-    table = table_of(rows, kind_limit, guarantees.point_limit)
+    table = table_of(rows, kind_limit)
     line = lines_of(calibration, table)
     llr = mixed(table, line, calibration.unknown)
     answers = np.array(answers_at(table, line, llr, guarantees), dtype="<U12")
@@ -145,15 +139,13 @@ def mixed(table: Table, line: Array, unknown: float) -> Array:
     return out
 
 
-def answered(
-    table: Table, line: Array, llr: Array, kind_limit: float | None, silent: Silent = NOBODY
-) -> NDArray[np.str_]:
+def answered(table: Table, line: Array, llr: Array, kind_limit: float | None) -> NDArray[np.str_]:
     """The answer to every row, at points that were certified without its source and generator."""
     fold = folds_of(table)
     out = np.full(len(table.rows), Answer.ABSTAIN.value, dtype="<U12")
     for n in np.unique(fold):
         others = apart(table, fold, int(n))
-        guarantees = certify(table.of(others), line[others], kind_limit, silent=silent)
+        guarantees = certify(table.of(others), line[others], kind_limit)
         mine = fold == n
         out[mine] = answers_at(table.of(mine), line[mine], llr[mine], guarantees)
     return out
@@ -162,7 +154,7 @@ def answered(
 def answers_at(table: Table, line: Array, llr: Array, guarantees: Guarantees) -> list[str]:
     """As ``detector.models.guarantees.decide`` answers."""
     out = []
-    for row, kind, x, shown in zip(table.rows, table.groups, line / _LN10, llr / _LN10, strict=True):
+    for row, kind, x, shown in zip(table.rows, table.kinds, line / _LN10, llr / _LN10, strict=True):
         certified = next((c for c in guarantees.supports if c.kind is kind), None)
         if certified is None or certified.log10_ratio is None:
             out.append(Answer.ABSTAIN.value)
@@ -327,7 +319,7 @@ def _named_source(table: Table) -> list[str]:
 
 
 def _both(seen: Seen, placed: Placed, name: Callable[[ScoreRow, Kind | None], str]) -> Iterator[GroupResult]:
-    names = [name(r, k) for r, k in zip(seen.table.rows, seen.table.groups, strict=True)]
+    names = [name(r, k) for r, k in zip(seen.table.rows, seen.table.kinds, strict=True)]
     for fake in (False, True):
         yield from _rows(seen, placed, names, fake=fake)
 
@@ -350,7 +342,7 @@ def _rows(seen: Seen, placed: Placed, names: Sequence[str], *, fake: bool) -> It
 
 
 def _answers(seen: Seen) -> Iterator[Answers]:
-    kinds = np.array([_kind_name(r, k) for r, k in zip(seen.table.rows, seen.table.groups, strict=True)])
+    kinds = np.array([_kind_name(r, k) for r, k in zip(seen.table.rows, seen.table.kinds, strict=True)])
     for fake in (False, True):
         for kind in (None, *Kind):
             mine = (seen.fake == fake) & (kinds == kind.value if kind else True)

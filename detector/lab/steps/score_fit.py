@@ -27,8 +27,7 @@ from detector.lab.steps.scores import ScoreRow
 from detector.models.calibration import MIN_ITEMS, Calibration
 from detector.models.condition import Condition
 from detector.models.given import BASE, REFERENCE_QUALITY, REFERENCE_SIDE, UNKNOWN, Given
-from detector.models.guarantees import Guarantees
-from detector.models.kinds import Kind, broad
+from detector.models.kinds import Kind
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -46,17 +45,13 @@ _TRIES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The columns of a score table; ``kinds`` are those that the content head is sure enough of to give them
-    to a line, ``groups`` those that it is sure enough of to choose a point by (``point_limit`` as in
-    ``Guarantees``)."""
+    """The columns of a score table; ``kinds`` are those that the content head is sure enough of."""
 
     rows: tuple[ScoreRow, ...]
     fake: Mask
     logit: Array
     kinds: tuple[Kind | None, ...]
-    groups: tuple[Kind | None, ...]
     clusters: NDArray[np.str_]
-    point_limit: float | None = None
 
     def blind(self) -> Table:
         """The same without kinds: for a line that is not given them."""
@@ -66,22 +61,20 @@ class Table:
         places = np.flatnonzero(mask)
         return Table(
             rows=tuple(self.rows[i] for i in places), fake=self.fake[mask], logit=self.logit[mask],
-            kinds=tuple(self.kinds[i] for i in places), groups=tuple(self.groups[i] for i in places),
-            clusters=self.clusters[mask], point_limit=self.point_limit,
+            kinds=tuple(self.kinds[i] for i in places), clusters=self.clusters[mask],
         )  # fmt: skip
 
 
-def table_of(rows: Sequence[ScoreRow], kind_limit: float | None, point_limit: float | None = None) -> Table:
+def table_of(rows: Sequence[ScoreRow], kind_limit: float | None) -> Table:
     """``kind_limit``: the probability below which a predicted kind is unknown; None for a detector without a
-    content head. ``point_limit`` as in ``Guarantees``. Raises ``CalibrationError`` for fewer than
-    ``MIN_ITEMS`` pictures of a class."""
-    blank = Guarantees(kind_limit=kind_limit, supports=(), against=(), point_limit=point_limit)
-    kinds = tuple(broad(blank.known(r.predicted, r.kind_probability)) for r in rows)
-    groups = tuple(blank.chooses(r.predicted, r.kind_probability) for r in rows)
+    content head. Raises ``CalibrationError`` for fewer than ``MIN_ITEMS`` pictures of a class."""
+    kinds = tuple(
+        r.predicted if kind_limit is not None and (r.kind_probability or 0.0) >= kind_limit else None
+        for r in rows
+    )
     table = Table(
         rows=tuple(rows), fake=np.array([r.fake for r in rows], bool),
-        logit=np.array([r.logit for r in rows], np.float64), kinds=kinds, groups=groups,
-        clusters=_clusters(rows), point_limit=point_limit,
+        logit=np.array([r.logit for r in rows], np.float64), kinds=kinds, clusters=_clusters(rows),
     )  # fmt: skip
     real, fake = counted(table)
     if min(real, fake) < MIN_ITEMS:

@@ -20,7 +20,6 @@ from detector.models.card import MANIFEST, Judged, ModelCard, Preprocessing, Set
 from detector.models.semantic import FEATURES, MIN_SIDE
 
 KIND_LIMIT = 0.4  # of four kinds; below it none is likelier than all others together by much
-POINT_LIMIT = 0.8  # of what is no photo: generated pictures lie between kinds (docs/decisions/0042)
 _SEEN = Preprocessing(min_side=MIN_SIDE, crop_side=224, max_crops=1, min_texture=0.0)
 
 
@@ -36,31 +35,25 @@ class Tables:
 
 def card_of(
     model_id: str, weights_sha256: str, taught: Sequence[Row], aside: Sequence[Row], tables: Tables,
-    digest: str, *, point_limit: float | None = POINT_LIMIT,
+    digest: str,
 ) -> ModelCard:  # fmt: skip
-    """Without a ``point_limit`` kinds choose points as they are known, and none is silent for its sources:
-    for tables with too few pictures between kinds. Raises ``CalibrationError``."""
-    parts = _parts(tables.left_out, point_limit)
+    """Raises ``CalibrationError``."""
+    parts = calibrate_table(tables.left_out, KIND_LIMIT)
     card = ModelCard(
         model_id=model_id, question="synthetic", weights_sha256=weights_sha256, network="clip-heads",
         families=tuple(sorted({family_of(r.generator) for r in taught if r.fake})), width=FEATURES,
         preprocessing=_SEEN, calibration=parts.calibration, operating_point=parts.operating_point,
         sets=sets_of(taught, aside), corpus_sha256=digest, seed=0, epochs=0, recipe=MANIFEST,
         domain_limit=domain_limit(np.array([r.distance for r in tables.left_out])),
-        tested=tested(tables, point_limit) if tables.test else (),
+        tested=tested(tables, KIND_LIMIT) if tables.test else (),
     )  # fmt: skip
     return parts.into(card)
 
 
-def tested(tables: Tables, point_limit: float | None) -> tuple[Judged, ...]:
+def tested(tables: Tables, kind_limit: float | None) -> tuple[Judged, ...]:
     """The test, answered by what was known without it."""
-    first = _parts(tables.first, point_limit, rounds=20)
-    return tested_views(tables.test, KIND_LIMIT, first.calibration, first.guarantees)
-
-
-def _parts(rows: Sequence[ScoreRow], point_limit: float | None, rounds: int = 100) -> CardParts:
-    foreseen = point_limit is not None
-    return calibrate_table(rows, KIND_LIMIT, point_limit=point_limit, foreseen=foreseen, rounds=rounds)
+    first: CardParts = calibrate_table(tables.first, kind_limit, rounds=20)
+    return tested_views(tables.test, kind_limit, first.calibration, first.guarantees)
 
 
 def sets_of(taught: Sequence[Row], aside: Sequence[Row]) -> tuple[SetUse, ...]:

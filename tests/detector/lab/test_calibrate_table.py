@@ -14,16 +14,7 @@ from detector.core.errors import CalibrationError
 from detector.core.metrics import cllr
 from detector.lab.steps.calibrate_table import CardParts, calibrate_table
 from detector.lab.steps.certify import certify
-from detector.lab.steps.foresight import unforeseen
-from detector.lab.steps.judge_table import (
-    answers_at,
-    encoding_of,
-    is_face,
-    judge_table,
-    mixed,
-    seen_of,
-    unknown_share,
-)
+from detector.lab.steps.judge_table import answers_at, encoding_of, is_face, judge_table, mixed, unknown_share
 from detector.lab.steps.score_fit import (
     apart,
     counted,
@@ -178,59 +169,6 @@ def test_against_is_earned_where_generators_stay_away_and_lost_where_one_does_no
     assert certify(table, crossed(table), 0.5).against == ()
 
 
-def test_a_kind_that_is_not_sure_chooses_no_point_and_is_given_to_the_ratio_all_the_same() -> None:
-    rows = Drawn(sources={Kind.PHOTO: 22, Kind.ART: 22}).rows()
-    unsure = [
-        replace(r, kind_probability=0.6 if r.kind is Kind.ART or r.fake else 0.7)
-        if r.sha256.endswith(("1", "3", "5", "7", "9"))
-        else r
-        for r in rows
-    ]
-    table = table_of(unsure, 0.5, 0.9)
-    assert table.kinds == table_of(rows, 0.5).kinds
-    chosen = {(r.predicted, r.kind_probability < 0.9): g for r, g in zip(unsure, table.groups, strict=True)}
-    assert chosen[Kind.PHOTO, True] is chosen[Kind.PHOTO, False] is Kind.PHOTO
-    assert (chosen[Kind.ART, False], chosen[Kind.ART, True]) == (Kind.ART, None)
-    said = {c.kind: c for c in certify(table, crossed(table), 0.5).supports}
-    assert said[None].pictures == len(
-        {r.sha256 for r, g in zip(unsure, table.groups, strict=True) if g is None and not r.fake}
-    )
-    assert said[Kind.ART].pictures == len({r.sha256 for r in rows if r.kind is Kind.ART})
-
-
-def test_a_portrait_has_a_point_of_its_own_and_the_ratio_of_a_photo() -> None:
-    rows = Drawn(sources={Kind.PHOTO: 22, Kind.PORTRAIT: 22}).rows()
-    table = table_of(rows, 0.5)
-    assert set(table.kinds) == {Kind.PHOTO}
-    assert set(table.groups) == {Kind.PHOTO, Kind.PORTRAIT}
-    parts = calibrate_table(rows, 0.5, rounds=0)
-    r = next(r for r in rows if r.predicted is Kind.PORTRAIT)
-    given = [
-        decide(parts.calibration, parts.guarantees, r.logit, kind, r.condition, chooses=Kind.PORTRAIT).ratio
-        for kind in (Kind.PHOTO, Kind.PORTRAIT)
-    ]
-    assert given[0] == given[1]
-    assert {c.kind for c in parts.guarantees.supports if c.log10_ratio} == {Kind.PHOTO, Kind.PORTRAIT}
-
-
-def test_a_kind_is_silent_where_its_sources_do_not_foretell_the_next_one() -> None:
-    """One source scores far above the others: points without it let most of it pass. Sources of photos have
-    fewer than fifty pictures, so none of them says anything."""
-    rows = Drawn(sources={Kind.PHOTO: 8, Kind.ART: 8}, per_source=50, alike=0.0).rows()
-    dropped = set({r.source: r.sha256 for r in rows if r.kind is Kind.PHOTO}.values())
-    name = next(r.source for r in rows if r.kind is Kind.ART)
-    odd = [replace(r, logit=r.logit + 2.5 * (r.source == name)) for r in rows if r.sha256 not in dropped]
-    found = unforeseen(seen_of(table_of(odd, 0.5), 0.5))
-    assert name in {u.source for u in found}
-    assert all(u.kind is Kind.ART and u.false > 2 for u in found)
-    parts = calibrate_table(odd, 0.5, rounds=0, foreseen=True)
-    said = {c.kind: c.log10_ratio for c in parts.guarantees.supports}
-    assert said[Kind.ART] is None
-    assert said[Kind.PHOTO] is not None
-    (source,) = [g for g in parts.judged[0].by_source if g.name == name]
-    assert (source.supports.value, source.silent) == (0.0, source.n)
-
-
 def test_pictures_whose_kind_is_not_known_are_a_group_with_a_point_of_its_own() -> None:
     rows = Drawn(sources={Kind.PHOTO: 22, Kind.ART: 7}).rows()
     vague = [replace(r, kind_probability=0.4) if r.kind is Kind.ART else r for r in rows]
@@ -261,9 +199,7 @@ def test_what_ships_answers_as_what_was_measured(rows: tuple[ScoreRow, ...], par
     said = answers_at(table, line, mixed(table, line, parts.calibration.unknown), parts.guarantees)
     for i in range(0, len(rows), 37):
         r = rows[i]
-        one = decide(
-            parts.calibration, parts.guarantees, r.logit, r.predicted, r.condition, chooses=r.predicted
-        )
+        one = decide(parts.calibration, parts.guarantees, r.logit, r.predicted, r.condition)
         assert one.answer.value == said[i]
 
 
@@ -352,7 +288,5 @@ def test_kinds_can_gate_answers_without_being_given_to_the_ratio(rows: tuple[Sco
     assert said[Kind.SCAN] is None
     assert said[Kind.PHOTO] is not None
     for r in rows[::101]:
-        one = decide(
-            parts.calibration, parts.guarantees, r.logit, r.predicted, r.condition, chooses=r.predicted
-        )
+        one = decide(parts.calibration, parts.guarantees, r.logit, r.predicted, r.condition)
         assert (one.answer.value == "abstain") is (r.predicted is Kind.SCAN)

@@ -45,9 +45,9 @@ class FailOn(click.ParamType[frozenset[str]]):
 def _is_code(word: str) -> bool:
     if not word.startswith(_CODES):
         return False
-    from authn.examine.contradictions import CODES
+    from authn.core.contradiction_codes import ContradictionCode
 
-    return word in CODES
+    return word in list(ContradictionCode)
 
 
 def exit_code(report: Report, fail_on: frozenset[str]) -> int:

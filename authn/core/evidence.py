@@ -83,7 +83,9 @@ class CertificateView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssertedClaim:
-    """Something the signer says. Whether to believe the signer is the reader's decision."""
+    """Something the signer says. Whether to believe the signer is the reader's decision. ``asserted_by``: the
+    name in the certificate whose key was found to have signed it, or why there is none; names are chosen by
+    those who bear them, so what vouches for one stands under the signer."""
 
     label: str
     statement: str

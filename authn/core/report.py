@@ -64,11 +64,13 @@ class Statement:
 
 
 class StatementKind(StrEnum):
-    """What a statement of a policy rests on. ``BOTH`` shows one of each, joined and never added up."""
+    """What a statement of a policy rests on. ``BOTH`` shows one of each, joined and never added up;
+    ``CONTRADICTION`` is one that the report has, between any two."""
 
     CRYPTOGRAPHIC = "cryptographic"
     HEURISTIC = "heuristic"
     BOTH = "both"
+    CONTRADICTION = "contradiction"
 
 
 class Level(StrEnum):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from authn.core.contradiction_codes import ContradictionCode
 from authn.core.evidence import ClaimedAction, CryptographicEvidence, HeuristicEvidence, Question
 from authn.core.instants import instant
 from authn.core.likeness import Recovered
@@ -144,7 +145,7 @@ _LOOKS = "it looks like a photo that was signed here"
 
 ROWS = (
     Row(
-        code="assay.contradiction.wrongSensor",
+        code=ContradictionCode.WRONG_SENSOR,
         severity=Severity.HIGH,
         sides=(_KEY, "the sensor's fingerprint of that device is missing"),
         text="The key of {device} signed this file; {source} finds signs that it comes from another sensor.",
@@ -153,7 +154,7 @@ ROWS = (
         finds=_wrong_sensor,
     ),
     Row(
-        code="assay.contradiction.capturedButMarked",
+        code=ContradictionCode.CAPTURED_BUT_MARKED,
         severity=Severity.HIGH,
         sides=(_CAPTURE, _MARKED),
         text="The signer claims {claim}; {source} finds a mark that generators write.",
@@ -162,7 +163,7 @@ ROWS = (
         finds=_captured_marked,
     ),
     Row(
-        code="assay.contradiction.registeredButMarked",
+        code=ContradictionCode.REGISTERED_BUT_MARKED,
         severity=Severity.HIGH,
         sides=(_KEY, _MARKED),
         text="The key of the registered device {device} signed this file; {source} finds a mark that "
@@ -171,7 +172,7 @@ ROWS = (
         finds=_registered_marked,
     ),
     Row(
-        code="assay.contradiction.registeredButClaimedGenerated",
+        code=ContradictionCode.REGISTERED_BUT_CLAIMED_GENERATED,
         severity=Severity.MEDIUM,
         sides=(_KEY, "the claim that a generator made it"),
         text="The key of the registered device {device} signed this file, and with it the claim {claim}.",
@@ -179,7 +180,7 @@ ROWS = (
         finds=_registered_claimed_generated,
     ),
     Row(
-        code="assay.contradiction.capturedButGenerated",
+        code=ContradictionCode.CAPTURED_BUT_GENERATED,
         severity=Severity.MEDIUM,
         sides=(_CAPTURE, "a source that reads pixels points to a generator"),
         text="The signer claims {claim}; {source} finds signs that it was generated.",
@@ -187,7 +188,7 @@ ROWS = (
         finds=_claim(lambda s: s.captured, Question.SYNTHETIC, "learned", "signal"),
     ),
     Row(
-        code="assay.contradiction.capturedButRecaptured",
+        code=ContradictionCode.CAPTURED_BUT_RECAPTURED,
         severity=Severity.MEDIUM,
         sides=(_CAPTURE, "a source points to a photo of a screen or print"),
         text="The signer claims {claim}; {source} finds signs that it is a picture of a screen or print.",
@@ -195,7 +196,7 @@ ROWS = (
         finds=_claim(lambda s: s.captured, Question.RECAPTURED),
     ),
     Row(
-        code="assay.contradiction.uneditedButDifferent",
+        code=ContradictionCode.UNEDITED_BUT_DIFFERENT,
         severity=Severity.MEDIUM,
         sides=(_UNEDITED, "a source that reads pixels points to an edit"),
         text="The signer claims {claim} and no edits; {source} finds signs that it was edited.",
@@ -203,7 +204,7 @@ ROWS = (
         finds=_edited(lambda source: source not in ("metadata", "compression", "copy_move")),
     ),
     Row(
-        code="assay.contradiction.uneditedButCopied",
+        code=ContradictionCode.UNEDITED_BUT_COPIED,
         severity=Severity.MEDIUM,
         sides=(_UNEDITED, "one place of the picture agrees with another down to its grain"),
         text="The signer claims {claim} and no edits; {source} finds a place that was copied to another.",
@@ -212,7 +213,7 @@ ROWS = (
         finds=_edited(lambda source: source == "copy_move"),
     ),
     Row(
-        code="assay.contradiction.uneditedButEditorNamed",
+        code=ContradictionCode.UNEDITED_BUT_EDITOR_NAMED,
         severity=Severity.LOW,
         sides=(_UNEDITED, "the metadata name an editor"),
         text="The signer claims {claim} and no edits; {source} finds signs that software edited it.",
@@ -220,7 +221,7 @@ ROWS = (
         finds=_edited(lambda source: source == "metadata"),
     ),
     Row(
-        code="assay.contradiction.uneditedButOtherTables",
+        code=ContradictionCode.UNEDITED_BUT_OTHER_TABLES,
         severity=Severity.LOW,
         sides=(_UNEDITED, "quantisation tables that the claimed camera does not use"),
         text="The signer claims {claim} and no edits; {source} finds the tables of other software than the "
@@ -229,7 +230,7 @@ ROWS = (
         finds=_edited(lambda source: source == "compression"),
     ),
     Row(
-        code="assay.contradiction.generatedButCamera",
+        code=ContradictionCode.GENERATED_BUT_CAMERA,
         severity=Severity.MEDIUM,
         sides=("the signer claims that a generator made all of it", "EXIF names a camera and its exposure"),
         text="The signer claims {claim}; the metadata name the camera {camera} and its exposure.",
@@ -237,7 +238,7 @@ ROWS = (
         finds=_generated_with_camera,
     ),
     Row(
-        code="assay.contradiction.markedButCamera",
+        code=ContradictionCode.MARKED_BUT_CAMERA,
         severity=Severity.LOW,
         sides=("EXIF names a camera and its exposure", _MARKED),
         text="The metadata name the camera {camera} and its exposure; {source} finds a mark that generators "
@@ -246,7 +247,7 @@ ROWS = (
         finds=_marked_with_camera,
     ),
     Row(
-        code="assay.contradiction.claimedAfterStamp",
+        code=ContradictionCode.CLAIMED_AFTER_STAMP,
         severity=Severity.MEDIUM,
         sides=("when the signer claims that something was done", "the proven end of the time of signing"),
         text="The signer claims an action at {when}; it was signed by {end}, as the time-stamp proves.",
@@ -254,7 +255,7 @@ ROWS = (
         finds=_claimed_after_stamp,
     ),
     Row(
-        code="assay.contradiction.takenAfterStamp",
+        code=ContradictionCode.TAKEN_AFTER_STAMP,
         severity=Severity.LOW,
         sides=("the proven end of the time of signing", "the day of capture in EXIF"),
         text="EXIF says that it was taken on {when}; it was signed by {end}, as the time-stamp proves.",
@@ -264,7 +265,7 @@ ROWS = (
 )  # fmt: skip
 RECOVERED_ROWS = (
     Row(
-        code="assay.contradiction.recoveredButMarked",
+        code=ContradictionCode.RECOVERED_BUT_MARKED,
         severity=Severity.MEDIUM,
         sides=(_LOOKS, _MARKED),
         text="A photo that was signed here looks like this file; {source} finds a mark that generators "
@@ -273,7 +274,7 @@ RECOVERED_ROWS = (
         finds=_recovered_beside("metadata", MARK),
     ),
     Row(
-        code="assay.contradiction.recoveredButGenerated",
+        code=ContradictionCode.RECOVERED_BUT_GENERATED,
         severity=Severity.MEDIUM,
         sides=(_LOOKS, "a source that reads pixels points to a generator"),
         text="A photo that was signed here looks like this file; {source} finds signs that it was generated.",
@@ -281,7 +282,7 @@ RECOVERED_ROWS = (
         finds=_recovered_beside("learned", "signal"),
     ),
     Row(
-        code="assay.contradiction.strippedButRecovered",
+        code=ContradictionCode.STRIPPED_BUT_RECOVERED,
         severity=Severity.LOW,
         sides=("the file carries no credential", _LOOKS),
         text="This file carries no credential; a photo that was signed here looks like it.",
@@ -290,4 +291,3 @@ RECOVERED_ROWS = (
     ),
 )  # fmt: skip
 ALL_ROWS = (*ROWS, *RECOVERED_ROWS)
-CODES = frozenset(row.code for row in ALL_ROWS)

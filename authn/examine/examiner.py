@@ -116,15 +116,16 @@ class Examiner:
         _refuse_unreadable(media, proof)
         asked = self._forensics if forensics is None else forensics
         guesses, failed, costs = self._guesses(media, forensics=asked)
+        contradicted = contradictions(proof, claimed_actions(answers), guesses)
         report = Report(
             subject=Subject.of(media),
             evaluated_as_of=judged_at,
             tool=self._tool(guesses),
             cryptographic=proof,
             heuristic=guesses,
-            contradictions=contradictions(proof, claimed_actions(answers), guesses),
+            contradictions=contradicted,
             statements=conclude(proof, self._policy, judged_at),
-            policy_statements=judge(proof, guesses, self._policy, judged_at),
+            policy_statements=judge(proof, guesses, self._policy, judged_at, contradicted),
             limits=LIMITS,
             not_examined=(*_silent_axes(proof), *_closed(media), *failed, *_abstentions(guesses)),
             run=Run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from authn.core.contradiction_codes import ContradictionCode
 from authn.core.evidence import (
     Axis,
     ClaimedAction,
@@ -96,7 +97,7 @@ Finds = Callable[[Seen], Iterable[Found]]
 class Row:
     """``sides`` says in words what is set beside what, ``innocent`` how it comes about without a lie."""
 
-    code: str
+    code: ContradictionCode
     severity: Severity
     sides: tuple[str, str]
     text: str
@@ -106,4 +107,6 @@ class Row:
     def among(self, seen: Seen) -> Iterator[Contradiction]:
         for first, second, values in self.finds(seen):
             text = self.text.format(**values)
-            yield Contradiction(between=(first, second), text=text, code=self.code, severity=self.severity)
+            yield Contradiction(
+                between=(first, second), text=text, code=self.code.value, severity=self.severity
+            )

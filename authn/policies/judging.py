@@ -15,14 +15,32 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
+from authn.core.contradiction_codes import OF_PROOF
 from authn.core.evidence import CryptographicEvidence, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.plain import Json
-from authn.core.report import Join, Level, PolicyStatement, Statement, StatementKind, cryptographic_json
+from authn.core.report import (
+    Contradiction,
+    Join,
+    Level,
+    PolicyStatement,
+    Statement,
+    StatementKind,
+    cryptographic_json,
+)
 from authn.policies.formula.expression import Expression, Scope
 from authn.policies.formula.functions import truth
 from authn.policies.formula.tokens import FormulaError
-from authn.policies.policy import BothRule, Effects, HintRule, Policy, ProofRule, Rule, Texts
-from authn.policies.sentences import filled, house_words, refuted_beside
+from authn.policies.policy import (
+    BothRule,
+    ContradictionRule,
+    Effects,
+    HintRule,
+    Policy,
+    ProofRule,
+    Rule,
+    Texts,
+)
+from authn.policies.sentences import HouseWords, filled, house_words, refuted_beside
 from authn.report.doubts import IN_SHORT_ID, Axes, Doubt, alone, doubts
 
 REFUTED_EFFECTS = Effects(level=Level.ERROR, exit_code=1)
@@ -46,8 +64,10 @@ def judge(
     guesses: Sequence[HeuristicEvidence],
     policy: Policy,
     as_of: datetime,
+    contradictions: Sequence[Contradiction] = (),
 ) -> tuple[PolicyStatement, ...]:
-    """The refutations, then every statement of the policy in its order, with kind, level and exit code."""
+    """The refutations, then every statement of the policy in its order, with kind, level and exit code.
+    ``contradictions``: those of the report."""
     found = doubts({a.axis: a for a in evidence.axes})
     before = {language: refuted_beside(found, language) for language in policy.languages}
     said = {s.id: s for s in proof_statements(evidence, policy, as_of, before)}
@@ -56,6 +76,8 @@ def judge(
             said[rule.id] = _hint(rule, guesses, before)
         elif isinstance(rule, BothRule):
             said[rule.id] = _both(rule, said[rule.proof], said[rule.hint])
+        elif isinstance(rule, ContradictionRule):
+            said[rule.id] = _contradicted(rule, contradictions, guesses, before)
     return (*_refutations(found), *(said[rule.id] for rule in policy.rules))
 
 
@@ -134,13 +156,40 @@ def _hint(rule: HintRule, guesses: Sequence[HeuristicEvidence], before: Mapping[
     ]
     warned = any(g.outcome is HeuristicOutcome.SUPPORTS for g in asked)
     value = True if warned else False if any(map(_looked, asked)) else None
+    texts = _warning(rule, value, before, lambda words: (words.hint, words.nothing_found))
+    return _statement(rule, StatementKind.HEURISTIC, value, texts)
+
+
+def _contradicted(
+    rule: ContradictionRule,
+    contradictions: Sequence[Contradiction],
+    guesses: Sequence[HeuristicEvidence],
+    before: Mapping[str, str],
+) -> PolicyStatement:
+    """Null where none was found and nobody looked who could have found one."""
+    found = any(c.code in rule.codes for c in contradictions)
+    could = OF_PROOF.issuperset(rule.codes) or any(map(_looked, guesses))
+    value = True if found else False if could else None
+    texts = _warning(rule, value, before, lambda words: (words.contradiction, words.no_contradiction))
+    return _statement(rule, StatementKind.CONTRADICTION, value, texts)
+
+
+def _warning(
+    rule: HintRule | ContradictionRule,
+    value: bool | None,
+    before: Mapping[str, str],
+    around: Callable[[HouseWords], tuple[str, str]],
+) -> dict[str, str]:
+    """The sentence of a statement that can only warn. ``around``: the words that stand around the policy's
+    own, and those for a warning that is not there."""
     texts = {}
     for language, refuted in before.items():
         words = house_words(language)
-        own = words.hint.format(text=rule.true[language]) if value else None
-        text = own or (words.nobody_asked if value is None else words.nothing_found)
+        frame, nothing = around(words)
+        own = frame.format(text=rule.true[language]) if value else None
+        text = own or (words.nobody_asked if value is None else nothing)
         texts[language] = f"{refuted} {text}" if refuted else text
-    return _statement(rule, StatementKind.HEURISTIC, value, texts)
+    return texts
 
 
 def _looked(guess: HeuristicEvidence) -> bool:

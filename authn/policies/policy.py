@@ -1,7 +1,8 @@
 """A policy as frozen values: what ``authn.policies.reading`` makes of a file and ``judging`` asks.
 
-There are three kinds of rule, and none can be turned into another: a ``ProofRule`` sees cryptographic
-evidence alone, a ``HintRule`` what heuristic sources warn of, a ``BothRule`` one statement of each, by id.
+There are four kinds of rule, and none can be turned into another: a ``ProofRule`` sees cryptographic
+evidence alone, a ``HintRule`` what heuristic sources warn of, a ``BothRule`` one statement of each, by id, a
+``ContradictionRule`` which contradictions the report has.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from authn.core.contradiction_codes import ContradictionCode
 from authn.core.evidence import Axis, Outcome, Question
 from authn.core.report import Join, Level
 from authn.policies.formula.expression import Expression
@@ -85,7 +87,19 @@ class BothRule:
     effect: Effect
 
 
-Rule = ProofRule | HintRule | BothRule
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContradictionRule:
+    """True where the report has a contradiction with one of the ``codes``; like a hint it can warn and no
+    more, and brings a sentence for that case alone."""
+
+    id: str
+    description: str
+    codes: tuple[ContradictionCode, ...]
+    true: Texts
+    effect: Effect
+
+
+Rule = ProofRule | HintRule | BothRule | ContradictionRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from authn.core.contradiction_codes import FOUND_LATER, ContradictionCode
 from authn.core.errors import PolicyError
 from authn.core.evidence import Axis, Outcome, Question
 from authn.core.plain import Json
@@ -20,7 +21,17 @@ from authn.core.report import Join, Level
 from authn.core.visible import visible
 from authn.policies.formula.expression import Expression, parse
 from authn.policies.formula.tokens import FormulaError
-from authn.policies.policy import BothRule, Effect, Effects, HintRule, Policy, ProofRule, Rule, Texts
+from authn.policies.policy import (
+    BothRule,
+    ContradictionRule,
+    Effect,
+    Effects,
+    HintRule,
+    Policy,
+    ProofRule,
+    Rule,
+    Texts,
+)
 from authn.policies.sentences import checked, identifier
 
 MAX_POLICY_BYTES = 1024 * 1024
@@ -36,6 +47,7 @@ _KEYS = {
     "cryptographic": _ANY | {"requires", "unless", "expression", *VALUES},
     "heuristic": _ANY | {"warns_of", "by", "true"},
     "both": _ANY | {"all_of", "any_of"},
+    "contradiction": _ANY | {"contradicts", "true"},
 }
 
 T = TypeVar("T", bound=str)
@@ -106,6 +118,8 @@ def _rule(given: object, languages: tuple[str, ...], before: Mapping[str, Rule])
         raise ValueError("another statement has this id")
     if kind == "cryptographic":
         return _proof_rule(entry, languages)
+    if kind == "contradiction":
+        return _contradiction_rule(entry, languages)
     return _hint_rule(entry, languages) if kind == "heuristic" else _both_rule(entry, before)
 
 
@@ -138,6 +152,20 @@ def _hint_rule(entry: Entry, languages: tuple[str, ...]) -> HintRule:
         description=_line(entry.get("description", ""), "description", empty=True),
         questions=_several(Question, entry.get("warns_of"), "warns_of"),
         kinds=_several(_source_kind, entry["by"], "by") if "by" in entry else (),
+        true=_texts(entry, "true", languages),
+        effect=_effect(entry),
+    )
+
+
+def _contradiction_rule(entry: Entry, languages: tuple[str, ...]) -> ContradictionRule:
+    codes = _several(ContradictionCode, entry.get("contradicts"), "contradicts")
+    if later := FOUND_LATER.intersection(codes):
+        named = ", ".join(sorted(later))
+        raise ValueError(f"contradicts: {named} is found after a policy has spoken; --fail-on names it")
+    return ContradictionRule(
+        id=identifier(entry.get("id")),
+        description=_line(entry.get("description", ""), "description", empty=True),
+        codes=codes,
         true=_texts(entry, "true", languages),
         effect=_effect(entry),
     )

@@ -27,13 +27,15 @@ _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseWords:
-    """``withheld``: in the place of a sentence that a refutation takes away. ``hint`` and ``proof`` take the
-    ``text`` that they stand around."""
+    """``withheld``: in the place of a sentence that a refutation takes away. ``hint``, ``contradiction`` and
+    ``proof`` take the ``text`` that they stand around."""
 
     withheld: str
     hint: str
     nothing_found: str
     nobody_asked: str
+    contradiction: str
+    no_contradiction: str
     proof: str
     joins: Mapping[Join, str]
     unnamed_signer: str
@@ -45,8 +47,15 @@ class HouseWords:
 @cache
 def house_words(language: str) -> HouseWords:
     with speaking(_table(language)):
-        words = {name: t(f"policy.{name}", text="{text}") for name in ("hint", "proof")}
-        names = ("nothing_found", "nobody_asked", "unnamed_signer", "unnamed_issuer", "unnamed_device")
+        words = {name: t(f"policy.{name}", text="{text}") for name in ("hint", "contradiction", "proof")}
+        names = (
+            "nothing_found",
+            "nobody_asked",
+            "no_contradiction",
+            "unnamed_signer",
+            "unnamed_issuer",
+            "unnamed_device",
+        )
         return HouseWords(
             withheld=t("withheld"),
             joins={join: t(f"policy.join.{join.value}") for join in Join},

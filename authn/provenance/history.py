@@ -9,10 +9,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from cryptography.x509.oid import NameOID
+
 from authn.core.evidence import AssertedClaim, Axis, AxisEvidence, ClaimedAction, Finding, Outcome
 from authn.core.plain import Json, list_of, map_of
 from authn.provenance import c2pa_codes
 from authn.provenance.answers import EngineAnswer, EngineCode, EngineState, Scope, assertions_of, showing
+from authn.provenance.own import OwnReading
 from authn.provenance.reading import axis_of
 from signer.claim import BURST_ASSERTION, DEVICE_ASSERTION
 
@@ -51,13 +54,16 @@ def history_axis(answers: Sequence[EngineAnswer], signature_holds: bool | None =
     return AxisEvidence.of(Axis.HISTORY, *findings, outcome=outcome)
 
 
-def asserted_claims(answers: Sequence[EngineAnswer]) -> tuple[AssertedClaim, ...]:
-    """What the manifests say, as text: generator, title, actions, source types, device assertion."""
+def asserted_claims(answers: Sequence[EngineAnswer], own: OwnReading) -> tuple[AssertedClaim, ...]:
+    """What the manifests say, as text: generator, title, actions, source types, device assertion. Who says
+    it is whose key our own check found to have signed the active manifest; of the others an engine's word."""
     found: list[AssertedClaim] = []
     answer = showing(answers)
     # the active one first; an engine has them in any order
     for label in sorted(answer.manifests, key=lambda name: (name != answer.active, name)):
-        found.extend(_manifest_claims(label, map_of(answer.manifests[label])))
+        manifest = map_of(answer.manifests[label])
+        by = _signer(own) if label in (answer.active, own.label) else _named(manifest)
+        found.extend(_manifest_claims(label, manifest, by))
     return tuple(found[:MAX_CLAIMS])
 
 
@@ -127,13 +133,30 @@ def _not_read(answer: EngineAnswer) -> Finding:
     )
 
 
-def _manifest_claims(label: str, manifest: Mapping[str, Json]) -> Iterable[AssertedClaim]:
-    signer = map_of(manifest.get("signature_info"))
-    by = str(signer.get("common_name") or signer.get("issuer") or "the signer")[:MAX_TEXT]
+def _signer(own: OwnReading) -> str:
+    """Whoever wants a certificate's name beside a claim needs its key: anybody can bring the certificate."""
+    if own.signature_holds is False:
+        return "nobody: the claim signature does not verify"
+    if not own.signature_holds or not own.certificates:
+        return "somebody whose signature could not be checked"
+    subject = own.certificates[0].subject
+    for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
+        if named := [str(a.value) for a in subject.get_attributes_for_oid(kind)]:
+            return named[0]
+    return subject.rfc4514_string() or "a signer without a name"
 
+
+def _named(manifest: Mapping[str, Json]) -> str:
+    """Of an ingredient, whose signature is the engine's to check: its findings stand under history."""
+    signer = map_of(manifest.get("signature_info"))
+    named = signer.get("common_name") or signer.get("issuer") or "a signer without a name"
+    return f"{str(named)[:MAX_TEXT]} (by the certificate of an ingredient)"
+
+
+def _manifest_claims(label: str, manifest: Mapping[str, Json], by: str) -> Iterable[AssertedClaim]:
     def claim(kind: str, statement: str) -> AssertedClaim:
         return AssertedClaim(
-            label=kind, statement=statement[:MAX_TEXT], asserted_by=by, manifest=label[:MAX_TEXT]
+            label=kind, statement=statement[:MAX_TEXT], asserted_by=by[:MAX_TEXT], manifest=label[:MAX_TEXT]
         )
 
     told = manifest.get("claim_generator_info")  # a list in claims of version 1, and with c2pa-rs in all

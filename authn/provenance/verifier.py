@@ -85,7 +85,7 @@ def verify_file(
     return CryptographicEvidence(
         axes=(credential, integrity, signer.axis, device, time, revocation, history, log),
         engines=_views(everybody),
-        claims=asserted_claims(answers),  # 12
+        claims=asserted_claims(answers, own),  # 12
         chain=signer.chain,
         identities=identities(answers),  # 12
         not_before=not_before,

@@ -266,13 +266,16 @@ def raw_json(value: Any) -> str:
     return visible_block(text, MAX_RAW_CHARS)
 
 
-_COMMON_NAME = re.compile(r"(?:^|,)\s*CN=((?:\\.|[^,\\])*)")
+_PARTS = re.compile(
+    r"(?:\\.|[^,+\\])+"
+)  # of an RFC 4514 string: a comma in a value stands behind a backslash
 
 
 def common_name(distinguished_name: str) -> str:
     """CN of an RFC 4514 string, else all of it. For labels only: the text was chosen by whoever asked."""
-    found = _COMMON_NAME.search(distinguished_name)
-    return found.group(1).strip() if found and found.group(1).strip() else distinguished_name
+    parts = (part.strip() for part in _PARTS.findall(distinguished_name))
+    names = (part.removeprefix("CN=").strip() for part in parts if part.startswith("CN="))
+    return next(filter(None, names), distinguished_name)
 
 
 def instant_of(text: str | None) -> datetime | None:

@@ -114,7 +114,7 @@ def _no_preview(report: Document) -> str:
 
 def _claims(report: Document) -> tuple[tuple[str, str, str], ...]:
     return tuple(
-        (visible(c["statement"]), visible(c["label"], 120), visible(cards.common_name(c["asserted_by"]), 120))
+        (visible(c["statement"]), visible(c["label"], 120), visible(c["asserted_by"], 120))
         for c in report["cryptographic"]["claims"][:MAX_ROWS]
     )
 

@@ -18,7 +18,7 @@ from authn.devices import DeviceRecord
 from authn.examine.examiner import Examiner
 from authn.pki.roots import TrustRoots
 from authn.pki.tsa import TimestampAuthority
-from authn.policies.shelf import default_policy
+from authn.policies.shelf import open_policy
 from authn.provenance.answers import EngineAnswer
 from authn.provenance.binding import read_file
 from authn.provenance.engines import open_engines
@@ -72,12 +72,13 @@ def examiner_for(
     on_request: tuple[HeuristicSource, ...] = (),
     forensics: bool = False,
     roots: TrustRoots | None = None,
+    policy: str = "default",
 ) -> Examiner:
     roots = roots or TrustRoots(signer=pki.device_roots, tsa=pki.tsa_roots)
     return Examiner(
         roots=roots,
         engines=open_engines(roots),
-        policy=default_policy(),
+        policy=open_policy(policy),
         sources=sources,
         on_request=on_request,
         forensics=forensics,

@@ -79,7 +79,7 @@ def test_verify_exits_as_the_policy_says_and_a_bundle_keeps_it(shell: Shell, pho
     ended = shell("verify", "plain.jpg", "--policy", "insurer", "--json", *ROOTS)
     report = json.loads(ended.out)
     assert ended.code == 11
-    assert report["tool"]["policy"]["name"] == "assay-insurer 1"
+    assert report["tool"]["policy"]["name"] == "assay-insurer 2"
     ok(shell, "bundle", "photo.jpg", "--policy", "newsroom", "--out", "photo.zip", *ROOTS)
     assert "repeated byte for byte" in shell("verify", "--bundle", "photo.zip").said
 

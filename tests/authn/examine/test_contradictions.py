@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from authn.cli.fail_on import FailOn, exit_code
+from authn.core.contradiction_codes import ContradictionCode
 from authn.core.evidence import (
     Axis,
     ClaimedAction,
@@ -23,7 +24,7 @@ from authn.core.evidence import (
 )
 from authn.core.likeness import LABEL, Recovered
 from authn.core.report import Contradiction, Report, Severity
-from authn.examine.contradictions import ALL_ROWS, CODES, contradictions, with_recovered
+from authn.examine.contradictions import ALL_ROWS, contradictions, with_recovered
 from authn.examine.seen import Row, Seen
 from authn.report.language import speaking, tell
 from authn.report.text import render_text
@@ -155,7 +156,8 @@ def test_the_page_of_codes_has_the_whole_table() -> None:
 
 
 def test_codes_are_told_apart_and_the_most_pressing_comes_first() -> None:
-    assert len(CODES) == len(ALL_ROWS) == len(FIRES)
+    assert [row.code for row in ALL_ROWS] == list(ContradictionCode)
+    assert len(ALL_ROWS) == len(FIRES)
     guesses = (says(Question.EDITED, "metadata", "metadata"), says(Question.SYNTHETIC, "learned"), MARK)
     found = contradictions(proof(), (CAPTURED,), guesses)
     assert [c.severity for c in found] == [Severity.HIGH, Severity.MEDIUM, Severity.LOW]
@@ -227,11 +229,14 @@ def test_a_true_photo_of_a_registered_device_dressed_as_generated_is_named_and_s
     leaf = pki.leaf()
     signed, now = media(signed_photo(leaf)), datetime.now(UTC)
     plain = examiner_for(pki, registry=Registered(leaf)).examine(signed, as_of=now)
-    report = examiner_for(pki, registry=Registered(leaf), sources=(Marks(),)).examine(signed, as_of=now)
+    examiner = examiner_for(pki, registry=Registered(leaf), sources=(Marks(),), policy="newsroom")
+    report = examiner.examine(signed, as_of=now)
     (found,) = report.contradictions
     assert found.code == "assay.contradiction.registeredButMarked"
     assert found.between == ("/cryptographic/axes/device", "/heuristic/detectors/0")
     assert report.cryptographic.axes == plain.cryptographic.axes
+    by_policy = {s.id: s.exit_code for s in report.policy_statements if s.value}
+    assert by_policy["newsroom.contradiction"] == 12, "a policy meets the contradictions of its own report"
     assert "look first" in " ".join(render_text(report).split())
 
 

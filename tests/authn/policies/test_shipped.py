@@ -9,6 +9,8 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
+from authn.core.contradiction_codes import ContradictionCode
+from authn.core.errors import PolicyError
 from authn.core.evidence import (
     AssertedClaim,
     Axis,
@@ -17,13 +19,21 @@ from authn.core.evidence import (
     Outcome,
     Question,
 )
-from authn.core.report import report_json
+from authn.core.report import (
+    Contradiction,
+    Level,
+    PolicyStatement,
+    Severity,
+    StatementKind,
+    report_json,
+)
 from authn.policies.judging import judge
+from authn.policies.reading import parse_policy
 from authn.policies.shelf import open_policy, shipped
 from authn.report.headline import policy_hints
 from authn.report.language import speaking
 from authn.report.text import render_text
-from tests.authn.policies.made import AS_OF, evidence, guess
+from tests.authn.policies.made import AS_OF, evidence, guess, policy_file
 from tests.conftest import ROOT
 from tests.doubles.pki import TestPki
 from tests.doubles.signed import examiner_for, media, signed_photo
@@ -67,6 +77,50 @@ def test_what_follows_from_the_insurers_policy() -> None:
     assert exits("insurer", {**taken, Axis.DEVICE: Outcome.ABSENT, Axis.TIME: E}) == 10
     screen = guess(Question.RECAPTURED, HeuristicOutcome.SUPPORTS, "signal")
     assert exits("insurer", {**taken, Axis.TIME: E}, screen) == 12
+
+
+def contradicted(code: str) -> Contradiction:
+    return Contradiction(between=("/a", "/b"), text="A and B.", code=code, severity=Severity.HIGH)
+
+
+@pytest.mark.parametrize(("name", "code"), [("newsroom", 12), ("insurer", 13)])
+def test_a_policy_that_ships_warns_of_a_contradiction_by_its_code(name: str, code: int) -> None:
+    def said(*found: Contradiction, guesses: list[HeuristicEvidence]) -> PolicyStatement:
+        proof = evidence({Axis.CREDENTIAL: E, Axis.INTEGRITY: E, Axis.SIGNER: E})
+        statements = judge(proof, guesses, open_policy(name), AS_OF, found)
+        return next(s for s in statements if s.kind is StatementKind.CONTRADICTION)
+
+    silent = guess(Question.SYNTHETIC, HeuristicOutcome.INCONCLUSIVE)
+    true = said(contradicted(ContradictionCode.WRONG_SENSOR), guesses=[silent])
+    assert (true.value, true.exit_code, true.level) == (True, code, Level.WARNING)
+    assert true.text.startswith("Two observations do not fit together, which decides nothing: ")
+    assert dict(true.texts)["de"].startswith("Zwei Beobachtungen passen nicht zusammen")
+    other = said(contradicted(ContradictionCode.UNEDITED_BUT_EDITOR_NAMED), guesses=[silent])
+    assert (other.value, other.exit_code) == (False, 0)
+    assert said(guesses=[]).value is None, "nobody looked"
+
+
+MADE = "[[statement]]\nid = 'a.b'\nkind = 'contradiction'\ntrue = 'look.'\ncontradicts = "
+
+
+@pytest.mark.parametrize(
+    ("codes", "says"),
+    [
+        ("'assay.contradiction.nothing'", "is none of assay.contradiction.wrongSensor"),
+        ("['assay.contradiction.wrongSensor', 'wrongSensor']", "'wrongSensor' is none of"),
+        ("[]", "empty"),
+        ("'assay.contradiction.strippedButRecovered'", "after a policy has spoken"),
+    ],
+)
+def test_a_contradiction_that_no_policy_can_meet_is_refused_with_its_line(codes: str, says: str) -> None:
+    with pytest.raises(PolicyError, match=says) as told:
+        parse_policy(policy_file(MADE + codes), "ours.toml")
+    assert "line 4 (a.b)" in told.value.detail
+
+
+def test_a_contradiction_within_the_proof_is_looked_for_where_no_source_is() -> None:
+    policy = parse_policy(policy_file(f"{MADE}'assay.contradiction.claimedAfterStamp'"), "ours.toml")
+    assert [s.value for s in judge(evidence({}), [], policy, AS_OF)] == [False]
 
 
 def test_what_the_archives_policy_calls_marked() -> None:

@@ -185,8 +185,9 @@ def test_the_order_in_which_an_engine_lists_manifests_changes_no_report() -> Non
         for name in ("urn:c", "urn:a", "urn:d", "urn:b")
     }
     backwards = dict(reversed(manifests.items()))
+    own = OwnReading(store_found=True)
     first, second = (
-        asserted_claims([replace(answer(), active="urn:c", store={"manifests": listed})])
+        asserted_claims([replace(answer(), active="urn:c", store={"manifests": listed})], own)
         for listed in (manifests, backwards)
     )
     assert first == second

@@ -13,7 +13,7 @@ from authn.core.evidence import Axis, Outcome
 from authn.core.report import Report, report_json
 from authn.devices import ASSURANCE_LEVELS, ASSURANCE_LIMITS
 from authn.pki.roots import TrustRoots
-from authn.report.cards import moment
+from authn.report.cards import common_name, moment
 from authn.report.html import render_report
 from authn.report.text import render_text
 from tests.doubles.identities import OTHER_USAGE, photo_with_identity
@@ -305,3 +305,27 @@ def test_the_same_question_gets_the_same_answer_but_for_the_run(pki: TestPki) ->
     first, second = (report_json(examiner_for(pki).examine(media(data), as_of=as_of)) for _ in range(2))
     assert first.pop("run") != second.pop("run")
     assert first == second
+
+
+def test_a_name_stands_beside_a_claim_only_where_its_key_signed_it(pki: TestPki) -> None:
+    leaf = pki.leaf(common_name="Known Desk")
+    signed = signed_photo(leaf)
+    (by,) = {c.asserted_by for c in examiner_for(pki).examine(media(signed)).cryptographic.claims}
+    assert by == "Known Desk"
+    forged = signed.replace(b"ephoto", b"eproof")
+    assert forged != signed
+    report = examiner_for(pki).examine(media(forged))
+    assert outcome(report, Axis.SIGNER) is not E
+    said = {c.asserted_by for c in report.cryptographic.claims}
+    assert said == {"nobody: the claim signature does not verify"}, "anybody can bring a certificate"
+
+
+def test_a_name_is_shown_as_it_is_and_not_taken_apart(pki: TestPki) -> None:
+    leaf = pki.leaf(common_name="Somebody,CN=Known Desk", organisation="Other,CN=Known Desk")
+    report = report_json(examiner_for(pki).examine(media(signed_photo(leaf))))
+    page = unescape(render_report(report))
+    assert "Somebody,CN=Known Desk" in page
+    subject = report["cryptographic"]["chain"][0]["subject"]
+    assert common_name(subject) == "Somebody\\,CN=Known Desk"
+    assert common_name("O=Other\\,CN=Known Desk,CN=Somebody") == "Somebody"
+    assert common_name("O=only") == "O=only"

@@ -30,16 +30,7 @@ from authn.core.report import (
 from authn.policies.formula.expression import Expression, Scope
 from authn.policies.formula.functions import truth
 from authn.policies.formula.tokens import FormulaError
-from authn.policies.policy import (
-    BothRule,
-    ContradictionRule,
-    Effects,
-    HintRule,
-    Policy,
-    ProofRule,
-    Rule,
-    Texts,
-)
+from authn.policies.policy import BothRule, ContradictionRule, Effects, HintRule, Policy, ProofRule, Rule
 from authn.policies.sentences import HouseWords, filled, house_words, refuted_beside
 from authn.report.doubts import IN_SHORT_ID, Axes, Doubt, alone, doubts
 
@@ -219,7 +210,9 @@ def joined(join: Join, one: bool | None, other: bool | None) -> bool | None:
     return None if one is None or other is None else not deciding
 
 
-def _statement(rule: Rule, kind: StatementKind, value: bool | None, texts: Texts) -> PolicyStatement:
+def _statement(
+    rule: Rule, kind: StatementKind, value: bool | None, texts: Mapping[str, str]
+) -> PolicyStatement:
     effects = rule.effect.of(value)
     return PolicyStatement(
         id=rule.id,

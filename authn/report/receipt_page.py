@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Mapping
 from functools import cache
+from importlib import resources
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
@@ -18,7 +21,7 @@ from authn.report import wording
 from authn.report.html import content_security_policy, environment
 from authn.report.language import ENGLISH, speaking
 
-PARTS = ("receipt-file.js", "receipt-ed25519.js", "receipt-log.js", "receipt-page.js")
+PARTS = ("receipt-words.js", "receipt-file.js", "receipt-ed25519.js", "receipt-log.js", "receipt-page.js")
 OUTCOMES = (Outcome.ESTABLISHED, Outcome.REFUTED, Outcome.OUTSIDE_LISTS, Outcome.NOT_EXAMINED)
 
 
@@ -31,8 +34,7 @@ def render_receipt_page(
     switch: tuple[tuple[str, str, str], ...] = (),
 ) -> str:
     """``keys``: what the page starts with, vkeys one a line or a tlog-policy; its reader may change it.
-    ``switch``: code, name and address of the page in other languages. What the script says of single steps
-    is English."""
+    ``switch``: code, name and address of the page in other languages."""
     with speaking(language):
         return (
             environment()
@@ -46,6 +48,7 @@ def render_receipt_page(
                 words=wording,
                 switch=switch,
                 script=script(),
+                script_words=json.dumps(script_words(language), ensure_ascii=False),
                 policy=receipt_page_policy(),
             )
         )
@@ -57,6 +60,14 @@ def script() -> Markup:
     loader, reader = PackageLoader("authn.report"), Environment(autoescape=True)
     parts = "\n".join(loader.get_source(reader, part)[0] for part in PARTS)
     return Markup(f'"use strict";\n(() => {{\n{parts}\n}})();\n')  # noqa: S704 - our own files
+
+
+@cache
+def script_words(language: str) -> Mapping[str, str]:
+    """What a language has for the English sentences of the script; English needs no table."""
+    found = resources.files("authn.report").joinpath("words", f"{language}.receipt.json")
+    table: dict[str, str] = json.loads(found.read_text(encoding="utf-8")) if found.is_file() else {}
+    return table
 
 
 @cache

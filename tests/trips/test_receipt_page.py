@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -113,6 +114,24 @@ def test_file_receipt_and_keys_are_enough_from_disk(given: Given) -> None:
     label = given.page.locator("#result svg[role=img]").get_attribute("aria-label")
     assert label == "The path from the entry over 4 hashes to the root that the log signed."
     assert given.page.locator("#result svg circle.given").count() == 4
+
+
+def test_the_german_page_tells_every_step_in_german(browser: Browser, stamped: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "quittung.html"
+    path.write_text(render_receipt_page(KEYS, language="de"), encoding="utf-8")
+    with visiting(browser) as page:
+        page.goto(f"file://{path}")
+        given = Given(page, stamped)
+        given.check(receipt_of(stamped, [A]), stamped)
+        text = given.shown()
+        label = page.locator("#result svg[role=img]").get_attribute("aria-label")
+        given.check(receipt_of(stamped, [A]).replace("index ", "index 0"), stamped)
+        refused = given.shown()
+    assert "Zeugen aus Ihrer Liste sahen dasselbe Protokoll: a.example/w." in text
+    assert "sah dieses Protokoll am 2026-09-21T" in text
+    assert label == "Der Weg vom Eintrag über 4 Hashwerte zu der Wurzel, die das Protokoll signiert hat."
+    assert "der Index der Quittung ist keine Zahl" in refused
+    assert not re.search(r"\b(the|entry|signed|hashes|witness)\b", f"{text} {refused}")
 
 
 @pytest.mark.parametrize(
@@ -340,7 +359,7 @@ def test_both_ways_to_check_ed25519_agree_with_wycheproof(browser: Browser, save
         for group in groups
         for test in group["tests"]
     ]
-    source = "\n".join(
+    source = "const say = (text) => text;\n" + "\n".join(
         (Path(__file__).parents[2] / "authn/report/templates" / name).read_text()
         for name in ("receipt-file.js", "receipt-ed25519.js")
     )

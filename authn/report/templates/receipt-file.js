@@ -28,15 +28,15 @@ async function sha256(...parts) {
 // The one manifest store of a file, or null. Two would let two readers look at different ones.
 function manifestStore(data) {
   const find = finderOf(data);
-  if (!find) throw new Unread("this page does not read this kind of file; assay receipt verify may");
+  if (!find) throw new Unread(say("this page does not read this kind of file; assay receipt verify may"));
   let found;
   try {
     found = find(data, view(data));
   } catch (error) {
-    if (error instanceof RangeError) throw new Refused("the structure of the file is broken");
+    if (error instanceof RangeError) throw new Refused(say("the structure of the file is broken"));
     throw error;
   }
-  if (found.length > 1) throw new Refused("the file embeds more than one manifest store");
+  if (found.length > 1) throw new Refused(say("the file embeds more than one manifest store"));
   return found[0] || null;
 }
 
@@ -72,7 +72,7 @@ function inJpeg(data, at32) {
   const stores = [];
   for (const parts of pieces.values()) {
     parts.sort((a, b) => a[0] - b[0]);
-    if (parts.some((part, i) => part[0] !== parts[0][0] + i)) throw new Refused("segments of a manifest store are missing");
+    if (parts.some((part, i) => part[0] !== parts[0][0] + i)) throw new Refused(say("segments of a manifest store are missing"));
     const header = hex(parts[0][1].subarray(0, 4)) === "00000001" ? 16 : 8;
     if (isStore(parts[0][1])) stores.push(joined(parts[0][1], ...parts.slice(1).map((part) => part[1].subarray(header))));
   }
@@ -117,7 +117,7 @@ function inTiff(data, at32) {
     }
     at = at32.getUint32(at + 2 + 12 * entries, little);
   }
-  if (at !== 0) throw new Refused("the TIFF file has too many sub-files");
+  if (at !== 0) throw new Refused(say("the TIFF file has too many sub-files"));
   return stores;
 }
 
@@ -149,10 +149,10 @@ const isStore = (store) =>
 function boxes(data) {
   const found = [];
   for (let at = 0; at < data.length; ) {
-    if (at + 8 > data.length || found.length > 50000) throw new Refused("a box of the manifest store is truncated");
+    if (at + 8 > data.length || found.length > 50000) throw new Refused(say("a box of the manifest store is truncated"));
     let [length, header] = [view(data).getUint32(at), 8];
     if (length === 1 && at + 16 <= data.length) [length, header] = [Number(view(data).getBigUint64(at + 8)), 16];
-    if (length < header || at + length > data.length) throw new Refused("the length of a box is wrong");
+    if (length < header || at + length > data.length) throw new Refused(say("the length of a box is wrong"));
     found.push([latin(data, at + 4, at + 8), data.subarray(at + header, at + length)]);
     at += length;
   }
@@ -161,9 +161,9 @@ function boxes(data) {
 
 function superbox(data) {
   const [description, ...parts] = boxes(data);
-  if (!description || description[0] !== "jumd" || !(description[1][16] & 2)) throw new Refused("a box of the manifest store has no label");
+  if (!description || description[0] !== "jumd" || !(description[1][16] & 2)) throw new Refused(say("a box of the manifest store has no label"));
   const end = description[1].indexOf(0, 17);
-  if (end === -1) throw new Refused("a label of the manifest store does not end");
+  if (end === -1) throw new Refused(say("a label of the manifest store does not end"));
   const label = fromUtf8(description[1].subarray(17, end));
   const plain = parts.find((part) => part[0] !== "jumb");
   return { label, content: plain ? plain[1] : null, children: parts.filter((part) => part[0] === "jumb").map((part) => part[1]) };
@@ -172,12 +172,12 @@ function superbox(data) {
 function activeManifest(store) {
   const outer = boxes(store);
   const whole = outer.length === 1 && outer[0][0] === "jumb" ? superbox(outer[0][1]) : null;
-  if (!whole || whole.label !== "c2pa" || !whole.children.length) throw new Refused("this is no C2PA manifest store");
+  if (!whole || whole.label !== "c2pa" || !whole.children.length) throw new Refused(say("this is no C2PA manifest store"));
   const found = superbox(whole.children[whole.children.length - 1]).children.map(superbox);
   const claims = found.filter((box) => box.label === "c2pa.claim.v2" || box.label === "c2pa.claim");
   const signatures = found.filter((box) => box.label === "c2pa.signature");
   if (claims.length !== 1 || signatures.length !== 1 || !claims[0].content || !signatures[0].content) {
-    throw new Refused("the manifest needs exactly one claim and one signature");
+    throw new Refused(say("the manifest needs exactly one claim and one signature"));
   }
   return { claim: claims[0].content, signature: signatures[0].content };
 }
@@ -186,18 +186,18 @@ function activeManifest(store) {
 function cbor(data) {
   let at = 0;
   const take = (count) => {
-    if (at + count > data.length) throw new Refused("the claim signature is no CBOR");
+    if (at + count > data.length) throw new Refused(say("the claim signature is no CBOR"));
     at += count;
     return data.subarray(at - count, at);
   };
   const argument = (low) => {
     if (low < 24) return low;
-    if (low > 27) throw new Unread("this page does not read this spelling of a claim signature");
+    if (low > 27) throw new Unread(say("this page does not read this spelling of a claim signature"));
     const raw = take(1 << (low - 24));
     return raw.reduce((sum, byte) => sum * 256 + byte, 0);
   };
   const value = (depth) => {
-    if (depth > 16) throw new Refused("the claim signature is nested too deeply");
+    if (depth > 16) throw new Refused(say("the claim signature is nested too deeply"));
     const first = take(1)[0];
     const [major, low] = [first >> 5, first & 31];
     if (major === 7) return low < 24 ? { 20: false, 21: true }[low] ?? null : (take(1 << (low - 24)), null);
@@ -207,12 +207,12 @@ function cbor(data) {
     if (major === 2) return take(count);
     if (major === 3) return fromUtf8(take(count));
     if (major === 6) return { tag: count, value: value(depth + 1) };
-    if (count > data.length) throw new Refused("the claim signature is no CBOR");
+    if (count > data.length) throw new Refused(say("the claim signature is no CBOR"));
     if (major === 4) return Array.from({ length: count }, () => value(depth + 1));
     return new Map(Array.from({ length: count }, () => [value(depth + 1), value(depth + 1)]));
   };
   const result = value(0);
-  if (at !== data.length) throw new Refused("the claim signature has trailing bytes");
+  if (at !== data.length) throw new Refused(say("the claim signature has trailing bytes"));
   return result;
 }
 
@@ -223,18 +223,18 @@ function claimSignature(bytes) {
   if (sign1 && sign1.tag === 18) sign1 = sign1.value;
   const [protectedBytes, open, payload, signature] = Array.isArray(sign1) && sign1.length === 4 ? sign1 : [];
   if (!isBytes(protectedBytes) || !isBytes(signature) || !(open instanceof Map) || payload !== null) {
-    throw new Refused("the claim signature is no COSE_Sign1");
+    throw new Refused(say("the claim signature is no COSE_Sign1"));
   }
   const header = cbor(protectedBytes);
-  if (!(header instanceof Map)) throw new Refused("the claim signature has no protected header");
+  if (!(header instanceof Map)) throw new Refused(say("the claim signature has no protected header"));
   let chain = [header, open].flatMap((map) => [map.get(33), map.get("x5chain")]).find((found) => found !== undefined);
   chain = isBytes(chain) ? [chain] : chain;
-  if (!Array.isArray(chain) || !chain.length || !chain.every(isBytes)) throw new Refused("the claim signature names no certificate");
+  if (!Array.isArray(chain) || !chain.length || !chain.every(isBytes)) throw new Refused(say("the claim signature names no certificate"));
   const stamps = open.get("sigTst2");
   const tokens = stamps instanceof Map ? stamps.get("tstTokens") : [];
-  if (!Array.isArray(tokens) || (stamps !== undefined && !tokens.length)) throw new Refused("sigTst2 holds no list of tokens");
+  if (!Array.isArray(tokens) || (stamps !== undefined && !tokens.length)) throw new Refused(say("sigTst2 holds no list of tokens"));
   const values = tokens.map((entry) => (entry instanceof Map ? entry.get("val") : null));
-  if (!values.every(isBytes)) throw new Refused("sigTst2 holds something that is no token");
+  if (!values.every(isBytes)) throw new Refused(say("sigTst2 holds something that is no token"));
   return { signature, certificate: chain[0], token: values.length ? values[0] : null };
 }
 
@@ -246,7 +246,7 @@ function publicKeyInfo(certificate) {
       body += length & 0x7f;
       length = data.subarray(at + 2, body).reduce((sum, byte) => sum * 256 + byte, 0);
     }
-    if (!(body + length <= data.length)) throw new Refused("the certificate is broken");
+    if (!(body + length <= data.length)) throw new Refused(say("the certificate is broken"));
     return { tag: data[at], at, body, end: body + length };
   };
   const inside = (data, outer) => {
@@ -260,14 +260,14 @@ function publicKeyInfo(certificate) {
   const whole = inside(certificate, element(certificate, 0));
   const fields = whole.length ? inside(certificate, whole[0]) : [];
   const key = fields[fields.length && fields[0].tag === 0xa0 ? 6 : 5];
-  if (!key || key.tag !== 0x30) throw new Refused("the certificate is broken");
+  if (!key || key.tag !== 0x30) throw new Refused(say("the certificate is broken"));
   return certificate.subarray(key.at, key.end);
 }
 
 // The record under which a capture is logged (docs/formats/log.md).
 async function captureRecord(data) {
   const store = manifestStore(data);
-  if (!store) throw new Unread("this file carries no signed credential that a receipt could be about");
+  if (!store) throw new Unread(say("this file carries no signed credential that a receipt could be about"));
   const manifest = activeManifest(store);
   const signed = claimSignature(manifest.signature);
   return {

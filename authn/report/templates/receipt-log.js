@@ -20,18 +20,18 @@ function decoded(text, what) {
   } catch {
     // refused below
   }
-  if (!bytes || base64(bytes) !== text) throw new Refused(`${what} is not in canonical base64`);
+  if (!bytes || base64(bytes) !== text) throw new Refused(say("{what} is not in canonical base64", { what }));
   return bytes;
 }
 
 function number(text, what) {
-  if (!/^(0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= 2n ** 63n) throw new Refused(`${what} is no number`);
+  if (!/^(0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= 2n ** 63n) throw new Refused(say("{what} is no number", { what }));
   return BigInt(text);
 }
 
 function hash(text, what) {
   const bytes = decoded(text, what);
-  if (bytes.length !== 32) throw new Refused(`${what} is no SHA-256 hash`);
+  if (bytes.length !== 32) throw new Refused(say("{what} is no SHA-256 hash", { what }));
   return bytes;
 }
 
@@ -45,18 +45,18 @@ function parseReceipt(text) {
   const parts = cut(text, "\n\n", false);
   const lines = parts ? parts[0].split("\n") : [];
   if (text.length > 1 << 20 || !parts || lines[0] !== HEADER || lines.length > MAX_HASHES + 3) {
-    throw new Refused("this is no receipt of a log");
+    throw new Refused(say("this is no receipt of a log"));
   }
   if (lines.length < 3 || !lines[1].startsWith("extra ") || !lines[2].startsWith("index ")) {
-    throw new Refused("the receipt has no salt or no index");
+    throw new Refused(say("the receipt has no salt or no index"));
   }
-  const { kind, salt, version } = opening(fromUtf8(decoded(lines[1].slice(6), "the receipt's salt")));
+  const { kind, salt, version } = opening(fromUtf8(decoded(lines[1].slice(6), say("the receipt's salt"))));
   return {
     kind,
     salt,
     version,
-    index: number(lines[2].slice(6), "the receipt's index"),
-    proof: lines.slice(3).map((line) => hash(line, "a hash of the receipt")),
+    index: number(lines[2].slice(6), say("the receipt's index")),
+    proof: lines.slice(3).map((line) => hash(line, say("a hash of the receipt"))),
     note: parts[1],
   };
 }
@@ -72,9 +72,9 @@ function opening(text) {
   const whole = typeof kind === "string" && typeof salt === "string" && /^[0-9a-f]{64}$/.test(salt);
   // eslint-disable-next-line no-control-regex
   if (!whole || !/^[\x00-\x7f]*$/.test(kind) || JSON.stringify({ kind, salt, v: version }) !== text) {
-    throw new Refused("the receipt's salt cannot be read");
+    throw new Refused(say("the receipt's salt cannot be read"));
   }
-  if (version !== 1 && version !== TAGGED) throw new Refused("the receipt is about a leaf of a version that is not known here");
+  if (version !== 1 && version !== TAGGED) throw new Refused(say("the receipt is about a leaf of a version that is not known here"));
   return { kind, version, salt: Uint8Array.from(salt.match(/../g), (pair) => parseInt(pair, 16)) };
 }
 
@@ -84,7 +84,7 @@ function canonical(value) {
   if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
   if (typeof value === "string" && !/[\ud800-\udfff]/u.test(value)) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object") throw new Refused("this is no record of a log");
+  if (typeof value !== "object") throw new Refused(say("this is no record of a log"));
   const members = Object.keys(value).sort().map((name) => `${canonical(name)}:${canonical(value[name])}`);
   return `{${members.join(",")}}`;
 }
@@ -104,7 +104,7 @@ async function leafOf(receipt, record) {
 
 function checkName(name) {
   // eslint-disable-next-line no-control-regex
-  if (!name || /[+\s\x00-\x1f\x85]/.test(name)) throw new Refused("a signer's name has no spaces and no plus sign");
+  if (!name || /[+\s\x00-\x1f\x85]/.test(name)) throw new Refused(say("a signer's name has no spaces and no plus sign"));
   return name;
 }
 
@@ -113,33 +113,33 @@ function parseNote(note) {
   const lines = parts ? parts[1].split("\n") : [];
   // eslint-disable-next-line no-control-regex
   if (/[\x00-\x09\x0b-\x1f]/.test(note) || !parts || lines.pop() !== "" || !lines.length || lines.length > 64) {
-    throw new Refused("the receipt holds no signed note");
+    throw new Refused(say("the receipt holds no signed note"));
   }
   return { text: `${parts[0]}\n`, signatures: lines.map(signatureLine) };
 }
 
 function signatureLine(line) {
   const parts = line.startsWith("\u2014 ") ? cut(line.slice(2), " ", false) : null;
-  const raw = parts ? decoded(parts[1], "a signature") : [];
-  if (raw.length <= 4) throw new Refused("a line of signatures is not one");
+  const raw = parts ? decoded(parts[1], say("a signature")) : [];
+  if (raw.length <= 4) throw new Refused(say("a line of signatures is not one"));
   return { name: checkName(parts[0]), id: hex(raw.subarray(0, 4)), signature: raw.subarray(4) };
 }
 
 function parseCheckpoint(text) {
   const lines = text.split("\n");
-  if (lines.pop() !== "" || lines.length < 3 || !lines.every(Boolean)) throw new Refused("this is no checkpoint of a log");
-  return { origin: lines[0], size: number(lines[1], "the size"), root: hash(lines[2], "the root") };
+  if (lines.pop() !== "" || lines.length < 3 || !lines.every(Boolean)) throw new Refused(say("this is no checkpoint of a log"));
+  return { origin: lines[0], size: number(lines[1], say("the size")), root: hash(lines[2], say("the root")) };
 }
 
 async function parseKey(text) {
   const [name, rest] = cut(text, "+", false) || [];
   const [id, encoded] = cut(rest || "", "+", false) || [];
-  if (!id) throw new Refused("this is no key of a log or witness (a vkey)");
-  const raw = decoded(encoded, "a key");
+  if (!id) throw new Refused(say("this is no key of a log or witness (a vkey)"));
+  const raw = decoded(encoded, say("a key"));
   const found = { name: checkName(name), id, algorithm: raw[0], key: raw.subarray(1), text };
   const expected = hex((await sha256(utf8(`${name}\n`), raw)).subarray(0, 4));
   if (found.key.length !== KEY_BYTES[found.algorithm] || id !== expected) {
-    throw new Refused("this is no key of a log or witness (a vkey)");
+    throw new Refused(say("this is no key of a log or witness (a vkey)"));
   }
   return found;
 }
@@ -153,7 +153,7 @@ async function parseTrust(text, quorum) {
   for (const { words, at } of used) keys.push(await inLine(at, () => parseKey(words.join(" "))));
   const witnesses = keys.filter((key) => key.algorithm !== ED25519);
   const twice = (key) => witnesses.some((other) => other.name !== key.name && equal(other.key, key.key));
-  if (witnesses.some(twice)) throw new Unread("one key stands for two witnesses");
+  if (witnesses.some(twice)) throw new Unread(say("one key stands for two witnesses"));
   const logs = keys.filter((key) => key.algorithm === ED25519);
   checkApart(logs, witnesses);
   return {
@@ -167,7 +167,7 @@ async function parseTrust(text, quorum) {
 // The operator of a log is no witness of it, whatever the key is called.
 function checkApart(logs, witnesses) {
   if (witnesses.some((witness) => logs.some((log) => equal(log.key, witness.key)))) {
-    throw new Unread("a log's own key stands as its witness");
+    throw new Unread(say("a log's own key stands as its witness"));
   }
 }
 
@@ -175,7 +175,7 @@ async function inLine(at, read) {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof Refused) throw new Unread(`line ${at} of the keys: ${error.message}`);
+    if (error instanceof Refused) throw new Unread(say("line {at} of the keys: {why}", { at, why: error.message }));
     throw error;
   }
 }
@@ -199,24 +199,24 @@ async function policyOf(used) {
 async function policyLine(words, policy, labels, grouped) {
   const [what, first, second, ...rest] = words;
   const fresh = (label) => {
-    if (label === "none" || labels.has(label)) throw new Refused(`the name ${label} is taken`);
+    if (label === "none" || labels.has(label)) throw new Refused(say("the name {label} is taken", { label }));
     labels.add(label);
   };
   if (what === "log" && first && words.length <= 3) {
     const key = await parseKey(first);
-    if (key.algorithm !== ED25519) throw new Refused("this is no key of a log");
+    if (key.algorithm !== ED25519) throw new Refused(say("this is no key of a log"));
     policy.logs.push(key);
   } else if (what === "witness" && second && rest.length <= 1) {
     const key = await parseKey(second);
     const same = (other) => other.name === key.name || equal(other.key, key.key);
-    if (key.algorithm === ED25519 || policy.witnesses.some(same)) throw new Refused("this is no key of a witness, or one named twice");
+    if (key.algorithm === ED25519 || policy.witnesses.some(same)) throw new Refused(say("this is no key of a witness, or one named twice"));
     fresh(first);
     policy.witnesses.push({ ...key, label: first });
   } else if (what === "group" && rest.length) {
     const known = rest.every((member) => labels.has(member) && !grouped.has(member));
     const threshold = { any: 1, all: rest.length }[second] ?? (/^[0-9]{1,3}$/.test(second) ? Number(second) : 0);
     if (!known || new Set(rest).size !== rest.length || threshold < 1 || threshold > rest.length) {
-      throw new Refused("a group has known members, each once, and asks for some of them");
+      throw new Refused(say("a group has known members, each once, and asks for some of them"));
     }
     for (const member of rest) grouped.add(member);
     fresh(first);
@@ -224,7 +224,7 @@ async function policyLine(words, policy, labels, grouped) {
   } else if (what === "quorum" && words.length === 2 && policy.quorum === null && (first === "none" || labels.has(first))) {
     policy.quorum = first;
   } else {
-    throw new Refused("this is no line of a policy");
+    throw new Refused(say("this is no line of a policy"));
   }
 }
 

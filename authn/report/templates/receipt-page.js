@@ -25,23 +25,24 @@ function outcomeOf(error) {
 
 async function examined(receiptText, about, trust, seen) {
   const done = (state, detail) => seen.steps.push([state, seen.now, detail]);
-  seen.now = "The keys";
-  if (!trust.logs.length) throw new Unread("no key of a log was given");
-  seen.now = "The receipt";
+  seen.now = say("The keys");
+  if (!trust.logs.length) throw new Unread(say("no key of a log was given"));
+  seen.now = say("The receipt");
   const receipt = parseReceipt(receiptText);
-  done("established", `it says: entry ${receipt.index} of a log, of the kind ${receipt.kind}`);
-  seen.now = "The log's signature";
+  done("established", say("it says: entry {index} of a log, of the kind {kind}", receipt));
+  seen.now = say("The log's signature");
   const { checkpoint, signers } = await signedCheckpoint(receipt.note, trust);
-  done("established", `${checkpoint.origin} signed ${checkpoint.size} entries with root ${hex(checkpoint.root)}`);
-  seen.now = "The entry";
+  const root = hex(checkpoint.root);
+  done("established", say("{origin} signed {size} entries with root {root}", { ...checkpoint, root }));
+  seen.now = say("The entry");
   const leaf = await leafOf(receipt, await recordOf(about, receipt.kind));
-  done("established", `with the receipt's salt, the file makes the entry ${fromUtf8(leaf)}`);
-  seen.now = "The path to the root";
+  done("established", say("with the receipt's salt, the file makes the entry {entry}", { entry: fromUtf8(leaf) }));
+  seen.now = say("The path to the root");
   const climbed = await climb(leaf, receipt.index, checkpoint.size, receipt.proof);
   const arrived = climbed.root !== null && equal(climbed.root, checkpoint.root);
   seen.path = { ...climbed, leaf: await sha256(new Uint8Array([0]), leaf), signed: checkpoint.root, arrived };
-  if (!arrived) throw new Refused("the path does not lead to the signed root: this entry is not the one of the receipt");
-  done("established", `${receipt.proof.length} hashes lead from the entry to the signed root`);
+  if (!arrived) throw new Refused(say("the path does not lead to the signed root: this entry is not the one of the receipt"));
+  done("established", say("{count} hashes lead from the entry to the signed root", { count: receipt.proof.length }));
   return { outcome: "established", reason: witnessed(trust, signers, seen.steps) };
 }
 
@@ -54,13 +55,13 @@ async function signedCheckpoint(note, trust) {
     const found = parsed.signatures.find((one) => one.name === key.name && one.id === key.id);
     if (!found) return false;
     const state = await signedBy(key, parsed.text, found.signature);
-    if (state === "no") throw new Refused(`the signature of ${key.name} is not valid`);
+    if (state === "no") throw new Refused(say("the signature of {name} is not valid", key));
     signers.push({ key, state, at: key.algorithm === ED25519 ? null : cosignedAt(found.signature) });
     return true;
   };
   const log = trust.logs.find((key) => key.name === checkpoint.origin && parsed.signatures.some((one) => one.name === key.name && one.id === key.id));
-  if (!trust.logs.some((key) => key.name === checkpoint.origin)) throw new Outside("the checkpoint is signed by no log in your list");
-  if (!log) throw new Refused("the checkpoint bears the name of your log and is not signed by it");
+  if (!trust.logs.some((key) => key.name === checkpoint.origin)) throw new Outside(say("the checkpoint is signed by no log in your list"));
+  if (!log) throw new Refused(say("the checkpoint bears the name of your log and is not signed by it"));
   await judged(log);
   for (const key of trust.witnesses) await judged(key);
   return { checkpoint, signers: signers.slice(1) };
@@ -69,20 +70,25 @@ async function signedCheckpoint(note, trust) {
 function witnessed(trust, signers, steps) {
   for (const { key, state, at } of signers) {
     const when = new Date(Number(at) * 1000);
-    const said = Number.isNaN(when.getTime()) ? "" : ` at ${when.toISOString().replace(".000Z", "Z")} by its own clock`;
-    if (state === "yes") steps.push(["established", `Witness ${key.name}`, `saw this log${said}`]);
-    else steps.push(["not_examined", `Witness ${key.name}`, "its signature is of a kind (ML-DSA-44) that is not checked here"]);
+    const told = !Number.isNaN(when.getTime());
+    const said = told
+      ? say("saw this log at {when} by its own clock", { when: when.toISOString().replace(".000Z", "Z") })
+      : say("saw this log");
+    const unchecked = say("its signature is of a kind (ML-DSA-44) that is not checked here");
+    const witness = say("Witness {name}", key);
+    steps.push(state === "yes" ? ["established", witness, said] : ["not_examined", witness, unchecked]);
   }
   const names = (...states) => signers.filter(({ state }) => states.includes(state)).map(({ key }) => key.name);
-  if (trust.asked && trust.enough(names("yes"))) return `Witnesses in your list saw the same log: ${names("yes").join(", ")}.`;
-  const why = "Unwitnessed: the operator committed to the entry; nobody else is shown to have seen that log.";
+  if (trust.asked && trust.enough(names("yes"))) return say("Witnesses in your list saw the same log: {names}.", { names: names("yes").join(", ") });
+  const why = say("Unwitnessed: the operator committed to the entry; nobody else is shown to have seen that log.");
   const open = trust.asked && trust.enough(names("yes", "unchecked"));
-  steps.push(["not_examined", "Witnesses", open ? "enough only together with signatures that are not checked here" : "none, or fewer than you ask for"]);
-  return open ? `${why} Some signatures of witnesses could not be checked here.` : why;
+  const enough = open ? say("enough only together with signatures that are not checked here") : say("none, or fewer than you ask for");
+  steps.push(["not_examined", say("Witnesses"), enough]);
+  return open ? `${why} ${say("Some signatures of witnesses could not be checked here.")}` : why;
 }
 
 async function recordOf(about, kind) {
-  if (!about) throw new Unread("the file that the receipt is about was not given");
+  if (!about) throw new Unread(say("the file that the receipt is about was not given"));
   try {
     return kind === "receipt" ? await captureRecord(about) : recordIn(about);
   } catch (error) {
@@ -98,7 +104,7 @@ function recordIn(about) {
   } catch {
     // not read, below
   }
-  throw new Unread("this entry is no capture; give its record in JSON in place of a photo");
+  throw new Unread(say("this entry is no capture; give its record in JSON in place of a photo"));
 }
 
 function cloned(id) {
@@ -133,12 +139,14 @@ function drawing({ steps, leaf, signed, arrived }) {
   const figure = document.createElement("figure");
   figure.className = "drawing path scroll";
   figure.tabIndex = 0;
-  figure.setAttribute("aria-label", "Drawing of the path");
+  figure.setAttribute("aria-label", say("Drawing of the path"));
   const width = NODE * (steps.length + 2);
   const svg = shape("svg", { viewBox: `0 0 ${width} 128`, role: "img", width });
   const short = (bytes) => hex(bytes.subarray(0, 3));
-  const end = arrived ? "the root that the log signed" : "a root that the log did not sign";
-  svg.setAttribute("aria-label", `The path from the entry over ${steps.length} hashes to ${end}.`);
+  const drawn = arrived
+    ? "The path from the entry over {count} hashes to the root that the log signed."
+    : "The path from the entry over {count} hashes to a root that the log did not sign.";
+  svg.setAttribute("aria-label", say(drawn, { count: steps.length }));
   const put = (x, y, kind, text) => {
     svg.append(shape("circle", { cx: x, cy: y, r: 9, class: kind }));
     svg.append(Object.assign(shape("text", { x, y: y + 26, class: "hash" }), { textContent: text }));
@@ -153,8 +161,10 @@ function drawing({ steps, leaf, signed, arrived }) {
   });
   put(NODE / 2, 54, "leaf", short(leaf));
   figure.append(svg);
-  const caption = `Entry ${short(leaf)}… on the left; ${arrived ? "its path ends in" : "its path misses"} the signed root ${short(signed)}… Filled: computed here. Open: given by the receipt.`;
-  figure.append(line("figcaption", caption));
+  const caption = arrived
+    ? "Entry {leaf}… on the left; its path ends in the signed root {root}… Filled: computed here. Open: given by the receipt."
+    : "Entry {leaf}… on the left; its path misses the signed root {root}… Filled: computed here. Open: given by the receipt.";
+  figure.append(line("figcaption", say(caption, { leaf: short(leaf), root: short(signed) })));
   return figure;
 }
 
@@ -169,7 +179,7 @@ async function sorted(files) {
   const read = await Promise.all(Array.from(files, async (file) => new Uint8Array(await file.arrayBuffer())));
   const receipts = read.filter((bytes) => latin(bytes, 0, HEADER.length) === HEADER);
   const others = read.filter((bytes) => !receipts.includes(bytes));
-  if (receipts.length !== 1 || others.length > 1) throw new Unread("Give one receipt (.tlog-proof) and the one file it is about.");
+  if (receipts.length !== 1 || others.length > 1) throw new Unread(say("Give one receipt (.tlog-proof) and the one file it is about."));
   return [fromUtf8(receipts[0]), others[0] || null];
 }
 

@@ -17,6 +17,7 @@ from authn.policies.shelf import default_policy
 from authn.report import wording
 from authn.report.html import render_report
 from authn.report.language import LANGUAGES, said, speaking, t, tell, told, translated, words
+from authn.report.receipt_page import script, script_words
 from tests.conftest import ROOT
 from tests.doubles.reports import SAMPLES, joint_report, signed_report
 from tests.doubles.score_maps import learned_report
@@ -167,3 +168,16 @@ def test_no_language_leaks_into_the_next_page() -> None:
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_no_table_promises_what_no_policy_may(code: str) -> None:
     assert [key for key, text in words(code).items() if PROMISES.search(text)] == []
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_every_sentence_of_the_receipt_page_s_script_is_told_in_every_language(code: str) -> None:
+    said_directly = set(re.findall(r'say\("([^"]+)"', script()))
+    drawn = set(re.findall(r'^    [?:] "([A-Z][^"]+)"', script(), re.MULTILINE))
+    table = script_words(code)
+    assert set(table) == said_directly | drawn
+    for english, other in table.items():
+        names = [sorted(re.findall(r"\{\w+\}", text)) for text in (english, other)]
+        assert names[0] == names[1], english
+        assert other != english
+    assert not re.search(r'new (Refused|Outside|Unread)\("', script()), "a sentence that no table can know"

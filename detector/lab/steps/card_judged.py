@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from detector.core.metrics import Estimate
+from detector.lab.steps.certify import SOURCE_PICTURES
+from detector.lab.steps.judge_table import SMALLER
 from detector.models.calibration import Calibration
 from detector.models.card import Answers, GroupResult, Judged, ModelCard, Ranking
 from detector.models.guarantees import Certified, Earned, Guarantees
@@ -66,6 +68,27 @@ bound included, and no generator with 20 pictures more often:
     columns = "| kind | from log10 ratio | n | sources | called generated | at most | by source |"
     rows = [columns, "|---|---|---|---|---|---|---|", *map(_certified, g.supports)]
     return "\n".join([head, *rows, "", against, *_against(g.against), ""])
+
+
+def strangers_text(judged: Sequence[Judged], goal: float) -> str:
+    """What became of sources that set no point: those of ``SOURCE_PICTURES`` pictures with more than the goal
+    called generated, view by view, answered by points that were set without them."""
+    rows = ["| view | sources with 50 pictures | above the goal | which |", "|---|---|---|---|"]
+    for j in judged:
+        large = [r for r in j.by_source if r.n >= SOURCE_PICTURES and not r.name.startswith(SMALLER)]
+        above = [r for r in large if r.supports.value > goal]
+        named = "; ".join(
+            f"{r.name}: {round(r.supports.value * r.n)} of {r.n}, at most {r.wrong_at_most:.1%}"
+            for r in sorted(above, key=lambda r: -r.supports.value)
+        )
+        rows.append(f"| {j.view} | {len(large)} | {len(above)} | {named or 'none'} |")
+    return "\n".join(
+        [
+            "**A source that set no point** can pass the goal: the points above keep every source that they",
+            f"were set with. Each of these was answered by points set without it (goal: {goal:.0%}):",
+            "", *rows, "",
+        ]
+    )  # fmt: skip
 
 
 def _sure(g: Guarantees) -> str:

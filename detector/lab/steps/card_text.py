@@ -6,7 +6,14 @@ import math
 from collections.abc import Sequence
 
 from detector.core.metrics import Estimate, proportion
-from detector.lab.steps.card_judged import closing, guarantees_text, judged_text, line_text, tested_text
+from detector.lab.steps.card_judged import (
+    closing,
+    guarantees_text,
+    judged_text,
+    line_text,
+    strangers_text,
+    tested_text,
+)
 from detector.lab.steps.card_traces import number, traces_limits, traces_method
 from detector.lab.steps.card_words import (
     ALIGNED,
@@ -18,6 +25,7 @@ from detector.lab.steps.card_words import (
 )
 from detector.models.calibration import Calibration
 from detector.models.card import FOLDER, MANIFEST, Evaluation, ModelCard, OperatingPoint, SetResult
+from detector.models.guarantees import GOAL
 
 _VIEWS = {
     "as_stored": "as stored",
@@ -48,7 +56,10 @@ def card_markdown(card: ModelCard) -> str:
 def _answering(card: ModelCard) -> list[str]:
     if card.guarantees is None or card.calibration.given is None:
         return [_calibration(card)]
-    return [line_text(card.calibration), guarantees_text(card.guarantees)]
+    parts = [line_text(card.calibration), guarantees_text(card.guarantees)]
+    if card.network == "clip-heads" and card.judged:
+        parts.append(strangers_text(card.judged, GOAL))
+    return parts
 
 
 _SHIPPED_FILES = (
@@ -332,6 +343,9 @@ portraits
 - Kinds are told by a head that takes drawings for renders and the other way round; scans it cannot tell. The
 guarantee is
   counted both over what it takes for a kind and over what is one.
+- Retouched portraits are where it calls photos generated most often. A kind of portraits with a point of its
+own was tried and refused:
+  decision 0042 says by what.
 - Pictures of one source are not independent; the bounds by source stand beside those by picture, and neither
 covers a
   source unlike all of these.

@@ -31,6 +31,7 @@ from detector.models.score import Answer
 
 WORST_FROM = 40
 MACRO_FROM = 10  # pictures of a generator that counts in the mean of areas, where any has so many
+SMALLER = "sources with fewer than"  # the row of all others
 OWN_ROW = 20  # pictures of a source or generator that has a row of its own
 KIND_OF_GENERATOR = 20  # pictures of a generator that counts for the rule of succession
 PASSES = 0.6  # the area below which a generator's pictures are said to score as photos do
@@ -313,9 +314,7 @@ def _named_generator(table: Table) -> list[str]:
 
 def _named_source(table: Table) -> list[str]:
     sizes = Counter(r.source for r in table.rows if not r.fake)
-    return [
-        r.source if sizes[r.source] >= OWN_ROW else f"sources with fewer than {OWN_ROW}" for r in table.rows
-    ]
+    return [r.source if sizes[r.source] >= OWN_ROW else f"{SMALLER} {OWN_ROW}" for r in table.rows]
 
 
 def _both(seen: Seen, placed: Placed, name: Callable[[ScoreRow, Kind | None], str]) -> Iterator[GroupResult]:

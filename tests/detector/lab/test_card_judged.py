@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from detector.core.metrics import proportion
 from detector.lab.steps.calibrate_table import CardParts, calibrate_table
-from detector.lab.steps.card_judged import guarantees_text, joint_markdown
+from detector.lab.steps.card_judged import guarantees_text, joint_markdown, strangers_text
 from detector.lab.steps.card_text import card_markdown
 from detector.models.card import dump_card, open_card, parse_card
 from detector.models.guarantees import Guarantees
@@ -43,6 +44,19 @@ def test_a_card_of_a_score_table_goes_through_its_json_and_onto_its_page(parts: 
 def test_a_card_without_guarantees_has_the_page_that_it_had() -> None:
     page = card_markdown(open_card(SEMANTIC_MODEL))
     assert ("## Calibration and operating point" in page) is (open_card(SEMANTIC_MODEL).guarantees is None)
+
+
+def test_a_page_names_the_sources_that_passed_the_goal_when_they_set_no_point(parts: CardParts) -> None:
+    judged = parts.judged[0]
+    row = next(r for r in judged.by_source if not r.fake)
+    over = replace(row, name="over", n=50, supports=proportion(2, 50), wrong_at_most=0.1206)
+    at_it = replace(over, name="at the goal", n=100, supports=proportion(2, 100))
+    small = replace(over, name="small", n=49)
+    others = replace(over, name="sources with fewer than 20", n=500)
+    page = strangers_text([replace(judged, by_source=(at_it, over, small, others))], 0.02)
+    assert f"| {judged.view} | 2 | 1 | over: 2 of 50, at most 12.1% |" in page
+    page = strangers_text([replace(judged, by_source=(at_it,))], 0.02)
+    assert f"| {judged.view} | 1 | 0 | none |" in page
 
 
 def test_where_nothing_was_earned_the_page_says_that_it_never_speaks_against(parts: CardParts) -> None:

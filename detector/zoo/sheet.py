@@ -131,7 +131,7 @@ def plot_gains(
     figure = Figure(figsize=(8.5, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, height_ratios=(len(arms), len(gains)))
-    above.set_title(title, fontsize=10)
+    figure.suptitle(title, fontsize=10)
     for n, (mean, seeds) in enumerate(arms.values()):
         above.plot(100 * seeds, [n] * len(seeds), "o", color="tab:blue", alpha=0.35, markersize=4)
         _bar(above, mean, n, "tab:blue")
@@ -141,9 +141,7 @@ def plot_gains(
         _bar(below, gain, n, "tab:green" if gain.low > 0 else "tab:red" if gain.high < 0 else "tab:gray")
     below.axvline(0, color="black", linewidth=1)
     below.set_yticks(range(len(gains)), gains, fontsize=8)
-    below.set_xlabel(
-        "gain, points, paired by seed and picture, 95 % (green: yes; grey: not shown; red: worse)"
-    )
+    below.set_xlabel("gain in points, paired, 95 %; green: yes, red: worse")
     for axis in (above, below):
         axis.invert_yaxis()
         axis.grid(alpha=0.3, axis="x")

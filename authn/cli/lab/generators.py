@@ -307,11 +307,15 @@ def semi(
     "--minutes", default=25.0, show_default=True, type=click.FloatRange(0, min_open=True),
     help="CPU minutes for all of it.",
 )  # fmt: skip
+@click.option(
+    "--steps", type=(click.IntRange(1), click.IntRange(1)), metavar="FIT CLASSIFIER",
+    help="Of every fit and of every classifier, in place of minutes; repeatable to the last bit.",
+)  # fmt: skip
 @click.option("--side", type=click.IntRange(8, 64), help="Pixels of a side. Default: 28 for mnist, else 32.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="The first one.")
 def union(
     data: str, corpus: Path | None, run: Path, each: int, names: str, count: int, seeds: int, minutes: float,
-    side: int | None, seed: int,
+    steps: tuple[int, int] | None, side: int | None, seed: int,
 ) -> None:  # fmt: skip
     """Fit generators on few labelled pictures; does a classifier gain by all that they draw?"""
     need("detect", "lab")
@@ -320,7 +324,8 @@ def union(
 
     wanted = Wanted(
         families=tuple(n.strip() for n in names.split(",")), each=each, count=count, seeds=seeds, seed=seed,
-        side=side or (28 if data == "mnist" else 32), cpu_seconds=60 * minutes,
+        side=side or (28 if data == "mnist" else 32), steps=steps,
+        cpu_seconds=None if steps else 60 * minutes,
     )  # fmt: skip
     with Progress() as report:
         result = union_run(wanted, data_of(data, corpus), run, report=report)

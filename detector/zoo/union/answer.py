@@ -32,7 +32,7 @@ class Answer:
     def words(self) -> str:
         if self.yes:
             return "yes"
-        return "no, it is worse" if self.gain.high < 0 else "no difference was shown"
+        return "no, it is worse" if self.gain.high < 0 else "no, none was shown"
 
 
 def over_seeds(values: Array) -> Estimate:

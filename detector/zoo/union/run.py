@@ -274,13 +274,13 @@ def answers_of(right: dict[str, Array], families: tuple[str, ...]) -> tuple[Answ
             gain=gain_of(right[UNION_AUGMENTED], [right[AUGMENTED]]),
         ),
         Answer(
-            question="what was drawn without any real picture against these",
+            question="union alone against the real pictures alone",
             gain=gain_of(right[ALONE], [right[REAL]]),
         ),
     ]
     if MORE in right:
         gain = gain_of(right[MORE], [right[REAL]])
-        found.append(Answer(question="further real pictures in the place of what was drawn", gain=gain))
+        found.append(Answer(question="further real pictures in the place of the union", gain=gain))
     return tuple(found)
 
 

@@ -130,7 +130,7 @@ def test_yes_is_said_only_where_the_interval_leaves_no_doubt() -> None:
     assert words == ["yes", "no, it is worse"]
     assert (
         Answer(question="", gain=gain_of(rng.permuted(real, axis=1), [real])).words
-        == "no difference was shown"
+        == "no, none was shown"
     )
 
 

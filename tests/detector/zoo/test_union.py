@@ -128,10 +128,7 @@ def test_yes_is_said_only_where_the_interval_leaves_no_doubt() -> None:
     better = np.maximum(real, rng.random((5, 2000)) < 0.1)
     words = [Answer(question="", gain=gain_of(a, [b])).words for a, b in ((better, real), (real, better))]
     assert words == ["yes", "no, it is worse"]
-    assert (
-        Answer(question="", gain=gain_of(rng.permuted(real, axis=1), [real])).words
-        == "no, none was shown"
-    )
+    assert Answer(question="", gain=gain_of(rng.permuted(real, axis=1), [real])).words == "no, none was shown"
 
 
 def test_one_generator_means_all_of_them_on_average() -> None:

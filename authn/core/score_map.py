@@ -42,7 +42,9 @@ class ScoreMap:
     are ``parts`` of the score (``detector.models.score_map``).
 
     ``smooth`` more squares held too little texture; ``point`` is the score from which the detector answers.
-    ``reference`` is the same of an ordinary photo, for comparison; None in maps from before there was one.
+    ``reference`` is the same of an ordinary photo, for comparison; None in maps from before there was one. Of
+    a comparison with an original: ``reduced`` where it was made at the size of the smaller of the two, which
+    the pixels are then of, ``place`` where the file is a crop that begins at this x and y of the original.
     """
 
     detector: str
@@ -55,6 +57,8 @@ class ScoreMap:
     squares: tuple[Spot, ...]
     parts: bool = False
     reference: Reference | None = None
+    reduced: bool = False
+    place: tuple[int, int] | None = None
 
     def upright(self, orientation: int) -> ScoreMap:
         """The same places after the picture was turned as its EXIF orientation (1 to 8) asks for."""
@@ -132,6 +136,9 @@ def _parsed(entry: dict[str, Any]) -> ScoreMap | Overlay | NotExamined:
     if "own" in entry:
         return parse_overlay(entry)
     detector = _text(entry["detector"])
+    reduced, place = entry.get("reduced", False), entry.get("place")
+    if type(reduced) is not bool:
+        raise ValueError("neither reduced nor not")
     if "reason" in entry:
         return NotExamined(what=detector, why=_text(entry["reason"]))
     parts, reference = entry.get("parts", False), entry.get("reference")
@@ -143,6 +150,8 @@ def _parsed(entry: dict[str, Any]) -> ScoreMap | Overlay | NotExamined:
         point=_logit(entry["point"]),
         parts=parts,
         reference=None if reference is None else Reference(**_places(reference)),
+        reduced=reduced,
+        place=None if place is None else _corner(place),
         **_places(entry),
     )
 
@@ -156,6 +165,11 @@ def _places(entry: dict[str, Any]) -> dict[str, Any]:
         "windows": _spots(entry["windows"], width, height),
         "squares": _spots(entry["squares"], width, height),
     }
+
+
+def _corner(given: Any) -> tuple[int, int]:
+    x, y = given
+    return _whole(x, 0, _MAX_SIDE), _whole(y, 0, _MAX_SIDE)
 
 
 def _spots(rows: Any, width: int, height: int) -> tuple[Spot, ...]:

@@ -1,7 +1,8 @@
 """Where a picture differs from a signed original that is at hand. Runs in the held process.
 
 Neither proof nor a guess about who changed it: both files are decoded and compared pixel by pixel. It is
-drawn beside a report and never part of it. A copy that was only saved again differs slightly all over.
+drawn beside a report and never part of it. A copy that was only saved again differs slightly all over. One
+of another size is compared where it is a scaled copy or a crop at full size (``laid_over``).
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ def difference(media: Media, original: Media) -> ScoreMap | NotExamined:
 def _compared(media: Media, original: Media) -> ScoreMap | NotExamined:
     import numpy as np
 
+    from authn.examine.laid_over import laid_over, softened
     from detector.pixels.decode import decode
 
-    one, other = (decode(m.data, m.media_type) for m in (media, original))
-    if one.shape != other.shape:
-        sizes = " and ".join(f"{p.shape[1]} × {p.shape[0]}" for p in (one, other))
-        return NotExamined(what=ORIGINAL, why=f"the two pictures have different sizes: {sizes} pixels")
+    laid = laid_over(*(decode(m.data, m.media_type) for m in (media, original)))
+    if isinstance(laid, str):
+        return NotExamined(what=ORIGINAL, why=laid)
+    one, other = (softened(p) for p in (laid.one, laid.other)) if laid.reduced else (laid.one, laid.other)
     apart = np.abs(one.astype(np.int16) - other).max(axis=2)
     height, width = apart.shape
     side = max(_LEAST_SIDE, math.ceil(math.sqrt(width * height / MAX_SPOTS)))
@@ -62,4 +64,6 @@ def _compared(media: Media, original: Media) -> ScoreMap | NotExamined:
         smooth=int((apart > 0).sum()),
         windows=(),
         squares=tuple(Spot(x=x, y=y, side=side, logit=most) for x, y, most in found if most > 0)[:MAX_SPOTS],
+        reduced=laid.reduced,
+        place=laid.place,
     )

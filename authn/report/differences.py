@@ -45,6 +45,15 @@ def differences_of(maps: str | None) -> Differences | None:
 
 
 def _text(found: ScoreMap, clear: int) -> str:
+    said = _counted(found, clear)
+    if found.reduced:
+        return f"{said} {t('difference.reduced', width=count(found.width), height=count(found.height))}"
+    if found.place is not None:
+        return f"{said} {t('difference.cropped', x=count(found.place[0]), y=count(found.place[1]))}"
+    return said
+
+
+def _counted(found: ScoreMap, clear: int) -> str:
     if not found.squares:
         return t("difference.none")
     pixels, all_pixels = count(found.smooth), count(found.width * found.height)

@@ -52,7 +52,7 @@ def _report(stored: StoredVerification) -> dict[str, Json]:
 
 def _difference(maps: str | None) -> dict[str, Json]:
     """Squares are [x, y, side, largest difference in it], in pixels of the upright picture and levels of
-    255."""
+    255. ``reduced``: at the size of the smaller one; ``place``: where in the original a crop begins."""
     kept = kept_maps(maps)
     found = kept.of(ORIGINAL)
     if found is None:
@@ -63,6 +63,8 @@ def _difference(maps: str | None) -> dict[str, Json]:
         "compared": True,
         "width": found.width,
         "height": found.height,
+        "reduced": found.reduced,
+        "place": None if found.place is None else list(found.place),
         "pixels_that_differ": found.smooth,
         "squares": [[s.x, s.y, s.side, round(s.logit)] for s in found.squares],
     }

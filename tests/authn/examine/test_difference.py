@@ -58,14 +58,58 @@ def test_the_same_picture_in_another_container_does_not_differ() -> None:
     assert shown.text.startswith("Not one pixel differs")
 
 
-def test_pictures_of_two_sizes_are_not_compared_and_the_reason_is_told() -> None:
-    found = compared(edited(side=(400, 300)))
-    assert isinstance(found, NotExamined)
+def test_a_scaled_copy_is_compared_at_the_size_of_the_smaller_and_an_edit_in_it_is_found() -> None:
+    for one, other in (((400, 300), (800, 600)), ((1600, 1200), (800, 600)), ((533, 400), (800, 600))):
+        same = compared(edited(side=one), edited(side=other))
+        assert isinstance(same, ScoreMap)
+        assert same.reduced
+        assert (same.width, same.height) == min(one, other)
+        assert not [s for s in same.squares if s.logit > same.point]
+    changed = compared(edited(patch=(300, 200, 360, 260), side=(400, 300)), edited())
+    assert isinstance(changed, ScoreMap)
+    clear = [s for s in changed.squares if s.logit > changed.point]
+    assert clear
+    assert all(140 - s.side <= s.x <= 190 and 90 - s.side <= s.y <= 140 for s in clear)
+    shown = differences_of(maps_text((changed,)))
+    assert shown is not None
+    assert "reduced to 400 × 300 pixels" in shown.text
+    assert parse_maps(maps_text((changed,))) == (changed,)
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 500, 400), (123, 77, 640, 590), (300, 200, 800, 600), (40, 30, 440, 330)]
+)
+def test_a_crop_is_laid_over_the_place_that_it_comes_from(box: tuple[int, int, int, int]) -> None:
+    image = Image.open(io.BytesIO(edited())).crop(box)
+    image.paste((255, 0, 255), (20, 30, 40, 50))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    found = compared(out.getvalue(), edited())
+    assert isinstance(found, ScoreMap)
+    assert found.place == box[:2]
+    assert found.smooth == 400, "the patch and nothing else"
     shown = differences_of(maps_text((found,)))
     assert shown is not None
-    assert (
-        shown.text == "Not compared: the two pictures have different sizes: 400 × 300 and 800 × 600 pixels."
-    )
+    assert f"from pixel {box[0]}, {box[1]} on" in shown.text
+    assert parse_maps(maps_text((found,))) == (found,)
+
+
+def test_what_is_neither_a_scaled_copy_nor_a_crop_is_not_compared_and_the_reason_is_told() -> None:
+    for other, why in (
+        (photo(seed=9, width=400, height=300), "no place of the original at full size looks like it"),
+        (
+            photo(seed=9, width=900, height=300),
+            "800 × 600 pixels, and one is not the other scaled",
+        ),
+        (edited(side=(300, 300)), "no place of the original"),
+        (photo(seed=9, width=20, height=15), "no place of the original"),
+    ):
+        found = compared(other)
+        assert isinstance(found, NotExamined)
+        shown = differences_of(maps_text((found,)))
+        assert shown is not None
+        assert shown.text.startswith("Not compared: the two pictures have different sizes: ")
+        assert why in shown.text
 
 
 def test_a_file_that_no_decoder_reads_is_not_compared() -> None:

@@ -1,0 +1,112 @@
+"""What of an original a picture is laid over, to be compared: all of it, it reduced, or one place of it.
+
+Runs in the held process. A picture of other sides in the same proportion is taken for a scaled one, any other
+for a crop at full size, and either has to look like what it is laid over; else nothing is compared.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from detector.pixels.decode import Pixels, open_cv2
+
+# Pixels of a Gaussian. Of 24 photos, scaled to 33, 50 and 75 % by three kernels and saved as JPEG of quality
+# 75, 0.10 to 0.29 % of the squares then differ by more than 16 levels (52 to 60 % without it).
+SOFTENED = 2.0
+ALIKE = 0.9  # correlation of the two, reduced: less is another picture, or another place
+_SEARCHED_SIDE = 384  # of the original, reduced, when a crop is looked for
+_LEAST_CROP = 64  # pixels of a side: of less there is too little to find
+_CORE = 256  # pixels of the middle by which a place is found to the pixel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid:
+    """Two pictures of one shape: the file's and what lies beneath it. ``reduced``: the larger one was;
+    ``place``: x and y in the original where a crop begins."""
+
+    one: Pixels
+    other: Pixels
+    reduced: bool = False
+    place: tuple[int, int] | None = None
+
+
+def laid_over(one: Pixels, original: Pixels) -> Laid | str:
+    """Or why the two cannot be compared: the end of a sentence."""
+    if one.shape == original.shape:
+        return Laid(one=one, other=original)
+    sizes = " and ".join(f"{p.shape[1]} × {p.shape[0]}" for p in (one, original))
+    why = f"the two pictures have different sizes: {sizes} pixels"
+    if _in_proportion(one, original):
+        smaller = min(one.shape[:2], original.shape[:2])
+        laid = Laid(one=_reduced(one, smaller), other=_reduced(original, smaller), reduced=True)
+        if _alike(laid.one, laid.other) >= ALIKE:
+            return laid
+    if one.shape[0] > original.shape[0] or one.shape[1] > original.shape[1]:
+        return f"{why}, and one is not the other scaled"
+    found = _place_of(one, original)
+    if found is None:
+        return f"{why}; one is not the other scaled, and no place of the original at full size looks like it"
+    x, y = found
+    height, width = one.shape[:2]
+    return Laid(one=one, other=original[y : y + height, x : x + width], place=found)
+
+
+def softened(picture: Pixels) -> Pixels:
+    """Without what depends on the program that scaled it."""
+    cv2 = open_cv2()
+    out: Pixels = cv2.GaussianBlur(picture, (0, 0), SOFTENED)
+    return out
+
+
+def _in_proportion(one: Pixels, other: Pixels) -> bool:
+    """Within a pixel of each side, as scaling rounds."""
+    (h, w), (height, width) = one.shape[:2], other.shape[:2]
+    small, large = sorted(((w, h), (width, height)))
+    factor = small[0] / large[0]
+    return bool(abs(large[1] * factor - small[1]) <= 1 + factor)
+
+
+def _reduced(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """To (height, width)."""
+    if picture.shape[:2] == size:
+        return picture
+    cv2 = open_cv2()
+    out: Pixels = cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return out
+
+
+def _alike(one: Pixels, other: Pixels) -> float:
+    cv2 = open_cv2()
+    size = (min(64, one.shape[0]), min(64, one.shape[1]))
+    a, b = (_reduced(p, size) for p in (one, other))
+    return float(cv2.matchTemplate(a, b, cv2.TM_CCOEFF_NORMED)[0, 0])
+
+
+def _place_of(crop: Pixels, original: Pixels) -> tuple[int, int] | None:
+    """x and y of the place that looks most like the crop, if it does: found reduced, then to the pixel."""
+    cv2 = open_cv2()
+    height, width = crop.shape[:2]
+    if min(height, width) < _LEAST_CROP:
+        return None
+    step = max(1, math.ceil(max(original.shape[:2]) / _SEARCHED_SIDE))
+    size, frame = (tuple(side // step for side in p.shape[:2]) for p in (crop, original))
+    if min(size) < 8:
+        return None
+    answers = cv2.matchTemplate(_reduced(original, frame), _reduced(crop, size), cv2.TM_CCOEFF_NORMED)
+    _, _, _, (left, top) = cv2.minMaxLoc(np.nan_to_num(answers))
+    core_h, core_w = min(height, _CORE), min(width, _CORE)
+    dy, dx = (height - core_h) // 2, (width - core_w) // 2
+    core = crop[dy : dy + core_h, dx : dx + core_w]
+    margin = 2 * step
+    y0, x0 = max(0, top * step + dy - margin), max(0, left * step + dx - margin)
+    window = original[y0 : y0 + core_h + 2 * margin, x0 : x0 + core_w + 2 * margin]
+    if window.shape[0] < core_h or window.shape[1] < core_w:
+        return None
+    near = cv2.matchTemplate(window, core, cv2.TM_CCOEFF_NORMED)
+    _, best, _, (shift_x, shift_y) = cv2.minMaxLoc(np.nan_to_num(near))
+    x, y = x0 + shift_x - dx, y0 + shift_y - dy
+    inside = 0 <= x <= original.shape[1] - width and 0 <= y <= original.shape[0] - height
+    return (x, y) if inside and best >= ALIKE else None

@@ -3,11 +3,12 @@ cycle-consistent adversarial networks", ICCV 2017, arXiv 1703.10593. AutoGAN: Zh
 "Detecting and simulating artifacts in GAN fake images", WIFS 2019, arXiv 1907.06515.
 
 ``translate``: two unpaired sources, classes 0 and 1 of one ``ImageSource`` (``unpaired`` makes it), one
-network per direction, least-squares loss on patches, and 10 times the mean absolute error of the way there
-and back (their equations 1 to 3). ``reconstruct``: AutoGAN's use of the same network on reals alone. It
-gives every picture back with the trace of the generator in it, so a detector cannot tell the two by their
-content (their section 3.2). Networks as in Zhu et al., smaller: strided convolutions, residual blocks,
-enlarging, instance norm.
+network per direction, least-squares loss on patches, 10 times the mean absolute error of the way there and
+back (their equations 1 to 3), and half of that weight for what a network changes in a picture of its own kind
+(their section 5.2; without it colours may turn into their opposites). ``reconstruct``: AutoGAN's use of the
+same network on reals alone. It gives every picture back with the trace of the generator in it, so a detector
+cannot tell the two by their content (their section 3.2). Networks as in Zhu et al., smaller: strided
+convolutions, residual blocks, enlarging, instance norm.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from detector.generators.spec import CycleganSpec, Spec
 from detector.generators.steps import detached, outwit, rivals
 
 _CYCLE = 10.0
+_IDENTITY = 5.0
 
 
 def _normed(conv: nn.Module, channels: int, act: nn.Module) -> list[nn.Module]:
@@ -121,6 +123,8 @@ class Cyclegan(Recordable):
                 f"generator{name}": least_squares_generator(self.through(judge, fake))
                 for name, judge, _, fake in kinds
             }
+            if self.balanced and _IDENTITY:
+                terms["identity"] = _IDENTITY * self._own_left_alone(reals)
             return {**terms, "cycle": _CYCLE * cycle}
 
         return detached(told | outwit(optimisers, self.discriminators, told, fooling))
@@ -134,6 +138,11 @@ class Cyclegan(Recordable):
         fake_a, fake_b = self._pass(0, b), self._pass(1, a)
         error = (self._pass(0, fake_b) - a).abs().mean() + (self._pass(1, fake_a) - b).abs().mean()
         return (a, b), (fake_a, fake_b), error
+
+    def _own_left_alone(self, reals: tuple[Tensor, ...]) -> Tensor:
+        """Mean absolute error of pictures that a network makes of its own kind."""
+        errors = [(self._pass(of, x) - x).abs().mean() for of, x in enumerate(reals)]
+        return torch.stack(errors).sum()
 
     def _pass(self, to: int, x: Tensor) -> Tensor:
         return self.through(self.translators[to], x)

@@ -10,6 +10,7 @@ from torch import nn
 from detector.core.errors import CorpusError, NotApplicable, OptionRefused
 from detector.generators import make_family
 from detector.generators.blocks import pyramid
+from detector.generators.families import cyclegan
 from detector.generators.families.biggan import Discriminator, non_orthogonality
 from detector.generators.pictures import as_bytes, as_floats
 from detector.generators.source import ImageSource, keep_labels, unpaired
@@ -245,6 +246,27 @@ def test_unpaired_translation_moves_pictures_to_the_other_source_and_back():
     assert one.translate(dark.images, 1).mean() > 150
     assert one.translate(bright.images, 0).mean() < 105
     assert abs(one.reconstruct(dark.images).mean() - dark.images.mean()) < 30
+
+
+def test_a_translator_leaves_pictures_of_its_own_kind_nearly_alone(monkeypatch):
+    both = bright_and_dark()
+    dark, bright = (
+        ImageSource(name=n, images=both.images[both.labels == c]) for n, c in (("dark", 0), ("bright", 1))
+    )
+
+    def harm() -> float:
+        """Mean absolute change, of 255, of bright pictures made bright and of dark ones made dark."""
+        one = fitted(
+            "cyclegan", unpaired(dark, bright), 80, width=8, learning_rate=3e-3, mode="translate", classes=2
+        )
+        kinds = ((dark.images, 0), (bright.images, 1))
+        return float(np.mean([np.abs(one.translate(x, to) - x.astype(float)).mean() for x, to in kinds]))
+
+    told = harm()
+    monkeypatch.setattr(cyclegan, "_IDENTITY", 0.0)
+    untold = harm()
+    assert told < 15
+    assert told < 0.8 * untold
 
 
 def test_two_sources_of_different_shape_are_not_translated():

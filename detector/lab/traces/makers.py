@@ -54,7 +54,7 @@ def open_makers(
         "taef2": Maker(pair=_of(taef2.reconstruct), weight=3.0, quick=False),
         "taef2_noise": Maker(pair=_of(partial(disturbed, taef2, chance)), weight=1.0, quick=False),
         "taef2_smooth": Maker(pair=_of(partial(smoothed, taef2, chance)), weight=1.5, quick=False),
-        "taef2_enlarged": Maker(pair=partial(_seen_enlarged, taef2.reconstruct), weight=1.5, quick=False),
+        "taef2_enlarged": Maker(pair=partial(enlarged_first, taef2.reconstruct), weight=1.5, quick=False),
     }
     own = autoencoders(pool, steps=_AUTOENCODER_STEPS, seed=seed, what="training autoencoders", report=report)
     out |= {name: Maker(pair=_of(make), weight=0.8, quick=True) for name, make in own.items()}
@@ -87,7 +87,7 @@ def _enlarged(
     return _twin(region, small, factor, rng), fake
 
 
-def _seen_enlarged(
+def enlarged_first(
     reconstruct: Callable[[Pixels], Pixels], region: Pixels, rng: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
     """Shrink, enlarge by a formula, and let the autoencoder make it again: what an upscaler that is built on

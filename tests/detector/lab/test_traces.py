@@ -22,13 +22,14 @@ from detector.lab.steps.scores import read_scores
 from detector.lab.traces.files import at_most, brought, quarter, read_picture
 from detector.lab.traces.head import Heads
 from detector.lab.traces.looks import DRAWS, LEARNED, VIEWS, Look, looks_at, shown
-from detector.lab.traces.makers import Maker
+from detector.lab.traces.makers import Maker, enlarged_first
 from detector.lab.traces.pairs import SIDE, Region, aligned, key_of, regions_of
 from detector.lab.traces.run import (
     Known,
     Origin,
     Places,
     finished,
+    first_scores,
     heads_of,
     known_pictures,
     left_out_table,
@@ -151,6 +152,27 @@ def test_a_blended_fake_lies_between_its_region_and_what_the_maker_made():
     ]
     assert min(away) < 0.95 * max(away)
     assert sum(a > 0.99 * max(away) for a in away) >= 10
+
+
+def test_what_enlarging_takes_away_is_no_trace_of_the_network_that_saw_the_enlarged_picture():
+    region = photo_like(SIDE, SIDE)
+    pairs = [enlarged_first(lambda x: x, region, np.random.default_rng(n)) for n in range(12)]
+    assert {real.shape for real, _ in pairs} == {fake.shape for _, fake in pairs} == {region.shape}
+    twins = [real for real, _ in pairs if (real != region).any()]
+    assert 2 <= len(twins) <= 10, "beside the region, and as often beside what a formula enlarged"
+    fine = [np.abs(np.diff(fake.astype(float), axis=1)).mean() for _, fake in pairs]
+    assert max(fine) < np.abs(np.diff(region.astype(float), axis=1)).mean()
+
+
+def test_what_training_goes_on_from_sets_width_and_pace_and_is_named(tmp_path: Path, network):
+    save_tensors(shipped_tensors(network), tmp_path / "start.safetensors")
+    options = options_for(0, 2, 5, tmp_path / "start.safetensors")
+    assert options.width == 8
+    assert options.learning_rate < options_for(0, 2, 5).learning_rate
+    assert options.start == hashlib.sha256((tmp_path / "start.safetensors").read_bytes()).hexdigest()
+    save_tensors({"odd": torch.zeros(3)}, tmp_path / "odd.safetensors")
+    with pytest.raises(FileDamaged, match="no trace network"):
+        options_for(0, 2, 5, tmp_path / "odd.safetensors")
 
 
 def test_other_pictures_upscalers_or_chance_are_other_pairs():
@@ -340,10 +362,12 @@ def test_a_new_last_layer_on_a_backbone_scores_what_it_never_saw_and_ends_as_wei
         manifests=(tmp_path / "manifest.csv",), folders=(tmp_path,), taef2=tmp_path, upscalers=(),
         run=tmp_path / "run",
     )  # fmt: skip
-    card = run_traces(
-        places, options_for(0, 1, 1), lambda *_: None, model_id="mine",
-        origin=Origin(weights=tmp_path / "backbone.safetensors", unchanged=True, seen=("flux",)),
-    )  # fmt: skip
+    origin = Origin(weights=tmp_path / "backbone.safetensors", unchanged=True, seen=("flux",))
+    closed = first_scores(places, options_for(0, 1, 1), lambda *_: None, origin=origin)
+    assert not (places.run / "test.csv").exists()
+    assert not {r.sha256 for r in closed.known.tested} & set(closed.looks), "no test picture was looked at"
+    card = run_traces(places, options_for(0, 1, 1), lambda *_: None, model_id="mine", origin=origin)
+    assert [s.sha256 for s in closed.table] == [s.sha256 for s in read_scores(places.run / "first.csv")]
     tables = {n: read_scores(places.run / f"{n}.csv") for n in ("first", "test", "left-out")}
     assert {s.source for s in tables["first"]} == set(kept)
     assert {s.source for s in tables["test"]} == set(tested)

@@ -26,10 +26,13 @@ _started: list[tuple[int, Started]] = []
 
 def start() -> bool:
     """Fork now, before anything was read. False where it is too late for that, or the machine gives none."""
-    if _started or not _is_early():
+    try:
+        if _started or not _is_early():
+            return False
+        context = multiprocessing.get_context("fork")
+        ours, theirs = context.Pipe()
+    except OSError:  # no /proc, or too few descriptors: whoever spawns says what is lacking
         return False
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs,), name="assay-confined", daemon=True)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -55,6 +58,7 @@ def take() -> Started | None:
 
 
 def _is_early() -> bool:
+    """Raises ``OSError`` where nobody can tell."""
     if sys.platform != "linux" or any(name in sys.modules for name in _TOO_LATE):
         return False
     return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 names are enough

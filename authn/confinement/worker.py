@@ -85,7 +85,10 @@ class Worker:
         answered = False
         self._allow_cpu(timeout_s)
         allowance = Allowance(timeout_s, partial(cpu_used_s, self._process.pid or 0))
-        with self._deadline(timeout_s, allowance.left) as expired, contextlib.suppress(EOFError, OSError):
+        with (
+            self._deadline(allowance.first, allowance.left) as expired,
+            contextlib.suppress(EOFError, OSError),
+        ):
             self._wire.send(ASK, self._plan.question, question)
             try:
                 answer, refusal = self._understood(self._served())
@@ -139,7 +142,7 @@ class Worker:
 
     @contextlib.contextmanager
     def _deadline(
-        self, timeout_s: float, left: Callable[[], float | None] = lambda: None
+        self, seconds: float, left: Callable[[], float | None] = lambda: None
     ) -> Iterator[threading.Event]:
         """Kill the worker when the block takes longer, and ``left`` gives it no more seconds. A timer covers
         sending, waiting and receiving alike; polling the pipe would not notice a worker that stops in the
@@ -153,7 +156,7 @@ class Worker:
                 self.kill()
             return more
 
-        with within(timeout_s, expire):
+        with within(seconds, expire):
             yield expired
 
     def kill(self) -> None:
@@ -200,10 +203,13 @@ def _started_ahead(packed: bytes) -> ahead.Started | None:
 def _spawned(packed: bytes) -> ahead.Started:
     """Raises ``Unavailable``."""
     context = multiprocessing.get_context("spawn")
-    pipe, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, packed), name="assay-confined", daemon=True)
     # The tracker unblocks what it blocks when it starts, so it starts before.
-    resource_tracker.ensure_running()
+    try:
+        resource_tracker.ensure_running()
+        pipe, theirs = context.Pipe()
+    except OSError as e:
+        raise SystemLacking(f"no worker process can be started: {e.strerror}") from e
+    process = context.Process(target=serve, args=(theirs, packed), name="assay-confined", daemon=True)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()

@@ -15,21 +15,23 @@ SECONDS = 60.0
 
 
 class Machine:
-    """A process that gets ``share`` of a core."""
+    """A process that gets ``share`` of a core, until it has computed for ``work`` seconds."""
 
-    def __init__(self, share: float) -> None:
-        self.now, self.used, self.share = 1000.0, 7.0, share
+    def __init__(self, share: float, work: float = 1e9) -> None:
+        self.now, self.used, self.share, self.left = 1000.0, 7.0, share, work
 
     def run(self, seconds: float) -> None:
         self.now += seconds
-        self.used += seconds * self.share
+        computed = min(seconds * self.share, self.left)
+        self.used, self.left = self.used + computed, self.left - computed
 
 
-def stopped(share: float) -> tuple[float, str]:
-    """When it was stopped, and why."""
-    machine = Machine(share)
+def stopped(share: float, work: float = 1e9, paused: float = 0.0) -> tuple[float, str]:
+    """When it was stopped, and why. ``paused``: so many seconds nobody ran, neither it nor who looks."""
+    machine = Machine(share, work)
     allowance = Allowance(SECONDS, lambda: machine.used, lambda: machine.now)
-    wait: float | None = SECONDS
+    wait: float | None = allowance.first
+    machine.now += paused
     while wait is not None:
         machine.run(wait)
         wait = allowance.left()
@@ -52,22 +54,32 @@ def test_a_file_has_its_processor_time_however_busy_the_machine(share: float, at
     assert said == why
 
 
-def test_a_process_that_stops_computing_is_not_waited_for_to_the_end() -> None:
-    machine = Machine(0.1)
-    allowance = Allowance(SECONDS, lambda: machine.used, lambda: machine.now)
-    machine.run(SECONDS)
-    again = allowance.left()
-    assert again is not None
-    machine.share = 0.0
-    machine.run(again)
-    assert (allowance.left(), allowance.why) == (None, "longer than 60 s, and stood still")
+@pytest.mark.parametrize("work", [0.0, 0.7, 5.0, 44.0, 50.0, 59.9])
+def test_a_process_that_stops_computing_is_not_waited_for_as_if_it_went_on(work: float) -> None:
+    seconds, said = stopped(1.0, work)
+    assert SECONDS <= seconds <= max(SECONDS, work + SECONDS / 2)
+    assert said == "longer than 60 s, and stood still"
+
+
+@pytest.mark.parametrize(("share", "at"), [(1.0, SECONDS), (0.25, 4 * SECONDS), (0.0, SECONDS)])
+def test_the_time_in_which_a_person_had_stopped_everything_is_nobodys(share: float, at: float) -> None:
+    """Ctrl-Z and fg, or a container that was paused."""
+    seconds, said = stopped(share, paused=3600)
+    assert at <= seconds - 3600 <= at + SECONDS / 10
+    assert "by the clock" not in said
 
 
 def test_of_a_process_that_is_gone_nobody_waits_for_more() -> None:
     def gone() -> float:
         raise ProcessLookupError
 
-    assert Allowance(SECONDS, gone).left() is None
+    machine = Machine(0.0)
+    allowance = Allowance(SECONDS, gone, lambda: machine.now)
+    for _ in range(3):
+        machine.run(SECONDS / 4)
+        assert allowance.left() == SECONDS / 4, "its end is seen elsewhere"
+    machine.run(SECONDS / 4)
+    assert (allowance.left(), allowance.why) == (None, "longer than 60 s")
 
 
 def test_an_examination_that_gets_a_tenth_of_a_core_is_answered_after_its_time_by_the_clock() -> None:

@@ -38,7 +38,9 @@ class Fingerprints:
     def make_place(self) -> None:
         """The folder, for a process that may later read only what is there now. Raises ``FileUnusable``."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # The home by itself: ``parents`` makes what is missing readable for everybody.
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as e:
             raise FileUnusable(f"{self.folder} cannot be made: {e.strerror or e}") from e
 

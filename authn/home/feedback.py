@@ -72,7 +72,7 @@ def append(home: Path, case: Case) -> Path:
     path = home / FILE
     line = json.dumps(asdict(case), separators=(",", ":")).encode() + b"\n"
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_file(home / LOCK):  # two at once would each write what the other has not read
             kept = path.read_bytes() if path.exists() else b""
             write_durably(path, kept + line)

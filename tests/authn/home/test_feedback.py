@@ -42,6 +42,11 @@ def test_cases_that_come_at_once_are_all_kept(tmp_path: Path) -> None:
     assert len(cases(tmp_path)) == 24
 
 
+def test_a_home_that_is_made_for_it_is_its_owners_alone(tmp_path: Path) -> None:
+    append(tmp_path / "home", case_of(report(), Truth.REAL, NOW))
+    assert (tmp_path / "home").stat().st_mode & 0o077 == 0
+
+
 def test_nothing_was_said_yet(tmp_path: Path) -> None:
     assert cases(tmp_path) == ()
     assert case_of(report(raw=None), Truth.REAL, NOW).scores == ()

@@ -202,7 +202,8 @@ def test_a_service_that_runs_sees_a_fingerprint_that_is_made_later(tmp_path: Pat
         kept.write("ab", build([look_of(OURS.photo(n), "image/jpeg") for n in range(10)]), always=True)
         assert held.ask("ab") == "True"
     assert kept.any
-    assert kept.folder.stat().st_mode & 0o077 == 0
+    for folder in (settings.home, kept.folder):
+        assert folder.stat().st_mode & 0o077 == 0, "nobody else looks into a home"
 
 
 def test_a_manifest_that_was_moved_into_a_photo_does_not_ask_which_camera_took_it(

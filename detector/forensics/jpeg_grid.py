@@ -81,6 +81,8 @@ def examine_grid(pixels: Pixels, *, own: int = 0, table: Table | None = None) ->
             f"{width} x {height} pixels: the squares of a JPEG need {LEAST_SIDE} on each side"
         )
     upper = brightness(pixels[: bounded(pixels, MAX_SQUARES)])
+    if upper.shape[0] < LEAST_SIDE:
+        raise NotApplicable(f"{width} x {height} pixels: too wide for squares to be looked for")
     counts = votes_of(
         upper, ZERO if table is None else min(MOST_ZERO, max(ZERO, _PER_STEP * sum(table) / len(table)))
     )

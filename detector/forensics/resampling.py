@@ -24,7 +24,7 @@ from detector.pixels.decode import Pixels, open_cv2
 
 TILE, STEP = 256, 128
 LEAST_SIDE = 512
-MAX_PIXELS = 4_000_000  # looked at, from above
+MAX_PIXELS = 4_000_000  # looked at, from the upper left corner
 RESIZED = 4.0  # medians, averaged over tiles, from which a picture was resized
 TELLING = 20.0  # medians from which the factor is told
 _MOST = 30.0  # medians that one tile may count
@@ -40,7 +40,7 @@ _PREDICTOR = ((-0.25, 0.5, -0.25), (0.5, 0.0, 0.5), (-0.25, 0.5, -0.25))
 class Resampling:
     """``strength`` in medians, at the ``frequency`` (cycles a pixel) that both directions have most, and the
     ``factor`` whose comb fits best, None below ``TELLING``; ``tiles`` (rows, columns) is the strength of each
-    tile there, and ``looked`` the share of the picture that was looked at, from above."""
+    tile there, and ``looked`` the share of the picture that was looked at."""
 
     strength: float
     frequency: float
@@ -60,8 +60,9 @@ def examine_resampling(pixels: Pixels) -> Resampling:
     if min(height, width) < LEAST_SIDE:
         raise NotApplicable(f"{width} x {height} pixels: traces of resizing need {LEAST_SIDE} on each side")
     rows = min(height, max(LEAST_SIDE, MAX_PIXELS // width))
+    columns = min(width, MAX_PIXELS // LEAST_SIDE)
     cv2 = open_cv2()
-    values = brightness(pixels[:rows]).astype(np.float32)
+    values = brightness(pixels[:rows, :columns]).astype(np.float32)
     off = np.abs(values - cv2.filter2D(values, -1, np.array(_PREDICTOR, np.float32)))
     if float((off > 0).mean()) < 0.1:
         raise NotApplicable(
@@ -75,7 +76,7 @@ def examine_resampling(pixels: Pixels) -> Resampling:
         frequency=at / TILE,
         factor=_factor(both) if both[at] >= TELLING else None,
         tiles=powers[:, :, :, at].min(axis=2).astype(np.float32),
-        looked=rows / height,
+        looked=rows * columns / (height * width),
     )
 
 

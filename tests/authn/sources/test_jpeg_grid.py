@@ -101,6 +101,8 @@ def test_of_a_picture_beyond_the_bound_the_part_below_is_not_looked_at(
     ("data", "why"),
     [
         (encoded(PHOTO[:100, :100], "PNG"), "128 on each side"),
+        (encoded(np.zeros((128, 20_000, 3), np.uint8), "PNG"), "too flat"),
+        (encoded(np.zeros((130, 150_000, 3), np.uint8), "PNG"), "too wide"),
         (encoded(np.full((400, 400, 3), 255, np.uint8), "PNG"), "too flat"),
         (encoded(np.full((400, 400, 3), 128, np.uint8)), "too flat"),
         (

@@ -29,6 +29,13 @@ def test_what_was_enlarged_is_said_with_its_factor_and_nothing_follows(scale: fl
     assert factor == pytest.approx(scale, rel=0.02)
 
 
+def test_of_a_very_wide_picture_a_part_is_looked_at() -> None:
+    evidence = examine(encoded(np.tile(PHOTO[:512, :512], (1, 20, 1)), "PNG"))
+    looked = dict(evidence.findings[0].facts)["looked_at_share"]
+    assert isinstance(looked, float)
+    assert looked < 0.8
+
+
 @pytest.mark.parametrize("data", [encoded(PHOTO, "PNG"), encoded(PHOTO, quality=92)])
 def test_what_was_not_resized_has_no_trace_of_it(data: bytes) -> None:
     evidence = examine(data)

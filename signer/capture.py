@@ -81,16 +81,29 @@ def sign_frame(
     spool: Spool,
     key: ec.EllipticCurvePrivateKey | None = None,
     now: datetime | None = None,
-    burst: BurstAssertion | None = None,
 ) -> SignedCapture:
     """Sign bytes that come straight from a camera: they never lie on the disk unsigned. Raises as
     ``sign_file``."""
     _refuse_taken(out)
-    media_type = media_type_of(data, out.name)
-    signed, capture = _sign(data, media_type, out, out.name, identity, key, now, burst)
+    signed, capture = sign_bytes(data, out, identity, key=key, now=now)
     with spool.announced(capture.entry):
         create_media_file(out, signed, capture.entry.temporary)
     return capture
+
+
+def sign_bytes(
+    data: bytes,
+    out: Path,
+    identity: DeviceIdentity,
+    *,
+    key: ec.EllipticCurvePrivateKey | None = None,
+    now: datetime | None = None,
+    burst: BurstAssertion | None = None,
+) -> tuple[bytes, SignedCapture]:
+    """What is to stand at ``out``, which is not written; nor is the spool. Raises as ``sign_file``."""
+    media_type = media_type_of(data, out.name)
+    _refuse_signed(data, media_type, out.name)
+    return _sign(data, media_type, out, out.name, identity, key, now, burst)
 
 
 def _sign(

@@ -14,6 +14,7 @@ from authn.core.evidence import HeuristicOutcome
 from authn.core.extras import need
 from authn.core.media import MediaLimits, unparsed_file
 from authn.examine.burst import BurstAsked, BurstSeen, open_burst
+from signer.claim import MOST_IN_BURST
 
 _ANSWERS = {
     HeuristicOutcome.SUPPORTS: "points to a photo of a screen or print",
@@ -28,9 +29,12 @@ _ANSWERS = {
 def burst(ctx: click.Context, /, photos: tuple[Path, ...]) -> None:
     """Whether PHOTOS were signed as one set, and whether they move against each other as a flat thing does.
 
-    Signatures are not looked at: `assay verify` does that, for each. Exits 0; 1 where they are no whole set;
-    3 where one cannot be read; 4 where nothing can run.
+    A whole set is as it was signed, by one key; whose key that is, and whether it is trusted, `assay verify`
+    says of each. Exits 0; 1 where they are no whole set; 2 for more photos than a set has; 3 where one cannot
+    be read; 4 where nothing can run.
     """
+    if len(photos) > MOST_IN_BURST:
+        raise click.UsageError(f"{len(photos)} photos are named; a set has at most {MOST_IN_BURST}")
     settings = load_settings(ctx.obj)
     seen = look_at(photos, settings)
     say(f"no whole set: {seen.trouble}" if seen.trouble else f"{seen.count} photos, signed as one set")

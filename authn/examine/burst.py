@@ -1,9 +1,10 @@
 """Whether photos that were signed as a set are one, and whether they move against each other as a scene does.
 
-Runs in a held process, as every look at strangers' files. The set is a matter of digests; how it moves is a
-guess that can warn or abstain. Question: *recaptured*. It points to it where one flat thing explains all that
-moves although the camera was moved: a screen, a print, and as well a wall, a page or a floor. Depth is *no
-answer*: a film on a screen, or a model before a lens, may have it too.
+Runs in a held process, as every look at strangers' files. The set is a matter of digests and of one key,
+which hold for the bytes at hand or do not; how it moves is a guess that can warn or abstain. Question:
+*recaptured*. It points to it where one flat thing explains all that moves although the camera was moved: a
+screen, a print, and as well a wall, a page or a floor. Depth is *no answer*: a film on a screen, or a model
+before a lens, may have it too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from detector.forensics.parallax import MOST_FRAMES, SIDE, FramePair, Motion, ex
 from detector.pixels.decode import decode
 from detector.pixels.within import reduced
 from signer.claim import BURST_ASSERTION
+from signer.core.errors import ManifestMalformed
+from signer.credential import verify_binding
 
 VERSION = "1"
 DETECTOR = "burst"
@@ -35,7 +38,7 @@ DEPTH = (
     "do that too, so nothing follows"
 )
 TURNED = (
-    "the camera only turned between the photos, or all is far away: then no depth shows in anything. Move it "
+    "the camera only turned or zoomed between the photos, or all is far away: then no depth shows. Move it "
     "sideways by a tenth of the distance or more"
 )
 UNKNOWN = "too few points are found again in two of the photos, or hardly anything moves between them"
@@ -50,8 +53,8 @@ class BurstAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstSeen:
-    """``trouble`` says why the photos are no whole set that was signed as one; empty where they are. Whether
-    each signature holds is asked elsewhere."""
+    """``trouble`` says why the photos are no whole set that one key signed; empty where they are. Whose key
+    that is, and whether it is trusted, is asked elsewhere."""
 
     count: int
     trouble: str
@@ -71,7 +74,8 @@ def open_burst(
 
 
 def trouble_of(media: tuple[Media, ...]) -> str:
-    """Each must name all of them, by the digest in its own hard binding, under one id."""
+    """Each must be as it was signed, by one key, and name all of them by the digest in its own hard binding,
+    under one id."""
     said = [_member(m) for m in media]
     if any(member is None for member in said):
         alone = next(m.name for m, member in zip(media, said, strict=True) if member is None)
@@ -83,6 +87,17 @@ def trouble_of(media: tuple[Media, ...]) -> str:
         return f"{len(members[0].digests)} photos were signed in this set, and not just these"
     if any(m.digest != m.digests[m.index - 1] for m in members):
         return "a photo is not the one that the set has in its place"
+    if len({m.signer for m in members}) != 1:
+        return "they were not signed with one key"
+    return next((why for m in media if (why := _changed(m))), "")
+
+
+def _changed(media: Media) -> str:
+    """Why the bytes are not those that were signed; empty where they are."""
+    try:
+        verify_binding(media.data, media.media_type)
+    except ManifestMalformed as e:
+        return f"{media.name}: {e.detail}"
     return ""
 
 
@@ -92,12 +107,13 @@ class _Member:
     index: int
     digests: tuple[str, ...]
     digest: str
+    signer: bytes
 
 
 def _member(media: Media) -> _Member | None:
     own = read_own(media)
     said, binding = assertion_map(own, BURST_ASSERTION), assertion_map(own, DATA_HASH)
-    if said is None or binding is None:
+    if said is None or binding is None or own.signature is None or not own.signature.certificates:
         return None
     set_id, index, uris = said.get("set_id"), said.get("index"), said.get("uris")
     digest = binding.get("hash")
@@ -106,7 +122,7 @@ def _member(media: Media) -> _Member | None:
     digests = tuple(u["hash"] for u in uris if isinstance(u, Mapping) and isinstance(u.get("hash"), str))
     if len(digests) != len(uris) or not 1 <= index <= len(digests) or not isinstance(digest, bytes):
         return None
-    return _Member(set_id, index, digests, digest.hex())
+    return _Member(set_id, index, digests, digest.hex(), own.signature.certificates[0])
 
 
 def motion_of(media: tuple[Media, ...]) -> HeuristicEvidence:

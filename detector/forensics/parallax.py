@@ -3,8 +3,8 @@
 All points of one plane move by one homography (Hartley and Zisserman, *Multiple View Geometry*, 13); those of
 a scene with depth do not, unless the camera only turned: then no depth shows in anything. A turn is told from
 a plane by what is left of the homography when the camera's own part is taken off: a rotation, or something
-that is none. The focal length is not known, so the one is taken that explains it best as a turn, and a change
-of it between the frames (focus moves it) is allowed too.
+that is none. The focal length is not known, so the one is taken that explains it best as a turn, and any
+change of it between the frames too: focus moves it a little and zoom a lot, and neither shows depth.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NEAR = 1.5  # pixels
 _OFF = 3.0  # pixels
 _OTHER_PLANES, _LEAST_ON_PLANE = 3, 12
 _FOCAL = np.geomspace(0.5, 2.2, 30)  # of the longer side
-_ZOOM = np.linspace(0.93, 1.07, 57)
+_ZOOM = np.concatenate([np.linspace(0.93, 1.07, 57), np.geomspace(0.2, 5, 200)])
 
 Points = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Motion(StrEnum):
 
     FLAT = "flat"  # one plane, seen from two places
     DEPTH = "depth"  # some points move otherwise than a plane's
-    TURNED = "turned"  # the camera turned or stood still, or all is far away
+    TURNED = "turned"  # the camera turned, zoomed or stood still, or all is far away
     BETWEEN = "between"  # few points move otherwise
     UNKNOWN = "unknown"  # too few points, or too little motion
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.claim import BURST_ASSERTION
+from signer.claim import BURST_ASSERTION, MOST_IN_BURST
 from tests.detector.made import encoded
 from tests.doubles.bursts import frame
 from tests.doubles.commands import Shell
@@ -90,3 +90,28 @@ def test_what_is_no_burst_is_refused_and_nothing_is_signed(shell: Shell, pki: Te
         assert why in ended.said
         assert not (shell.cwd / "set").exists()
     assert not list((shell.home / "spool").glob("*.json"))
+
+
+def test_a_photo_that_was_changed_or_signed_before_is_in_no_set_and_nothing_is_left(
+    shell: Shell, pki: TestPki
+) -> None:
+    folder = shot(shell, pki, FLAT, "flat")
+    whole = (folder / "2.jpg").read_bytes()
+    changed = shell.cwd / "changed.jpg"
+    changed.write_bytes(whole[:-200] + bytes([whole[-200] ^ 1]) + whole[-199:])
+    ended = shell("burst", folder / "1.jpg", changed)
+    assert (ended.code, "changed.jpg: the bytes are not those that were signed" in ended.out) == (1, True)
+    before = sorted(p.name for p in shell.cwd.iterdir())
+    waiting = len(list((shell.home / "spool" / "pending").iterdir()))
+    photos = shell.cwd / "flat-0.jpg", folder / "2.jpg"
+    ended = shell("capture", *photos, "--burst", 2, "--out", "again", "--no-stamp")
+    assert ended.code != 0
+    assert "carries a manifest already" in ended.said
+    assert sorted(p.name for p in shell.cwd.iterdir()) == before
+    assert len(list((shell.home / "spool" / "pending").iterdir())) == waiting
+    assert not list((shell.home / "spool" / "intent").iterdir())
+
+
+def test_more_photos_than_a_set_has_are_refused(shell: Shell) -> None:
+    ended = shell("burst", *["a.jpg"] * (MOST_IN_BURST + 1))
+    assert (ended.code, "at most 8" in ended.said) == (2, True), ended.said

@@ -8,7 +8,7 @@ import pytest
 from detector.core.errors import NotApplicable
 from detector.forensics.parallax import MOST_FRAMES, Motion, examine_parallax
 from detector.pixels.augment import Encoding, through
-from detector.pixels.decode import Pixels
+from detector.pixels.decode import Pixels, open_cv2
 from tests.detector.made import photo_like
 from tests.doubles.bursts import frame
 
@@ -30,6 +30,15 @@ def test_a_camera_that_only_turned_or_stood_still_says_nothing_about_depth() -> 
         Motion.TURNED, Motion.UNKNOWN, Motion.TURNED,
     ]  # fmt: skip
     assert said(frame(near=0.6), frame(turn=(0.0, 0.1, 0.0), near=0.6)) == [Motion.TURNED]
+
+
+def test_zoom_is_no_motion_of_the_camera_however_far_it_goes() -> None:
+    scene = frame(near=0.6)
+    height, width = scene.shape[:2]
+    for part in (0.8, 0.5):
+        y, x = (round(side * (1 - part) / 2) for side in (height, width))
+        nearer = open_cv2().resize(scene[y : height - y, x : width - x], (width, height))
+        assert said(scene, nearer) == [Motion.TURNED]
 
 
 def test_one_thing_before_another_moves_otherwise_when_the_camera_moves() -> None:

@@ -34,16 +34,18 @@ class PictureHash:
 class Looks:
     """``whole`` is the hash of the picture, None where it has none, for which ``why_not`` is the reason;
     ``within`` are those of pictures that are shown in it, on a screen or a page. ``small`` is the whole in
-    grey, 128 x 128 bytes, for what it may be a crop of, and kept nowhere; empty where there is no ``whole``.
-    Raises ``ValueError`` for another size."""
+    grey, 128 x 128 bytes, for what it may be a crop of, and kept nowhere; empty where there is no ``whole``;
+    ``small_within`` the same of the largest of ``within``. Raises ``ValueError`` for another size."""
 
     whole: PictureHash | None = None
     within: tuple[PictureHash, ...] = ()
     why_not: str = ""
     small: bytes = b""
+    small_within: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.small) != (SMALL_BYTES if self.whole is not None else 0):
+        whole = len(self.small) == (SMALL_BYTES if self.whole is not None else 0)
+        if not whole or any(len(small) != SMALL_BYTES for small in self.small_within):
             msg = "no small picture of what has a hash"
             raise ValueError(msg)
 

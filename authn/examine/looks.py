@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HASHED_SIDE = 512  # pixels of the longer side; PDQ looks at 64 x 64 of them
 LOOKED_THROUGH_SIDE = 1600  # of a picture that others are looked for in
+CROPPED_WITHIN = 2  # pictures within one, the largest, of which a white edge may be missing on a white page
 LEAST_QUALITY = 50  # below it PDQ's authors compare nothing
 NO_PICTURE = "no picture that is decoded here, so there is nothing to compare"
 ANIMATED = "the picture is animated, and one of its pictures does not speak for the others"
@@ -59,10 +60,15 @@ def _looks(jpeg: bytes, *, within: bool) -> Looks:
     shown = reduced(pixels, HASHED_SIDE)
     whole = _hash(shown)
     parts = pictures_within(pixels) if within else ()
-    found = tuple(h for p in parts if (h := _hash(reduced(p, HASHED_SIDE))).quality >= LEAST_QUALITY)
+    hashed = [(_hash(part), part) for part in (reduced(p, HASHED_SIDE) for p in parts)]
+    kept = [(h, part) for h, part in hashed if h.quality >= LEAST_QUALITY]
+    found = tuple(h for h, _ in kept)
+    inside = tuple(small_of(grey_of(part)) for _, part in kept[:CROPPED_WITHIN])
     if whole.quality >= LEAST_QUALITY:
-        return Looks(whole=whole, within=found, small=small_of(grey_of(shown)))
-    return Looks(within=found, why_not=FLAT.format(quality=whole.quality, least=LEAST_QUALITY))
+        return Looks(whole=whole, within=found, small=small_of(grey_of(shown)), small_within=inside)
+    return Looks(
+        within=found, small_within=inside, why_not=FLAT.format(quality=whole.quality, least=LEAST_QUALITY)
+    )
 
 
 def _hash(pixels: Pixels) -> PictureHash:

@@ -103,17 +103,21 @@ class Recovery:
         return self._hashes.near(query) if len(query) else ()
 
     def _crops(self, looks: Looks) -> Iterable[Near]:
-        """Photos whose inside lies somewhere in the picture, the nearest first."""
-        if not looks.small:
-            return ()
-        picture = opened(looks.small)
+        """Photos whose inside lies somewhere in the picture, or in one that it shows, the nearest first. On a
+        white page a picture ends where its white edge begins, so what is seen of it is a crop."""
+        shown = ((looks.small, False), *((small, True) for small in looks.small_within))
+        found = [near for small, part in shown if small for near in self._crops_in(small, part=part)]
+        return sorted(found, key=lambda near: near[2])
+
+    def _crops_in(self, small: bytes, *, part: bool) -> Iterable[Near]:
+        picture = opened(small)
         places: dict[int, int] = {}
         for place, id_, _ in self._inner.near(words_of((grid_hashes(picture).tobytes(),))):
             places.setdefault(id_, place)
         ids = tuple(places)[:MOST_LOOKED_AT]
         apart = ((nearest(picture, inner, places[id_]), id_) for id_, inner in self._store.inner_of(ids))
-        asked = Asked(turn=Turn.UPRIGHT, part=False, cropped=True)
-        return [(asked, id_, bits) for bits, id_ in sorted(apart) if bits <= CROP_RADIUS]
+        asked = Asked(turn=Turn.UPRIGHT, part=part, cropped=True)
+        return ((asked, id_, bits) for bits, id_ in apart if bits <= CROP_RADIUS)
 
     def _found(self, near: Iterable[Near], viewer: Viewer, most: int, but: str) -> tuple[Recovered, ...]:
         closest: dict[int, tuple[Asked, int]] = {}
@@ -175,10 +179,10 @@ def inner_of(looks: Looks) -> bytes | None:
 
 def _text(picture: SignedPicture, asked: Asked) -> str:
     at, before = (
-        (CROP_TEXT, CROP_BEFORE_TEXT)
-        if asked.cropped
-        else (PART_TEXT, PART_BEFORE_TEXT)
+        (PART_TEXT, PART_BEFORE_TEXT)
         if asked.part
+        else (CROP_TEXT, CROP_BEFORE_TEXT)
+        if asked.cropped
         else (TEXT, BEFORE_TEXT)
     )
     if picture.signed_at is None:

@@ -2,6 +2,7 @@
 
     python -m tests.bench.recovery recall FOLDER [COUNT]
     python -m tests.bench.recovery crops FOLDER [COUNT]
+    python -m tests.bench.recovery screens FOLDER [COUNT]
     python -m tests.bench.recovery false FOLDER...
     python -m tests.bench.recovery false-crops FOLDER...
     python -m tests.bench.recovery letters
@@ -9,7 +10,8 @@
 
 The radius of whole pictures is that of PDQ's authors, fixed before. Pictures are chosen by their digest.
 ``recall`` hashes a picture as the service does when it is signed, and its edit as the service does when it is
-looked up; ``crops`` does so for what is cut off, and says what is found as a whole and what as a crop.
+looked up; ``crops`` does so for what is cut off, and says what is found as a whole and what as a crop, and
+``screens`` so of screenshots of a white page.
 ``false`` compares every picture with every other in all eight turns and writes the pairs that lie near to
 ``false-matches.csv``, for somebody to look at; ``false-crops`` looks every picture up as a crop of every
 other and writes ``false-crops.csv``. ``letters`` compares letters with one letterhead and other words.
@@ -176,9 +178,9 @@ CROPS: dict[str, Edit] = {
 }
 
 
-def crop_places(seen: Looks, inner: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def crop_places(small: bytes, inner: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which of these inner hashes the file would give for a closer look, and where in the picture."""
-    query = words_of((grid_hashes(opened(seen.small)).tobytes(),))
+    query = words_of((grid_hashes(opened(small)).tobytes(),))
     best, place = np.full(len(inner), 256), np.zeros(len(inner), np.int64)
     for row in range(len(query)):
         pieces = np.bitwise_count(
@@ -193,13 +195,28 @@ def crop_places(seen: Looks, inner: Words) -> tuple[NDArray[np.int64], NDArray[n
 def crop_distance(signed: Looks, seen: Looks) -> int:
     """As a look-up has it, where the picture as it is looks like none."""
     inner = inner_of(signed)
-    if inner is None or not seen.small:
+    if inner is None:
         return 256
-    near, place = crop_places(seen, words_of((inner,)))
-    return nearest(opened(seen.small), inner, int(place[0])) if len(near) else 256
+    found = [256]
+    for small in filter(None, (seen.small, *seen.small_within)):
+        near, place = crop_places(small, words_of((inner,)))
+        found += [nearest(opened(small), inner, int(place[0]))] if len(near) else []
+    return min(found)
 
 
 def crops(folder: Path, count: int) -> None:
+    whole_or_crop(folder, count, CROPS, within=False)
+
+
+def screens(folder: Path, count: int) -> None:
+    """On white ground alone, where the white edge of a picture cannot be seen."""
+    from tests.bench.screens import Screens
+
+    with Screens(SCREEN) as shown:
+        whole_or_crop(folder, count, {n: e for n, e in shown.edits.items() if "light" in n}, within=True)
+
+
+def whole_or_crop(folder: Path, count: int, edits: dict[str, Edit], *, within: bool) -> None:
     rng = np.random.default_rng(1)
     whole, crop = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for path, data in pictures(folder):
@@ -213,11 +230,11 @@ def crops(folder: Path, count: int) -> None:
         signed = Looks() if unlike else looks_of(media_of(data, path.name), within=False)
         if signed.whole is None:
             continue
-        for name, edit in CROPS.items():
-            seen = looks_of(media_of(edit(image, rng), "edited.jpg"), within=False)
+        for name, edit in edits.items():
+            seen = looks_of(media_of(edit(image, rng), "edited.jpg"), within=within)
             whole[name].append(distance(signed, seen))
             crop[name].append(crop_distance(signed, seen))
-        done = len(whole["a fifth cut from the bottom"])
+        done = len(next(iter(whole.values())))
         if done % SHOWN_EVERY == 0 or done >= count:
             print("as a whole")
             show(whole)
@@ -241,7 +258,7 @@ def false_crops(folders: list[Path]) -> None:
     candidates, near = 0, []
     for i, seen in enumerate(looks):
         picture = opened(seen.small)
-        places, place = crop_places(seen, inner)
+        places, place = crop_places(seen.small, inner)
         for j in places[places != i]:
             candidates += 1
             apart = nearest(picture, inner[j].tobytes(), int(place[j]))
@@ -345,6 +362,8 @@ if __name__ == "__main__":
         recall(Path(rest[0]), int(rest[1]) if len(rest) > 1 else 500)
     elif what == "crops":
         crops(Path(rest[0]), int(rest[1]) if len(rest) > 1 else 200)
+    elif what == "screens":
+        screens(Path(rest[0]), int(rest[1]) if len(rest) > 1 else 200)
     elif what == "false-crops":
         false_crops([Path(r) for r in rest])
     elif what == "false":

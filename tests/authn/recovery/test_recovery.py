@@ -144,6 +144,19 @@ def test_a_crop_says_that_it_looks_like_a_crop_of_the_signed_photo(
     jsonschema.validate(report, json.loads(schema.read_text()))
 
 
+def test_a_photo_whose_white_edge_is_lost_on_a_white_page_is_found_by_its_inside(home: Home) -> None:
+    capture = camera(home).shoot(1)
+    home.upload(capture)
+    image = Image.open(io.BytesIO(capture))
+    seen = image.crop((0, round(0.09 * image.height), round(0.92 * image.width), image.height))
+    page, out = Image.new("RGB", (900, 600), "white"), io.BytesIO()
+    page.paste(seen.resize((480, 320)), (200, 180))
+    page.save(out, "PNG")
+    (found,) = report_on(home, out.getvalue(), "image/png")["recovered"]
+    assert (found["part"], found["cropped"]) == (True, True)
+    assert found["text"].startswith("A part of this picture looks like")
+
+
 def test_photos_of_before_there_were_inner_hashes_are_found_whole_and_not_by_a_crop(home: Home) -> None:
     capture = camera(home).shoot(1)
     home.upload(capture)

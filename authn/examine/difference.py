@@ -36,14 +36,13 @@ def difference(media: Media, original: Media) -> ScoreMap | NotExamined:
 def _compared(media: Media, original: Media) -> ScoreMap | NotExamined:
     import numpy as np
 
-    from authn.examine.laid_over import laid_over, softened
+    from authn.examine.laid_over import laid_over
     from detector.pixels.decode import decode
 
     laid = laid_over(*(decode(m.data, m.media_type) for m in (media, original)))
     if isinstance(laid, str):
         return NotExamined(what=ORIGINAL, why=laid)
-    one, other = (softened(p) for p in (laid.one, laid.other)) if laid.reduced else (laid.one, laid.other)
-    apart = np.abs(one.astype(np.int16) - other).max(axis=2)
+    apart = np.abs(laid.one.astype(np.int16) - laid.other).max(axis=2)
     height, width = apart.shape
     side = max(_LEAST_SIDE, math.ceil(math.sqrt(width * height / MAX_SPOTS)))
     while math.ceil(width / side) * math.ceil(height / side) > MAX_SPOTS:

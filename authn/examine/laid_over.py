@@ -1,16 +1,17 @@
 """What of an original a picture is laid over, to be compared: all of it, it reduced, or one place of it.
 
-Runs in the held process. A picture of other sides in the same proportion is taken for a scaled one, any other
-for a crop at full size, and either has to look like what it is laid over; else nothing is compared.
+Runs in the held process. A picture of other sides in the same proportion may be a scaled one, and any smaller
+one a crop at full size; it has to look like what it is laid over, and of both the closer one counts.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from detector.core.errors import DetectorError
 from detector.pixels.decode import Pixels, open_cv2
 
 # Pixels of a Gaussian. Of 24 photos, scaled to 33, 50 and 75 % by three kernels and saved as JPEG of quality
@@ -34,27 +35,57 @@ class Laid:
 
 
 def laid_over(one: Pixels, original: Pixels) -> Laid | str:
-    """Or why the two cannot be compared: the end of a sentence."""
+    """Softened where one of them was reduced; or why the two cannot be compared: the end of a sentence.
+    Raises ``DetectorError`` where OpenCV cannot, for want of memory."""
+    cv2 = open_cv2()
+    try:
+        laid = _laid(one, original)
+        if isinstance(laid, str) or not laid.reduced:
+            return laid
+        return replace(laid, one=_softened(laid.one), other=_softened(laid.other))
+    except cv2.error as e:
+        raise DetectorError(f"the two pictures could not be compared: {str(e).strip()[:120]}") from e
+
+
+def _laid(one: Pixels, original: Pixels) -> Laid | str:
     if one.shape == original.shape:
         return Laid(one=one, other=original)
     sizes = " and ".join(f"{p.shape[1]} × {p.shape[0]}" for p in (one, original))
     why = f"the two pictures have different sizes: {sizes} pixels"
-    if _in_proportion(one, original):
-        smaller = min(one.shape[:2], original.shape[:2])
-        laid = Laid(one=_reduced(one, smaller), other=_reduced(original, smaller), reduced=True)
-        if _alike(laid.one, laid.other) >= ALIKE:
-            return laid
+    laid = tuple(filter(None, (_scaled(one, original), _cropped(one, original))))
+    if laid:  # a crop in the same proportion looks like a scaled copy too, only less
+        return min(laid, key=_apart)
     if one.shape[0] > original.shape[0] or one.shape[1] > original.shape[1]:
         return f"{why}, and one is not the other scaled"
+    return f"{why}; one is not the other scaled, and no place of the original at full size looks like it"
+
+
+def _scaled(one: Pixels, original: Pixels) -> Laid | None:
+    if not _in_proportion(one, original):
+        return None
+    smaller = min(one.shape[:2], original.shape[:2])
+    laid = Laid(one=_reduced(one, smaller), other=_reduced(original, smaller), reduced=True)
+    return laid if _alike(laid.one, laid.other) >= ALIKE else None
+
+
+def _cropped(one: Pixels, original: Pixels) -> Laid | None:
+    height, width = one.shape[:2]
+    if height > original.shape[0] or width > original.shape[1]:
+        return None
     found = _place_of(one, original)
     if found is None:
-        return f"{why}; one is not the other scaled, and no place of the original at full size looks like it"
+        return None
     x, y = found
-    height, width = one.shape[:2]
     return Laid(one=one, other=original[y : y + height, x : x + width], place=found)
 
 
-def softened(picture: Pixels) -> Pixels:
+def _apart(laid: Laid) -> float:
+    """Levels of 255, in the mean."""
+    cv2 = open_cv2()
+    return float(cv2.norm(laid.one, laid.other, cv2.NORM_L1)) / laid.one.size
+
+
+def _softened(picture: Pixels) -> Pixels:
     """Without what depends on the program that scaled it."""
     cv2 = open_cv2()
     out: Pixels = cv2.GaussianBlur(picture, (0, 0), SOFTENED)

@@ -17,6 +17,7 @@ from authn.report.html import render_report
 from authn.report.preview import make_preview
 from tests.doubles.photos import photo
 from tests.doubles.reports import altered_report
+from tests.programs import printed
 
 pytest.importorskip("cv2", reason="the extra detect is not installed")
 PLAIN = photo(width=800, height=600)
@@ -77,7 +78,14 @@ def test_a_scaled_copy_is_compared_at_the_size_of_the_smaller_and_an_edit_in_it_
 
 
 @pytest.mark.parametrize(
-    "box", [(0, 0, 500, 400), (123, 77, 640, 590), (300, 200, 800, 600), (40, 30, 440, 330)]
+    "box",
+    [
+        (0, 0, 500, 400),
+        (123, 77, 640, 590),
+        (300, 200, 800, 600),
+        (40, 30, 440, 330),
+        pytest.param((8, 6, 792, 594), id="a margin in proportion: it looks like a scaled copy too"),
+    ],
 )
 def test_a_crop_is_laid_over_the_place_that_it_comes_from(box: tuple[int, int, int, int]) -> None:
     image = Image.open(io.BytesIO(edited())).crop(box)
@@ -110,6 +118,24 @@ def test_what_is_neither_a_scaled_copy_nor_a_crop_is_not_compared_and_the_reason
         assert shown is not None
         assert shown.text.startswith("Not compared: the two pictures have different sizes: ")
         assert why in shown.text
+
+
+def test_where_memory_is_short_the_comparison_is_lacking_and_not_the_report() -> None:
+    """OpenCV raises an error of its own there, which is no ``MemoryError``."""
+    program = (
+        "import resource, numpy as np\n"
+        "from authn.examine.laid_over import laid_over\n"
+        "from detector.core.errors import DetectorError\n"
+        "noise = np.random.default_rng(1).integers(0, 255, (90, 120, 3), np.uint8)\n"
+        "large = np.kron(noise, np.ones((40, 40, 1), np.uint8))\n"
+        "small = np.ascontiguousarray(large[::2, ::2])\n"
+        "laid_over(noise[:64, :64].copy(), noise)\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, used + 2**20))\n"
+        "try:\n    laid_over(small, large)\n"
+        "except DetectorError as e:\n    print(e.detail)\n"
+    )
+    assert "could not be compared" in printed(program)
 
 
 def test_a_file_that_no_decoder_reads_is_not_compared() -> None:

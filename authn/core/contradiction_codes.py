@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from authn.core.evidence import HeuristicEvidence, Question
+
 
 class ContradictionCode(StrEnum):
     WRONG_SENSOR = "assay.contradiction.wrongSensor"
@@ -41,3 +43,25 @@ FOUND_LATER = frozenset(
 OF_PROOF = frozenset(
     {ContradictionCode.REGISTERED_BUT_CLAIMED_GENERATED, ContradictionCode.CLAIMED_AFTER_STAMP}
 )
+# What a source is asked from which one side of it can come; those with EXIF on a side rest on whoever reads
+# the metadata, whatever that one is asked.
+_ASKS = {
+    ContradictionCode.WRONG_SENSOR: Question.WRONG_SENSOR,
+    ContradictionCode.CAPTURED_BUT_MARKED: Question.SYNTHETIC,
+    ContradictionCode.REGISTERED_BUT_MARKED: Question.SYNTHETIC,
+    ContradictionCode.CAPTURED_BUT_GENERATED: Question.SYNTHETIC,
+    ContradictionCode.MARKED_BUT_CAMERA: Question.SYNTHETIC,
+    ContradictionCode.CAPTURED_BUT_RECAPTURED: Question.RECAPTURED,
+    ContradictionCode.UNEDITED_BUT_DIFFERENT: Question.EDITED,
+    ContradictionCode.UNEDITED_BUT_COPIED: Question.EDITED,
+    ContradictionCode.UNEDITED_BUT_EDITOR_NAMED: Question.EDITED,
+    ContradictionCode.UNEDITED_BUT_OTHER_TABLES: Question.EDITED,
+}
+_OF_EXIF = frozenset({ContradictionCode.GENERATED_BUT_CAMERA, ContradictionCode.TAKEN_AFTER_STAMP})
+
+
+def could_show(guess: HeuristicEvidence, code: ContradictionCode) -> bool:
+    """Whether what the source was asked is a side of this contradiction."""
+    if code in _OF_EXIF:
+        return guess.kind == "metadata"
+    return _ASKS.get(code) is guess.question

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from authn.core.contradiction_codes import OF_PROOF
+from authn.core.contradiction_codes import OF_PROOF, could_show
 from authn.core.evidence import CryptographicEvidence, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.plain import Json
 from authn.core.report import (
@@ -159,7 +159,8 @@ def _contradicted(
 ) -> PolicyStatement:
     """Null where none was found and nobody looked who could have found one."""
     found = any(c.code in rule.codes for c in contradictions)
-    could = OF_PROOF.issuperset(rule.codes) or any(map(_looked, guesses))
+    looked = [g for g in guesses if _looked(g)]
+    could = OF_PROOF.issuperset(rule.codes) or any(could_show(g, code) for g in looked for code in rule.codes)
     value = True if found else False if could else None
     texts = _warning(rule, value, before, lambda words: (words.contradiction, words.no_contradiction))
     return _statement(rule, StatementKind.CONTRADICTION, value, texts)

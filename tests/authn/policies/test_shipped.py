@@ -9,7 +9,7 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from authn.core.contradiction_codes import ContradictionCode
+from authn.core.contradiction_codes import FOUND_LATER, OF_PROOF, ContradictionCode, could_show
 from authn.core.errors import PolicyError
 from authn.core.evidence import (
     AssertedClaim,
@@ -121,6 +121,26 @@ def test_a_contradiction_that_no_policy_can_meet_is_refused_with_its_line(codes:
 def test_a_contradiction_within_the_proof_is_looked_for_where_no_source_is() -> None:
     policy = parse_policy(policy_file(f"{MADE}'assay.contradiction.claimedAfterStamp'"), "ours.toml")
     assert [s.value for s in judge(evidence({}), [], policy, AS_OF)] == [False]
+
+
+def test_who_was_asked_something_else_did_not_look_for_a_contradiction() -> None:
+    def value(code: str, guess_: HeuristicEvidence) -> bool | None:
+        policy = parse_policy(policy_file(f"{MADE}'assay.contradiction.{code}'"), "ours.toml")
+        (said,) = judge(evidence({}), [guess_], policy, AS_OF)
+        return said.value
+
+    looked = guess(Question.SYNTHETIC, HeuristicOutcome.INCONCLUSIVE, "metadata")
+    assert value("wrongSensor", looked) is None, "there is no fingerprint to compare with"
+    assert value("uneditedButDifferent", looked) is None
+    assert value("capturedButMarked", looked) is False
+    assert value("takenAfterStamp", looked) is False, "whoever reads the metadata sees the day"
+    assert value("takenAfterStamp", guess(Question.SYNTHETIC, HeuristicOutcome.INCONCLUSIVE)) is None
+
+
+def test_every_contradiction_can_be_shown_by_somebody() -> None:
+    asked = [guess(question, HeuristicOutcome.INCONCLUSIVE, "metadata") for question in Question]
+    for code in set(ContradictionCode) - FOUND_LATER - OF_PROOF:
+        assert any(could_show(g, code) for g in asked), code
 
 
 def test_what_the_archives_policy_calls_marked() -> None:

@@ -31,7 +31,7 @@ DETECTOR = "burst"
 
 FLAT = (
     "one flat thing explains all that moves between the photos, though the camera was moved: so move screens "
-    "and prints, and as well a wall, a page or a floor"
+    "and prints, and as well a wall, a page, a floor, or fields from the air"
 )
 DEPTH = (
     "near and far move differently, as in a scene with depth; a film on a screen and a model before a lens "

@@ -176,11 +176,11 @@ def _compared(grey: Grey, pair: PlacePair) -> Place | None:
 
 
 def _maps(grey: Grey, pair: PlacePair) -> list[Map]:
-    """The keypoints' map made finer; and where they only moved, by whole pixels, that one too."""
+    """The keypoints' map; the same made finer, which can go astray; and if they only moved, whole pixels."""
     moved = np.round(np.median(pair.second - pair.first, axis=0))
     whole = np.array([[1, 0, moved[0]], [0, 1, moved[1]]], np.float64)
-    finer = _finer(grey, pair)
-    return [finer, whole] if _miss(whole, pair) < _DRIFT else [finer]
+    maps = [pair.affine, _finer(grey, pair)]
+    return [*maps, whole] if _miss(whole, pair) < _DRIFT else maps
 
 
 def _miss(affine: Map, pair: PlacePair) -> float:

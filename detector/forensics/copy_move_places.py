@@ -19,7 +19,7 @@ Grey = NDArray[np.float32]
 Points = NDArray[np.float64]  # (n, 2), x and y in pixels
 Map = NDArray[np.float64]  # (2, 3)
 
-MOST_KEYPOINTS = 3_000
+MOST_KEYPOINTS = 6_000
 LEAST_MATCHES = 4
 MOST_PAIRS = 6
 MOST_MATCHES = 1_500  # the nearest, each counted both ways
@@ -101,19 +101,21 @@ def _keypoints(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float64], Grey]:
         return np.zeros((0, 4)), np.zeros((0, 128), np.float32)
     at = np.array([(*p.pt, p.size, p.angle, p.response) for p in found])
     tile = (at[:, :2] * _TILES / (grey.shape[1], grey.shape[0])).astype(int)
-    order = np.argsort(-at[:, 4], kind="stable")
-    taken: dict[tuple[int, int], int] = {}
-    chosen: list[int] = []
-    for i in order:
-        key = (int(tile[i, 0]), int(tile[i, 1]))
-        taken[key] = taken.get(key, 0) + 1
-        if taken[key] <= 3 * MOST_KEYPOINTS // _TILES**2:
-            chosen.append(int(i))
-    kept, descriptors = sift.compute(grey, [found[i] for i in chosen[:MOST_KEYPOINTS]])
+    chosen = _shared_evenly(tile[:, 0] * _TILES + tile[:, 1], at[:, 4])
+    kept, descriptors = sift.compute(grey, [found[i] for i in chosen])
     if descriptors is None:
         return np.zeros((0, 4)), np.zeros((0, 128), np.float32)
     unit = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
     return np.array([(*p.pt, p.size, p.angle) for p in kept]), unit.astype(np.float32)
+
+
+def _shared_evenly(tile: NDArray[np.intp], response: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The strongest of each tile, then the second of each, and so on: grass all around must not take the room
+    of a smooth place."""
+    order = np.lexsort((-response, tile))
+    begins = np.flatnonzero(np.diff(tile[order], prepend=-1))
+    rank = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
+    return order[np.argsort(rank, kind="stable")][:MOST_KEYPOINTS]
 
 
 def _nearest(at: Points, descriptors: Grey) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -24,7 +24,7 @@ from detector.pixels.within import reduced
 SIDE = 1000  # pixels that the longer side of a frame is reduced to
 LEAST_SIDE = 240
 MOST_FRAMES = 8
-LEAST_MATCHES = 80
+LEAST_MATCHES = 150
 LEAST_SPREAD = 0.15  # of the frame, that the matched points lie between
 LEAST_MOTION = 0.02  # of the longer side, by the median
 MOST_FLAT = 0.03  # share of points off the homography, up to which all lies in one plane

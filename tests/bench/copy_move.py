@@ -120,27 +120,27 @@ class Edit:
 
 
 EDITS = (
-    *(Edit(side=n) for n in (32, 48, 64, 96, 128)),
-    *(Edit(turned=t) for t in (5, 45, 90)),
-    *(Edit(scaled=s) for s in (0.75, 0.9, 1.2, 1.5)),
-    *(Edit(quality=q) for q in (0, 80, 70, 50)),
-    Edit(reduced=0.7, quality=80),
-    Edit(reduced=0.5, quality=75),
-    Edit(side=64, turned=20, scaled=1.15, quality=80),
+    *(Edit(side=n) for n in (48, 64, 96, 128)),
+    *(Edit(turned=t) for t in (10, 45)),
+    *(Edit(scaled=s) for s in (0.8, 1.25)),
+    *(Edit(quality=q) for q in (75, 50)),
+    Edit(reduced=0.5, quality=80),
 )
-LONGER_SIDE, TEXTURE = 1024, 6.0
+LONGER_SIDE = 1024
+FINE = 1.2  # levels: the median difference, in a place, to a blur of two pixels
 
 
 def edited(pixels: Pixels, edit: Edit, rng: np.random.Generator) -> Pixels | None:
-    """Where the place has some texture; None where no such place was drawn."""
+    """Of a place that has fine detail; None where no such place was drawn."""
     cv2, half_side = open_cv2(), edit.side // 2
     height, width = pixels.shape[:2]
     edge = round(half_side * max(edit.scaled, 1) * 1.5) + 2
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 2)
     for _ in range(60):
         x, y, to_x, to_y = (int(rng.integers(edge, n - edge)) for n in (width, height, width, height))
-        piece = grey[y - half_side : y + half_side, x - half_side : x + half_side]
-        if piece.std() >= TEXTURE and np.hypot(to_x - x, to_y - y) > 2.5 * edge:
+        piece = fine[y - half_side : y + half_side, x - half_side : x + half_side]
+        if np.median(np.abs(piece)) >= FINE and np.hypot(to_x - x, to_y - y) > 2.5 * edge:
             break
     else:
         return None
@@ -157,15 +157,19 @@ def edited(pixels: Pixels, edit: Edit, rng: np.random.Generator) -> Pixels | Non
 
 
 def power(corpus: Path, out: Path, most: int) -> None:
-    """On photos of the half that reports, one of a source, reduced to ``LONGER_SIDE``."""
-    rng, done = np.random.default_rng(13), 0
-    with out.open("w") as lines:
+    """On photos of the half that reports, one of a source, reduced to ``LONGER_SIDE``. Goes on where it was
+    stopped."""
+    known = [json.loads(line) for line in out.open()] if out.exists() else []
+    there, done = {(r["file"], json.dumps(r["edit"])) for r in known}, 0
+    with out.open("a") as lines:
         for row, pixels in pictures(corpus, "report", 1):
             if row.kind != "photo" or max(pixels.shape[:2]) < LONGER_SIDE:
                 continue
             small = reduced(pixels, LONGER_SIDE)
             for edit in EDITS:
-                changed = edited(small, edit, rng)
+                if (row.file, json.dumps(asdict(edit))) in there:
+                    continue
+                changed = edited(small, edit, np.random.default_rng(int(row.sha256[:8], 16)))
                 if changed is not None:
                     head = {"edit": asdict(edit), "source": source_of(row), "file": row.file}
                     lines.write(json.dumps(head | asked(changed)) + "\n")

@@ -12,6 +12,8 @@ from datetime import datetime
 HASH_BITS = 256
 SMALL_BYTES = 128 * 128
 TURNS = 8
+# Pictures within one; and of the largest, of which a white edge may be missing on a white page.
+MOST_WITHIN, MOST_SMALL_WITHIN = 6, 2
 LABEL = "recovered, not embedded"
 
 
@@ -35,7 +37,8 @@ class Looks:
     """``whole`` is the hash of the picture, None where it has none, for which ``why_not`` is the reason;
     ``within`` are those of pictures that are shown in it, on a screen or a page. ``small`` is the whole in
     grey, 128 x 128 bytes, for what it may be a crop of, and kept nowhere; empty where there is no ``whole``;
-    ``small_within`` the same of the largest of ``within``. Raises ``ValueError`` for another size."""
+    ``small_within`` the same of the largest of ``within``. Raises ``ValueError`` for another size, and for
+    more of them than there ever are: each is looked up in the caller's process."""
 
     whole: PictureHash | None = None
     within: tuple[PictureHash, ...] = ()
@@ -47,6 +50,9 @@ class Looks:
         whole = len(self.small) == (SMALL_BYTES if self.whole is not None else 0)
         if not whole or any(len(small) != SMALL_BYTES for small in self.small_within):
             msg = "no small picture of what has a hash"
+            raise ValueError(msg)
+        if len(self.within) > MOST_WITHIN or len(self.small_within) > MOST_SMALL_WITHIN:
+            msg = "more pictures within one than are looked for"
             raise ValueError(msg)
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from authn.core.likeness import Looks, PictureHash, SignedManifest
+from authn.core.likeness import MOST_SMALL_WITHIN, Looks, PictureHash, SignedManifest
 from authn.core.media import Media
 from authn.provenance.own import read_own
 from detector.core.errors import DetectorError, NotApplicable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 HASHED_SIDE = 512  # pixels of the longer side; PDQ looks at 64 x 64 of them
 LOOKED_THROUGH_SIDE = 1600  # of a picture that others are looked for in
-CROPPED_WITHIN = 2  # pictures within one, the largest, of which a white edge may be missing on a white page
 LEAST_QUALITY = 50  # below it PDQ's authors compare nothing
 NO_PICTURE = "no picture that is decoded here, so there is nothing to compare"
 ANIMATED = "the picture is animated, and one of its pictures does not speak for the others"
@@ -63,7 +62,7 @@ def _looks(jpeg: bytes, *, within: bool) -> Looks:
     hashed = [(_hash(part), part) for part in (reduced(p, HASHED_SIDE) for p in parts)]
     kept = [(h, part) for h, part in hashed if h.quality >= LEAST_QUALITY]
     found = tuple(h for h, _ in kept)
-    inside = tuple(small_of(grey_of(part)) for _, part in kept[:CROPPED_WITHIN])
+    inside = tuple(small_of(grey_of(part)) for _, part in kept[:MOST_SMALL_WITHIN])
     if whole.quality >= LEAST_QUALITY:
         return Looks(whole=whole, within=found, small=small_of(grey_of(shown)), small_within=inside)
     return Looks(

@@ -92,12 +92,13 @@ def _said(found: JpegGrid) -> tuple[HeuristicOutcome, str]:
     if found.offset != (0, 0):
         down, across = found.offset
         return HeuristicOutcome.INCONCLUSIVE, (
-            f"the picture was a JPEG whose squares begin {down} down and {across} across from its corner: it "
-            "was cropped after that, everywhere alike, which is common and innocent, so nothing follows"
+            f"the picture has squares as of a JPEG that begin {down} down and {across} across from its "
+            "corner: most likely it was cropped after that, everywhere alike, which is common and innocent; "
+            "text in even lines and what was enlarged by whole pixels look the same, so nothing follows"
         )
     return HeuristicOutcome.INCONCLUSIVE, (
-        "the picture was a JPEG before, whose squares begin at its corner; programs save JPEGs in other "
-        "formats, so nothing follows"
+        "the picture has squares as of a JPEG that begin at its corner; programs save JPEGs in other "
+        "formats, and drawings in even steps look the same, so nothing follows"
     )
 
 

@@ -134,3 +134,12 @@ def test_grey_and_sixteen_bit_pictures_give_numbers_and_no_accusation() -> None:
         assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
         assert evidence.raw is not None
         assert np.isfinite(evidence.raw)
+
+
+def test_pixels_that_were_enlarged_six_times_accuse_nobody_and_are_called_no_jpeg() -> None:
+    rng = np.random.default_rng(2)
+    enlarged = np.kron(rng.integers(0, 255, (80, 106, 3)), np.ones((6, 6, 1))).astype(np.uint8)
+    (evidence,) = JpegGridSource().examine(media_of(encoded(enlarged, "PNG"), "a.png"))
+    assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
+    assert "squares as of a JPEG" in evidence.reason
+    assert "was a JPEG" not in evidence.reason

@@ -223,7 +223,9 @@ def _sherloq(path: Path) -> Callable[[Pixels], str]:
         tool.image = np.ascontiguousarray(pixels[:, :, ::-1])
         tool.gray = cv2.cvtColor(tool.image, cv2.COLOR_BGR2GRAY)
         tool.kpts = tool.matches = tool.clusters = None
-        tool.detector_combo.currentIndex.return_value = 0
+        tool.detector_combo.currentIndex.return_value = (
+            1  # ORB; this OpenCV has no BRISK, with which it begins
+        )
         for spin, value in (("response", 90), ("matching", 20), ("distance", 15), ("cluster", 5)):
             getattr(tool, f"{spin}_spin").value.return_value = value
         tool.onoff_button.isChecked.return_value = tool.canceled = False

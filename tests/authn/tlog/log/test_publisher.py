@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from authn.core.errors import LogHalted, SplitView
 from authn.store.engine import open_engine
 from authn.tlog.format.cosignature import Cosigner, signed_at
+from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.note import verify
 from authn.tlog.format.policy import WitnessPolicy, parse_policy
 from authn.tlog.format.receipt import verify_receipt
@@ -80,10 +81,11 @@ def test_receipts_become_witnessed_while_the_service_runs(engine: Engine, log: L
             for number in range(2, 5):
                 log.append((entry(number),))
                 _wait_until(lambda size=number: _witnessed(log) == size)
+            # one of them has signed it by then; the other may be about to
+            _wait_until(lambda: _witnesses_of(log, one) == (4, (A.name, B.name)))
         finally:
             publisher.close()
-    verified = verify_receipt(log.receipt(0), one.leaf, log.verifier, (A.verifier, B.verifier))
-    assert (verified.size, verified.witnessed_by) == (4, (A.name, B.name))
+    assert _witnesses_of(log, one) == (4, (A.name, B.name))
     assert check_log(engine, log.verifier).size == 4
 
 
@@ -223,6 +225,11 @@ def _published(log: Log, asked: WitnessPolicy, home: Path) -> None:
 def _witnessed(log: Log) -> int:
     note = log.witnessed_checkpoint()
     return 0 if note is None else int(note.split("\n")[1])
+
+
+def _witnesses_of(log: Log, first: LogEntry) -> tuple[int, tuple[str, ...]]:
+    verified = verify_receipt(log.receipt(0), first.leaf, log.verifier, (A.verifier, B.verifier))
+    return verified.size, verified.witnessed_by
 
 
 def _times(log: Log) -> list[int | None]:

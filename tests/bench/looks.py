@@ -181,8 +181,15 @@ def look(browser: Browser, go: Go, name: str, out: Path) -> None:
         (out / f"{name}.pdf").write_bytes(page.pdf(format="A4"))
 
 
+def draw_for_the_readme(browser: Browser, demo: Path, out: Path) -> None:
+    """What docs/report.webp is: the top of the report that the README prints."""
+    with visiting(browser, size={"width": 1280, "height": 1060}) as page:
+        page.goto(f"file://{demo / 'reports/6-signed-ai-marked.html'}")
+        Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(out / "report.webp", quality=80)
+
+
 def main() -> None:
-    """``OUT`` and, if not all, names of pages."""
+    """``OUT`` and, if not all, names of pages; ``report`` is the picture of the README."""
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as made, demo(Path(made) / "d") as url, chromium() as browser:
@@ -190,6 +197,8 @@ def main() -> None:
             if sys.argv[2:] and name not in sys.argv[2:]:
                 continue
             look(browser, go, name, out)
+        if "report" in (sys.argv[2:] or ["report"]):
+            draw_for_the_readme(browser, Path(made) / "d", out)
 
 
 if __name__ == "__main__":

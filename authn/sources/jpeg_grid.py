@@ -2,7 +2,7 @@
 
 That a picture was a JPEG before, and was cropped after that, is said, and nothing follows: both are common
 and innocent. Where squares lie otherwise in a place than in the rest, or are seen in that place alone, it
-points to it: what is there came out of another JPEG, or was moved. Collages, and screenshots that show
+points to it: what is there came out of another JPEG, or was moved. Collages, panoramas and screenshots that show
 photos, are made like that. It is never against.
 """
 
@@ -82,7 +82,7 @@ def _said(found: JpegGrid) -> tuple[HeuristicOutcome, str]:
         return HeuristicOutcome.SUPPORTS, (
             f"a place has the squares of an earlier JPEG {down} down and {across} across from the corner, "
             f"and {rest} (by chance once in 10^{-chance:.0f}; from {-OTHER:g} on this points to it): it came "
-            "out of another JPEG, or was moved. Collages, and screenshots that show photos, are made so"
+            "out of another JPEG, or was moved. Collages, panoramas and screenshots that show photos are made so"
         )
     if not _whole(found):
         return HeuristicOutcome.INCONCLUSIVE, (
@@ -93,7 +93,7 @@ def _said(found: JpegGrid) -> tuple[HeuristicOutcome, str]:
         down, across = found.offset
         return HeuristicOutcome.INCONCLUSIVE, (
             f"the picture has squares as of a JPEG that begin {down} down and {across} across from its "
-            "corner: most likely it was cropped after that, everywhere alike, which is common and innocent; "
+            "corner: most likely it was cropped after that, or got a border, which is common and innocent; "
             "text in even lines and what was enlarged by whole pixels look the same, so nothing follows"
         )
     return HeuristicOutcome.INCONCLUSIVE, (

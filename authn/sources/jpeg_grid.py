@@ -2,8 +2,8 @@
 
 That a picture was a JPEG before, and was cropped after that, is said, and nothing follows: both are common
 and innocent. Where squares lie otherwise in a place than in the rest, or are seen in that place alone, it
-points to it: what is there came out of another JPEG, or was moved. Collages, panoramas and screenshots that show
-photos, are made like that. It is never against.
+points to it: what is there came out of another JPEG, or was moved. Collages, panoramas and screenshots that
+show photos are made like that. It is never against.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def _said(found: JpegGrid) -> tuple[HeuristicOutcome, str]:
         return HeuristicOutcome.SUPPORTS, (
             f"a place has the squares of an earlier JPEG {down} down and {across} across from the corner, "
             f"and {rest} (by chance once in 10^{-chance:.0f}; from {-OTHER:g} on this points to it): it came "
-            "out of another JPEG, or was moved. Collages, panoramas and screenshots that show photos are made so"
+            "out of another JPEG, or was moved. Collages, panoramas and screenshots that show photos are made "
+            "so"
         )
     if not _whole(found):
         return HeuristicOutcome.INCONCLUSIVE, (

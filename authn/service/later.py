@@ -24,9 +24,9 @@ from authn.store.verifications import Verifications
 
 JOBS_FOLDER = "jobs"
 WEBHOOK_LEASE_S = 60
-# Examinations: after their time a request that nobody answered may be sent again. A killed process leaves its
-# keys behind for as long, so it is not the most that two examinations of a comparison may take by the clock on
-# a machine that starves them: whoever sends one again then has it made twice.
+# Examinations: after their time a request that nobody answered may be sent again. A killed process leaves
+# its keys behind for as long, so it is not the most that the two examinations of a comparison may take by the
+# clock on a machine that starves them: whoever sends one again then has it made twice.
 PATIENCE = 3
 
 

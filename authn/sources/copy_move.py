@@ -13,10 +13,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
+from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import Media
 from authn.core.overlay import Layer, Line, Overlay, cells_of
-from authn.sources.pictures import Pictures
+from authn.sources.places import OfPixels, edited
 from detector.core.errors import NotApplicable
 from detector.forensics.copy_move import (
     FEW_GRAIN,
@@ -29,7 +29,7 @@ from detector.forensics.copy_move import (
 from detector.models.reference import MEDIA_TYPE, reference_photo
 from detector.pixels.decode import decode
 
-VERSION = "1"
+NAME, VERSION = "copy_move", "1"
 MOST_CELLS = 80  # of the drawing along a side
 MOST_LINES = 12  # of a pair of places
 _NOTHING = "no two places of it are found to be alike beyond chance, so nothing follows"
@@ -44,14 +44,10 @@ _COPIED = (
 )
 
 
-class CopyMoveSource:
+class CopyMoveSource(OfPixels):
     """Implements ``HeuristicSource`` and ``HasOverlays``."""
 
-    name = "copy_move"
-    reads_pixels = True
-
-    def __init__(self, pictures: Pictures | None = None) -> None:
-        self._pictures = pictures or Pictures()
+    name = NAME
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``PixelsUnreadable``."""
@@ -158,15 +154,8 @@ def _reference() -> Layer:
 
 
 def _evidence(outcome: HeuristicOutcome, reason: str, found: CopyMove | None = None) -> HeuristicEvidence:
-    best = max((p.grain for p in found.places), default=None) if found is not None else None
-    return HeuristicEvidence(
-        detector=CopyMoveSource.name,
-        version=VERSION,
-        question=Question.EDITED,
-        kind="signal",
-        outcome=outcome,
-        reason=reason,
-        applicable=found is not None,
-        raw=best,
-        findings=tuple(_finding(p, found) for p in found.places) if found is not None else (),
-    )
+    if found is None:
+        return edited(NAME, VERSION, outcome, reason)
+    best = max((p.grain for p in found.places), default=None)
+    findings = tuple(_finding(p, found) for p in found.places)
+    return edited(NAME, VERSION, outcome, reason, raw=best, findings=findings)

@@ -13,7 +13,7 @@ from functools import cache, partial
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import Media
 from authn.core.overlay import Layer, Overlay
-from authn.sources.places import OfPixels, edited, layer_of_places, luminance_of, points
+from authn.sources.places import OfPixels, edited, layer_of_places, luminance_of, points, where_looked
 from detector.core.errors import NotApplicable
 from detector.forensics.double_jpeg import CELL, LEAST_SQUARES, DoubleJpeg, examine_double
 from detector.models.reference import MEDIA_TYPE, reference_photo
@@ -46,7 +46,7 @@ class DoubleJpegSource(OfPixels):
             why = f"fewer than {LEAST_SQUARES} squares of 8 x 8 pixels are free of black and burnt-out pixels"
             return (_evidence(HeuristicOutcome.ABSTAIN, why),)
         outcome, reason = _said(found)
-        return (_evidence(outcome, reason, raw=found.gain, finding=_finding(found, table)),)
+        return (_evidence(outcome, reason, raw=found.gain, findings=(_finding(found, table),)),)
 
     def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
         """Where it was compressed once, over an answer that points to it. Raises as ``examine``."""
@@ -103,15 +103,10 @@ def _finding(found: DoubleJpeg, table: Table) -> Finding:
         ("clipped_share", round(found.clipped, 3)),
     )
     said = f"fits in {len(steps)} of {len(found.combs)} frequencies" if found.twice else "is not to be seen"
-    where = (
-        ""
-        if found.looked == 1
-        else f", in the upper {found.looked:.0%} of the picture, and no more was looked at"
-    )
     return Finding(
         code="assay.double_jpeg.comb",
         outcome=Outcome.ESTABLISHED if found.twice else Outcome.ABSENT,
-        detail=f"an earlier compression {said}: {found.gain:.2f} nats a square{where}",
+        detail=f"an earlier compression {said}: {found.gain:.2f} nats a square{where_looked(found.looked)}",
         facts=facts,
     )
 

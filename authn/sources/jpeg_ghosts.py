@@ -12,7 +12,7 @@ from functools import cache, partial
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import Media
 from authn.core.overlay import Layer, Overlay
-from authn.sources.places import OfPixels, edited, layer_of_places, luminance_of, points
+from authn.sources.places import OfPixels, edited, layer_of_places, luminance_of, points, where_looked
 from detector.core.errors import NotApplicable
 from detector.forensics.double_jpeg import CELL
 from detector.forensics.jpeg_ghosts import Ghosts, examine_ghosts
@@ -42,7 +42,7 @@ class JpegGhostsSource(OfPixels):
             why = "the picture is too small, too smooth or too coarsely compressed for ghosts to be seen"
             return (_evidence(HeuristicOutcome.ABSTAIN, why),)
         outcome, reason = _said(found)
-        return (_evidence(outcome, reason, raw=found.least, finding=_finding(found)),)
+        return (_evidence(outcome, reason, raw=found.least, findings=(_finding(found),)),)
 
     def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
         """Where the ghost lies, over an answer that points to it. Raises as ``examine``."""
@@ -85,16 +85,11 @@ def _finding(found: Ghosts) -> Finding:
         ("whole_log_ratio", round(found.whole, 3)),
         ("looked_at_share", round(found.looked, 3)),
     )
-    where = (
-        ""
-        if found.looked == 1
-        else f", in the upper {found.looked:.0%} of the picture, and no more was looked at"
-    )
     return Finding(
         code="assay.jpeg_ghosts.place",
         outcome=Outcome.ESTABLISHED if found.least <= GHOST else Outcome.ABSENT,
         detail=f"the place that differs most does so at quality {found.quality}, by {-found.least:.1f} "
-        f"spreads of all places{where}",
+        f"spreads of all places{where_looked(found.looked)}",
         facts=facts,
     )
 

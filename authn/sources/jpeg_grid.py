@@ -13,7 +13,7 @@ from functools import cache, partial
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import Media
 from authn.core.overlay import Layer, Overlay
-from authn.sources.places import OfPixels, edited, layer_of_places, points
+from authn.sources.places import OfPixels, edited, layer_of_places, points, where_looked
 from detector.core.errors import NotApplicable
 from detector.forensics.jpeg_grid import BETWEEN, PIECE, SEEN, WIDE, JpegGrid, examine_grid
 from detector.models.reference import MEDIA_TYPE, reference_photo
@@ -42,7 +42,7 @@ class JpegGridSource(OfPixels):
         outcome, reason = _said(found)
         strangest = found.strangest
         raw = None if strangest is None else strangest[0]
-        return (_evidence(outcome, reason, raw=raw, finding=_finding(found)),)
+        return (_evidence(outcome, reason, raw=raw, findings=(_finding(found),)),)
 
     def overlays(self, media: Media, found: tuple[HeuristicEvidence, ...]) -> tuple[Overlay, ...]:
         """Where squares lie otherwise, over an answer that points to it. Raises as ``examine``."""
@@ -119,15 +119,11 @@ def _finding(found: JpegGrid) -> Finding:
         ("looked_at_share", round(found.looked, 3)),
     )
     said = "are to be seen" if whole or way is not None else "are not to be seen"
-    where = (
-        ""
-        if found.looked == 1
-        else f", in the upper {found.looked:.0%} of the picture, and no more was looked at"
-    )
     return Finding(
         code="assay.jpeg_grid.offset",
         outcome=Outcome.ESTABLISHED if whole or way is not None else Outcome.ABSENT,
-        detail=f"the squares of an earlier JPEG {said}; {found.voting:.0%} of the pixels have a vote{where}",
+        detail=f"the squares of an earlier JPEG {said}; {found.voting:.0%} of the pixels have a vote"
+        f"{where_looked(found.looked)}",
         facts=facts,
     )
 

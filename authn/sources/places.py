@@ -49,9 +49,10 @@ def edited(
     reason: str,
     *,
     raw: float | None = None,
-    finding: Finding | None = None,
+    findings: tuple[Finding, ...] | None = None,
 ) -> HeuristicEvidence:
-    """Of a signal, towards the question whether it was edited; it applies where something was looked at."""
+    """Of a signal, towards the question whether it was edited; ``findings`` is None where nothing was looked
+    at: there it does not apply."""
     return HeuristicEvidence(
         detector=detector,
         version=version,
@@ -59,10 +60,15 @@ def edited(
         kind="signal",
         outcome=outcome,
         reason=reason,
-        applicable=finding is not None,
+        applicable=findings is not None,
         raw=raw,
-        findings=() if finding is None else (finding,),
+        findings=findings or (),
     )
+
+
+def where_looked(share: float) -> str:
+    """For the end of a sentence: of a picture beyond a bound, that only its upper ``share`` was looked at."""
+    return "" if share == 1 else f", in the upper {share:.0%} of the picture, and no more was looked at"
 
 
 def layer_of_places(

@@ -35,8 +35,10 @@ class ResamplingSource(OfPixels):
             found = examine_resampling(self._pictures.of(media))
         except NotApplicable as e:
             return (_evidence(HeuristicOutcome.ABSTAIN, e.detail),)
-        raw, finding = found.strength, _finding(found)
-        return (_evidence(HeuristicOutcome.INCONCLUSIVE, _said(found), raw=raw, finding=finding),)
+        findings = (_finding(found),)
+        return (
+            _evidence(HeuristicOutcome.INCONCLUSIVE, _said(found), raw=found.strength, findings=findings),
+        )
 
 
 def _said(found: Resampling) -> str:

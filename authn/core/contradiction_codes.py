@@ -1,11 +1,13 @@
 """The codes of contradictions, which reports, policies and ``--fail-on`` name.
 
 What each is found by stands in the table of ``authn.examine.contradictions``, a row for each code; the codes
-are here, since a policy that names one is read where nothing is examined.
+and the sources that each can come from are here, since a policy that names one is read where nothing is
+examined.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from authn.core.evidence import HeuristicEvidence, Question
@@ -43,25 +45,51 @@ FOUND_LATER = frozenset(
 OF_PROOF = frozenset(
     {ContradictionCode.REGISTERED_BUT_CLAIMED_GENERATED, ContradictionCode.CLAIMED_AFTER_STAMP}
 )
-# What a source is asked from which one side of it can come; those with EXIF on a side rest on whoever reads
-# the metadata, whatever that one is asked.
-_ASKS = {
-    ContradictionCode.WRONG_SENSOR: Question.WRONG_SENSOR,
-    ContradictionCode.CAPTURED_BUT_MARKED: Question.SYNTHETIC,
-    ContradictionCode.REGISTERED_BUT_MARKED: Question.SYNTHETIC,
-    ContradictionCode.CAPTURED_BUT_GENERATED: Question.SYNTHETIC,
-    ContradictionCode.MARKED_BUT_CAMERA: Question.SYNTHETIC,
-    ContradictionCode.CAPTURED_BUT_RECAPTURED: Question.RECAPTURED,
-    ContradictionCode.UNEDITED_BUT_DIFFERENT: Question.EDITED,
-    ContradictionCode.UNEDITED_BUT_COPIED: Question.EDITED,
-    ContradictionCode.UNEDITED_BUT_EDITOR_NAMED: Question.EDITED,
-    ContradictionCode.UNEDITED_BUT_OTHER_TABLES: Question.EDITED,
+MARK = "mark"  # beside the kinds of evidence: an invisible mark is read in pixels, and written by a program
+_INVISIBLE = frozenset({"watermark"})
+_OF_OTHER_ROWS = frozenset({"metadata", "compression", "copy_move"})
+
+_Side = Callable[[HeuristicEvidence], bool]
+
+
+def _asked(question: Question, *kinds: str) -> _Side:
+    """``kinds``: none are any; ``MARK`` is one."""
+    return lambda g: (
+        g.question is question and (not kinds or (MARK if g.detector in _INVISIBLE else g.kind) in kinds)
+    )
+
+
+def _edited(about: Callable[[str], bool]) -> _Side:
+    """``about``: whether it is about a source of that name."""
+    return lambda g: g.question is Question.EDITED and about(g.detector)
+
+
+def _read_exif(guess: HeuristicEvidence) -> bool:
+    """Whoever reads the metadata, whatever that one is asked."""
+    return guess.kind == "metadata"
+
+
+_MARKED = _asked(Question.SYNTHETIC, "metadata", MARK)
+_GENERATED = _asked(Question.SYNTHETIC, "learned", "signal")
+# The sources from which one side of it can come.
+_SIDES: Mapping[ContradictionCode, _Side] = {
+    ContradictionCode.WRONG_SENSOR: _asked(Question.WRONG_SENSOR),
+    ContradictionCode.CAPTURED_BUT_MARKED: _MARKED,
+    ContradictionCode.REGISTERED_BUT_MARKED: _MARKED,
+    ContradictionCode.CAPTURED_BUT_GENERATED: _GENERATED,
+    ContradictionCode.CAPTURED_BUT_RECAPTURED: _asked(Question.RECAPTURED),
+    ContradictionCode.UNEDITED_BUT_DIFFERENT: _edited(lambda source: source not in _OF_OTHER_ROWS),
+    ContradictionCode.UNEDITED_BUT_COPIED: _edited(lambda source: source == "copy_move"),
+    ContradictionCode.UNEDITED_BUT_EDITOR_NAMED: _edited(lambda source: source == "metadata"),
+    ContradictionCode.UNEDITED_BUT_OTHER_TABLES: _edited(lambda source: source == "compression"),
+    ContradictionCode.GENERATED_BUT_CAMERA: _read_exif,
+    ContradictionCode.MARKED_BUT_CAMERA: _MARKED,
+    ContradictionCode.TAKEN_AFTER_STAMP: _read_exif,
+    ContradictionCode.RECOVERED_BUT_MARKED: _MARKED,
+    ContradictionCode.RECOVERED_BUT_GENERATED: _GENERATED,
 }
-_OF_EXIF = frozenset({ContradictionCode.GENERATED_BUT_CAMERA, ContradictionCode.TAKEN_AFTER_STAMP})
 
 
 def could_show(guess: HeuristicEvidence, code: ContradictionCode) -> bool:
-    """Whether what the source was asked is a side of this contradiction."""
-    if code in _OF_EXIF:
-        return guess.kind == "metadata"
-    return _ASKS.get(code) is guess.question
+    """Whether an answer of this source can be a side of this contradiction."""
+    return code in _SIDES and _SIDES[code](guess)

@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from authn.core.contradiction_codes import ContradictionCode
-from authn.core.evidence import ClaimedAction, CryptographicEvidence, HeuristicEvidence, Question
+from authn.core.evidence import ClaimedAction, CryptographicEvidence, HeuristicEvidence
 from authn.core.instants import instant
 from authn.core.likeness import Recovered
 from authn.core.report import Contradiction, Report, Severity
-from authn.examine.seen import MARK, Finds, Found, Row, Seen
+from authn.examine.seen import Finds, Found, Row, Seen
 
 # EXIF mostly has no time zone; and the clock of a signer may be somewhat off.
 EXIF_SLACK, CLOCK_SLACK = timedelta(hours=26), timedelta(minutes=10)
@@ -52,12 +52,12 @@ def _by_severity(found: Sequence[Contradiction]) -> tuple[Contradiction, ...]:
     return tuple(sorted(found, key=lambda c: list(Severity).index(c.severity)))
 
 
-def _claim(claim: Callable[[Seen], str], question: Question, *kinds: str) -> Finds:
+def _claim(claim: Callable[[Seen], str], code: ContradictionCode) -> Finds:
     """A claim of the signer beside sources that point to something."""
 
     def finds(seen: Seen) -> Iterator[Found]:
         if said := claim(seen):
-            for place, g in seen.pointing(question, *kinds):
+            for place, g in seen.pointing(code):
                 yield CLAIMS, place, {"claim": said, "source": g.detector}
 
     return finds
@@ -65,13 +65,13 @@ def _claim(claim: Callable[[Seen], str], question: Question, *kinds: str) -> Fin
 
 def _captured_marked(seen: Seen) -> Iterator[Found]:
     if seen.captured and not seen.device:  # of a registered device another row says more
-        for place, g in seen.pointing(Question.SYNTHETIC, "metadata", MARK):
+        for place, g in seen.pointing(ContradictionCode.CAPTURED_BUT_MARKED):
             yield CLAIMS, place, {"claim": seen.captured, "source": g.detector}
 
 
 def _registered_marked(seen: Seen) -> Iterator[Found]:
     if seen.device:
-        for place, g in seen.pointing(Question.SYNTHETIC, "metadata", MARK):
+        for place, g in seen.pointing(ContradictionCode.REGISTERED_BUT_MARKED):
             yield DEVICE, place, {"device": seen.device, "source": g.detector}
 
 
@@ -82,14 +82,8 @@ def _registered_claimed_generated(seen: Seen) -> Iterator[Found]:
 
 def _wrong_sensor(seen: Seen) -> Iterator[Found]:
     if seen.intact:
-        for place, g in seen.pointing(Question.WRONG_SENSOR):
+        for place, g in seen.pointing(ContradictionCode.WRONG_SENSOR):
             yield DEVICE, place, {"device": seen.device or "its signer", "source": g.detector}
-
-
-def _edited(about: Callable[[str], bool]) -> Finds:
-    """``about``: whether this row is about a source of that name."""
-    every = _claim(lambda s: s.untouched, Question.EDITED)
-    return lambda seen: (f for f in every(seen) if about(f[2]["source"]))
 
 
 def _generated_with_camera(seen: Seen) -> Iterator[Found]:
@@ -101,7 +95,7 @@ def _generated_with_camera(seen: Seen) -> Iterator[Found]:
 def _marked_with_camera(seen: Seen) -> Iterator[Found]:
     camera = seen.camera()
     if camera is not None and not seen.captured and not seen.device:
-        for place, g in seen.pointing(Question.SYNTHETIC, "metadata", MARK):
+        for place, g in seen.pointing(ContradictionCode.MARKED_BUT_CAMERA):
             yield camera[0], place, {"camera": str(camera[1]["camera"]), "source": g.detector}
 
 
@@ -128,10 +122,10 @@ def _stripped(seen: Seen) -> Iterator[Found]:
         yield CREDENTIAL, RECOVERED, {}
 
 
-def _recovered_beside(*kinds: str) -> Finds:
+def _recovered_beside(code: ContradictionCode) -> Finds:
     def finds(seen: Seen) -> Iterator[Found]:
         if seen.recovered:
-            for place, g in seen.pointing(Question.SYNTHETIC, *kinds):
+            for place, g in seen.pointing(code):
                 yield RECOVERED, place, {"source": g.detector}
 
     return finds
@@ -185,7 +179,7 @@ ROWS = (
         sides=(_CAPTURE, "a source that reads pixels points to a generator"),
         text="The signer claims {claim}; {source} finds signs that it was generated.",
         innocent="detectors err; a card says how often",
-        finds=_claim(lambda s: s.captured, Question.SYNTHETIC, "learned", "signal"),
+        finds=_claim(lambda s: s.captured, ContradictionCode.CAPTURED_BUT_GENERATED),
     ),
     Row(
         code=ContradictionCode.CAPTURED_BUT_RECAPTURED,
@@ -193,7 +187,7 @@ ROWS = (
         sides=(_CAPTURE, "a source points to a photo of a screen or print"),
         text="The signer claims {claim}; {source} finds signs that it is a picture of a screen or print.",
         innocent="the scene has a screen or a print in it, and nobody says otherwise",
-        finds=_claim(lambda s: s.captured, Question.RECAPTURED),
+        finds=_claim(lambda s: s.captured, ContradictionCode.CAPTURED_BUT_RECAPTURED),
     ),
     Row(
         code=ContradictionCode.UNEDITED_BUT_DIFFERENT,
@@ -201,7 +195,7 @@ ROWS = (
         sides=(_UNEDITED, "a source that reads pixels points to an edit"),
         text="The signer claims {claim} and no edits; {source} finds signs that it was edited.",
         innocent="cameras process pictures too; a card says how often the source errs",
-        finds=_edited(lambda source: source not in ("metadata", "compression", "copy_move")),
+        finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_DIFFERENT),
     ),
     Row(
         code=ContradictionCode.UNEDITED_BUT_COPIED,
@@ -210,7 +204,7 @@ ROWS = (
         text="The signer claims {claim} and no edits; {source} finds a place that was copied to another.",
         innocent="the device itself puts pieces of pictures together, as for panoramas; a collage was in "
         "front of the camera",
-        finds=_edited(lambda source: source == "copy_move"),
+        finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_COPIED),
     ),
     Row(
         code=ContradictionCode.UNEDITED_BUT_EDITOR_NAMED,
@@ -218,7 +212,7 @@ ROWS = (
         sides=(_UNEDITED, "the metadata name an editor"),
         text="The signer claims {claim} and no edits; {source} finds signs that software edited it.",
         innocent="software that only copied or developed the photo wrote its name",
-        finds=_edited(lambda source: source == "metadata"),
+        finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_EDITOR_NAMED),
     ),
     Row(
         code=ContradictionCode.UNEDITED_BUT_OTHER_TABLES,
@@ -227,7 +221,7 @@ ROWS = (
         text="The signer claims {claim} and no edits; {source} finds the tables of other software than the "
         "camera that it names.",
         innocent="the photo was saved again by software before it was signed",
-        finds=_edited(lambda source: source == "compression"),
+        finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_OTHER_TABLES),
     ),
     Row(
         code=ContradictionCode.GENERATED_BUT_CAMERA,
@@ -271,7 +265,7 @@ RECOVERED_ROWS = (
         text="A photo that was signed here looks like this file; {source} finds a mark that generators "
         "write. A true photo can be dressed as a generated one.",
         innocent="a generator was given the photo; two pictures look alike",
-        finds=_recovered_beside("metadata", MARK),
+        finds=_recovered_beside(ContradictionCode.RECOVERED_BUT_MARKED),
     ),
     Row(
         code=ContradictionCode.RECOVERED_BUT_GENERATED,
@@ -279,7 +273,7 @@ RECOVERED_ROWS = (
         sides=(_LOOKS, "a source that reads pixels points to a generator"),
         text="A photo that was signed here looks like this file; {source} finds signs that it was generated.",
         innocent="detectors err; a generator was given the photo; two pictures look alike",
-        finds=_recovered_beside("learned", "signal"),
+        finds=_recovered_beside(ContradictionCode.RECOVERED_BUT_GENERATED),
     ),
     Row(
         code=ContradictionCode.STRIPPED_BUT_RECOVERED,

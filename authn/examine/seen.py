@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from authn.core.contradiction_codes import ContradictionCode
+from authn.core.contradiction_codes import ContradictionCode, could_show
 from authn.core.evidence import (
     Axis,
     ClaimedAction,
@@ -14,15 +14,12 @@ from authn.core.evidence import (
     HeuristicEvidence,
     HeuristicOutcome,
     Outcome,
-    Question,
 )
 from authn.core.likeness import Recovered
 from authn.core.report import Contradiction, Severity
 
 CAMERA_SOURCES = frozenset({"digitalCapture", "computationalCapture"})
 GENERATED_SOURCES = frozenset({"trainedAlgorithmicMedia", "algorithmicMedia", "virtualRecording"})
-MARK = "mark"  # beside the kinds of evidence: an invisible mark is read in pixels, and written by a program
-_INVISIBLE = frozenset({"watermark"})
 _UNTOUCHED = frozenset({"c2pa.created", "c2pa.published"})
 
 
@@ -68,13 +65,11 @@ class Seen:
     def stripped(self) -> bool:
         return self.proof.axis(Axis.CREDENTIAL).outcome is Outcome.ABSENT
 
-    def pointing(self, question: Question, *kinds: str) -> Iterator[tuple[str, HeuristicEvidence]]:
-        """Sources of these kinds (none: of any; ``MARK`` is one) that point to something, each with its
+    def pointing(self, code: ContradictionCode) -> Iterator[tuple[str, HeuristicEvidence]]:
+        """Sources from which a side of this contradiction can come and that point to it, each with its
         place."""
         for place, g in self.each():
-            kind = MARK if g.detector in _INVISIBLE else g.kind
-            asked = g.question is question and (not kinds or kind in kinds)
-            if asked and g.outcome is HeuristicOutcome.SUPPORTS:
+            if could_show(g, code) and g.outcome is HeuristicOutcome.SUPPORTS:
                 yield place, g
 
     def each(self) -> Iterator[tuple[str, HeuristicEvidence]]:

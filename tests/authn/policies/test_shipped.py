@@ -90,7 +90,7 @@ def test_a_policy_that_ships_warns_of_a_contradiction_by_its_code(name: str, cod
         statements = judge(proof, guesses, open_policy(name), AS_OF, found)
         return next(s for s in statements if s.kind is StatementKind.CONTRADICTION)
 
-    silent = guess(Question.SYNTHETIC, HeuristicOutcome.INCONCLUSIVE)
+    silent = guess(Question.SYNTHETIC, HeuristicOutcome.INCONCLUSIVE, "metadata")
     true = said(contradicted(ContradictionCode.WRONG_SENSOR), guesses=[silent])
     assert (true.value, true.exit_code, true.level) == (True, code, Level.WARNING)
     assert true.text.startswith("Two observations do not fit together, which decides nothing: ")
@@ -134,11 +134,25 @@ def test_who_was_asked_something_else_did_not_look_for_a_contradiction() -> None
     assert value("uneditedButDifferent", looked) is None
     assert value("capturedButMarked", looked) is False
     assert value("takenAfterStamp", looked) is False, "whoever reads the metadata sees the day"
-    assert value("takenAfterStamp", guess(Question.SYNTHETIC, HeuristicOutcome.INCONCLUSIVE)) is None
+    assert value("capturedButGenerated", looked) is None, "it read no pixels"
+    network = guess(Question.SYNTHETIC, HeuristicOutcome.INCONCLUSIVE)
+    assert value("takenAfterStamp", network) is None
+    assert value("capturedButMarked", network) is None, "it read no mark"
+    assert value("capturedButGenerated", network) is False
+    tables = replace(guess(Question.EDITED, HeuristicOutcome.INCONCLUSIVE, "signal"), detector="compression")
+    assert value("uneditedButOtherTables", tables) is False
+    for other in ("uneditedButCopied", "uneditedButEditorNamed", "uneditedButDifferent"):
+        assert value(other, tables) is None, "its tables are all that this source looks at"
 
 
 def test_every_contradiction_can_be_shown_by_somebody() -> None:
-    asked = [guess(question, HeuristicOutcome.INCONCLUSIVE, "metadata") for question in Question]
+    names = {"learned": ("test",), "metadata": ("metadata",), "signal": ("compression", "copy_move")}
+    asked = [
+        replace(guess(question, HeuristicOutcome.INCONCLUSIVE, kind), detector=name)
+        for question in Question
+        for kind, detectors in names.items()
+        for name in detectors
+    ]
     for code in set(ContradictionCode) - FOUND_LATER - OF_PROOF:
         assert any(could_show(g, code) for g in asked), code
 

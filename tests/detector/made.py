@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from detector.pixels.decode import Pixels, open_cv2
@@ -102,6 +103,16 @@ def jpegs(folder: Path) -> list[Path]:
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
     assert found, folder
     return found
+
+
+def noise_digits(root: Path, count: int) -> NDArray[np.uint8]:
+    """A corpus whose digits are noise, ten classes in turn, the same to train and to test on; ``count`` x 28
+    x 28."""
+    digits = np.random.default_rng(0).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    labels = np.arange(count, dtype=np.uint8) % 10
+    (root / "mnist").mkdir()
+    np.savez(root / "mnist" / "any.npz", x_train=digits, y_train=labels, x_test=digits, y_test=labels)
+    return digits
 
 
 def corpus_of(root: Path, rows: list[tuple[str, str, bytes, str]]) -> Path:

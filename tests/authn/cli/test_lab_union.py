@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
 from detector.core.errors import OptionRefused, TooFewPictures
+from tests.detector.made import noise_digits
 
 SMALL = "--data mnist --side 16 --labels 20 --samples 60 --families vae,dcgan --seeds 2 --steps 12 20"
 
@@ -22,10 +22,7 @@ def union(corpus: Path, run: Path, *more: object) -> Result:
 
 @pytest.fixture
 def noise(tmp_path: Path) -> Path:
-    (tmp_path / "mnist").mkdir()
-    digits = np.random.default_rng(0).integers(0, 256, (60, 28, 28), dtype=np.uint8)
-    labels = np.arange(60, dtype=np.uint8) % 10
-    np.savez(tmp_path / "mnist" / "any.npz", x_train=digits, y_train=labels, x_test=digits, y_test=labels)
+    noise_digits(tmp_path, 60)
     return tmp_path
 
 

@@ -15,7 +15,7 @@ from detector.data.splits import Split
 from detector.zoo.sources.data import open_source
 from detector.zoo.sources.named import open_named
 from detector.zoo.sources.photos import draw_tiles, index_photos, read_photo, tiles_of
-from tests.detector.made import encoded, photo_like
+from tests.detector.made import encoded, noise_digits, photo_like
 
 
 def scene(height: int, width: int, seed: int) -> np.ndarray:
@@ -65,10 +65,7 @@ def test_a_smaller_side_is_made_by_area_averaging(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("side", [28, 32, 14])
 def test_digits_come_from_their_file_framed_or_shrunk(tmp_path: Path, side: int) -> None:
-    digits = np.random.default_rng(0).integers(0, 256, (6, 28, 28), dtype=np.uint8)
-    (tmp_path / "mnist").mkdir()
-    labels = np.arange(6, dtype=np.uint8)
-    np.savez(tmp_path / "mnist" / "any.npz", x_train=digits, y_train=labels, x_test=digits, y_test=labels)
+    digits = noise_digits(tmp_path, 6)
     found = open_named("mnist", side, split=Split.TRAIN, corpus=tmp_path)
     assert found.images.shape == (6, side, side, 1)
     if side >= 28:

@@ -20,6 +20,7 @@ SOFTENED = 2.0
 ALIKE = 0.9  # correlation of the two, reduced: less is another picture, or another place
 _SEARCHED_SIDE = 384  # of the original, reduced, when a crop is looked for
 _LEAST_CROP = 64  # pixels of a side: of less there is too little to find
+_LEAST_REDUCED = 8  # of it, reduced as the original is
 _CORE = 256  # pixels of the middle by which a place is found to the pixel
 
 
@@ -57,6 +58,8 @@ def _laid(one: Pixels, original: Pixels) -> Laid | str:
         return min(laid, key=_apart)
     if one.shape[0] > original.shape[0] or one.shape[1] > original.shape[1]:
         return f"{why}, and one is not the other scaled"
+    if not _can_be_found(one, original):
+        return f"{why}; one is not the other scaled, and as a crop it is too small to be looked for"
     return f"{why}; one is not the other scaled, and no place of the original at full size looks like it"
 
 
@@ -70,7 +73,7 @@ def _scaled(one: Pixels, original: Pixels) -> Laid | None:
 
 def _cropped(one: Pixels, original: Pixels) -> Laid | None:
     height, width = one.shape[:2]
-    if height > original.shape[0] or width > original.shape[1]:
+    if height > original.shape[0] or width > original.shape[1] or not _can_be_found(one, original):
         return None
     found = _place_of(one, original)
     if found is None:
@@ -116,16 +119,22 @@ def _alike(one: Pixels, other: Pixels) -> float:
     return float(cv2.matchTemplate(a, b, cv2.TM_CCOEFF_NORMED)[0, 0])
 
 
+def _step(original: Pixels) -> int:
+    """How many times it is reduced to be searched."""
+    height, width = original.shape[:2]
+    return max(1, math.ceil(max(int(height), int(width)) / _SEARCHED_SIDE))
+
+
+def _can_be_found(crop: Pixels, original: Pixels) -> bool:
+    return bool(min(crop.shape[:2]) >= max(_LEAST_CROP, _LEAST_REDUCED * _step(original)))
+
+
 def _place_of(crop: Pixels, original: Pixels) -> tuple[int, int] | None:
     """x and y of the place that looks most like the crop, if it does: found reduced, then to the pixel."""
     cv2 = open_cv2()
     height, width = crop.shape[:2]
-    if min(height, width) < _LEAST_CROP:
-        return None
-    step = max(1, math.ceil(max(original.shape[:2]) / _SEARCHED_SIDE))
+    step = _step(original)
     size, frame = (tuple(side // step for side in p.shape[:2]) for p in (crop, original))
-    if min(size) < 8:
-        return None
     answers = cv2.matchTemplate(_reduced(original, frame), _reduced(crop, size), cv2.TM_CCOEFF_NORMED)
     _, _, _, (left, top) = cv2.minMaxLoc(np.nan_to_num(answers))
     core_h, core_w = min(height, _CORE), min(width, _CORE)

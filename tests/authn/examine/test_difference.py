@@ -14,6 +14,7 @@ from authn.core.score_map import MAX_SPOTS, ScoreMap, maps_text, parse_maps
 from authn.examine.difference import difference
 from authn.report.differences import differences_of
 from authn.report.html import render_report
+from authn.report.language import speaking
 from authn.report.preview import make_preview
 from tests.doubles.photos import photo
 from tests.doubles.reports import altered_report
@@ -110,7 +111,7 @@ def test_what_is_neither_a_scaled_copy_nor_a_crop_is_not_compared_and_the_reason
             "800 × 600 pixels, and one is not the other scaled",
         ),
         (edited(side=(300, 300)), "no place of the original"),
-        (photo(seed=9, width=20, height=15), "no place of the original"),
+        (photo(seed=9, width=20, height=15), "and as a crop it is too small to be looked for"),
     ):
         found = compared(other)
         assert isinstance(found, NotExamined)
@@ -118,6 +119,19 @@ def test_what_is_neither_a_scaled_copy_nor_a_crop_is_not_compared_and_the_reason
         assert shown is not None
         assert shown.text.startswith("Not compared: the two pictures have different sizes: ")
         assert why in shown.text
+        with speaking("de"):
+            told = differences_of(maps_text((found,)))
+            assert told is not None
+            assert told.text.startswith("Nicht verglichen: die beiden Bilder sind verschieden groß: ")
+
+
+def test_a_crop_that_is_small_beside_its_original_is_not_said_to_be_none() -> None:
+    original = photo(width=4000, height=300)
+    image, out = Image.open(io.BytesIO(original)), io.BytesIO()
+    image.crop((100, 50, 180, 130)).save(out, "PNG")
+    found = compared(out.getvalue(), original)
+    assert isinstance(found, NotExamined)
+    assert found.why.endswith("too small to be looked for")
 
 
 def test_where_memory_is_short_the_comparison_is_lacking_and_not_the_report() -> None:

@@ -105,6 +105,8 @@ def union_run(wanted: Wanted, data: Data, run: Path, *, report: Report = silent)
         raise OptionRefused("an interval over seeds needs two seeds or more")
     if (wanted.cpu_seconds is None) == (wanted.steps is None):
         raise OptionRefused("a run has a budget of CPU seconds or of steps")
+    if wanted.count < len(wanted.families):
+        raise OptionRefused(f"{wanted.count} pictures are none of some of {len(wanted.families)} families")
     train, test = labelled_sources(data, wanted.side, report=report)
     _enough(train, wanted.each)
     more = len(train.images) - wanted.each * len(train.class_names) >= wanted.count
@@ -218,7 +220,7 @@ class _Tries:
     ) -> dict[str, Any]:  # fmt: skip
         path = folder / f"{'-'.join(re.findall('[a-z0-9]+', arm.name))}.json"
         if path.is_file():
-            return _kept(path)
+            return _kept_arm(path, arm, len(self._test.images))
         began = time.process_time()
         parts = [few] if arm.real else []
         if arm.more:
@@ -297,6 +299,17 @@ def _sheet(seed: _Seed, classes: int) -> NDArray[np.uint8]:
             source.images[np.flatnonzero(source.labels == c)[0]] for c in range(min(classes, SHEET_COLUMNS))
         ]
     return np.stack(rows)
+
+
+def _kept_arm(path: Path, arm: Arm, tested: int) -> dict[str, Any]:
+    """Raises ``FileDamaged`` for what is not this arm's: with no list of errors all would count as right."""
+    found = _kept(path)
+    wrong, called, seconds = (found.get(k) for k in ("wrong", "of_their_class", "cpu_seconds"))
+    numbers = isinstance(wrong, list) and all(type(n) is int and 0 <= n < tested for n in wrong)
+    told = isinstance(called, dict) and all(isinstance(v, float) for v in called.values())
+    if found.get("arm") != arm.name or not numbers or not told or not isinstance(seconds, (int, float)):
+        raise FileDamaged(f"{path.name} is not what was written there; delete it and run again")
+    return found
 
 
 def _kept(path: Path) -> dict[str, Any]:

@@ -103,10 +103,17 @@ def test_a_run_of_other_options_and_a_damaged_file_are_refused(pictures: Path, t
         union_run(replace(TINY, each=4), data, tried)
     damaged = tried / "seed-0" / "real.json"
     kept = damaged.read_bytes()
-    damaged.write_text("[]")
-    with pytest.raises(FileDamaged, match="delete it and run again"):
-        union_run(TINY, data, tried)
+    told = json.loads(kept)
+    for odd in ([], {}, told | {"wrong": None}, told | {"wrong": [10**6]}, told | {"arm": UNION}):
+        damaged.write_text(json.dumps(odd))
+        with pytest.raises(FileDamaged, match="delete it and run again"):
+            union_run(TINY, data, tried)
     damaged.write_bytes(kept)
+
+
+def test_a_union_of_fewer_pictures_than_families_is_refused(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionRefused, match="1 pictures are none of some of 2 families"):
+        union_run(replace(TINY, count=1), Data(name=str(pictures)), tmp_path / "run")
 
 
 def test_an_interval_is_that_of_student_and_wider_for_few_test_pictures() -> None:

@@ -82,6 +82,10 @@ def compare(
     if not names or not both.sources:
         raise TooFewPictures(f"no family has {MIN_FAMILY} pictures that both tables hold, beside real ones")
     real = np.concatenate(list(both.sources.values()))
+    for v, view in enumerate(both.views):
+        if not len(_there(both.scores[0, v, real])) or not both.counted(v):
+            why = f"has no real pictures, or no family of {MIN_FAMILY}, that both tables hold"
+            raise TooFewPictures(f"the view {view} {why}; leave its rows out of one table")
     now = _by_family(both, real, {n: both.families[n] for n in names})
     drawn: list[Array] = []
     rng = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -74,3 +75,10 @@ def test_only_pictures_and_views_of_both_tables_count():
 def test_tables_without_common_families_are_refused():
     with pytest.raises(TooFewPictures, match="no family has 20"):
         compare(table({"a": 1.0}), table({"bb": 1.0}), rounds=5)
+
+
+@pytest.mark.parametrize("left", [lambda r: r.fake, lambda r: not r.fake], ids=["no photo", "no family"])
+def test_a_view_in_which_one_class_is_missing_is_named_and_no_figure(left: Callable[[ScoreRow], bool]):
+    rows = [r for r in table({"calm": 1.0}) if r.view == "stored" or left(r)]
+    with pytest.raises(TooFewPictures, match="the view laundered has no real pictures, or no family of 20"):
+        compare(rows, rows, rounds=5)

@@ -73,7 +73,8 @@ bound included, and no generator with 20 pictures more often:
 def strangers_text(judged: Sequence[Judged], goal: float) -> str:
     """What became of sources that set no point: those of ``SOURCE_PICTURES`` pictures with more than the goal
     called generated, view by view, answered by points that were set without them."""
-    rows = [f"| view | sources with {SOURCE_PICTURES} pictures | above the goal | which |", "|---|---|---|---|"]
+    head = f"| view | sources with {SOURCE_PICTURES} pictures | above the goal | which |"
+    rows = [head, "|---|---|---|---|"]
     for j in judged:
         large = [r for r in j.by_source if r.n >= SOURCE_PICTURES and not r.name.startswith(SMALLER)]
         above = [r for r in large if r.supports.value > goal]

@@ -142,6 +142,23 @@ def test_what_a_report_always_says_is_translated() -> None:
         assert "nicht nach 3. Oktober 2026, 08:00:00 UTC" in tell(sentence).text
 
 
+@pytest.mark.parametrize(
+    "who",
+    [
+        "nobody: the claim signature does not verify",
+        "somebody whose signature could not be checked",
+        "a signer without a name (by the certificate of an ingredient)",
+    ],
+)
+def test_who_says_what_nothing_proves_is_told_in_the_language_of_the_page(who: str) -> None:
+    report = report_json(signed_report())
+    report["cryptographic"]["claims"][0]["asserted_by"] = who
+    page = render_report(report, language="de")
+    assert who not in page
+    with speaking("de"):
+        assert f"<bdi>{said(who)}</bdi>" in page
+
+
 def test_a_sentence_that_no_table_knows_stays_and_is_marked() -> None:
     with speaking("de"):
         assert said("Nobody <b> knows") == '<span lang="en">Nobody &lt;b&gt; knows</span>'

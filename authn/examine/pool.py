@@ -1,6 +1,6 @@
 """Examiners in processes of their own, side by side: who gets one when, and what is believed of its answer.
 
-What the process does there: ``request``; the process itself: ``authn.confinement``.
+What the process does there: ``held``; the process itself: ``authn.confinement``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from authn.core.media import Media, MediaLimits
 from authn.core.score_map import maps_text, parse_maps
 from authn.core.views import MAX_DRAWN_BYTES, DrawnView, ViewsAsked
 from authn.devices import RegistryView
-from authn.examine.request import MAX_CRJSON_BYTES, Examined, Opens, Request, open_examination, warm
+from authn.examine.held import open_examination, warm
+from authn.examine.request import MAX_CRJSON_BYTES, Examined, Opens, Request
 from signer.core.sniff import sniff
 
 MAX_PREVIEW_BYTES = 4 * 1024 * 1024

@@ -1,7 +1,7 @@
-"""What an examiner in a held process is asked about one file, what it answers, and how it gets there.
+"""What an examiner in a held process is asked about one file, and what it answers.
 
 ``Request`` crosses to the process and ``Examined`` back (``authn.confinement``); what answers lives there
-(``authn.examine.examination``) and is loaded there alone: a caller starts in a fraction of the time.
+(``authn.examine.examination``, loaded by ``authn.examine.held``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from authn.core.captured import CaptureDigests
 from authn.core.likeness import Looks, SignedManifest
-from authn.core.media import Media, MediaLimits
+from authn.core.media import Media
 from authn.core.report import Report
 from authn.core.score_map import Maps
 from authn.core.views import DrawnView, ViewsAsked
@@ -82,20 +82,3 @@ class Request:
     forensics: bool | None = None
     views: ViewsAsked | None = None
     bundle: bool = False
-
-
-def open_examination(
-    build: Opens, limits: MediaLimits, registry: RegistryView | None
-) -> Callable[[Request], Examined]:
-    """In the held process."""
-    from authn.examine.examination import Examination
-
-    return Examination(build(registry), limits)
-
-
-def warm(examination: Callable[[Request], Examined]) -> None:
-    """In the held process."""
-    from authn.examine.examination import Examination, warm_up
-
-    if isinstance(examination, Examination):
-        warm_up(examination.examiner)

@@ -115,7 +115,8 @@ SETTINGS = (
     Setting(name="job_attempts", type=int, default=3, minimum=1, maximum=100,
             help="How often a job is begun before it is given up as not examined."),
     Setting(name="job_lease_seconds", type=int, default=30, minimum=1, maximum=3600,
-            help="Time after which a job is taken up again whose process has ended, in seconds."),
+            help="Time after which a job is taken up again whose process has ended, and a request with an "
+            "Idempotency-Key may be sent again, in seconds."),
     Setting(name="job_hours", type=int, default=24, minimum=1, maximum=8760,
             help="Time a job may wait, and its upload be kept for it, in hours; then it is not examined."),
     Setting(name="jobs_waiting", type=int, default=10_000, minimum=1, maximum=10_000_000,

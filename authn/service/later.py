@@ -24,10 +24,6 @@ from authn.store.verifications import Verifications
 
 JOBS_FOLDER = "jobs"
 WEBHOOK_LEASE_S = 60
-# Examinations: after their time a request that nobody answered may be sent again. A killed process leaves
-# its keys behind for as long, so it is not the most that the two examinations of a comparison may take by the
-# clock on a machine that starves them: whoever sends one again then has it made twice.
-PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +61,7 @@ def open_later(
         deferred=deferred,
         batches=Batches(engine, deferred, verifications, clock),
         webhooks=webhooks,
-        repeats=Repeats(engine, timedelta(seconds=PATIENCE * settings.max_request_seconds)),
+        repeats=Repeats(engine, lease_s, clock),
         runners=(examining, Runner(jobs, webhooks, pace, clock)),
     )
 

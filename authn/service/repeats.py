@@ -2,22 +2,32 @@
 
 A key belongs to one caller and one content. Only answers of success are kept, so that whatever failed may be
 tried again; of a report only its address is, so that a report that was deleted is not kept here.
+
+While a request is at work its process holds the key by a lease and renews it, however long that takes. A
+process that was killed renews nothing: one lease later the same request may be sent again. What a process
+still says that has lost its lease, because it stood still for longer, its token refuses: the answer of who
+came after it stays.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import ColumnElement, Engine, delete, select, update
 
-from authn.core.errors import RepeatDiffers, RepeatInFlight
+from authn.core.errors import RepeatDiffers, RepeatInFlight, Unavailable
 from authn.store.engine import upsert, writing
 from authn.store.schema import idempotency_keys as table
 
 KEPT = timedelta(hours=24)
+RENEWALS = 3  # in the time of one lease
+TOKEN_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,44 +39,103 @@ class Answered:
     body: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A key that this process works on, under ``token``."""
+
+    caller: str
+    key: str
+    token: str
+
+
 class Repeats:
-    """``patience``: after that time a request that was never answered may be sent again. Every method raises
-    ``Unavailable`` when the database cannot be used."""
+    """``lease_s``: so long after its process was killed a request may be sent again. ``close`` ends the
+    thread that renews leases, which the first key starts. Every other method raises ``Unavailable`` when the
+    database cannot be used."""
 
-    def __init__(self, engine: Engine, patience: timedelta) -> None:
-        self._engine, self._patience = engine, patience
+    def __init__(self, engine: Engine, lease_s: float, clock: Callable[[], datetime]) -> None:
+        self._engine, self._clock = engine, clock
+        self._lease, self._pause_s = timedelta(seconds=lease_s), lease_s / RENEWALS
+        self._held: set[str] = set()
+        self._lock, self._closing = threading.Lock(), threading.Event()
+        self._renewing: threading.Thread | None = None
 
-    def begin(self, caller: str, key: str, fingerprint: str, now: datetime) -> Answered | None:
-        """None: it is the first, and the caller ends it by ``keep`` or ``release``. Raises ``RepeatInFlight``
-        and, where the key was used for something else, ``RepeatDiffers``."""
-        mine = (table.c.caller == caller, table.c.key == key)
-        new = {"caller": caller, "key": key, "fingerprint": fingerprint, "expires_at": now + self._patience}
+    def begin(self, caller: str, key: str, fingerprint: str) -> Answered | Held:
+        """``Held``: it is the first, and the caller ends it by ``keep`` or ``release``. Raises
+        ``RepeatInFlight`` and, where the key was used for something else, ``RepeatDiffers``."""
+        held, now = Held(caller=caller, key=key, token=secrets.token_hex(TOKEN_BYTES)), self._clock()
+        new = {
+            "caller": caller,
+            "key": key,
+            "fingerprint": fingerprint,
+            "expires_at": now + self._lease,
+            "leased_by": held.token,
+        }
         with writing(self._engine) as connection:
             connection.execute(delete(table).where(table.c.expires_at <= now))
             first = upsert(connection, table).values(new).on_conflict_do_nothing().returning(table.c.key)
-            if connection.execute(first).first() is not None:
-                return None
-            row = connection.execute(select(table).where(*mine)).mappings().one()
+            is_first = connection.execute(first).first() is not None
+            if not is_first:
+                mine = (table.c.caller == caller, table.c.key == key)
+                row = connection.execute(select(table).where(*mine)).mappings().one()
+        if is_first:
+            self._renew_from_now(held)
+            return held
         if row["fingerprint"] != fingerprint:
             raise RepeatDiffers("this Idempotency-Key came with another request before; make a new one")
         if row["status"] is None:
             raise RepeatInFlight("the first request with this Idempotency-Key is not answered yet")
         return Answered(status=row["status"], headers=json.loads(row["headers"]), body=row["body"])
 
-    def keep(self, caller: str, key: str, answered: Answered, now: datetime) -> None:
-        """For a day."""
+    def keep(self, held: Held, answered: Answered) -> bool:
+        """For a day. False, and nothing kept, where the lease has ended and the key is somebody else's."""
         values = {
             "status": answered.status,
             "headers": json.dumps(dict(answered.headers)),
             "body": answered.body,
-            "expires_at": now + KEPT,
+            "expires_at": self._clock() + KEPT,
+            "leased_by": None,
         }
-        with writing(self._engine) as connection:
-            mine = (table.c.caller == caller, table.c.key == key)
-            connection.execute(update(table).where(*mine).values(values))
+        with self._ending(held), writing(self._engine) as connection:
+            return bool(connection.execute(update(table).where(*_of(held)).values(values)).rowcount)
 
-    def release(self, caller: str, key: str) -> None:
+    def release(self, held: Held) -> None:
         """It was answered with an error, and may be sent again."""
-        with writing(self._engine) as connection:
-            mine = (table.c.caller == caller, table.c.key == key, table.c.status.is_(None))
-            connection.execute(delete(table).where(*mine))
+        with self._ending(held), writing(self._engine) as connection:
+            connection.execute(delete(table).where(*_of(held)))
+
+    def close(self) -> None:
+        """Renew nothing more."""
+        self._closing.set()
+        if self._renewing is not None:
+            self._renewing.join()
+
+    @contextmanager
+    def _ending(self, held: Held) -> Iterator[None]:
+        """Whatever comes of it, this process no longer renews."""
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.discard(held.token)
+
+    def _renew_from_now(self, held: Held) -> None:
+        with self._lock:
+            self._held.add(held.token)
+            if self._renewing is None:
+                self._renewing = threading.Thread(target=self._renew, name="assay-repeats", daemon=True)
+                self._renewing.start()
+
+    def _renew(self) -> None:
+        while not self._closing.wait(self._pause_s):
+            with self._lock:
+                held = tuple(self._held)
+            if held:
+                still = (table.c.leased_by.in_(held), table.c.status.is_(None))
+                with suppress(Unavailable), writing(self._engine) as connection:  # the next renewal may do
+                    until = {"expires_at": self._clock() + self._lease}
+                    connection.execute(update(table).where(*still).values(until))
+
+
+def _of(held: Held) -> tuple[ColumnElement[bool], ...]:
+    return table.c.caller == held.caller, table.c.key == held.key, table.c.leased_by == held.token

@@ -121,6 +121,7 @@ class Services:
         if self.publisher is not None:
             self.publisher.close()
         self.examinations.close()
+        self.repeats.close()
         if self.recovery is not None:
             self.recovery.close()
         self.log.close()

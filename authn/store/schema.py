@@ -193,6 +193,7 @@ idempotency_keys = Table(
     Column("key", String(255), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("leased_by", String(64)),
     Column("status", Integer),
     Column("headers", Text),
     Column("body", LargeBinary),

@@ -46,19 +46,19 @@ def once(same: str, answer: Callable[[], Response]) -> Response:
     if key is None:
         return answer()
     repeats, caller = services().repeats, asking() or f"address:{request.remote_addr or ''}"[:128]
-    before = repeats.begin(caller, key, same, services().clock())
-    if before is not None:
-        return _replayed(before)
+    mine = repeats.begin(caller, key, same)
+    if isinstance(mine, Answered):
+        return _replayed(mine)
     ended = False
     try:
         response = answer()
         if response.status_code < 300:
-            repeats.keep(caller, key, _kept(response), services().clock())
+            repeats.keep(mine, _kept(response))
             ended = True
     finally:
         if not ended:
-            with suppress(Unavailable):  # then it expires
-                repeats.release(caller, key)
+            with suppress(Unavailable):  # then its lease ends
+                repeats.release(mine)
     return response
 
 

@@ -12,20 +12,16 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from authn.core.errors import ExaminationFailed, RepeatDiffers, RepeatInFlight
+from authn.core.errors import ExaminationFailed
 from authn.core.instants import utc_now
 from authn.core.report import Report
 from authn.service.access.keys import ApiKeys
-from authn.service.repeats import KEPT, Answered, Repeats
 from authn.service.services import Services
-from authn.store.engine import open_engine
 from authn.web import create_app
 from authn.web.listing import cursor_of
 from tests.authn.web.conftest import InlineExaminer, rows
-from tests.databases import database_url, postgresql
 from tests.doubles.media import tiny_jpeg
 
-__all__ = ["database_url", "postgresql"]
 JPEG, OTHER = tiny_jpeg(), tiny_jpeg((40, 30))
 KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
 
@@ -112,23 +108,6 @@ def test_a_key_is_its_caller_s_own(client: FlaskClient, services: Services) -> N
 def test_a_key_that_is_none_is_refused_before_anything_is_examined(client: FlaskClient, key: str) -> None:
     answer = upload(client, **{"Idempotency-Key": key})
     assert (answer.status_code, answer.get_json()["code"]) == (400, "assay.request.bad")
-
-
-def test_keys_on_both_databases_expire_and_those_of_a_process_that_died_too(database_url: str) -> None:
-    now, soon = datetime.fromisoformat("2026-11-30T12:00:00Z"), timedelta(minutes=3)
-    repeats = Repeats(open_engine(database_url), soon)
-    assert repeats.begin("a", "k", "1", now) is None
-    with pytest.raises(RepeatInFlight):
-        repeats.begin("a", "k", "1", now)
-    assert repeats.begin("a", "k", "1", now + soon) is None
-    answered = Answered(status=202, headers={"Location": "/x"}, body=b"{}")
-    repeats.keep("a", "k", answered, now)
-    assert repeats.begin("a", "k", "1", now + soon) == answered
-    with pytest.raises(RepeatDiffers):
-        repeats.begin("a", "k", "2", now)
-    repeats.release("a", "k")  # what was answered stays
-    assert repeats.begin("a", "k", "1", now) == answered
-    assert repeats.begin("a", "k", "2", now + KEPT) is None
 
 
 def test_what_a_client_has_already_is_not_sent_again(client: FlaskClient) -> None:

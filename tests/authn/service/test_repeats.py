@@ -1,0 +1,102 @@
+"""Who holds an Idempotency-Key, and for how long: on both databases, by processes that are really killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from authn.core.errors import RepeatDiffers, RepeatInFlight
+from authn.core.instants import utc_now
+from authn.service.repeats import KEPT, Answered, Held, Repeats
+from authn.store.engine import open_engine
+from tests.conftest import ROOT
+from tests.databases import database_url, postgresql
+
+__all__ = ["database_url", "postgresql"]
+LEASE_S, PATIENCE_S = 0.9, 60.0
+ANSWERED = Answered(status=202, headers={"Location": "/x"}, body=b"{}")
+
+
+def held(repeats: Repeats, fingerprint: str = "1") -> Held:
+    mine = repeats.begin("a", "k", fingerprint)
+    assert isinstance(mine, Held)
+    return mine
+
+
+def repeats_at(database_url: str, clock: Callable[[], datetime], lease_s: float = LEASE_S) -> Repeats:
+    return Repeats(open_engine(database_url), lease_s, clock)
+
+
+def test_an_answer_is_kept_for_a_day_and_is_that_request_s_alone(database_url: str) -> None:
+    now = [datetime.fromisoformat("2026-11-30T12:00:00Z")]
+    repeats = repeats_at(database_url, lambda: now[0], lease_s=600)
+    with closing(repeats):
+        first = held(repeats)
+        assert repeats.keep(first, ANSWERED)
+        assert repeats.begin("a", "k", "1") == ANSWERED
+        with pytest.raises(RepeatDiffers):
+            repeats.begin("a", "k", "2")
+        repeats.release(first)  # what was answered stays
+        assert repeats.begin("a", "k", "1") == ANSWERED
+        now[0] += KEPT
+        repeats.release(held(repeats, "2"))
+        held(repeats, "3")
+
+
+def test_who_lost_its_lease_overwrites_nothing(database_url: str) -> None:
+    now = [datetime.fromisoformat("2026-11-30T12:00:00Z")]
+    repeats = repeats_at(database_url, lambda: now[0], lease_s=600)
+    with closing(repeats):
+        stood_still = held(repeats)
+        now[0] += timedelta(seconds=600)
+        second = held(repeats)
+        assert not repeats.keep(stood_still, Answered(status=200))
+        repeats.release(stood_still)
+        with pytest.raises(RepeatInFlight):
+            repeats.begin("a", "k", "1")
+        assert repeats.keep(second, ANSWERED)
+        assert repeats.begin("a", "k", "1") == ANSWERED
+
+
+@contextmanager
+def holder(database_url: str) -> Iterator[int]:
+    """The process of somebody who works on the request."""
+    command = [sys.executable, "-m", "tests.doubles.key_holder", database_url, str(LEASE_S)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "held\n"
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def test_a_process_that_works_for_long_keeps_its_key_and_one_that_was_killed_frees_it(
+    database_url: str,
+) -> None:
+    with closing(repeats_at(database_url, utc_now)) as repeats, holder(database_url) as pid:
+        end = time.monotonic() + 3 * LEASE_S
+        while time.monotonic() < end:
+            with pytest.raises(RepeatInFlight):
+                repeats.begin("a", "k", "1")
+            time.sleep(LEASE_S / 10)
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_free(repeats):
+            assert time.monotonic() < deadline, "nobody may send the request again"
+            time.sleep(LEASE_S / 10)
+
+
+def is_free(repeats: Repeats) -> bool:
+    try:
+        return isinstance(repeats.begin("a", "k", "1"), Held)
+    except RepeatInFlight:
+        return False

@@ -31,7 +31,7 @@ from detector.core.files import write_whole
 from detector.core.tensors import load_optimiser, named, optimiser_tensors, under
 from detector.core.threads import one_thread
 from detector.lab.steps.training_set import CODECS, Batch, TrainingOptions, TrainingSet, batch_of
-from detector.models.weights import save_tensors
+from detector.models.weights import TRAINING_ONLY, save_tensors
 from detector.networks.traces import Heads, TraceNet, fake_score
 
 _VIEWS, _SIDES = 2, 2
@@ -64,7 +64,7 @@ def train(
     """Train, or go on from the last finished epoch in ``run``; the result is the same. ``start`` are tensors
     of a trace network to begin from instead of chance, and ``options.start`` names them. Writes
     ``log.jsonl`` and checkpoints. Raises ``FolderTaken`` when ``run`` belongs to other options or other
-    pictures, ``FileDamaged`` for a start of another shape."""
+    pictures, ``FileDamaged`` for a start of another shape, or that is a part of a network."""
     run.mkdir(parents=True, exist_ok=True)
     _claim_run(run, options, data)
     learner = _learner(data, options, start)
@@ -106,11 +106,16 @@ def _learner(data: TrainingSet, options: TrainingOptions, start: Start | None) -
 
 
 def _begin_from(net: TraceNet, start: Start) -> None:
-    """Everything but the last layer and where its pictures lie, which belong to other families."""
+    """Everything but the last layer and where its pictures lie, which belong to other families: all of what
+    ships, so that no part of the network is left to chance."""
     own = net.state_dict()
     tensors = {k: torch.from_numpy(v.copy()) for k, v in start.items() if not k.startswith(_OF_FAMILIES)}
     if any(k not in own or own[k].shape != v.shape for k, v in tensors.items()) or not tensors:
         raise FileDamaged("the tensors to start from are not those of a trace network of this width")
+    lacking = [k for k in own if k not in tensors and not k.startswith((*_OF_FAMILIES, *TRAINING_ONLY))]
+    if lacking:
+        more = f" and {len(lacking) - 1} more" if lacking[1:] else ""
+        raise FileDamaged(f"the tensors to start from are a part of a trace network: {lacking[0]}{more} lack")
     net.load_state_dict(own | tensors)
 
 

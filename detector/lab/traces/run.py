@@ -25,7 +25,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from detector.core.errors import FileDamaged
+from detector.core.errors import FileDamaged, OptionRefused
 from detector.core.files import read_file, write_whole
 from detector.core.progress import Report
 from detector.data.families import family_of
@@ -81,11 +81,17 @@ class Known:
 class Origin:
     """What a backbone goes on from: ``weights`` of a trace network, or chance. ``unchanged``: it is taken as
     it is, and none is trained. ``seen`` are the families of generators, and the sources, whose whole pictures
-    the weights learned from: no score of them is of a network that did not see them, so none is written."""
+    the weights learned from: no score of them is of a network that did not see them, so none is written.
+
+    Raises ``OptionRefused`` for nothing that is to stay unchanged."""
 
     weights: Path | None = None
     unchanged: bool = False
     seen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.unchanged and self.weights is None:
+            raise OptionRefused("a backbone that is to stay as it is needs weights to be taken from")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from detector.core.errors import FileDamaged, FileFailed, TooFewPictures
+from detector.core.errors import FileDamaged, FileFailed, OptionRefused, TooFewPictures
 from detector.core.metrics import auc
 from detector.data import splits
 from detector.data.manifest import Row, write_manifest
@@ -173,6 +173,11 @@ def test_what_training_goes_on_from_sets_width_and_pace_and_is_named(tmp_path: P
     save_tensors({"odd": torch.zeros(3)}, tmp_path / "odd.safetensors")
     with pytest.raises(FileDamaged, match="no trace network"):
         options_for(0, 2, 5, tmp_path / "odd.safetensors")
+
+
+def test_nothing_cannot_stay_unchanged():
+    with pytest.raises(OptionRefused, match="needs weights"):
+        Origin(unchanged=True)
 
 
 def test_other_pictures_upscalers_or_chance_are_other_pairs():

@@ -245,3 +245,13 @@ def test_weights_of_another_shape_are_no_start(data, tmp_path):
     for n, start in enumerate((other, {}, {"family.weight": np.zeros((3, 4), np.float32)})):
         with pytest.raises(FileDamaged, match="not those of a trace network"):
             train(data, QUICK, tmp_path / str(n), start=start)
+
+
+def test_a_start_that_holds_a_part_of_the_network_is_refused_with_what_it_lacks(data, tmp_path):
+    whole = {k: v.numpy() for k, v in shipped_tensors(TraceNet(2, 12)).items()}
+    for lacking in ("stem.weight", "blocks.2.conv2.weight", "norm.running_mean"):
+        part = {k: v for k, v in whole.items() if k != lacking}
+        with pytest.raises(FileDamaged, match=f"a part of a trace network: {lacking} lack"):
+            train(data, QUICK, tmp_path / lacking, start=part)
+    with pytest.raises(FileDamaged, match=r"stem\.weight and \d+ more lack"):
+        train(data, QUICK, tmp_path / "two", start={"norm.weight": whole["norm.weight"]})

@@ -2,8 +2,8 @@
 
 Runs in a held process, as every look at strangers' files. The set is a matter of digests and of one key,
 which hold for the bytes at hand or do not; how it moves is a guess that can warn or abstain. Question:
-*recaptured*. It points to it where one flat thing explains all that moves although the camera was moved: a
-screen, a print, and as well a wall, a page or a floor. Depth is *undecided*: a film on a screen, or a model
+*recaptured*. It points to it where in most pairs, and in two at least, one flat thing explains all that moves
+although the camera was moved: a screen, a print, and as well a wall, a page or a floor. Depth is *undecided*: a film on a screen, or a model
 before a lens, may have it too.
 """
 
@@ -19,14 +19,14 @@ from authn.provenance.own import read_own
 from authn.provenance.plain import assertion_map
 from authn.provenance.reading import DATA_HASH
 from detector.core.errors import DetectorError
-from detector.forensics.parallax import MOST_FRAMES, SIDE, FramePair, Motion, examine_parallax
+from detector.forensics.parallax import MOST_FRAMES, SIDE, FramePair, Motion, examine_parallax, said_of_set
 from detector.pixels.decode import decode
 from detector.pixels.within import reduced
 from signer.claim import BURST_ASSERTION
 from signer.core.errors import ManifestMalformed
 from signer.credential import verify_binding
 
-VERSION = "1"
+VERSION = "2"
 DETECTOR = "burst"
 
 FLAT = (
@@ -36,6 +36,10 @@ FLAT = (
 DEPTH = (
     "near and far move differently, as in a scene with depth; a film on a screen and a model before a lens "
     "do that too, so nothing follows"
+)
+FEW = (
+    "a pair of the photos moves as one flat thing does, and a single pair decides no set: take three photos or "
+    "more, and move the camera between all of them"
 )
 TURNED = (
     "the camera only turned or zoomed between the photos, or all is far away: then no depth shows. Move it "
@@ -134,12 +138,13 @@ def motion_of(media: tuple[Media, ...]) -> HeuristicEvidence:
         )
     except DetectorError as e:
         return _evidence(HeuristicOutcome.ABSTAIN, e.detail, ())
-    said = {pair.said for pair in pairs}
-    if Motion.DEPTH in said or Motion.BETWEEN in said:
-        return _evidence(HeuristicOutcome.INCONCLUSIVE, DEPTH, pairs)
-    if Motion.FLAT in said:
+    said = said_of_set(pairs)
+    if said in (Motion.UNKNOWN, Motion.TURNED):
+        return _evidence(HeuristicOutcome.ABSTAIN, TURNED if said is Motion.TURNED else UNKNOWN, pairs)
+    if said is Motion.FLAT:
         return _evidence(HeuristicOutcome.SUPPORTS, FLAT, pairs)
-    return _evidence(HeuristicOutcome.ABSTAIN, TURNED if Motion.TURNED in said else UNKNOWN, pairs)
+    near_and_far = any(p.said in (Motion.DEPTH, Motion.BETWEEN) for p in pairs)
+    return _evidence(HeuristicOutcome.INCONCLUSIVE, DEPTH if near_and_far else FEW, pairs)
 
 
 def _evidence(outcome: HeuristicOutcome, reason: str, pairs: tuple[FramePair, ...]) -> HeuristicEvidence:

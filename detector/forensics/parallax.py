@@ -30,6 +30,7 @@ LEAST_MOTION = 0.02  # of the longer side, by the median
 MOST_FLAT = 0.03  # share of points off the homography, up to which all lies in one plane
 LEAST_DEPTH = 0.06  # share of them from which there is depth
 LEAST_SHIFT = 0.03  # how far from any turn a homography must be
+LEAST_FLAT = 2  # pairs of a set that must say so, and not fewer than say that the camera turned
 _KEYPOINTS = 2_500
 _RATIO = 0.75
 _NEAR = 1.5  # pixels
@@ -82,6 +83,22 @@ def examine_parallax(frames: Sequence[Pixels]) -> tuple[FramePair, ...]:
         _compared(i, j, *_matched(points[i], points[j]), width, height)
         for i, j in combinations(range(len(frames)), 2)
     )
+
+
+def said_of_set(pairs: Sequence[FramePair]) -> Motion:
+    """What the pairs of one set say together. One that shows depth is enough, for a flat thing never does;
+    ``FLAT`` takes ``LEAST_FLAT`` of them and a majority over those that say the camera only turned, so that
+    no single pair decides a set. One flat pair alone is ``BETWEEN``."""
+    count = {motion: sum(p.said is motion for p in pairs) for motion in Motion}
+    if count[Motion.DEPTH]:
+        return Motion.DEPTH
+    if count[Motion.BETWEEN]:
+        return Motion.BETWEEN
+    if count[Motion.FLAT] >= LEAST_FLAT and count[Motion.FLAT] > count[Motion.TURNED]:
+        return Motion.FLAT
+    if count[Motion.FLAT]:
+        return Motion.BETWEEN
+    return Motion.TURNED if count[Motion.TURNED] else Motion.UNKNOWN
 
 
 def _points(frame: Pixels) -> tuple[Points, NDArray[np.float32]]:

@@ -16,7 +16,7 @@ from tests.doubles.devices import enrolled_camera
 from tests.doubles.pki import TestPki
 from tests.doubles.readers import read_with_c2pa
 
-FLAT = [encoded(frame(moved=(x, 0.0, 0.0)), quality=88) for x in (0.0, 0.12)]
+FLAT = [encoded(frame(moved=(x, 0.0, 0.0)), quality=88) for x in (0.0, 0.12, 0.24)]
 DEEP = [encoded(frame(moved=(x, 0.0, 0.0), near=0.6), quality=88) for x in (0.0, 0.08)]
 
 
@@ -45,10 +45,16 @@ def test_a_flat_thing_from_two_places_points_to_a_recapture_and_the_set_is_whole
 ) -> None:
     folder = shot(shell, pki, FLAT, "flat")
     assert "points to a photo of a screen or print: one flat thing" in (shell.cwd / "flat.txt").read_text()
-    again = shell("burst", folder / "2.jpg", folder / "1.jpg")
+    again = shell("burst", folder / "2.jpg", folder / "1.jpg", folder / "3.jpg")
     assert again.code == 0, again.said
-    assert "2 photos, signed as one set" in again.out
+    assert "3 photos, signed as one set" in again.out
     assert "points to a photo of a screen or print" in again.out
+
+
+def test_one_flat_pair_decides_no_set(shell: Shell, pki: TestPki) -> None:
+    folder = shot(shell, pki, FLAT[:2], "pair")
+    ended = shell("burst", folder / "1.jpg", folder / "2.jpg")
+    assert (ended.code, "undecided: a pair of the photos moves" in ended.out) == (0, True), ended.said
 
 
 def test_depth_is_undecided_and_a_set_that_is_not_whole_is_none(shell: Shell, pki: TestPki) -> None:
@@ -67,13 +73,13 @@ def test_depth_is_undecided_and_a_set_that_is_not_whole_is_none(shell: Shell, pk
 
 def test_each_names_all_by_the_digests_that_their_bindings_hold(shell: Shell, pki: TestPki) -> None:
     folder = shot(shell, pki, FLAT, "flat")
-    for i in range(2):
+    for i in range(3):
         shown = read_with_c2pa((folder / f"{i + 1}.jpg").read_bytes(), "image/jpeg", pki).manifest
         assert BURST_ASSERTION in json.dumps(shown)
         assert all(sha256(f).hexdigest() in json.dumps(shown) for f in FLAT)
     report = json.loads(shell("verify", "--json", "--no-heuristics", folder / "1.jpg").out)
     said = [c["statement"] for c in report["cryptographic"]["claims"] if c["label"] == "burst"]
-    assert said == ["photo 1 of 2 that were signed as a set"]
+    assert said == ["photo 1 of 3 that were signed as a set"]
 
 
 def test_what_is_no_burst_is_refused_and_nothing_is_signed(shell: Shell, pki: TestPki) -> None:
@@ -99,7 +105,7 @@ def test_a_photo_that_was_changed_or_signed_before_is_in_no_set_and_nothing_is_l
     whole = (folder / "2.jpg").read_bytes()
     changed = shell.cwd / "changed.jpg"
     changed.write_bytes(whole[:-200] + bytes([whole[-200] ^ 1]) + whole[-199:])
-    ended = shell("burst", folder / "1.jpg", changed)
+    ended = shell("burst", folder / "1.jpg", changed, folder / "3.jpg")
     assert (ended.code, "changed.jpg: the bytes are not those that were signed" in ended.out) == (1, True)
     before = sorted(p.name for p in shell.cwd.iterdir())
     waiting = len(list((shell.home / "spool" / "pending").iterdir()))

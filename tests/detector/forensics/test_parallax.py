@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detector.core.errors import NotApplicable
-from detector.forensics.parallax import MOST_FRAMES, Motion, examine_parallax
+from detector.forensics.parallax import MOST_FRAMES, FramePair, Motion, examine_parallax, said_of_set
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels, open_cv2
 from tests.detector.made import photo_like
@@ -64,3 +64,18 @@ def test_frames_in_which_nothing_is_found_again_give_no_number() -> None:
 def test_what_cannot_be_compared_is_refused_with_the_reason(frames: list[Pixels], why: str) -> None:
     with pytest.raises(NotApplicable, match=why):
         examine_parallax(frames)
+
+
+def test_a_set_is_flat_where_two_pairs_and_most_of_those_with_an_answer_say_so() -> None:
+    flat, deep, turned, unknown = Motion.FLAT, Motion.DEPTH, Motion.TURNED, Motion.UNKNOWN
+    for of_pairs, of_set in (
+        ((flat, flat, unknown), flat),
+        ((flat, unknown, unknown), Motion.BETWEEN),
+        ((flat, flat, turned, turned), Motion.BETWEEN),
+        ((flat, flat, flat, deep), deep),
+        ((turned, unknown), turned),
+        ((unknown,), unknown),
+        ((), unknown),
+    ):
+        pairs = [FramePair(first=0, second=1, matches=200, said=said) for said in of_pairs]
+        assert said_of_set(pairs) is of_set

@@ -7,8 +7,8 @@
 FOLDER holds a folder for each set of photos that one camera took of one place, in the order of their names:
 those taken for three-dimensional reconstruction, say. ``made`` shows photos of the shipped manifest on a flat
 thing (``tests.doubles.bursts``, without its second plane) to a camera that moves, and to one that turns.
-``sets`` asks all runs of two to four photos of the first twelve of each place, by the rule for sets and by the
-one before it, by which a single flat pair decided.
+``sets`` asks all runs of two to four photos of the first twelve of each place, by the rule for sets and by
+the one before it, by which a single flat pair decided.
 """
 
 from __future__ import annotations

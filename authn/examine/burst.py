@@ -3,8 +3,8 @@
 Runs in a held process, as every look at strangers' files. The set is a matter of digests and of one key,
 which hold for the bytes at hand or do not; how it moves is a guess that can warn or abstain. Question:
 *recaptured*. It points to it where in most pairs, and in two at least, one flat thing explains all that moves
-although the camera was moved: a screen, a print, and as well a wall, a page or a floor. Depth is *undecided*: a
-film on a screen, or a model before a lens, may have it too.
+although the camera was moved: a screen, a print, and as well a wall, a page or a floor. Depth is *undecided*:
+a film on a screen, or a model before a lens, may have it too.
 """
 
 from __future__ import annotations

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NAMES = ("ela", "noise", "gradient", "light", "chroma", "pca", "bits", "spectrum", "moire", "histogram")
+NAMES = (
+    "ela", "noise", "noise_level", "gradient", "light", "chroma",
+    "pca", "bits", "spectrum", "moire", "histogram",
+)  # fmt: skip
 MAX_DRAWN_BYTES = 12 * 1024 * 1024
 AT_ONCE = 4  # small ones, in one answer of a held process; of the others one
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import DetectorError, NotApplicable
+from detector.forensics.noise_level import CELL, noise_left
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels, open_cv2
 from detector.pixels.within import reduced
@@ -30,6 +31,8 @@ PCA_TIMES = 8
 _SPECTRUM_LOG10 = (-1.0, 3.5)  # of the amplitude, black to white
 _MOIRE_DECADES = (0.6, 1.6)  # above the surroundings, black to full colour
 _AROUND = 31  # frequencies a side
+_NOISE_TIMES_MOST = 3.0  # as the picture's own curve, white; a third of it: black
+_NOT_TOLD = (0, 0, 112)
 _HISTOGRAM_LOG10 = -5.0  # share of pixels at the lower edge; all pixels at the upper one
 _HISTOGRAM_SHAPE = (384, 768)
 _SAMPLE = 200_000  # pixels that the axes of colour are taken from
@@ -66,6 +69,25 @@ def noise(pixels: Pixels) -> Pixels:
     cv2 = open_cv2()
     grey = _luma(pixels)
     return _grey(cv2.convertScaleAbs(cv2.absdiff(grey, cv2.medianBlur(grey, 3)), alpha=NOISE_TIMES))
+
+
+def noise_level(pixels: Pixels) -> Pixels:
+    """``noise_left``, each cell in the mean of those around it; blue where it is black or burnt out."""
+    cv2 = open_cv2()
+    left = noise_left(pixels)
+    if left.size == 0:  # narrower than a cell
+        return np.full((LEAST_SIDE, LEAST_SIDE, 3), _NOT_TOLD, np.uint8)
+    known = np.isfinite(left)
+    sums, counts = (
+        cv2.blur(a, (3, 3), borderType=cv2.BORDER_CONSTANT)
+        for a in (np.nan_to_num(left), known.astype(np.float32))
+    )
+    means = sums / np.maximum(counts, 1e-3) / np.log(_NOISE_TIMES_MOST)
+    shown = np.repeat(np.clip(128 + 127 * means, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    shown[~known] = _NOT_TOLD
+    scale = min(CELL, max(1, MAX_SIDE // max(left.shape)))
+    out: Pixels = np.kron(shown, np.ones((scale, scale, 1), np.uint8))
+    return out
 
 
 def gradient(pixels: Pixels) -> Pixels:
@@ -204,6 +226,7 @@ def _grey(values: NDArray[np.uint8]) -> Pixels:
 VIEWS: dict[str, Callable[[Pixels], Pixels]] = {
     "ela": error_level,
     "noise": noise,
+    "noise_level": noise_level,
     "gradient": gradient,
     "light": light,
     "chroma": chroma,

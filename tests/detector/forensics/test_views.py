@@ -56,6 +56,21 @@ def test_noise_and_edges_are_bright_where_they_are() -> None:
     assert view("noise", pixels)[10, 10, 0] == 250
 
 
+def test_a_place_with_more_or_less_noise_than_its_like_is_lighter_or_darker() -> None:
+    rng = np.random.default_rng(0)
+    grain = rng.normal(0, 3, (512, 512, 3))
+    grain[96:224, 96:224] *= 4
+    grain[288:416, 288:416] /= 4
+    pixels = np.clip(128 + grain, 0, 255).astype(np.uint8)
+    pixels[:32, :32] = 255
+    drawn = view("noise_level", pixels)
+    assert drawn.shape == pixels.shape
+    assert drawn[112:208, 112:208].min() > 160
+    assert drawn[304:400, 304:400].max() < 60
+    assert 110 < np.median(drawn) < 146
+    assert (drawn[8, 8] == (0, 0, 112)).all()
+
+
 def test_light_that_rises_to_the_right_is_red_and_downwards_green() -> None:
     ramp = np.repeat(np.arange(64, dtype=np.uint8)[None, :, None] * 2, 64, axis=0).repeat(3, axis=2)
     right, down = view("light", ramp)[32, 32], view("light", ramp.swapaxes(0, 1).copy())[32, 32]

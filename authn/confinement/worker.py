@@ -15,6 +15,7 @@ import pickle
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing import resource_tracker
@@ -166,13 +167,21 @@ class Worker:
     def close(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             self._wire.send(END)
-        self._process.join(CLOSE_TIMEOUT_S)
+        self._await_end(CLOSE_TIMEOUT_S)
         self._bury()
+
+    def _await_end(self, seconds: float) -> None:
+        """For so long at most. ``Process.join`` knows no end here: it watches a descriptor that the process
+        gave up with all others, takes that for its end, and then waits for as long as the process likes."""
+        end, pause = time.monotonic() + seconds, 0.001
+        while self._process.is_alive() and time.monotonic() < end:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
 
     def _bury(self) -> None:
         """Reap the process, so that none stays behind as a zombie."""
         # A worker that closed its pipe is about to exit; its own exit code says more than our SIGKILL.
-        self._process.join(1.0)
+        self._await_end(1.0)
         self.kill()
         self._process.join()
         self._pipe.close()

@@ -5,6 +5,7 @@ Imports no library that looks at pixels: whoever only says what is there need no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from authn.core.errors import SystemLacking
 from authn.core.extras import need
 from detector.models.encoder_file import INSTALL, installed_encoder
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
+
+INSTALLED_SINCE = "it was installed after this service started: reload the service (SIGHUP) or start it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +40,13 @@ def learned_detectors(settings: Settings) -> tuple[LearnedDetector, ...]:
     )
 
 
-def detectors_json(settings: Settings) -> list[dict[str, str]]:
-    """For ``/readyz``."""
-    return [{"id": d.name, "lacks": d.lacks} for d in learned_detectors(settings)]
+def detectors_json(settings: Settings, at_start: Sequence[LearnedDetector] = ()) -> list[dict[str, str]]:
+    """For ``/readyz``. ``at_start``: as they were when the examiners were made, which do not look again."""
+    lacked = {d.name for d in at_start if d.lacks}
+    return [
+        {"id": d.name, "lacks": d.lacks or (INSTALLED_SINCE if d.name in lacked else "")}
+        for d in learned_detectors(settings)
+    ]
 
 
 def encoder_of(settings: Settings) -> Path | None:

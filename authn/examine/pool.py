@@ -27,13 +27,15 @@ from authn.examine.request import MAX_CRJSON_BYTES, Examined, Opens, Request
 from signer.core.sniff import sniff
 
 MAX_PREVIEW_BYTES = 4 * 1024 * 1024
+HEAD_START_S = 0.02  # more than a file takes that has a credential and no other evidence
 
 
 class ExaminerPool:
     """``examine`` as ``Examiner`` has it, in confined workers, with a picture if asked for.
 
     So many files are looked at side by side as ``size`` says; those that wait get their turn in the order in
-    which they came. One that stops its worker leaves the others theirs.
+    which they came. One that stops its worker leaves the others theirs. Of files that take a moment only
+    ``at_once`` are looked at side by side: on so many cores more of them would take longer.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class ExaminerPool:
         readable: tuple[Path, ...] = (),
         registry: RegistryView | None = None,
         size: int = 1,
+        at_once: int | None = None,
         talks: bool = True,
     ) -> None:
+        self._at_once = size if at_once is None else max(1, at_once)
         self._all = tuple(
             Confined(
                 partial(open_examination, build, limits or MediaLimits()),
@@ -149,22 +153,26 @@ class ExaminerPool:
             thread.join()
 
     def _taken(self) -> Confined[Request, Examined]:
-        """One that is free, when it is our turn; rather one that has started."""
+        """One that is free, when it is our turn; rather one that has started, and was the last to work."""
         ticket = object()
         with self._free:
             self._waiting.append(ticket)
             try:
-                mine = self._free.wait_for(
-                    lambda: self._idle and self._waiting[0] is ticket, self._patience_s
-                )
-                if not mine:
+                self._free.wait_for(lambda: self._is_next(ticket) and self._has_core(), HEAD_START_S)
+                if not self._free.wait_for(lambda: self._is_next(ticket), self._patience_s):
                     raise Busy("the examiner is busy with other files; try again")
-                one = next((i for i in self._idle if i.ready), self._idle[0])
+                one = next((i for i in reversed(self._idle) if i.ready), self._idle[0])
                 self._idle.remove(one)
             finally:
                 self._waiting.remove(ticket)
                 self._free.notify_all()
         return one
+
+    def _is_next(self, ticket: object) -> bool:
+        return bool(self._idle) and self._waiting[0] is ticket
+
+    def _has_core(self) -> bool:
+        return len(self._all) - len(self._idle) < self._at_once
 
     def _release(self, one: Confined[Request, Examined], *, failed: bool) -> None:
         """The next caller shall not wait for a start that a file has made necessary."""

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def service_pool(settings: Settings, registry: RegistryView, heuristics: bool) -> ExaminerPool:
     """For the service: so many workers as the settings say, each of which starts when it is first used."""
     build = partial(_open, settings=without_secrets(settings), heuristics=heuristics)
-    return pool_over(settings, build, registry=registry, size=settings.examiners, talks=True)
+    cores = len(os.sched_getaffinity(0)) // settings.workers
+    return pool_over(settings, build, registry=registry, size=settings.examiners, at_once=cores, talks=True)
 
 
 def start_ahead() -> None:
@@ -46,6 +47,7 @@ def pool_over(
     *,
     registry: RegistryView | None = None,
     size: int = 1,
+    at_once: int | None = None,
     talks: bool | None = None,
 ) -> ExaminerPool:
     """``build`` must be picklable; what it holds is sent to the process, so it holds no secret. Unless told,
@@ -61,6 +63,7 @@ def pool_over(
         readable=readable_paths(settings),
         registry=registry,
         size=size,
+        at_once=at_once,
         talks=is_debugged() if talks is None else talks,
     )
 

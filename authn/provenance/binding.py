@@ -25,7 +25,6 @@ from authn.provenance.reading import LEAVES_OUT, OWN
 from signer.core.errors import InputRefused, ManifestMalformed
 from signer.proof import ManifestBoxes, Span, Superbox, manifests
 from signer.proof.cbor import NotCbor, read_cbor
-from signer.proof.container import manifest_spans
 
 MAX_RANGES = 64
 # What an exclusion may leave out beside the store itself: before it the headers of the segment or chunk that
@@ -90,7 +89,7 @@ def own_answer(media: Media, own: OwnReading) -> EngineAnswer:
         codes.append(_code("assertion.hashedURI.match", "success", f"{len(found)} assertions"))
         binding = _hard_binding(found, own.store)
         content = _map(_loads(_content(binding, own.store)), binding.label)
-        spans = manifest_spans(media.data, media.media_type)
+        spans = own.spans(media)
         code = bound(binding.label, content, str(claim.get("alg", "")), media, spans)
         codes.append(_code(code, "success", binding.label))
     except Differs as e:

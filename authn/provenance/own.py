@@ -16,7 +16,8 @@ from signer.core.errors import (
 )
 from signer.proof import ManifestBoxes, active_manifest, names_store
 from signer.proof.certificates import Certificate, key_of, read_foreign
-from signer.proof.container import read_manifest
+from signer.proof.container import manifest_place, manifest_spans, spans_of
+from signer.proof.containers.places import Place, Span
 from signer.proof.cose import ClaimSignature, parse_claim_signature, verify_claim_signature
 
 
@@ -30,7 +31,7 @@ class OwnReading:
     ``unreadable``: why certificates that the file brings cannot be read; they are missing in
     ``certificates``, whose first is always the signer's. Of the signer's its key alone may be readable: then
     the signature is computed, and ``certificates`` is empty. ``beside``: what was read, or could not be, came
-    beside the file (``authn.provenance.sidecars``)."""
+    beside the file (``authn.provenance.sidecars``). ``place``: where the store lies in the file."""
 
     store_found: bool
     beside: bool = False
@@ -47,6 +48,13 @@ class OwnReading:
     unreadable: tuple[str, ...] = ()
     signature_holds: bool | None = None
     failure: str = ""
+    place: Place | None = None
+
+    def spans(self, media: Media) -> tuple[Span, ...]:
+        """Of the store in the file that this was read of. Raises as ``manifest_spans``."""
+        if self.place is None:
+            return manifest_spans(media.data, media.media_type)
+        return spans_of(self.place, media.media_type)
 
 
 def read_own(media: Media) -> OwnReading:
@@ -54,13 +62,13 @@ def read_own(media: Media) -> OwnReading:
     the file, whole or not, goes before one beside it."""
     refused = ""
     try:
-        store = read_manifest(media.data, media.media_type)
+        place = manifest_place(media.data, media.media_type)
     except ManifestMalformed as e:
         return OwnReading(store_found=True, malformed=True, torn=True, failure=e.detail)
     except InputRefused as e:
-        store, refused = None, e.detail
-    if store is not None:
-        return _read(store)
+        place, refused = None, e.detail
+    if place is not None:
+        return replace(_read(place.of(media.data)), place=place)
     if media.sidecar is None:
         return OwnReading(store_found=False, not_looked_through=refused, failure=refused)
     if not names_store(media.sidecar):

@@ -33,5 +33,15 @@ def told(proof: CryptographicEvidence, *, used: bool) -> CryptographicEvidence:
 
 def lay_beside(report: Mapping[str, Any]) -> bool:
     """Whether this report, in its JSON form, rests on a manifest store beside the file."""
+    return _USED.code in _told_in(report)
+
+
+def came_beside(report: Mapping[str, Any]) -> bool:
+    """Whether one came beside the file at all, read or not."""
+    return not _told_in(report).isdisjoint((_USED.code, _NOT_READ.code))
+
+
+def _told_in(report: Mapping[str, Any]) -> frozenset[str]:
+    """The codes of the credential's findings."""
     findings = report["cryptographic"]["axes"][Axis.CREDENTIAL.value]["findings"]
-    return any(f["code"] == _USED.code for f in findings)
+    return frozenset(f["code"] for f in findings)

@@ -21,7 +21,6 @@ from authn.provenance.plain import Plain, assertion_map, claim_map, is_plain
 from authn.provenance.reading import DATA_HASH
 from signer.claim import DEVICE_ASSERTION
 from signer.proof import Span
-from signer.proof.container import manifest_spans
 
 _ACTIONS = "c2pa.actions.v2"
 _UUID = bytes.fromhex("00110010800000aa00389b71")  # behind the four letters of a type
@@ -48,7 +47,7 @@ def is_unmistakable(media: Media, own: OwnReading) -> bool:
         _check_boxes(own.store)
         _check_words(own)
         _check_signer_name(own)
-        _check_segments(media.data, manifest_spans(media.data, media.media_type), own)
+        _check_segments(media.data, own.spans(media), own)
     except (_Odd, ValueError, struct.error, IndexError):
         return False
     return True

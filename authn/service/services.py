@@ -34,6 +34,7 @@ from authn.tlog.log.publisher import Publisher
 from signer.proof.certificates import Certificate
 
 if TYPE_CHECKING:
+    from authn.examine.detectors import LearnedDetector
     from authn.recovery.lookup import Recovery
 
 
@@ -66,6 +67,7 @@ class Services:
     runners: tuple[Runner, ...] = ()
     sweeper: Sweeper | None = None
     recovery: Recovery | None = None
+    detectors: tuple[LearnedDetector, ...] = ()  # as they were when the examiners were made
     clock: Callable[[], datetime]
     enrolment_token: str = field(repr=False)
 

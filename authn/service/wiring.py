@@ -19,6 +19,7 @@ from authn.devices.fingerprints import Fingerprints
 from authn.devices.ocsp import Responder
 from authn.devices.registry import Registry
 from authn.devices.revocation import Revocations
+from authn.examine.detectors import learned_detectors
 from authn.examine.pooling import service_pool
 from authn.pki.authority import Authority, open_authority
 from authn.pki.roots import load_crls, load_roots
@@ -182,6 +183,7 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
         webhooks=later.webhooks,
         repeats=later.repeats,
         runners=later.runners,
+        detectors=learned_detectors(settings),
         sweeper=Sweeper(engine, settings.home, utc_now),
         clock=utc_now,
         enrolment_token=open_enrolment_token(settings),

@@ -31,7 +31,7 @@ def ready() -> Response:
     status = {
         "status": "ready",
         "confinement": confinement_json(services().examinations.holds),
-        "detectors": detectors_json(services().settings),
+        "detectors": detectors_json(services().settings, services().detectors),
     }
     return Response(
         json.dumps(status), content_type="application/json", headers={"Cache-Control": "no-store"}

@@ -42,7 +42,8 @@ def windows_of(pixels: Pixels, *, max_crops: int = MAX_CROPS) -> tuple[int, list
     if usable.size == 0:
         raise NotApplicable("the picture is flat: no crop of it holds enough texture")
     ranked = usable[np.argsort(-texture[usable], kind="stable")]
-    picked = ranked[np.unique(np.linspace(0, len(ranked) - 1, max_crops).round().astype(int))]
+    even = np.linspace(0, len(ranked) - 1, max_crops).round().astype(int)
+    picked = ranked[sorted(set(even.tolist()))]  # np.unique would load a library that nothing else needs
     return side, [places[i] for i in picked]
 
 

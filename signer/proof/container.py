@@ -24,7 +24,7 @@ def read_manifest(data: bytes, media_type: str) -> bytes | None:
     where none was found but the file could not be looked through, ``UnsupportedMedia`` for a kind of
     container that is not read here.
     """
-    found = _located(data, media_type)
+    found = manifest_place(data, media_type)
     return found.of(data) if found else None
 
 
@@ -47,7 +47,11 @@ def replace_manifest(data: bytes, media_type: str, manifest: bytes) -> bytes:
 def manifest_spans(data: bytes, media_type: str) -> tuple[Span, ...]:
     """Spans of the file that hold the store, in order; empty without one. Raises as ``read_manifest``, and
     ``UnsupportedMedia`` where the container writes the store in another coding."""
-    found = _located(data, media_type)
+    return spans_of(manifest_place(data, media_type), media_type)
+
+
+def spans_of(found: Place | None, media_type: str) -> tuple[Span, ...]:
+    """The same of a place that was found already. Raises ``UnsupportedMedia`` as ``manifest_spans``."""
     if found and found.content is not None:
         raise UnsupportedMedia(f"a manifest inside {media_type} is not written as it is")
     return found.spans if found else ()
@@ -78,8 +82,9 @@ def has_more_parts(data: bytes, media_type: str, limit: int) -> bool:
     return budget.spent
 
 
-def _located(data: bytes, media_type: str) -> Place | None:
-    """Two stores would let two readers look at different ones."""
+def manifest_place(data: bytes, media_type: str) -> Place | None:
+    """Where the store lies, or None where there is none: two would let two readers look at different ones.
+    Raises as ``read_manifest``."""
     stores, others, broken = [], 0, ""
     try:
         for place in _places(data, media_type):

@@ -58,6 +58,23 @@ def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
         abandoned.ask("pid")
 
 
+def test_a_process_that_closes_its_pipe_and_lives_on_is_ended_and_its_caller_answered() -> None:
+    failures: list[ExaminationFailed] = []
+
+    def ask() -> None:
+        with Confined(_open_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET) as confined:
+            try:
+                confined.ask("close the pipe")
+            except ExaminationFailed as e:
+                failures.append(e)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(60)
+    assert not asking.is_alive(), "it waits for a process that sleeps for an hour"
+    assert len(failures) == 1
+
+
 def test_closing_does_not_wait_for_a_worker_that_is_still_being_built() -> None:
     confined = Confined(open_sleeping_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET)
     failures: list[Unavailable] = []
@@ -171,7 +188,9 @@ class _Pid:
     def __call__(self, question: str) -> str:
         if question == "refuse":
             raise Unavailable("the roots are gone")
-        if question == "sleep":
+        if question == "close the pipe":
+            os.closerange(3, 64)
+        if question in ("sleep", "close the pipe"):
             time.sleep(3600)
         return str(os.getpid())
 

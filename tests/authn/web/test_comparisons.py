@@ -195,3 +195,23 @@ def test_a_bundle_of_what_lay_beside_a_file_wants_that_too(client: FlaskClient, 
     assert "a manifest store beside the file" in json.loads(answer.data)["detail"]
     plain = client.post("/reports", data={"file": (io.BytesIO(JPEG), "a.jpg")}).headers["Location"]
     assert 'name="manifest"' not in client.get(plain).text
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("assay.credential.noManifest", 400), ("assay.credential.sidecarNotRead", 503)]
+)
+def test_a_bundle_takes_no_store_that_its_report_was_not_given(
+    client: FlaskClient, services: Services, code: str, status: int
+) -> None:
+    def told(report: dict[str, Any]) -> None:
+        finding = {"code": code, "outcome": "not_examined", "detail": "", "facts": {}}
+        report["cryptographic"]["axes"]["credential"]["findings"].append(finding)
+
+    form = {
+        "file": (io.BytesIO(JPEG), "a.jpg"),
+        "manifest": (io.BytesIO(b"a store"), "a.c2pa"),
+        "report": changed(services, told),
+    }
+    answer = client.post("/bundles", data=form)
+    assert answer.status_code == status  # 503: these examiners make no bundle
+    assert (status == 400) is ("no manifest store came beside" in json.loads(answer.data)["detail"])

@@ -148,11 +148,12 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
         from authn.sources.double_jpeg import DoubleJpegSource
         from authn.sources.jpeg_ghosts import JpegGhostsSource
         from authn.sources.jpeg_grid import JpegGridSource
+        from authn.sources.recaptured import RecapturedSource
         from authn.sources.resampling import ResamplingSource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
-        names = ("double_jpeg", "copy_move", "jpeg_grid", "jpeg_ghosts", "resampling")
+        names = ("double_jpeg", "copy_move", "jpeg_grid", "jpeg_ghosts", "resampling", "recaptured")
         return tuple(AbsentSource(n, why.detail) for n in names)
     return (
         DoubleJpegSource(pictures),
@@ -160,6 +161,7 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
         JpegGridSource(pictures),
         JpegGhostsSource(pictures),
         ResamplingSource(pictures),
+        RecapturedSource(pictures),
     )
 
 

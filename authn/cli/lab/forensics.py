@@ -1,5 +1,5 @@
-"""The commands of ``assay lab`` about signals without learning: what two eyes show and what that is worth,
-and the table of cameras."""
+"""The commands of ``assay lab`` about signals: what two eyes show and what that is worth, the table of
+cameras, and the weights for photos of screens."""
 
 from __future__ import annotations
 
@@ -64,4 +64,28 @@ def cameras(data: Path) -> None:
     say_block(measure_cameras(data))
 
 
-FORENSICS = (eyes, eyes_card, cameras)
+@click.command()
+@click.argument("authors", type=FOLDER)
+@click.argument("corpus", type=FOLDER)
+@click.option("--numbers", type=FILE, required=True, help="Keeps what was measured; run again to go on.")
+@click.option("--to", "out", type=FILE, required=True, help="New file for the weights.")
+def recapture(authors: Path, corpus: Path, numbers: Path, out: Path) -> None:
+    """Fit the detector of photos of screens and prints.
+
+    AUTHORS holds a folder for each person who took some, with screen and scene in it; CORPUS is what `assay
+    lab corpus bring` filled. On half of both, by name, everything is chosen; the rest is for reporting.
+    """
+    from safetensors.numpy import save
+
+    from detector.core.files import write_whole
+    from detector.lab.recapture.fitting import fit_recapture
+    from detector.lab.recapture.gathering import gather, read_lines
+
+    refuse_taken(out)
+    gather(authors, corpus, numbers)
+    model = fit_recapture(read_lines(numbers))
+    write_whole(out, save(model.tensors()))
+    say(f"from {model.point:.3f} on it is said")
+
+
+FORENSICS = (eyes, eyes_card, cameras, recapture)

@@ -1,0 +1,1 @@
+"""Whether a picture is a photo of a screen or a print: from photos of both to weights."""

@@ -4,8 +4,8 @@
     python -m tests.bench.recaptured handed AUTHORS PER_AUTHOR
 
 NUMBERS is what ``assay lab recapture`` kept; the score is that of the weights that ship. On the first half
-they were fitted, so only the second says what they are worth. ``handed``: pictures of the second half's authors as
-they are, saved again at quality 75, and reduced by half and saved at 85.
+they were fitted, so only the second says what they are worth. ``handed``: pictures of the second half's
+authors as they are, saved again at quality 75, and reduced by half and saved at 85.
 """
 
 from __future__ import annotations

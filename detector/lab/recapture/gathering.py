@@ -1,7 +1,8 @@
 """Numbers of the pictures that a detector of recaptures is fitted and measured on, one JSON line a picture.
 
 Two kinds of material. *Authors*: a folder for each person who photographed screens and scenes, with
-``screen`` and ``scene`` in it. *Sources*: real pictures of a corpus by the shipped manifest, taken for scenes.
+``screen`` and ``scene`` in it. *Sources*: real pictures of a corpus by the shipped manifest,
+taken for scenes.
 
 Halves are fixed by names alone, before anything is measured: authors and sources whose name's SHA-256 begins
 with 0 to 7 are the first half, on which everything is chosen; the second half reports.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from detector.core.bounds import at_most
 from detector.core.metrics import Estimate
 from detector.lab.steps.certify import SOURCE_PICTURES
 from detector.lab.steps.judge_table import SMALLER
@@ -73,8 +74,9 @@ bound included, and no generator with 20 pictures more often:
 def strangers_text(judged: Sequence[Judged], goal: float) -> str:
     """What became of sources that set no point: those of ``SOURCE_PICTURES`` pictures with more than the goal
     called generated, view by view, answered by points that were set without them."""
-    head = f"| view | sources with {SOURCE_PICTURES} pictures | above the goal | which |"
-    rows = [head, "|---|---|---|---|"]
+    many = f"sources with {SOURCE_PICTURES} pictures"
+    head = f"| view | {many} | above the goal | of all such sources, at most | which |"
+    rows = [head, "|---|---|---|---|---|"]
     for j in judged:
         large = [r for r in j.by_source if r.n >= SOURCE_PICTURES and not r.name.startswith(SMALLER)]
         above = [r for r in large if r.supports.value > goal]
@@ -82,11 +84,14 @@ def strangers_text(judged: Sequence[Judged], goal: float) -> str:
             f"{r.name}: {round(r.supports.value * r.n)} of {r.n}, at most {r.wrong_at_most:.1%}"
             for r in sorted(above, key=lambda r: -r.supports.value)
         )
-        rows.append(f"| {j.view} | {len(large)} | {len(above)} | {named or 'none'} |")
+        bound = f"{at_most(len(above), len(large)):.0%}" if large else "-"
+        rows.append(f"| {j.view} | {len(large)} | {len(above)} | {bound} | {named or 'none'} |")
     return "\n".join(
         [
             "**A source that set no point** can pass the goal: the points above keep every source that they",
-            f"were set with. Each of these was answered by points set without it (goal: {goal:.0%}):",
+            f"were set with. Each of these was answered by points set without it (goal: {goal:.0%}).",
+            "So far as sources yet to come are like these, the share of them that lies above the goal is",
+            'at most what the column "of all such sources" says, at 95 % (Clopper-Pearson over sources):',
             "", *rows, "",
         ]
     )  # fmt: skip

@@ -54,9 +54,11 @@ def test_a_page_names_the_sources_that_passed_the_goal_when_they_set_no_point(pa
     small = replace(over, name="small", n=49)
     others = replace(over, name="sources with fewer than 20", n=500)
     page = strangers_text([replace(judged, by_source=(at_it, over, small, others))], 0.02)
-    assert f"| {judged.view} | 2 | 1 | over: 2 of 50, at most 12.1% |" in page
+    assert f"| {judged.view} | 2 | 1 | 97% | over: 2 of 50, at most 12.1% |" in page
     page = strangers_text([replace(judged, by_source=(at_it,))], 0.02)
-    assert f"| {judged.view} | 1 | 0 | none |" in page
+    assert f"| {judged.view} | 1 | 0 | 95% | none |" in page  # one source says next to nothing of others
+    page = strangers_text([replace(judged, by_source=(small,))], 0.02)
+    assert f"| {judged.view} | 0 | 0 | - | none |" in page
 
 
 def test_where_nothing_was_earned_the_page_says_that_it_never_speaks_against(parts: CardParts) -> None:

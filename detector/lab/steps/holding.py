@@ -3,8 +3,9 @@
 A point keeps every source with ``SOURCE_PICTURES`` pictures at the goal, so one source can set it for all. So
 the points are certified again without each of these sources, and on sources that are drawn anew, and what is
 counted is what changes for users: how many generated pictures get "supports". Generated pictures are not
-drawn: the interval is of the sources of real ones alone. Points stand on all views of the table, pictures are
-counted in one; ratios are of lines that saw neither source nor generator.
+drawn: the interval is of the sources of real ones alone, and since points are extremes, which resampling
+knows badly, it tells a size and keeps no level. Points stand on all views of the table, pictures are counted
+in one; ratios are of lines that saw neither source nor generator.
 """
 
 from __future__ import annotations
@@ -172,17 +173,24 @@ def _shares(
 def holding_page(found: Holding) -> str:
     """Markdown."""
     names = [k.value if k else "not known" for k in found.kinds]
+    moved = [
+        p
+        for p in found.without
+        if (p.log10_ratio, p.supported) != (found.points.log10_ratio, found.points.supported)
+    ]
     head = ["points without", "pictures", *(f"{name}: point, supports" for name in names), "all"]
     lines = [
         f'Generated pictures that get "supports", of {sum(found.generated)} in the view {found.view}:',
         "",
         _row(head), "|" + "---|" * len(head),
-        _points(found.points), *map(_points, found.without),
+        _points(found.points), *map(_points, moved),
         _row(["of", "", *(str(n) for n in found.generated), str(sum(found.generated))]),
     ]  # fmt: skip
     if found.share is not None:
         told = [f"{e.value:.1%} [{e.low:.1%}, {e.high:.1%}]" for e in found.share]
         lines += [_row(["share, sources drawn anew", "", *told])]
+    others = len(found.without) - len(moved)
+    lines += ["", f"Without any one of the other {others} such sources points stay where they are."]
     return "\n".join([*lines, ""])
 
 

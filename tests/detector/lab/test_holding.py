@@ -41,8 +41,8 @@ def test_one_source_that_sets_a_point_is_named_first_with_what_it_costs(held: Ho
     assert held.generated == (240,)
 
 
-def test_where_sources_are_alike_none_of_them_holds_much() -> None:
-    held, even = what_holds(table(2.0), 0.5), what_holds(table(0.0), 0.5)
+def test_where_sources_are_alike_none_of_them_holds_much(held: Holding) -> None:
+    even = what_holds(table(0.0), 0.5)
     gain = [sum(h.without[0].supported) - sum(h.points.supported) for h in (held, even)]
     assert gain[1] < gain[0] / 2
 
@@ -54,7 +54,6 @@ def test_the_interval_is_over_sources_and_holds_the_points_with_and_without_the_
     assert every.value == sum(held.points.supported) / 240
     assert every.low <= every.high
     assert every.high > every.value  # draws that miss the source set a lower point
-    assert what_holds(table(2.0), 0.5, rounds=5).share == held.share
 
 
 def test_a_view_in_which_nothing_was_generated_is_refused() -> None:
@@ -70,5 +69,9 @@ def test_the_command_prints_the_page_of_a_table(held: Holding, tmp_path: Path) -
     assert found.exit_code == 0, found.output
     page = holding_page(held)
     assert f"| {RETOUCHED} | 50 |" in found.stdout
-    assert found.stdout.strip() == "\n".join(page.splitlines()[:-1]).strip()  # the interval is for --rounds
-    assert "share, sources drawn anew" in page.splitlines()[-1]
+    told = [line for line in page.splitlines() if not line.startswith("| share, sources drawn anew |")]
+    assert len(told) == len(page.splitlines()) - 1
+    assert found.stdout.strip() == "\n".join(told)  # the interval is for --rounds
+    moved = [p for p in held.without if p.log10_ratio != held.points.log10_ratio]
+    assert f"of the other {24 - len(moved)} such sources" in page
+    assert sum(line.startswith("| photos of ") for line in told) == len(moved) < 24

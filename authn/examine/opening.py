@@ -144,6 +144,7 @@ def sources_on_request(settings: Settings, pictures: Pictures | None = None) -> 
 def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
     """What a picture's past left in it."""
     try:
+        from authn.sources.colour_filter import ColourFilterSource
         from authn.sources.copy_move import CopyMoveSource
         from authn.sources.double_jpeg import DoubleJpegSource
         from authn.sources.jpeg_ghosts import JpegGhostsSource
@@ -153,7 +154,10 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
-        names = ("double_jpeg", "copy_move", "jpeg_grid", "jpeg_ghosts", "resampling", "recaptured")
+        names = (
+            "double_jpeg", "copy_move", "jpeg_grid", "jpeg_ghosts", "resampling", "recaptured",
+            "colour_filter",
+        )  # fmt: skip
         return tuple(AbsentSource(n, why.detail) for n in names)
     return (
         DoubleJpegSource(pictures),
@@ -162,6 +166,7 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
         JpegGhostsSource(pictures),
         ResamplingSource(pictures),
         RecapturedSource(pictures),
+        ColourFilterSource(pictures),
     )
 
 

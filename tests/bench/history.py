@@ -102,10 +102,10 @@ def beside(program: Path | None, stored: Stored) -> Told:
     return {"zero": run.stdout.count("bounding box") - run.stdout.count("missing JPEG grid was found here")}
 
 
-def real(corpus: Path, per_source: int) -> Iterator[tuple[str, Row]]:
+def real(corpus: Path, per_source: int, most: int = MOST_PIXELS) -> Iterator[tuple[str, Row]]:
     by: dict[str, list[Row]] = defaultdict(list)
     for row in shipped_manifest():
-        fits = min(row.width, row.height) >= LEAST_SIDE and row.width * row.height <= MOST_PIXELS
+        fits = min(row.width, row.height) >= LEAST_SIDE and row.width * row.height <= most
         if not row.fake and fits and row.media_type in OWN and (corpus / row.file).is_file():
             by[source_of(row)].append(row)
     for n in range(per_source):  # all sources first, where one ends earlier

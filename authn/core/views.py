@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NAMES = (
-    "ela", "noise", "noise_level", "gradient", "light", "chroma",
+    "ela", "noise", "noise_level", "differs", "gradient", "light", "chroma",
     "pca", "bits", "spectrum", "moire", "histogram",
 )  # fmt: skip
 MAX_DRAWN_BYTES = 12 * 1024 * 1024

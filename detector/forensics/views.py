@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import DetectorError, NotApplicable
 from detector.forensics.noise_level import CELL, noise_left
+from detector.forensics.splicing import WINDOW, differing, step_of
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels, open_cv2
 from detector.pixels.within import reduced
@@ -32,6 +33,7 @@ _SPECTRUM_LOG10 = (-1.0, 3.5)  # of the amplitude, black to white
 _MOIRE_DECADES = (0.6, 1.6)  # above the surroundings, black to full colour
 _AROUND = 31  # frequencies a side
 _NOISE_TIMES_MOST = 3.0  # as the picture's own curve, white; a third of it: black
+_DIFFERS_SPREADS = (1.0, 4.0)  # from the median of the picture, nothing to full red
 _NOT_TOLD = (0, 0, 112)
 _HISTOGRAM_LOG10 = -5.0  # share of pixels at the lower edge; all pixels at the upper one
 _HISTOGRAM_SHAPE = (384, 768)
@@ -88,6 +90,32 @@ def noise_level(pixels: Pixels) -> Pixels:
     scale = min(CELL, max(1, MAX_SIDE // max(left.shape)))
     out: Pixels = np.kron(shown, np.ones((scale, scale, 1), np.uint8))
     return out
+
+
+def differs(pixels: Pixels) -> Pixels:
+    """``splicing.differing`` in red over the dimmed picture; blue where nothing is compared, because a window
+    is too smooth, or the picture too small or too smooth for any."""
+    cv2, small = open_cv2(), reduced(pixels, MAX_SIDE)
+    out: Pixels = np.repeat(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)[:, :, None] // 3, 3, axis=2)
+    low, high = _DIFFERS_SPREADS
+    try:
+        grid = differing(pixels)
+    except NotApplicable:
+        grid = np.full((1, 1), np.nan)
+    rows, columns = (
+        _windows_at(n, whole, cells, step_of(*pixels.shape[:2]) if grid.size > 1 else whole)
+        for n, whole, cells in zip(small.shape[:2], pixels.shape[:2], grid.shape, strict=True)
+    )
+    laid = np.clip((grid - low) / (high - low) * 255, 0, 255)[rows][:, columns]
+    out[:, :, 0] = np.maximum(out[:, :, 0], np.nan_to_num(laid).astype(np.uint8))
+    out[:, :, 2] = np.where(np.isfinite(laid), out[:, :, 2], np.maximum(out[:, :, 2], _NOT_TOLD[2]))
+    return out
+
+
+def _windows_at(pixels: int, whole: int, cells: int, step: float) -> NDArray[np.intp]:
+    """Of each of ``pixels`` that a side of ``whole`` was reduced to: the window whose middle is nearest."""
+    middles = np.rint(((np.arange(pixels) + 0.5) * whole / pixels - WINDOW / 2) / step)
+    return np.clip(middles, 0, cells - 1).astype(np.intp)
 
 
 def gradient(pixels: Pixels) -> Pixels:
@@ -227,6 +255,7 @@ VIEWS: dict[str, Callable[[Pixels], Pixels]] = {
     "ela": error_level,
     "noise": noise,
     "noise_level": noise_level,
+    "differs": differs,
     "gradient": gradient,
     "light": light,
     "chroma": chroma,

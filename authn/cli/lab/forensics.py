@@ -1,5 +1,5 @@
 """The commands of ``assay lab`` about signals: what two eyes show and what that is worth, the table of
-cameras, and the weights for photos of screens."""
+cameras, the weights for photos of screens, and for places that differ."""
 
 from __future__ import annotations
 
@@ -88,4 +88,34 @@ def recapture(authors: Path, corpus: Path, numbers: Path, out: Path) -> None:
     say(f"from {model.point:.3f} on it is said")
 
 
-FORENSICS = (eyes, eyes_card, cameras, recapture)
+@click.command()
+@click.argument("corpus", type=FOLDER)
+@click.option("--weights", type=FOLDER, required=True, help="Folder of TAEF2, which reconstructs regions.")
+@click.option("--kept", type=FOLDER, required=True, help="Keeps what was measured; run again to go on.")
+@click.option("--to", "out", type=FILE, required=True, help="New file for the head.")
+def splicing(corpus: Path, weights: Path, kept: Path, out: Path) -> None:
+    """Fit the head of the view "differs" on composites of the corpus's photos.
+
+    CORPUS is what `assay lab corpus bring` filled. On half of its sources, by name, the head is fitted; the
+    rest is for reporting.
+    """
+    from safetensors.numpy import save
+
+    from detector.core.files import write_whole
+    from detector.forensics.splicing import BACKBONE
+    from detector.generators.aligned.autoencoders import Taef2
+    from detector.lab.splicing.fitting import fit_head, read_kept
+    from detector.lab.splicing.gathering import gather
+    from detector.models.card import open_card
+    from detector.models.registry import model_files
+    from detector.models.weights import network_at
+
+    refuse_taken(out)
+    card = open_card(BACKBONE)
+    gather(corpus, kept, network_at(card, model_files(BACKBONE)[1]), Taef2(weights).reconstruct)
+    head = fit_head(read_kept(kept), card.weights_sha256)
+    write_whole(out, save(head.tensors()))
+    say(f"{head.directions.shape[1]} directions of {head.directions.shape[0]} features")
+
+
+FORENSICS = (eyes, eyes_card, cameras, recapture, splicing)

@@ -1,0 +1,1 @@
+"""Which places of a picture have another past: from aligned composites of licensed photos to a head."""

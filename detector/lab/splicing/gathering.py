@@ -11,9 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from detector.core.errors import DetectorError
+from detector.core.files import write_arrays
 from detector.core.progress import Report, silent
 from detector.data.kin import source_of
 from detector.data.manifest import Row, shipped_manifest
@@ -72,7 +73,7 @@ def inside_of(mask: NDArray[np.bool_], windows: Windows) -> NDArray[np.float64]:
 
 
 def _write(path: Path, row: Row, made: Composite, pair: tuple[Windows, Windows]) -> None:
-    arrays: dict[str, object] = {
+    arrays: dict[str, ArrayLike] = {
         "source": source_of(row), "kind": made.kind, "quality": made.quality or 0, "across": made.across,
     }  # fmt: skip
     for name, windows in zip(("untouched", "changed"), pair, strict=True):
@@ -81,4 +82,4 @@ def _write(path: Path, row: Row, made: Composite, pair: tuple[Windows, Windows])
             f"{name}_shape": windows.shape, f"{name}_step": windows.step,
             f"{name}_inside": inside_of(made.mask, windows),
         }  # fmt: skip
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    write_arrays(path, arrays)

@@ -27,6 +27,7 @@ from authn.store.schema import idempotency_keys as table
 
 KEPT = timedelta(hours=24)
 RENEWALS = 3  # in the time of one lease
+CLOSE_TIMEOUT_S = 5.0  # a database that is away answers a renewal late, or never
 TOKEN_BYTES = 16
 
 
@@ -56,13 +57,14 @@ class Repeats:
     def __init__(self, engine: Engine, lease_s: float, clock: Callable[[], datetime]) -> None:
         self._engine, self._clock = engine, clock
         self._lease, self._pause_s = timedelta(seconds=lease_s), lease_s / RENEWALS
-        self._held: set[str] = set()
+        self._held: dict[str, Held] = {}  # by token
         self._lock, self._closing = threading.Lock(), threading.Event()
         self._renewing: threading.Thread | None = None
 
     def begin(self, caller: str, key: str, fingerprint: str) -> Answered | Held:
         """``Held``: it is the first, and the caller ends it by ``keep`` or ``release``. Raises
         ``RepeatInFlight`` and, where the key was used for something else, ``RepeatDiffers``."""
+        self._keep_renewing()  # first: what this process cannot renew it does not take
         held, now = Held(caller=caller, key=key, token=secrets.token_hex(TOKEN_BYTES)), self._clock()
         new = {
             "caller": caller,
@@ -79,7 +81,8 @@ class Repeats:
                 mine = (table.c.caller == caller, table.c.key == key)
                 row = connection.execute(select(table).where(*mine)).mappings().one()
         if is_first:
-            self._renew_from_now(held)
+            with self._lock:
+                self._held[held.token] = held
             return held
         if row["fingerprint"] != fingerprint:
             raise RepeatDiffers("this Idempotency-Key came with another request before; make a new one")
@@ -88,7 +91,7 @@ class Repeats:
         return Answered(status=row["status"], headers=json.loads(row["headers"]), body=row["body"])
 
     def keep(self, held: Held, answered: Answered) -> bool:
-        """For a day. False, and nothing kept, where the lease has ended and the key is somebody else's."""
+        """For a day. False, and nothing kept, where the lease ended and the key is another's, or nobody's."""
         values = {
             "status": answered.status,
             "headers": json.dumps(dict(answered.headers)),
@@ -105,10 +108,10 @@ class Repeats:
             connection.execute(delete(table).where(*_of(held)))
 
     def close(self) -> None:
-        """Renew nothing more."""
+        """Renew nothing more; wait a little for a renewal that is under way."""
         self._closing.set()
         if self._renewing is not None:
-            self._renewing.join()
+            self._renewing.join(CLOSE_TIMEOUT_S)
 
     @contextmanager
     def _ending(self, held: Held) -> Iterator[None]:
@@ -117,24 +120,25 @@ class Repeats:
             yield
         finally:
             with self._lock:
-                self._held.discard(held.token)
+                self._held.pop(held.token, None)
 
-    def _renew_from_now(self, held: Held) -> None:
+    def _keep_renewing(self) -> None:
+        """Start the thread where there is none: the first time, after a fork, after a defect that ended it."""
         with self._lock:
-            self._held.add(held.token)
-            if self._renewing is None:
-                self._renewing = threading.Thread(target=self._renew, name="assay-repeats", daemon=True)
-                self._renewing.start()
+            if self._renewing is None or not self._renewing.is_alive():
+                thread = threading.Thread(target=self._renew, name="assay-repeats", daemon=True)
+                thread.start()
+                self._renewing = thread
 
     def _renew(self) -> None:
         while not self._closing.wait(self._pause_s):
             with self._lock:
-                held = tuple(self._held)
+                held = tuple(self._held.values())
             if held:
-                still = (table.c.leased_by.in_(held), table.c.status.is_(None))
                 with suppress(Unavailable), writing(self._engine) as connection:  # the next renewal may do
                     until = {"expires_at": self._clock() + self._lease}
-                    connection.execute(update(table).where(*still).values(until))
+                    for one in held:  # by the primary key: answers of a whole day lie between them
+                        connection.execute(update(table).where(*_of(one)).values(until))
 
 
 def _of(held: Held) -> tuple[ColumnElement[bool], ...]:

@@ -123,7 +123,7 @@ class Repeats:
                 self._held.pop(held.token, None)
 
     def _keep_renewing(self) -> None:
-        """Start the thread where there is none: the first time, after a fork, after a defect that ended it."""
+        """Start the thread where there is none: at first, after a fork, after a defect that ended it."""
         with self._lock:
             if self._renewing is None or not self._renewing.is_alive():
                 thread = threading.Thread(target=self._renew, name="assay-repeats", daemon=True)

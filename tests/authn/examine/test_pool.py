@@ -8,6 +8,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -268,6 +269,42 @@ def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came() -> Non
         for thread in threads:
             thread.join()
     assert served == list(range(6))
+
+
+def test_small_files_are_looked_at_one_after_the_other_where_there_is_one_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the process that was the last to work, which such a report says in ``elapsed_ms``."""
+    monkeypatch.setattr("authn.examine.pool.HEAD_START_S", 60.0)
+    build = partial(open_scripted, delay_s=0.2)
+    with ExaminerPool(build, timeout_s=20, memory_bytes=BUDGET, size=2, at_once=1) as examiner:
+        examiner.warm()
+        with ThreadPoolExecutor(4) as threads:
+            examined = list(threads.map(lambda i: examiner.examine(media(f"fine-{i}.gif")), range(4)))
+    assert len({e.report.run.elapsed_ms for e in examined}) == 1
+
+
+def test_a_file_that_takes_long_does_not_keep_the_only_core_for_itself() -> None:
+    """Nor what more workers than cores leave to one of them, which is none."""
+    with ExaminerPool(open_scripted, timeout_s=120, memory_bytes=BUDGET, size=2, at_once=0) as examiner:
+        examiner.warm()
+        failures: list[AuthnError] = []
+
+        def hang() -> None:
+            try:
+                examiner.examine(media("hang.gif"))
+            except AuthnError as e:
+                failures.append(e)
+
+        hanging = threading.Thread(target=hang)
+        hanging.start()
+        while not examiner.occupied[1]:
+            time.sleep(0.01)
+        assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
+        assert failures == []  # it is at it still
+        for one in examiner._all:
+            one.abandon()
+    hanging.join()
 
 
 def test_an_examiner_that_a_file_has_stopped_is_replaced_before_anybody_asks() -> None:

@@ -63,8 +63,13 @@ def proof_column(report: Document) -> ProofColumn:
     return ProofColumn(speaking=speaking, folds=folds)
 
 
+def _does_not_point(guess: Guess) -> bool:
+    return guess.card.mark != HeuristicOutcome.SUPPORTS.value
+
+
 def guess_column(report: Document, maps: str | None, *, preview: bool) -> GuessColumn:
-    """What gave no answer, and the parts of a joint answer, are folded."""
+    """What gave no answer, and the parts of a joint answer, are folded; what points to something comes
+    first, for it is what a person is to look at."""
     detectors = report["heuristic"]["detectors"][:MAX_ROWS]
     shown, figures = shown_maps(report, maps, preview=preview), figures_of(maps if preview else None)
     guesses = [
@@ -80,7 +85,9 @@ def guess_column(report: Document, maps: str | None, *, preview: bool) -> GuessC
     quiet = [d["outcome"] == HeuristicOutcome.ABSTAIN.value or joint_of(d) is not None for d in detectors]
     folded = tuple(g for g, q in zip(guesses, quiet, strict=True) if q)
     return GuessColumn(
-        speaking=tuple(g for g, q in zip(guesses, quiet, strict=True) if not q),
+        speaking=tuple(
+            sorted((g for g, q in zip(guesses, quiet, strict=True) if not q), key=_does_not_point)
+        ),
         folded=folded,
         fold_title=t("fold.abstain", n=len(folded)),
         folded_names=", ".join(dict.fromkeys(g.card.title for g in folded)),

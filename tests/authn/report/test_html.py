@@ -210,3 +210,14 @@ def test_no_heuristic_changes_the_cryptographic_column(outcome: HeuristicOutcome
 def test_a_report_renders_from_its_stored_form() -> None:
     document = report_json(signed_report())
     assert render_report(json.loads(json.dumps(document))) == render_report(document)
+
+
+def test_what_points_to_something_stands_first_with_its_reason_in_sight() -> None:
+    base = contradicting_report()
+    page = render_report(report_json(replace(base, heuristic=base.heuristic[::-1])))
+    at = [page.index(f'<article class="card" id="heuristic-{n}"') for n in (1, 2, 0)]
+    assert at == sorted(at)
+    pointing = page[at[0] : at[1]]
+    seen, folded = pointing.split("<details>", 1)
+    assert "IPTC digital source type is trainedAlgorithmicMedia" in seen
+    assert '<p class="detail">' not in folded

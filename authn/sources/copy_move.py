@@ -3,7 +3,7 @@
 It points to it only where two places agree down to their grain, as no two windows of a house do: then one was
 put there from the other, to hide something or to show it twice. Cloning dust and wires away is common and
 innocent. Places that are only alike are said and count for nothing. It is never against: what was cloned
-smoothly, mirrored, or copied in pieces leaves nothing that is found here.
+smoothly, or copied in pieces, leaves nothing that is found here.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ def _said(found: CopyMove) -> tuple[HeuristicOutcome, str]:
 
 def _moved(place: Place) -> str:
     """Empty where it was moved and nothing else."""
+    over = ", mirrored" if place.mirrored else ""
     turn = f", turned by {place.turn:.0f} degrees" if abs(place.turn) >= 1 else ""
-    return turn + (f", scaled by {place.scale:.2f}" if abs(place.scale - 1) >= 0.02 else "")
+    return over + turn + (f", scaled by {place.scale:.2f}" if abs(place.scale - 1) >= 0.02 else "")
 
 
 def _finding(place: Place, found: CopyMove) -> Finding:
@@ -111,6 +112,7 @@ def _finding(place: Place, found: CopyMove) -> Finding:
         ("x", first[0]), ("y", first[1]), ("other_x", second[0]), ("other_y", second[1]),
         ("turned_degrees", round(place.turn, 1)),
         ("scaled", round(place.scale, 3)),
+        ("mirrored", place.mirrored),
     )  # fmt: skip
     return Finding(
         code="assay.copy_move.places",

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
-from detector.forensics.squares import Grid, bounded
+from detector.forensics.squares import Grid, bounded, over_places
 from detector.pixels.decode import Pixels, open_cv2
 
 BLOCK, PLACE = 16, 6  # pixels; blocks a side of a place, half overlapping
@@ -95,16 +95,8 @@ def _in_blocks(values: Grid, rows: int, columns: int) -> Grid:
 
 
 def _places(logs: Grid, asked: NDArray[np.bool_]) -> Grid:
-    cv2, half = open_cv2(), PLACE // 2
-    sums, counts = (
-        cv2.boxFilter(a, -1, (PLACE, PLACE), normalize=False, borderType=cv2.BORDER_CONSTANT)[
-            half::half, half::half
-        ]
-        for a in (
-            np.where(asked, np.clip(logs, -_CLIP, _CLIP), 0).astype(np.float32),
-            asked.astype(np.float32),
-        )
-    )
+    sums = over_places(np.where(asked, np.clip(logs, -_CLIP, _CLIP), 0).astype(np.float32), PLACE)
+    counts = over_places(asked.astype(np.float32), PLACE)
     enough = counts > PLACE * PLACE / 2
     places: Grid = np.where(enough, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
     return places

@@ -69,9 +69,14 @@ class Place:
         return float(np.sqrt(abs(np.linalg.det(self.affine[:, :2]))))
 
     @property
+    def mirrored(self) -> bool:
+        return bool(np.linalg.det(self.affine[:, :2]) < 0)
+
+    @property
     def turn(self) -> float:
-        """Degrees."""
-        return float(np.rad2deg(np.arctan2(self.affine[1, 0], self.affine[0, 0])))
+        """Degrees; of a mirrored place after it was turned over left to right."""
+        side = -1 if self.mirrored else 1
+        return float(np.rad2deg(np.arctan2(side * self.affine[1, 0], side * self.affine[0, 0])))
 
     @property
     def copied(self) -> bool:
@@ -84,6 +89,7 @@ class Place:
             area=self.area,
             scale=self.scale,
             turn=self.turn,
+            mirrored=self.mirrored,
         )
 
 
@@ -97,9 +103,10 @@ def is_copy(
     area: int,
     scale: float,
     turn: float,
+    mirrored: bool = False,
 ) -> bool:
     """Whether two places with these measures (``Place``) agree down to their grain."""
-    moved = abs(scale - 1) < _SAME_SCALE and abs(turn) < _SAME_TURN
+    moved = abs(scale - 1) < _SAME_SCALE and abs(turn) < _SAME_TURN and not mirrored
     enough = points >= LEAST_POINTS and grain >= LEAST_GRAIN
     enough = enough or (moved and points >= FEW_POINTS and grain >= FEW_GRAIN)
     whole = alike >= LEAST_ALIKE and told >= LEAST_TOLD and area >= LEAST_AREA
@@ -134,7 +141,7 @@ def examine_copy_move(pixels: Pixels) -> CopyMove:
         raise NotApplicable(f"places are compared in pictures of {LEAST_SIDE} pixels a side or more")
     if float(grey.std()) < LEAST_DEVIATION:
         raise NotApplicable("the picture is flat: no place in it can be told from another")
-    matches = matches_within(grey)
+    matches, mirrored = matches_within(grey)
     if matches.keypoints < LEAST_KEYPOINTS:
         raise NotApplicable(
             f"only {matches.keypoints} points stand out, of which {LEAST_KEYPOINTS} are needed"
@@ -145,7 +152,7 @@ def examine_copy_move(pixels: Pixels) -> CopyMove:
             "pattern that repeats a copy cannot be told from the next repeat"
         )
     fine = grey.astype(np.float32)
-    pairs = pairs_among(matches, max(grey.shape))
+    pairs = (*pairs_among(matches, max(grey.shape)), *pairs_among(mirrored, max(grey.shape)))
     places = [_compared(fine, pair) for pair in pairs]
     return CopyMove(
         width=grey.shape[1],
@@ -176,11 +183,15 @@ def _compared(grey: Grey, pair: PlacePair) -> Place | None:
 
 
 def _maps(grey: Grey, pair: PlacePair) -> list[Map]:
-    """The keypoints' map; the same made finer, which can go astray; and if they only moved, whole pixels."""
-    moved = np.round(np.median(pair.second - pair.first, axis=0))
-    whole = np.array([[1, 0, moved[0]], [0, 1, moved[1]]], np.float64)
+    """The keypoints' map; the same made finer, which can go astray; and if they only moved, or were turned
+    over along a side as well, whole pixels."""
     maps = [pair.affine, _finer(grey, pair)]
-    return [*maps, whole] if _miss(whole, pair) < _DRIFT else maps
+    for sides in ((1, 1), (-1, 1), (1, -1)):
+        moved = np.round(np.median(pair.second - pair.first * sides, axis=0))
+        whole = np.column_stack([np.diag(sides), moved]).astype(np.float64)
+        if _miss(whole, pair) < _DRIFT:
+            maps.append(whole)
+    return maps
 
 
 def _miss(affine: Map, pair: PlacePair) -> float:

@@ -4,11 +4,14 @@ SIFT keypoints (Lowe 2004), matched among themselves as Amerini et al. ("A SIFT-
 copy-move attack detection and transformation recovery", 2011) do: a match counts where the next one is much
 farther away, so that a pattern that repeats often matches nothing. Each match proposes the similarity that
 its two keypoints' sizes and directions give; what agrees is refined to an affine map by RANSAC.
+
+A mirrored copy has the same descriptors with their parts in another order: each is matched with the others'
+mirrored too, and its maps turn the picture over.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +52,7 @@ class Matches:
     distance: NDArray[np.float64]
     keypoints: int
     repeating: float
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,19 @@ class PlacePair:
     second: Points
 
 
-def matches_within(grey: NDArray[np.uint8]) -> Matches:
-    """Of (height, width) levels."""
+def matches_within(grey: NDArray[np.uint8]) -> tuple[Matches, Matches]:
+    """Of (height, width) levels: places as they are, and mirrored."""
     keypoints, descriptors = _keypoints(grey)
-    n = len(keypoints)
-    if n < 2 * LEAST_MATCHES:
-        nothing = np.zeros(0)
-        return Matches(np.zeros((0, 2)), np.zeros((0, 2)), nothing, nothing, nothing, n, 0.0)
+    if len(keypoints) < 2 * LEAST_MATCHES:
+        none, nowhere = np.zeros(0), np.zeros((0, 2))
+        nothing = Matches(nowhere, nowhere, none, none, none, len(keypoints), 0.0)
+        return nothing, replace(nothing, mirrored=True)
+    return _matches(keypoints, descriptors, mirrored=False), _matches(keypoints, descriptors, mirrored=True)
+
+
+def _matches(keypoints: NDArray[np.float64], descriptors: Grey, *, mirrored: bool) -> Matches:
     at, size, angle = keypoints[:, :2], keypoints[:, 2], np.deg2rad(keypoints[:, 3])
-    near, far = _nearest(at, descriptors)
+    near, far = _nearest(at, descriptors, _mirrored(descriptors) if mirrored else descriptors)
     matched: list[tuple[int, int, float]] = []
     for k in range(2):  # one copy, or two
         good = (far[:, k] < _RATIO * far[:, k + 1]) & (far[:, k] < _ALIKE)
@@ -85,11 +93,19 @@ def matches_within(grey: NDArray[np.uint8]) -> Matches:
         first=at[i],
         second=at[j],
         scale=scale[kept],
-        turn=angle[j] - angle[i],
+        turn=angle[j] + (angle[i] if mirrored else -angle[i]),
         distance=np.array(list(both.values()))[kept],
-        keypoints=n,
+        keypoints=len(keypoints),
         repeating=float((far[:, 2] < _ALIKE).mean()),
+        mirrored=mirrored,
     )
+
+
+def _mirrored(descriptors: Grey) -> Grey:
+    """Those of the mirrored picture: what lies to one side of a keypoint's direction lies to the other, and
+    directions turn the other way (OpenCV: 4 rows across the direction, 4 columns along it, 8 directions)."""
+    parts = descriptors.reshape(-1, 4, 4, 8)[:, ::-1, :, (-np.arange(8)) % 8]
+    return np.ascontiguousarray(parts.reshape(-1, 128))
 
 
 def _keypoints(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float64], Grey]:
@@ -105,8 +121,13 @@ def _keypoints(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float64], Grey]:
     kept, descriptors = sift.compute(grey, [found[i] for i in chosen])
     if descriptors is None:
         return np.zeros((0, 4)), np.zeros((0, 128), np.float32)
+    return np.array([(*p.pt, p.size, p.angle) for p in kept]), root_sift(descriptors)
+
+
+def root_sift(descriptors: NDArray[np.floating]) -> Grey:
+    """Of length 1, so that their distance is Hellinger's (Arandjelovic and Zisserman 2012)."""
     unit = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
-    return np.array([(*p.pt, p.size, p.angle) for p in kept]), unit.astype(np.float32)
+    return np.asarray(unit, np.float32)
 
 
 def _shared_evenly(tile: NDArray[np.intp], response: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -118,9 +139,10 @@ def _shared_evenly(tile: NDArray[np.intp], response: NDArray[np.float64]) -> NDA
     return order[np.argsort(rank, kind="stable")][:MOST_KEYPOINTS]
 
 
-def _nearest(at: Points, descriptors: Grey) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The ``_NEAREST`` of each in the distance of descriptors, of those that lie apart; which, and how far.
-    Of several in one place the nearest counts alone."""
+def _nearest(at: Points, descriptors: Grey, others: Grey) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The ``_NEAREST`` of each in the distance of descriptors to ``others``, those of the same keypoints as
+    they are or mirrored, of those that lie apart; which, and how far. Of several in one place the nearest
+    counts alone."""
     n, block = len(at), 512
     near = np.zeros((n, _NEAREST), np.intp)
     far = np.full((n, _NEAREST), _FAR)
@@ -128,7 +150,7 @@ def _nearest(at: Points, descriptors: Grey) -> tuple[NDArray[np.intp], NDArray[n
     x, y = at.astype(np.float32).T
     for start in range(0, n, block):
         rows = slice(start, start + block)
-        apart = 2 - 2 * (descriptors[rows] @ descriptors.T)
+        apart = 2 - 2 * (descriptors[rows] @ others.T)
         apart[(np.abs(x[rows, None] - x) < APART) & (np.abs(y[rows, None] - y) < APART)] = _FAR**2
         for row in np.flatnonzero(apart.min(axis=1) < _ALIKE**2):
             some = np.argpartition(apart[row], wide - 1)[:wide]
@@ -172,10 +194,11 @@ def _agreeing(matches: Matches, left: NDArray[np.intp], reach: float) -> NDArray
     """Which matches (columns) fit the similarity that each match (rows) proposes."""
     p, q = matches.first[left], matches.second[left]
     cos, sin = (f(matches.turn[left]) * matches.scale[left] for f in (np.cos, np.sin))
+    over = -1 if matches.mirrored else 1
     step = max(1, len(left) // _SEEDS)
     out = np.zeros((len(left), len(left)), bool)
     for row in range(0, len(left), step):
-        d = p - p[row]
+        d = (p - p[row]) * (1, over)
         expected_x = q[row, 0] + cos[row] * d[:, 0] - sin[row] * d[:, 1]
         expected_y = q[row, 1] + sin[row] * d[:, 0] + cos[row] * d[:, 1]
         miss = np.hypot(q[:, 0] - expected_x, q[:, 1] - expected_y)
@@ -195,8 +218,13 @@ def _refined(matches: Matches, chosen: NDArray[np.intp]) -> PlacePair | None:
     if affine is None or not np.isfinite(affine).all():
         return None
     sizes = np.linalg.svd(affine[:, :2], compute_uv=False)
-    upright = np.linalg.det(affine[:, :2]) > 0
-    if not upright or sizes[0] > _SCALES[1] or sizes[1] < _SCALES[0] or sizes[0] > 1.6 * sizes[1]:
+    turned_over = bool(np.linalg.det(affine[:, :2]) < 0)
+    if (
+        turned_over is not matches.mirrored
+        or sizes[0] > _SCALES[1]
+        or sizes[1] < _SCALES[0]
+        or sizes[0] > 1.6 * sizes[1]
+    ):
         return None
     inlier = inside.ravel().astype(bool)
     distinct = len(np.unique(np.round(p[inlier] / 3), axis=0))

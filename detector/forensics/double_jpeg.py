@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.forensics.squares import Grid, bounded, brightness, clipped, coefficients
-from detector.pixels.decode import Pixels, open_cv2
+from detector.forensics.squares import Grid, bounded, brightness, clipped, coefficients, over_places
+from detector.pixels.decode import Pixels
 from detector.pixels.jpeg import Table
 
 FREQUENCIES = ((0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1))  # (row, column)
@@ -136,12 +136,7 @@ def _histogram(samples: NDArray[np.floating], step: int) -> NDArray[np.float64]:
 
 
 def _places(fit: Grid, texture: Grid) -> Grid:
-    """Sums over overlapping places; the last row and column of places may be cut off by the edge."""
-    cv2 = open_cv2()
-    sums = [cv2.boxFilter(a, -1, (CELL, CELL), normalize=False, borderType=cv2.BORDER_CONSTANT)
-            for a in (fit, texture)]  # fmt: skip
-    half = CELL // 2
-    fits, textures = (s[half::half, half::half] for s in sums)
+    fits, textures = over_places(fit, CELL), over_places(texture, CELL)
     with np.errstate(invalid="ignore", divide="ignore"):
         places: Grid = np.where(textures >= LEAST_TEXTURE, fits / np.sqrt(textures), np.nan)
     return places.astype(np.float32)

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.forensics.double_jpeg import CELL, FREQUENCIES, LEAST_SQUARES, LEAST_TEXTURE, MAX_SQUARES
-from detector.forensics.squares import Grid, bounded, brightness, clipped, coefficients
-from detector.pixels.decode import Pixels, open_cv2
+from detector.forensics.squares import Grid, bounded, brightness, clipped, coefficients, over_places
+from detector.pixels.decode import Pixels
 from detector.pixels.jpeg import Table
 from detector.pixels.quantisation import standard_table
 
@@ -91,7 +91,7 @@ class _Changes:
         self._once = [np.rint(s / b) * b for s, b in zip(between, self._steps, strict=True)]
         self._free = free
         self._known: dict[tuple[int, int], tuple[Grid, Grid]] = {}
-        self.texture = _over_places(sum((free & (s != 0)).astype(np.float32) for s in self._seen))
+        self.texture = over_places(sum((free & (s != 0)).astype(np.float32) for s in self._seen), CELL)
 
     def at(self, quality: int) -> Grid | None:
         """Logarithms of the ratio of both, of each place."""
@@ -118,13 +118,4 @@ class _Changes:
         squared = (shares - np.rint(shares)) ** 2
         kept = np.zeros(self._free.shape, np.float32)
         kept[: squared.shape[0], : squared.shape[1]] = squared
-        return _over_places(np.where(self._free, kept, 0)) / np.float32(CELL * CELL)
-
-
-def _over_places(values: Grid) -> Grid:
-    """Sums over overlapping places."""
-    cv2 = open_cv2()
-    sums = cv2.boxFilter(values, -1, (CELL, CELL), normalize=False, borderType=cv2.BORDER_CONSTANT)
-    half = CELL // 2
-    places: Grid = sums[half::half, half::half]
-    return places
+        return over_places(np.where(self._free, kept, 0), CELL) / np.float32(CELL * CELL)

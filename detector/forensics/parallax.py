@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core.errors import NotApplicable
+from detector.forensics.copy_move_places import root_sift
 from detector.pixels.decode import Pixels, open_cv2
 from detector.pixels.within import reduced
 
@@ -108,8 +109,7 @@ def _points(frame: Pixels) -> tuple[Points, NDArray[np.float32]]:
     found, descriptors = cv2.SIFT_create(nfeatures=_KEYPOINTS).detectAndCompute(grey, None)
     if descriptors is None:
         return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
-    unit = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
-    return np.array([p.pt for p in found]), unit.astype(np.float32)
+    return np.array([p.pt for p in found]), root_sift(descriptors)
 
 
 def _matched(

@@ -45,6 +45,15 @@ def clipped(pixels: Pixels, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return squares
 
 
+def over_places(values: Grid, side: int) -> Grid:
+    """Sums over places of ``side`` squares that overlap by half; those at the right and lower edge may be cut
+    off by it."""
+    cv2, half = open_cv2(), side // 2
+    sums = cv2.boxFilter(values, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    places: Grid = sums[half::half, half::half]
+    return places
+
+
 def bounded(pixels: Pixels, most: int) -> int:
     """Rows of pixels, whole squares of them, that make no more than ``most`` squares."""
     down, across = int(pixels.shape[0]) // 8, max(1, int(pixels.shape[1]) // 8)

@@ -79,6 +79,7 @@ def _place(place: Place, reduced: float) -> dict[str, Any]:
         "area": place.area,
         "scale": round(place.scale, 3),
         "turn": round(place.turn, 1),
+        "mirrored": place.mirrored,
         "at": [round(float(v)) for v in (*first, *second)],
     }
 
@@ -109,14 +110,15 @@ def false(corpus: Path, side: str, most: int, out: Path) -> None:
 
 @dataclass(frozen=True)
 class Edit:
-    """A round place of ``side`` pixels, turned (degrees), scaled, pasted with a soft edge; then the picture
-    is reduced and saved."""
+    """A round place of ``side`` pixels, mirrored, turned (degrees), scaled, pasted with a soft edge; then the
+    picture is reduced and saved."""
 
     side: int = 96
     turned: float = 0.0
     scaled: float = 1.0
     reduced: float = 1.0
     quality: int = 90  # 0: not at all
+    mirrored: bool = False
 
 
 EDITS = (
@@ -125,6 +127,10 @@ EDITS = (
     *(Edit(scaled=s) for s in (0.8, 1.25)),
     *(Edit(quality=q) for q in (75, 50)),
     Edit(reduced=0.5, quality=80),
+    *(Edit(side=n, mirrored=True) for n in (64, 96, 128)),
+    Edit(turned=10, mirrored=True),
+    Edit(scaled=0.8, mirrored=True),
+    *(Edit(quality=q, mirrored=True) for q in (75, 50)),
 )
 LONGER_SIDE = 1024
 FINE = 1.2  # levels: the median difference, in a place, to a blur of two pixels
@@ -145,6 +151,8 @@ def edited(pixels: Pixels, edit: Edit, rng: np.random.Generator) -> Pixels | Non
     else:
         return None
     turn = cv2.getRotationMatrix2D((x, y), edit.turned, edit.scaled)
+    if edit.mirrored:
+        turn = np.column_stack([turn[:, :2] * (-1, 1), turn[:, 2] + 2 * x * turn[:, 0]])
     turn[:, 2] += (to_x - x, to_y - y)
     mask = np.zeros((height, width), np.float32)
     cv2.circle(mask, (x, y), half_side, 1.0, -1)
@@ -238,7 +246,7 @@ def _sherloq(path: Path) -> Callable[[Pixels], str]:
 
 def is_copied(row: dict[str, Any]) -> bool:
     """By what was written down of each pair of places."""
-    names = ("grain", "alike", "told", "ground", "area", "scale", "turn")
+    names = ("grain", "alike", "told", "ground", "area", "scale", "turn", "mirrored")
     places = row.get("places", ())
     return any(is_copy(points=p["keypoints"], **{n: p[n] for n in names}) for p in places)
 

@@ -21,6 +21,7 @@ import numpy as np
 from detector.core.bounds import at_least, at_most
 from detector.core.errors import DetectorError
 from detector.forensics.noise_level import CELL, LEAST_CELLS, noise_left
+from detector.forensics.squares import over_places
 from detector.pixels.decode import Pixels, decode, open_cv2
 from tests.bench.history import chosen, real, saved
 
@@ -31,16 +32,11 @@ GOAL = 0.02  # false alarms, of both ways together
 
 
 def told(pixels: Pixels) -> dict[str, float] | None:
-    cv2, left = open_cv2(), noise_left(pixels)
+    left = noise_left(pixels)
     known = np.isfinite(left).astype(np.float32)
     if known.sum() < LEAST_CELLS:
         return None
-    sums, counts = (
-        cv2.boxFilter(a, -1, (PLACE, PLACE), normalize=False, borderType=cv2.BORDER_CONSTANT)[
-            PLACE // 2 :: PLACE // 2, PLACE // 2 :: PLACE // 2
-        ]
-        for a in (np.nan_to_num(left), known)
-    )
+    sums, counts = (over_places(a, PLACE) for a in (np.nan_to_num(left), known))
     places = sums[counts >= PLACE * PLACE / 2] / counts[counts >= PLACE * PLACE / 2]
     if places.size < LEAST_PLACES:
         return None

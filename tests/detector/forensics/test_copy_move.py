@@ -19,10 +19,12 @@ SIDE = 96
 SCENE = textured(np.random.default_rng(4), 360, 480)
 
 
-def copied(pixels: Pixels, *, turned: float = 0.0, scaled: float = 1.0) -> Pixels:
-    """A round place around (110, 120) put around (340, 220)."""
+def copied(pixels: Pixels, *, turned: float = 0.0, scaled: float = 1.0, over: bool = False) -> Pixels:
+    """A round place around (110, 120) put around (340, 220), turned ``over`` or not."""
     cv2 = open_cv2()
     turn = cv2.getRotationMatrix2D((110, 120), turned, scaled)
+    if over:
+        turn = np.column_stack([turn[:, :2] * (-1, 1), turn[:, 2] + 2 * 110 * turn[:, 0]])
     turn[:, 2] += (230, 100)
     size = (pixels.shape[1], pixels.shape[0])
     mask = np.zeros(pixels.shape[:2], np.uint8)
@@ -38,11 +40,13 @@ def saved(pixels: Pixels, quality: int) -> Pixels:
 @pytest.mark.parametrize(
     ("turned", "scaled", "quality"), [(0, 1, 95), (0, 1, 70), (30, 1, 90), (0, 1.2, 90), (90, 0.85, 85)]
 )
+@pytest.mark.parametrize("over", [False, True])
 def test_a_copy_is_found_where_it_lies_however_it_was_turned_scaled_and_saved(
-    turned: float, scaled: float, quality: int
+    turned: float, scaled: float, quality: int, over: bool
 ) -> None:
-    found = examine_copy_move(saved(copied(SCENE, turned=turned, scaled=scaled), quality))
+    found = examine_copy_move(saved(copied(SCENE, turned=turned, scaled=scaled, over=over), quality))
     (place,) = found.copied
+    assert place.mirrored is over
     ends = sorted([place.first.mean(axis=0), place.second.mean(axis=0)], key=lambda p: float(p[0]))
     assert np.abs(ends[0] - (110, 120)).max() < 25
     assert np.abs(ends[1] - (340, 220)).max() < 25

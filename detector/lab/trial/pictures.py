@@ -11,7 +11,7 @@ from pathlib import Path
 from detector.core.errors import CorpusError, FileFailed, LabError, OptionRefused, TooFewPictures
 from detector.core.files import read_file
 from detector.core.progress import Report
-from detector.zoo.sources.photos import Skipped, named_as_photos, read_encoded
+from detector.zoo.sources.photos import TWIN, Skipped, named_as_photos, read_encoded
 
 _MOST_NAMED = 3
 
@@ -82,7 +82,7 @@ def _in(folder: Path, fake: bool, report: Report) -> tuple[list[Picture], list[S
         else:
             sha256 = hashlib.sha256(data).hexdigest()
             if sha256 in found:
-                skipped.append(Skipped(path=name, reason=f"the same bytes as {found[sha256].name}"))
+                skipped.append(Skipped(path=name, reason=TWIN + found[sha256].name))
             source = inner.parts[0] if len(inner.parts) > 1 else top
             found.setdefault(
                 sha256,

@@ -17,7 +17,7 @@ from detector.generators.source import ImageSource, digested
 from detector.pixels.decode import open_cv2
 from detector.zoo.sources.data import HELD_OUT, Data
 from detector.zoo.sources.named import open_named
-from detector.zoo.sources.photos import Photo, PhotoIndex, named_as_photos, read_photo
+from detector.zoo.sources.photos import TWIN, Photo, PhotoIndex, named_as_photos, read_photo
 
 TABLE = "labels.csv"  # columns file, class
 _COLUMNS = {"file", "class"}
@@ -58,14 +58,11 @@ def _classes_of(index: PhotoIndex) -> dict[str, str]:
     _refuse(f"{TABLE} gives no class to" if table.is_file() else "no sub-folder names the class of", (
         p for p in read if not named.get(p)
     ))  # fmt: skip
-    twins = {s.path: s.reason.removeprefix(_TWIN) for s in index.skipped if s.reason.startswith(_TWIN)}
+    twins = {s.path: s.reason.removeprefix(TWIN) for s in index.skipped if s.reason.startswith(TWIN)}
     _refuse("two classes hold the same picture:", (
         f"{a} and {b}" for a, b in twins.items() if named.get(a) != named.get(b)
     ))  # fmt: skip
     return {p: named[p] for p in read}
-
-
-_TWIN = "the same bytes as "
 
 
 def _files(index: PhotoIndex) -> list[str]:

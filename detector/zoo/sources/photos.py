@@ -41,6 +41,7 @@ _WANTED_TILES = 6000
 _TILES_PER_PHOTO = (4, 64)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _HASH_ROWS = 16
+TWIN = "the same bytes as "  # begins the reason of what is passed over for another file
 _NEAR_COPY_BITS = 25  # of 256; two photos of different scenes differ in about 128
 
 
@@ -93,7 +94,7 @@ def index_photos(folder: Path, *, report: Report = silent) -> PhotoIndex:
             skipped.append(Skipped(path=name, reason=e.detail))
         else:
             if sha256 in found:
-                skipped.append(Skipped(path=name, reason=f"the same bytes as {found[sha256][0]}"))
+                skipped.append(Skipped(path=name, reason=TWIN + found[sha256][0]))
             found.setdefault(sha256, (name, kind, bits))
         report("reading photos", n + 1, len(paths))
     if not paths:

@@ -112,7 +112,7 @@ class Examiner:
         read = read_file(media)
         proof, answers = self._proof(media, read, judged_at, receipt)
         if media.sidecar is not None:
-            proof = told(proof, used=read.own.beside)
+            proof = told(proof, media.sidecar, used=read.own.beside)
         _refuse_unreadable(media, proof)
         asked = self._forensics if forensics is None else forensics
         guesses, failed, costs = self._guesses(media, forensics=asked)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from authn.core.errors import BadRequest
 from authn.core.instants import parse_instant
-from authn.provenance.sidecars import came_beside, lay_beside
+from authn.provenance.sidecars import lay_beside, why_not_beside
 from authn.report.cards import size
 from authn.report.html import content_security_policy
 from authn.report.language import speaking
@@ -64,8 +64,8 @@ def bundle() -> Response:
     report = json.loads(stored.report)
     if lay_beside(report) and media.sidecar is None:
         raise BadRequest("the report rests on a manifest store beside the file; send that too, as manifest")
-    if media.sidecar is not None and not came_beside(report):
-        raise BadRequest("no manifest store came beside the file of the report; send the file alone")
+    if media.sidecar is not None and (why := why_not_beside(report, media.sidecar)):
+        raise BadRequest(why)
     return bundle_answer(services().examinations.taken_along(media, _asked_again(report), bundle=True))
 
 

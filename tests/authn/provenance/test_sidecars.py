@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
@@ -35,7 +36,8 @@ def test_a_file_whose_manifest_lies_beside_it_is_established(
     store, data = sidecar_of(pki.leaf(), unsigned()[kind], kind)
     found = proof(examiner, data, store)
     assert [found.axis(a).outcome for a in (Axis.CREDENTIAL, Axis.INTEGRITY, Axis.SIGNER)] == [E, E, E]
-    assert "assay.credential.sidecar" in codes(found)
+    (told,) = (f for f in found.axis(Axis.CREDENTIAL).findings if f.code == "assay.credential.sidecar")
+    assert told.facts == (("sha256", sha256(store).hexdigest()),)
 
 
 def test_without_its_sidecar_the_file_has_no_credential(pki: TestPki, examiner: Examiner) -> None:

@@ -197,21 +197,31 @@ def test_a_bundle_of_what_lay_beside_a_file_wants_that_too(client: FlaskClient, 
     assert 'name="manifest"' not in client.get(plain).text
 
 
+STORE = b"a store"
+
+
 @pytest.mark.parametrize(
-    ("code", "status"), [("assay.credential.noManifest", 400), ("assay.credential.sidecarNotRead", 503)]
+    ("code", "facts", "why"),
+    [
+        ("assay.credential.absent", {}, "no manifest store came beside"),
+        ("assay.credential.sidecar", {"sha256": media_sha256(b"another")}, "another manifest store came"),
+        ("assay.credential.sidecarNotRead", {"sha256": media_sha256(b"another")}, "another manifest store"),
+        ("assay.credential.sidecar", {"sha256": media_sha256(STORE)}, ""),
+        ("assay.credential.sidecarNotRead", {}, ""),
+    ],
 )
 def test_a_bundle_takes_no_store_that_its_report_was_not_given(
-    client: FlaskClient, services: Services, code: str, status: int
+    client: FlaskClient, services: Services, code: str, facts: dict[str, str], why: str
 ) -> None:
     def told(report: dict[str, Any]) -> None:
-        finding = {"code": code, "outcome": "not_examined", "detail": "", "facts": {}}
+        finding = {"code": code, "outcome": "not_examined", "detail": "", "facts": facts}
         report["cryptographic"]["axes"]["credential"]["findings"].append(finding)
 
     form = {
         "file": (io.BytesIO(JPEG), "a.jpg"),
-        "manifest": (io.BytesIO(b"a store"), "a.c2pa"),
+        "manifest": (io.BytesIO(STORE), "a.c2pa"),
         "report": changed(services, told),
     }
     answer = client.post("/bundles", data=form)
-    assert answer.status_code == status  # 503: these examiners make no bundle
-    assert (status == 400) is ("no manifest store came beside" in json.loads(answer.data)["detail"])
+    assert answer.status_code == (400 if why else 503)  # 503: these examiners make no bundle
+    assert (why or "no bundle was made") in json.loads(answer.data)["detail"]

@@ -38,8 +38,8 @@ DEPTH = (
     "do that too, so nothing follows"
 )
 FEW = (
-    "a pair of the photos moves as one flat thing does, and a single pair decides no set: take three photos "
-    "or more, and move the camera between all of them"
+    "some pairs of the photos move as one flat thing does, and too few to decide a set: take three photos or "
+    "more, and move the camera between all of them"
 )
 TURNED = (
     "the camera only turned or zoomed between the photos, or all is far away: then no depth shows. Move it "

@@ -14,7 +14,7 @@ from authn.core.media import Media
 from authn.sources.pictures import Pictures
 from authn.sources.places import OfPixels
 from detector.core.errors import NotApplicable
-from detector.forensics.recapture import NAMES, features
+from detector.forensics.recapture import NAMES, measured
 from detector.forensics.recapture_score import RecaptureModel, shipped_recapture
 
 NAME, VERSION = "recaptured", "1"
@@ -51,12 +51,12 @@ class RecapturedSource(OfPixels):
             model_sha256=model.sha256,
         )
         try:
-            found = features(self._pictures.of(media))
+            found = measured(self._pictures.of(media))
         except NotApplicable as e:
             return (evidence(outcome=HeuristicOutcome.ABSTAIN, reason=e.detail, applicable=False),)
         score = model.score(found)
         beyond = score >= model.point
-        reason = _POINTS.format(score=f"{score:.1f}", point=f"{model.point:.1f}") if beyond else _UNDECIDED
+        reason = _POINTS.format(score=f"{score:.2f}", point=f"{model.point:.2f}") if beyond else _UNDECIDED
         finding = _finding(dict(zip(NAMES, found.tolist(), strict=True)), score, model)
         outcome = HeuristicOutcome.SUPPORTS if beyond else HeuristicOutcome.INCONCLUSIVE
         return (evidence(outcome=outcome, reason=reason, raw=score, findings=(finding,)),)
@@ -72,6 +72,6 @@ def _finding(found: dict[str, float], score: float, model: RecaptureModel) -> Fi
     return Finding(
         code="assay.recaptured.score",
         outcome=Outcome.ESTABLISHED if beyond else Outcome.ABSENT,
-        detail=f"the score is {score:.1f}, and from {model.point:.1f} on it points to a screen or print",
+        detail=f"the score is {score:.2f}, and from {model.point:.2f} on it points to a screen or print",
         facts=facts,
     )

@@ -2,12 +2,12 @@
 
 A screen seen by a camera is sampled twice: its pixels beat with the sensor's (moire, a grid in the spectrum),
 its colours are those of three lamps, its blacks glow, and its picture was sharpened and compressed before.
-None of it is sure and most of it is faint, so a few squares of the picture are
-measured at two sizes (its own pixels, and reduced to a longer side of ``REDUCED``) and weighed together. The
-numbers are the peaks and the bands of the spectra of brightness and colour, noise and how its channels go
-together, tones, and the shares of local binary patterns (Ojala, Pietikainen and Maenpaa, 2002).
+None of it is sure and most of it is faint, so a few squares of the picture are measured at two sizes (its own
+pixels, and reduced to a longer side of ``REDUCED``) and weighed together. The numbers are the peaks and the
+bands of the spectra of brightness and colour, noise and how its channels go together, tones, and the shares
+of local binary patterns (Ojala, Pietikainen and Maenpaa, 2002).
 
-The weights were fitted by ``detector.lab.recapture``; what they are worth is said in docs/cards/recapture.md.
+The weights were fitted by ``detector.lab.recapture``; docs/cards/recaptured.md says what they are worth.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ REDUCED = 1024  # the longer side of the smaller of the two looks
 MOST_SQUARES = 3
 LEAST_DEVIATION = 4.0  # levels: less is a flat picture
 LEAST_COLOUR = 0.5
+LEAST_NOISE = -3.5  # of ``own_noise_y``: of 601 photos of screens and prints none is below -2.7
 _RINGS = (0.03, 0.12, 0.25, 0.5)  # periods a pixel
 _BANDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 _BACKGROUND = 31  # bins: what a peak of the spectrum is compared with
@@ -66,6 +67,24 @@ def features(pixels: Pixels) -> Numbers:
     return np.concatenate([own, _look(small)])
 
 
+def noiseless(numbers: Numbers) -> bool:
+    """Whether a picture with these ``features`` has next to no noise, as drawings and screenshots: no photo
+    of a screen or print is known that has so little."""
+    return float(numbers[NAMES.index("own_noise_y")]) < LEAST_NOISE
+
+
+def measured(pixels: Pixels) -> Numbers:
+    """``features`` of a picture to which the weights apply. Raises ``NotApplicable`` also where there is next
+    to no noise."""
+    found = features(pixels)
+    if noiseless(found):
+        raise NotApplicable(
+            "it has next to no noise, as drawings and screenshots: what a screen leaves was measured in "
+            "photos, which have some"
+        )
+    return found
+
+
 def squares(pixels: Pixels) -> list[tuple[int, int, int]]:
     """(top, left, side) of at most ``MOST_SQUARES``, side by side along the longer side's middle line."""
     height, width = pixels.shape[:2]
@@ -96,7 +115,9 @@ def _look(pixels: Pixels) -> Numbers:
     if not found:
         raise NotApplicable(why)
     mean: Numbers = np.mean(found, axis=0)
-    return np.nan_to_num(mean, nan=0.0, posinf=0.0, neginf=0.0)
+    if not np.isfinite(mean).all():
+        raise NotApplicable("its traces of a screen could not be measured")
+    return mean
 
 
 def _numbers(square: Pixels, luma: Plane, cb: Plane, cr: Plane) -> Numbers:

@@ -18,7 +18,7 @@ import numpy as np
 
 from detector.core.bounds import at_least, at_most, design_effect
 from detector.core.errors import DetectorError
-from detector.forensics.recapture import features
+from detector.forensics.recapture import measured, noiseless
 from detector.forensics.recapture_score import shipped_recapture
 from detector.lab.recapture.gathering import first_half, read_lines
 from detector.pixels.augment import Encoding, resize, through
@@ -37,8 +37,8 @@ def half(path: Path, *, first: bool) -> None:
         who = line["source"] if line["of"] == "author" else line.get("kind") or "photo"
         for counts, key in ((by, (line["of"], line["what"], who)),
                             (of_source, (line["of"], line["what"], line["source"]))):  # fmt: skip
-            if "numbers" in line:
-                counts[key][0] += model.score(np.array(line["numbers"])) >= model.point
+            if "numbers" in line and not noiseless(numbers := np.array(line["numbers"])):
+                counts[key][0] += model.score(numbers) >= model.point
                 counts[key][1] += 1
             else:
                 counts[key][2] += 1
@@ -77,7 +77,7 @@ def handed(authors: Path, per_author: int) -> None:
             for path in sorted((author / what).glob("*.jpg"))[:per_author]:
                 for way in (as_is, at_75, halved):
                     try:
-                        score = model.score(features(way(decode(path.read_bytes(), "image/jpeg"))))
+                        score = model.score(measured(way(decode(path.read_bytes(), "image/jpeg"))))
                         said[what, way.__name__][0] += score >= model.point
                         said[what, way.__name__][1] += 1
                     except DetectorError:

@@ -13,9 +13,17 @@ from authn.sources.recaptured import RecapturedSource
 from detector.core.errors import PixelsUnreadable
 from detector.forensics.recapture_score import shipped_recapture
 from detector.models.reference import reference_photo
+from detector.pixels.decode import Pixels
 from tests.detector.made import encoded, photo_like
 
 PHOTO = encoded(photo_like(600, 500))
+
+
+def drawing() -> Pixels:
+    """Coloured planes that meet in slanting edges."""
+    y, x = np.mgrid[0:500, 0:500]
+    colours = np.array([(112, 192, 180), (0, 92, 104), (252, 188, 80)], np.uint8)
+    return colours[(x + 2 * y > 700).astype(int) + (3 * x - y > 900)]
 
 
 def examine(data: bytes, name: str = "a.jpg", *, beyond: float | None = None) -> HeuristicEvidence:
@@ -56,6 +64,7 @@ def test_what_cannot_be_asked_abstains_with_the_reason_and_without_a_number() ->
         (encoded(photo_like(200, 400)), "a.jpg", "need 320"),
         (encoded(grey, "PNG"), "a.png", "no colour"),
         (encoded(np.full((500, 500, 3), 90, np.uint8), "PNG"), "a.png", "flat"),
+        (encoded(drawing(), "PNG"), "a.png", "next to no noise"),
         (encoded(photo_like(500, 500), "TIFF"), "a.tif", "not decoded here"),
     ):
         evidence = examine(data, name)

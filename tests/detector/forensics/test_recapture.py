@@ -60,6 +60,12 @@ def test_of_what_nothing_is_known_the_question_is_not_asked(pixels: Pixels, why:
         features(pixels)
 
 
+def test_what_cannot_be_measured_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detector.forensics.recapture._fine", lambda spectrum: float("nan"))
+    with pytest.raises(NotApplicable, match="could not be measured"):
+        features(photo_like(500, 500))
+
+
 def test_weights_that_are_none_are_refused() -> None:
     from safetensors.numpy import save
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from authn.core.contradiction_codes import ContradictionCode, could_show
 from authn.core.evidence import HeuristicEvidence, HeuristicOutcome
 from authn.core.media import media_of
 from authn.sources.colour_filter import ColourFilterSource
@@ -53,6 +54,12 @@ def test_a_place_with_green_at_the_other_pixels_is_pointed_to_where_it_lies(
     (drawn,) = source.overlays(media, found)
     assert low_within(drawn.own, 3, (LEFT, TOP, LEFT + SIDE, TOP + SIDE), margin=48)
     assert nowhere_below(drawn.reference, 5)
+
+
+def test_beside_a_claim_of_no_edits_it_is_the_contradiction_of_pixels() -> None:
+    found = examine(encoded(MOVED, "PNG"))
+    assert could_show(found, ContradictionCode.UNEDITED_BUT_DIFFERENT)
+    assert not could_show(found, ContradictionCode.UNEDITED_BUT_COPIED)
 
 
 def test_a_place_moved_by_an_even_number_of_pixels_goes_with_the_rest() -> None:

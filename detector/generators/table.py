@@ -96,7 +96,7 @@ _ROWS = (
     Row(
         about="variational autoencoder; smooth, short of high frequencies",
         spec=Spec(
-            family="vae", latent=128, width=32, ema=0.99, upsampler="nearest", loss="elbo",
+            family="vae", latent=32, width=16, ema=0.99, upsampler="nearest", loss="elbo",
             paper="arXiv 1312.6114",
         ),
     ),
@@ -131,7 +131,7 @@ _ROWS = (
     Row(
         about="pixel by pixel, its likelihood exact; grey",
         spec=Spec(
-            family="pixelcnn", side=28, channels=1, width=32, batch=16, ema=0.99, loss="likelihood",
+            family="pixelcnn", side=28, channels=1, width=32, batch=8, ema=0.99, loss="likelihood",
             paper="arXiv 1606.05328",
         ),
     ),

@@ -1,12 +1,14 @@
 """Variational autoencoder: Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014, arXiv 1312.6114.
 
-Prior p(z) = N(0, I); the encoder gives q(z|x) = N(mu, diag exp(logvar)), the decoder the mean of
-p(x|z) = N(g(z), sigma^2 I). The loss is minus their equation 3, with the Gaussian KL of their appendix B in
-closed form and one reparametrised draw z = mu + exp(logvar / 2) e (their equation 4). sigma is one learned
-number, so that both terms are in nats and nothing is weighted by hand (Rybkin, Daniilidis and Levine 2021,
-arXiv 2006.13202). Samples are means and therefore smooth: this family is short of high frequencies. With
-classes the decoder is told the class beside z: p(x|z, y), the model M2 of Kingma, Mohamed, Rezende and
-Welling 2014 (arXiv 1406.5298) where every label is known.
+Prior p(z) = N(0, I); the encoder gives q(z|x) = N(mu, diag exp(logvar)), the decoder the mean of p(x|z) =
+N(g(z), sigma^2 I). The loss is minus their equation 3, with the Gaussian KL of their appendix B in closed
+form and one reparametrised draw z = mu + exp(logvar / 2) e (their equation 4). sigma is one learned number,
+so that both terms are in nats and nothing is weighted by hand (Rybkin, Daniilidis and Levine 2021, arXiv
+2006.13202). As in the paper a layer that sees the whole picture stands to either side of z; convolutions
+alone, which see a stroke each, draw scribble from the prior for as long as they are young. Samples are
+means and therefore smooth: this family is short of high frequencies. With classes the decoder is told the
+class beside z: p(x|z, y), the model M2 of Kingma, Mohamed, Rezende and Welling 2014 (arXiv 1406.5298) where
+every label is known.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from detector.generators.spec import Spec
 from detector.generators.steps import Minimised
 
 _STEP_OF_SIGMA = 20.0
+_HIDDEN = (
+    256  # units that see the whole picture, to either side of z: most of what is learned, at little cost
+)
 _DRAWS = 16  # of z per picture, for the bound of log_prob
 
 
@@ -45,14 +50,15 @@ class Vae(Minimised):
         for wanted in widths:
             self.encoder.extend([nn.Conv2d(given, wanted, 4, 2, 1), nn.SiLU()])
             given = wanted
-        self.encoder.extend([nn.Flatten(), nn.Linear(math.prod(coarse), 2 * spec.latent)])
-        self.decoder = nn.Sequential(
-            nn.Linear(spec.latent + spec.classes, math.prod(coarse)), nn.Unflatten(1, coarse), nn.SiLU()
-        )
-        for wanted in [*widths[-2::-1], spec.width]:
+        self.encoder.extend([nn.Flatten(), nn.Linear(math.prod(coarse), _HIDDEN), nn.SiLU()])
+        self.encoder.append(nn.Linear(_HIDDEN, 2 * spec.latent))
+        self.decoder = nn.Sequential(nn.Linear(spec.latent + spec.classes, _HIDDEN), nn.SiLU())
+        self.decoder.extend([nn.Linear(_HIDDEN, math.prod(coarse)), nn.Unflatten(1, coarse), nn.SiLU()])
+        for wanted in widths[-2::-1]:
             self.decoder.extend([Enlarge(spec.upsampler, given, wanted), nn.SiLU()])
             given = wanted
-        self.decoder.append(nn.Conv2d(given, spec.channels, 3, padding=1))
+        # Hidden layers as fine as the picture itself would take most of the time and show little of it.
+        self.decoder.append(Enlarge(spec.upsampler, given, spec.channels))
         # In units that let one number move at the rate of the networks without taking the whole budget.
         self.sigma_steps = nn.Parameter(torch.tensor(-1.0 / _STEP_OF_SIGMA))
 
@@ -64,7 +70,7 @@ class Vae(Minimised):
         return self.decoder
 
     def optimisers(self) -> Optimisers:
-        return (adam(self.parameters(), 1e-3, (0.9, 0.999)),)
+        return (adam(self.parameters(), 2e-3, (0.9, 0.999)),)
 
     def rate(self, part: float) -> float:
         return 1 - 0.95 * part

@@ -143,12 +143,8 @@ def ours(family: str, source: ImageSource, seconds: float) -> tuple[int, Callabl
 def public(family: str, source: ImageSource, seconds: float) -> tuple[int, Callable[[int], Pictures]]:
     torch.manual_seed(0)
     recipe: Recipe = RECIPES[family]()
-    began, steps, pictures, labels = (
-        time.process_time(),
-        0,
-        as_floats(source.images),
-        torch.from_numpy(_labels(source)),
-    )
+    pictures, labels = as_floats(source.images), torch.from_numpy(_labels(source))
+    steps, began = 0, time.process_time()  # only steps are counted, as for ours
     while time.process_time() - began < seconds:
         at = torch.randint(len(labels), (recipe.batch,))
         recipe.step(pictures[at], labels[at])

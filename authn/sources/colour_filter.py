@@ -70,11 +70,16 @@ def _said(found: ColourFilter) -> tuple[HeuristicOutcome, str]:
             "no traces of a sensor's colour filter are left in the picture as a whole: resizing and saving "
             "as JPEG remove them, and most cameras leave none"
         )
+    if least is not None and least <= OTHER and not found.alone:
+        return HeuristicOutcome.INCONCLUSIVE, (
+            "the picture has traces of a sensor's colour filter, and a place has them at the other pixels, "
+            "and so may the places across the middle: correcting a lens moves them alike, so nothing follows"
+        )
     if least is not None and least <= OTHER:
         return HeuristicOutcome.SUPPORTS, (
             "the picture has traces of a sensor's colour filter, and a place has them at the other pixels "
             f"({least:.2f}; from {OTHER:g} down this points to it): it was moved by an odd number of pixels, "
-            "or came from another photo. Cameras and programs that put several frames together do that too"
+            "or came from another photo. What corrects a lens or puts several frames together does that too"
         )
     return HeuristicOutcome.INCONCLUSIVE, (
         "the picture has traces of a sensor's colour filter, and no place has them the other way round; "

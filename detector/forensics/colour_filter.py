@@ -58,6 +58,19 @@ class ColourFilter:
         """Of the place that goes with the rest least; None where there is none."""
         return float(np.nanmin(self.places)) if np.isfinite(self.places).any() else None
 
+    @property
+    def alone(self) -> bool:
+        """Whether the places across the picture's middle from that one go with the rest, as far as any can be
+        told. What corrects a lens moves all of them by as many pixels."""
+        if self.least is None:
+            return False
+        down, across = np.unravel_index(int(np.nanargmin(self.places)), self.places.shape)
+        flipped = [self.places[:, ::-1]]
+        if self.looked == 1:
+            flipped += [self.places[::-1], self.places[::-1, ::-1]]
+        known = [float(f[down, across]) for f in flipped if np.isfinite(f[down, across])]
+        return bool(known) and min(known) >= SEEN
+
 
 def examine_filter(pixels: Pixels) -> ColourFilter:
     """Of (height, width, 3) pixels, RGB, as stored. Raises ``NotApplicable`` where fewer than

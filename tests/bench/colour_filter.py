@@ -3,6 +3,7 @@
     python -m tests.bench.colour_filter corpus CORPUS OUT.jsonl [PER_SOURCE]
     python -m tests.bench.colour_filter cameras OUT.jsonl FOLDER...
     python -m tests.bench.colour_filter interpolated CORPUS OUT.jsonl [PER_SOURCE]
+    python -m tests.bench.colour_filter lens CORPUS MOST
     python -m tests.bench.colour_filter pasted CROPS OUT.jsonl
     python -m tests.bench.colour_filter table|seen OUT.jsonl
 
@@ -10,7 +11,8 @@ CORPUS is what ``assay lab corpus bring`` filled: the first real pictures of eac
 Of a FOLDER those JPEGs are asked that have the size that their EXIF says, at most six of a model, or whose
 name is the model, where there is no EXIF (CROPS: 768 x 768 pixels each, as the camera coded them).
 ``interpolated`` are photos of the corpus at half size, of which one colour at each pixel was kept and the
-rest made up by OpenCV, in three ways: scenes of many sources with traces that we made. The point is chosen on
+rest made up by OpenCV, in three ways: scenes of many sources with traces that we made. ``lens`` stretches the
+first of those, of ``MOST`` photos, as correcting a lens does: nothing was put in. The point is chosen on
 sources and models whose name has a SHA-256 that begins with 0 to 7, and reported on the others.
 """
 
@@ -20,7 +22,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,14 @@ from tests.bench.history import LEAST_SIDE, chosen, real, saved
 
 MOST_PIXELS, OF_A_MODEL = 16_000_000, 6
 QUALITIES, SIDES = (None, 98, 95, 90, 85), (96, 128, 224)
+STRETCHES = (
+    -0.002,
+    -0.001,
+    0.0,
+    0.001,
+    0.002,
+    0.004,
+)  # of the middle of the longer edge, and as its cube further in
 FROM = ("another camera with traces", "the same photo, moved", "a camera without traces")
 
 
@@ -49,28 +59,64 @@ def told(pixels: Pixels) -> dict[str, object]:
         "agreeing": round(found.agreeing, 3),
         "corner": found.corner,
         "least": least,
+        "alone": found.alone,
     }
+
+
+def halved(corpus: Path, per_source: int) -> Iterator[tuple[dict[str, str], Pixels]]:
+    """Photos at half size, of a megapixel at most, and where they are from."""
+    for source, row in real(corpus, per_source, MOST_PIXELS):
+        if row.kind not in ("", "photo") or min(row.width, row.height) < 2 * LEAST_SIDE:
+            continue
+        try:
+            photo = decode((corpus / row.file).read_bytes(), row.media_type)
+        except DetectorError:
+            continue
+        scale = min(0.5, (1_000_000 / (row.width * row.height)) ** 0.5)
+        small = open_cv2().resize(photo, None, fx=scale, fy=scale, interpolation=open_cv2().INTER_AREA)
+        yield {"source": source, "sha256": row.sha256[:12]}, np.asarray(small)
+
+
+def filtered(pixels: Pixels) -> Pixels:
+    """One colour at each pixel (height, width)."""
+    kept = pixels[:, :, 1].copy()
+    kept[::2, ::2], kept[1::2, 1::2] = pixels[::2, ::2, 0], pixels[1::2, 1::2, 2]
+    return kept
 
 
 def interpolated(corpus: Path, out: Path, per_source: int) -> None:
     cv2 = open_cv2()
     with out.open("w") as lines:
-        for source, row in real(corpus, per_source, MOST_PIXELS):
-            if row.kind not in ("", "photo") or min(row.width, row.height) < 2 * LEAST_SIDE:
-                continue
-            try:
-                photo = decode((corpus / row.file).read_bytes(), row.media_type)
-            except DetectorError:
-                continue
-            scale = min(0.5, (1_000_000 / (row.width * row.height)) ** 0.5)
-            small = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            kept = small[:, :, 1].copy()
-            kept[::2, ::2], kept[1::2, 1::2] = small[::2, ::2, 0], small[1::2, 1::2, 2]
+        for origin, small in halved(corpus, per_source):
+            kept = filtered(small)
             for way in ("", "_VNG", "_EA"):
                 whole = cv2.cvtColor(kept, getattr(cv2, f"COLOR_BayerRGGB2RGB{way}"))
                 for quality in (None, 95):
-                    about = {"source": source, "sha256": row.sha256[:12], "way": way, "quality": quality}
+                    about = {**origin, "way": way, "quality": quality}
                     lines.write(json.dumps(about | told(saved(whole, quality).pixels)) + "\n")
+
+
+def lens(corpus: Path, most: int) -> None:
+    cv2, said = open_cv2(), Counter[tuple[str, float, str]]()
+    for _, small in islice(halved(corpus, 1), most):
+        whole = np.asarray(cv2.cvtColor(filtered(small), cv2.COLOR_BayerRGGB2RGB))
+        height, width = whole.shape[:2]
+        y, x = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in (height, width))
+        radii = (y[:, None] ** 2 + x**2) / (max(height, width) / 2) ** 2
+        for way, stretch in product(("LINEAR", "CUBIC"), STRETCHES):
+            across, down = (
+                np.ascontiguousarray(a * (1 + stretch * radii) + (n - 1) / 2, np.float32)
+                for a, n in ((x, width), (y[:, None], height))
+            )
+            moved = cv2.remap(
+                whole, across, down, getattr(cv2, f"INTER_{way}"), borderMode=cv2.BORDER_REFLECT
+            )
+            row = told(np.asarray(moved))
+            said[way, stretch, "asked"] += "why" not in row
+            said[way, stretch, "with traces"] += seen(row)
+            said[way, stretch, "pointed to"] += points(row)
+    for key, count in sorted(said.items()):
+        print("|", " | ".join(map(str, key)), "|", count, "|")
 
 
 def seen(row: dict[str, object]) -> bool:
@@ -159,7 +205,7 @@ def pasted(folder: Path, out: Path) -> None:
 
 def points(row: dict[str, object]) -> bool:
     least = row.get("least")
-    return seen(row) and isinstance(least, float) and least <= OTHER
+    return seen(row) and isinstance(least, float) and least <= OTHER and bool(row["alone"])
 
 
 def table(path: Path) -> None:
@@ -202,6 +248,8 @@ if __name__ == "__main__":
         interpolated(Path(rest[0]), Path(rest[1]), int(rest[2]) if rest[2:] else 3)
     elif what == "cameras":
         of_cameras(Path(rest[0]), [Path(p) for p in rest[1:]])
+    elif what == "lens":
+        lens(Path(rest[0]), int(rest[1]))
     elif what == "pasted":
         pasted(Path(rest[0]), Path(rest[1]))
     elif what == "table":

@@ -12,7 +12,7 @@ from detector.pixels.decode import Pixels, open_cv2
 from tests.authn.sources.drawn import low_within, nowhere_below
 from tests.detector.made import encoded, photo_like
 
-HEIGHT, WIDTH, SIDE, TOP, LEFT = 480, 640, 192, 160, 240
+HEIGHT, WIDTH, SIDE, TOP, LEFT = 480, 640, 192, 32, 400
 
 
 def interpolated(pixels: Pixels, down: int = 0) -> Pixels:
@@ -60,6 +60,15 @@ def test_beside_a_claim_of_no_edits_it_is_the_contradiction_of_pixels() -> None:
     found = examine(encoded(MOVED, "PNG"))
     assert could_show(found, ContradictionCode.UNEDITED_BUT_DIFFERENT)
     assert not could_show(found, ContradictionCode.UNEDITED_BUT_COPIED)
+
+
+def test_places_across_the_middle_that_moved_alike_may_be_a_corrected_lens_and_nothing_follows() -> None:
+    alike, other = PHOTO.copy(), interpolated(photo_like(HEIGHT, WIDTH, seed=4), down=1)
+    for place in (np.s_[32:160, 32:160], np.s_[32:160, 480:608]):
+        alike[place] = other[place]
+    evidence = examine(encoded(alike, "PNG"))
+    assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
+    assert "correcting a lens moves them alike" in evidence.reason
 
 
 def test_a_place_moved_by_an_even_number_of_pixels_goes_with_the_rest() -> None:

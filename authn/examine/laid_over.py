@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.core.errors import DetectorError
 from detector.pixels.decode import Pixels, open_cv2
@@ -22,6 +23,10 @@ _SEARCHED_SIDE = 384  # of the original, reduced, when a crop is looked for
 _LEAST_CROP = 64  # pixels of a side: of less there is too little to find
 _LEAST_REDUCED = 8  # of it, reduced as the original is
 _CORE = 256  # pixels of the middle by which a place is found to the pixel
+# How much of each side of the other a cropped and scaled picture may show, looked for roughly, then finely,
+# and how much more it must look like that part than like the whole (``tests.bench.cropped``).
+_ROUGH_SIDE, _ROUGH, _FINE, _LEAST_PART = 96, 0.05, 0.005, 0.5
+_MORE_LIKE = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,12 @@ def _laid(one: Pixels, original: Pixels) -> Laid | str:
     why = f"the two pictures have different sizes: {sizes} pixels"
     laid = tuple(filter(None, (_scaled(one, original), _cropped(one, original))))
     if laid:  # a crop in the same proportion looks like a scaled copy too, only less
-        return min(laid, key=_apart)
+        found = min(laid, key=_apart)
+        if found.reduced and _lost_a_margin(one, original):
+            return f"{why}, and one looks like a part of the other scaled"
+        return found
+    if _in_proportion(one, original) and _lost_a_margin(one, original):
+        return f"{why}, and one looks like a part of the other scaled"
     if one.shape[0] > original.shape[0] or one.shape[1] > original.shape[1]:
         return f"{why}, and one is not the other scaled"
     if not _can_be_found(one, original):
@@ -80,6 +90,33 @@ def _cropped(one: Pixels, original: Pixels) -> Laid | None:
         return None
     x, y = found
     return Laid(one=one, other=original[y : y + height, x : x + width], place=found)
+
+
+def _lost_a_margin(one: Pixels, original: Pixels) -> bool:
+    """Whether one of the two, of one proportion, looks more like a part of the other than like all of it."""
+    return any(_is_part(a, b) for a, b in ((one, original), (original, one)))
+
+
+def _is_part(one: Pixels, whole: Pixels) -> bool:
+    near = _likest(one, whole, _ROUGH_SIDE, np.arange(1.0, _LEAST_PART - _ROUGH, -_ROUGH))[0]
+    parts = np.arange(near + _ROUGH, max(near - _ROUGH, _LEAST_PART), -_FINE)
+    part, best = _likest(one, whole, _SEARCHED_SIDE, parts[parts < 1 - _FINE / 2])
+    return (
+        part > 0 and best >= ALIKE and best - _likest(one, whole, _SEARCHED_SIDE, np.ones(1))[1] >= _MORE_LIKE
+    )
+
+
+def _likest(one: Pixels, whole: Pixels, side: int, parts: NDArray[np.float64]) -> tuple[float, float]:
+    """Which part of each side of ``whole``, reduced to ``side``, looks most like ``one``, and how much."""
+    cv2 = open_cv2()
+    step = max(1.0, max(whole.shape[:2]) / side)
+    size = [max(_LEAST_REDUCED, round(s / step)) for s in whole.shape[:2]]
+    frame, found = _reduced(whole, (size[0], size[1])), (0.0, -1.0)
+    for part in parts:
+        inside = _reduced(one, (math.ceil(size[0] * part), math.ceil(size[1] * part)))
+        answers = cv2.matchTemplate(frame, inside, cv2.TM_CCOEFF_NORMED)
+        found = max(found, (float(part), float(np.nan_to_num(answers).max())), key=lambda f: f[1])
+    return found
 
 
 def _apart(laid: Laid) -> float:

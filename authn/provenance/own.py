@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
@@ -77,7 +78,10 @@ def read_own(media: Media) -> OwnReading:
     return replace(_read(media.sidecar), beside=True)
 
 
+@lru_cache(maxsize=1)
 def _read(store: bytes) -> OwnReading:
+    """Remembered of the newest store: a file is read for its report, and again for what is logged of it,
+    or by a source."""
     try:
         manifest = active_manifest(store)
         signature = parse_claim_signature(manifest.signature.of(store))

@@ -28,7 +28,7 @@ def outline_of(data: bytes, media_type: str) -> bytes | None:
 
 def _jpeg(data: bytes) -> bytes | None:
     """Up to the first scan and its header. Scans behind it hold tables and pixels, but a store could be put
-    there, too: it begins with its type wherever it lies."""
+    there, too: it begins with its type wherever it lies. ``rfind`` looks faster than ``find``."""
     if data[:2] != _SOI:
         return None
     at = 2
@@ -40,7 +40,7 @@ def _jpeg(data: bytes) -> bytes | None:
         if length < 2 or end > len(data):
             return None
         if data[at + 1] == _SOS:
-            return None if data.find(STORE_TYPE, end) != -1 else data[:end] + _EOI
+            return None if data.rfind(STORE_TYPE, end) != -1 else data[:end] + _EOI
         at = end
     return None
 

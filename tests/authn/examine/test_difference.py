@@ -33,6 +33,12 @@ def edited(*, patch: tuple[int, int, int, int] | None = None, side: tuple[int, i
     return out.getvalue()
 
 
+def scaled_part(box: tuple[int, int, int, int], side: tuple[int, int]) -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(PLAIN)).crop(box).resize(side).save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
 def compared(one: bytes, other: bytes = PLAIN) -> ScoreMap | NotExamined:
     return difference(media_of(one, "one"), media_of(other, "other"))
 
@@ -111,6 +117,8 @@ def test_what_is_neither_a_scaled_copy_nor_a_crop_is_not_compared_and_the_reason
             "800 × 600 pixels, and one is not the other scaled",
         ),
         (edited(side=(300, 300)), "no place of the original"),
+        (scaled_part((8, 6, 792, 594), (400, 300)), "and one looks like a part of the other scaled"),
+        (scaled_part((100, 75, 700, 525), (1200, 900)), "and one looks like a part of the other scaled"),
         (photo(seed=9, width=20, height=15), "and as a crop it is too small to be looked for"),
     ):
         found = compared(other)

@@ -117,7 +117,7 @@ def serve(pipe: Connection, packed: bytes | None = None) -> None:
     plan: Plan = pickle.loads(packed)  # noqa: S301 our own caller made it, before any file was looked at
     if not plan.talks:
         silence()
-    with contextlib.suppress(EOFError, BrokenPipeError):  # the caller is gone
+    with contextlib.suppress(EOFError, ConnectionError):  # the caller is gone
         registry = RegistryOfCaller(wire) if plan.has_registry else None
         try:
             function, holds = _made(plan, registry)

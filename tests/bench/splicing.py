@@ -4,8 +4,9 @@
 
 KEPT is the folder that ``assay lab splicing`` kept. Localisation: the chance that a changed window lies
 farther from its picture's median than another one, averaged over composites; and the same for the same
-windows of the untouched twin. Pictures: the highest mean of two by two windows; the line is what 98 in 100
-untouched pictures of the first half do not reach, by a head that never saw their source (three folds).
+windows of the untouched twin; also by whether photos of the source taught the network that the features are
+from. Pictures: the highest mean of two by two windows; the line is what 98 in 100 untouched pictures of the
+first half do not reach, by a head that never saw their source (three folds).
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import numpy as np
 
 from detector.core.bounds import at_most
 from detector.core.metrics import auc
-from detector.forensics.splicing import SplicingHead, Windows, strongest
+from detector.forensics.splicing import BACKBONE, SplicingHead, Windows, strongest
 from detector.lab.recapture.gathering import first_half
 from detector.lab.splicing.fitting import INSIDE, LEAST_INSIDE, OUTSIDE, Kept, fit_head, read_kept
+from detector.models.card import open_card
 
 
 def highest(head: SplicingHead, windows: Windows) -> float:
@@ -58,12 +60,14 @@ def main(folder: Path) -> None:
     alarms = [k.source for k in second if highest(head, k.untouched) > line]
     most = at_most(len(alarms), len(second))
     print(f"untouched beyond it: {len(alarms)} of {len(second)}, at most {most:.1%}", alarms)
+    taught = set(open_card(BACKBONE).seen)
     groups: dict[str, list[tuple[tuple[float, float] | None, bool]]] = defaultdict(list)
     for k in second:
         saved = "not saved" if not k.quality else f"saved at {'85 to 97' if k.quality >= 85 else '70 to 84'}"
         size = "112 to 175 across" if k.across < 176 else "176 to 287 across"
         told = localised(head, k), highest(head, k.changed) > line
-        for group in (k.kind, f"{k.kind}, {saved}", f"{k.kind}, {size}", "all"):
+        by = f"of sources that taught its network {'something' if k.source in taught else 'nothing'}"
+        for group in (k.kind, f"{k.kind}, {saved}", f"{k.kind}, {size}", f"all, {by}", "all"):
             groups[group].append(told)
     for group, told_of in sorted(groups.items()):
         areas = np.array([a for a, _ in told_of if a is not None])

@@ -86,6 +86,7 @@ class Settings:
     detector: str
     semantic_encoder: tuple[Path, ...]
     face_models: tuple[Path, ...]
+    recapture_weights: tuple[Path, ...]
     calibration: tuple[Path, ...]
     policy: str
     witness_policy: tuple[Path, ...]

@@ -141,6 +141,9 @@ SETTINGS = (
             "package (docs/operating.md), and without it that detector does not run."),
     Setting(name="face_models", type=tuple, default=(),
             help="Folders with the networks that find eyes (docs/cards/symmetry.md); empty: none compared."),
+    Setting(name="recapture_weights", type=tuple, default=(),
+            help="Weights for photos of screens and prints, made by assay lab recapture; empty: that source "
+            "does not run, since none ship (docs/cards/recaptured.md)."),
     Setting(name="calibration", type=tuple, default=(),
             help="A calibration on your own pictures (assay calibrate), by which learned detectors answer."),
     Setting(name="policy", type=str, default="default",

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from detector.models.own_pictures import OwnCalibration
 
 _log = logging.getLogger(__name__)
+NO_RECAPTURE_WEIGHTS = (
+    "no weights ship: too few photos of screens may be learned from; make some with assay lab recapture and "
+    "name them in the setting recapture_weights"
+)
 
 
 def open_examiner(
@@ -138,7 +142,7 @@ def sources(settings: Settings, pictures: Pictures | None = None) -> tuple[Heuri
 def sources_on_request(settings: Settings, pictures: Pictures | None = None) -> tuple[HeuristicSource, ...]:
     """The second table: those that cost more, and run only where forensics are asked for."""
     shared = pictures or _pictures()
-    return (*_history(shared), *_sensor(settings, shared))
+    return (*_history(shared), *_recaptured(settings, shared), *_sensor(settings, shared))
 
 
 def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
@@ -149,14 +153,12 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
         from authn.sources.double_jpeg import DoubleJpegSource
         from authn.sources.jpeg_ghosts import JpegGhostsSource
         from authn.sources.jpeg_grid import JpegGridSource
-        from authn.sources.recaptured import RecapturedSource
         from authn.sources.resampling import ResamplingSource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
         names = (
-            "double_jpeg", "copy_move", "jpeg_grid", "jpeg_ghosts", "resampling", "recaptured",
-            "colour_filter",
+            "double_jpeg", "copy_move", "jpeg_grid", "jpeg_ghosts", "resampling", "colour_filter",
         )  # fmt: skip
         return tuple(AbsentSource(n, why.detail) for n in names)
     return (
@@ -165,9 +167,21 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
         JpegGridSource(pictures),
         JpegGhostsSource(pictures),
         ResamplingSource(pictures),
-        RecapturedSource(pictures),
         ColourFilterSource(pictures),
     )
+
+
+def _recaptured(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
+    """By weights of the house's own, or why not."""
+    if not settings.recapture_weights:
+        return (AbsentSource("recaptured", NO_RECAPTURE_WEIGHTS),)
+    try:
+        from authn.sources.recaptured import RecapturedSource
+    except ModuleNotFoundError as e:
+        if (why := not_installed(e)) is None:
+            raise
+        return (AbsentSource("recaptured", why.detail),)
+    return (RecapturedSource(settings.recapture_weights[0], pictures),)
 
 
 def _sensor(

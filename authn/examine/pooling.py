@@ -81,11 +81,11 @@ def without_secrets(settings: Settings) -> Settings:
 
 def readable_paths(settings: Settings) -> tuple[Path, ...]:
     """What sources load late, at the first picture that they apply to: models, which are no secret. The
-    encoder is one file: whoever names a folder by mistake opens none. And the fingerprints of sensors, where
-    there are any, which recognise photos and sign nothing."""
-    encoders = (p for p in settings.semantic_encoder if p.is_file())
+    encoder is one file, and so are other weights: whoever names a folder by mistake opens none. And the
+    fingerprints of sensors, where there are any, which recognise photos and sign nothing."""
+    named = (p for p in (*settings.semantic_encoder, *settings.recapture_weights) if p.is_file())
     prints = settings.home / FOLDER
-    return (*encoders, *settings.face_models, *((prints,) if prints.is_dir() else ()))
+    return (*named, *settings.face_models, *((prints,) if prints.is_dir() else ()))
 
 
 def _open(registry: RegistryView | None, *, settings: Settings, heuristics: bool) -> Examiner:

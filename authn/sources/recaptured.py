@@ -8,6 +8,7 @@ most.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
 from authn.core.media import Media
@@ -15,7 +16,7 @@ from authn.sources.pictures import Pictures
 from authn.sources.places import OfPixels
 from detector.core.errors import NotApplicable
 from detector.forensics.recapture import NAMES, measured
-from detector.forensics.recapture_score import RecaptureModel, shipped_recapture
+from detector.forensics.recapture_score import RecaptureModel, open_recapture
 
 NAME, VERSION = "recaptured", "1"
 _SHOWN = ("own_y_top", "own_cb_top", "own_noise_y", "own_with_blue", "reduced_y_top", "reduced_dark")
@@ -34,14 +35,14 @@ class RecapturedSource(OfPixels):
 
     name = NAME
 
-    def __init__(self, pictures: Pictures | None = None, model: RecaptureModel | None = None) -> None:
-        """Without ``model`` by the weights that ship."""
+    def __init__(self, weights: Path, pictures: Pictures | None = None) -> None:
+        """``weights``: a file that ``assay lab recapture`` wrote."""
         super().__init__(pictures)
-        self._model = model
+        self._weights = weights
 
     def examine(self, media: Media) -> tuple[HeuristicEvidence, ...]:
         """Raises ``PixelsUnreadable``, and ``ModelUnavailable`` for weights that cannot be read."""
-        model = self._model or shipped_recapture()
+        model = open_recapture(self._weights)
         evidence = partial(
             HeuristicEvidence,
             detector=NAME,

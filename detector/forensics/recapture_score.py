@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from detector.core.errors import ModelUnavailable
 from detector.forensics.recapture import NAMES
 
-WEIGHTS = "recapture.safetensors"
 FARTHEST = 4.0  # deviations: what lies far from all that was seen counts no more
 
 Array = NDArray[np.float64]
@@ -74,10 +73,10 @@ def recapture_model(data: bytes) -> RecaptureModel:
 
 
 @cache
-def shipped_recapture() -> RecaptureModel:
-    """The weights that come with the package. Raises ``ModelUnavailable``."""
+def open_recapture(path: Path) -> RecaptureModel:
+    """The weights in this file, read once. Raises ``ModelUnavailable``."""
     try:
-        data = (files("detector.forensics") / WEIGHTS).read_bytes()
+        data = path.read_bytes()
     except OSError as e:
         raise ModelUnavailable("the weights for recaptures cannot be read") from e
     return recapture_model(data)

@@ -1,11 +1,11 @@
 """Figures of docs/cards/recaptured.md: the halves of authors and sources, and pictures that were handed on.
 
-    python -m tests.bench.recaptured half NUMBERS.jsonl first|second
-    python -m tests.bench.recaptured handed AUTHORS PER_AUTHOR
+    python -m tests.bench.recaptured WEIGHTS half NUMBERS.jsonl first|second
+    python -m tests.bench.recaptured WEIGHTS handed AUTHORS PER_AUTHOR
 
-NUMBERS is what ``assay lab recapture`` kept; the score is that of the weights that ship. On the first half
-they were fitted, so only the second says what they are worth. ``handed``: pictures of the second half's
-authors as they are, saved again at quality 75, and reduced by half and saved at 85.
+NUMBERS is what ``assay lab recapture`` kept, WEIGHTS what it wrote. On the first half they were fitted, so
+only the second says what they are worth. ``handed``: pictures of the second half's authors as they are,
+saved again at quality 75, and reduced by half and saved at 85.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from detector.core.bounds import at_least, at_most, design_effect
 from detector.core.errors import DetectorError
 from detector.forensics.recapture import measured, noiseless
-from detector.forensics.recapture_score import shipped_recapture
+from detector.forensics.recapture_score import RecaptureModel, open_recapture
 from detector.lab.recapture.gathering import first_half, read_lines
 from detector.pixels.augment import Encoding, resize, through
 from detector.pixels.decode import Pixels, decode
@@ -27,8 +27,7 @@ from detector.pixels.decode import Pixels, decode
 Counts = dict[tuple[str, ...], list[int]]  # said, asked, not asked
 
 
-def half(path: Path, *, first: bool) -> None:
-    model = shipped_recapture()
+def half(model: RecaptureModel, path: Path, *, first: bool) -> None:
     by: Counts = defaultdict(lambda: [0, 0, 0])
     of_source: Counts = defaultdict(lambda: [0, 0, 0])
     for line in read_lines(path):
@@ -69,8 +68,7 @@ def halved(pixels: Pixels) -> Pixels:
     return through(resize(pixels, 0.5, "area"), Encoding(media_type="image/jpeg", quality=85))
 
 
-def handed(authors: Path, per_author: int) -> None:
-    model = shipped_recapture()
+def handed(model: RecaptureModel, authors: Path, per_author: int) -> None:
     said: Counts = defaultdict(lambda: [0, 0, 0])
     for author in sorted(p for p in authors.iterdir() if p.is_dir() and not first_half(p.name)):
         for what in ("screen", "scene"):
@@ -87,7 +85,8 @@ def handed(authors: Path, per_author: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "half":
-        half(Path(sys.argv[2]), first=sys.argv[3] == "first")
+    fitted = open_recapture(Path(sys.argv[1]))
+    if sys.argv[2] == "half":
+        half(fitted, Path(sys.argv[3]), first=sys.argv[4] == "first")
     else:
-        handed(Path(sys.argv[2]), int(sys.argv[3]))
+        handed(fitted, Path(sys.argv[3]), int(sys.argv[4]))

@@ -20,6 +20,7 @@ from typing import Any
 from detector.core.errors import DetectorError
 from detector.core.progress import Report, silent
 from detector.data.kin import source_of
+from detector.data.licences import may_learn
 from detector.data.manifest import Row, shipped_manifest
 from detector.forensics.recapture import features
 from detector.pixels.decode import decode
@@ -36,6 +37,11 @@ Line = dict[str, Any]
 def first_half(name: str) -> bool:
     """Whether everything is chosen on this author or source."""
     return sha256(name.encode()).hexdigest()[0] in "01234567"
+
+
+def may_be_asked(row: Row) -> bool:
+    """Of the half that weights learn from only what its licence allows (docs/decisions/0025)."""
+    return not first_half(source_of(row)) or may_learn(row.licence)
 
 
 def gather(authors: Path, corpus: Path, out: Path, report: Report = silent) -> None:
@@ -77,7 +83,8 @@ def _of_authors(folder: Path) -> Iterator[tuple[Line, Path]]:
 
 
 def _of_sources(corpus: Path) -> Iterator[tuple[Line, Path]]:
-    for source, rows in by_source(shipped_manifest(), corpus).items():
+    rows_asked = filter(may_be_asked, shipped_manifest())
+    for source, rows in by_source(rows_asked, corpus).items():
         for row in rows[:MOST_OF_SOURCE]:
             line = {
                 "picture": row.sha256,

@@ -1,7 +1,8 @@
 """Features of the windows of composites and of their untouched twins, from which a head is fitted in seconds.
 
-Halves by the SHA-256 of the source's name, as everywhere: the head is fitted on the first half, the second
-reports. A photo is pasted only into photos of its own half.
+Halves by the SHA-256 of the source's name, as everywhere: the head is fitted on the first half, of which only
+photos take part whose licence lets weights learn from them; the second reports. A photo is pasted only into
+photos of its own half.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from detector.core.progress import Report, silent
 from detector.data.kin import source_of
 from detector.data.manifest import Row, shipped_manifest
 from detector.forensics.splicing import WINDOW, Backbone, Windows, windows_of
-from detector.lab.recapture.gathering import by_source, first_half
+from detector.lab.recapture.gathering import by_source, first_half, may_be_asked
 from detector.lab.splicing.composites import KINDS, Composite, composite, host_of
 from detector.pixels.decode import Pixels, decode
 
@@ -56,7 +57,7 @@ def gather(
 
 
 def _rows(corpus: Path) -> list[Row]:
-    rows = [r for r in shipped_manifest() if r.kind in ("", "photo") and not r.fake]
+    rows = [r for r in shipped_manifest() if r.kind in ("", "photo") and not r.fake and may_be_asked(r)]
     chosen = [r for of in by_source(rows, corpus).values() for r in of[:MOST_OF_SOURCE]]
     return sorted(chosen, key=lambda r: sha256(r.sha256.encode()).digest())
 

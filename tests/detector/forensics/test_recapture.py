@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from detector.core.errors import ModelUnavailable, NotApplicable
 from detector.forensics.recapture import LEAST_SIDE, NAMES, SIDE, features, squares
-from detector.forensics.recapture_score import recapture_model, shipped_recapture
+from detector.forensics.recapture_score import open_recapture, recapture_model
 from detector.pixels.decode import Pixels, open_cv2
 from tests.detector.made import photo_like
+from tests.doubles.recapture import made_recapture
 
 
 def named(pixels: Pixels) -> dict[str, float]:
@@ -25,7 +28,7 @@ def test_every_number_is_there_and_is_one_for_noise_for_stripes_and_for_a_large_
         found = features(pixels)
         assert found.shape == (len(NAMES),)
         assert np.isfinite(found).all()
-        assert np.isfinite(shipped_recapture().score(found))
+        assert np.isfinite(made_recapture().score(found))
 
 
 def test_a_fine_grid_stands_out_of_the_spectrum_and_a_blur_takes_the_finest_band() -> None:
@@ -66,12 +69,14 @@ def test_what_cannot_be_measured_is_no_number(monkeypatch: pytest.MonkeyPatch) -
         features(photo_like(500, 500))
 
 
-def test_weights_that_are_none_are_refused() -> None:
+def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     from safetensors.numpy import save
 
-    tensors = shipped_recapture().tensors()
-    assert recapture_model(save(tensors)).point == shipped_recapture().point
+    tensors = made_recapture().tensors()
+    assert recapture_model(save(tensors)).point == made_recapture().point
     for broken in (b"no", save({k: v for k, v in tensors.items() if k != "bias"}),
                    save(tensors | {"scale": tensors["scale"][:-1]})):  # fmt: skip
         with pytest.raises(ModelUnavailable):
             recapture_model(broken)
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        open_recapture(tmp_path / "none")

@@ -182,14 +182,6 @@ ROWS = (
         finds=_claim(lambda s: s.captured, ContradictionCode.CAPTURED_BUT_GENERATED),
     ),
     Row(
-        code=ContradictionCode.CAPTURED_BUT_RECAPTURED,
-        severity=Severity.MEDIUM,
-        sides=(_CAPTURE, "a source points to a photo of a screen or print"),
-        text="The signer claims {claim}; {source} finds signs that it is a picture of a screen or print.",
-        innocent="the scene has a screen or a print in it, and nobody says otherwise",
-        finds=_claim(lambda s: s.captured, ContradictionCode.CAPTURED_BUT_RECAPTURED),
-    ),
-    Row(
         code=ContradictionCode.UNEDITED_BUT_DIFFERENT,
         severity=Severity.MEDIUM,
         sides=(_UNEDITED, "a source that reads pixels points to an edit"),
@@ -205,6 +197,14 @@ ROWS = (
         innocent="the device itself puts pieces of pictures together, as for panoramas; a collage was in "
         "front of the camera",
         finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_COPIED),
+    ),
+    Row(
+        code=ContradictionCode.CAPTURED_BUT_RECAPTURED,
+        severity=Severity.LOW,
+        sides=(_CAPTURE, "a source points to a photo of a screen or print"),
+        text="The signer claims {claim}; {source} finds signs that it is a picture of a screen or print.",
+        innocent="the scene has a screen, a print or cloth in it; what finds such photos errs often",
+        finds=_claim(lambda s: s.captured, ContradictionCode.CAPTURED_BUT_RECAPTURED),
     ),
     Row(
         code=ContradictionCode.UNEDITED_BUT_EDITOR_NAMED,

@@ -1,8 +1,9 @@
 """False alarms on the sources of the shipped manifest that came last and taught nothing (decision 0049).
 
-``python -m tests.bench.newest_sources PICTURES FIRST``: the rows of the manifest from FIRST on, counted from 0;
-``PICTURES`` is where ``assay lab corpus bring`` has put them. Both shipped detectors, each alone, laundered and
-as stored: counts of answers by source and kind, with the one-sided 95 % bound on false "supports".
+``python -m tests.bench.newest_sources PICTURES FIRST``: the rows of the manifest from FIRST on, counted from
+0; ``PICTURES`` is where ``assay lab corpus bring`` has put them. Both shipped detectors, each alone,
+laundered and as stored: counts of answers by source and kind, with the one-sided 95 % bound on false
+"supports" of the pictures that were examined.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from scipy.stats import beta
-
+from detector.core.bounds import at_most
 from detector.core.errors import NotApplicable, PixelsUnreadable
 from detector.core.files import read_file
 from detector.data.manifest import Row, shipped_manifest
@@ -25,9 +25,7 @@ from detector.models.score import Answer, Score
 from detector.models.scorer import Scorer
 from detector.models.semantic import open_semantic
 
-
-def bound(false: int, pictures: int, sure: float = 0.95) -> float:
-    return float(beta.ppf(sure, false + 1, pictures - false)) if false < pictures else 1.0
+UNSEEN = "not examined"
 
 
 def looked_at(detector: Scorer, row: Row, folder: Path, view: View) -> Score:
@@ -51,7 +49,7 @@ def main(folder: Path, first: int) -> None:
                     score = looked_at(detector, row, folder, view)
                     answer = score.answer.value
                 except (NotApplicable, PixelsUnreadable) as e:
-                    answer = f"not examined: {e.detail}"
+                    answer = f"{UNSEEN}: {e.detail}"
                 else:
                     if view is View.LAUNDERED and detector is detectors[0]:
                         kinds[row.source, str(score.kind)] += 1
@@ -59,8 +57,9 @@ def main(folder: Path, first: int) -> None:
                     answers[detector.card.model_id, view.value, group, answer] += 1
     for model, view, group in sorted({key[:3] for key in answers}):
         said = {key[3]: n for key, n in answers.items() if key[:3] == (model, view, group)}
-        pictures, false = sum(said.values()), said.get(Answer.SUPPORTS.value, 0)
-        print(model, view, group, f"n={pictures}", f"bound {100 * bound(false, pictures):.2f} %", said)
+        pictures = sum(n for answer, n in said.items() if not answer.startswith(UNSEEN))
+        false = said.get(Answer.SUPPORTS.value, 0)
+        print(model, view, group, f"n={pictures}", f"bound {100 * at_most(false, pictures):.2f} %", said)
     for (source, kind), n in sorted(kinds.items()):
         print("taken for", source, kind, n)
 

@@ -60,8 +60,8 @@ def main(folder: Path, first: int) -> None:
         pictures = sum(n for answer, n in said.items() if not answer.startswith(UNSEEN))
         false = said.get(Answer.SUPPORTS.value, 0)
         print(model, view, group, f"n={pictures}", f"bound {100 * at_most(false, pictures):.2f} %", said)
-    for (source, kind), n in sorted(kinds.items()):
-        print("taken for", source, kind, n)
+    for (source, kind), count in sorted(kinds.items()):
+        print("taken for", source, kind, count)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import click
 
 from authn.cli.lab.options import FILE, FOLDER, corpus_option
 from authn.cli.out import say, say_block
+from authn.cli.progress import Progress
 from authn.cli.target import refuse_taken
 
 _models = click.option(
@@ -82,7 +83,8 @@ def recapture(authors: Path, corpus: Path, numbers: Path, out: Path) -> None:
     from detector.lab.recapture.gathering import gather, read_lines
 
     refuse_taken(out)
-    gather(authors, corpus, numbers)
+    with Progress() as report:
+        gather(authors, corpus, numbers, report)
     model = fit_recapture(read_lines(numbers))
     write_whole(out, save(model.tensors()))
     say(f"from {model.point:.3f} on it is said")
@@ -112,7 +114,9 @@ def splicing(corpus: Path, weights: Path, kept: Path, out: Path) -> None:
 
     refuse_taken(out)
     card = open_card(BACKBONE)
-    gather(corpus, kept, network_at(card, model_files(BACKBONE)[1]), Taef2(weights).reconstruct)
+    network = network_at(card, model_files(BACKBONE)[1])
+    with Progress() as report:
+        gather(corpus, kept, network, Taef2(weights).reconstruct, report)
     head = fit_head(read_kept(kept), card.weights_sha256)
     write_whole(out, save(head.tensors()))
     say(f"{head.directions.shape[1]} directions of {head.directions.shape[0]} features")

@@ -11,13 +11,14 @@ with 0 to 7 are the first half, on which everything is chosen; the second half r
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from detector.core.errors import DetectorError
+from detector.core.errors import DetectorError, LabError
 from detector.core.progress import Report, silent
 from detector.data.kin import source_of
 from detector.data.licences import may_learn
@@ -30,6 +31,7 @@ MOST_OF_AUTHOR = 60  # of a kind
 MOST_OF_SOURCE = 5
 MOST_PIXELS = 25_000_000
 _DIGITS = 5
+_KEYS = {"picture", "source", "of", "what"}
 
 Line = dict[str, Any]
 
@@ -45,10 +47,14 @@ def may_be_asked(row: Row) -> bool:
 
 
 def gather(authors: Path, corpus: Path, out: Path, report: Report = silent) -> None:
-    """Appends to ``out`` what is not in it yet. Pictures that cannot be asked keep their reason."""
-    done = {line["picture"] for line in read_lines(out)} if out.exists() else set()
+    """Appends to ``out`` what is not in it yet. Pictures that cannot be asked keep their reason. A line that
+    was cut when the last run was killed is measured again. Raises as ``read_lines``."""
+    done: set[str] = set()
+    if out.exists():
+        os.truncate(out, out.read_bytes().rfind(b"\n") + 1)
+        done = {line["picture"] for line in read_lines(out)}
     found = _all(authors, corpus)
-    with out.open("a") as lines:
+    with out.open("a", encoding="utf-8") as lines:
         for line, path in found:
             if line["picture"] in done:
                 continue
@@ -64,8 +70,14 @@ def gather(authors: Path, corpus: Path, out: Path, report: Report = silent) -> N
 
 
 def read_lines(path: Path) -> list[Line]:
-    """What ``gather`` wrote."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """What ``gather`` wrote. Raises ``LabError`` for anything else."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError:
+        lines = [None]
+    if not all(isinstance(line, dict) and line.keys() >= _KEYS for line in lines):
+        raise LabError(f"{path.name} holds no numbers that assay lab recapture kept")
+    return lines
 
 
 def _all(authors: Path, corpus: Path) -> list[tuple[Line, Path]]:

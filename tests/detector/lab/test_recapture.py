@@ -63,3 +63,11 @@ def test_pictures_are_measured_once_and_those_that_cannot_be_keep_their_reason(t
     screen, scene = sorted(read_lines(out), key=lambda line: line["what"], reverse=True)
     assert len(screen["numbers"]) == len(NAMES)
     assert (screen["source"], scene["what"], "need 320" in scene["why"]) == ("somebody", "scene", True)
+    whole = out.read_bytes()
+    out.write_bytes(whole[:-20])  # killed while it wrote
+    gather(tmp_path / "authors", tmp_path / "no corpus", out)
+    assert sorted(out.read_bytes().splitlines()) == sorted(whole.splitlines())
+    for wrong in (b"[1]\n", b"{}\n", b"no\n", b"\xff\n"):
+        out.write_bytes(wrong)
+        with pytest.raises(LabError, match="no numbers"):
+            gather(tmp_path / "authors", tmp_path / "no corpus", out)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Table, delete, select
+from sqlalchemy import Column, ColumnElement, Engine, Table, delete, select
 
 from authn.core.errors import FileUnusable, Unavailable
 from authn.store.engine import writing
@@ -50,14 +50,15 @@ def sweep(engine: Engine, now: datetime) -> int:
     )
 
 
-def _swept(engine: Engine, table: Table, key: list[Column[object]], over: object) -> int:
+def _swept(engine: Engine, table: Table, key: list[Column[object]], over: ColumnElement[bool]) -> int:
+    """``over`` is asked again of each row that goes: a lease may have been renewed since it was read."""
     gone = 0
     while True:
         with writing(engine) as connection:
-            rows = connection.execute(select(*key).where(over).limit(AT_ONCE)).all()  # type: ignore[arg-type]
+            rows = connection.execute(select(*key).where(over).limit(AT_ONCE)).all()
             for row in rows:
                 this = [column == value for column, value in zip(key, row, strict=True)]
-                gone += connection.execute(delete(table).where(*this)).rowcount
+                gone += connection.execute(delete(table).where(*this, over)).rowcount
         if len(rows) < AT_ONCE:
             return gone
 

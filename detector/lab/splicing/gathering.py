@@ -43,6 +43,8 @@ def gather(
             continue
         rng = np.random.default_rng(int(row.sha256[:8], 16))
         donors = [r for f, r in hosts if f == first and source_of(r) != source_of(row)]
+        if not donors:
+            continue  # nothing of another source to paste
         try:
             host = host_of(_read(corpus, row), rng)
             donor = _read(corpus, donors[int(rng.integers(len(donors)))])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Connection, Engine, event, func, insert, select, update
 
 from authn.service import sweeping
 from authn.service.sweeping import Sweeper, sweep
@@ -51,6 +51,19 @@ def test_expired_rows_go_and_others_stay(engine: Engine) -> None:
     assert sweep(engine, NOW) == 6 + 1 + 1
     assert left(engine) == (4, 3, 0)
     assert sweep(engine, NOW) == 0
+
+
+def test_what_is_renewed_between_the_look_and_the_deletion_stays(engine: Engine) -> None:
+    filled(engine, 0)
+    renewal = update(rate_buckets).values(filled_at=NOW)
+
+    def before(connection: Connection, cursor: object, statement: str, *more: object) -> None:
+        if statement.startswith("DELETE FROM rate_buckets"):
+            connection.execute(renewal)
+
+    event.listen(engine, "before_cursor_execute", before)
+    assert sweep(engine, NOW) == 1
+    assert left(engine)[2] == 1
 
 
 def test_many_sweeping_at_once_delete_each_row_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ class Card:
     """``mark`` names the small drawing beside the answer; it repeats what ``badge`` says in words.
 
     ``brief`` is the one name or time that is shown beneath the answer; ``asks_first``: the answer is none
-    without its question.
+    without its question; ``detail_in_sight``: the reason is what a person wants to read.
     """
 
     anchor: str
@@ -73,6 +73,7 @@ class Card:
     findings_left: int
     raw: str
     asks_first: bool = False
+    detail_in_sight: bool = False
 
 
 def stored_axes(report: Document) -> Axes:
@@ -242,7 +243,14 @@ def _guess_card(d: Document, index: int) -> Card:
         findings_left=max(0, len(d["findings"]) - MAX_FINDINGS),
         raw=raw_json(d),
         asks_first=True,
+        detail_in_sight=outcome is HeuristicOutcome.SUPPORTS or is_of_a_signal_found(d),
     )
+
+
+def is_of_a_signal_found(d: Document) -> bool:
+    """Undecided about what was found: it is the past of a file, which accuses nobody and can matter."""
+    found = any(f["outcome"] != Outcome.ABSENT.value for f in d["findings"])
+    return d["kind"] == "signal" and d["outcome"] == HeuristicOutcome.INCONCLUSIVE.value and found
 
 
 def finding_rows(findings: list[Document]) -> tuple[FindingRow, ...]:

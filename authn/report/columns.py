@@ -39,11 +39,23 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuessFold:
+    title: str
+    guesses: tuple[Guess, ...]
+
+    @property
+    def names(self) -> str:
+        return ", ".join(dict.fromkeys(g.card.title for g in self.guesses))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuessColumn:
     speaking: tuple[Guess, ...]
-    folded: tuple[Guess, ...]
-    fold_title: str
-    folded_names: str
+    folds: tuple[GuessFold, ...]
+
+    @property
+    def all(self) -> tuple[Guess, ...]:
+        return (*self.speaking, *(g for fold in self.folds for g in fold.guesses))
 
 
 def proof_column(report: Document) -> ProofColumn:
@@ -67,9 +79,21 @@ def _does_not_point(guess: Guess) -> bool:
     return guess.card.mark != HeuristicOutcome.SUPPORTS.value
 
 
+def _fold_of(detector: Document, guess: Guess) -> HeuristicOutcome | None:
+    """Behind which fold an answer stands, if any: no answer, and the parts of a joint one; undecided about a
+    signal of which nothing was found, so that there is nothing to look at."""
+    if detector["outcome"] == HeuristicOutcome.ABSTAIN.value or joint_of(detector) is not None:
+        return HeuristicOutcome.ABSTAIN
+    drawn = guess.strip or any(guess.strips) or guess.map or guess.figures
+    undecided = detector["kind"] == "signal" and detector["outcome"] == HeuristicOutcome.INCONCLUSIVE.value
+    if undecided and not drawn and not cards.is_of_a_signal_found(detector):
+        return HeuristicOutcome.INCONCLUSIVE
+    return None
+
+
 def guess_column(report: Document, maps: str | None, *, preview: bool) -> GuessColumn:
-    """What gave no answer, and the parts of a joint answer, are folded; what points to something comes
-    first, for it is what a person is to look at."""
+    """What says nothing is folded; what points to something comes first, for it is what a person is to look
+    at."""
     detectors = report["heuristic"]["detectors"][:MAX_ROWS]
     shown, figures = shown_maps(report, maps, preview=preview), figures_of(maps if preview else None)
     guesses = [
@@ -82,15 +106,14 @@ def guess_column(report: Document, maps: str | None, *, preview: bool) -> GuessC
         )
         for d, card, where in zip(detectors, cards.guess_cards(report), shown, strict=True)
     ]
-    quiet = [d["outcome"] == HeuristicOutcome.ABSTAIN.value or joint_of(d) is not None for d in detectors]
-    folded = tuple(g for g, q in zip(guesses, quiet, strict=True) if q)
+    placed = [(_fold_of(d, g), g) for d, g in zip(detectors, guesses, strict=True)]
+    folds = tuple(
+        GuessFold(title=t(f"fold.{kind.value}", n=len(behind)), guesses=behind)
+        for kind in (HeuristicOutcome.INCONCLUSIVE, HeuristicOutcome.ABSTAIN)
+        if (behind := tuple(g for fold, g in placed if fold is kind))
+    )
     return GuessColumn(
-        speaking=tuple(
-            sorted((g for g, q in zip(guesses, quiet, strict=True) if not q), key=_does_not_point)
-        ),
-        folded=folded,
-        fold_title=t("fold.abstain", n=len(folded)),
-        folded_names=", ".join(dict.fromkeys(g.card.title for g in folded)),
+        speaking=tuple(sorted((g for fold, g in placed if fold is None), key=_does_not_point)), folds=folds
     )
 
 

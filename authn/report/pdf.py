@@ -50,7 +50,6 @@ def _paper(report: Document, preview_jpeg: bytes | None, maps: str | None) -> di
     head, proof = headline(report), columns.proof_column(report)
     guess = columns.guess_column(report, maps, preview=preview_jpeg is not None)
     name = visible(report["subject"]["name"], 120)
-    folded = [{"title": guess.fold_title, "names": guess.folded_names}] if guess.folded else []
     return {
         "lang": spoken(),
         "brand": "Assay",
@@ -74,7 +73,7 @@ def _paper(report: Document, preview_jpeg: bytes | None, maps: str | None) -> di
             "title": wording.GUESS_COLUMN,
             "is": wording.GUESS_COLUMN_IS,
             "cards": [_guess(g) for g in guess.speaking],
-            "folds": folded,
+            "folds": [{"title": fold.title, "names": fold.names} for fold in guess.folds],
         },
         "maps": [] if preview_jpeg is None else _maps(guess, maps, preview_jpeg),
         **_beneath(report),
@@ -149,11 +148,7 @@ def _guess(guess: Guess) -> dict[str, Any]:
 
 
 def _maps(guess: GuessColumn, maps: str | None, preview_jpeg: bytes) -> list[dict[str, Any]]:
-    scores = [
-        _map(g.card.title, g.map.drawing, preview_jpeg)
-        for g in (*guess.speaking, *guess.folded)
-        if g.map and g.map.drawing
-    ]
+    scores = [_map(g.card.title, g.map.drawing, preview_jpeg) for g in guess.all if g.map and g.map.drawing]
     figures = figures_of(maps)
     return scores + [_drawing(f, preview_jpeg) for f in (*figures.evidence, *figures.views)]
 

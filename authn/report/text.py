@@ -32,7 +32,7 @@ from authn.report.likelihood import band_sentence, ratio_sentence
 from authn.report.vouching import guarantee_sentence, read_as
 
 WIDTH = 92
-_LABEL = 13
+_LABEL = 14
 _BADGE = 23
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from authn.core.evidence import HeuristicOutcome
+from authn.core.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Outcome, Question
 from authn.core.report import Report, report_json
 from authn.report import wording
 from authn.report.html import Links, content_security_policy, render_report, stylesheet
@@ -210,6 +210,24 @@ def test_no_heuristic_changes_the_cryptographic_column(outcome: HeuristicOutcome
 def test_a_report_renders_from_its_stored_form() -> None:
     document = report_json(signed_report())
     assert render_report(json.loads(json.dumps(document))) == render_report(document)
+
+
+def test_a_signal_that_was_looked_for_and_not_found_is_folded_and_what_a_file_went_through_is_told() -> None:
+    def undecided(name: str, outcome: Outcome) -> HeuristicEvidence:
+        finding = Finding(code="assay.test.signal", outcome=outcome, detail="seen")
+        return HeuristicEvidence(
+            detector=name, version="1", kind="signal", question=Question.EDITED, findings=(finding,),
+            outcome=HeuristicOutcome.INCONCLUSIVE, reason=f"what {name} says",
+        )  # fmt: skip
+
+    hints = (undecided("silent", Outcome.ABSENT), undecided("telling", Outcome.ESTABLISHED))
+    document = report_json(replace(signed_report(), heuristic=hints))
+    page = render_report(document)
+    telling, rest = page.split('<details class="fold"><summary>Undecided, with nothing found (1):', 1)
+    assert '<p class="brief"><bdi>what telling says' in telling
+    assert "what silent says" not in telling
+    assert rest.index(">silent<") < rest.index("what silent says")
+    assert "Unentschieden, ohne Befund (1):" in render_report(document, language="de")
 
 
 def test_what_points_to_something_stands_first_with_its_reason_in_sight() -> None:

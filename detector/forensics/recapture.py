@@ -7,7 +7,8 @@ pixels, and reduced to a longer side of ``REDUCED``) and weighed together. The n
 bands of the spectra of brightness and colour, noise and how its channels go together, tones, and the shares
 of local binary patterns (Ojala, Pietikainen and Maenpaa, 2002).
 
-The weights were fitted by ``detector.lab.recapture``; docs/cards/recaptured.md says what they are worth.
+Weights are fitted by ``detector.lab.recapture``, and none ship; docs/cards/recaptured.md says what some were
+worth.
 """
 
 from __future__ import annotations

@@ -66,6 +66,8 @@ def recapture_model(data: bytes) -> RecaptureModel:
         raise ModelUnavailable("the weights for recaptures cannot be read") from e
     if any(value.shape != (len(NAMES),) for value in (mean, scale, weights)):
         raise ModelUnavailable("the weights for recaptures are not those of its numbers")
+    if not (np.isfinite([*mean, *scale, *weights, bias, point]).all() and (scale > 0).all()):
+        raise ModelUnavailable("the weights for recaptures hold numbers that nothing can be computed with")
     return RecaptureModel(
         mean=mean, scale=scale, weights=weights, bias=bias, point=point,
         sha256=hashlib.sha256(data).hexdigest(),

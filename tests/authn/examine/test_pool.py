@@ -318,7 +318,8 @@ def test_an_examiner_that_a_file_has_stopped_is_replaced_before_anybody_asks() -
             time.sleep(0.05)
 
 
-def test_of_what_a_setting_names_only_a_file_is_readable_as_the_encoder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["ASSAY_SEMANTIC_ENCODER", "ASSAY_RECAPTURE_WEIGHTS"])
+def test_of_what_a_setting_names_only_a_file_is_readable_as_weights(tmp_path: Path, setting: str) -> None:
     (tmp_path / "encoder.onnx").write_bytes(b"another")
     (tmp_path / "loop.onnx").symlink_to(tmp_path / "loop.onnx")
     for name, readable in (
@@ -327,5 +328,5 @@ def test_of_what_a_setting_names_only_a_file_is_readable_as_the_encoder(tmp_path
         ("missing.onnx", False),
         (".", False),
     ):
-        settings = load_settings(environ={"ASSAY_SEMANTIC_ENCODER": str(tmp_path / name)}, home=tmp_path)
+        settings = load_settings(environ={setting: str(tmp_path / name)}, home=tmp_path)
         assert (tmp_path / name in readable_paths(settings)) is readable, name

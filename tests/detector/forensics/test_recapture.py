@@ -75,7 +75,9 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     tensors = made_recapture().tensors()
     assert recapture_model(save(tensors)).point == made_recapture().point
     for broken in (b"no", save({k: v for k, v in tensors.items() if k != "bias"}),
-                   save(tensors | {"scale": tensors["scale"][:-1]})):  # fmt: skip
+                   save(tensors | {"scale": tensors["scale"][:-1]}),
+                   save(tensors | {"scale": 0 * tensors["scale"]}),
+                   save(tensors | {"point": tensors["point"] * np.float32("nan")})):  # fmt: skip
         with pytest.raises(ModelUnavailable):
             recapture_model(broken)
     with pytest.raises(ModelUnavailable, match="cannot be read"):

@@ -59,13 +59,12 @@ def _laid(one: Pixels, original: Pixels) -> Laid | str:
     sizes = " and ".join(f"{p.shape[1]} × {p.shape[0]}" for p in (one, original))
     why = f"the two pictures have different sizes: {sizes} pixels"
     laid = tuple(filter(None, (_scaled(one, original), _cropped(one, original))))
-    if laid:  # a crop in the same proportion looks like a scaled copy too, only less
-        found = min(laid, key=_apart)
-        if found.reduced and _lost_a_margin(one, original):
-            return f"{why}, and one looks like a part of the other scaled"
-        return found
-    if _in_proportion(one, original) and _lost_a_margin(one, original):
+    # A crop in the same proportion looks like a scaled copy too, only less.
+    found = min(laid, key=_apart, default=None)
+    if (found.reduced if found else _in_proportion(one, original)) and _lost_a_margin(one, original):
         return f"{why}, and one looks like a part of the other scaled"
+    if found:
+        return found
     if one.shape[0] > original.shape[0] or one.shape[1] > original.shape[1]:
         return f"{why}, and one is not the other scaled"
     if not _can_be_found(one, original):

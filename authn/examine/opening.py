@@ -172,7 +172,7 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
 
 
 def _recaptured(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
-    """By weights of the house's own, or why not."""
+    """By weights that the settings name, or why not."""
     if not settings.recapture_weights:
         return (AbsentSource("recaptured", NO_RECAPTURE_WEIGHTS),)
     try:

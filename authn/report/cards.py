@@ -243,14 +243,17 @@ def _guess_card(d: Document, index: int) -> Card:
         findings_left=max(0, len(d["findings"]) - MAX_FINDINGS),
         raw=raw_json(d),
         asks_first=True,
-        detail_in_sight=outcome is HeuristicOutcome.SUPPORTS or is_of_a_signal_found(d),
+        detail_in_sight=outcome is HeuristicOutcome.SUPPORTS or (is_undecided_signal(d) and tells(d)),
     )
 
 
-def is_of_a_signal_found(d: Document) -> bool:
-    """Undecided about what was found: it is the past of a file, which accuses nobody and can matter."""
-    found = any(f["outcome"] != Outcome.ABSENT.value for f in d["findings"])
-    return d["kind"] == "signal" and d["outcome"] == HeuristicOutcome.INCONCLUSIVE.value and found
+def is_undecided_signal(d: Document) -> bool:
+    return bool(d["kind"] == "signal" and d["outcome"] == HeuristicOutcome.INCONCLUSIVE.value)
+
+
+def tells(d: Document) -> bool:
+    """Whether it found something, or could not look: the past of a file accuses nobody, and can matter."""
+    return any(f["outcome"] != Outcome.ABSENT.value for f in d["findings"])
 
 
 def finding_rows(findings: list[Document]) -> tuple[FindingRow, ...]:

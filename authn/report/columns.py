@@ -85,8 +85,7 @@ def _fold_of(detector: Document, guess: Guess) -> HeuristicOutcome | None:
     if detector["outcome"] == HeuristicOutcome.ABSTAIN.value or joint_of(detector) is not None:
         return HeuristicOutcome.ABSTAIN
     drawn = guess.strip or any(guess.strips) or guess.map or guess.figures
-    undecided = detector["kind"] == "signal" and detector["outcome"] == HeuristicOutcome.INCONCLUSIVE.value
-    if undecided and not drawn and not cards.is_of_a_signal_found(detector):
+    if cards.is_undecided_signal(detector) and not drawn and not cards.tells(detector):
         return HeuristicOutcome.INCONCLUSIVE
     return None
 

@@ -27,9 +27,8 @@ from detector.generators.spec import Spec
 from detector.generators.steps import Minimised
 
 _STEP_OF_SIGMA = 20.0
-_HIDDEN = (
-    256  # units that see the whole picture, to either side of z: most of what is learned, at little cost
-)
+# Units that see the whole picture, to either side of z: most of what is learned, at little cost.
+_HIDDEN = 256
 _DRAWS = 16  # of z per picture, for the bound of log_prob
 
 

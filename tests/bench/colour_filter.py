@@ -32,8 +32,9 @@ from authn.sources.colour_filter import OTHER
 from detector.core.bounds import at_most
 from detector.core.errors import DetectorError
 from detector.forensics.colour_filter import AGREEING, SEEN, examine_filter
+from detector.lab.halves import first_half
 from detector.pixels.decode import Pixels, decode, open_cv2
-from tests.bench.history import LEAST_SIDE, chosen, real, saved
+from tests.bench.history import LEAST_SIDE, real, saved
 
 MOST_PIXELS, OF_A_MODEL = 16_000_000, 6
 QUALITIES, SIDES = (None, 98, 95, 90, 85), (96, 128, 224)
@@ -211,7 +212,7 @@ def points(row: dict[str, object]) -> bool:
 def table(path: Path) -> None:
     rows = [json.loads(line) for line in path.open()]
     for name, kept in (("chosen on", True), ("others", False)):
-        these = [r for r in rows if chosen(r["source"]) is kept]
+        these = [r for r in rows if first_half(r["source"]) is kept]
         answered, traced = [r for r in these if "why" not in r], [r for r in these if seen(r)]
         n, m = sum(points(r) for r in these), len({r["source"] for r in traced})
         print(f"{name}: {len(these)} asked of {len({r['source'] for r in these})} sources, {len(answered)} "

@@ -8,7 +8,7 @@ twice on the same squares. Of each: the gain of ``examine_double``; how far the 
 frequencies lie from the generalised law of Benford that fits them best (Fu et al. 2007), as chi-square by
 coefficient; how much of the histograms' power lies in their plainest period (combing); and the shares of the
 digits themselves, for a logistic model for each quality of the file (Li et al. 2008), fitted on sources of
-one half (``chosen``) and reported on the others.
+one half (``first_half``) and reported on the others.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from detector.core.errors import DetectorError
 from detector.core.logistic import fit_logistic
 from detector.forensics.double_jpeg import FREQUENCIES, examine_double
 from detector.forensics.squares import brightness, coefficients
+from detector.lab.halves import first_half
 from detector.pixels.decode import Pixels, decode, open_cv2
 from detector.pixels.jpeg import luminance_table
-from tests.bench.history import chosen, real, saved
+from tests.bench.history import real, saved
 
 FIRST, LAST = (60, 75, 85, 95), (70, 80, 90)
 SIDE, SPAN = 640, 24
@@ -113,7 +114,7 @@ def table(path: Path) -> None:
         these = [r for r in rows if r["last"] == last]
         columns = {n: np.array([r[n] for r in these]) for n in ("gain", "benford", "combing")}
         shares = np.log(np.array([r["shares"] for r in these]) + 1e-3)
-        teach = np.array([chosen(r["source"]) for r in these])
+        teach = np.array([first_half(r["source"]) for r in these])
         twice = np.array([r["first"] is not None for r in these])
         z = (shares - shares[teach].mean(axis=0)) / (shares[teach].std(axis=0) + 1e-6)
         both = np.column_stack([z, np.log(columns["gain"] + 0.01)])

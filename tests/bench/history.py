@@ -20,7 +20,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +32,7 @@ from detector.data.kin import source_of
 from detector.data.manifest import Row, shipped_manifest
 from detector.forensics.jpeg_ghosts import examine_ghosts
 from detector.forensics.jpeg_grid import SEEN, examine_grid
+from detector.lab.halves import first_half
 from detector.pixels.augment import Encoding, encode
 from detector.pixels.decode import Pixels, decode, open_cv2
 from detector.pixels.jpeg import luminance_table
@@ -54,11 +54,6 @@ class Stored:
     @property
     def pixels(self) -> Pixels:
         return decode(self.data, self.media_type)
-
-
-def chosen(source: str) -> bool:
-    """Whether operating points are chosen on this source."""
-    return sha256(source.encode()).hexdigest()[0] in "01234567"
 
 
 def grid(stored: Stored) -> Told:
@@ -224,7 +219,7 @@ def rates(rows: list[Told], what: str, limit: float) -> str:
 def table(path: Path, what: str, limit: float) -> None:
     rows: list[Told] = [json.loads(line) for line in path.open()]
     for part, kept in (("chosen", True), ("reported", False)):
-        these = [r for r in rows if chosen(str(r["source"])) is kept]
+        these = [r for r in rows if first_half(str(r["source"])) is kept]
         photos = [r for r in these if r["kind"] in ("", "photo")]
         print(f"{part}: {rates(these, what, limit)}; photos {rates(photos, what, limit)}")
         for r in sorted(these, key=lambda r: least(r, what))[:8]:

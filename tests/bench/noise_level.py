@@ -22,8 +22,9 @@ from detector.core.bounds import at_least, at_most
 from detector.core.errors import DetectorError
 from detector.forensics.noise_level import CELL, LEAST_CELLS, noise_left
 from detector.forensics.squares import over_places
+from detector.lab.halves import first_half
 from detector.pixels.decode import Pixels, decode, open_cv2
-from tests.bench.history import chosen, real, saved
+from tests.bench.history import real, saved
 
 PLACE, LEAST_PLACES = 96 // CELL, 12  # cells a side, half overlapping
 LEAST_SPREAD = 0.05
@@ -105,8 +106,8 @@ def pasted(crops: Path, out: Path) -> None:
 
 def table(false: Path, edits: Path) -> None:
     rows = [json.loads(line) for line in false.open()]
-    first = [r for r in rows if chosen(r["source"])]
-    others = [r for r in rows if not chosen(r["source"])]
+    first = [r for r in rows if first_half(r["source"])]
+    others = [r for r in rows if not first_half(r["source"])]
     point = {w: float(np.quantile([r[w] for r in first], 1 - GOAL / 2)) for w in ("noisy", "calm")}
 
     def beyond(these: list[dict[str, float]]) -> int:

@@ -20,7 +20,8 @@ from detector.core.bounds import at_least, at_most, design_effect
 from detector.core.errors import DetectorError
 from detector.forensics.recapture import measured, noiseless
 from detector.forensics.recapture_score import RecaptureModel, open_recapture
-from detector.lab.recapture.gathering import first_half, read_lines
+from detector.lab.halves import first_half
+from detector.lab.recapture.gathering import read_lines
 from detector.pixels.augment import Encoding, resize, through
 from detector.pixels.decode import Pixels, decode
 

@@ -9,12 +9,12 @@ has a name with a SHA-256 that begins with 0 to 7 are those on which the limit w
 from __future__ import annotations
 
 import sys
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from detector.forensics.resampling import RESIZED, examine_resampling
+from detector.lab.halves import first_half
 from detector.pixels.augment import Encoding, resize, through
 from detector.pixels.decode import Pixels, decode
 
@@ -30,7 +30,7 @@ def saved(pixels: Pixels, quality: int | None) -> Pixels:
 
 def as_they_are(crops: list[tuple[str, Pixels]]) -> None:
     for kept in (True, False):
-        these = [p for n, p in crops if (sha256(n.encode()).hexdigest()[0] in "01234567") is kept]
+        these = [p for n, p in crops if first_half(n) is kept]
         views = {
             "as it is": these,
             "512": [np.ascontiguousarray(p[:512, :512]) for p in these],

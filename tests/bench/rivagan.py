@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from detector.core.bounds import at_most
 from detector.core.errors import DetectorError
 from detector.forensics.watermarks import PAYLOADS
+from detector.lab.halves import first_half
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels, decode
-from tests.bench.history import chosen, real
+from tests.bench.history import real
 
 SIDE, BITS, EVERY, LEAST = 256, 32, 8, 0.52  # of an output that is a 1, in the package
 QUALITIES = (None, 90, 75, 50)
@@ -82,8 +83,8 @@ def size(outputs: list[float]) -> float:
 def table(path: Path) -> None:
     rows = [json.loads(line) for line in path.open()]
     marked = [r for r in rows if "bits" in r]
-    first = [size(r["clean"]) for r in rows if chosen(r["source"])]
-    others = [size(r["clean"]) for r in rows if not chosen(r["source"])]
+    first = [size(r["clean"]) for r in rows if first_half(r["source"])]
+    others = [size(r["clean"]) for r in rows if not first_half(r["source"])]
     print(f"{len(rows)} pictures, {len({r['source'] for r in rows})} sources, {len(marked)} marked, "
           f"{np.median([r['cpu'] for r in rows]):.2f} CPU-s each")  # fmt: skip
     known = [p for p in PAYLOADS if len(p.bits) == BITS]

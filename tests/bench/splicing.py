@@ -21,7 +21,7 @@ import numpy as np
 from detector.core.bounds import at_most
 from detector.core.metrics import auc
 from detector.forensics.splicing import BACKBONE, SplicingHead, Windows, strongest
-from detector.lab.recapture.gathering import first_half
+from detector.lab.halves import first_half
 from detector.lab.splicing.fitting import INSIDE, LEAST_INSIDE, OUTSIDE, Kept, fit_head, read_kept
 from detector.models.card import open_card
 

@@ -1,6 +1,6 @@
 """One logistic score over the numbers of ``detector.forensics.recapture``, fitted and given its point.
 
-Fitted on the first half of authors and sources (``gathering.first_half``): their photos of screens and prints
+Fitted on the first half of authors and sources (``detector.lab.halves``): their photos of screens and prints
 against their photos of scenes and the photos of the corpus, both classes with equal weight. Its point is
 chosen on scores of models that never saw the author or the source: each author is left out in turn, the
 sources in two folds. At most ``FALSE_ALARMS`` of the authors' scenes, and as few of the corpus's photos, lie
@@ -20,7 +20,8 @@ from detector.core.errors import LabError
 from detector.core.logistic import fit_logistic
 from detector.forensics.recapture import NAMES
 from detector.forensics.recapture_score import FARTHEST, RecaptureModel
-from detector.lab.recapture.gathering import Line, first_half
+from detector.lab.halves import first_half
+from detector.lab.recapture.gathering import Line
 
 PENALTY = 30.0
 FALSE_ALARMS = 0.01

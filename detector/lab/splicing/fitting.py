@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detector.core.errors import LabError
 from detector.core.files import TORN_ARCHIVE
 from detector.forensics.splicing import SplicingHead, Windows
-from detector.lab.recapture.gathering import first_half
+from detector.lab.halves import first_half
 
 RIDGE = 0.3  # of the mean variance within
 DIRECTIONS = 32

@@ -1,8 +1,7 @@
 """Features of the windows of composites and of their untouched twins, from which a head is fitted in seconds.
 
-Halves by the SHA-256 of the source's name, as everywhere: the head is fitted on the first half, of which only
-photos take part whose licence lets weights learn from them; the second reports. A photo is pasted only into
-photos of its own half.
+The head is fitted on the first half (``detector.lab.halves``), the second reports. A photo is pasted only
+into photos of its own half.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detector.core.errors import DetectorError
-from detector.core.files import write_arrays
+from detector.core.files import read_file, write_arrays
 from detector.core.progress import Report, silent
 from detector.data.kin import source_of
 from detector.data.manifest import Row, shipped_manifest
 from detector.forensics.splicing import WINDOW, Backbone, Windows, windows_of
-from detector.lab.recapture.gathering import by_source, first_half, may_be_asked
+from detector.lab.halves import by_source, first_half
 from detector.lab.splicing.composites import KINDS, Composite, composite, host_of
 from detector.pixels.decode import Pixels, decode
 
@@ -59,13 +58,13 @@ def gather(
 
 
 def _rows(corpus: Path) -> list[Row]:
-    rows = [r for r in shipped_manifest() if r.kind in ("", "photo") and not r.fake and may_be_asked(r)]
+    rows = [r for r in shipped_manifest() if r.kind in ("", "photo")]
     chosen = [r for of in by_source(rows, corpus).values() for r in of[:MOST_OF_SOURCE]]
     return sorted(chosen, key=lambda r: sha256(r.sha256.encode()).digest())
 
 
 def _read(corpus: Path, row: Row) -> Pixels:
-    return decode((corpus / row.file).read_bytes(), row.media_type)
+    return decode(read_file(corpus / row.file, row.file), row.media_type)
 
 
 def inside_of(mask: NDArray[np.bool_], windows: Windows) -> NDArray[np.float64]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from detector.core.errors import LabError
+from detector.data.manifest import shipped_manifest
 from detector.forensics.recapture import NAMES
+from detector.lab.halves import by_source, first_half
 from detector.lab.recapture.fitting import fit_recapture
-from detector.lab.recapture.gathering import Line, first_half, gather, read_lines
+from detector.lab.recapture.gathering import Line, gather, read_lines
 from tests.detector.made import encoded, photo_like
 
 FIRST = [n for n in map(str, range(40)) if first_half(n)]
@@ -67,7 +70,33 @@ def test_pictures_are_measured_once_and_those_that_cannot_be_keep_their_reason(t
     out.write_bytes(whole[:-20])  # killed while it wrote
     gather(tmp_path / "authors", tmp_path / "no corpus", out)
     assert sorted(out.read_bytes().splitlines()) == sorted(whole.splitlines())
-    for wrong in (b"[1]\n", b"{}\n", b"no\n", b"\xff\n"):
-        out.write_bytes(wrong)
-        with pytest.raises(LabError, match="no numbers"):
-            gather(tmp_path / "authors", tmp_path / "no corpus", out)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"[1]\n", b"{}\n", b"no\n", b"\xff\n", encoded(photo_like(64, 64)), b"no line at all",
+        b'{"picture": "p", "source": "s", "of": "author", "what": "screen", "numbers": [1.0]}\n{"pic',
+        b'{"picture": 1, "source": "s", "of": "author", "what": "screen"}\n',
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_something_else_is_refused_and_left_as_it_is(tmp_path: Path, wrong: bytes) -> None:
+    out = tmp_path / "mine"
+    out.write_bytes(wrong)
+    (tmp_path / "authors").mkdir()
+    with pytest.raises(LabError, match="no numbers"):
+        gather(tmp_path / "authors", tmp_path / "no corpus", out)
+    assert out.read_bytes() == wrong
+
+
+def test_of_the_half_that_weights_learn_from_only_what_its_licence_allows_takes_part(tmp_path: Path) -> None:
+    photo = next(r for r in shipped_manifest() if not r.fake and min(r.width, r.height) >= 320)
+    for name, taking_part in ((FIRST[0], {"MIT"}), (SECOND[0], {"MIT", "none"})):
+        rows = [
+            replace(photo, source=name, licence=licence, sha256=digit * 64)
+            for digit, licence in (("a", "MIT"), ("b", "none"))
+        ]
+        for row in rows:
+            (tmp_path / row.file).parent.mkdir(exist_ok=True)
+            (tmp_path / row.file).write_bytes(b"")
+        assert {r.licence for of in by_source(rows, tmp_path).values() for r in of} == taking_part

@@ -9,7 +9,7 @@ import pytest
 
 from detector.core.errors import LabError
 from detector.forensics.splicing import Windows
-from detector.lab.recapture.gathering import first_half
+from detector.lab.halves import first_half
 from detector.lab.splicing.composites import KINDS, composite, host_of
 from detector.lab.splicing.fitting import DIRECTIONS, Kept, fit_head, read_kept
 from tests.detector.made import photo_like

@@ -110,12 +110,11 @@ class Spool:
 
         After an exception the photo itself says whether it had been replaced already.
         """
-        with self._created(entry, _INTENT):
-            with ExitStack() as undo:
-                undo.callback(self._settle, entry)
-                yield
-                undo.pop_all()
+        with self._created(entry, _INTENT), ExitStack() as undo:
+            undo.callback(self._settle, entry)
+            yield
             self._move(entry, _INTENT, _PENDING)
+            undo.pop_all()  # not before: an interrupt between the two would leave an intent
 
     def add(self, entry: Entry) -> None:
         """Make a photo wait that is signed and lies at ``entry.path`` already; once is enough."""
@@ -185,6 +184,8 @@ class Spool:
 
     def _settle(self, entry: Entry) -> None:
         """The photo decides: it carries this signature and waits, or it does not and nothing happened."""
+        if not self._file(entry, _INTENT).exists():  # made pending already
+            return
         with suppress(OSError):
             entry.temporary.unlink(missing_ok=True)
         if _carries(entry):

@@ -13,8 +13,8 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,11 +29,14 @@ from signer.freshness import MAX_NOTE_BYTES
 from signer.http_signature import RequestSigner, target_uri
 
 DEFAULT_TIMEOUT_S = 10.0
+UPLOAD_TIMEOUT_S = 90.0  # a service examines what it gets before it answers
+SLOWEST_BYTES_PER_S = 16 << 10
 MAX_ANSWER_BYTES = 1 << 20
 MIN_CHALLENGE_BYTES = 16
 MAX_OTHERS = 20
 MAX_TIMESTAMP_BYTES = 64 << 10
 _CHUNK_BYTES = 16 << 10
+_SENT_AT_ONCE = 64 << 10
 _USER_AGENT = "assay-signer"
 _TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
@@ -76,13 +79,18 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """``timeout_s`` bounds the whole exchange, not only each read. Needs no connection to exist.
+    """Needs no connection to exist.
+
+    ``timeout_s`` bounds the whole exchange, not only each read; ``upload_timeout_s`` does for an upload. Both
+    are beside the time that the bytes of a request need on a link of ``SLOWEST_BYTES_PER_S``, on which a
+    service may keep silent as long as without them.
 
     ``signer`` opens the device's key; it is called where a service wants to know who asks, and not before.
     """
 
     service_url: str = ""
     timeout_s: float = DEFAULT_TIMEOUT_S
+    upload_timeout_s: float = UPLOAD_TIMEOUT_S
     signer: Callable[[], RequestSigner] | None = None
 
     def ask_challenge(self, token: str, request: Mapping[str, object]) -> EnrolmentChallenge:
@@ -145,7 +153,8 @@ class Client:
     def upload(self, data: bytes, media_type: str) -> Uploaded:
         """Hand a signed and stamped capture to the service. Raises ``ServiceUnavailable`` (try again) and
         ``ServiceRefused`` with its reason. What comes back is verified by whoever asked."""
-        answer = self._created("/v1/captures", data, {"Content-Type": media_type}, "answered {}")
+        patient = replace(self, timeout_s=self.upload_timeout_s)
+        answer = patient._created("/v1/captures", data, {"Content-Type": media_type}, "answered {}")
         try:
             document = json.loads(answer)
             others = tuple(int(index) for index in document.get("counter_also_in", ())[:MAX_OTHERS])
@@ -187,10 +196,14 @@ class Client:
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], max_bytes: int
     ) -> _Answer:
         _refuse_other_schemes(url)
+        deadline = time.monotonic() + self.timeout_s + len(body or b"") / SLOWEST_BYTES_PER_S
+        length = {} if body is None else {"Content-Length": str(len(body))}
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-            url, data=body, headers={"User-Agent": _USER_AGENT, **headers}, method=method
+            url,
+            data=None if body is None else _pieces(body, deadline),
+            headers={"User-Agent": _USER_AGENT, **length, **headers},
+            method=method,
         )
-        deadline = time.monotonic() + self.timeout_s
         try:
             with urllib.request.build_opener(_EveryStatus).open(request, timeout=self.timeout_s) as response:
                 content = _read(response, max_bytes, deadline)
@@ -220,6 +233,14 @@ class _Answer:
     status: int
     media_type: str
     body: bytes
+
+
+def _pieces(body: bytes, deadline: float) -> Iterator[bytes]:
+    """One after the other: a limit of time is one of each piece, and of all where one is sent at once."""
+    for start in range(0, len(body), _SENT_AT_ONCE):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the request takes too long")
+        yield body[start : start + _SENT_AT_ONCE]
 
 
 def _read(stream: http.client.HTTPResponse, max_bytes: int, deadline: float) -> bytes:

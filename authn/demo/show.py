@@ -24,7 +24,7 @@ from authn.core.errors import SettingsError, SystemLacking, Unreachable
 from authn.core.media import media_of, open_media
 from authn.demo.pages import log_capture, reference_photo, write_pages
 from authn.demo.quiz import questions
-from authn.demo.service import environment, running_service, verify_over_http
+from authn.demo.service import REQUEST_TIMEOUT_S, environment, running_service, verify_over_http
 from authn.demo.variants import Variant, as_jpeg, mark_jpeg, variants
 from authn.home.enrolment import enrol_device
 from authn.report.html import render_report
@@ -142,7 +142,7 @@ def _signed(folder: Path, original: bytes, device: DeviceIdentity) -> tuple[byte
     for path, data in zip(paths, (original, mark_jpeg(original)), strict=True):
         path.write_bytes(data)
         sign_file(path, device, spool=spool)
-    client = Client()
+    client = Client(timeout_s=REQUEST_TIMEOUT_S)
     run = spool.stamp_all(lambda request: client.stamp(device.tsa_url, request), device.tsa_roots)
     if len(run.stamped) != len(paths):
         reasons = "; ".join(entry.reason for entry in (*run.waiting, *run.aside))

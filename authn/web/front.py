@@ -42,6 +42,7 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_CONTROL_BYTES = 4096  # of one line between the chunks of a chunked body
 FIRST_SECONDS = 10.0  # a request has this long, and longer the more of it came
 MIN_BYTES_PER_SECOND = 1024
+UPLOAD_BYTES_PER_SECOND = 256 * 1024  # 2 Mbit/s: an upload that comes as fast is never late
 IDLE_SECONDS = 75.0  # of a connection on which no request has begun
 LINGER_SECONDS = 5.0
 DRAIN_SECONDS = 1.0  # of a connection without a request, once the process is to end
@@ -86,9 +87,13 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     @property
     def late_at(self) -> float:
-        """Slow is less than ``MIN_BYTES_PER_SECOND``; nobody has longer than the setting says."""
+        """Slow is less than ``MIN_BYTES_PER_SECOND``; nobody has longer than the setting says, but an upload
+        that is fast for its size: a film may need more than a minute on a phone's link."""
         allowed = FIRST_SECONDS + self.bytes / MIN_BYTES_PER_SECOND
-        return self.begun + min(allowed, self._limits.request_seconds)
+        most = float(self._limits.request_seconds)
+        if self.upload:
+            most = max(most, FIRST_SECONDS + self.bytes / UPLOAD_BYTES_PER_SECOND)
+        return self.begun + min(allowed, most)
 
 
 class Refused(WSGITask):  # type: ignore[misc]

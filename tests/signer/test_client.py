@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,6 +203,45 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
             stamp(url, timeout_s=0.2)
 
 
+def test_a_photo_may_take_longer_on_its_way_than_a_service_may_be_silent() -> None:
+    patience_s = 3.0
+    body = bytes(24 << 20)  # more than the buffers of two sockets hold
+    received = []
+
+    def slow_link(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, connection.makefile("rb") as stream:
+            while stream.readline().strip():  # the head
+                pass
+            begun = time.monotonic()
+            while sum(received) < len(body) and (piece := stream.read(len(body) // 96)):
+                received.append(len(piece))
+                time.sleep(max(0.0, begun + patience_s * 1.2 * len(received) / 96 - time.monotonic()))
+            answer = json.dumps({"receipt": "the receipt", "log_key": "its key"}).encode()
+            connection.sendall(
+                b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer)
+            )
+
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 512 << 10)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        thread = threading.Thread(target=slow_link, args=(listening,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        uploaded = Client(service_url=url, upload_timeout_s=patience_s).upload(body, "image/jpeg")
+        thread.join()
+    assert uploaded.receipt == "the receipt"
+    assert sum(received) == len(body)
+
+
+def test_a_service_that_takes_no_more_of_a_photo_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ServiceUnavailable, match="timed out"):
+            Client(service_url=url, upload_timeout_s=0.2).upload(bytes(32 << 20), "image/jpeg")
+
+
 def test_a_port_where_nobody_listens_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -223,7 +263,6 @@ def test_only_http_and_https_are_spoken(url: str) -> None:
 
 def test_a_reply_that_is_no_http_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as strange:
-        import threading
 
         def answer() -> None:
             connection, _ = strange.accept()

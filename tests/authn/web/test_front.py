@@ -128,6 +128,15 @@ def test_time_is_given_for_what_arrives_and_never_more_than_the_setting() -> Non
     assert parser.late_at - parser.begun == LIMITS.request_seconds
 
 
+def test_an_upload_that_comes_fast_enough_for_its_size_may_take_longer_than_the_setting() -> None:
+    parser = Parser(LIMITS, None, None)
+    parser.upload = True
+    parser.bytes = 60 * front.UPLOAD_BYTES_PER_SECOND
+    assert parser.late_at - parser.begun == front.FIRST_SECONDS + 60 > LIMITS.request_seconds
+    parser.bytes = front.UPLOAD_BYTES_PER_SECOND
+    assert parser.late_at - parser.begun == LIMITS.request_seconds
+
+
 def test_a_hundred_that_drip_hold_nobody_up(service: str) -> None:
     begins = [dripping_body("POST", "/tsa", "application/timestamp-query"), HALF_A_HEADER, b""] * 34
     with besieged(service, begins):

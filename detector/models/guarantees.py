@@ -22,7 +22,7 @@ SURE = 0.95
 MOST_AGAINST = 1 / 3
 MIN_LOG10_RATIO = 0.5  # a ratio of about three: below it the words would be stronger than the evidence
 
-INCONCLUSIVE = "the score lies where both kinds of pictures lie: it separates nothing"
+INCONCLUSIVE = "pictures of both kinds have such scores: no answer is vouched for there"
 UNKNOWN_KIND = "too few pictures whose kind is not known ({pictures}) were measured to vouch for any answer"
 NOT_MEASURED = "no {kind} was among the pictures that answers are vouched for with"
 TOO_FEW = "too few pictures of this kind ({kind}, n = {pictures}) were measured to vouch for any answer"

@@ -212,8 +212,8 @@ def test_an_answer_comes_with_what_vouches_for_it(vouched):
     ("kind", "logit", "answer", "reason"),
     [
         (Kind.PHOTO, 2.31, Answer.SUPPORTS, "it supports"),
-        (Kind.PHOTO, 2.29, Answer.INCONCLUSIVE, "separates nothing"),
-        (Kind.ART, 2.31, Answer.INCONCLUSIVE, "separates nothing"),
+        (Kind.PHOTO, 2.29, Answer.INCONCLUSIVE, "no answer is vouched for"),
+        (Kind.ART, 2.31, Answer.INCONCLUSIVE, "no answer is vouched for"),
         (Kind.ART, 5.0, Answer.SUPPORTS, "it supports"),
         (Kind.RENDER, 9.0, Answer.ABSTAIN, "n = 37"),
         (Kind.SCAN, 9.0, Answer.ABSTAIN, "no scan was among"),

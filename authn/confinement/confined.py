@@ -119,6 +119,11 @@ class Confined(Generic[Q, A]):
         if worker is not None and self._owner == os.getpid():
             worker.kill()
 
+    def _forget(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
     @contextlib.contextmanager
     def _my_turn(self) -> Iterator[None]:
         if not self._turn.acquire(timeout=self._timeout_s + self._start_timeout_s):
@@ -134,11 +139,13 @@ class Confined(Generic[Q, A]):
         if self._owner != os.getpid():
             # The caller forked after the worker started: the pipe belongs to the parent.
             self._worker, self._owner = None, os.getpid()
-        if self._worker is not None and (
+        if self._worker is not None and self._worker.hung_up:
+            self._worker.kill()  # nobody can tell it to end
+            self._forget()
+        elif self._worker is not None and (
             not self._worker.alive or not self._worker.ready or self._worker.worn
         ):
-            self._worker.close()
-            self._worker = None
+            self._forget()
         if self._worker is None:
             self._worker = worker = Worker(self._plan, self._registry)
             if self._closed.is_set():  # ``close`` saw none yet

@@ -72,6 +72,15 @@ class Worker:
         return self._process.is_alive()
 
     @property
+    def hung_up(self) -> bool:
+        """Whether it can be asked nothing more though it lives: it gave its pipe up, or it speaks unasked,
+        which would be taken for the next answer. Only between questions."""
+        try:
+            return self._pipe.poll()
+        except (OSError, ValueError):
+            return True
+
+    @property
     def worn(self) -> bool:
         """Whether the CPU time that is left to it for its whole life may be too little for a question. As it
         was before the last one: that one cannot have used up the other half."""

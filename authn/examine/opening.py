@@ -7,6 +7,7 @@ imports it, and no other.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from authn.core.errors import FileUnusable
 from authn.core.extras import not_installed
 from authn.core.instants import utc_now
 from authn.devices import RegistryView
-from authn.examine.detectors import encoder_of, learned_detectors
+from authn.examine.detectors import LearnedDetector, encoder_of, learned_detectors
 from authn.examine.examiner import Examiner
 from authn.examine.trust import open_logs, open_roots
 from authn.pki.roots import TrustRoots
@@ -48,10 +49,12 @@ def open_examiner(
     registry: RegistryView | None = None,
     logs: LogTrust | None = None,
     heuristics: bool = True,
+    detectors: Sequence[LearnedDetector] | None = None,
 ) -> Examiner:
     """Roots that are given replace the configured ones and this home's own; without ``logs``, receipts of
-    this home's own log count. Raises ``Unavailable`` for roots that cannot be read, ``PolicyError``
-    for the policy of the settings. Not to be shared across a fork."""
+    this home's own log count. ``detectors``: the learned ones as whoever holds several examiners found them
+    once, so that all have the same; None: as they are now. Raises ``Unavailable`` for roots that cannot be
+    read, ``PolicyError`` for the policy of the settings. Not to be shared across a fork."""
     return examiner_over(
         settings,
         roots=open_roots(settings, signer_roots=signer_roots, tsa_roots=tsa_roots, crls=crls),
@@ -59,6 +62,7 @@ def open_examiner(
         registry=registry,
         logs=logs or open_logs(settings),
         heuristics=heuristics,
+        detectors=detectors,
     )
 
 
@@ -70,8 +74,9 @@ def examiner_over(
     registry: RegistryView | None,
     heuristics: bool,
     logs: LogTrust | None = None,
+    detectors: Sequence[LearnedDetector] | None = None,
 ) -> Examiner:
-    """An examiner over exactly these roots, this policy and this registry."""
+    """An examiner over exactly these roots, this policy and this registry. ``detectors`` as above."""
     pictures = _pictures() if heuristics else None  # numpy, which nothing else needs
     return Examiner(
         joint=_joint() if heuristics else None,
@@ -79,7 +84,7 @@ def examiner_over(
         roots=roots,
         engines=open_engines(roots),
         policy=policy,
-        sources=sources(settings, pictures) if heuristics else (),
+        sources=sources(settings, pictures, detectors) if heuristics else (),
         on_request=sources_on_request(settings, pictures) if heuristics else (),
         forensics=settings.forensics,
         registry=registry,
@@ -125,7 +130,11 @@ def _pictures() -> Pictures | None:
     return Pictures()
 
 
-def sources(settings: Settings, pictures: Pictures | None = None) -> tuple[HeuristicSource, ...]:
+def sources(
+    settings: Settings,
+    pictures: Pictures | None = None,
+    detectors: Sequence[LearnedDetector] | None = None,
+) -> tuple[HeuristicSource, ...]:
     """The table of evidence sources (docs/extending). A new source is a new line here."""
     from authn.sources.compression import CompressionSource
     from authn.sources.metadata import MetadataSource
@@ -134,7 +143,7 @@ def sources(settings: Settings, pictures: Pictures | None = None) -> tuple[Heuri
     return (
         MetadataSource(),
         CompressionSource(),
-        *_looking(settings, pictures),
+        *_looking(settings, pictures, detectors),
         *_sensor(settings, pictures, always=True),
     )
 
@@ -197,9 +206,12 @@ def _sensor(
     return (SensorSource(settings.home, pictures, always=always),)
 
 
-def _looking(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
+def _looking(
+    settings: Settings, pictures: Pictures | None, detectors: Sequence[LearnedDetector] | None
+) -> tuple[HeuristicSource, ...]:
     """Those that decode pixels and compute with them, or why each does not."""
-    traces, semantic = learned_detectors(settings)
+    now = learned_detectors(settings)
+    traces, semantic = now if detectors is None else detectors
     try:
         from authn.sources.embedded import EmbeddedSource
         from authn.sources.learned import LearnedSource, SemanticSource
@@ -212,8 +224,8 @@ def _looking(settings: Settings, pictures: Pictures | None) -> tuple[HeuristicSo
             AbsentSource(n, why.detail)
             for n in ("embedded", "watermark", "symmetry", traces.name, semantic.name)
         )
-    encoder = encoder_of(settings)
-    whole = AbsentSource(semantic.name, semantic.lacks)
+    encoder = None if semantic.lacks else encoder_of(settings)
+    whole = AbsentSource(semantic.name, semantic.lacks or now[1].lacks)  # or it was taken away since
     return (
         EmbeddedSource(pictures),
         WatermarkSource(pictures),

@@ -21,13 +21,17 @@ from authn.devices.fingerprints import FOLDER
 if TYPE_CHECKING:
     from authn.devices import RegistryView
     from authn.devices.registry import Registry
+    from authn.examine.detectors import LearnedDetector
     from authn.examine.examiner import Examiner
     from authn.examine.pool import ExaminerPool
 
 
 def service_pool(settings: Settings, registry: RegistryView, heuristics: bool) -> ExaminerPool:
     """For the service: so many workers as the settings say, each of which starts when it is first used."""
-    build = partial(_open, settings=without_secrets(settings), heuristics=heuristics)
+    from authn.examine.detectors import learned_detectors
+
+    found = learned_detectors(settings)  # so that an examiner that is started anew has what the others have
+    build = partial(_open, settings=without_secrets(settings), heuristics=heuristics, detectors=found)
     cores = len(os.sched_getaffinity(0)) // settings.workers
     return pool_over(settings, build, registry=registry, size=settings.examiners, at_once=cores, talks=True)
 
@@ -88,10 +92,16 @@ def readable_paths(settings: Settings) -> tuple[Path, ...]:
     return (*named, *settings.face_models, *((prints,) if prints.is_dir() else ()))
 
 
-def _open(registry: RegistryView | None, *, settings: Settings, heuristics: bool) -> Examiner:
+def _open(
+    registry: RegistryView | None,
+    *,
+    settings: Settings,
+    heuristics: bool,
+    detectors: tuple[LearnedDetector, ...],
+) -> Examiner:
     from authn.examine.opening import open_examiner
 
-    return open_examiner(settings, registry=registry, heuristics=heuristics)
+    return open_examiner(settings, registry=registry, heuristics=heuristics, detectors=detectors)
 
 
 def registry_if_any(settings: Settings) -> Registry | None:

@@ -8,7 +8,7 @@ costs one lease and nobody has to notice its death. What it would still write af
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,12 +17,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, exists, func, insert, select, update
 
 from authn.core.errors import JobUnknown, QueueFull
-from authn.store.engine import Turn, alone, reading, writing
+from authn.store.engine import Also, Turn, alone, reading, writing
 from authn.store.schema import jobs
 
 TOKEN_BYTES = 16
 ID_BYTES = 16  # whoever knows the id of a job that nobody owns may read it, so it must not be guessable
-Also = Callable[[Connection], None]  # what is to be written in the transaction that ends a job
 
 
 class State(StrEnum):

@@ -16,7 +16,7 @@ from authn.core.plain import Json
 from authn.jobs.table import ID_BYTES, OPEN, Job, State, new_job
 from authn.service.deferred import KIND, Deferred
 from authn.service.examinations import Asked
-from authn.store.engine import reading, writing
+from authn.store.engine import Also, reading, writing
 from authn.store.schema import batches, jobs, verifications
 from authn.store.verifications import Verifications
 
@@ -66,9 +66,9 @@ class Batches:
     ) -> None:
         self._engine, self._deferred, self._store, self._clock = engine, deferred, store, clock
 
-    def accept(self, files: Iterable[Media | Refused], asked: Asked) -> Batch:
-        """All of them are on the disk and in the table when it returns, or none is. Raises as
-        ``Deferred.accept``, and what ``files`` raises."""
+    def accept(self, files: Iterable[Media | Refused], asked: Asked, first: Also | None = None) -> Batch:
+        """All of them are on the disk and in the table when it returns, or none is; ``first`` is called in
+        the transaction that does it. Raises as ``Deferred.accept``, and what the two raise."""
         now, id_ = self._clock(), secrets.token_hex(ID_BYTES)
         accepted: list[Job] = []
         refused: list[Job] = []
@@ -92,6 +92,8 @@ class Batches:
         )
 
         def also(connection: Connection) -> None:
+            if first is not None:
+                first(connection)
             connection.execute(delete(batches).where(batches.c.expires_at <= now))
             connection.execute(insert(batches).values(asdict(batch)))
 

@@ -131,7 +131,7 @@ class Captures:
         )
         known = self._taken.remember(capture, fresh.salt, self._clock())
         (receipt,) = self._log.append((replace(fresh, salt=known.salt),))
-        self._taken.placed(capture.record_sha256, receipt.index)
+        self._taken.placed(capture, receipt.index)
         key = str(self._log.verifier)
         taken = Taken(receipt=receipt, log_key=key, counter=counter, others=known.others)
         return taken, capture.record_sha256

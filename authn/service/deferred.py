@@ -23,8 +23,9 @@ from authn.core.likeness import Viewer
 from authn.core.media import Media, MediaLimits, unparsed, with_sidecar
 from authn.core.plain import Json
 from authn.jobs.spool import Spool
-from authn.jobs.table import Also, Job, Jobs, new_job
+from authn.jobs.table import Job, Jobs, new_job
 from authn.service.examinations import Asked, Examinations
+from authn.store.engine import Also
 from authn.store.verifications import Verifications
 
 KIND = "verification"
@@ -71,11 +72,12 @@ class Deferred:
         self._waiting = Semaphore(MAX_WAITING)
         self.on_new: Callable[[], None] = lambda: None
 
-    def accept(self, media: Media, asked: Asked, *, batch_id: str | None = None) -> Job:
-        """On the disk and in the table when it returns. Raises ``QueueFull``, ``SpoolFull``, ``Unavailable``;
-        then nothing of it is kept."""
-        job = self.prepared(media, asked, batch_id=batch_id)
-        self.accept_all((job,))
+    def accept(self, media: Media, asked: Asked, *, also: Also | None = None) -> Job:
+        """On the disk and in the table when it returns; ``also`` is called in the transaction that does it.
+        Raises ``QueueFull``, ``SpoolFull``, ``Unavailable``, and what ``also`` raises; then nothing of it is
+        kept."""
+        job = self.prepared(media, asked)
+        self.accept_all((job,), also)
         return job
 
     def prepared(self, media: Media, asked: Asked, *, batch_id: str | None = None) -> Job:

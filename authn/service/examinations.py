@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,12 +27,14 @@ from authn.core.views import AT_ONCE, DrawnView, ViewsAsked
 from authn.examine.contradictions import with_recovered
 from authn.examine.request import Examined
 from authn.service.captures import Judged
+from authn.store.engine import Also
 from authn.store.verifications import StoredVerification, Verifications
 
 UNSIGNED_ORIGINAL = (
     "the bytes of the other file are not established to be those that were signed, so it is no original to "
     "compare with"
 )
+START_AGAIN_S = 30.0
 ID_BYTES = 16  # whoever knows an id may read the report, so it must not be guessable
 
 
@@ -109,7 +112,8 @@ class Examinations:
         self._clock = clock
         self._recovery = recovery
         self._warming: threading.Thread | None = None
-        self._failure: str | None = None
+        self._failure: str | None = None  # of the last start
+        self._failed_at = 0.0
         self._lock = threading.Lock()
 
     def examine(
@@ -126,10 +130,10 @@ class Examinations:
         asked = Asked(as_of=as_of, heuristics=heuristics, preview=preview, owner=owner, viewer=viewer)
         return self.examine_for(media, asked)
 
-    def examine_for(self, media: Media, asked: Asked) -> StoredVerification:
-        """As ``examine``."""
+    def examine_for(self, media: Media, asked: Asked, also: Also | None = None) -> StoredVerification:
+        """As ``examine``; ``also`` is called in the transaction that keeps it: if it raises, nothing is."""
         stored = self.examined(media, asked, id_=secrets.token_hex(ID_BYTES))
-        self._store.keep(stored)
+        self._store.keep(stored, also)
         return stored
 
     def examined(
@@ -254,12 +258,14 @@ class Examinations:
                 self._warming.start()
 
     def why_not_ready(self) -> str | None:
-        """None when an upload would be examined at once. Never waits; starts an examiner that has ended."""
+        """None when an upload would be examined at once. Never waits; starts an examiner that has ended, and
+        tries again after a while where that failed: what it lacked may be there by then."""
         if self._examiners[self._default].ready:
             return None
-        if self._failure is None:
+        why = self._failure
+        if why is None or time.monotonic() - self._failed_at >= START_AGAIN_S:
             self.start_warming()
-        return self._failure or "the examiner is starting"
+        return why or "the examiner is starting"
 
     def close(self) -> None:
         """End the confined processes and wait for them."""
@@ -269,10 +275,12 @@ class Examinations:
             self._warming.join()
 
     def _warm(self) -> None:
+        failure = None
         try:
             self._examiners[self._default].warm()
         except AuthnError as e:
-            self._failure = f"the examiner cannot start [{e.code}]"
+            failure = f"the examiner cannot start [{e.code}]"
+        self._failure, self._failed_at = failure, time.monotonic()
 
 
 def report_text(report: Report) -> str:

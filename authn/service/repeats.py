@@ -6,7 +6,8 @@ tried again; of a report only its address is, so that a report that was deleted 
 While a request is at work its process holds the key by a lease and renews it, however long that takes. A
 process that was killed renews nothing: one lease later the same request may be sent again. What a process
 still says that has lost its lease, because it stood still for longer, its token refuses: the answer of who
-came after it stays.
+came after it stays, and what it has found out is neither kept nor answered: ``still_mine`` says so in the
+transaction that would keep it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
 
 from authn.core.errors import RepeatDiffers, RepeatInFlight, Unavailable
 from authn.store.engine import upsert, writing
@@ -46,6 +48,7 @@ class Held:
 
     caller: str
     key: str
+    fingerprint: str
     token: str
 
 
@@ -65,22 +68,16 @@ class Repeats:
         """``Held``: it is the first, and the caller ends it by ``keep`` or ``release``. Raises
         ``RepeatInFlight`` and, where the key was used for something else, ``RepeatDiffers``."""
         self._keep_renewing()  # first: what this process cannot renew it does not take
-        held, now = Held(caller=caller, key=key, token=secrets.token_hex(TOKEN_BYTES)), self._clock()
-        new = {
-            "caller": caller,
-            "key": key,
-            "fingerprint": fingerprint,
-            "expires_at": now + self._lease,
-            "leased_by": held.token,
-        }
+        token = secrets.token_hex(TOKEN_BYTES)
+        held, now = Held(caller=caller, key=key, fingerprint=fingerprint, token=token), self._clock()
+        row, is_first = None, False
         with writing(self._engine) as connection:
             connection.execute(delete(table).where(table.c.expires_at <= now))
-            first = upsert(connection, table).values(new).on_conflict_do_nothing().returning(table.c.key)
-            is_first = connection.execute(first).first() is not None
-            if not is_first:
-                mine = (table.c.caller == caller, table.c.key == key)
-                row = connection.execute(select(table).where(*mine)).mappings().one()
-        if is_first:
+            while row is None and not is_first:  # PostgreSQL: whoever was in the way may be gone by now
+                is_first = _added(connection, held, {"expires_at": now + self._lease})
+                if not is_first:
+                    row = connection.execute(select(table).where(*_named(held))).mappings().first()
+        if row is None:
             with self._lock:
                 self._held[held.token] = held
             return held
@@ -90,8 +87,19 @@ class Repeats:
             raise RepeatInFlight("the first request with this Idempotency-Key is not answered yet")
         return Answered(status=row["status"], headers=json.loads(row["headers"]), body=row["body"])
 
+    def still_mine(self, held: Held, connection: Connection) -> None:
+        """In the transaction that keeps what came of the request, which then is the last moment at which
+        another may have it: until this one ends nobody can take the key. One that nobody took after the lease
+        had ended is taken again. Raises ``RepeatInFlight`` where somebody did."""
+        until = {"expires_at": self._clock() + self._lease}
+        renewed = connection.execute(update(table).where(*_of(held)).values(until)).rowcount
+        if not renewed and not _added(connection, held, until):
+            raise RepeatInFlight(
+                "this service stood still for long, and another request with this Idempotency-Key is at work"
+            )
+
     def keep(self, held: Held, answered: Answered) -> bool:
-        """For a day. False, and nothing kept, where the lease ended and the key is another's, or nobody's."""
+        """For a day. False, and nothing kept, where the lease ended and the key is another's."""
         values = {
             "status": answered.status,
             "headers": json.dumps(dict(answered.headers)),
@@ -100,7 +108,8 @@ class Repeats:
             "leased_by": None,
         }
         with self._ending(held), writing(self._engine) as connection:
-            return bool(connection.execute(update(table).where(*_of(held)).values(values)).rowcount)
+            kept = bool(connection.execute(update(table).where(*_of(held)).values(values)).rowcount)
+            return kept or _added(connection, held, values)
 
     def release(self, held: Held) -> None:
         """It was answered with an error, and may be sent again."""
@@ -141,5 +150,22 @@ class Repeats:
                         connection.execute(update(table).where(*_of(one)).values(until))
 
 
+def _named(held: Held) -> tuple[ColumnElement[bool], ...]:
+    return table.c.caller == held.caller, table.c.key == held.key
+
+
 def _of(held: Held) -> tuple[ColumnElement[bool], ...]:
-    return table.c.caller == held.caller, table.c.key == held.key, table.c.leased_by == held.token
+    return *_named(held), table.c.leased_by == held.token
+
+
+def _added(connection: Connection, held: Held, values: Mapping[str, Any]) -> bool:
+    """The row of this key, with these values in place of its own; False where there is one."""
+    row = {
+        "caller": held.caller,
+        "key": held.key,
+        "fingerprint": held.fingerprint,
+        "leased_by": held.token,
+        **values,
+    }
+    added = upsert(connection, table).values(row).on_conflict_do_nothing().returning(table.c.key)
+    return connection.execute(added).first() is not None

@@ -336,6 +336,15 @@ captures = Table(
     Index("ix_captures_idx", "idx"),
 )
 
+# Numbers that more than one capture of a device came with, whether or not those are still there: where to
+# look, so that nobody has to look at all captures of a device.
+repeated_counters = Table(
+    "repeated_counters",
+    metadata,
+    Column("device_id", String(64), ForeignKey("devices.device_id"), primary_key=True),
+    Column("counter", BigInteger, primary_key=True, autoincrement=False),
+)
+
 # What signed photos look like (authn.store.pictures), where the setting asks for it. A number is never given
 # twice: whoever holds hashes in memory tells by the number which are new.
 picture_hashes = Table(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from authn.core.errors import NotFound
-from authn.store.engine import reading, writing
+from authn.store.engine import Also, reading, writing
 from authn.store.schema import jobs, verifications
 
 
@@ -84,9 +84,11 @@ class Verifications:
         self.keep(stored)
         return stored
 
-    def keep(self, stored: StoredVerification) -> None:
-        """As ``save``, for one that is made already."""
+    def keep(self, stored: StoredVerification, also: Also | None = None) -> None:
+        """As ``save``, for one that is made already; ``also`` first, in the same transaction."""
         with writing(self._engine) as connection:
+            if also is not None:
+                also(connection)
             self.insert(connection, stored)
 
     def insert(self, connection: Connection, stored: StoredVerification) -> None:

@@ -16,6 +16,7 @@ from authn.devices.registry import AttestationRecord, CertificateRecord, Enrolle
 from authn.devices.view import device_view
 from authn.service.enrolment.tokens import verify_token
 from authn.service.examinations import Asked
+from authn.store.engine import Also
 from authn.web.answers import conditional, json_answer, json_text, uncached
 from authn.web.answers import services as services  # for the other views
 from authn.web.asked import QUESTIONS, asked_for, form_of
@@ -74,11 +75,11 @@ def verify() -> Response:
     return once(fingerprint(media_key(media), asked), partial(_verified, media, asked))
 
 
-def _verified(media: Media, asked: Asked) -> Response:
+def _verified(media: Media, asked: Asked, also: Also | None) -> Response:
     wishes = preferences(request.headers.getlist("Prefer"))
     if wishes.any:
-        return accepted(media, asked, wishes)
-    stored = services().examinations.examine_for(media, asked)
+        return accepted(media, asked, wishes, also)
+    stored = services().examinations.examine_for(media, asked, also)
     response = json_text(stored.report)
     response.headers["Location"] = url_for("api.verification", verification_id=stored.id)
     return response

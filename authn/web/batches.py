@@ -15,6 +15,7 @@ from authn.core.plain import Json
 from authn.jobs.table import State
 from authn.service.batches import Batch, Result
 from authn.service.examinations import Asked
+from authn.store.engine import Also
 from authn.web.answers import asking, conditional, json_answer, services, uncached
 from authn.web.asked import QUESTIONS, asked_for
 from authn.web.batch_uploads import Sent, read_many
@@ -58,8 +59,8 @@ def remove(batch_id: str) -> Response:
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
-def _accepted(sent: Sent, asked: Asked) -> Response:
-    return _answer(services().batches.accept(sent.files, asked), HTTPStatus.ACCEPTED)
+def _accepted(sent: Sent, asked: Asked, also: Also | None) -> Response:
+    return _answer(services().batches.accept(sent.files, asked, also), HTTPStatus.ACCEPTED)
 
 
 def _answer(batch: Batch, code: int = HTTPStatus.OK) -> Response:

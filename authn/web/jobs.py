@@ -12,6 +12,7 @@ from authn.core.media import Media
 from authn.core.plain import Json
 from authn.jobs.table import Job, State
 from authn.service.examinations import Asked
+from authn.store.engine import Also
 from authn.web.answers import asking, conditional, json_answer, json_text, services, uncached
 from authn.web.preferences import Preferences
 from authn.web.problems import problem, problem_object
@@ -37,10 +38,10 @@ def cancel(job_id: str) -> Response:
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
-def accepted(media: Media, asked: Asked, wishes: Preferences) -> Response:
+def accepted(media: Media, asked: Asked, wishes: Preferences, also: Also | None) -> Response:
     """Keep an upload for a job; the report where it is there soon enough, else 202 and where to ask."""
     deferred = services().deferred
-    job = deferred.accept(media, asked)
+    job = deferred.accept(media, asked, also=also)
     if wishes.wait_s:
         job = deferred.wait(job, wishes.wait_s)
     response = (

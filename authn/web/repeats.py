@@ -7,14 +7,16 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from flask import Response, request
 
-from authn.core.errors import BadRequest, NotFound, Unavailable
+from authn.core.errors import BadRequest, NotFound, RepeatInFlight, Unavailable
 from authn.core.instants import instant
 from authn.core.media import Media
 from authn.service.examinations import Asked
-from authn.service.repeats import Answered
+from authn.service.repeats import Answered, Held, Repeats
+from authn.store.engine import Also
 from authn.web.answers import asking, json_text, services
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
@@ -39,27 +41,39 @@ def fingerprint(files: Sequence[Sequence[str]], asked: Asked) -> str:
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
-def once(same: str, answer: Callable[[], Response]) -> Response:
-    """The answer, or that of the request with the same key before. Raises ``BadRequest``, ``RepeatDiffers``,
-    ``RepeatInFlight``, and what ``answer`` raises."""
+def once(same: str, answer: Callable[[Also | None], Response]) -> Response:
+    """The answer, or that of the request with the same key before. ``answer`` calls what it is given in the
+    transaction that keeps what it found out, which then keeps nothing where another has the key meanwhile.
+    Raises ``BadRequest``, ``RepeatDiffers``, ``RepeatInFlight``, and what ``answer`` raises."""
     key = _key()
     if key is None:
-        return answer()
+        return answer(None)
     repeats, caller = services().repeats, asking() or f"address:{request.remote_addr or ''}"[:128]
     mine = repeats.begin(caller, key, same)
     if isinstance(mine, Answered):
         return _replayed(mine)
-    ended = False
+    kept = False
     try:
-        response = answer()
-        if response.status_code < 300:
-            repeats.keep(mine, _kept(response))
-            ended = True
+        response = answer(partial(repeats.still_mine, mine))
+        kept = response.status_code < 300 and repeats.keep(mine, _kept(response))
+        if kept or response.status_code >= 300:
+            return response
+    except RepeatInFlight:  # nothing was kept
+        pass
     finally:
-        if not ended:
+        if not kept:
             with suppress(Unavailable):  # then its lease ends
                 repeats.release(mine)
-    return response
+    return _of_the_other(repeats, mine)
+
+
+def _of_the_other(repeats: Repeats, lost: Held) -> Response:
+    """Of whoever has the key since this process lost it. Raises as ``once``."""
+    found = repeats.begin(lost.caller, lost.key, lost.fingerprint)
+    if isinstance(found, Answered):
+        return _replayed(found)
+    repeats.release(found)
+    raise RepeatInFlight("another request with this Idempotency-Key ended without an answer; send it again")
 
 
 def _key() -> str | None:

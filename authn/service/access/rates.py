@@ -30,9 +30,12 @@ class Rates:
             # A bucket that nobody used for a minute is full, and full is what a new one is too.
             connection.execute(delete(rate_buckets).where(rate_buckets.c.filled_at < now - PERIOD))
             full = {"caller": caller, "tokens": float(self._per_minute), "filled_at": now}
-            connection.execute(upsert(connection, rate_buckets).values(full).on_conflict_do_nothing())
             mine = rate_buckets.c.caller == caller
-            row = connection.execute(select(rate_buckets).where(mine).with_for_update()).mappings().one()
+            row = None
+            while row is None:  # PostgreSQL: who has just deleted a full one may have been before us
+                connection.execute(upsert(connection, rate_buckets).values(full).on_conflict_do_nothing())
+                found = connection.execute(select(rate_buckets).where(mine).with_for_update())
+                row = found.mappings().first()
             passed = max(timedelta(0), now - row["filled_at"]) / PERIOD
             tokens = min(row["tokens"] + passed * self._per_minute, self._per_minute)
             if tokens < 1:

@@ -75,6 +75,19 @@ def test_a_process_that_closes_its_pipe_and_lives_on_is_ended_and_its_caller_ans
     assert len(failures) == 1
 
 
+def test_a_process_that_closes_its_pipe_after_its_answer_costs_the_next_question_nothing() -> None:
+    with Confined(_open_pid, question=str, answer=str, timeout_s=60, memory_bytes=BUDGET) as confined:
+        first = confined.ask("close the pipe when told")
+        worker, deadline = confined._worker, time.monotonic() + 60
+        os.kill(int(first), signal.SIGUSR1)
+        assert worker is not None
+        while not worker.hung_up and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert worker.alive, "it shows nothing of a process that lives on"
+        assert confined.ask("pid") != first
+        assert not worker.alive
+
+
 def test_closing_does_not_wait_for_a_worker_that_is_still_being_built() -> None:
     confined = Confined(open_sleeping_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET)
     failures: list[Unavailable] = []
@@ -188,11 +201,18 @@ class _Pid:
     def __call__(self, question: str) -> str:
         if question == "refuse":
             raise Unavailable("the roots are gone")
+        if question == "close the pipe when told":
+            signal.signal(signal.SIGUSR1, _close_the_pipe)
         if question == "close the pipe":
             os.closerange(3, 64)
         if question in ("sleep", "close the pipe"):
             time.sleep(3600)
         return str(os.getpid())
+
+
+def _close_the_pipe(*_given: object) -> None:
+    os.closerange(3, 64)
+    time.sleep(3600)
 
 
 def test_the_registry_is_asked_in_the_callers_process_and_its_errors_come_back() -> None:

@@ -13,15 +13,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Table, delete, event, insert, select
 
 from authn.core.errors import RepeatDiffers, RepeatInFlight
 from authn.core.instants import utc_now
+from authn.service.access.rates import Rates
 from authn.service.repeats import KEPT, Answered, Held, Repeats
+from authn.store.captures import Capture, TakenCaptures
 from authn.store.engine import open_engine, reading, writing
+from authn.store.schema import captures, devices, rate_buckets
 from authn.store.schema import idempotency_keys as table
 from tests.conftest import ROOT
 from tests.databases import database_url, postgresql
+from tests.doubles.postgres import new_database
 
 __all__ = ["database_url", "postgresql"]
 LEASE_S, PATIENCE_S = 0.9, 60.0
@@ -148,3 +152,39 @@ def is_free(repeats: Repeats) -> bool:
         return isinstance(repeats.begin("a", "k", "1"), Held)
     except RepeatInFlight:
         return False
+
+
+def deletes_before_reading(engine: Engine, other: Engine, table: Table) -> list[str]:
+    """Another process deletes what is in the table just before this one reads it, once; empty until then."""
+    done: list[str] = []
+
+    def delete_first(_c: object, _cursor: object, text: str, *_rest: object) -> None:
+        if text.startswith("SELECT") and f"FROM {table.name}" in text and not done:
+            done.append(text)
+            with writing(other) as connection:
+                connection.execute(delete(table))
+
+    event.listen(engine, "before_cursor_execute", delete_first)
+    return done
+
+
+def test_a_row_that_goes_between_two_looks_at_it_is_no_failure(postgresql: str) -> None:
+    """PostgreSQL lets others write between the statements of a transaction; SQLite does not."""
+    engine, other = (open_engine(url) for url in [new_database(postgresql)] * 2)
+    now = utc_now()
+    with writing(other) as connection:
+        enrolled = {"name": "a", "spki_sha256": "1", "enrolled_at": now, "assurance_level": 0}
+        connection.execute(insert(devices).values(device_id="d", **enrolled))
+    capture = Capture(record_sha256="r", claim_sha256="c", device_id="d", counter=1)
+    rates, taken = Rates(engine, 60), TakenCaptures(engine)
+    with closing(Repeats(engine, 600, utc_now)) as repeats:
+        held(repeats)
+        done = [deletes_before_reading(engine, other, table)]
+        held(repeats)
+    rates.take("a", now)
+    done.append(deletes_before_reading(engine, other, rate_buckets))
+    assert rates.take("a", now) is not None
+    taken.remember(capture, b"first", now)
+    done.append(deletes_before_reading(engine, other, captures))
+    assert taken.remember(capture, b"second", now).salt == b"second"
+    assert all(done), "nothing was deleted in between, so this shows nothing"

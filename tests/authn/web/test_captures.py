@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 from werkzeug.test import TestResponse
 
 from authn.core.evidence import Axis, Outcome
+from authn.devices.registry import Registry
 from authn.devices.snapshot import record_json, record_of
 from authn.provenance.logs import LogTrust, log_axis
 from authn.provenance.own import read_own
 from authn.service.access.keys import ApiKeys
 from authn.store.captures import Capture, TakenCaptures
-from authn.store.engine import reading
+from authn.store.engine import reading, writing
 from authn.store.schema import captures
 from authn.tlog.log.check import check_log
 from authn.tlog.log.reader import destroy_salt
@@ -258,11 +259,17 @@ def remembered(engine: Engine, device_id: str) -> None:
     one = capture("a" * 64, "1" * 64, 5)
     assert taken.remember(one, b"first", now).salt == b"first"
     assert taken.remember(one, b"second", now).salt == b"first"
-    taken.placed(one.record_sha256, 7)
-    taken.placed(one.record_sha256, 8)  # it has its place
+    taken.placed(one, 7)
+    taken.placed(one, 8)  # it has its place
     assert taken.remember(capture("b" * 64, "2" * 64, 5), b"x", now).others == (7,)
     assert taken.remember(capture("c" * 64, "1" * 64, 5), b"x", now).others == ()
     assert taken.remember(capture("d" * 64, "3" * 64, None), b"x", now).others == ()
+    second, numbers = capture("b" * 64, "2" * 64, 5), Registry(engine).find(device_id).repeated_counters
+    taken.placed(second, 9)
+    assert (numbers, Registry(engine).find(device_id).repeated_counters) == ((), (5,))
+    with writing(engine) as connection:  # as when an entry of the log is forgotten
+        connection.execute(delete(captures).where(captures.c.record_sha256 == second.record_sha256))
+    assert Registry(engine).find(device_id).repeated_counters == ()
 
 
 def test_an_axis_that_is_not_established_is_named_before_anything_is_remembered(home: Home) -> None:

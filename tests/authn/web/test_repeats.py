@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
 from authn.core.errors import ExaminationFailed
 from authn.core.instants import utc_now
 from authn.core.report import Report
+from authn.jobs.table import Job
 from authn.service.access.keys import ApiKeys
 from authn.service.services import Services
+from authn.store.engine import writing
+from authn.store.schema import idempotency_keys
 from authn.web import create_app
 from authn.web.listing import cursor_of
 from tests.authn.web.conftest import InlineExaminer, rows
@@ -79,6 +85,72 @@ def test_a_request_that_comes_while_the_first_is_at_work_is_told_so(services: Se
         assert first.result().status_code == 200
     assert (answer.status_code, answer.get_json()["code"]) == (409, "assay.request.inFlight")
     assert upload(app.test_client()).status_code == 200
+
+
+def lose_the_key(services: Services, *, to_somebody: bool) -> None:
+    """As after a lease that ended and was swept away while its process stood still."""
+    with writing(services.engine) as connection:
+        row = connection.execute(select(idempotency_keys)).mappings().one()
+        connection.execute(delete(idempotency_keys))
+    if to_somebody:
+        services.repeats.begin(row["caller"], row["key"], row["fingerprint"])
+
+
+def meanwhile(services: Services, do: Callable[[], object]) -> None:
+    """Do it while the next file is examined, or is put aside for later."""
+
+    class Slow(InlineExaminer):
+        def examine(self, *given: object, **named: object) -> Report:  # type: ignore[override]
+            services.examinations._examiners[True] = InlineExaminer(True)
+            do()
+            return super().examine(*given, **named)  # type: ignore[arg-type,return-value]
+
+    services.examinations._examiners[True] = Slow(True)
+
+
+def test_who_lost_the_key_to_another_keeps_nothing_and_gives_the_other_s_answer(services: Services) -> None:
+    app, other = create_app(services), []
+
+    def lose() -> None:
+        lose_the_key(services, to_somebody=False)
+        other.append(upload(app.test_client()))
+
+    meanwhile(services, lose)
+    late = upload(app.test_client())
+    assert (other[0].status_code, late.data) == (200, other[0].data)
+    assert late.headers["Idempotency-Replayed"] == "true"
+    assert rows(services)[2] == 1
+
+
+@pytest.mark.parametrize("prefer", ["", "respond-async"])
+def test_who_lost_the_key_to_one_who_is_still_at_work_says_so_and_keeps_nothing(
+    services: Services, prefer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose() -> None:
+        lose_the_key(services, to_somebody=True)
+
+    prepared = services.deferred.prepared
+
+    def put_aside(*given: Any, **named: Any) -> Job:
+        lose()
+        return prepared(*given, **named)
+
+    meanwhile(services, lose)
+    monkeypatch.setattr(services.deferred, "prepared", put_aside)
+    answer = upload(create_app(services).test_client(), Prefer=prefer)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "assay.request.inFlight")
+    assert rows(services)[2] == 0
+    assert not list((services.settings.home / "jobs").glob("*"))
+
+
+def test_a_key_that_nobody_took_while_its_lease_had_ended_is_still_the_first_one_s(
+    services: Services,
+) -> None:
+    meanwhile(services, lambda: lose_the_key(services, to_somebody=False))
+    client = create_app(services).test_client()
+    first, again = upload(client), upload(client)
+    assert (first.status_code, first.data) == (200, again.data)
+    assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
 
 
 def test_after_an_error_the_same_request_may_be_sent_again(client: FlaskClient, services: Services) -> None:

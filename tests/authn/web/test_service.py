@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from authn.core.config import load_settings
-from authn.core.errors import Unavailable
+from authn.core.errors import SystemLacking, Unavailable
 from authn.core.holds import Hold
 from authn.examine import detectors
 from authn.service.services import Services
@@ -72,6 +72,27 @@ def test_alive_is_not_yet_ready(
             {"id": SEMANTIC_MODEL, "lacks": f"its image encoder: not installed here ({INSTALL})"},
         ],
     }
+
+
+def test_an_examiner_that_could_not_start_is_started_again_after_a_while(
+    services: Services, examiners: dict[bool, InlineExaminer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot() -> None:
+        raise SystemLacking("no memory is left")
+
+    one, examinations = examiners[True], services.examinations
+    with monkeypatch.context() as patch:
+        patch.setattr(one, "warm", cannot)
+        assert examinations.why_not_ready() == "the examiner is starting"
+        assert examinations._warming is not None
+        examinations._warming.join()
+        first = examinations._warming
+        assert examinations.why_not_ready() == "the examiner cannot start [assay.unavailable]"
+        assert examinations._warming is first, "it is tried again at once"
+    monkeypatch.setattr("authn.service.examinations.START_AGAIN_S", 0.0)
+    assert examinations.why_not_ready() == "the examiner cannot start [assay.unavailable]"
+    examinations._warming.join()
+    assert examinations.why_not_ready() is None
 
 
 def test_each_part_that_cannot_work_is_named(client: FlaskClient, services: Services, tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ class Client:
     are beside the time that the bytes of a request need on a link of ``SLOWEST_BYTES_PER_S``, on which a
     service may keep silent as long as without them.
 
-    ``signer`` opens the device's key; it is called where a service wants to know who asks, and not before.
+    ``signer`` opens the device's key; it is called where a service wants to know who asks, and not before,
+    but for an upload: no service takes one that is not signed.
     """
 
     service_url: str = ""
@@ -121,11 +122,20 @@ class Client:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         return self._created(path, json.dumps(document).encode(), headers, "refused ({})")
 
-    def _created(self, path: str, body: bytes, headers: Mapping[str, str], refusal: str) -> bytes:
+    def _created(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        refusal: str,
+        *,
+        sign_at_once: bool = False,
+    ) -> bytes:
         """What the service answers, having made what it was asked for; ``refusal`` is what it did otherwise,
         with a place for the status."""
         try:
-            answer = self._post(f"{self.service_url.rstrip('/')}{path}", body, headers, MAX_ANSWER_BYTES)
+            url = f"{self.service_url.rstrip('/')}{path}"
+            answer = self._send("POST", url, body, headers, MAX_ANSWER_BYTES, sign_at_once=sign_at_once)
         except _NoAnswerError as e:
             raise ServiceUnavailable(f"the service could not be reached: {e}") from e
         if answer.status in _TRY_AGAIN:
@@ -139,7 +149,7 @@ class Client:
         ``TimestampRejected``. RFC 3161 section 3.4."""
         headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
         try:
-            answer = self._post(tsa_url, request_der, headers, MAX_TIMESTAMP_BYTES)
+            answer = self._send("POST", tsa_url, request_der, headers, MAX_TIMESTAMP_BYTES)
         except _NoAnswerError as e:
             raise TimestampUnavailable(f"the time-stamp authority could not be reached: {e}") from e
         if answer.status in _TRY_AGAIN:
@@ -154,7 +164,8 @@ class Client:
         """Hand a signed and stamped capture to the service. Raises ``ServiceUnavailable`` (try again) and
         ``ServiceRefused`` with its reason. What comes back is verified by whoever asked."""
         patient = replace(self, timeout_s=self.upload_timeout_s)
-        answer = patient._created("/v1/captures", data, {"Content-Type": media_type}, "answered {}")
+        headers = {"Content-Type": media_type}
+        answer = patient._created("/v1/captures", data, headers, "answered {}", sign_at_once=True)
         try:
             document = json.loads(answer)
             others = tuple(int(index) for index in document.get("counter_also_in", ())[:MAX_OTHERS])
@@ -172,23 +183,29 @@ class Client:
         except (_NoAnswerError, UnicodeDecodeError):
             return ""
 
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> _Answer:
-        return self._send("POST", url, body, headers, max_bytes)
-
     def _send(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], max_bytes: int
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        *,
+        sign_at_once: bool = False,
     ) -> _Answer:
-        answer = self._send_once(method, url, body, headers, max_bytes)
-        if answer.status != http.HTTPStatus.UNAUTHORIZED or self.signer is None:
-            return answer
+        """``sign_at_once`` where an unsigned request is refused anyway: a photo is not sent twice."""
+        if self.signer is None or not sign_at_once:
+            answer = self._send_once(method, url, body, headers, max_bytes)
+            if answer.status != http.HTTPStatus.UNAUTHORIZED or self.signer is None:
+                return answer
+        _refuse_other_schemes(url)
         try:
             signed = self.signer().headers(method, target_uri(url), body, headers.get("Content-Type"))
         except SignerError as e:
             raise _NoAnswerError(f"it wants a signed request, and {e.detail}") from e
         answer = self._send_once(method, url, body, {**headers, **signed}, max_bytes)
-        if (
-            answer.status == http.HTTPStatus.UNAUTHORIZED
-        ):  # a clock can be set right: nothing is lost for good
+        if answer.status == http.HTTPStatus.UNAUTHORIZED:
+            # a clock can be set right: nothing is lost for good
             raise _NoAnswerError(f"it does not take this device's signature: {_problem(answer.body)}")
         return answer
 

@@ -295,6 +295,20 @@ def test_a_service_that_asks_who_it_is_gets_the_request_signed() -> None:
     assert '"@target-uri" "content-digest" "content-type"' in second["Signature-Input"]
 
 
+def test_a_photo_is_signed_for_at_once_and_sent_only_once() -> None:
+    asked: list[Asked] = []
+
+    def service(request: Asked) -> Answer:
+        asked.append(request)
+        return Answer(status=201, body=b'{"receipt": "the receipt", "log_key": "its key"}')
+
+    with serving(service) as url:
+        Client(service_url=url, signer=opened).upload(photo(), "image/jpeg")
+    (only,) = asked
+    assert "Signature" in only.headers
+    assert only.body == photo()
+
+
 def test_a_signature_that_is_not_taken_is_no_reason_to_give_up() -> None:
     refusal = Answer(status=401, body=b'{"detail":"older than five minutes"}')
     with serving(lambda _: refusal) as url, pytest.raises(TimestampUnavailable, match="older than five"):

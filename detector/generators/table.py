@@ -31,15 +31,19 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """The spec of a family's recipe for one CPU core. The family ``name`` is the class ``Name`` of the module
-    ``detector.generators.families.name``."""
+    ``detector.generators.families.name``. ``heritage``: why it earns a detector nothing, by the rule of
+    decision 0050; empty where it may earn something."""
 
     spec: Spec
     about: str
+    heritage: str = ""
 
     @property
     def module(self) -> str:
         return f"detector.generators.families.{self.spec.family}"
 
+
+_GREY = "grey: no detector learns from it"
 
 # Being listed is enough to be tested: tests/detector/generators/test_every_family.py runs over every row.
 _ROWS = (
@@ -88,6 +92,7 @@ _ROWS = (
     ),
     Row(
         about="the GAN of 2014: two perceptrons, for 28 x 28 grey pictures",
+        heritage=_GREY,
         spec=GanSpec(
             family="gan", side=28, channels=1, latent=100, width=128, ema=0.99, loss="non-saturating",
             paper="arXiv 1406.2661",
@@ -123,6 +128,7 @@ _ROWS = (
     ),
     Row(
         about="an untrained network fitted to one picture at a time",
+        heritage="minutes for a picture: no detector learns from it",
         spec=DipSpec(
             family="dip", width=32, latent=16, batch=1, upsampler="bilinear", normaliser="instance",
             loss="squared error", paper="arXiv 1711.10925",
@@ -130,6 +136,7 @@ _ROWS = (
     ),
     Row(
         about="pixel by pixel, its likelihood exact; grey",
+        heritage=_GREY,
         spec=Spec(
             family="pixelcnn", side=28, channels=1, width=32, batch=8, ema=0.99, loss="likelihood",
             paper="arXiv 1606.05328",
@@ -137,6 +144,7 @@ _ROWS = (
     ),
     Row(
         about="deep Boltzmann machine; black and white",
+        heritage=_GREY,
         spec=DbmSpec(
             family="dbm", side=28, channels=1, width=256, latent=128, loss="contrastive divergence",
             paper="AISTATS 2009",

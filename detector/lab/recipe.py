@@ -25,8 +25,9 @@ from detector.core.files import write_whole
 from detector.core.progress import Report
 from detector.lab.corpus.material import CorpusMaterial
 from detector.lab.folder.left_out import leave_families_out
-from detector.lab.folder.material import FolderMaterial, hold_out
+from detector.lab.folder.material import FolderMaterial, hold_out, regions_count
 from detector.lab.folder.page import report_text
+from detector.lab.folder.photos import held_out_count
 from detector.lab.folder.run import FolderOptions, FolderRun
 from detector.lab.folder.zoo import draw_from, fit_zoo, judge_zoo, show_zoo
 from detector.lab.own import whole_text
@@ -76,7 +77,8 @@ def run_folder(
     left_out = leave_families_out(run, samples)
     material = hold_out(run, samples)
     home = path / "detector"
-    training = options.training(run.seconds)
+    held_out, regions = held_out_count(run.index), regions_count(run.index, run.effort)
+    training = options.training(options.training_seconds(run.spent, regions, held_out))
     run.stages.do(
         "train detector", partial(_learned, material, training, home), after=["hold out"],
         files=["detector/calibrated.json", f"detector/{FOLDER_MODEL}.safetensors"],

@@ -33,14 +33,21 @@ _label = click.option("--class", "label", type=click.IntRange(0), help="Draw thi
 
 @click.command()
 def families() -> None:
-    """List the families of generators and what leaves their traces."""
+    """List the families of generators and what leaves their traces.
+
+    Those of heritage earn a detector nothing, by what was measured, and lab auto leaves them out unless they
+    are named; all else works with them too.
+    """
     from detector.generators import FAMILIES
 
     rows = [("family", "upsampler", "normaliser", "loss", "paper", "what it is")]
     rows += [
-        (name, r.spec.upsampler or "-", r.spec.normaliser, r.spec.loss or "-", r.spec.paper or "-", r.about)
+        (
+            name, r.spec.upsampler or "-", r.spec.normaliser, r.spec.loss or "-", r.spec.paper or "-",
+            f"{r.about} (heritage: {r.heritage})" if r.heritage else r.about,
+        )
         for name, r in sorted(FAMILIES.items())
-    ]
+    ]  # fmt: skip
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
     for row in rows:
         head = "  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=False))

@@ -30,14 +30,19 @@ from authn.core.extras import need
 @click.option("--out", "run", type=FOLDER, help="Run folder, default: runs/NAME-lab; run again to go on.")
 @click.option(
     "--minutes", default=30.0, show_default=True, type=click.FloatRange(1, 100_000),
-    help="About how many CPU minutes all of it may take on one core, judging and evaluating included.",
+    help="CPU minutes for all of it on one core, judging and evaluating included; too few are refused.",
 )  # fmt: skip
 @seed_option
 @click.option(
     "--side", default="32", show_default=True, type=click.Choice(["16", "32", "64"]),
     help="Pixels of the side of what generators make.",
 )  # fmt: skip
-@click.option("--family", "families", multiple=True, help="Only this family; repeatable. Else all.")
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    help="Only this family; repeatable. Else all but those of heritage.",
+)  # fmt: skip
 @click.option(
     "--fakes", type=FOLDER,
     help="Generated pictures, a sub-folder for each generator: a detector of whole pictures is made too.",

@@ -19,11 +19,13 @@ from detector.core.errors import FileDamaged, FileFailed, TooFewPictures
 from detector.core.progress import Report
 from detector.data.corpus import Item, check_no_leak
 from detector.data.splits import Split
-from detector.lab.folder.photos import MAX_HELD_OUT, by_digest, regions_of
+from detector.lab.folder.photos import held_out_of, regions_of
 from detector.lab.steps.regions import Make, Small, mosaics
 from detector.pixels.decode import Pixels
 from detector.zoo.export import png_bytes
 from detector.zoo.sources.photos import Photo, PhotoIndex
+
+_FEWEST_FAKES = 2  # of a region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,33 +38,41 @@ class HeldOut:
 
 def write_held_out(
     root: Path, index: PhotoIndex, makers: Mapping[str, Make], small: Mapping[Split, Sequence[Small]], *,
-    seed: int, report: Report,
+    seed: int, report: Report, effort: float = 1.0,
 ) -> HeldOut:  # fmt: skip
     """Files below ``root``/held_out and items for them and for the held-out photos, which are reached through
-    the link ``root``/photos. Raises ``LabError``."""
+    the link ``root``/photos. With less ``effort`` every region has fakes by fewer makers, by turns, and where
+    that does not suffice fewer photos are held out. Raises ``LabError``."""
     link = root / "photos"
     try:
         if not link.is_symlink():
             link.symlink_to(index.folder.absolute(), target_is_directory=True)
     except OSError as e:
         raise FileFailed(f"{link} cannot be made: {e.strerror}") from e
-    writer = _Writer(root)
+    writer, names = _Writer(root), list(makers)
+    each = max(min(_FEWEST_FAKES, len(names)), round(effort * len(names)))
     for k, split in enumerate((Split.CALIBRATION, Split.TEST)):
         rng = np.random.default_rng([seed, 23, k])
-        photos = by_digest(index.of(split))[:MAX_HELD_OUT]
+        photos = held_out_of(index, split, effort * len(names) / each if each else effort)
         for n, photo in enumerate(photos):
             writer.photo(photo)
             for region in regions_of(index, photo, 1, rng):
                 original = writer.picture(region, "regions", False, split, photo.unit)
-                for name, make in makers.items():
-                    made = writer.picture(make(region), name, True, split, photo.unit)
+                for name in by_turns(names, n * each, each):
+                    made = writer.picture(makers[name](region), name, True, split, photo.unit)
                     writer.pairs.append((original, made))
             report(f"making {split.value} fakes", n + 1, len(photos))
         for one in small[split]:
-            for real, fake in mosaic_pairs(one, rng):
+            pairs = list(mosaic_pairs(one, rng))
+            for real, fake in pairs[: max(1, round(effort * len(pairs)))]:
                 writer.picture(fake, one.family, True, split, "")
                 writer.picture(real, "tiles", False, split, "")
     return writer.done()
+
+
+def by_turns(names: Sequence[str], first: int, count: int) -> list[str]:
+    """So many names, from the ``first`` on, from the beginning again behind the last."""
+    return [names[(first + k) % len(names)] for k in range(count)]
 
 
 def mosaic_pairs(small: Small, rng: np.random.Generator) -> Iterator[tuple[Pixels, Pixels]]:

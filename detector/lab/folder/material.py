@@ -30,7 +30,7 @@ from detector.lab.steps.evaluation import Pair, Raw, paired_scores
 from detector.lab.steps.regions import Make, Small
 from detector.lab.steps.training_set import Collector, TrainingSet, pictures_digest
 from detector.models.card import FOLDER, SetUse
-from detector.zoo.sources.photos import PhotoIndex
+from detector.zoo.sources.photos import Photo, PhotoIndex
 
 MAX_REGIONS = 2000
 _REGIONS_PER_PHOTO = (2, 8)
@@ -59,6 +59,7 @@ def _hold_out(run: FolderRun, fakes: FolderFakes) -> str:
     fakes.choose()
     found = write_held_out(
         run.path, run.index, fakes.makers, small, seed=run.options.seed, report=run.report,
+        effort=run.effort,
     )  # fmt: skip
     write_whole(run.path / "held_out.json", dump_held_out(found).encode())
     made_by = ", ".join(fakes.makers)
@@ -93,7 +94,7 @@ class FolderMaterial:
     def training(self) -> TrainingSet:
         return training_set(
             self.run.index, self.fakes.makers, self.fakes.small(Split.TRAIN), seed=self.seed,
-            report=self.report,
+            report=self.report, effort=self.run.effort,
         )  # fmt: skip
 
     def aligned(self, raw: Raw) -> tuple[Array, Array]:
@@ -147,16 +148,15 @@ class FolderMaterial:
 
 
 def training_set(
-    index: PhotoIndex, makers: Mapping[str, Make], small: Sequence[Small], *, seed: int, report: Report
-) -> TrainingSet:
+    index: PhotoIndex, makers: Mapping[str, Make], small: Sequence[Small], *, seed: int, report: Report,
+    effort: float = 1.0,
+) -> TrainingSet:  # fmt: skip
     """Regions of training photos with fakes made from them, and mosaics. Raises ``LabError`` when a class is
     empty."""
     rng = np.random.default_rng([seed, 22])
     collector = Collector()
     names = list(makers)
-    photos = by_digest(index.of(Split.TRAIN))[: MAX_REGIONS // _REGIONS_PER_PHOTO[0]]
-    least, most = _REGIONS_PER_PHOTO
-    each = min(most, max(least, MAX_REGIONS // max(1, len(photos))))
+    photos, each = _regions(index, effort)
     for n, photo in enumerate(photos):
         for region in regions_of(index, photo, each, rng):
             twin = collector.add_real(region, "photos", single=False)
@@ -169,6 +169,19 @@ def training_set(
     _share(collector, names, [s.family for s in small])
     data = collector.done()
     return replace(data, digest=pictures_digest(data.real, data.fake, data.twin))
+
+
+def regions_count(index: PhotoIndex, effort: float) -> int:
+    """At most so many regions are trained on."""
+    photos, each = _regions(index, effort)
+    return len(photos) * each
+
+
+def _regions(index: PhotoIndex, effort: float) -> tuple[list[Photo], int]:
+    """The photos, and regions of each."""
+    least, most = _REGIONS_PER_PHOTO
+    photos = by_digest(index.of(Split.TRAIN))[: MAX_REGIONS // least]
+    return photos, min(round(max(least, effort * most)), max(least, MAX_REGIONS // max(1, len(photos))))
 
 
 def _share(collector: Collector, aligned: Sequence[str], small: Sequence[str]) -> None:

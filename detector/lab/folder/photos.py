@@ -37,6 +37,13 @@ def require_enough(index: PhotoIndex) -> None:
             )
 
 
+def held_out_of(index: PhotoIndex, split: Split, part: float) -> list[Photo]:
+    """A part of the photos of a split that a detector is calibrated or judged on, never fewer than
+    ``LEAST``."""
+    photos = by_digest(index.of(split))[:MAX_HELD_OUT]
+    return photos[: max(LEAST[split], round(part * len(photos)))]
+
+
 def held_out_count(index: PhotoIndex) -> int:
     """Photos that a detector is calibrated and judged on."""
     return sum(min(MAX_HELD_OUT, len(index.of(s))) for s in (Split.CALIBRATION, Split.TEST))

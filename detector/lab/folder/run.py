@@ -16,11 +16,12 @@ for calibration and test comes from photos of those splits.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from detector.core.errors import FileDamaged
+from detector.core.errors import FileDamaged, OptionRefused
 from detector.core.files import write_whole
 from detector.core.progress import Report
 from detector.data.splits import Split
@@ -33,21 +34,25 @@ from detector.lab.steps.training_set import TrainingOptions
 from detector.zoo.fitting.device import choose_device
 from detector.zoo.sources.photos import Photo, PhotoIndex, Skipped, index_photos, tiles_of
 
-_SLOW_FAMILIES = {"dip"}  # fits a network to every single picture: minutes each
 _OTHER_STAGES = 6  # beside three for every family
+LAST_STAGES = ("train detector", "evaluate detector")
 _STEPS_PER_EPOCH = 20
-_DETECTOR_SHARE, _LEFT_OUT_SHARE = 0.25, 0.1  # of the time
+_LEFT_OUT_SHARE = 0.1  # of the time
 _STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
-# What no budget sizes, by two runs over 120 photos: judging a family, holding a photo out and evaluating it.
-_FAMILY_SECONDS, _HELD_OUT_SECONDS = 4.5, 3.3
-_LEAST_SIZED = 0.2  # of the time; below that nothing is learned, and the time is not kept
+# What judging a family takes, and holding a photo out, calibrating on it and evaluating it, by two runs over
+# 120 photos with all that a measure may take; and a region with its fakes, to learn from.
+_FAMILY_SECONDS, _HELD_OUT_SECONDS, _REGION_SECONDS = 4.5, 3.3, 0.1
+_AFTER_TRAINING = 0.6  # of what a held-out photo takes: calibrating and evaluating
+_MOST_MEASURED = 0.45  # of the time goes into measures, as long as they can be made smaller
+_LEAST_SIZED = 0.2  # of the time; below that nothing is learned
+_LEAST_EFFORT = 0.25  # of a measure; below that it says nothing
 _MIN_STEPS = 40
 _AUTOENCODER_STEPS_PER_MINUTE, _AUTOENCODER_STEPS = 12, 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderOptions:
-    """All that decides the result. Without ``families``: every one that draws colour."""
+    """All that decides the result. Without ``families``: every one that is not heritage."""
 
     minutes: float = 30.0
     seed: int = 0
@@ -56,10 +61,23 @@ class FolderOptions:
     device: str = "cpu"
 
     def names(self) -> tuple[str, ...]:
-        return self.families or colour_families()
+        return self.families or earning_families()
+
+    def effort(self, held_out: int) -> float:
+        """Which part of what measures may take they do take: of pictures that are judged, of photos that are
+        held out and of fakes of each."""
+        affordable = _MOST_MEASURED * 60 * self.minutes / max(self._measures(held_out), 1e-9)
+        return max(_LEAST_EFFORT, min(1.0, affordable))
 
     def unsized(self, held_out: int) -> float:
-        """About how many CPU seconds judging and evaluating take with so many photos, whatever the budget."""
+        """About how many CPU seconds judging and evaluating take with so many photos."""
+        return self.effort(held_out) * self._measures(held_out)
+
+    def least_minutes(self, held_out: int) -> float:
+        """Below it nothing can be learned beside the smallest measures."""
+        return _LEAST_EFFORT * self._measures(held_out) / (1 - _LEAST_SIZED) / 60
+
+    def _measures(self, held_out: int) -> float:
         return _FAMILY_SECONDS * len(self.names()) + _HELD_OUT_SECONDS * held_out
 
     def sized(self, held_out: int) -> float:
@@ -67,9 +85,15 @@ class FolderOptions:
         whole = 60 * self.minutes
         return max(whole - self.unsized(held_out), _LEAST_SIZED * whole)
 
+    def training_seconds(self, spent: float, regions: int, held_out: int) -> float:
+        """What is left for the steps of the detector after ``spent`` CPU seconds: calibrating and evaluating
+        come after it."""
+        after = self.effort(held_out) * _AFTER_TRAINING * _HELD_OUT_SECONDS * held_out
+        return 60 * self.minutes - spent - after - regions * _REGION_SECONDS
+
     def training(self, seconds: float) -> TrainingOptions:
-        """Of the detector, in a run of so many sized seconds."""
-        epochs = _epochs(seconds * _DETECTOR_SHARE / _STEP_SECONDS)
+        """Of the detector, whose steps take so many seconds."""
+        epochs = _epochs(seconds / _STEP_SECONDS)
         return TrainingOptions(seed=self.seed, epochs=epochs, steps_per_epoch=_STEPS_PER_EPOCH)
 
     def left_out_training(self, families: int, seconds: float) -> TrainingOptions:
@@ -89,10 +113,20 @@ def _epochs(steps: float) -> int:
     return max(1, round(max(steps, _MIN_STEPS) / _STEPS_PER_EPOCH))
 
 
-def colour_families() -> tuple[str, ...]:
-    """Families whose recipe is for colour; the small ones for grey digits are left out."""
-    colour = (n for n, row in FAMILIES.items() if row.spec.channels == 3)
-    return tuple(sorted(n for n in colour if n not in _SLOW_FAMILIES))
+def earning_families() -> tuple[str, ...]:
+    """Families that may be worth something to a detector: all but those of heritage."""
+    return tuple(sorted(n for n, row in FAMILIES.items() if not row.heritage))
+
+
+def require_minutes(options: FolderOptions, held_out: int) -> None:
+    """Raises ``OptionRefused`` where the minutes would be spent on measures alone."""
+    least = options.least_minutes(held_out)
+    if options.minutes < least:
+        raise OptionRefused(
+            f"{options.minutes:g} minutes are too few for {held_out} held-out photos and "
+            f"{len(options.names())} families: {math.ceil(10 * least) / 10:g} or more are needed, or fewer "
+            "families"
+        )
 
 
 class FolderRun:
@@ -125,6 +159,17 @@ class FolderRun:
         self.stages.do("index", self._index_photos, files=["index.json"])
         return parse_index(self.folder, (self.path / "index.json").read_text(encoding="utf-8"))
 
+    @property
+    def spent(self) -> float:
+        """CPU seconds of the stages before the detector is trained, as far as they are finished."""
+        records = self.stages.records.items()
+        return sum(r.cpu_seconds for name, r in records if name not in LAST_STAGES)
+
+    @cached_property
+    def effort(self) -> float:
+        """``FolderOptions.effort`` for the photos that may be held out."""
+        return self.options.effort(held_out_count(self.index))
+
     @cached_property
     def seconds(self) -> float:
         """``FolderOptions.sized`` for the photos that are held out."""
@@ -133,13 +178,9 @@ class FolderRun:
     def _index_photos(self) -> str:
         found = index_photos(self.folder, report=self.report)
         require_enough(found)
+        require_minutes(self.options, held_out_count(found))
         write_whole(self.path / "index.json", dump_index(found).encode())
-        note = f"{len(found.photos)} photos, {len(found.skipped)} skipped"
-        least = self.options.unsized(held_out_count(found)) / 60
-        if self.options.minutes * (1 - _LEAST_SIZED) < least:
-            given = f"{self.options.minutes:g} minutes are too few"
-            note += f"; {given}: judging and evaluating alone take {least:.1f}"
-        return note
+        return f"{len(found.photos)} photos, {len(found.skipped)} skipped"
 
     def tiles(self, split: Split) -> ImageSource:
         """Real tiles of a split, cut once. Raises ``LabError`` for a split without any."""

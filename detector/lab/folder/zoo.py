@@ -21,7 +21,7 @@ from detector.zoo.store import open_family
 
 ZOO_SHARE = 0.5  # of the time; the rest is for the detector and for judging
 _SAMPLING_SHARE = 0.08
-_JUDGED = 256
+_JUDGED, _FEWEST_JUDGED = 256, 64
 _SHEET_COLUMNS = 16
 
 
@@ -84,9 +84,10 @@ def judge_zoo(run: FolderRun, names: Sequence[str]) -> None:
 def _judge(run: FolderRun, name: str) -> str:
     real = {s: run.tiles(s) for s in Split}
     held_out = held_out_of(run.index, [real[Split.CALIBRATION], real[Split.TEST]])
+    count = max(_FEWEST_JUDGED, round(_JUDGED * run.effort))
     try:
         assess_run(
-            run.path / "zoo" / name, _data(run), count=_JUDGED, seed=run.options.seed, index=run.index,
+            run.path / "zoo" / name, _data(run), count=count, seed=run.options.seed, index=run.index,
             tiles=(real[Split.TRAIN], held_out), device=run.device, report=run.report,
         )  # fmt: skip
     except NotApplicable as e:

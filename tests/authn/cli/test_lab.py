@@ -160,6 +160,11 @@ def test_every_family_has_a_line() -> None:
 
     lines = done("families").splitlines()
     assert [line.split()[0] for line in lines[1:]] == sorted(FAMILIES)
+    told = {line.split()[0]: line for line in lines[1:]}
+    old = {n: row.heritage for n, row in FAMILIES.items() if row.heritage}
+    assert old
+    assert {n for n, line in told.items() if "heritage" in line} == set(old)
+    assert all(f"heritage: {why}" in told[n] for n, why in old.items())
 
 
 @pytest.mark.parametrize(

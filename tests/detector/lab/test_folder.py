@@ -12,16 +12,25 @@ import pytest
 from detector.core.errors import FolderTaken, LabError, OptionRefused, TooFewPictures
 from detector.data.corpus import check_no_leak, pictures
 from detector.data.splits import Split
-from detector.generators.table import make_family
+from detector.generators.table import FAMILIES, make_family
 from detector.lab.folder import photos, zoo
-from detector.lab.folder.held_out import dump_held_out, mosaic_pairs, parse_held_out, write_held_out
+from detector.lab.folder import run as run_module
+from detector.lab.folder.held_out import by_turns, dump_held_out, mosaic_pairs, parse_held_out, write_held_out
 from detector.lab.folder.makers import own_makers, zoo_makers
-from detector.lab.folder.material import training_set
-from detector.lab.folder.run import FolderOptions, FolderRun, colour_families, dump_index, parse_index
+from detector.lab.folder.material import regions_count, training_set
+from detector.lab.folder.photos import held_out_of
+from detector.lab.folder.run import (
+    FolderOptions,
+    FolderRun,
+    dump_index,
+    earning_families,
+    parse_index,
+    require_minutes,
+)
 from detector.lab.folder.samples import Samples, draw_samples, load_samples, save_samples
 from detector.lab.folder.zoo import draw_from, fit_zoo, show_zoo
 from detector.lab.steps.regions import Small
-from detector.zoo.sources.photos import PhotoIndex, index_photos
+from detector.zoo.sources.photos import Photo, PhotoIndex, index_photos
 from detector.zoo.store import Fitted
 from tests.detector.made import encoded
 from tests.detector.zoo.test_sources import scene
@@ -198,32 +207,65 @@ def test_samples_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         load_samples("x", tmp_path / "x.npz")
 
 
+def test_measures_take_less_of_a_smaller_budget_and_never_nearly_all_of_it() -> None:
+    long, short = (FolderOptions(minutes=m, families=("dcgan", "vae")) for m in (30, 2))
+    assert long.effort(48) == 1.0
+    assert short.effort(96) < short.effort(48) < 1.0
+    assert long.unsized(96) > long.unsized(48) > long.unsized(0) > 0
+    assert long.sized(48) == 1800 - long.unsized(48)
+    assert short.unsized(48) == pytest.approx(0.45 * 120)
+    assert long.training(1800).epochs > long.training(600).epochs
+
+
+def test_what_was_spent_before_it_is_taken_off_the_training_of_the_detector() -> None:
+    options = FolderOptions(minutes=10, families=("dcgan",))
+    left = options.training_seconds(100, regions=200, held_out=40)
+    assert 0 < left < 500
+    assert options.training_seconds(250, regions=200, held_out=40) == pytest.approx(left - 150)
+    assert options.training_seconds(100, regions=400, held_out=40) < left
+    assert options.training_seconds(100, regions=200, held_out=80) < left
+
+
 @pytest.mark.usefixtures("few_suffice")
-def test_what_no_budget_shortens_is_taken_off_it_and_too_few_minutes_are_said(
-    folder: Path, tmp_path: Path
+def test_too_few_minutes_are_refused_before_anything_is_fitted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = FolderOptions(minutes=30, families=("dcgan", "vae"))
-    fixed = options.unsized(48)
-    assert options.unsized(96) > fixed > options.unsized(0) > 0
-    assert options.sized(48) == 1800 - fixed
-    assert FolderOptions(minutes=1, families=("dcgan",)).sized(400) == 12.0
-    assert options.training(1800).epochs > options.training(600).epochs
+    monkeypatch.setattr(run_module, "require_minutes", require_minutes)
     run = run_of(folder, tmp_path / "run")
-    assert run.seconds == pytest.approx(0.6)
-    assert "0.05 minutes are too few: judging" in run.stages.records["index"].note
+    with pytest.raises(OptionRefused, match=r"0.05 minutes are too few .* or more are needed"):
+        fit_zoo(run)
+    assert not run.stages.records
+    require_minutes(FolderOptions(minutes=30), 48)
+
+
+def test_with_less_effort_makers_take_turns_and_then_fewer_photos_are_held_out() -> None:
+    assert [by_turns("abc", n * 2, 2) for n in range(3)] == [["a", "b"], ["c", "a"], ["b", "c"]]
+    index = PhotoIndex(folder=Path(), photos=tuple(a_photo(n) for n in range(40)), skipped=())
+    assert [len(held_out_of(index, Split.TEST, part)) for part in (1.0, 0.5, 0.0)] == [40, 20, 10]
+    assert held_out_of(index, Split.TEST, 0.5) == held_out_of(index, Split.TEST, 1.0)[:20]
+    assert regions_count(index, 1.0) == 0
+
+
+def a_photo(n: int) -> Photo:
+    name = f"{n:064d}"
+    return Photo(path=f"{n}.jpg", sha256=name, media_type="image/jpeg", unit=name, split=Split.TEST)
 
 
 @pytest.mark.usefixtures("few_suffice")
-def test_the_default_zoo_holds_colour_families_only() -> None:
-    names = colour_families()
-    assert "dcgan" in names
-    assert not {"gan", "dip"} & set(names)
+def test_the_default_zoo_holds_no_family_of_heritage_and_a_named_one_is_taken() -> None:
+    names = FolderOptions().names()
+    assert names == earning_families()
+    assert names
+    assert all(not FAMILIES[n].heritage and FAMILIES[n].spec.channels == 3 for n in names)
+    assert {n for n, row in FAMILIES.items() if row.heritage}.isdisjoint(names)
+    assert FolderOptions(families=("dip",)).names() == ("dip",)
 
 
 @pytest.fixture
 def few_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder of these tests is smaller than what a calibration asks for."""
+    """The folder of these tests is smaller than what a calibration asks for, and the budget than measures."""
     monkeypatch.setattr(photos, "LEAST", dict.fromkeys(Split, 1))
+    monkeypatch.setattr(run_module, "require_minutes", lambda _options, _held_out: None)
 
 
 def run_of(folder: Path, path: Path, *families: str) -> FolderRun:
@@ -248,7 +290,7 @@ def test_finished_stages_of_a_zoo_are_kept(
     through(run_of(folder, tmp_path))
     assert {p: p.stat().st_mtime_ns for p in before} == before
     note = json.loads((tmp_path / "state.json").read_text())["stages"]["index"]["note"]
-    assert note.startswith("14 photos, 1 skipped; 0.05 minutes are too few")
+    assert note == "14 photos, 1 skipped"
 
 
 def _never(*_arguments: object, **_options: object) -> None:

@@ -40,6 +40,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autoencoders, "UPSAMPLERS", ("nearest", "shuffle"))
     monkeypatch.setattr(material, "_REGIONS_PER_PHOTO", (1, 2))
     monkeypatch.setattr(run, "_MIN_STEPS", 20)
+    monkeypatch.setattr(run, "require_minutes", lambda _options, _held_out: None)
     options = TrainingOptions(
         epochs=3, steps_per_epoch=12, pairs_per_batch=4, crop_side=64, width=8, learning_rate=6e-3
     )

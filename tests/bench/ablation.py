@@ -5,9 +5,9 @@
 
 ``layer``: the last layer of ``traces-2``, with what teaches it now and, beside that, the aligned pairs of one
 maker or the mosaics of one family of the zoo. RUN is a run of ``assay lab traces`` (what its backbone saw of
-whole pictures and of its pairs is kept there), ZOO a folder of fitted families with ``tiles.npz``
-(``tests.bench.ablation_backbones`` leaves one). ``heads``: the heads of ``semantic-3``; RUN is a run of
-``assay lab semantic``.
+whole pictures and of its pairs is kept there), ZOO one of ``assay lab auto``, or a folder with ``tiles.npz``
+as ``tests.bench.ablation_backbones`` leaves it. ``heads``: the heads of ``semantic-3``, in principal
+components; RUN is a run of ``assay lab semantic``.
 
 Every picture is scored by a layer that saw neither its source nor its generator's family; the test sources
 stay closed. A line for each part: mean area over families before and after, over all views and in each, and
@@ -17,6 +17,8 @@ the 95 % interval of what was gained (``detector.lab.traces.compare``). RUN gets
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import sys
 import time
 from collections import Counter
@@ -26,14 +28,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from detector.core.files import write_arrays, write_json
+from detector.core.progress import silent
 from detector.core.threads import one_thread
 from detector.data.families import family_of
 from detector.data.kin import source_of
 from detector.data.manifest import SHIPPED, Row, shipped_manifest
-from detector.lab.semantic import TAUGHT_VIEWS, WholeRun
+from detector.data.splits import Split, test_source
+from detector.lab.folder.makers import FolderFakes
+from detector.lab.folder.run import FolderOptions, FolderRun
+from detector.lab.folder.samples import load_samples
+from detector.lab.semantic import TAUGHT_VIEWS, WholeRun, teaches
 from detector.lab.steps.regions import Small
 from detector.lab.steps.scores import ScoreRow
 from detector.lab.steps.training_set import TrainingSet
@@ -51,7 +59,10 @@ from detector.lab.traces.run import (
     table_of,
 )
 from detector.lab.whole.features import load_embeddings
-from detector.lab.whole.heads import Taught
+from detector.lab.whole.fitting import Design, design_of, fit_binary
+from detector.lab.whole.folds import folds_of, making_of, shares_of
+from detector.lab.whole.heads import PRIORS
+from detector.lab.whole.heads import _line as line_of
 from detector.lab.whole.kinds import kind_of
 from detector.models.registry import model_files
 from detector.models.semantic_head import MAKINGS
@@ -64,8 +75,10 @@ SEEN = (
     "flux", "stable diffusion 1/2", "Pexels photographers (by ZiadBassem/AI-vs-Real-Images)",
     "CompVis/taming-transformers", "drewnoakes/metadata-extractor-images", "haraldk/TwelveMonkeys",
 )  # fmt: skip
+COMPONENTS = 1024  # a fit of all numbers takes minutes, and chose the same recipe (decision 0027)
 TAUGHT_SEMANTIC_3 = 12_551  # rows of the manifest; what came later taught it nothing
 ROUNDS = 200
+MOSAICS = 20  # of a family
 _PARTS = 8  # of the sources of real pictures
 _CROP = 192  # of a mosaic: as wide as a region of the pairs, and whole tiles of 32
 _JPEG = Encoding(media_type="image/jpeg", quality=75)
@@ -102,7 +115,7 @@ class Layers(Heads):
 
 
 class Beside(Layers):
-    """Taught by aligned regions beside what ``plain`` learned from: a maker counts as a source does, its twins
+    """Taught by aligned regions beside what ``plain`` learned from: a maker counts as a source, its twins
     as much among the real ones. Where a picture is scored, regions of its source are left out."""
 
     def __init__(self, plain: Layers, regions: Regions) -> None:
@@ -255,11 +268,20 @@ def layer(run: Path, pictures: Sequence[Path], zoo: Path | None) -> None:
 
 def zoo_regions(network: TraceNetwork, zoo: Path, kept: Path) -> Regions:
     if not kept.is_file():
+        keep_regions(regions_of_zoo(network, zoo_tiles(zoo), MOSAICS), kept)
+    return kept_regions(kept)
+
+
+def zoo_tiles(zoo: Path) -> list[Small]:
+    """What families drew or made for training, as a run of ``assay lab auto`` keeps it, or ``tiles.npz``."""
+    if (zoo / "tiles.npz").is_file():
         with np.load(zoo / "tiles.npz", allow_pickle=False) as stored:
             names = sorted({k.split("/")[0] for k in stored})
-            tiles = [Small(family=n, fake=stored[f"{n}/fake"], real=stored[f"{n}/real"]) for n in names]
-        keep_regions(regions_of_zoo(network, tiles, 56), kept)
-    return kept_regions(kept)
+            return [Small(family=n, fake=stored[f"{n}/fake"], real=stored[f"{n}/real"]) for n in names]
+    told = json.loads((zoo / "state.json").read_text("utf-8"))["identity"]
+    run = FolderRun(zoo / "photos", zoo, FolderOptions(**told), silent)
+    samples = [load_samples(p.stem, p) for p in sorted((zoo / "samples").glob("*.npz"))]
+    return [replace(t, family=f"zoo_{t.family}") for t in FolderFakes(run, samples).small(Split.TRAIN)]
 
 
 def _joined(parts: Sequence[Regions]) -> Regions:
@@ -271,38 +293,65 @@ def _joined(parts: Sequence[Regions]) -> Regions:
 
 def heads(run: Path, pictures: Path) -> None:
     """All makings are fitted at once; leaving one out leaves its term out of the sum."""
-    rows = tuple(shipped_manifest())[:TAUGHT_SEMANTIC_3]
-    whole = WholeRun(rows=rows, folder=pictures, run=run, report=lambda *_: None)
-    taught = whole.taught(all_that_may=False)
-    print(f"{len(taught.rows)} pictures, {time.process_time():.0f} CPU seconds", flush=True)
-    odds = made_odds(whole, taught)
-    before = heads_table(taught, odds, MAKINGS)
-    found = {}
+    rows = [r for r in shipped_manifest()[:TAUGHT_SEMANTIC_3] if teaches(r) and not test_source(source_of(r))]
+    kept = run / "components.npz"
+    if not kept.is_file():
+        whole = WholeRun(rows=tuple(rows), folder=pictures, run=run, report=lambda *_: None)
+        write_arrays(kept, components_of(whole))
+    with np.load(kept, allow_pickle=False) as found:
+        place = {str(s): i for i, s in enumerate(found["sha256"])}
+        rows = [r for r in rows if r.sha256 in place]
+        at = [place[r.sha256] for r in rows]
+        views = {str(v): found[str(v)][at].astype(np.float32) for v in TAUGHT_VIEWS}
+    odds = makings_of(rows, views)
+    print(f"{len(rows)} pictures, {time.process_time():.0f} CPU seconds", flush=True)
+    before = heads_table(rows, odds, MAKINGS)
+    changes = {}
     for left in MAKINGS:
-        rest = tuple(m for m in MAKINGS if m != left)
-        found[f"without the head {left}"] = compare(before, heads_table(taught, odds, rest), rounds=ROUNDS)
-        found[f"the head {left} alone"] = compare(before, heads_table(taught, odds, (left,)), rounds=ROUNDS)
-    for name, change in found.items():
+        changes[f"without the head {left}"] = tuple(m for m in MAKINGS if m != left)
+        changes[f"the head {left} alone"] = (left,)
+    found_of = {n: compare(before, heads_table(rows, odds, m), rounds=ROUNDS) for n, m in changes.items()}
+    for name, change in found_of.items():
         tell(name, change)
-    keep(found, run / "ablation-heads.json")
+    keep(found_of, run / "ablation-heads.json")
 
 
-def made_odds(whole: WholeRun, taught: Taught) -> Mapping[str, Array]:
-    """View -> (pictures, makings), each picture by the heads of its fold."""
-    out = {}
-    for view in TAUGHT_VIEWS:
-        kept, numbers = load_embeddings(taught.rows, whole.cache, view)
-        assert kept == taught.rows
-        out[str(view.value)] = np.stack(
-            [
-                (own := taught.of_fold[int(k)]).makings(own.standard(n.astype(np.float32)))
-                for k, n in zip(taught.folds.fold, numbers, strict=True)
-            ]
-        )
-    return out
+def components_of(whole: WholeRun) -> dict[str, NDArray[np.generic]]:
+    """The first ``COMPONENTS`` principal components of what the encoder says, every number in its own
+    deviations, by a random start and one power step (Halko, Martinsson and Tropp 2011)."""
+    rows, first = load_embeddings(whole.rows, whole.cache, TAUGHT_VIEWS[0])
+    views = [first, *(load_embeddings(rows, whole.cache, v)[1] for v in TAUGHT_VIEWS[1:])]
+    x = design_of(views, shares_of(rows)).x
+    start = torch.randn(x.shape[1], COMPONENTS + 32, generator=torch.Generator().manual_seed(0))
+    basis = torch.linalg.qr(x.T @ torch.linalg.qr(x @ start)[0])[0]
+    turned = torch.linalg.svd(x @ basis, full_matrices=False)[2]
+    found = x @ (basis @ turned[:COMPONENTS].T)
+    parts = np.split(found.numpy().astype(np.float32), len(views))
+    named = {str(v): part for v, part in zip(TAUGHT_VIEWS, parts, strict=True)}
+    return {"sha256": np.array([r.sha256 for r in rows]), **named}
 
 
-def heads_table(taught: Taught, odds: Mapping[str, Array], makings: Sequence[str]) -> list[ScoreRow]:
+def makings_of(rows: Sequence[Row], views: Mapping[str, NDArray[np.float32]]) -> Mapping[str, Array]:
+    """View -> (pictures, makings): log-odds of every making with its line and its prior, each picture by the
+    heads of its fold, as ``detector.lab.whole.heads.teach`` has it of all numbers."""
+    x = torch.from_numpy(np.concatenate(list(views.values())))
+    d, n = x.shape[1], len(rows)
+    design = Design(x=x, mean=np.zeros(d, np.float32), scale=np.ones(d, np.float32), views=len(views))
+    fake, makings = np.array([r.fake for r in rows]), np.array([making_of(r) for r in rows])
+    folds, shares = folds_of(rows), shares_of(rows)
+    mine = [shares * (~fake | (makings == m)) for m in MAKINGS]
+    weights = np.concatenate([folds.may_teach * share[:, None] for share in mine], 1)
+    theta, bias = fit_binary(design, fake, weights)
+    every = (x @ torch.from_numpy(theta) + torch.from_numpy(bias)).numpy().astype(np.float64)
+    scores = every.reshape(len(views), n, len(MAKINGS), -1)
+    own = scores[:, np.arange(n), :, folds.fold].transpose(1, 0, 2)
+    for k, making in enumerate(MAKINGS):
+        slope, intercept = line_of(own[0, :, k], fake, makings == making, shares)
+        own[:, :, k] = own[:, :, k] * slope + intercept + math.log(PRIORS[making])
+    return {name: own[v] for v, name in enumerate(views)}
+
+
+def heads_table(rows: Sequence[Row], odds: Mapping[str, Array], makings: Sequence[str]) -> list[ScoreRow]:
     columns = [MAKINGS.index(m) for m in makings]
     return [
         ScoreRow(
@@ -311,7 +360,7 @@ def heads_table(taught: Taught, odds: Mapping[str, Array], makings: Sequence[str
             logit=float(np.logaddexp.reduce(found[i, columns])), kind_probability=None, distance=0.0,
         )
         for view, found in odds.items()
-        for i, row in enumerate(taught.rows)
+        for i, row in enumerate(rows)
     ]  # fmt: skip
 
 

@@ -43,7 +43,7 @@ from detector.lab.traces.run import Known, Places, known_pictures, left_out_tabl
 from detector.lab.whole.kinds import kind_of
 from detector.models.trace_network import TraceNetwork, network_of
 from detector.models.weights import shipped_tensors
-from tests.bench.ablation import ROUNDS, keep, mosaic_pairs, tell
+from tests.bench.ablation import ROUNDS, keep, mosaic_pairs, tell, zoo_tiles
 
 SHARE_OF_TILES = 0.2  # of what is drawn, as in the recipe of traces-1
 MOSAICS = 50
@@ -84,16 +84,14 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-def zoo_tiles(corpus: Path, run: Path, seconds: float) -> list[Small]:
+def fitted_zoo(corpus: Path, run: Path, seconds: float) -> list[Small]:
     """Fitted, drawn, and kept as ``zoo/tiles.npz``."""
     path = run / "zoo" / "tiles.npz"
     if not path.is_file():
         items = load_index(corpus)
         made = fitted_tiles(corpus, items, run / "zoo", seconds=seconds, seed=0, report=_told())
         write_arrays(path, {f"{t.family}/{k}": getattr(t, k) for t in made for k in ("real", "fake")})
-    with np.load(path, allow_pickle=False) as stored:
-        names = sorted({k.split("/")[0] for k in stored})
-        return [Small(family=n, fake=stored[f"{n}/fake"], real=stored[f"{n}/real"]) for n in names]
+    return zoo_tiles(run / "zoo")
 
 
 def pairs(known: Known, corpus: Path, upscalers: Sequence[Path], run: Path) -> TrainingSet:
@@ -210,7 +208,7 @@ def main(
     )  # fmt: skip
     run.mkdir(parents=True, exist_ok=True)
     known = known_pictures(places)
-    data = with_zoo(pairs(known, corpus, files, run), zoo_tiles(corpus, run, seconds))
+    data = with_zoo(pairs(known, corpus, files, run), fitted_zoo(corpus, run, seconds))
     rows = judged_rows(known)
     print(f"{len(data.fake)} fakes of {len(data.families)} kinds; {len(rows)} pictures are judged")
     of: dict[str, tuple[list[ScoreRow], list[ScoreRow]]] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.data.splits import Split
-from detector.lab.steps.card_text import shown
+from detector.lab.steps.card_text import ANSWERED, answered_rows, shown
 from detector.lab.steps.left_out import LeftOut
 from detector.lab.steps.stages import Record
 from detector.models.card import ModelCard
@@ -18,6 +18,11 @@ _COLUMNS = (
     ("KID", "mobilenet-v2@96"), ("two-sample AUC", "mobilenet-v2@96"), ("spectrum distance, dB", "luminance"),
     ("high frequencies, dB", "luminance"), ("near copies", "pixels-16"),
 )  # fmt: skip
+_WORST = 5
+_PLOTS = {
+    "scores": "Scores of real and generated test pictures, a plot for each set",
+    "roc": "Found against false alarms", "false-alarms": "False alarms by set", "loss": "How it learned",
+}  # fmt: skip
 
 
 def photos_text(index: PhotoIndex) -> str:
@@ -90,23 +95,26 @@ def left_out_text(rows: Sequence[LeftOut], note: str) -> str:
 
 
 def detector_text(card: ModelCard) -> str:
-    """The few numbers to look at first; the page of the card has the rest."""
+    """The few numbers to look at first; the page of the card has every set in every view."""
     if card.evaluation is None:
         return "The detector was not evaluated.\n"
     e = card.evaluation
+    shown_views = [r for r in e.results if r.view in {"as_stored", "matched"}]
+    hardest = sorted(
+        (r for r in e.results if r.view == "matched" and r.auc), key=lambda r: r.auc.value if r.auc else 1.0
+    )
     lines = [
         f"- aligned test pairs of equal content and history: AUC {shown(e.aligned_auc)}",
         f"- real photos through two encoders, 0.5 if the encoder is no label: {shown(e.pipeline_auc)}",
-        "",
-        '| set | view | n | AUC | answered "supports" | answered "against" | abstained |',
-        "|---|---|---|---|---|---|---|",
-    ]
+        "", ANSWERED, "", *answered_rows(shown_views), "",
+        f"What it finds worst of {len(hardest)} generated sets, after `codec_match`:", "",
+        "| set | n | AUC | supports | against |", "|---|---|---|---|---|",
+    ]  # fmt: skip
     lines += [
-        f"| {r.name} | {r.view} | {r.n} | {shown(r.auc) if r.auc else '-'} | {shown(r.supports)} | "
-        f"{shown(r.against)} | {r.abstained} |"
-        for r in e.results
-        if r.view in {"as_stored", "matched"}
+        f"| {r.name} | {r.n} | {shown(r.auc) if r.auc else '-'} | {shown(r.supports)} | {shown(r.against)} |"
+        for r in hardest[:_WORST]
     ]
+    lines += ["", *(f"![{what}](detector/{name}.png)" for name, what in _PLOTS.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -124,6 +132,7 @@ def report_text(
             "## Generators", "",
             "Small pictures against held-out tiles; in round brackets what real pictures get. None is FID.",
             "", zoo_text(run, records), f"Rows of `zoo.png` {records['pictures'].note}.", "",
+            "![Drawn pictures, a row for each family](zoo.png)", "",
             "## A family that the detector never met", "", left_out_text(rows, records["leave one out"].note),
             "## Detector", "", detector_text(card),
             f"Card: `detector/{card.model_id}.md`; weights SHA-256 `{card.weights_sha256}`.", "",

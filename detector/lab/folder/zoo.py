@@ -20,6 +20,8 @@ from detector.zoo.sources.data import Data, held_out_of
 from detector.zoo.store import open_family
 
 ZOO_SHARE = 0.5  # of the time; the rest is for the detector and for judging
+_AROUND_A_FIT = 4.0  # CPU seconds: watching it, drawing its sheet and its plots
+_LEAST_OF_A_SHARE = 0.3
 _SAMPLING_SHARE = 0.08
 _JUDGED, _FEWEST_JUDGED = 256, 64
 _SHEET_COLUMNS = 16
@@ -42,7 +44,7 @@ def fit_zoo(run: FolderRun) -> tuple[str, ...]:
 
 def _fit(run: FolderRun, name: str) -> str:
     options = run.options
-    budget = budget_of(None, run.seconds * ZOO_SHARE / len(options.names()), run.device)
+    budget = budget_of(None, _seconds_for(run, name), run.device)
     try:
         card = fit_run(
             Wanted(family=name, side=options.side), _data(run), run.path / "zoo" / name,
@@ -52,6 +54,16 @@ def _fit(run: FolderRun, name: str) -> str:
     except (LabError, FitFailed, NotApplicable) as e:
         return f"not fitted: {e.detail}"
     return f"{card.steps} steps, {card.images} pictures, {card.cpu_seconds:.0f} CPU seconds"
+
+
+def _seconds_for(run: FolderRun, name: str) -> float:
+    """Of what the families before it left, an equal share; its sheet and plots come out of that too."""
+    names = run.options.names()
+    place, records = names.index(name), run.stages.records
+    spent = sum(records[f"fit {n}"].cpu_seconds for n in names[:place])
+    share = run.seconds * ZOO_SHARE / len(names)
+    each = max((run.seconds * ZOO_SHARE - spent) / (len(names) - place), _LEAST_OF_A_SHARE * share)
+    return max(_LEAST_OF_A_SHARE * share, each - _AROUND_A_FIT)
 
 
 def _data(run: FolderRun) -> Data:

@@ -30,6 +30,7 @@ from detector.lab.folder.run import (
 from detector.lab.folder.samples import Samples, draw_samples, load_samples, save_samples
 from detector.lab.folder.zoo import draw_from, fit_zoo, show_zoo
 from detector.lab.steps.regions import Small
+from detector.lab.steps.stages import Record
 from detector.zoo.sources.photos import Photo, PhotoIndex, index_photos
 from detector.zoo.store import Fitted
 from tests.detector.made import encoded
@@ -300,6 +301,17 @@ def _never(*_arguments: object, **_options: object) -> None:
 def begun_otherwise(path: Path, family: str) -> None:
     (path / "zoo" / family).mkdir(parents=True)
     (path / "zoo" / family / "fit.json").write_text("another fit")
+
+
+@pytest.mark.usefixtures("few_suffice")
+def test_what_a_family_took_too_much_the_next_ones_get_less(folder: Path, tmp_path: Path) -> None:
+    run = FolderRun(folder, tmp_path, FolderOptions(minutes=30, families=("dcgan", "vae")), silent)
+    first = zoo._seconds_for(run, "dcgan")
+    assert first == pytest.approx(run.seconds / 4 - 4)
+    run.stages._records["fit dcgan"] = Record(made_from="", files={}, cpu_seconds=first + 104)
+    assert zoo._seconds_for(run, "vae") == pytest.approx(first - 100)
+    run.stages._records["fit dcgan"] = Record(made_from="", files={}, cpu_seconds=10_000)
+    assert 0 < zoo._seconds_for(run, "vae") < first / 3
 
 
 @pytest.mark.usefixtures("few_suffice")

@@ -86,8 +86,15 @@ def test_the_page_of_a_detector_has_its_test_results_or_says_that_there_are_none
     card = open_card("traces-1")
     assert card.evaluation is not None
     text = detector_text(card)
-    shown = [r for r in card.evaluation.results if r.view in {"as_stored", "matched"}]
-    assert text.count("\n| ") == len(shown) + 1
+    real = sum(r.n for r in card.evaluation.results if r.view == "matched" and not r.fake)
+    assert f"| matched | real | {real} |" in text
+    areas = {r.name: r.auc.value for r in card.evaluation.results if r.view == "matched" and r.auc}
+    worst = min(areas, key=areas.__getitem__)
+    after = text.split("What it finds worst")[1].splitlines()
+    assert after[0].startswith(f" of {len(areas)} generated sets")
+    assert after[4].startswith(f"| {worst} | "), "the worst one first"
+    assert len(text.splitlines()) < 30, "a part of a page of two screens"
+    assert "![Found against false alarms](detector/roc.png)" in text
     assert detector_text(replace(card, evaluation=None)) == "The detector was not evaluated.\n"
 
 

@@ -9,7 +9,7 @@ enlarged by a formula.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,10 +44,10 @@ class Maker:
 
 
 def open_makers(
-    weights: Path, upscalers: Sequence[Path], pool: list[Pixels], seed: int, report: Report
+    weights: Path, upscalers: Sequence[Path], pool: list[Pixels], *, seed: int, report: Report
 ) -> dict[str, Maker]:
-    """Name -> maker. ``weights``: the folder of TAEF2; ``upscalers``: ncnn files, NAME.param; those that are
-    no upscaler of colour pictures are left out. Raises ``FileFailed``."""
+    """Name -> maker. ``weights``: the folder of TAEF2; ``upscalers``: files as ``open_enlargers`` takes
+    them. Raises ``FileFailed``."""
     taef2 = Taef2(weights)
     chance = np.random.default_rng([seed, 3])
     out = {
@@ -58,12 +58,19 @@ def open_makers(
     }
     own = autoencoders(pool, steps=_AUTOENCODER_STEPS, seed=seed, what="training autoencoders", report=report)
     out |= {name: Maker(pair=_of(make), weight=0.8, quick=True) for name, make in own.items()}
+    return out | open_enlargers(upscalers)
+
+
+def open_enlargers(upscalers: Iterable[Path]) -> dict[str, Maker]:
+    """Name -> maker, of files as ``open_enlarger`` reads them; those that are no upscaler of colour pictures
+    are left out. Raises ``FileFailed``."""
     enlargers = []
     for path in sorted(upscalers):
         try:
             enlargers.append(open_enlarger(path))
         except FileDamaged:
             continue
+    out = {}
     for enlarger in enlargers:
         quick = enlarger.bytes <= _QUICK_BYTES
         weight = 6.0 / len(enlargers) * (1.0 if quick else _SHARE_OF_SLOW)

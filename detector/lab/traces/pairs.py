@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,22 @@ def pairs_of(
     report: Report,
 ) -> TrainingSet:  # fmt: skip
     """One pair for every region of the real pictures in ``rows``. Raises ``LabError``."""
+    pool_of = partial(open_makers, weights, upscalers, seed=seed, report=report)
+    return _pairs(rows, paths, pool_of, seed, report)
+
+
+def pairs_by(
+    rows: Sequence[Row], paths: dict[str, Path], makers: dict[str, Maker], *, seed: int, report: Report
+) -> TrainingSet:
+    """The same by ``makers`` alone. Raises ``LabError``."""
+    return _pairs(rows, paths, lambda _pool: makers, seed, report)
+
+
+def _pairs(
+    rows: Sequence[Row], paths: dict[str, Path], makers_of: Callable[[list[Pixels]], dict[str, Maker]],
+    seed: int, report: Report,
+) -> TrainingSet:  # fmt: skip
+    """``makers_of`` is given the first regions, which makers may learn from."""
     chosen = at_most((r for r in rows if not r.fake and r.sha256 in paths), MOST_OF_A_SOURCE)
     collector, makers = Collector(), dict[str, Maker]()
     counts = _regions_per_picture(chosen)
@@ -59,7 +76,7 @@ def pairs_of(
         if found is not None:
             waiting += [(row, r) for r in regions_of(row, *found, counts[row.source])]
         if not makers and (len(waiting) >= _POOL or n + 1 == len(chosen)):
-            makers = open_makers(weights, upscalers, [r.pixels for _, r in waiting], seed, report)
+            makers = makers_of([r.pixels for _, r in waiting])
         if makers:
             _add(collector, waiting, makers, seed)
             waiting.clear()

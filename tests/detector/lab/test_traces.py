@@ -22,7 +22,7 @@ from detector.lab.steps.scores import read_scores
 from detector.lab.traces.files import at_most, brought, quarter, read_picture
 from detector.lab.traces.head import Heads
 from detector.lab.traces.looks import DRAWS, LEARNED, VIEWS, Look, looks_at, shown
-from detector.lab.traces.makers import Maker, enlarged_first
+from detector.lab.traces.makers import Maker, enlarged_first, open_enlargers
 from detector.lab.traces.pairs import SIDE, Region, aligned, key_of, regions_of
 from detector.lab.traces.run import (
     Known,
@@ -40,6 +40,7 @@ from detector.lab.traces.run import (
 from detector.models.card import parse_card
 from detector.models.condition import Condition
 from detector.models.inference import detector_at
+from detector.models.onnx_file import Graph
 from detector.models.weights import save_tensors, shipped_tensors
 from detector.networks.traces import TraceNet
 from detector.pixels.augment import Encoding, through
@@ -208,6 +209,37 @@ def test_an_upscaler_without_its_runtime_or_file_is_a_typed_sentence(monkeypatch
     (tmp_path / "odd.bin").write_bytes(b"")
     with pytest.raises(FileDamaged):
         open_enlarger(tmp_path / "odd.param")
+
+
+def doubling(path: Path, planes: int = 3) -> Path:
+    """A network as ONNX that makes four pixels of every pixel, with ``planes`` colours."""
+    graph = Graph("doubling")
+    weights = np.eye(3, planes, dtype=np.float32)[:, :, None, None].repeat(2, 2).repeat(2, 3)
+    large = graph.add("ConvTranspose", "x", graph.constant(weights), strides=(2, 2))
+    shapes = {"x": (1, 3, "h", "w")}, {"y": (large, (1, planes, "height", "width"))}
+    path.write_bytes(graph.model(*shapes))
+    return path
+
+
+def test_a_network_written_as_onnx_enlarges_and_makes_pairs(tmp_path: Path):
+    enlarger = open_enlarger(doubling(tmp_path / "Doubling.onnx"))
+    small = photo_like(32, 48)
+    assert (enlarger.factor, enlarger.bytes) == (2, (tmp_path / "Doubling.onnx").stat().st_size)
+    assert np.array_equal(enlarger(small), small.repeat(2, 0).repeat(2, 1))
+    doubling(tmp_path / "grey.onnx", planes=1)
+    makers = open_enlargers(tmp_path.glob("*.onnx"))
+    assert list(makers) == ["doubling"], "one that gives no colours is left out"
+    real, fake = makers["doubling"].pair(photo_like(96, 96), np.random.default_rng(0))
+    assert real.shape == fake.shape == (96, 96, 3)
+    assert (real != fake).any()
+
+
+def test_an_onnx_file_that_is_missing_or_no_network_is_a_typed_sentence(tmp_path: Path):
+    with pytest.raises(FileFailed, match=r"none\.onnx"):
+        open_enlarger(tmp_path / "none.onnx")
+    (tmp_path / "odd.onnx").write_bytes(b"nonsense")
+    with pytest.raises(FileDamaged, match=r"odd\.onnx is no network"):
+        open_enlarger(tmp_path / "odd.onnx")
 
 
 @pytest.mark.parametrize("view", VIEWS)

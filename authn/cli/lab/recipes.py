@@ -186,7 +186,10 @@ def semantic(
     "--closed", is_flag=True,
     help="Stop at first.csv, the test sources unopened, to compare it with another run by lab compare.",
 )  # fmt: skip
-@click.option("--upscalers", type=FOLDER, help="Folder with ncnn files of upscalers (NAME.param, NAME.bin).")
+@click.option(
+    "--upscalers", type=FOLDER,
+    help="Folder with upscalers as ncnn (NAME.param, NAME.bin) or ONNX files (NAME.onnx).",
+)  # fmt: skip
 @out_option
 @model_option("traces-2")
 @seed_option
@@ -210,9 +213,9 @@ def traces(
         raise BadRequest("name either --backbone, which stays as it is, or --start, which is trained on")
     from detector.lab.traces.run import Origin, Places, first_scores, options_for, run_traces
 
+    networks = sorted(p for p in upscalers.iterdir() if p.suffix in (".param", ".onnx")) if upscalers else ()
     places = Places(
-        manifests=manifests, folders=pictures, taef2=autoencoder, run=run,
-        upscalers=tuple(sorted(upscalers.glob("*.param"))) if upscalers else (),
+        manifests=manifests, folders=pictures, taef2=autoencoder, run=run, upscalers=tuple(networks)
     )  # fmt: skip
     origin = Origin(weights=backbone or start, unchanged=backbone is not None, seen=seen)
     options = options_for(seed, epochs, steps, start)

@@ -11,12 +11,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from detector.core.errors import TooFewPictures
-from detector.core.files import TORN_ARCHIVE, write_arrays
+from detector.core.errors import FileDamaged, TooFewPictures
+from detector.core.files import TORN_ARCHIVE, read_file, write_arrays
 from detector.core.metrics import Array
 from detector.core.progress import Report
 from detector.data.corpus import Item, corpus_digest, load_index, pictures
@@ -144,6 +145,15 @@ def kept_set(cache: Path, key: str, build: Callable[[], TrainingSet]) -> Trainin
         arrays = {n: np.array(getattr(found, n)) for n in TrainingSet.__slots__}
         write_arrays(cache, {"key": np.array(key), **arrays})
     return found
+
+
+def read_set(path: Path) -> TrainingSet:
+    """What ``kept_set`` kept, whatever it is of. Raises ``FileFailed`` and ``FileDamaged``."""
+    try:
+        with np.load(BytesIO(read_file(path, path.name)), allow_pickle=False) as stored:
+            return _unpacked(stored)
+    except TORN_ARCHIVE as e:
+        raise FileDamaged(f"{path.name} holds no pairs") from e
 
 
 def _cached(cache: Path, key: str) -> TrainingSet | None:

@@ -57,7 +57,7 @@ _CROP = 96  # of the pairs: half of one, so that it may be shrunk to half
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """``folders`` hold the pictures as the manifest names them; ``taef2`` the autoencoder's files;
-    ``upscalers`` are ncnn files, NAME.param."""
+    ``upscalers`` are ncnn files, NAME.param, or NAME.onnx."""
 
     manifests: tuple[Path, ...]
     folders: tuple[Path, ...]

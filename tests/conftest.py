@@ -1,5 +1,6 @@
 """What tests of every part may ask for: material from outside the project, and a TPM. And what holds for each
-of them: Ctrl-C means what it says, and a test that waits for what never comes fails."""
+of them: Ctrl-C means what it says, a test that waits for what never comes fails, and examples that are made
+are the same on every day and every machine."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Never
 
 import pytest
+from hypothesis import HealthCheck, settings
 from werkzeug.test import stream_encode_multipart
 
 from tests.databases import migrated_once
@@ -24,6 +26,14 @@ ROOT = Path(__file__).resolve().parents[1]
 # The test client of werkzeug writes forms of more than 500 kB into a temporary file and never closes it: the
 # warning failed whichever test the collector ran in. In memory there is nothing to close.
 stream_encode_multipart.__defaults__ = (False, *stream_encode_multipart.__defaults__[1:])
+
+# Whether a change may land is no matter of luck: the same examples every time, none kept from an earlier run,
+# and however slowly they are made. `--hypothesis-profile=search` looks for new ones.
+settings.register_profile(
+    "same", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 LIMIT_S = 600.0  # of a test, or of what is made for it; none takes a minute
 AGAIN_S = 10.0  # then what is left is interrupted too: `with Popen(...)` waits for its process once more

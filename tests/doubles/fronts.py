@@ -13,6 +13,7 @@ from waitress import wasyncore
 
 from authn.web.front import Front
 from authn.web.lanes import Lane, Limits
+from tests.waiting import PATIENCE_S
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def fronted(app: WSGIApplication, limits: Limits) -> Iterator[str]:
 def exchange(url: str, *pieces: bytes, before_each: Callable[[], object] = lambda: None) -> bytes:
     """What comes back for these bytes until the other side closes."""
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
         for piece in pieces:
             before_each()
             connection.sendall(piece)

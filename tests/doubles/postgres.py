@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-WAIT_S = 60.0
+from tests.waiting import PATIENCE_S
 
 
 class Server:
@@ -33,10 +33,10 @@ class Server:
         """Its "fast" shutdown: sessions end at once and what they had not committed is undone."""
         process = self._running.get_postmaster_info().process
         process.send_signal(signal.SIGINT)
-        process.wait(WAIT_S)
+        process.wait(PATIENCE_S)
 
     def come_back(self) -> None:
-        deadline_s = time.monotonic() + WAIT_S
+        deadline_s = time.monotonic() + PATIENCE_S
         while not _answers(self.first):
             assert time.monotonic() < deadline_s, "the server does not come back"
             with suppress(

@@ -20,7 +20,7 @@ from tests.programs import require_program
 
 HANDLE = 0x81000100  # where tests make a key persist; it is gone after each of them
 _PACKAGES = {"swtpm": "swtpm", "swtpm_setup": "swtpm-tools", "swtpm_localca": "swtpm-tools"}
-_START_S, _TRIES = 10.0, 5
+_START_S, _TRIES = 60.0, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

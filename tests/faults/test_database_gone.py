@@ -23,6 +23,7 @@ from authn.web import create_app
 from tests.doubles.homes import Home, open_home, receipt_text, signed_by
 from tests.doubles.postgres import Server, mortal_server, new_database
 from tests.doubles.signed import media
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -120,10 +121,10 @@ def test_under_load_every_receipt_that_was_given_out_is_in_the_log(case: Case) -
     threads = [threading.Thread(target=sender, args=(client,)) for client in clients]
     for thread in threads:
         thread.start()
-    assert gone.wait(60)
+    assert gone.wait(PATIENCE_S)
     case.server.go()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     assert set(codes) <= {201, 503}
     case.server.come_back()
     promised = len(case.receipts)

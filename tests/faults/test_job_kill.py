@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from tests.authn.web.test_serve import START_TIMEOUT_S, address, start
 from tests.doubles.media import tiny_jpeg
+from tests.waiting import until
 
 QUICK = {"ASSAY_JOB_LEASE_SECONDS": "1", "ASSAY_JOB_ATTEMPTS": "20"}
 
@@ -53,19 +53,21 @@ class Service:
         else:
             self._process.send_signal(how)
         with suppress(subprocess.TimeoutExpired):
-            self._process.communicate(timeout=60)
+            self._process.communicate(timeout=START_TIMEOUT_S)
         assert self._process.returncode == (0 if how == signal.SIGTERM else -how)
 
     def state_of(self, where: str) -> str:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
+        found: list[str] = []
+
+        def is_over() -> bool:
             with suppress(URLError, ConnectionError):
                 with urllib.request.urlopen(f"{self._url}{where}", timeout=START_TIMEOUT_S) as answer:
-                    job = json.load(answer)
-                if job["state"] not in ("queued", "running"):
-                    return str(job["state"])
-            assert time.monotonic() < deadline, where
-            time.sleep(0.1)
+                    found.append(json.load(answer)["state"])
+                return found[-1] not in ("queued", "running")
+            return False
+
+        until(is_over, where, pause_s=0.1)
+        return found[-1]
 
     def report_of(self, where: str) -> str:
         url = f"{self._url}{where.replace('jobs', 'verifications')}"

@@ -25,6 +25,7 @@ from signer.http_signature import RequestSigner, target_uri
 from tests.doubles.devices import Camera
 from tests.doubles.http_server import Answer, Asked, serving
 from tests.doubles.photos import photo
+from tests.waiting import PATIENCE_S
 
 REPLY = {"Content-Type": "application/timestamp-reply"}
 NONE = {"fmt": "none"}
@@ -40,12 +41,12 @@ ENROLLED = {
 }
 
 
-def enrol(url: str, timeout_s: float = 5) -> object:
+def enrol(url: str, timeout_s: float = PATIENCE_S) -> object:
     client = Client(service_url=url, timeout_s=timeout_s)
     return client.enrol("cam", b"-----CSR-----", "secret-token", challenge="fresh", attestation=NONE)
 
 
-def stamp(url: str, timeout_s: float = 5) -> object:
+def stamp(url: str, timeout_s: float = PATIENCE_S) -> object:
     return Client(timeout_s=timeout_s).stamp(url, b"query")
 
 
@@ -243,12 +244,13 @@ def test_a_service_that_takes_no_more_of_a_photo_is_given_up() -> None:
 
 
 def test_a_port_where_nobody_listens_is_unavailable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:  # ours, so that nobody else comes to listen there
+        taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    with pytest.raises(ServiceUnavailable):
-        enrol(url)
-    with pytest.raises(TimestampUnavailable):
-        stamp(url)
+        with pytest.raises(ServiceUnavailable):
+            enrol(url)
+        with pytest.raises(TimestampUnavailable):
+            stamp(url)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,7 @@ def test_a_reply_that_is_no_http_is_unavailable() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(TimestampUnavailable):
-            stamp(f"http://127.0.0.1:{strange.getsockname()[1]}", timeout_s=2)
+            stamp(f"http://127.0.0.1:{strange.getsockname()[1]}")
         thread.join()
 
 

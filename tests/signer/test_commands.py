@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from tests.doubles.iso import box
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki, pem_of
 from tests.doubles.readers import read_with_c2pa
+from tests.waiting import PATIENCE_S, until
 
 Assay = Callable[..., Result]
 REPLY = {"Content-Type": "application/timestamp-reply"}
@@ -317,7 +319,7 @@ def test_watch_signs_what_arrives_and_ends_cleanly_on_ctrl_c(camera: Camera, tmp
             slow.write(photo()[1000:])
         assert "slow.jpg" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, complaint = process.communicate(timeout=60)
+        out, complaint = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert out == ""
     assert "Traceback" not in complaint
@@ -370,10 +372,11 @@ def test_ctrl_c_in_a_long_run_says_what_was_done_and_leaves_every_photo_whole(
     command = assay_command("sign", "--no-stamp", *many)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment(camera.home), cwd=ROOT, text=True, **pipes) as process:
-        while not camera.spool.pending() and process.poll() is None:
-            time.sleep(0.01)
+        assert process.stdout is not None
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # full before the last photo, until it is read
+        until(lambda: camera.spool.pending() or process.poll() is not None)
         process.send_signal(signal.SIGINT)
-        out, complaint = process.communicate(timeout=30)
+        out, complaint = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "Traceback" not in complaint
     changed = [path for path in many if path.read_bytes() != photo()]

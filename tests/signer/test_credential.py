@@ -22,6 +22,7 @@ from tests.doubles.photos import photo
 from tests.doubles.pki import Issued, TestPki, new_key, now
 from tests.doubles.readers import read_with_c2pa, read_with_encypher
 from tests.doubles.tokens import SoftToken
+from tests.waiting import PATIENCE_S
 
 CLAIM = CaptureClaim(
     title="a.jpg",
@@ -155,7 +156,7 @@ def test_signing_works_in_a_forked_child_after_the_parent_has_signed(
         target=lambda: (tmp_path / "signed").write_bytes(sign(photo(), device))
     )
     child.start()
-    child.join(30)
+    child.join(PATIENCE_S)
     assert child.exitcode == 0
     assert read_with_c2pa((tmp_path / "signed").read_bytes(), "image/jpeg", pki).state == "Trusted"
 
@@ -168,8 +169,8 @@ def test_ctrl_c_during_signing_never_yields_a_damaged_file(device: Issued) -> No
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         for i in range(40):
-            signal.setitimer(signal.ITIMER_REAL, 0.0003 + i * 0.0001)
-            try:
+            try:  # before the alarm is set: on a busy machine it rings at once
+                signal.setitimer(signal.ITIMER_REAL, 0.0003 + i * 0.0001)
                 signed = sign(data, device, "image/png")
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 assert len(signed) == whole

@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,10 +33,10 @@ from tests.doubles.browsers import PHONE, chromium, sideways, visiting
 from tests.doubles.photos import photo
 from tests.doubles.reports import SAMPLES, hostile_report
 from tests.doubles.score_maps import learned_report, score_map
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-START_TIMEOUT_S = 120
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>\u202egnp\x1b[31m\x00' + "A" * 500
 
 
@@ -76,15 +75,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
+    def is_ready() -> bool:
         try:
-            urllib.request.urlopen(f"{url}/readyz", timeout=START_TIMEOUT_S).close()
+            urllib.request.urlopen(f"{url}/readyz", timeout=PATIENCE_S).close()
         except URLError:
-            assert time.monotonic() < deadline, "the service did not become ready"
-            time.sleep(0.2)
-        else:
-            return
+            return False
+        return True
+
+    until(is_ready, "the service did not become ready")
 
 
 def photos(url: str, home: Path, folder: Path) -> dict[str, Path]:

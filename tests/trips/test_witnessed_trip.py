@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -25,16 +24,16 @@ from authn.service.wiring import open_transparency_log
 from tests.conftest import ROOT
 from tests.doubles.photos import photo
 from tests.doubles.witnesses import ASSAY, policy_text, witness_process
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.slow
-WAIT_S = 120
 
 
 def assay(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {"ASSAY_HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     return subprocess.run(
         [sys.executable, "-m", "authn", *arguments],
-        capture_output=True, text=True, cwd=ROOT, env=environ, timeout=WAIT_S, check=False,
+        capture_output=True, text=True, cwd=ROOT, env=environ, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
 
 
@@ -54,12 +53,12 @@ def serving(home: Path, policy: Path) -> Iterator[tuple[str, subprocess.Popen[st
             yield line.split()[-1].rstrip("/") if line else "", process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_S)
 
 
 def fetched(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=WAIT_S) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as e:
         with e:
@@ -71,10 +70,8 @@ def size(note: str) -> int:
 
 
 def wait_until_witnessed(service: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while size(fetched(f"{service}/log/witnessed")) < size(fetched(f"{service}/log/checkpoint")):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    shown = f"{service}/log/witnessed"
+    until(lambda: size(fetched(shown)) >= size(fetched(f"{service}/log/checkpoint")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +120,9 @@ def test_uploads_become_witnessed_and_a_restored_backup_is_stopped(tmp_path: Pat
 
 def a_restored_backup_is_stopped_and_does_not_start_again(place: Place) -> None:
     with serving(place.folder / "service", place.policy) as (url, _):
-        deadline = time.monotonic() + WAIT_S
-        while "has signed this log at" not in fetched_problem(f"{url}/readyz"):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        until(lambda: "has signed this log at" in fetched_problem(f"{url}/readyz"))
     with serving(place.folder / "service", place.policy) as (url, process):
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE_S)
         assert (url, process.returncode) == ("", 4)
         assert "has signed this log at" in said
         assert "Traceback" not in said
@@ -138,7 +132,7 @@ def a_restored_backup_is_stopped_and_does_not_start_again(place: Place) -> None:
 
 def fetched_problem(url: str) -> str:
     try:
-        urllib.request.urlopen(url, timeout=WAIT_S).close()
+        urllib.request.urlopen(url, timeout=PATIENCE_S).close()
     except urllib.error.HTTPError as e:
         with e:
             return str(e.read().decode())

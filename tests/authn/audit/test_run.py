@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -33,6 +32,7 @@ from authn.core.media import MediaLimits
 from tests.conftest import ROOT
 from tests.doubles.examiners import open_scripted, open_unavailable
 from tests.doubles.media import png_bomb
+from tests.waiting import PATIENCE_S, until
 
 AS_OF = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 BUDGET = 512 * 2**20
@@ -279,12 +279,13 @@ def begin(source: Path, folder: Path, calls: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_for_rows(folder: Path, count: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
     path = folder / RESULTS_FILE
-    while not path.exists() or path.read_bytes().count(b"\n") < count:
+
+    def there_are() -> bool:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return path.exists() and path.read_bytes().count(b"\n") >= count
+
+    until(there_are, pause_s=0.01)
 
 
 @pytest.mark.slow
@@ -319,7 +320,7 @@ def test_an_interrupted_audit_leaves_no_process_and_whole_rows(tmp_path: Path) -
     process = begin(source, folder, calls)
     wait_for_rows(folder, 5, process)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert b"KeyboardInterrupt" in errors
     workers = {int(line.split()[0]) for line in calls.read_text().splitlines()}
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]

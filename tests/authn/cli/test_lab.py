@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +29,7 @@ from detector.zoo.sources.data import open_source
 from tests.conftest import ROOT
 from tests.detector.made import encoded
 from tests.detector.zoo.test_sources import scene
+from tests.waiting import PATIENCE_S
 
 
 def assay(*arguments: object) -> Result:
@@ -203,11 +201,18 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert getattr(found.exception, "exit_code", found.exit_code) == 2
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
+# Ctrl-C right after the first line of the log, however fast or slow the machine is.
+INTERRUPTED = """
+import os, signal
+from detector.zoo.fitting.checkpoint import Log
+add = Log.add
+def add_and_be_interrupted(log, line):
+    add(log, line)
+    os.kill(os.getpid(), signal.SIGINT)
+Log.add = add_and_be_interrupted
+from authn.cli import main
+main()
+"""
 
 
 @pytest.mark.slow
@@ -216,16 +221,13 @@ def test_an_interrupted_fit_says_so_and_goes_on_where_it_was(photos: Path, tmp_p
     that nobody interrupted."""
     command = ["fit", "dcgan", "--data", str(photos), "--steps", "120", "--side", "16", "--device", "cpu"]
     run = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "authn", "lab", *command, "--out", str(run)],
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, "lab", *command, "--out", str(run)],
         cwd=ROOT, env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
-    until((run / "log.jsonl").is_file)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "interrupted; run the same command again to go on"
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr.splitlines()[-1] == "interrupted; run the same command again to go on"
     assert not (run / "card.json").exists()
     assert json.loads((run / "log.jsonl").read_text().splitlines()[-1])["steps"] < 120
     resumed = done(*command, "--out", run).split()[1]

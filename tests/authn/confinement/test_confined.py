@@ -19,6 +19,7 @@ from authn.core.errors import ExaminationFailed, Unavailable
 from authn.devices import RegistryView
 from tests.conftest import ROOT
 from tests.doubles.examiners import AskedRegistry
+from tests.waiting import PATIENCE_S, until
 
 BUDGET = 512 * 2**20
 
@@ -34,7 +35,10 @@ def test_a_typed_error_comes_through_and_leaves_the_worker_alive() -> None:
 def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
     with Confined(_open_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET) as confined:
         closed = int(confined.ask("pid"))
-    abandoned = Confined(_open_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET)
+    registry = AskedRegistry()
+    abandoned = Confined(
+        _open_pid, question=str, answer=str, timeout_s=30, memory_bytes=BUDGET, registry=registry
+    )
     pid = int(abandoned.ask("pid"))
     failures: list[Exception] = []
 
@@ -46,11 +50,9 @@ def test_no_process_is_left_after_close_nor_after_an_abandoned_call() -> None:
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    while not abandoned._turn.locked():
-        time.sleep(0.01)
-    time.sleep(0.3)
+    until(lambda: registry.asked)  # it has the question
     abandoned.abandon()
-    waiting.join(60)
+    waiting.join(PATIENCE_S)
     assert len(failures) == 1
     assert not Path(f"/proc/{closed}").exists()
     assert not Path(f"/proc/{pid}").exists()
@@ -70,7 +72,7 @@ def test_a_process_that_closes_its_pipe_and_lives_on_is_ended_and_its_caller_ans
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(60)
+    asking.join(PATIENCE_S)
     assert not asking.is_alive(), "it waits for a process that sleeps for an hour"
     assert len(failures) == 1
 
@@ -100,10 +102,10 @@ def test_closing_does_not_wait_for_a_worker_that_is_still_being_built() -> None:
 
     warming = threading.Thread(target=warm)
     warming.start()
-    time.sleep(0.5)
+    until(lambda: confined._worker)
     assert not confined.ready
     confined.close()
-    warming.join(60)
+    warming.join(PATIENCE_S)
     assert not warming.is_alive(), "it is being built for an hour"
     assert len(failures) == 1
 
@@ -136,9 +138,7 @@ def test_an_interpreter_that_forgets_to_close_ends_quietly_and_takes_its_worker_
         print(confined.ask("pid"))
         """
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
-    )
+    done = run(program)
     assert (done.returncode, done.stderr) == (0, "")
     assert not Path(f"/proc/{int(done.stdout)}").exists()
 
@@ -150,15 +150,10 @@ def test_a_worker_whose_caller_was_killed_ends_by_itself() -> None:
         "c = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29);"
         "print(c.ask('pid'), flush=True); os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
-    )
+    done = run(program)
     assert done.returncode == -signal.SIGKILL
     worker = Path(f"/proc/{int(done.stdout)}")
-    deadline = time.monotonic() + 60
-    while worker.exists() and "Z" not in worker.joinpath("stat").read_text().split(")")[1][:3]:
-        assert time.monotonic() < deadline, "the orphan is still there"
-        time.sleep(0.05)
+    until(lambda: is_over(worker), "the orphan is still there")
 
 
 def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_starting() -> None:
@@ -170,22 +165,35 @@ def test_an_interrupt_at_the_keyboard_does_not_reach_a_worker_that_is_still_star
         "c = Confined(_open_pid, question=str, answer=str, timeout_s=20, memory_bytes=2**29);"
         "print(c.ask('pid')); stop.set(); thread.join(); c.close()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-        start_new_session=True,
-    )
+    done = run(program)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip().isdigit()
 
 
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """By an interpreter that is alone in its session."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=PATIENCE_S,
+        check=False,
+        start_new_session=True,
+    )
+
+
+def is_over(process: Path) -> bool:
+    """Of its folder in /proc: gone, or waiting only to be asked how it ended."""
+    try:
+        return process.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def open_sleeping_pid(_registry: RegistryView | None) -> _Pid:
     time.sleep(3600)
-    return _Pid()
+    return _Pid(None)
 
 
 def interrupt_until(stop: threading.Event) -> None:
@@ -193,11 +201,14 @@ def interrupt_until(stop: threading.Event) -> None:
         os.killpg(0, signal.SIGINT)
 
 
-def _open_pid(_registry: RegistryView | None) -> _Pid:
-    return _Pid()
+def _open_pid(registry: RegistryView | None) -> _Pid:
+    return _Pid(registry)
 
 
 class _Pid:
+    def __init__(self, registry: RegistryView | None) -> None:
+        self._registry = registry
+
     def __call__(self, question: str) -> str:
         if question == "refuse":
             raise Unavailable("the roots are gone")
@@ -205,6 +216,8 @@ class _Pid:
             signal.signal(signal.SIGUSR1, _close_the_pipe)
         if question == "close the pipe":
             os.closerange(3, 64)
+        if question == "sleep" and self._registry is not None:
+            self._registry.device_by_key("a" * 64)  # so that the caller sees how far it is
         if question in ("sleep", "close the pipe"):
             time.sleep(3600)
         return str(os.getpid())

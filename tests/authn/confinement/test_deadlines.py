@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 
 from authn.confinement.deadlines import within
+from tests.waiting import PATIENCE_S
 
 
 def test_a_block_that_takes_too_long_is_told_so_while_it_runs() -> None:
     expired = threading.Event()
     with within(0.01, expired.set):
-        assert expired.wait(30)
+        assert expired.wait(PATIENCE_S)
 
 
 def test_a_block_that_ends_in_time_is_left_alone_and_others_keep_their_own_deadline() -> None:
@@ -19,7 +20,7 @@ def test_a_block_that_ends_in_time_is_left_alone_and_others_keep_their_own_deadl
         with within(60, early.set):
             pass
         with within(0.01, short.set):
-            assert short.wait(30)
+            assert short.wait(PATIENCE_S)
     assert not early.is_set()
     assert not late.is_set()
 

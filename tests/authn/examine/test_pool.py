@@ -6,7 +6,6 @@ import io
 import json
 import pickle
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -33,6 +32,7 @@ from tests.doubles.examiners import (
 )
 from tests.doubles.reports import AS_OF
 from tests.doubles.score_maps import score_map
+from tests.waiting import until
 
 # The smallest GIF: media_of reads its header only.
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
@@ -243,7 +243,7 @@ def test_two_hostile_files_leave_a_third_examiner_to_others(name: str) -> None:
         hostile = [threading.Thread(target=harm, args=(i,)) for i in range(2)]
         for thread in hostile:
             thread.start()
-        time.sleep(0.3)
+        until(lambda: examiner.occupied[1] == 2)
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
         assert failures == []  # they are at it still
     for thread in hostile:
@@ -251,8 +251,8 @@ def test_two_hostile_files_leave_a_third_examiner_to_others(name: str) -> None:
     assert len(failures) == 2, "the end of the service is theirs too"
 
 
-def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came() -> None:
-    build = partial(open_scripted, delay_s=0.2)
+def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    build = partial(open_scripted, delay_s=0.2, calls=tmp_path / "calls")
     with ExaminerPool(build, timeout_s=20, memory_bytes=BUDGET) as examiner:
         examiner.warm()
         served: list[int] = []
@@ -261,14 +261,17 @@ def test_those_that_wait_get_their_turn_in_the_order_in_which_they_came() -> Non
             examiner.examine(media(f"fine-{i}.gif"))
             served.append(i)
 
+        def has_come(count: int) -> bool:
+            return len(served) + (not examiner._idle) + len(examiner._waiting) >= count
+
         threads = [threading.Thread(target=ask, args=(i,)) for i in range(6)]
         for i, thread in enumerate(threads):
             thread.start()
-            while len(served) + (not examiner._idle) + len(examiner._waiting) <= i:
-                time.sleep(0.01)
+            until(partial(has_come, i + 1))
         for thread in threads:
             thread.join()
-    assert served == list(range(6))
+    names = [line.split()[1] for line in (tmp_path / "calls").read_text().splitlines()]
+    assert names == [f"fine-{i}.gif" for i in range(6)]
 
 
 def test_small_files_are_looked_at_one_after_the_other_where_there_is_one_core(
@@ -298,8 +301,7 @@ def test_a_file_that_takes_long_does_not_keep_the_only_core_for_itself() -> None
 
         hanging = threading.Thread(target=hang)
         hanging.start()
-        while not examiner.occupied[1]:
-            time.sleep(0.01)
+        until(lambda: examiner.occupied[1])
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
         assert failures == []  # it is at it still
         for one in examiner._all:
@@ -312,10 +314,7 @@ def test_an_examiner_that_a_file_has_stopped_is_replaced_before_anybody_asks() -
         examiner.warm()
         with pytest.raises(ExaminationFailed):
             examiner.examine(media("kill.gif"))
-        deadline = time.monotonic() + 20
-        while not examiner.ready:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: examiner.ready)
 
 
 @pytest.mark.parametrize("setting", ["ASSAY_SEMANTIC_ENCODER", "ASSAY_RECAPTURE_WEIGHTS"])

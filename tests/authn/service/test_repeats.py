@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -26,9 +27,10 @@ from authn.store.schema import idempotency_keys as table
 from tests.conftest import ROOT
 from tests.databases import database_url, postgresql
 from tests.doubles.postgres import new_database
+from tests.waiting import PATIENCE_S, until
 
 __all__ = ["database_url", "postgresql"]
-LEASE_S, PATIENCE_S = 0.9, 60.0
+LEASE_S = 0.9
 ANSWERED = Answered(status=202, headers={"Location": "/x"}, body=b"{}")
 
 
@@ -94,15 +96,30 @@ def test_closing_does_not_wait_for_a_database_that_answers_no_more(
 ) -> None:
     monkeypatch.setattr("authn.service.repeats.CLOSE_TIMEOUT_S", 0.1)
     engine = open_engine(f"sqlite:///{tmp_path / 'assay.db'}")
+    begun, ended = renewals(engine)
     repeats = Repeats(engine, 0.03, utc_now)
     held(repeats)
     with writing(engine) as connection:
         connection.execute(select(table))
-        time.sleep(0.1)  # a renewal waits for this transaction
+        until(lambda: len(begun) > len(ended))  # it waits for this transaction
         repeats.close()
         assert repeats._renewing is not None
         assert repeats._renewing.is_alive(), "no renewal waited, so this shows nothing"
     repeats._renewing.join(PATIENCE_S)
+
+
+def renewals(engine: Engine) -> tuple[list[int], list[int]]:
+    """Grow when a renewal is about to ask for its turn, and when it is about to give it back."""
+    begun: list[int] = []
+    ended: list[int] = []
+
+    def note(kept: list[int]) -> None:
+        if threading.current_thread().name == "assay-repeats":
+            kept.append(1)
+
+    event.listen(engine, "checkout", lambda _connection, _record, _proxy: note(begun))
+    event.listen(engine, "commit", lambda _connection: note(ended))
+    return begun, ended
 
 
 @contextmanager
@@ -124,10 +141,7 @@ def test_a_process_that_works_for_long_keeps_its_key_and_one_that_was_killed_fre
     with closing(repeats_at(database_url, utc_now)) as repeats, holder(database_url) as pid:
         assert is_renewed(database_url)
         os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + PATIENCE_S
-        while not is_free(repeats):
-            assert time.monotonic() < deadline, "nobody may send the request again"
-            time.sleep(LEASE_S / 10)
+        until(lambda: is_free(repeats), "nobody may send the request again")
 
 
 def is_renewed(database_url: str) -> bool:

@@ -43,7 +43,11 @@ def test_an_odd_jpeg_that_decoders_read_costs_no_source_its_answer(corpus_dir, s
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_damaged_real_files_never_escape_the_typed_errors(originals, data):
     raw = bytearray(data.draw(st.sampled_from(range(len(originals))).map(lambda n: originals[n])))

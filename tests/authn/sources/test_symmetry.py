@@ -127,7 +127,11 @@ def test_a_truncated_file_is_not_examined(source, face):
         source.examine(media_of(encoded(face, "JPEG")[:-400], "a.jpg"))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_damaged_files_give_evidence_or_a_typed_error(source, face, data):
     raw = bytearray(encoded(face, "JPEG"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from authn.store.schema import certificates, devices, verifications
 from authn.web import create_app
 from tests.doubles.examiners import open_scripted
 from tests.doubles.reports import AS_OF
+from tests.waiting import PATIENCE_S
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -64,6 +66,19 @@ class InlineExaminer:
 
     def close(self) -> None:
         self.ready = False
+
+
+class WaitingExaminer(InlineExaminer):
+    """Says that it has begun, and waits until it may go on."""
+
+    def __init__(self, heuristics: bool) -> None:
+        super().__init__(heuristics)
+        self.began, self.go_on = threading.Event(), threading.Event()
+
+    def examine(self, *given: object, **named: object) -> Examined:  # type: ignore[override]
+        self.began.set()
+        self.go_on.wait(PATIENCE_S)
+        return super().examine(*given, **named)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import time
 import zipfile
 
 import jsonschema
@@ -20,6 +19,7 @@ from authn.web.openapi import openapi_document
 from tests.authn.web.conftest import rows
 from tests.authn.web.test_jobs import kept, working
 from tests.doubles.media import tiny_jpeg
+from tests.waiting import until
 
 JPEG, OTHER = tiny_jpeg(), tiny_jpeg((40, 30))
 ZIP = "application/zip"
@@ -40,11 +40,14 @@ def archive(*files: tuple[str, bytes], packed: int = zipfile.ZIP_DEFLATED, comme
 
 
 def done(client: FlaskClient, where: str, headers: dict[str, str] | None = None) -> dict[str, object]:
-    deadline = time.monotonic() + 30
-    while (batch := client.get(where, headers=headers).get_json())["state"] != "done":
-        assert time.monotonic() < deadline, batch
-        time.sleep(0.02)
-    return dict(batch)
+    batch: dict[str, object] = {}
+
+    def is_done() -> bool:
+        batch.update(client.get(where, headers=headers).get_json())
+        return batch["state"] == "done"
+
+    until(is_done, lambda: batch)
+    return batch
 
 
 def lines(client: FlaskClient, batch: dict[str, object]) -> list[dict[str, object]]:

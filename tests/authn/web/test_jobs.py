@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import resource
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +28,9 @@ from authn.store.schema import jobs as rows
 from authn.web import create_app
 from authn.web.openapi import openapi_document
 from authn.web.preferences import Preferences, preferences
-from tests.authn.web.conftest import InlineExaminer
+from tests.authn.web.conftest import InlineExaminer, WaitingExaminer
 from tests.doubles.media import tiny_jpeg
+from tests.waiting import PATIENCE_S, until
 
 JPEG = tiny_jpeg()
 ASYNC = {"Prefer": "respond-async"}
@@ -58,11 +58,14 @@ def running(services: Services) -> Iterator[None]:
 
 
 def ended(client: FlaskClient, where: str, headers: dict[str, str] | None = None) -> dict[str, object]:
-    deadline = time.monotonic() + 30
-    while (job := client.get(where, headers=headers).get_json())["state"] in ("queued", "running"):
-        assert time.monotonic() < deadline, job
-        time.sleep(0.02)
-    return dict(job)
+    job: dict[str, object] = {}
+
+    def is_over() -> bool:
+        job.update(client.get(where, headers=headers).get_json())
+        return job["state"] not in ("queued", "running")
+
+    until(is_over, lambda: job)
+    return job
 
 
 def kept(services: Services) -> list[str]:
@@ -274,21 +277,14 @@ def test_a_job_is_its_owner_s_alone(services: Services) -> None:
 def test_a_job_that_is_stopped_while_it_runs_leaves_no_report(
     client: FlaskClient, services: Services
 ) -> None:
-    began, go_on = threading.Event(), threading.Event()
-
-    class Slow(InlineExaminer):
-        def examine(self, *given: object, **named: object) -> Report:  # type: ignore[override]
-            began.set()
-            go_on.wait(10)
-            return super().examine(*given, **named)  # type: ignore[arg-type,return-value]
-
-    services.examinations._examiners[True] = Slow(True)
+    slow = WaitingExaminer(True)
+    services.examinations._examiners[True] = slow
     where = upload(client).headers["Location"]
     with working(services):
-        assert began.wait(10)
+        assert slow.began.wait(PATIENCE_S)
         assert client.get(where).get_json()["state"] == "running"
         assert client.delete(where).status_code == 204
-        go_on.set()
+        slow.go_on.set()
     assert client.get(where).status_code == 404
     assert client.get(where.replace("jobs", "verifications")).status_code == 404
     assert kept(services) == []

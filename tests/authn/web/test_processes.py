@@ -15,9 +15,9 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.doubles.held_boot import held
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.slow
-PATIENCE_S = 120
 # What a service says of itself while all is well.
 EXPECTED = ("note: ", "Stop it with Ctrl-C.")
 
@@ -40,19 +40,13 @@ def address(process: subprocess.Popen[str]) -> str:
 
 
 def wait_until_held(folder: Path, workers: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while len(held(folder)) < workers:
-        assert time.monotonic() < deadline, "no worker is held"
-        time.sleep(0.02)
+    until(lambda: len(held(folder)) >= workers, "no worker is held")
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
     """Its exit code and what it said out of turn, once no process of it is left."""
     _, error = process.communicate(timeout=PATIENCE_S)
-    deadline = time.monotonic() + PATIENCE_S
-    while lives(process.pid):
-        assert time.monotonic() < deadline, "a process is left"
-        time.sleep(0.05)
+    until(lambda: not lives(process.pid), "a process is left")
     return process.returncode, [line for line in error.splitlines() if not line.startswith(EXPECTED)]
 
 

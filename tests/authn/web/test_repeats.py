@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,8 +24,9 @@ from authn.store.engine import writing
 from authn.store.schema import idempotency_keys
 from authn.web import create_app
 from authn.web.listing import cursor_of
-from tests.authn.web.conftest import InlineExaminer, rows
+from tests.authn.web.conftest import InlineExaminer, WaitingExaminer, rows
 from tests.doubles.media import tiny_jpeg
+from tests.waiting import PATIENCE_S
 
 JPEG, OTHER = tiny_jpeg(), tiny_jpeg((40, 30))
 KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
@@ -67,21 +67,14 @@ def test_a_key_that_comes_with_another_request_is_refused(
 
 
 def test_a_request_that_comes_while_the_first_is_at_work_is_told_so(services: Services) -> None:
-    began, go_on = threading.Event(), threading.Event()
-
-    class Slow(InlineExaminer):
-        def examine(self, *given: object, **named: object) -> Report:  # type: ignore[override]
-            began.set()
-            go_on.wait(20)
-            return super().examine(*given, **named)  # type: ignore[arg-type,return-value]
-
-    services.examinations._examiners[True] = Slow(True)
+    slow = WaitingExaminer(True)
+    services.examinations._examiners[True] = slow
     app = create_app(services)
     with ThreadPoolExecutor(1) as other:
         first = other.submit(upload, app.test_client())
-        assert began.wait(20)
+        assert slow.began.wait(PATIENCE_S)
         answer = upload(app.test_client())
-        go_on.set()
+        slow.go_on.set()
         assert first.result().status_code == 200
     assert (answer.status_code, answer.get_json()["code"]) == (409, "assay.request.inFlight")
     assert upload(app.test_client()).status_code == 200

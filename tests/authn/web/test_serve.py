@@ -36,10 +36,11 @@ from tests.doubles.slow_clients import (
     dripping_chunks,
 )
 from tests.programs import require_program
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.slow
 ASSAY = (sys.executable, "-c", "from authn.cli import main; main()")
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = PATIENCE_S
 
 
 def start(home: Path, *flags: str, **variables: str) -> subprocess.Popen[str]:
@@ -73,7 +74,7 @@ class Running:
 
     def post(self, path: str, body: bytes, kind: str) -> bytes:
         request = urllib.request.Request(f"{self.url}{path}", data=body, headers={"Content-Type": kind})
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return bytes(answer.read())
 
 
@@ -89,13 +90,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("serve") / "home"
     with start(home) as process:
         service = Running(process=process, url=address(process), home=home)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while service.get("/readyz")[0] != 200:
-            assert time.monotonic() < deadline, service.get("/readyz")
-            time.sleep(0.2)
+        until(lambda: service.get("/readyz")[0] == 200, lambda: service.get("/readyz"))
         yield service
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +148,7 @@ def test_openssl_accepts_a_stamp(running: Running, tmp_path: Path) -> None:
 
 def test_a_chunked_upload_over_the_limit_is_refused_while_it_arrives(running: Running) -> None:
     parts = urlsplit(running.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
     connection.putrequest("POST", "/v1/verifications")
     connection.putheader("Content-Type", "image/jpeg")
     connection.putheader("Transfer-Encoding", "chunked")
@@ -173,7 +171,7 @@ def test_a_chunked_upload_over_the_limit_is_refused_while_it_arrives(running: Ru
 
 def test_a_device_that_stops_in_the_middle_of_an_upload_holds_nobody_else_up(running: Running) -> None:
     parts = urlsplit(running.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as stuck:
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S) as stuck:
         stuck.sendall(b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n")
         stuck.sendall(b"Content-Length: 1000\r\n\r\n\xff\xd8\xff")
         assert running.get("/healthz")[0] == 200
@@ -185,7 +183,7 @@ def test_an_upload_that_drips_for_ever_is_cut_off_and_told_so(tmp_path: Path) ->
     with start(tmp_path, ASSAY_MAX_REQUEST_SECONDS="1") as service:
         parts = urlsplit(address(service))
         try:
-            with socket.create_connection((parts.hostname, parts.port), timeout=30) as slow:
+            with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S) as slow:
                 head = b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
                 slow.sendall(head + b"Content-Length: 100000\r\n\r\n\xff\xd8\xff")
                 for _ in range(4):
@@ -194,7 +192,7 @@ def test_an_upload_that_drips_for_ever_is_cut_off_and_told_so(tmp_path: Path) ->
                 answer = slow.recv(65536)
         finally:
             service.terminate()
-            service.communicate(timeout=60)
+            service.communicate(timeout=PATIENCE_S)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"assay.request.timeout" in answer
 
@@ -242,7 +240,7 @@ def test_whoever_is_slow_holds_nobody_up(
 def test_a_port_that_is_taken_is_one_sentence_and_exit_4(running: Running, tmp_path: Path) -> None:
     port = str(urlsplit(running.url).port)
     with start(tmp_path / "other", "--port", port) as second:
-        _, error = second.communicate(timeout=60)
+        _, error = second.communicate(timeout=PATIENCE_S)
     assert second.returncode == 4
     assert "cannot be listened on" in error
     assert "Traceback" not in error
@@ -250,7 +248,7 @@ def test_a_port_that_is_taken_is_one_sentence_and_exit_4(running: Running, tmp_p
 
 def test_roots_that_cannot_be_read_are_named_before_the_port_opens(tmp_path: Path) -> None:
     with start(tmp_path, ASSAY_SIGNER_ROOTS=str(tmp_path / "none.pem")) as service:
-        out, error = service.communicate(timeout=60)
+        out, error = service.communicate(timeout=PATIENCE_S)
     assert (service.returncode, out) == (4, "")
     assert "root certificates cannot be read" in error
 
@@ -258,7 +256,7 @@ def test_roots_that_cannot_be_read_are_named_before_the_port_opens(tmp_path: Pat
 def test_an_incomplete_home_is_refused_before_the_port_opens(running: Running, tmp_path: Path) -> None:
     (tmp_path / "pki").mkdir()
     with start(tmp_path) as service:
-        out, error = service.communicate(timeout=60)
+        out, error = service.communicate(timeout=PATIENCE_S)
     assert service.returncode == 4
     assert "is incomplete" in error
     assert out == ""
@@ -270,13 +268,10 @@ def test_it_ends_at_once_with_exit_0_and_leaves_no_process(tmp_path: Path, how: 
         url = address(service)
         assert Running(process=service, url=url, home=tmp_path).get("/healthz")[0] == 200
         os.killpg(service.pid, how)  # as a terminal or a supervisor does: the whole group
-        _, error = service.communicate(timeout=60)
+        _, error = service.communicate(timeout=PATIENCE_S)
         assert service.returncode == 0
         assert "Traceback" not in error
-    deadline = time.monotonic() + 60
-    while _group_lives(service.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: not _group_lives(service.pid), "a process is left")
 
 
 def _group_lives(group: int) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from PIL import Image
 from detector.core.errors import CorpusError, OptionRefused
 from detector.core.metrics import auc
 from detector.core.progress import silent
+from detector.lab.benchmark import processes
 from detector.lab.benchmark.asking import Command, Detector, Function
 from detector.lab.benchmark.groups import left_out_llrs, mean_auc, places, threshold
 from detector.lab.benchmark.run import NUMBERS, PAGE, run_benchmark
@@ -149,7 +152,6 @@ def test_what_a_command_line_names_is_part_of_what_it_is(tmp_path: Path) -> None
         ("raise SystemExit('no weights')", "score", "exit status 1: no weights"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "score", "ended by signal 11"),
         ("import time; time.sleep(60)", "score", "no answer within 0.5 seconds"),
-        ("import os; os.close(1); os.close(2); import time; time.sleep(60)", "score", "did not end within"),
         ("pass", "score", "it printed nothing"),
         ("print('probably fake')", "score", "neither a number nor a JSON object"),
         ("print('nan')", "score", "no finite number"),
@@ -183,6 +185,25 @@ def test_failures_are_counted_beside_the_figures_and_against_the_detector_at_wor
     lacking = sum(g["failed"] for g in found["groups"])  # type: ignore[attr-defined]
     assert 0 < lacking < 40
     assert found["auc_at_worst"] < found["auc"]["value"]  # type: ignore[index,operator]
+
+
+def test_a_program_that_says_all_and_does_not_end_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time it has passes once its outputs are closed, however long it takes to start."""
+    passed = [0.0]
+    clock = SimpleNamespace(
+        monotonic=lambda: time.monotonic() + passed[0],
+        sleep=lambda _: passed.append(passed.pop() + 3600),
+    )
+    monkeypatch.setattr(processes, "time", clock)
+    script = tmp_path / "detector.py"
+    script.write_text("import os; os.close(1); os.close(2); import time; time.sleep(600)")
+    one = command(f"{sys.executable} {script} {{path}}", unit=Unit.SCORE, seconds=600)
+    shown = file_in_view(opened(encoded(scene(1), "PNG"), "image/png", "0" * 64), "laundered", SIDE)
+    said = one.ask(shown, tmp_path / "picture.jpg")
+    assert (said.outcome, said.score) == (Outcome.FAILED, None)
+    assert "did not end within 600 seconds" in said.reason
 
 
 def test_a_function_goes_on_after_a_crash_and_may_print_what_it_likes(

@@ -23,6 +23,7 @@ from detector.zoo.fitting.checkpoint import read_log
 from detector.zoo.fitting.device import fastest_precision
 from detector.zoo.fitting.fit import FitResult, fit, step_rng
 from tests.conftest import ROOT
+from tests.waiting import PATIENCE_S
 
 STEPS = Budget(steps=6)
 
@@ -104,7 +105,7 @@ def begun(run: Path, steps: int) -> subprocess.Popen[str]:
 def test_a_fit_that_was_ended_by_a_signal_resumes_to_the_same_bytes(tmp_path, number):
     process = begun(tmp_path, 100_000)
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     code = process.returncode
     assert code == -number or (number == signal.SIGINT and code in {130, 1, -2})
     done = read_log(tmp_path)[-1]["steps"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
@@ -26,6 +25,7 @@ from authn.tlog.log.publisher import MAX_WAIT_S, SHOW_AGAIN_S, Publisher
 from authn.tlog.witness.witness import Answer
 from tests.doubles.logs import ORIGIN, entry
 from tests.doubles.witnesses import cosigner, policy_text, witness_process, witnessing
+from tests.waiting import until
 
 A, B = cosigner("a"), cosigner("b")
 DOWN = "http://127.0.0.1:9"  # the port of discard, where nobody listens
@@ -80,9 +80,9 @@ def test_receipts_become_witnessed_while_the_service_runs(engine: Engine, log: L
         try:
             for number in range(2, 5):
                 log.append((entry(number),))
-                _wait_until(lambda size=number: _witnessed(log) == size)
+                until(lambda size=number: _witnessed(log) == size)
             # one of them has signed it by then; the other may be about to
-            _wait_until(lambda: _witnesses_of(log, one) == (4, (A.name, B.name)))
+            until(lambda: _witnesses_of(log, one) == (4, (A.name, B.name)))
         finally:
             publisher.close()
     assert _witnesses_of(log, one) == (4, (A.name, B.name))
@@ -236,10 +236,3 @@ def _times(log: Log) -> list[int | None]:
     note = log.witnessed_checkpoint()
     assert note is not None
     return [signed_at(s.signature) for s in verify(note, (A.verifier,)).signatures]
-
-
-def _wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -23,6 +22,7 @@ from authn.tlog.log.reader import LogReader, destroy_salt
 from authn.tlog.log.sequencer import Sequencer
 from authn.tlog.log.storage import SqlStorage
 from tests.doubles.logs import KEY, ORIGIN, FaultyStorage, entry, open_log, signing
+from tests.waiting import PATIENCE_S, until
 
 
 def test_a_new_log_signs_the_empty_tree(engine: Engine) -> None:
@@ -264,7 +264,7 @@ def test_those_who_come_while_a_batch_is_written_share_the_next_one(engine: Engi
     def at_commit() -> None:
         commits.append(1)
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE_S)
 
     log = Sequencer(FaultyStorage(engine, "commit", False, at_commit), ORIGIN, signing(KEY))
     found: dict[int, int] = {}
@@ -274,15 +274,14 @@ def test_those_who_come_while_a_batch_is_written_share_the_next_one(engine: Engi
 
     first = threading.Thread(target=append, args=(0,))
     first.start()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE_S)
     others = [threading.Thread(target=append, args=(number,)) for number in range(1, 21)]
     for thread in others:
         thread.start()
-    while len(log._line) < len(others):
-        time.sleep(0.001)
+    until(lambda: len(log._line) == len(others))
     go_on.set()
     for thread in (first, *others):
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert sorted(found.values()) == list(range(21))
     assert len(commits) == 2
     log.close()
@@ -294,7 +293,7 @@ def test_a_failed_batch_is_told_to_all_in_it_and_the_next_in_line_leads_on(engin
 
     def at_head() -> None:
         entered.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE_S)
         if left:
             left.pop()
             raise Unavailable("no")
@@ -311,15 +310,14 @@ def test_a_failed_batch_is_told_to_all_in_it_and_the_next_in_line_leads_on(engin
 
     threads = [threading.Thread(target=append, args=(0,))]
     threads[0].start()
-    assert entered.wait(30)
+    assert entered.wait(PATIENCE_S)
     threads += [threading.Thread(target=append, args=(number,)) for number in range(1, 6)]
     for thread in threads[1:]:
         thread.start()
-    while len(log._line) < 5:
-        time.sleep(0.001)
+    until(lambda: len(log._line) == 5)
     go_on.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert told.count("refused") == 6
     assert log.append((entry(9),))[0].index == 0
     log.close()

@@ -29,6 +29,7 @@ from tests.doubles.logs import KEY, entry
 from tests.doubles.pki import Issued, TestPki, pem_of
 from tests.doubles.served_log import ServedLog, served
 from tests.doubles.witnesses import cosigner, policy_text
+from tests.waiting import PATIENCE_S, until
 
 LEAVES = [entry(n).leaf for n in range(700)]
 OTHERS = [entry(n).leaf for n in range(700)]
@@ -199,8 +200,16 @@ def policy(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What time it is: it goes on when the test says so."""
+    at = [time.time()]
+    monkeypatch.setattr(time, "time", lambda: at[0])
+    return at
+
+
 def test_too_few_witnesses_are_told_after_the_grace_and_forgiven_when_they_sign(
-    state: Path, policy: str
+    state: Path, policy: str, clock: list[float]
 ) -> None:
     log = ServedLog(LEAVES, 5, witness=A)
     asked = ("--policy", policy, "--grace")
@@ -208,7 +217,7 @@ def test_too_few_witnesses_are_told_after_the_grace_and_forgiven_when_they_sign(
         assert events(monitor(url, state, *asked, "0"))[0]["witnesses"] == ["a.example/w"]
         log.witness, log.size = None, 6
         assert monitor(url, state, *asked, "600").exit_code == 0
-        time.sleep(0.05)
+        clock[0] += 0.05
         result = monitor(url, state, *asked, "0")
         assert (result.exit_code, events(result)[0]["overdue"]) == (1, True)
         assert events(result)[0]["witnessed_size"] == 5
@@ -216,7 +225,9 @@ def test_too_few_witnesses_are_told_after_the_grace_and_forgiven_when_they_sign(
         assert monitor(url, state, *asked, "0").exit_code == 0
 
 
-def test_a_busy_log_is_witnessed_as_far_as_it_shows_a_witnessed_checkpoint(state: Path, policy: str) -> None:
+def test_a_busy_log_is_witnessed_as_far_as_it_shows_a_witnessed_checkpoint(
+    state: Path, policy: str, clock: list[float]
+) -> None:
     log = ServedLog(LEAVES, 5)
     with served(log) as url:
         assert monitor(url, state, "--policy", policy).exit_code == 0
@@ -226,7 +237,7 @@ def test_a_busy_log_is_witnessed_as_far_as_it_shows_a_witnessed_checkpoint(state
             result = monitor(url, state, "--policy", policy, "--grace", "0.5")
             assert events(result)[0]["witnessed_size"] == size - 5
             assert result.exit_code == 0
-            time.sleep(0.6)
+            clock[0] += 0.6
         log.witnessed_note = ServedLog(LEAVES, 15, witness=A).note()  # older than what is derived already
         assert monitor(url, state, "--policy", policy).exit_code == 0
 
@@ -455,7 +466,7 @@ def test_it_goes_on_through_an_outage_until_the_log_contradicts_itself(state: Pa
                 pass
             log.size = 8
             read_until(process, "shrink")
-            assert process.wait(timeout=30) == 5
+            assert process.wait(timeout=PATIENCE_S) == 5
         finally:
             process.kill()
     assert len(evidence(state)) == 1
@@ -469,10 +480,7 @@ def test_a_killed_monitor_goes_on_where_it_was_and_forgets_nothing_it_saw_signed
     with served(log) as url:
         for _ in range(3):
             with started(url, state) as process:
-                deadline = time.monotonic() + 60
-                while not any("entries" in path for path in log.asked):
-                    assert time.monotonic() < deadline
-                    time.sleep(0.02)
+                until(lambda: any("entries" in path for path in log.asked))
                 process.send_signal(signal.SIGKILL)
             log.asked.clear()
         log.size -= 1

@@ -2,9 +2,9 @@
 
 Runs in a held process, as every look at strangers' files. The set is a matter of digests and of one key,
 which hold for the bytes at hand or do not; how it moves is a guess that can warn or abstain. Question:
-*recaptured*. It points to it where in most pairs, and in two at least, one flat thing explains all that moves
-although the camera was moved: a screen, a print, and as well a wall, a page or a floor. Depth is *undecided*:
-a film on a screen, or a model before a lens, may have it too.
+*recaptured*. It points to it where in most pairs, and in two movements at least, one flat thing explains all
+that moves although the camera was moved: a screen, a print, and as well a wall, a page or a floor. Depth is
+*undecided*: a film on a screen, or a model before a lens, may have it too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from signer.claim import BURST_ASSERTION
 from signer.core.errors import ManifestMalformed
 from signer.credential import verify_binding
 
-VERSION = "2"
+VERSION = "3"
 DETECTOR = "burst"
 
 FLAT = (
@@ -38,8 +38,8 @@ DEPTH = (
     "do that too, so nothing follows"
 )
 FEW = (
-    "some pairs of the photos move as one flat thing does, and too few to decide a set: take three photos or "
-    "more, and move the camera between all of them"
+    "some pairs of the photos move as one flat thing does, and too few to decide a set: take photos from "
+    "three places or more, and move the camera between all of them"
 )
 TURNED = (
     "the camera only turned or zoomed between the photos, or all is far away: then no depth shows. Move it "

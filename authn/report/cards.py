@@ -346,15 +346,15 @@ def place(pointer: str, report: Document) -> str:
 
 
 def contradiction_rows(report: Document) -> tuple[tuple[str, str], ...]:
-    """(sentence, what it sets beside what, how soon to look, and its code; reports of version 0.1 have
-    neither of the last two)."""
+    """(sentence, what it sets beside what, and how soon to look, which reports of version 0.1 do not say).
+    Its code is in the JSON, for programs."""
     return tuple((c["text"], _beside(c, report)) for c in report["contradictions"][:MAX_ROWS])
 
 
 def _beside(contradiction: Document, report: Document) -> str:
     said = [t("and").join(place(p, report) for p in contradiction["between"])]
     if "severity" in contradiction:
-        said += [t(f"severity.{Severity(contradiction['severity'])}"), visible(contradiction["code"], 120)]
+        said.append(t(f"severity.{Severity(contradiction['severity'])}"))
     return "; ".join(said)
 
 

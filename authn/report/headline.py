@@ -91,7 +91,7 @@ def heuristic_sentence(detectors: list[Document]) -> str:
         parts.append(", ".join(_pointing(d) for d in pointing[:4]))
     others = (HeuristicOutcome.AGAINST, HeuristicOutcome.INCONCLUSIVE, HeuristicOutcome.ABSTAIN)
     parts += [t(f"heuristics.{o.value}", n=len(of[o])) for o in others if of[o]]
-    return t("heuristics", parts="; ".join(parts))
+    return t("heuristics" if pointing else "heuristics.quiet", parts="; ".join(parts))
 
 
 def _pointing(d: Document) -> str:

@@ -125,6 +125,9 @@ def _http(error: HTTPException) -> Response:
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return original
     detail = error.description or HTTPStatus(error.code).phrase
+    if error.code == HTTPStatus.NOT_FOUND and wants_page():
+        with speaking(language()):
+            detail = t("problem.nowhere")
     response = refusal(error.code, HTTP_CODES.get(error.code, OTHER_HTTP_CODE), detail)
     if "Allow" in original.headers:
         response.headers["Allow"] = original.headers["Allow"]

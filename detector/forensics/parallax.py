@@ -31,7 +31,7 @@ LEAST_MOTION = 0.02  # of the longer side, by the median
 MOST_FLAT = 0.03  # share of points off the homography, up to which all lies in one plane
 LEAST_DEPTH = 0.06  # share of them from which there is depth
 LEAST_SHIFT = 0.03  # how far from any turn a homography must be
-LEAST_FLAT = 2  # pairs of a set that must say so, and more than say that the camera turned
+LEAST_FLAT = 2  # movements of a set that must say so, and more than pairs say that the camera turned
 _KEYPOINTS = 2_500
 _RATIO = 0.75
 _NEAR = 1.5  # pixels
@@ -57,7 +57,7 @@ class Motion(StrEnum):
 class FramePair:
     """``motion`` in shares of the longer side; ``off`` is the share of points off the homography, ``shift``
     how far that is from any turn of a camera: the logarithm of the ratio of its largest to its smallest
-    singular value."""
+    singular value. ``stood``: the camera hardly moved, and nothing before it did."""
 
     first: int
     second: int
@@ -66,6 +66,7 @@ class FramePair:
     motion: float = 0.0
     off: float = 0.0
     shift: float = 0.0
+    stood: bool = False
 
 
 def examine_parallax(frames: Sequence[Pixels]) -> tuple[FramePair, ...]:
@@ -88,18 +89,30 @@ def examine_parallax(frames: Sequence[Pixels]) -> tuple[FramePair, ...]:
 
 def said_of_set(pairs: Sequence[FramePair]) -> Motion:
     """What the pairs of one set say together. One that shows depth is enough, for a flat thing never does;
-    ``FLAT`` takes ``LEAST_FLAT`` of them and a majority over those that say the camera only turned, so that
-    no single pair decides a set. One flat pair alone is ``BETWEEN``."""
+    ``FLAT`` takes ``LEAST_FLAT`` movements that say so and more of them than of pairs that say the camera
+    only turned, so that no single look decides a set: pairs between the same two places, where the camera
+    stood for several frames, are one movement, seen several times. Fewer flat ones are ``BETWEEN``."""
     count = {motion: sum(p.said is motion for p in pairs) for motion in Motion}
     if count[Motion.DEPTH]:
         return Motion.DEPTH
     if count[Motion.BETWEEN]:
         return Motion.BETWEEN
-    if count[Motion.FLAT] >= LEAST_FLAT and count[Motion.FLAT] > count[Motion.TURNED]:
+    flat = len(_movements(pairs))
+    if flat >= LEAST_FLAT and flat > count[Motion.TURNED]:
         return Motion.FLAT
     if count[Motion.FLAT]:
         return Motion.BETWEEN
     return Motion.TURNED if count[Motion.TURNED] else Motion.UNKNOWN
+
+
+def _movements(pairs: Sequence[FramePair]) -> frozenset[frozenset[int]]:
+    """Between which places the flat pairs lie. Frames between which the camera stood still are of one."""
+    place = {frame: frame for p in pairs for frame in (p.first, p.second)}
+    for p in pairs:
+        if p.stood:
+            here, there = place[p.first], place[p.second]
+            place = {frame: here if at == there else at for frame, at in place.items()}
+    return frozenset(frozenset((place[p.first], place[p.second])) for p in pairs if p.said is Motion.FLAT)
 
 
 def _points(frame: Pixels) -> tuple[Points, NDArray[np.float32]]:
@@ -148,7 +161,7 @@ def _compared(i: int, j: int, p: Points, q: Points, width: int, height: int) -> 
     shift = _from_any_turn(plane, width, height)
     return FramePair(
         first=i, second=j, matches=int(kept.sum()), motion=motion, off=off, shift=shift,
-        said=_said(motion, off, shift),
+        said=_said(motion, off, shift), stood=off <= MOST_FLAT and motion < LEAST_MOTION,
     )  # fmt: skip
 
 

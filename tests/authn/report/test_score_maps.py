@@ -96,7 +96,7 @@ def test_an_answer_without_a_drawing_says_why_and_the_page_stands(
     assert drawn(page) == []
     assert f"No drawing of where the score comes from: {why}" in page.text
     assert harmless(page.text)
-    assert "Yes, traces of a generator" in page.text
+    assert "It points to a generator" in page.text
 
 
 def test_sources_that_are_not_learned_have_no_line_about_places() -> None:

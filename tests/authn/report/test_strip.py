@@ -34,7 +34,7 @@ def test_a_strip_says_a_share_of_whole_pictures(raw: float, kind: str) -> None:
     found = histogram_of(scored(scores, raw, kind))
     assert found is not None
     said = f"{share:.0f}" if share >= 10 else f"{share:.1f}"
-    assert found.alt.startswith(f"Of {sum(counted):,} {kind}s {said} % lie")
+    assert found.alt.startswith(f"As high as this file or higher score {said} % of {sum(counted):,} {kind}s")
 
 
 def test_a_strip_is_drawn_for_the_weights_that_were_counted_and_for_no_others() -> None:
@@ -52,7 +52,7 @@ def test_scores_beyond_the_counted_ones_stand_at_the_ends() -> None:
     assert highest is not None
     assert lowest.alt.count("100 %") == 2
     last = 100 * scores.generated[-1] / sum(scores.generated)
-    assert highest.alt.endswith(f"{last:.1f} %.")
+    assert f" {last:.1f} % of " in highest.alt
 
 
 @pytest.mark.parametrize("model", ["semantic-3", "traces-2"])

@@ -79,13 +79,15 @@ def test_what_is_joined_counts_once() -> None:
     report = report_json(joint_report())
     detectors = report["heuristic"]["detectors"]  # type: ignore[index,call-overload]
     said = heuristic_sentence(detectors)  # type: ignore[arg-type]
-    assert said.startswith("Heuristics: assay-joint points to “made by a generator” (at most 2 in 100 photos")
+    assert said.startswith(
+        "Hints, which prove nothing: assay-joint points to “made by a generator” (at most 2 in 100 photos"
+    )
     assert "undecided" not in said
     counted = dict(gather([report]).counts.tally().detectors)
     assert "assay-joint (synthetic)" in counted
     assert not [name for name in counted if "small" in name or "large" in name]
     (row,) = gather([report]).files
-    assert "assay-joint: Yes, traces of a generator. At most 2 in 100" in row.guess
+    assert "assay-joint: It points to a generator. At most 2 in 100" in row.guess
     assert "assay-small" not in row.guess
     assert row.warned
 
@@ -116,7 +118,7 @@ def test_reports_of_an_earlier_release_read_as_they_did() -> None:
         assert guarantee_sentence(d) is None  # type: ignore[arg-type]
         assert read_as(d) is None  # type: ignore[arg-type]
     assert "The answer flipped in 1 of 6 re-encodings" in render_report(earlier)
-    assert "1 undecided" in heuristic_sentence(earlier["heuristic"]["detectors"])  # type: ignore[index,call-overload,arg-type]
+    assert "1 could not decide" in heuristic_sentence(earlier["heuristic"]["detectors"])  # type: ignore[index,call-overload,arg-type]
 
 
 def test_one_copy_is_not_called_one_ways() -> None:

@@ -66,7 +66,17 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(frames: list[Pixels]
         examine_parallax(frames)
 
 
-def test_a_set_is_flat_where_two_pairs_and_most_of_those_with_an_answer_say_so() -> None:
+def said_by(*told: tuple[int, int, Motion | None]) -> Motion:
+    """Of frames that are named; None: the camera stood still between them."""
+    return said_of_set(
+        [
+            FramePair(first=i, second=j, matches=200, said=said or Motion.UNKNOWN, stood=said is None)
+            for i, j, said in told
+        ]
+    )
+
+
+def test_a_set_is_flat_where_two_movements_and_most_of_the_pairs_with_an_answer_say_so() -> None:
     flat, deep, turned, unknown = Motion.FLAT, Motion.DEPTH, Motion.TURNED, Motion.UNKNOWN
     for of_pairs, of_set in (
         ((flat, flat, unknown), flat),
@@ -77,5 +87,17 @@ def test_a_set_is_flat_where_two_pairs_and_most_of_those_with_an_answer_say_so()
         ((unknown,), unknown),
         ((), unknown),
     ):
-        pairs = [FramePair(first=0, second=1, matches=200, said=said) for said in of_pairs]
-        assert said_of_set(pairs) is of_set
+        assert said_by(*((n, n + 1, said) for n, said in enumerate(of_pairs))) is of_set
+
+
+def test_one_movement_that_several_frames_show_is_counted_once() -> None:
+    flat, stood = Motion.FLAT, None
+    assert said_by((0, 1, stood), (0, 2, flat), (1, 2, flat)) is Motion.BETWEEN
+    back = ((0, 1, flat), (1, 2, flat), (0, 2, stood), (0, 3, stood), (1, 3, flat), (2, 3, stood))
+    assert said_by(*back) is Motion.BETWEEN
+    assert said_by((0, 1, flat), (1, 2, flat), (0, 2, flat)) is flat
+
+
+def test_a_camera_that_stood_still_is_told_from_one_that_nothing_is_found_for() -> None:
+    assert examine_parallax((FIRST, FIRST))[0].stood
+    assert not examine_parallax((FIRST, np.full(FIRST.shape, 77, np.uint8)))[0].stood

@@ -25,7 +25,7 @@ Losses = dict[str, Tensor]  # named terms, each a number
 Optimisers = tuple[torch.optim.Optimizer, ...]
 
 # Families that are for passing pictures through themselves: what they draw of their own is nothing or noise.
-RECONSTRUCTING = ("recon", "cyclegan", "dip")
+RECONSTRUCTING = ("recon", "cyclegan", "unit", "dip")
 UNLEARNED = ("dip",)  # a fit changes no weight: every picture is fitted by itself, when it is passed through
 
 

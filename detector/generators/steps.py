@@ -88,7 +88,9 @@ class Adversarial(Recordable):
         return rivals(self.generator, self.discriminator, self.spec.learning_rate, self.betas, self.pace)
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:
-        return {"z": torch.randn(n, self.spec.latent, generator=rng)}
+        """Latents, and classes where the family is told any."""
+        z, classes = torch.randn(n, self.spec.latent, generator=rng), self.spec.classes
+        return {"z": z, **({"class": torch.randint(classes, (n,), generator=rng)} if classes else {})}
 
     def fake(self, draws: Draws) -> Tensor:
         """Pictures from the latents of ``draws``, float32."""
@@ -134,4 +136,5 @@ class Adversarial(Recordable):
         return detached(told | of_g)
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        return self.fake(self.drawn(n, rng))
+        asked = {} if labels is None else {"class": labels.to(self.device)}
+        return self.fake(self.drawn(n, rng) | asked)

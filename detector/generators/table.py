@@ -91,6 +91,14 @@ _ROWS = (
         ),
     ),
     Row(
+        about="two sources, one code: autoencoders that share layers translate, or give pictures back",
+        spec=CycleganSpec(
+            family="unit", latent=16, width=16, batch=32, learning_rate=1e-3, ema=0.99,
+            upsampler="transposed", normaliser="instance", loss="least squares, elbo, cycle",
+            paper="arXiv 1703.00848",
+        ),
+    ),
+    Row(
         about="the GAN of 2014: two perceptrons, for 28 x 28 grey pictures",
         heritage=_GREY,
         spec=GanSpec(
@@ -182,7 +190,7 @@ def make_family(name: str, *, seed: int = 0, spec: Spec | None = None, **overrid
 
 # What the data decide, and what only describes the code.
 _NOT_SET = {"family", "side", "channels", "classes", "normaliser", "loss", "paper"}
-_OTHER_UPSAMPLERS = {"cyclegan", "dip", "recon", "vae"}
+_OTHER_UPSAMPLERS = {"cyclegan", "dip", "recon", "unit", "vae"}
 
 
 def parse_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:

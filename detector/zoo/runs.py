@@ -97,7 +97,7 @@ def _check_wanted(wanted: Wanted, data: Data) -> None:
         if settings.get("mode") == "translate":
             raise OptionRefused("translating goes between two sources; name the second one with --other")
     elif not isinstance(family_row(name).spec, CycleganSpec):
-        raise OptionRefused(f"{name} is fitted on one source; cyclegan translates between two")
+        raise OptionRefused(f"{name} is fitted on one source; cyclegan and unit translate between two")
     elif settings.get("mode") == "reconstruct":
         raise OptionRefused("giving pictures back takes one source; leave out --other or mode=reconstruct")
 
@@ -179,7 +179,9 @@ def fitted_on(
     """The pictures of a fit, found again. Raises ``LabError`` when the data give others."""
     spec = card.spec
     if data.other is None and isinstance(spec, CycleganSpec) and spec.mode == "translate":
-        raise OptionRefused(f"this cyclegan was fitted on {card.source}; name the second one with --other")
+        raise OptionRefused(
+            f"this {spec.family} was fitted on {card.source}; name the second one with --other"
+        )
     source = train_source(
         data, index, spec.side, classes=spec.classes, seed=card.seed, report=report, tiles=tiles,
         labels_kept=card.labels_kept,

@@ -6,7 +6,9 @@ digits.
 One line for each: how far 500 drawn digits are from held-out ones (KID, in pixels shrunk to 16 x 16 and in
 the 64 features of a classifier of digits that is taught here first), how sure that classifier is of them,
 how many classes it finds a fiftieth of them or more in, and of a family that is told classes how often it
-sees the one asked for. OUT gets a sheet of each. CPU seconds of two processes that share a memory are not
+sees the one asked for. A family that translates goes between digits and other digits that are slanted on
+white; what it made slanted is turned back exactly, and the class asked for is that of the original. OUT gets
+a sheet of each. CPU seconds of two processes that share a memory are not
 those of one alone: what is compared is taken in one run, one after the other.
 """
 
@@ -30,7 +32,7 @@ from detector.core.threads import one_thread
 from detector.data.splits import Split
 from detector.generators import make_family
 from detector.generators.pictures import as_floats
-from detector.generators.source import ImageSource
+from detector.generators.source import ImageSource, keep_labels, unpaired
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import fit
 from detector.zoo.judging.features import pixel_extractor
@@ -38,13 +40,32 @@ from detector.zoo.judging.quality import kid
 from detector.zoo.sheet import write_sheet
 from detector.zoo.sources.named import open_named
 from detector.zoo.store import Fitted
-from tests.bench.recipes import RECIPES, Recipe
+from tests.bench import recipes_density, recipes_gan
+from tests.bench.recipes import Recipe
 
 Pictures = NDArray[np.uint8]
+Makes = Callable[[Pictures, int, int], Pictures]  # of these digits, or none: so many, or made kind 0 or 1
 DRAWN, HELD_OUT, SHOWN, JUDGE_STEPS = 500, 1000, 36, 600
 SLOW = {"pixelcnn": 60}  # pixel by pixel
-SIDES = {"biggan": 32}  # others draw 28 x 28
-SETTINGS: dict[str, dict[str, Any]] = {"biggan": {"classes": 10}}
+TWO_KINDS = {"mode": "translate", "classes": 2}
+# What a name stands for where it is not a family as it is.
+OURS: dict[str, tuple[str, dict[str, Any]]] = {
+    "biggan": ("biggan", {"classes": 10}),
+    "cyclegan": ("cyclegan", TWO_KINDS),
+    "flowgan": ("realnvp", {"adversarial": 1.0}),
+    "s3gan": ("biggan", {"classes": 10, "few_labels": True}),
+    "unit": ("unit", TWO_KINDS),
+}
+RECIPES: dict[str, type[Recipe]] = {
+    name: getattr(module, name.capitalize())
+    for module, names in (
+        (recipes_gan, ("gan", "dcgan", "lapgan", "biggan", "s3gan", "r3gan", "cyclegan", "unit")),
+        (recipes_density, ("vae", "realnvp", "flowgan", "pixelcnn", "flowmatch", "dbm")),
+    )
+    for name in names
+}
+TOLD = ("biggan", "s3gan")  # the class
+TRANSLATING = ("cyclegan", "unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +113,30 @@ def _labels(source: ImageSource) -> NDArray[np.int64]:
     return source.labels
 
 
-def digits(images: Pictures) -> Pictures:
-    """28 x 28, without the frame that a set gets up to 32."""
-    margin = (images.shape[1] - 28) // 2
-    return images[:, margin : margin + 28, margin : margin + 28]
+def slanted_white(images: Pictures, back: bool = False) -> Pictures:
+    """Each line moved by a third of its height over the middle, and black for white; or all of it undone."""
+    out = np.empty_like(images)
+    for row in range(images.shape[1]):
+        by = round((images.shape[1] / 2 - row) / 3)
+        out[:, row] = 255 - np.roll(images[:, row], -by if back else by, 1)
+    return out
+
+
+def given_to(name: str, source: ImageSource) -> ImageSource:
+    """What a family or recipe of that name learns from."""
+    if name == "s3gan":
+        return keep_labels(source, 0.1, 0)
+    if name not in TRANSLATING:
+        return source
+    half = len(source.images) // 2
+    a, b = source.images[:half], slanted_white(source.images[half:])
+    return unpaired(ImageSource(name="digits", images=a), ImageSource(name="slanted, white", images=b))
 
 
 @torch.no_grad()
 def judged(judge: Judge, images: Pictures) -> tuple[Array, Tensor]:
     """Features (n, 64) and probabilities (n, 10)."""
-    features = judge.features(as_floats(digits(images)))
+    features = judge.features(as_floats(images))
     return features.double().numpy(), judge.classes(features).softmax(1)
 
 
@@ -120,7 +155,7 @@ def row_of(
     shares = torch.bincount(found, minlength=10) / len(found)
     return Row(
         *name,
-        pixels=kid(pixels(digits(real), quiet), pixels(digits(images), quiet), rounds=2).value,
+        pixels=kid(pixels(real, quiet), pixels(images, quiet), rounds=2).value,
         features=kid(held[0] / scale, drawn[0] / scale, rounds=2).value,
         sure=float(drawn[1].max(1).values.mean()),
         classes=int((shares >= 0.02).sum()),
@@ -132,25 +167,52 @@ def _quiet(_done: int, _total: int) -> None:
     pass
 
 
-def ours(family: str, source: ImageSource, seconds: float) -> tuple[int, Callable[[int], Pictures]]:
-    """Steps, and what draws."""
-    made = make_family(family, seed=0, side=source.images.shape[1], channels=1, **SETTINGS.get(family, {}))
+def ours(name: str, source: ImageSource, seconds: float) -> tuple[int, Makes]:
+    """Steps, and what makes pictures."""
+    family, settings = OURS.get(name, (name, {}))
+    made = make_family(family, seed=0, side=28, channels=1, **settings)
     result = fit(made, source, Budget(cpu_seconds=seconds), seed=0)
-    labels = np.arange if made.spec.classes else None
-    return result.steps, lambda n: Fitted(made).sample(n, 0, None if labels is None else labels(n) % 10)
+    fitted = Fitted(made)
+
+    def make(images: Pictures, n: int, to: int) -> Pictures:
+        if name in TRANSLATING:
+            return fitted.translate(images, to)
+        return fitted.sample(n, 0, np.arange(n) % 10 if name in TOLD else None)
+
+    return result.steps, make
 
 
-def public(family: str, source: ImageSource, seconds: float) -> tuple[int, Callable[[int], Pictures]]:
+def public(name: str, source: ImageSource, seconds: float) -> tuple[int, Makes]:
     torch.manual_seed(0)
-    recipe: Recipe = RECIPES[family]()
+    recipe: Recipe = RECIPES[name]()
     pictures, labels = as_floats(source.images), torch.from_numpy(_labels(source))
     steps, began = 0, time.process_time()  # only steps are counted, as for ours
     while time.process_time() - began < seconds:
         at = torch.randint(len(labels), (recipe.batch,))
+        if name in TRANSLATING:  # as many of each kind
+            at = torch.cat([at[::2] % (len(labels) // 2), at[::2] % (len(labels) // 2) + len(labels) // 2])
         recipe.step(pictures[at], labels[at])
         steps += 1
     recipe.eval()
-    return steps, lambda n: _bytes(recipe.draw(n))
+
+    def make(images: Pictures, n: int, to: int) -> Pictures:
+        return _bytes(recipe.translate(as_floats(images), to) if name in TRANSLATING else recipe.draw(n))
+
+    return steps, make
+
+
+def shown_by(
+    name: str, make: Makes, test: ImageSource
+) -> tuple[Pictures, NDArray[np.int64] | None, Pictures]:
+    """Digits that were made, the classes asked for, and what a sheet shows of it."""
+    if name not in TRANSLATING:
+        images = make(test.images, SLOW.get(name, DRAWN), 0)
+        return images, np.arange(len(images)) % 10 if name in TOLD else None, images[:SHOWN]
+    half = DRAWN // 2
+    a, b = test.images[-2 * half : -half], slanted_white(test.images[-half:])
+    to_b, to_a = make(a, half, 1), make(b, half, 0)
+    shown = np.concatenate([x[:12] for x in (a, to_b, b, to_a)])
+    return np.concatenate([slanted_white(to_b, back=True), to_a]), _labels(test)[-2 * half :], shown
 
 
 @torch.no_grad()
@@ -162,23 +224,19 @@ def _bytes(x: Tensor) -> Pictures:
 def measure(
     corpus: Path, seconds: float, families: list[str], out: Path, judge_steps: int = JUDGE_STEPS
 ) -> list[Row]:
-    def open_part(side: int, split: Split) -> ImageSource:
-        return open_named("mnist", side, split=split, corpus=corpus)
+    def open_part(split: Split) -> ImageSource:
+        return open_named("mnist", 28, split=split, corpus=corpus)
 
-    judge = taught_judge(open_part(28, Split.TRAIN), judge_steps)
-    real = open_part(28, Split.TEST).images[:HELD_OUT]
-    rows = [row_of(("real", "", 0), judge, real, open_part(28, Split.TRAIN).images[:DRAWN], None)]
-    for family in families:
-        source = open_part(SIDES.get(family, 28), Split.TRAIN)
-        n = SLOW.get(family, DRAWN)
+    train, test = open_part(Split.TRAIN), open_part(Split.TEST)
+    judge, real = taught_judge(train, judge_steps), test.images[:HELD_OUT]
+    rows = [row_of(("real", "", 0), judge, real, train.images[:DRAWN], None)]
+    for name in families:
         for whose, how in (("public", public), ("ours", ours)):
-            given = source if whose == "ours" else open_part(28, Split.TRAIN)
-            steps, draw = how(family, given, seconds)
+            steps, make = how(name, given_to(name, train), seconds)
             with torch.no_grad():
-                images = draw(n)
-            asked = np.arange(n) % 10 if family in SETTINGS else None
-            rows.append(row_of((family, whose, steps), judge, real, images, asked))
-            write_sheet(images[:SHOWN], out / f"{family}-{whose}.png", columns=12)
+                images, asked, shown = shown_by(name, make, test)
+            rows.append(row_of((name, whose, steps), judge, real, images, asked))
+            write_sheet(shown, out / f"{name}-{whose}.png", columns=12)
             print(line(rows[-1]), flush=True)
     return rows
 

@@ -25,7 +25,9 @@ from authn.core.extras import need
 
 _device = device_option("auto takes a GPU where there is one.")
 _other = click.option(
-    "--other", metavar="DIR|cifar10|mnist", help="The second source, which cyclegan translates to and from."
+    "--other",
+    metavar="DIR|cifar10|mnist",
+    help="The second source, which cyclegan and unit translate to and from.",
 )
 _GIVEN = "DIR|FILE.npz|cifar10|mnist"
 _label = click.option("--class", "label", type=click.IntRange(0), help="Draw this class only, from 0.")
@@ -219,7 +221,7 @@ def export(run: Path, folder: Path, count: int, seed: int, data: str | None, cor
 @seed_option
 @click.option("--out", type=FILE, required=True, help="File (.npz); a sheet (.png) is written beside it.")
 def translate(run: Path, data: str, corpus: Path | None, to: int, count: int, seed: int, out: Path) -> None:
-    """Make pictures of one source look like those of the other, by a cyclegan fitted with --other."""
+    """Make pictures of one source look like those of the other, by a cyclegan or unit fitted with --other."""
     from detector.zoo.translating import translate_run
 
     if out.suffix != ".npz":

@@ -29,15 +29,20 @@ _CYCLE = 10.0
 _IDENTITY = 5.0
 
 
-def _normed(conv: nn.Module, channels: int, act: nn.Module) -> list[nn.Module]:
+def far(made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute difference."""
+    return (made - wanted).abs().mean()
+
+
+def normed(conv: nn.Module, channels: int, act: nn.Module) -> list[nn.Module]:
     return [conv, nn.InstanceNorm2d(channels, affine=True), act]
 
 
 class ResidualBlock(Layers):
     def __init__(self, channels: int) -> None:
         super().__init__(
-            *_normed(nn.Conv2d(channels, channels, 3, padding=1), channels, nn.ReLU()),
-            *_normed(nn.Conv2d(channels, channels, 3, padding=1), channels, nn.Identity()),
+            *normed(nn.Conv2d(channels, channels, 3, padding=1), channels, nn.ReLU()),
+            *normed(nn.Conv2d(channels, channels, 3, padding=1), channels, nn.Identity()),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,11 +55,11 @@ class Translator(Layers):
     def __init__(self, spec: Spec) -> None:
         w, c = spec.width, spec.channels
         super().__init__(
-            *_normed(nn.Conv2d(c, w, 3, padding=1), w, nn.ReLU()),
-            *_normed(nn.Conv2d(w, 2 * w, 3, 2, 1), 2 * w, nn.ReLU()),
+            *normed(nn.Conv2d(c, w, 3, padding=1), w, nn.ReLU()),
+            *normed(nn.Conv2d(w, 2 * w, 3, 2, 1), 2 * w, nn.ReLU()),
             ResidualBlock(2 * w),
             ResidualBlock(2 * w),
-            *_normed(Enlarge(spec.upsampler, 2 * w, w), w, nn.ReLU()),
+            *normed(Enlarge(spec.upsampler, 2 * w, w), w, nn.ReLU()),
             nn.Conv2d(w, c, 3, padding=1),
             nn.Tanh(),
         )
@@ -68,7 +73,7 @@ class PatchDiscriminator(Layers):
         super().__init__(
             nn.Conv2d(spec.channels, w, 4, 2, 1),
             nn.LeakyReLU(0.2),
-            *_normed(nn.Conv2d(w, 2 * w, 4, 2, 1), 2 * w, nn.LeakyReLU(0.2)),
+            *normed(nn.Conv2d(w, 2 * w, 4, 2, 1), 2 * w, nn.LeakyReLU(0.2)),
             nn.Conv2d(2 * w, 1, 3, padding=1),
         )
 
@@ -85,12 +90,15 @@ class Cyclegan(Recordable):
     def __init__(self, spec: CycleganSpec) -> None:
         super().__init__(spec)
         if spec.mode == "translate" and spec.classes != 2:
-            raise OptionRefused("cyclegan translates between two classes")
+            raise OptionRefused(f"{spec.family} translates between two classes")
         ways = 2 if spec.mode == "translate" else 1
-        # Number i makes pictures of class i.
-        self.translators = nn.ModuleList(Translator(spec) for _ in range(ways))
+        self.translators = self.networks(ways)
         self.discriminators = nn.ModuleList(PatchDiscriminator(spec) for _ in range(ways))
         self.balanced = ways == 2
+
+    def networks(self, ways: int) -> nn.Module:
+        """Number i makes pictures of class i."""
+        return nn.ModuleList(Translator(self.spec) for _ in range(ways))
 
     def accept(self, source: ImageSource) -> None:
         super().accept(source)
@@ -108,9 +116,10 @@ class Cyclegan(Recordable):
         return min(1.0, 2 * (1 - part))
 
     def step(self, optimisers: Optimisers, real: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
-        reals, fakes, cycle = self._there_and_back(real)
-        names = ("", "") if len(reals) == 1 else ("0", "1")
-        kinds = list(zip(names, self.discriminators, reals, fakes, strict=False))
+        reals = tuple(real.chunk(2)) if self.balanced else (real,)
+        fakes, held = self.passed(reals, draws)
+        names = ("0", "1") if self.balanced else ("",)
+        kinds = list(zip(names, self.discriminators, reals, fakes, strict=True))
         told = {
             f"discriminator{name}": least_squares_discriminator(
                 self.through(judge, x), self.through(judge, fake.detach())
@@ -119,44 +128,43 @@ class Cyclegan(Recordable):
         }
 
         def fooling() -> Losses:
-            terms = {
+            return held | {
                 f"generator{name}": least_squares_generator(self.through(judge, fake))
                 for name, judge, _, fake in kinds
             }
-            if self.balanced and _IDENTITY:
-                terms["identity"] = _IDENTITY * self._own_left_alone(reals)
-            return {**terms, "cycle": _CYCLE * cycle}
 
         return detached(told | outwit(optimisers, self.discriminators, told, fooling))
 
-    def _there_and_back(self, real: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
-        """Reals and fakes of each class, and the mean absolute error of what should have come back."""
+    def passed(self, reals: tuple[Tensor, ...], draws: Draws) -> tuple[tuple[Tensor, ...], Losses]:
+        """Fakes of each class, and the terms that hold them to what they were made of."""
         if not self.balanced:
-            back = self._pass(0, real)
-            return (real,), (back,), (back - real).abs().mean()
-        a, b = real.chunk(2)
+            back = self._pass(0, reals[0])
+            return (back,), {"cycle": _CYCLE * far(back, reals[0])}
+        a, b = reals
         fake_a, fake_b = self._pass(0, b), self._pass(1, a)
-        error = (self._pass(0, fake_b) - a).abs().mean() + (self._pass(1, fake_a) - b).abs().mean()
-        return (a, b), (fake_a, fake_b), error
-
-    def _own_left_alone(self, reals: tuple[Tensor, ...]) -> Tensor:
-        """Mean absolute error of pictures that a network makes of its own kind."""
-        errors = [(self._pass(of, x) - x).abs().mean() for of, x in enumerate(reals)]
-        return torch.stack(errors).sum()
+        cycle = far(self._pass(0, fake_b), a) + far(self._pass(1, fake_a), b)
+        terms = {"cycle": _CYCLE * cycle}
+        if _IDENTITY:
+            terms["identity"] = _IDENTITY * (far(self._pass(0, a), a) + far(self._pass(1, b), b))
+        return (fake_a, fake_b), terms
 
     def _pass(self, to: int, x: Tensor) -> Tensor:
+        assert isinstance(self.translators, nn.ModuleList)
         return self.through(self.translators[to], x)
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        raise NotApplicable("cyclegan passes pictures through itself and draws none of its own")
+        raise NotApplicable(f"{self.spec.family} passes pictures through itself and draws none of its own")
 
     def translate(self, x: Tensor, to: int) -> Tensor:
         """Pictures of the other class made to look like class ``to``."""
         if not self.balanced or to not in {0, 1}:
             raise NotApplicable(
-                "this cyclegan gives pictures back and does not translate; one fitted on two sources does"
-                if not self.balanced
-                else f"this cyclegan translates to the classes 0 and 1, not {to}"
+                f"this {self.spec.family} "
+                + (
+                    f"translates to the classes 0 and 1, not {to}"
+                    if self.balanced
+                    else "gives pictures back and does not translate; one fitted on two sources does"
+                )
             )
         return self._pass(to, x)
 

@@ -84,16 +84,5 @@ class Dcgan(Adversarial):
     def judged(self, x: Tensor, labels: Tensor | None) -> Tensor:
         return self.through(self.discriminator, x, labels)
 
-    def draws(self, n: int, rng: torch.Generator) -> Draws:
-        classes = self.spec.classes
-        told = {"class": torch.randint(classes, (n,), generator=rng)} if classes else {}
-        return {**super().draws(n, rng), **told}
-
     def fake(self, draws: Draws) -> Tensor:
         return self.through(self.generator, draws["z"], draws.get("class"))
-
-    def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        draws = self.drawn(n, rng)
-        if self.spec.classes and labels is not None:
-            draws["class"] = labels.to(self.device)
-        return self.fake(draws)

@@ -23,6 +23,7 @@ from pathlib import Path
 from detector.core.errors import CalibrationError
 from detector.core.files import write_whole
 from detector.core.progress import Report
+from detector.core.threads import one_thread
 from detector.lab.corpus.material import CorpusMaterial
 from detector.lab.folder.left_out import leave_families_out
 from detector.lab.folder.material import FolderMaterial, hold_out, regions_count
@@ -69,7 +70,13 @@ def run_folder(
     with ``fakes`` and the image encoder to a detector of whole pictures too. Returns the page that is also
     written as ``report.md``. Raises ``DetectorError``; run again after an
     interruption."""
-    run = FolderRun(folder, path, options, report)
+    # Threads that wait for each other spend CPU seconds too, and the budget is one core's.
+    with one_thread():
+        return _folder_walk(FolderRun(folder, path, options, report), fakes, encoder)
+
+
+def _folder_walk(run: FolderRun, fakes: Path | None, encoder: Path | None) -> str:
+    folder, path, options, report = run.folder, run.path, run.options, run.report
     names = fit_zoo(run)
     samples = draw_from(run, names)
     judge_zoo(run, names)

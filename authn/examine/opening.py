@@ -163,11 +163,13 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
         from authn.sources.jpeg_ghosts import JpegGhostsSource
         from authn.sources.jpeg_grid import JpegGridSource
         from authn.sources.resampling import ResamplingSource
+        from authn.sources.smooth_copies import SmoothCopiesSource
     except ModuleNotFoundError as e:
         if (why := not_installed(e)) is None:
             raise
         names = (
             "double_jpeg", "copy_move", "jpeg_grid", "jpeg_ghosts", "resampling", "colour_filter",
+            "smooth_copies",
         )  # fmt: skip
         return tuple(AbsentSource(n, why.detail) for n in names)
     return (
@@ -177,6 +179,7 @@ def _history(pictures: Pictures | None) -> tuple[HeuristicSource, ...]:
         JpegGhostsSource(pictures),
         ResamplingSource(pictures),
         ColourFilterSource(pictures),
+        SmoothCopiesSource(pictures),
     )
 
 

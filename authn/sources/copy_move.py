@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from authn.core.evidence import Facts, Finding, HeuristicEvidence, HeuristicOutcome, Outcome
 from authn.core.media import Media
-from authn.core.overlay import Layer, Line, Overlay, cells_of
-from authn.sources.places import OfPixels, edited
+from authn.core.overlay import Layer, Line, Overlay
+from authn.sources.places import OfPixels, edited, layer_of_mask
 from detector.core.errors import NotApplicable
 from detector.forensics.copy_move import (
     FEW_GRAIN,
@@ -130,9 +130,8 @@ def _middle(points: NDArray[np.float64], reduced: float) -> tuple[int, int]:
 
 
 def _layer(found: CopyMove) -> Layer:
-    """Even cells: where the copied places lie; lines join their points."""
+    """Where the copied places lie; lines join their points."""
     height, width = round(found.height / found.reduced), round(found.width / found.reduced)
-    rows, columns = min(found.height // 2, MOST_CELLS), min(found.width // 2, MOST_CELLS)
     mask = np.zeros((found.height, found.width), bool)
     lines: list[Line] = []
     for place in found.copied:
@@ -141,12 +140,7 @@ def _layer(found: CopyMove) -> Layer:
         ends = np.hstack([place.first, place.second])[::step][:MOST_LINES] / found.reduced
         ends = np.clip(ends.round(), 0, (width - 1, height - 1) * 2).astype(int)
         lines += [Line(x1=a, y1=b, x2=c, y2=d) for a, b, c, d in ends.tolist()]
-    y = np.arange(rows) * found.height // rows
-    x = np.arange(columns) * found.width // columns
-    covered = np.add.reduceat(np.add.reduceat(mask.astype(np.float64), y, axis=0), x, axis=1)
-    shares = covered / (found.height / rows * found.width / columns)
-    cells = cells_of(shares.tolist(), 0.0, 1.0)
-    return Layer(width=width, height=height, columns=columns, rows=rows, cells=cells, lines=tuple(lines))
+    return layer_of_mask(mask, found.reduced, MOST_CELLS, lines)
 
 
 @cache

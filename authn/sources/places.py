@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from authn.core.evidence import Finding, HeuristicEvidence, HeuristicOutcome, Question
 from authn.core.media import Media
-from authn.core.overlay import Layer, cells_of
+from authn.core.overlay import Layer, Line, cells_of
 from authn.sources.pictures import Pictures
 from detector.core.errors import NotApplicable
 from detector.pixels.decode import Pixels
@@ -82,6 +82,24 @@ def layer_of_places(
     columns = _nearest(across, width, first, between, values.shape[1])
     drawn = [[float(values[y, x]) for x in columns] for y in rows]
     return Layer(width=width, height=height, columns=across, rows=down, cells=cells_of(drawn, *scale))
+
+
+def layer_of_mask(mask: NDArray[np.bool_], reduced: float, most: int, lines: Sequence[Line] = ()) -> Layer:
+    """Even cells, at most ``most`` along a side, each with its share that is in ``mask`` (height, width),
+    of a picture a side of which was ``reduced`` by that factor; ``lines`` in pixels of the picture itself."""
+    height, width = mask.shape
+    rows, columns = min(height // 2, most), min(width // 2, most)
+    y, x = np.arange(rows) * height // rows, np.arange(columns) * width // columns
+    covered = np.add.reduceat(np.add.reduceat(mask.astype(np.float64), y, axis=0), x, axis=1)
+    shares = covered / (height / rows * width / columns)
+    return Layer(
+        width=round(width / reduced),
+        height=round(height / reduced),
+        columns=columns,
+        rows=rows,
+        cells=cells_of(shares.tolist(), 0.0, 1.0),
+        lines=tuple(lines),
+    )
 
 
 def _nearest(cells: int, pixels: int, first: float, between: float, places: int) -> Sequence[int]:

@@ -136,7 +136,7 @@ def examine_copy_move(pixels: Pixels) -> CopyMove:
 
     Raises ``NotApplicable`` for small and flat pictures, those with too few keypoints, and patterns.
     """
-    grey, reduced = _looked_at(pixels)
+    grey, reduced = looked_at(pixels)
     if min(grey.shape) < LEAST_SIDE:
         raise NotApplicable(f"places are compared in pictures of {LEAST_SIDE} pixels a side or more")
     if float(grey.std()) < LEAST_DEVIATION:
@@ -164,7 +164,7 @@ def examine_copy_move(pixels: Pixels) -> CopyMove:
     )
 
 
-def _looked_at(pixels: Pixels) -> tuple[NDArray[np.uint8], float]:
+def looked_at(pixels: Pixels) -> tuple[NDArray[np.uint8], float]:
     """Grey levels, by area to no more than ``MAX_PIXELS``; and how far a side was reduced."""
     cv2 = open_cv2()
     grey: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)

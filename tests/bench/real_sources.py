@@ -1,6 +1,6 @@
 """False alarms of the forensic sources on real pictures of every source at hand: docs/forensics-errors.md.
 
-    python -m tests.bench.real_sources ask OUT.jsonl PER_SOURCE SECONDS FACES CORPUS...
+    python -m tests.bench.real_sources ask OUT.jsonl PER_SOURCE SECONDS FACES LEFT_OUT CORPUS...
     python -m tests.bench.real_sources again OUT.jsonl NAME CORPUS...
     python -m tests.bench.real_sources table OUT.jsonl
     python -m tests.bench.real_sources alarms OUT.jsonl
@@ -9,7 +9,8 @@ A CORPUS is what ``assay lab corpus bring`` filled. Asked are the real pictures 
 they are stored, up to 2.5 megapixels: of every source that has five or more, the first PER_SOURCE by digest,
 all sources in turn, so that a run that ends after SECONDS of CPU has looked at all of them alike; it goes on
 where it ended. The evidence sources themselves are asked, as a report asks them. FACES is where the face
-models lie. ``again`` asks one evidence source anew, of the pictures that are there, after its code changed.
+models lie; LEFT_OUT names evidence sources that are not asked, with commas, or is "none". ``again`` asks one
+evidence source anew, of the pictures that are there, after its code changed.
 """
 
 from __future__ import annotations
@@ -110,9 +111,12 @@ def answer(source: HeuristicSource, media: Media) -> Told:
     return told if found.raw is None else told | {"raw": round(found.raw, 3)}
 
 
-def ask(out: Path, per_source: int, seconds: float, faces: Path, corpora: Sequence[Path]) -> None:
+def ask(
+    out: Path, per_source: int, seconds: float, faces: Path, left_out: str, corpora: Sequence[Path]
+) -> None:
     done = {json.loads(line)["sha256"] for line in out.open()} if out.exists() else set()
-    looking, begun = sources(faces), time.process_time()
+    looking = [s for s in sources(faces) if s.name not in left_out.split(",")]
+    begun = time.process_time()
     with out.open("a") as lines:
         for row, path in pictures(per_source, corpora):
             if time.process_time() - begun > seconds:
@@ -139,13 +143,13 @@ def again(out: Path, name: str, corpora: Sequence[Path]) -> None:
 
 def _count(rows: Sequence[Told], name: str) -> tuple[int, int]:
     """Those that point to it, of those that were examined."""
-    said = [r[name]["outcome"] for r in rows if r[name]["examined"]]
+    said = [r[name]["outcome"] for r in rows if name in r and r[name]["examined"]]
     return said.count(SUPPORTS), len(said)
 
 
 def told_of(rows: Sequence[Told], name: str) -> str:
     hits, asked = _count(rows, name)
-    sources = len({r["source"] for r in rows if r[name]["examined"]})
+    sources = len({r["source"] for r in rows if name in r and r[name]["examined"]})
     return f"{hits} of {asked}, {sources} sources (at most {at_most(hits, asked):.1%})" if asked else "0 of 0"
 
 
@@ -179,7 +183,7 @@ def _cell(rows: Sequence[Told], name: str) -> str:
 def alarms(out: Path) -> None:
     for told in (json.loads(line) for line in out.open()):
         for name in taught():
-            if told[name]["outcome"] == SUPPORTS:
+            if name in told and told[name]["outcome"] == SUPPORTS:
                 print(name, told[name].get("raw"), told["source"], told["kind"], told["type"], told["size"])
                 print("   ", told["sha256"], told[name]["why"][:160])
 
@@ -187,7 +191,8 @@ def alarms(out: Path) -> None:
 def main() -> None:
     what, out, *rest = sys.argv[1:]
     if what == "ask":
-        ask(Path(out), int(rest[0]), float(rest[1]), Path(rest[2]), [Path(p) for p in rest[3:]])
+        corpora = [Path(p) for p in rest[4:]]
+        ask(Path(out), int(rest[0]), float(rest[1]), Path(rest[2]), rest[3], corpora)
     elif what == "again":
         again(Path(out), rest[0], [Path(p) for p in rest[1:]])
     else:

@@ -9,9 +9,12 @@ from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Outcome, Qu
 from authn.core.media import media_of
 from authn.core.overlay import overlay_json, parse_overlay
 from authn.sources.copy_move import CopyMoveSource
+from authn.sources.smooth_copies import SmoothCopiesSource
 from detector.core.errors import PixelsUnreadable
 from detector.models.reference import reference_photo
+from tests.authn.sources.drawn import high_around
 from tests.detector.forensics.test_copy_move import SCENE, copied
+from tests.detector.forensics.test_smooth_copies import sky
 from tests.detector.made import encoded, photo_like
 
 COPIED = encoded(copied(SCENE), quality=88)
@@ -34,22 +37,22 @@ def test_a_copy_is_pointed_to_with_both_places_and_drawn_over_both() -> None:
     facts = dict(finding.facts)
     assert sorted([facts["x"], facts["other_x"]]) == [pytest.approx(110, abs=25), pytest.approx(340, abs=25)]
     (drawn,) = source.overlays(media, found)
-    own = drawn.own
-    high = [i for i, c in enumerate(own.cells) if c in "6789"]
-    x = np.array([(i % own.columns + 0.5) * own.width / own.columns for i in high])
-    y = np.array([(i // own.columns + 0.5) * own.height / own.rows for i in high])
-    near = [np.hypot(x - a, y - b) < 60 for a, b in ((110, 120), (340, 220))]
-    assert near[0].any()
-    assert near[1].any()
-    assert (near[0] | near[1]).all()
-    assert own.lines
+    assert high_around(drawn.own, ((110, 120), (340, 220)), 60)
+    assert drawn.own.lines
     assert drawn.reference is not None
     assert set(drawn.reference.cells) == {"0"}
     assert parse_overlay(overlay_json(drawn)) == drawn
 
 
-def test_an_ordinary_photo_is_undecided_and_nothing_is_drawn_over_it() -> None:
-    media, source = media_of(reference_photo(), "a.jpg"), CopyMoveSource()
+@pytest.mark.parametrize(
+    ("source", "photo"),
+    [(CopyMoveSource(), reference_photo()), (SmoothCopiesSource(), encoded(sky(), quality=95))],
+    ids=["keypoints", "grain"],
+)
+def test_an_ordinary_photo_is_undecided_and_nothing_is_drawn_over_it(
+    source: CopyMoveSource | SmoothCopiesSource, photo: bytes
+) -> None:
+    media = media_of(photo, "a.jpg")
     found = source.examine(media)
     assert found[0].outcome is HeuristicOutcome.INCONCLUSIVE
     assert "nothing follows" in found[0].reason

@@ -17,6 +17,8 @@ from tests.authn.web.test_serve import START_TIMEOUT_S, address, start
 from tests.doubles.media import tiny_jpeg
 from tests.waiting import until
 
+pytestmark = pytest.mark.timeless
+
 QUICK = {"ASSAY_JOB_LEASE_SECONDS": "1", "ASSAY_JOB_ATTEMPTS": "20"}
 
 

@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.doubles.photos import photo
 from tests.waiting import PATIENCE_S, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeless]
 PATHS = ("/healthz", "/log/checkpoint", "/pki/crl")
 
 

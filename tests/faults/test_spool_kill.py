@@ -22,6 +22,8 @@ from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki, pem_of
 from tests.doubles.readers import read_with_c2pa
 
+pytestmark = pytest.mark.timeless
+
 ROUNDS = 30
 PHOTOS_PER_ROUND = 6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import ROOT
-from tests.later.clock import asks, may_depend_on_the_date
+from tests.later.clock import asks, may_depend_on_the_date, runs_once
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,12 @@ def test_tests_of_pixels_and_of_bytes_run_once() -> None:
             ("tests.authn.sources.test_symmetry", "tests.authn.tlog.format.test_merkle"),
         )
     )
+
+
+def test_what_says_that_no_date_changes_it_runs_once(request: pytest.FixtureRequest) -> None:
+    assert runs_once(request.node) is not may_depend_on_the_date("tests.house.test_later")
+    request.node.add_marker("timeless")
+    assert runs_once(request.node)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 A test module is left out only if nothing that it imports, however far away, asks what time it is: neither a
 module of ours nor a library that may ask by itself, and no other program is started. What a module does with
 the answer is not looked at, so most that stay could be left out too; none that is left out could differ.
+Among those that stay, what takes long and asserts nothing that a date could change says so: ``timeless``.
 """
 
 from __future__ import annotations
@@ -32,10 +33,15 @@ _DEFINES = "authn.core.instants"  # the one place that asks for everybody; who c
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = [item for item in items if not may_depend_on_the_date(module_of(item))]
+    left_out = [item for item in items if runs_once(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def runs_once(item: pytest.Item) -> bool:
+    """On one day: no date can change what comes of it."""
+    return item.get_closest_marker("timeless") is not None or not may_depend_on_the_date(module_of(item))
 
 
 def module_of(item: pytest.Item) -> str:

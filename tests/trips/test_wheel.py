@@ -65,6 +65,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     return Installed(wheel=wheel, python=python, assay=python.with_name("assay"), folder=folder / "work")
 
 
+@pytest.mark.timeless
 @pytest.mark.slow
 def test_the_three_packages_come_from_the_wheel_and_from_nowhere_else(installed: Installed) -> None:
     program = (
@@ -81,6 +82,7 @@ def test_the_three_packages_come_from_the_wheel_and_from_nowhere_else(installed:
     assert str(ROOT) not in path
 
 
+@pytest.mark.timeless
 @pytest.mark.slow
 def test_the_wheel_holds_every_tracked_file_of_the_packages_and_nothing_else(installed: Installed) -> None:
     listed = subprocess.run(

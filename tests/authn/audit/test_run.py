@@ -34,6 +34,8 @@ from tests.doubles.examiners import open_scripted, open_unavailable
 from tests.doubles.media import png_bomb
 from tests.waiting import PATIENCE_S, until
 
+pytestmark = pytest.mark.timeless
+
 AS_OF = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 BUDGET = 512 * 2**20
 

@@ -11,6 +11,8 @@ from authn.confinement.allowance import MOST_BY_THE_CLOCK, Allowance
 from authn.confinement.confined import Confined
 from authn.devices import RegistryView
 
+pytestmark = pytest.mark.timeless
+
 SECONDS = 60.0
 
 

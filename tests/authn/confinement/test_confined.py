@@ -21,6 +21,8 @@ from tests.conftest import ROOT
 from tests.doubles.examiners import AskedRegistry
 from tests.waiting import PATIENCE_S, until
 
+pytestmark = pytest.mark.timeless
+
 BUDGET = 512 * 2**20
 
 

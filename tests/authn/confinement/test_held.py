@@ -23,6 +23,8 @@ from tests.conftest import ROOT
 from tests.doubles.prisoner import DONE, open_prisoner
 from tests.programs import printed
 
+pytestmark = pytest.mark.timeless
+
 BUDGET = 512 * 2**20
 NAMES = ["no_new_privs", "capabilities", "landlock", "seccomp", "limits"]
 

@@ -23,6 +23,8 @@ from authn.confinement.sandbox.landlock import Unsupported
 from authn.confinement.sandbox.seccomp import ARCHITECTURES, assemble, restrict_calls
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.timeless
+
 LANDLOCK = 444
 PROGRAM = """
 import json, sys

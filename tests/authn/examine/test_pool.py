@@ -34,6 +34,8 @@ from tests.doubles.reports import AS_OF
 from tests.doubles.score_maps import score_map
 from tests.waiting import until
 
+pytestmark = pytest.mark.timeless
+
 # The smallest GIF: media_of reads its header only.
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
 BUDGET = 512 * 2**20

@@ -102,6 +102,7 @@ def combinations_that_matter(policy: Policy) -> Iterator[tuple[Outcome, ...]]:
             yield tuple({one: a, other: b}.get(axis, rest) for axis in Axis)
 
 
+@pytest.mark.timeless
 def test_no_combination_of_outcomes_gives_a_sentence_that_hides_a_refutation() -> None:
     states = {(a, o): axis_evidence(a, o) for a in Axis for o in Outcome}
     policy = default_policy()
@@ -113,6 +114,7 @@ def test_no_combination_of_outcomes_gives_a_sentence_that_hides_a_refutation() -
     assert len(combinations) > 3 * (3 ** len(Axis) - 2 ** len(Axis))
 
 
+@pytest.mark.timeless
 @pytest.mark.parametrize("clean", [False, True], ids=["the built-in policy", "a policy that wants to hide"])
 def test_a_refuted_finding_on_an_established_axis_is_said_as_well(clean: bool) -> None:
     policy = parse_policy(CLEAN.encode(), "test") if clean else default_policy()

@@ -34,6 +34,8 @@ from tests.doubles.slow_clients import (
 )
 from tests.waiting import PATIENCE_S, until
 
+pytestmark = pytest.mark.timeless
+
 LIMITS = Limits(
     uploads=UPLOADS,
     upload_bytes=100_000,

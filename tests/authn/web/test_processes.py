@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.doubles.held_boot import held
 from tests.waiting import PATIENCE_S, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeless]
 # What a service says of itself while all is well.
 EXPECTED = ("note: ", "Stop it with Ctrl-C.")
 

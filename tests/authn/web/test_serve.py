@@ -215,6 +215,7 @@ ROUTES = (
 )
 
 
+@pytest.mark.timeless
 @pytest.mark.parametrize(
     "begins",
     [

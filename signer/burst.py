@@ -75,8 +75,8 @@ def _write_set(folder: Path, photos: Mapping[str, bytes], set_id: str) -> None:
     with ExitStack() as undo:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
+            undo.callback(shutil.rmtree, beginning, ignore_errors=True)  # before Ctrl-C can come between
             beginning.mkdir()
-            undo.callback(shutil.rmtree, beginning, ignore_errors=True)  # gone where all went well
             for name, data in photos.items():
                 write_new(beginning / name, data, mode=0o644)
             sync_folder(beginning)

@@ -110,11 +110,9 @@ class Spool:
 
         After an exception the photo itself says whether it had been replaced already.
         """
-        with self._created(entry, _INTENT), ExitStack() as undo:
-            undo.callback(self._settle, entry)
+        with self._created(entry, _INTENT):
             yield
             self._move(entry, _INTENT, _PENDING)
-            undo.pop_all()  # not before: an interrupt between the two would leave an intent
 
     def add(self, entry: Entry) -> None:
         """Make a photo wait that is signed and lies at ``entry.path`` already; once is enough."""
@@ -201,7 +199,8 @@ class Spool:
 
     @contextmanager
     def _created(self, entry: Entry, state: str) -> Iterator[None]:
-        """A durable entry file whose lock is held. It gets its name only when it is complete."""
+        """A durable entry file whose lock is held. It gets its name only when it is complete. An intent that
+        is still one at the end is settled, whatever ended it."""
         beginning = self.folder / f".{entry.id}.tmp"
         final = self._file(entry, state)
         content = json.dumps({"version": _VERSION, **asdict(entry)}).encode() + b"\n"
@@ -211,6 +210,8 @@ class Spool:
                 undo.callback(beginning.unlink, missing_ok=True)  # Ctrl-C can come between any two of these
                 write_new(beginning, content)
                 stack.enter_context(lock_file(beginning, make=False, wait=False))
+                if state == _INTENT:
+                    stack.callback(self._settle, entry)  # before it has its name, and under its lock
                 rename_durably(beginning, final)
             yield
 

@@ -11,9 +11,10 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from authn.backup import archive
@@ -66,9 +67,9 @@ def check_backup(path: Path, passphrase: bytes | None) -> Restored:
 def restore(path: Path, settings: Settings, passphrase: bytes | None, now: datetime) -> Restored:
     """Into ``settings.home`` and its database, both of which must be empty.
 
-    Raises ``HomeUnfit`` where they are not, and as ``check_backup``. After an error nothing is there that was
-    not there before, but for two cases: a PostgreSQL database that was filled and then found to hold another
-    log, and a disk that fails while the finished home is moved to its place.
+    Raises ``HomeUnfit`` where they are not, and as ``check_backup``. After an error or Ctrl-C nothing is
+    there that was not there before, but for one case: a PostgreSQL database that was filled, and then found
+    to hold another log or interrupted.
     """
     home = settings.home
     with archive.opened(path) as backup, ExitStack() as undo:
@@ -81,11 +82,12 @@ def restore(path: Path, settings: Settings, passphrase: bytes | None, now: datet
             staged.mkdir(mode=0o700)
             _fill(backup, staged, passphrase, now)
             log, place = _database(backup, settings, staged)
-            undo.pop_all()
+            undo.callback(_take_back, home)
             _move(staged, home)
-            place()
+            place(undo)
         except OSError as e:
             raise FileUnusable(f"{home} cannot be written: {e.strerror or e}") from e
+        undo.pop_all()
         return Restored(contents=backup.contents, log=log)
 
 
@@ -131,11 +133,11 @@ def _require_nothing(home: Path) -> None:
 def _made(home: Path, undo: ExitStack) -> None:
     if home.exists():
         return
+    undo.callback(_unmade, home)  # first: Ctrl-C can come between the two
     try:
         home.mkdir(mode=0o700, parents=True)
     except OSError as e:
         raise FileUnusable(f"{home} cannot be made: {e.strerror}") from e
-    undo.callback(shutil.rmtree, home, ignore_errors=True)
 
 
 def _fill(backup: Backup, staged: Path, passphrase: bytes | None, now: datetime) -> None:
@@ -172,22 +174,25 @@ def _settings_text(contents: Contents) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _database(backup: Backup, settings: Settings, staged: Path) -> tuple[CheckedLog, Callable[[], None]]:
-    """Derive the log from the database at its place, or beside it; what is left to do to put it there."""
+def _database(
+    backup: Backup, settings: Settings, staged: Path
+) -> tuple[CheckedLog, Callable[[ExitStack], None]]:
+    """Derive the log from the database at its place, or beside it; what is left to do to put it there, which
+    notes how it is undone."""
     kind = backup.contents.database
     if kind == "postgresql":
         dump = staged / PARTS[kind]
         backup.extract(PARTS[kind], dump)
         copy_in(dump, settings.database)
         dump.unlink()
-        return _checked_log(backup, settings.database), lambda: None
+        return _checked_log(backup, settings.database), lambda _: None
     copy = staged / DATABASE
     backup.extract(PARTS[kind], copy)
     log = _checked_log(backup, f"sqlite:///{copy}")
     if not settings.database_url:
-        return log, lambda: None
+        return log, lambda _: None
     target = Path(settings.database.removeprefix("sqlite:///"))
-    return log, lambda: _moved_elsewhere(settings.home / DATABASE, target)
+    return log, partial(_moved_elsewhere, settings.home / DATABASE, target)
 
 
 def _checked_log(backup: Backup, url: str) -> CheckedLog:
@@ -220,10 +225,23 @@ def _move(staged: Path, home: Path) -> None:
     sync_folder(home)
 
 
-def _moved_elsewhere(source: Path, target: Path) -> None:
+def _unmade(home: Path) -> None:
+    with suppress(OSError):  # somebody else's, then
+        home.rmdir()
+
+
+def _take_back(home: Path) -> None:
+    """Everything in it: it was empty before."""
+    for path in home.iterdir():
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _moved_elsewhere(source: Path, target: Path, undo: ExitStack) -> None:
     """Also to another file system: the copy gets its name when it is whole."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.restoring")
+    for path in (temporary, target):  # nothing was there
+        undo.callback(path.unlink, missing_ok=True)
     shutil.copyfile(source, temporary)
     temporary.chmod(0o600)
     rename_durably(temporary, target)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import gc
 import json
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
+from signer.burst import sign_burst
 from signer.capture import SignedCapture, sign_file
 from signer.core.errors import (
     ServiceUnavailable,
@@ -27,6 +25,7 @@ from signer.proof.timestamp import build_request
 from signer.spool import Entry, Spool, new_entry
 from signer.staple import bytes_to_stamp, has_token
 from tests.doubles.devices import Camera, enrolled_camera
+from tests.doubles.interrupts import every_line
 from tests.doubles.photos import photo
 from tests.doubles.pki import TestPki, now
 
@@ -75,29 +74,7 @@ def test_an_empty_spool_is_no_error_and_asks_nobody(tmp_path: Path) -> None:
     assert (run.stamped, run.waiting, run.aside) == ((), (), ())
 
 
-def interrupted_at(line: int, act: Callable[[], None]) -> bool:
-    """Ctrl-C at the line of this number, counted through the modules that write; False: there was none."""
-    seen = 0
-
-    def trace(frame: FrameType, event: str, _arg: object) -> Callable[..., object] | None:
-        nonlocal seen
-        if not frame.f_code.co_filename.endswith(("signer/spool.py", "signer/core/durable.py")):
-            return None
-        if event == "line":
-            seen += 1
-            if seen == line:
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        act()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
+WRITING = ("signer/spool.py", "signer/core/durable.py")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # files that a dying process closes
@@ -105,10 +82,8 @@ def test_ctrl_c_at_any_line_of_making_an_entry_leaves_no_temporary_file(tmp_path
     entry = Entry(
         id="one", path=str(tmp_path / "a.jpg"), media_type="image/jpeg", imprint="00", device_id="d"
     )
-    line = 0
-    while interrupted_at(line := line + 1, lambda: Spool(tmp_path / str(line)).add(entry)):
+    for line, _ in every_line(lambda line: Spool(tmp_path / str(line)).add(entry), *WRITING):
         assert not litter(tmp_path / str(line)), f"line {line}"
-    gc.collect()  # what still lies in a cycle would warn in the test in which it is found
     assert line > 20
     assert states(Spool(tmp_path / str(line)))["pending"] == 1
 
@@ -118,28 +93,45 @@ def test_ctrl_c_at_any_line_around_a_photo_that_is_replaced_leaves_it_pending_or
     camera: Camera, tmp_path: Path
 ) -> None:
     signed = Path(shoot(camera, tmp_path / "signed.jpg").path).read_bytes()
-    line, seen = 0, set()
-    path = tmp_path / "a.jpg"
+    path, seen = tmp_path / "a.jpg", set()
 
-    def replace_announced() -> None:
-        with spool.announced(entry):
+    def replace_announced(line: int) -> None:
+        path.write_bytes(b"as it was")
+        entry = entries[line] = entry_for(camera, path, signed)
+        with Spool(tmp_path / str(line)).announced(entry):
             entry.temporary.write_bytes(signed)
             entry.temporary.replace(path)
 
-    while True:
-        path.write_bytes(b"as it was")
-        spool = Spool(tmp_path / str(line := line + 1))
-        entry = entry_for(camera, path, signed)
-        interrupted = interrupted_at(line, replace_announced)
+    entries: dict[int, Entry] = {}
+    for line, _ in every_line(replace_announced, *WRITING):
         replaced = path.read_bytes() == signed
-        assert spool.pending() == ((entry,) if replaced else ()), f"line {line}"
+        assert Spool(tmp_path / str(line)).pending() == ((entries[line],) if replaced else ()), f"line {line}"
         assert not litter(tmp_path), f"line {line}"
         seen.add(replaced)
-        if not interrupted:
-            break
-    gc.collect()  # what still lies in a cycle would warn in the test in which it is found
     assert line > 20
     assert seen == {True, False}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # files that a dying process closes
+def test_ctrl_c_at_any_line_of_a_burst_leaves_all_of_it_pending_or_nothing(
+    camera: Camera, tmp_path: Path
+) -> None:
+    frames, seen = (photo(seed=1), photo(seed=2)), set()
+
+    def shoot_burst(line: int) -> None:
+        folder, spool = tmp_path / str(line) / "set", Spool(tmp_path / f"{line}.spool")
+        sign_burst(frames, folder, camera.identity, spool=spool, key=camera.key)
+
+    within = ("signer/burst.py", "signer/spool.py:announced", "signer/spool.py:_move")
+    for line, _ in every_line(shoot_burst, *within):
+        folder, spool = tmp_path / str(line) / "set", Spool(tmp_path / f"{line}.spool")
+        found = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        assert found in ([], ["1.jpg", "2.jpg"]), f"line {line}"
+        assert len(spool.pending()) == len(found), f"line {line}"
+        assert states(spool)["intent"] == 0, f"line {line}"
+        assert not litter(tmp_path), f"line {line}"
+        seen.add(len(found))
+    assert seen == {0, 2}
 
 
 @pytest.mark.parametrize("error", [TimestampUnavailable("no route"), ServiceUnavailable("no route")])

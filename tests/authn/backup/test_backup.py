@@ -39,6 +39,7 @@ from authn.store.verifications import Verifications
 from tests.authn.backup.conftest import PASSPHRASE, Place
 from tests.authn.store.older import database_of
 from tests.conftest import ROOT
+from tests.doubles.interrupts import every_line
 from tests.doubles.logs import entry
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -95,6 +96,30 @@ def test_a_backup_of_a_log_that_grows_meanwhile_is_one_moment_of_it(place: Place
         restored = restore(place.folder / f"{number}.tar", place.home(), None, NOW)
         assert restored.log is not None
         assert restored.log.size >= restored.contents.log_size
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["at home", "elsewhere"])
+def test_ctrl_c_at_any_line_of_moving_a_home_to_its_place_leaves_all_of_it_or_nothing(
+    sqlite_place: Place, elsewhere: bool
+) -> None:
+    target = sqlite_place.folder / "b.tar"
+    write_backup(sqlite_place.service(1), target, None, NOW)
+    within = ("backup/restoring.py:restore", "backup/restoring.py:_made", "backup/restoring.py:_move")
+    within += ("backup/restoring.py:_moved_elsewhere", "core/durable.py:rename_durably")
+
+    def settings(line: int) -> Settings:
+        folder = sqlite_place.folder / f"{line}-{elsewhere}"
+        url = f"sqlite:///{folder / 'db' / 'elsewhere.db'}" if elsewhere else ""
+        return load_settings(environ={}, home=folder / "home", database_url=url, heuristics=False)
+
+    left: list[list[str]] = []
+    for line, _ in every_line(lambda line: restore(target, settings(line), None, NOW), *within):
+        home = settings(line).home
+        left.append(sorted(p.name for p in home.parent.rglob("*") if p.is_file()))
+        assert home.exists() is bool(left[-1]), f"line {line}"
+    assert left.count([]) > 20
+    assert all(found in ([], left[-1]) for found in left)
+    assert restore(target, settings(1), None, NOW).log is not None, "and the next run goes on"
 
 
 def test_a_home_of_which_nothing_could_be_given_back_is_refused_while_it_is_there(

@@ -39,6 +39,8 @@ _FAMILIES = {
     "cyclegan": r"cyclegan",
     "biggan": r"biggan",
     "styleswin": r"styleswin",
+    "lightweight gan": r"lightweight gan",
+    "cips": r"\bcips\b",
     "kandinsky": r"kandinsky",
     "sana": r"\bsana|sana_|sana1",
     "hunyuan": r"hunyuan",

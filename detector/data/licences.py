@@ -127,7 +127,7 @@ TERMS = (
         why="Running and reading is unrestricted; duties begin with giving on a copy or a work based on it.",
         licences=(
             "AGPL-3.0 (repo)", "AGPL/per file", "GFDL", "GPL-2", "GPL-2+", "GPL-2.0",
-            "GPL-2.0 (repo test data)", "GPL-3", "LGPL-2.1", "per copyright",
+            "GPL-2.0 (repo test data)", "GPL-3", "GPL-3+", "LGPL-2.1", "MPL-2.0 (repo)", "per copyright",
         ),
     ),
     Terms(
@@ -173,6 +173,7 @@ TERMS = (
             "FFHQ: CC BY-NC-SA 4.0 + per-photo Flickr licences; repo has none",
             "Nvidia Source Code License-NC for most models (per README); repo has no licence",
             "generator outputs; dataset page says other/none; repo has none",
+            "none stated (repo)", "none stated (repo); portraits from speakers",
         ),
     ),
     Terms(

@@ -149,9 +149,9 @@ def _signed(
 ) -> Iterator[tuple[Path, Media]]:
     """Those whose bytes this device's key has signed, each examined as any stranger's file."""
     from authn.cli.given import Given
-    from authn.examine.pooling import registry_if_any
+    from authn.examine.pooling import registry_when_asked
 
-    with Given(no_heuristics=True).confined(settings, registry_if_any(settings)) as examiner:
+    with Given(no_heuristics=True).confined(settings, registry_when_asked(settings)) as examiner:
         for path, media in _opened(settings, photos):
             try:
                 why = _why_not_its(examiner.examine(media).report, device)

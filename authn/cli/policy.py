@@ -94,14 +94,14 @@ def try_(
 
     Exits as `assay verify --policy` would.
     """
-    from authn.examine.pooling import registry_if_any
+    from authn.examine.pooling import registry_when_asked
     from authn.policies.shelf import open_policy
 
     settings, given = with_policy(load_settings(ctx.obj), named), Given(**options)
     if language not in (spoken := open_policy(settings.policy).languages):
         raise click.UsageError(f"this policy speaks {', '.join(spoken)}")
     media = unparsed_file(photo, MediaLimits(max_bytes=settings.max_media_bytes))
-    with given.confined(settings, registry_if_any(settings)) as examiner:
+    with given.confined(settings, registry_when_asked(settings)) as examiner:
         report = examiner.examine(media, as_of=given.as_of).report
     if as_json:
         say_json(report_json(report)["policy_statements"])

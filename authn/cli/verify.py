@@ -75,7 +75,7 @@ def verify(
     Exits 0; 1 where --fail-on applies, or what --policy asks for; 3 where a file cannot be examined; 4 where
     nothing can run.
     """
-    from authn.examine.pooling import registry_if_any, start_ahead
+    from authn.examine.pooling import registry_when_asked, start_ahead
 
     start_ahead()
     settings, given = with_policy(load_settings(ctx.obj), policy), Given(**options)
@@ -98,7 +98,7 @@ def verify(
     papers.refuse_others()
     limits = MediaLimits(max_bytes=settings.max_media_bytes)
     code = 0
-    with given.confined(settings, registry_if_any(settings)) as examiner:
+    with given.confined(settings, registry_when_asked(settings)) as examiner:
         for file in files:
             media = partial(_opened, file, limits, manifest_file)
             receipt = partial(read_receipt, file, receipt_file)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,13 +21,15 @@ from sqlalchemy import Connection, Engine, Select, bindparam, insert, or_, selec
 from authn.core.errors import BadRequest, DeviceExists, EnrolmentRefused, RegistryError, UnknownDevice
 from authn.core.names import parse_name
 from authn.devices import DeviceRecord, RevokedCertificate
-from authn.devices.attestation.attested import Attested
 from authn.store.captures import repeated_counters
 from authn.store.engine import open_engine, reading, writing
 from authn.store.schema import attestations, certificates, devices, revocations
 from authn.tlog.format.entry import LogEntry
 from authn.tlog.format.records import certificate_issued, revoked
 from authn.tlog.log.queue import enqueue
+
+if TYPE_CHECKING:
+    from authn.devices.attestation.attested import Attested  # with every format of every maker
 
 MAX_REASON_CHARACTERS = 200
 

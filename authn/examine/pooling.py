@@ -19,7 +19,7 @@ from authn.core.setting_rows import SETTINGS
 from authn.devices.fingerprints import FOLDER
 
 if TYPE_CHECKING:
-    from authn.devices import RegistryView
+    from authn.devices import DeviceRecord, RegistryView
     from authn.devices.registry import Registry
     from authn.examine.detectors import LearnedDetector
     from authn.examine.examiner import Examiner
@@ -102,6 +102,27 @@ def _open(
     from authn.examine.opening import open_examiner
 
     return open_examiner(settings, registry=registry, heuristics=heuristics, detectors=detectors)
+
+
+class RegistryWhenAsked:
+    """A ``RegistryView`` of this home that is opened by the first question: a file that carries no signature
+    puts none, and opening costs more than examining it. Its method raises as ``open_registry``."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._opened: Registry | None = None
+
+    def device_by_key(self, spki_sha256: str) -> DeviceRecord | None:
+        if self._opened is None:
+            from authn.devices.registry import open_registry  # sqlalchemy
+
+            self._opened = open_registry(self._database)
+        return self._opened.device_by_key(spki_sha256)
+
+
+def registry_when_asked(settings: Settings) -> RegistryView | None:
+    """As ``registry_if_any``, for whoever only examines: of one that cannot be used hears who asks it."""
+    return RegistryWhenAsked(settings.database) if has_registry(settings) else None
 
 
 def registry_if_any(settings: Settings) -> Registry | None:

@@ -16,15 +16,17 @@ from enum import IntEnum, unique
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, Engine, Row, Select, Table, create_engine, event, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from authn.core.errors import DatabaseUnusable, SystemLacking
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 BUSY_TIMEOUT_S = 20
 # secure_delete: a report that was deleted leaves no readable bytes in the file.
@@ -155,7 +157,13 @@ def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.I
 
 def upserting(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
     """As ``upsert``, for a statement that is made once."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":  # loaded where it is used: it costs a fifth of all SQLAlchemy
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
 
 
 def paged(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from authn.core.config import load_settings
+from authn.core.errors import Unavailable
+from authn.examine.pooling import registry_when_asked
 from tests.conftest import ROOT
 
 HEAVY = ("torch", "cv2", "numpy", "onnxruntime", "PIL", "sqlalchemy", "flask", "c2pa", "encypher_c2pa")
@@ -14,7 +18,7 @@ HEAVY = ("torch", "cv2", "numpy", "onnxruntime", "PIL", "sqlalchemy", "flask", "
 CALLER = (*HEAVY, "cryptography", "cbor2", "urllib.request", "ssl", "email")
 VERIFY = (
     "from authn.cli.verify import verify\n"
-    "from authn.examine.pooling import pool_over, registry_if_any\n"
+    "from authn.examine.pooling import pool_over, registry_when_asked\n"
     "import authn.examine.pool"
 )
 EXAMINES = (
@@ -46,3 +50,15 @@ def test_the_held_process_loads_nothing_of_pixels_until_sources_that_look_are_as
 
 def test_signing_loads_neither_detectors_nor_a_database_nor_a_web_server() -> None:
     assert loaded("import authn.cli.sign, signer.capture", tuple(set(HEAVY) - {"c2pa"})) == []
+
+
+def test_an_unsigned_file_opens_no_registry_and_a_question_about_a_key_does(tmp_path: Path) -> None:
+    (tmp_path / "assay.db").write_bytes(b"no database")
+    view = registry_when_asked(load_settings(environ={}, home=tmp_path))
+    assert view is not None
+    with pytest.raises(Unavailable):
+        view.device_by_key("0" * 64)
+    assert registry_when_asked(load_settings(environ={}, home=tmp_path / "none")) is None
+    made = "import pathlib\nfrom authn.core.config import load_settings\n" + VERIFY
+    made += f"\nregistry_when_asked(load_settings(environ={{}}, home=pathlib.Path({str(tmp_path)!r})))"
+    assert loaded(made, ("sqlalchemy",)) == []

@@ -34,6 +34,7 @@ from authn.service.recovering import open_recovery
 from authn.service.services import Services
 from authn.service.start_entries import logs_certificates, queue_news, start_entries
 from authn.service.sweeping import Sweeper, sweep
+from authn.store.clock import DatabaseClock
 from authn.store.engine import open_engine
 from authn.store.verifications import Verifications
 from authn.tlog.format.policy import WitnessPolicy, read_policy
@@ -159,7 +160,7 @@ def open_services(settings: Settings, *, confine: Confine = service_pool) -> Ser
         clock=utc_now,
         recovery=recovery,
     )
-    later = open_later(settings, engine, examinations, verifications, utc_now)
+    later = open_later(settings, engine, examinations, verifications, DatabaseClock(engine))
     return Services(
         settings=settings,
         engine=engine,

@@ -20,7 +20,7 @@ from pathlib import Path
 from authn.audit.entry import Entry, Skipped
 from authn.core.errors import AuditError
 from authn.core.instants import instant, utc_of
-from signer.core.durable import rewritten_durably, write_durably
+from signer.core.durable import left_behind, rewritten_durably, write_durably
 
 RUN_FILE = "run.json"
 PLAN_FILE = "plan.jsonl"
@@ -76,7 +76,7 @@ def open_run(
         return found, True
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
+        if set(folder.iterdir()) - left_behind(path):  # an audit that was killed here has not begun
             raise AuditError(f"{folder} is not empty and holds no audit; name an empty folder with --out")
         run = RunFolder(folder=folder, question=question, as_of=as_of or started_at, started_at=started_at)
         replace_file(path, json.dumps(_run_json(run), indent=1) + "\n")

@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,6 +74,11 @@ def _new_file(path: Path, mode: int) -> Iterator[BinaryIO]:
         f.flush()
         os.fsync(fd)
         undo.pop_all()
+
+
+def left_behind(path: Path) -> set[Path]:
+    """What killed writers of this file have left beside it, or living ones are writing."""
+    return set(path.parent.glob(f".{escape(path.name[:64])}.*.tmp"))
 
 
 def _beside(path: Path) -> Path:

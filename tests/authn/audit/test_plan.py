@@ -15,9 +15,10 @@ from authn.audit.entry import Entry
 from authn.audit.index import Index
 from authn.audit.inputs import open_inputs
 from authn.audit.lists import ListInputs
-from authn.audit.plan import Question, RunFolder, keep_plan, open_run, read_plan
+from authn.audit.plan import RUN_FILE, Question, RunFolder, keep_plan, open_run, read_plan
 from authn.core.errors import AuditError, Unreachable
 from authn.core.media import MediaLimits
+from tests.doubles.interrupts import every_line
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 LATER = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -107,6 +108,23 @@ def test_a_damaged_run_file_is_an_error_and_not_a_fresh_start(tmp_path: Path, te
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(AuditError):
         open_run(tmp_path, QUESTION, as_of=None, started_at=NOW)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # files that a dying process closes
+def test_an_audit_that_ended_at_its_very_beginning_goes_on_in_its_folder(tmp_path: Path) -> None:
+    """By Ctrl-C at any line; and killed while it wrote its first file."""
+
+    def begin(folder: Path) -> tuple[RunFolder, bool]:
+        return open_run(folder, QUESTION, as_of=None, started_at=NOW)
+
+    within = ("audit/plan.py:open_run", "core/durable.py")
+    for line, _ in every_line(lambda line: begin(tmp_path / str(line)), *within):
+        assert not list((tmp_path / str(line)).glob(".*.tmp")), f"line {line}"
+        assert begin(tmp_path / str(line))[0].question == QUESTION
+    assert line > 20
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / f".{RUN_FILE}.0123456789ab.tmp").write_bytes(b"{")
+    assert not begin(tmp_path / "killed")[1]
 
 
 def test_the_plan_lists_what_is_left_out_and_why(tmp_path: Path) -> None:

@@ -93,8 +93,10 @@ def test_a_file_that_ends_its_worker_is_an_error_and_the_next_file_is_examined(
 def test_a_file_that_takes_too_long_is_stopped_and_the_next_file_is_examined(name: str) -> None:
     with ExaminerPool(open_scripted, timeout_s=0.5, memory_bytes=BUDGET) as examiner:
         examiner.warm()
-        with pytest.raises(ExaminationTimedOut, match=r"longer than 0.5 s"):
+        # What gets less than a fifth of a core is stopped by the clock, which says so in its own words.
+        with pytest.raises(ExaminationTimedOut, match=r"longer than (0\.5 s|2\.5 s by the clock)"):
             examiner.examine(media(name))  # which would go on for ever
+        examiner._all[0]._timeout_s = 120  # on a busy machine half a second is little for anybody
         assert examiner.examine(media("fine.gif")).report.subject.name == "fine.gif"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.core.errors import TooFewPictures
+from detector.core.errors import FileDamaged, FileFailed, TooFewPictures
 from detector.core.metrics import auc
+from detector.lab.corpus.material import kept_set, read_set
 from detector.lab.steps.training_set import Collector
 from detector.lab.traces.second import (
     EIGHTHS,
@@ -126,3 +127,20 @@ def test_pairs_are_seen_as_made_as_jpeg_and_at_half_size():
     assert [seen.fake[v][0, 1] for v in (MADE, JPEG75, HALF)] == [64, 64, 32]
     assert seen.fake[MADE][0, 0] == pytest.approx(255 - seen.twin[MADE][0, 0], abs=0.01)
     assert (region_seen(real, JPEG75) != real).any()
+
+
+def test_pairs_that_were_kept_are_read_whatever_they_are_of(tmp_path):
+    collector = Collector()
+    collector.add_fake(
+        photo_like(24, 24), "one-net", collector.add_real(photo_like(24, 24), "s", single=False)
+    )
+    collector.give_share("one-net", 1.0)
+    kept = kept_set(tmp_path / "pairs.npz", "a key", collector.done)
+    found = read_set(tmp_path / "pairs.npz")
+    assert (found.families, found.sources, found.digest) == (kept.families, ("s",), "a key")
+    assert np.array_equal(found.fake, kept.fake)
+    (tmp_path / "pairs.npz").write_bytes(b"nonsense")
+    with pytest.raises(FileDamaged, match="holds no pairs"):
+        read_set(tmp_path / "pairs.npz")
+    with pytest.raises(FileFailed):
+        read_set(tmp_path / "none.npz")

@@ -71,7 +71,7 @@ _ROWS = (
     Row(
         about="class-conditional, nearest neighbours, spectral norm; infers labels with few_labels",
         spec=BigganSpec(
-            family="biggan", width=24, classes=10, batch=32, learning_rate=5e-4, ema=0.99,
+            family="biggan", width=16, classes=10, batch=32, learning_rate=1e-3, ema=0.99,
             upsampler="nearest", normaliser="conditional batch", loss="hinge",
             paper="arXiv 1809.11096; few_labels: arXiv 1903.02271",
         ),

@@ -6,12 +6,16 @@ Taken from Brock et al.: residual networks, nearest-neighbour enlarging, class-c
 shared embedding with a part of the latent at every stage, hinge loss, projection discriminator (Miyato and
 Koyama 2018), spectral norm in the discriminator, orthogonal regularisation of the generator (their equation
 3), averaged weights, a discriminator that learns twice as fast. For a CPU there is one discriminator step
-per generator step in place of two, and no self-attention.
+per generator step in place of two, no self-attention, and no layer as fine as the picture but the last of
+the generator and the first of the discriminator. As in their BigGAN-deep the class goes into the first layer
+too; it begins quieter than the latent, because what is louder makes all young pictures of a class the same.
+The discriminator learns to name the classes of reals, and the generator to be named rightly (Odena, Olah and
+Shlens 2017): by the projection alone a class is any shape for as long as both are young.
 
-The S3 mode needs a tenth of the labels (-1 stands for an unknown one). The discriminator has two more heads:
-one learns the classes of the labelled reals and names the others (their S3GAN-CO, section 3.2), one tells by
-how many quarters a picture is turned, on reals for the discriminator and on fakes for the generator
-(section 3.3). Its trace: nearest-neighbour blocks smoothed by a convolution.
+The S3 mode needs a tenth of the labels (-1 stands for an unknown one). The head of the classes learns from
+the labelled reals and names the others (their S3GAN-CO, section 3.2); one more head tells by how many
+quarters a picture is turned, on reals for the discriminator and on fakes for the generator (section 3.3).
+Its trace: nearest-neighbour blocks smoothed by a convolution.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own 
 from torch.nn.utils.parametrizations import spectral_norm
 
 from detector.core.errors import CorpusError, OptionRefused
-from detector.generators.blocks import doubled, pyramid
+from detector.generators.blocks import Enlarge, doubled, pyramid
 from detector.generators.family import Draws, Losses
 from detector.generators.losses import hinge_discriminator, hinge_generator
 from detector.generators.source import ImageSource
@@ -68,63 +72,76 @@ class UpBlock(nn.Module):
 
 
 class Generator(nn.Module):
+    """Residual stages up to half the side, one at least; the picture comes out of the last enlarging."""
+
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.start, stages = pyramid(spec.side)
-        widths = [max(spec.width, spec.width * 4 >> i) for i in range(stages + 1)]
-        self.part = spec.latent // (stages + 1)
+        widths = [max(spec.width, spec.width * 4 >> i) for i in range(max(2, stages))]
+        self.part = spec.latent // len(widths)
+        given = _EMBEDDED + self.part
         self.embedding = nn.Embedding(spec.classes, _EMBEDDED)
-        self.first = nn.Linear(spec.latent - self.part * stages, widths[0] * self.start**2)
-        self.blocks = nn.ModuleList(UpBlock(a, b, _EMBEDDED + self.part) for a, b in pairwise(widths))
+        self.first = nn.Linear(given + spec.latent % len(widths), widths[0] * self.start**2)
+        self.blocks = nn.ModuleList(UpBlock(a, b, given) for a, b in pairwise(widths))
         self.norm = nn.BatchNorm2d(widths[-1])
-        self.picture = nn.Conv2d(widths[-1], spec.channels, 3, padding=1)
+        last = Enlarge("nearest", widths[-1], spec.channels) if stages > 1 else None
+        self.picture = last or nn.Conv2d(widths[-1], spec.channels, 3, padding=1)
         for m in self.modules():
-            if isinstance(m, (nn.Conv2d, nn.Linear, nn.Embedding)):
+            if isinstance(m, (nn.Conv2d, nn.Linear)):
                 nn.init.orthogonal_(m.weight)
-            if isinstance(m, (nn.Conv2d, nn.Linear)) and m.bias is not None:
-                nn.init.zeros_(m.bias)  # else every young picture has the same spots
+                if m.bias is not None:  # else every young picture has the same spots
+                    nn.init.zeros_(m.bias)
+        # Half as loud as the part of the latent beside it.
+        nn.init.normal_(self.embedding.weight, 0.0, 0.5 * (max(1, self.part) / _EMBEDDED) ** 0.5)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         size = self.part * len(self.blocks)
         parts = z[:, :size].chunk(len(self.blocks), 1)
         shared = self.embedding(labels)
-        x: Tensor = self.first(z[:, size:]).view(len(z), -1, self.start, self.start)
+        x: Tensor = self.first(torch.cat([shared, z[:, size:]], 1)).view(len(z), -1, self.start, self.start)
         for block, part in zip(self.blocks, parts, strict=True):
             x = block(x, torch.cat([shared, part], 1))
         return torch.tanh(self.picture(F.relu(self.norm(x))))
 
 
 class DownBlock(nn.Module):
-    """Residual, half the side; the first one of a network takes the picture itself and does not rectify."""
+    """Residual; the first convolution divides the side by ``by``, 1 or 2."""
 
-    def __init__(self, given: int, wanted: int, first: bool) -> None:
+    def __init__(self, given: int, wanted: int, by: int) -> None:
         super().__init__()
-        self.is_first = first
-        self.first = spectral_norm(nn.Conv2d(given, wanted, 3, padding=1))
+        self.by = by
+        self.first = spectral_norm(nn.Conv2d(given, wanted, 2 + by, by, 1))
         self.last = spectral_norm(nn.Conv2d(wanted, wanted, 3, padding=1))
-        self.skip = spectral_norm(nn.Conv2d(given, wanted, 1))
+        self.skip = spectral_norm(nn.Conv2d(given, wanted, 1)) if given != wanted else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.last(F.relu(self.first(x if self.is_first else F.relu(x))))
-        z: Tensor = F.avg_pool2d(y, 2) + self.skip(F.avg_pool2d(x, 2))
+        y = self.last(F.relu(self.first(F.relu(x))))
+        z: Tensor = y + self.skip(F.avg_pool2d(x, self.by))
         return z
 
 
 class Discriminator(nn.Module):
-    """Features (n, c), then the logit: one linear unit plus the projection on the class's embedding."""
+    """Features (n, c) of the whole coarsest grid, as loud as its side, then the logit: one linear unit plus
+    the projection on the class's embedding. A mean over the grid forgets what lies where, and under spectral
+    norm it leaves neither hinge nor classes within reach of few steps."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        stages = pyramid(spec.side)[1]
-        widths = [spec.channels] + [min(spec.width << i, 4 * spec.width) for i in range(stages)]
-        self.blocks = nn.Sequential(*[DownBlock(a, b, i == 0) for i, (a, b) in enumerate(pairwise(widths))])
-        self.logit = spectral_norm(nn.Linear(widths[-1], 1))
-        self.embedding = spectral_norm(nn.Embedding(spec.classes, widths[-1]))
-        self.classes = nn.Linear(widths[-1], spec.classes)
-        self.quarters = nn.Linear(widths[-1], 4)
+        self.start, stages = pyramid(spec.side)
+        widths = [spec.width * min(1 << i, 4) for i in range(stages)]
+        seen = 4 * spec.width
+        self.blocks = nn.Sequential(
+            spectral_norm(nn.Conv2d(spec.channels, widths[0], 4, 2, 1)),
+            *[DownBlock(a, b, 2) for a, b in pairwise(widths)],
+            DownBlock(widths[-1], widths[-1], 1),
+        )
+        self.whole = spectral_norm(nn.Linear(widths[-1] * self.start**2, seen))
+        self.logit = spectral_norm(nn.Linear(seen, 1))
+        self.embedding = spectral_norm(nn.Embedding(spec.classes, seen))
+        self.classes, self.quarters = nn.Linear(seen, spec.classes), nn.Linear(seen, 4)
 
     def features(self, x: Tensor) -> Tensor:
-        y: Tensor = F.relu(self.blocks(x)).mean((2, 3))
+        y: Tensor = F.relu(self.whole(F.relu(self.blocks(x)).flatten(1))) * self.start
         return y
 
     def judged(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -154,30 +171,18 @@ class Biggan(Adversarial):
             raise CorpusError(f"{source.name} has pictures without a label; few_labels=True infers them")
 
     def draws(self, n: int, rng: torch.Generator) -> Draws:
-        return {
-            **super().draws(n, rng),
-            "class": torch.randint(self.spec.classes, (n,), generator=rng),
-            "quarter": torch.randint(4, (n, 2), generator=rng),
-        }
+        return {**super().draws(n, rng), "quarter": torch.randint(4, (n, 2), generator=rng)}
 
     def fake(self, draws: Draws) -> Tensor:
         return self.through(self.generator, draws["z"], draws["class"])
-
-    def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:
-        draws = self.drawn(n, rng)
-        if labels is not None:
-            draws["class"] = labels.to(self.device)
-        return self.fake(draws)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, labels: Tensor | None, draws: Draws) -> Losses:
         assert labels is not None
         with self.cast():
             features = self.discriminator.features(torch.cat([real, fake]))
-            of_real = features.chunk(2)[0]
-            terms: Losses = {}
+            named = self.discriminator.classes(features.chunk(2)[0]).float()
+            terms = {"classes": _known_only(named, labels)}
             if self.spec.few_labels:
-                named = self.discriminator.classes(of_real).float()
-                terms["classes"] = _known_only(named, labels)
                 labels = torch.where(labels < 0, named.detach().argmax(1), labels)
                 terms["turns"] = _OF_D * self._turns(real, draws["quarter"][:, 0])
             logits = self.discriminator.judged(features, torch.cat([labels, draws["class"]])).float()
@@ -187,7 +192,8 @@ class Biggan(Adversarial):
         with self.cast():
             features = self.discriminator.features(fake)
             logits = self.discriminator.judged(features, draws["class"]).float()
-            terms = {"generator": hinge_generator(logits)}
+            named = self.discriminator.classes(features).float()
+            terms = {"generator": hinge_generator(logits), "named": F.cross_entropy(named, draws["class"])}
             if self.spec.few_labels:
                 terms["turns_generated"] = _OF_G * self._turns(fake, draws["quarter"][:, 1])
         weights = (m.weight for m in self.generator.modules() if isinstance(m, nn.Conv2d))

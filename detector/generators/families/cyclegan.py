@@ -157,15 +157,11 @@ class Cyclegan(Recordable):
 
     def translate(self, x: Tensor, to: int) -> Tensor:
         """Pictures of the other class made to look like class ``to``."""
-        if not self.balanced or to not in {0, 1}:
-            raise NotApplicable(
-                f"this {self.spec.family} "
-                + (
-                    f"translates to the classes 0 and 1, not {to}"
-                    if self.balanced
-                    else "gives pictures back and does not translate; one fitted on two sources does"
-                )
-            )
+        name = f"this {self.spec.family}"
+        if not self.balanced:
+            raise NotApplicable(f"{name} gives pictures back and does not translate; of two sources it would")
+        if to not in {0, 1}:
+            raise NotApplicable(f"{name} translates to the classes 0 and 1, not {to}")
         return self._pass(to, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ from detector.data.families import family_of
 from detector.data.kin import source_of
 from detector.data.manifest import SHIPPED, Row, shipped_manifest
 from detector.data.splits import Split, test_source
+from detector.lab.corpus.material import kept_set
 from detector.lab.folder.makers import FolderFakes
 from detector.lab.folder.run import FolderOptions, FolderRun
 from detector.lab.folder.samples import load_samples
@@ -220,10 +221,6 @@ def makes_in(makers: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {k: v for k, v in found.items() if v} | {n: (n,) for n in names if n.startswith("zoo_")}
 
 
-def without(table: Sequence[ScoreRow], seen: Sequence[str]) -> list[ScoreRow]:
-    return [r for r in table if r.generator not in seen and r.source not in seen]
-
-
 def layer_table(known: Known, looks: Looks, layers: Layers) -> list[ScoreRow]:
     """Of real pictures and of families that are counted. A layer is solved for every source and family of
     generated pictures, and for every eighth of the sources of real ones."""
@@ -246,7 +243,7 @@ def layer(run: Path, pictures: Sequence[Path], zoo: Path | None) -> None:
     places = Places(manifests=(SHIPPED,), folders=tuple(pictures), taef2=Path(), upscalers=(), run=run)
     known, tensors = known_pictures(places), read_backbone(Path(str(model_files("traces-1")[1])))
     looks = look(tensors, known, known.judged, run, lambda *_: None)
-    parts = [kept_regions(run / "regions.npz")]
+    parts = [pair_regions(network_of(tensors), run)]
     if zoo is not None:
         parts.append(zoo_regions(network_of(tensors), zoo, run / "zoo-regions.npz"))
     regions = _joined(parts)
@@ -264,6 +261,15 @@ def layer(run: Path, pictures: Sequence[Path], zoo: Path | None) -> None:
         found[name] = compare(before, after, rounds=ROUNDS)
         tell(f"{name} ({len(regions.of(makers).maker)} pairs)", found[name])
     keep(found, run / "ablation-layer.json")
+
+
+def pair_regions(network: TraceNetwork, run: Path) -> Regions:
+    if not (run / "regions.npz").is_file():
+        with np.load(run / "pairs.npz", allow_pickle=False) as stored:
+            key = str(stored["key"])
+        data = kept_set(run / "pairs.npz", key, lambda: sys.exit("pairs.npz cannot be read"))
+        keep_regions(regions_of_pairs(network, data), run / "regions.npz")
+    return kept_regions(run / "regions.npz")
 
 
 def zoo_regions(network: TraceNetwork, zoo: Path, kept: Path) -> Regions:

@@ -39,9 +39,10 @@ LAST_STAGES = ("train detector", "evaluate detector")
 _STEPS_PER_EPOCH = 20
 _LEFT_OUT_SHARE = 0.1  # of the time
 _STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
-# What judging a family and testing a detector without it take, and holding a photo out, calibrating on it and
-# evaluating it, by runs over 120 photos with all that a measure may take; and a region with its fakes.
-_FAMILY_SECONDS, _HELD_OUT_SECONDS, _REGION_SECONDS = 11.0, 3.3, 0.1
+# What judging a family and testing a detector without it take, most of it however few pictures they see;
+# holding a photo out, calibrating on it and evaluating it, with all the fakes of it that there may be; and a
+# region with its fakes: by runs over 120 photos.
+_FAMILY_SECONDS, _HELD_OUT_SECONDS, _REGION_SECONDS = 8.0, 3.3, 0.1
 _AFTER_TRAINING = 0.6  # of what a held-out photo takes: calibrating and evaluating
 _MOST_MEASURED = 0.45  # of the time goes into measures, as long as they can be made smaller
 _LEAST_SIZED = 0.2  # of the time; below that nothing is learned
@@ -66,19 +67,20 @@ class FolderOptions:
     def effort(self, held_out: int) -> float:
         """Which part of what measures may take they do take: of pictures that are judged, of photos that are
         held out and of fakes of each."""
-        affordable = _MOST_MEASURED * 60 * self.minutes / max(self._measures(held_out), 1e-9)
-        return max(_LEAST_EFFORT, min(1.0, affordable))
+        affordable = _MOST_MEASURED * 60 * self.minutes - self._families_seconds()
+        return max(_LEAST_EFFORT, min(1.0, affordable / max(_HELD_OUT_SECONDS * held_out, 1e-9)))
 
     def unsized(self, held_out: int) -> float:
         """About how many CPU seconds judging and evaluating take with so many photos."""
-        return self.effort(held_out) * self._measures(held_out)
+        return self._families_seconds() + self.effort(held_out) * _HELD_OUT_SECONDS * held_out
 
     def least_minutes(self, held_out: int) -> float:
-        """Below it nothing can be learned beside the smallest measures."""
-        return _LEAST_EFFORT * self._measures(held_out) / (1 - _LEAST_SIZED) / 60
+        """Below it nothing can be learned beside the smallest measures and the fewest steps."""
+        fixed = self._families_seconds() + _LEAST_EFFORT * _HELD_OUT_SECONDS * held_out
+        return (fixed + _MIN_STEPS * _STEP_SECONDS) / (1 - _LEAST_SIZED) / 60
 
-    def _measures(self, held_out: int) -> float:
-        return _FAMILY_SECONDS * len(self.names()) + _HELD_OUT_SECONDS * held_out
+    def _families_seconds(self) -> float:
+        return _FAMILY_SECONDS * len(self.names())
 
     def sized(self, held_out: int) -> float:
         """CPU seconds for what a budget sizes: fitting, drawing, training."""

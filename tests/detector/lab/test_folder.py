@@ -209,12 +209,12 @@ def test_samples_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 
 
 def test_measures_take_less_of_a_smaller_budget_and_never_nearly_all_of_it() -> None:
-    long, short = (FolderOptions(minutes=m, families=("dcgan", "vae")) for m in (30, 2))
+    long, short = (FolderOptions(minutes=m, families=("dcgan", "vae")) for m in (30, 4))
     assert long.effort(48) == 1.0
     assert short.effort(96) < short.effort(48) < 1.0
     assert long.unsized(96) > long.unsized(48) > long.unsized(0) > 0
     assert long.sized(48) == 1800 - long.unsized(48)
-    assert short.unsized(48) == pytest.approx(0.45 * 120)
+    assert short.unsized(48) == pytest.approx(0.45 * 240)
     assert long.training(1800).epochs > long.training(600).epochs
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from detector.core.errors import ModelUnavailable, NotApplicable
 from detector.models.card import open_card
 from detector.models.encoder_file import read_encoder
+from detector.models.onnx_session import open_session
 from detector.models.places import parts_map
 from detector.models.registry import model_files
 from detector.models.score import Answer
@@ -102,14 +103,7 @@ def embedding_of(tokens: Tokens) -> Embedding:
 
 def open_encoder(path: Path) -> OnnxEncoder:
     """Raises ``ModelUnavailable`` when the file is missing or another, or its runtime is not installed."""
-    model = read_encoder(path, asking_for(_OUTPUTS))
-    try:
-        import onnxruntime
-    except ImportError as e:
-        raise ModelUnavailable("onnxruntime, which runs the image encoder, is not installed here") from e
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(read_encoder(path, asking_for(_OUTPUTS)), "image encoder")
     return OnnxEncoder(session=session)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import ModelUnavailable
 from detector.models.onnx_file import Graph
+from detector.models.onnx_session import open_session
 from detector.pixels.residual import HIGH_SCALE, NEAR_SCALE, high_pass_kernels, planes_of
 
 _BLOCKS = 3
@@ -66,16 +67,8 @@ class TraceNetwork:
 def network_of(tensors: Tensors) -> TraceNetwork:
     """Raises ``ModelUnavailable`` where onnxruntime is not installed, or the tensors are not those of a trace
     network."""
-    try:
-        import onnxruntime
-    except ImportError as e:
-        raise ModelUnavailable("onnxruntime, which runs the trace network, is not installed here") from e
     _require_shapes(tensors)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        trace_graph(tensors), options, providers=["CPUExecutionProvider"]
-    )  # fmt: skip
+    session = open_session(trace_graph(tensors), "trace network")
     return TraceNetwork(
         session=session, family_weight=tensors["family.weight"], family_bias=tensors["family.bias"],
         domain_mean=tensors["domain_mean"], domain_scale=tensors["domain_scale"],

@@ -23,6 +23,7 @@ from detector.core.bounds import at_most
 from detector.core.errors import DetectorError
 from detector.forensics.watermarks import PAYLOADS
 from detector.lab.halves import first_half
+from detector.models.onnx_session import open_session
 from detector.pixels.augment import Encoding, through
 from detector.pixels.decode import Pixels, decode
 from tests.bench.history import real
@@ -32,11 +33,7 @@ QUALITIES = (None, 90, 75, 50)
 
 
 def network(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return open_session(path.read_bytes(), "reader of RivaGAN's marks")
 
 
 def frame(pixels: Pixels) -> NDArray[np.float32]:

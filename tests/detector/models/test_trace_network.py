@@ -13,6 +13,7 @@ import torch
 from detector.core.errors import ModelUnavailable
 from detector.models.card import open_card
 from detector.models.onnx_file import Graph, number, piece
+from detector.models.onnx_session import open_session
 from detector.models.registry import DEFAULT_MODEL, MODELS, model_files
 from detector.models.trace_network import network_of
 from detector.models.weights import checked_tensors, load_network, network_at, shipped_tensors
@@ -92,12 +93,10 @@ def test_numbers_and_lengths_of_any_size_are_written_as_the_format_asks():
 
 
 def test_a_graph_of_one_node_is_a_file_that_the_runtime_takes():
-    import onnxruntime
-
     graph = Graph("twice")
     doubled = graph.add("Mul", "x", graph.constant(np.array([2.0], np.float32)))
     model = graph.model({"x": (1, "n")}, {"y": (doubled, (1, "n"))})
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model, "doubling")
     assert session.run(["y"], {"x": np.array([[1.5, -2.0]], np.float32)})[0].tolist() == [[3.0, -4.0]]
 
 

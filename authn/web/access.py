@@ -66,6 +66,7 @@ def _signed(public_url: str) -> SignedRequest:
         content_type=_field("Content-Type"),
         content_digest=_field("Content-Digest"),
         has_content=bool(request.content_length) or "Transfer-Encoding" in request.headers,
+        content_bytes=request.content_length or 0,
     )
 
 

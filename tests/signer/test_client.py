@@ -325,6 +325,17 @@ def test_a_key_that_cannot_be_opened_is_no_reason_to_give_up() -> None:
         Client(signer=locked).stamp(url, b"query")
 
 
+def test_a_key_that_cannot_be_opened_leaves_an_upload_for_later_and_sends_nothing() -> None:
+    def locked() -> RequestSigner:
+        raise KeyUnavailable("the token is not there")
+
+    def service(_: Asked) -> Answer:
+        raise AssertionError("nothing is sent")
+
+    with serving(service) as url, pytest.raises(ServiceUnavailable, match="not there"):
+        Client(service_url=url, signer=locked).upload(b"photo", "image/jpeg")
+
+
 @pytest.mark.parametrize(
     ("url", "seen"),
     [

@@ -99,7 +99,7 @@ class Gate:
         principal, nonce = self._devices.verify(signed, now)
         if signed.has_content or signed.content_digest is not None:
             verify_content(signed.content_digest, content())
-        self._devices.use(principal.id, nonce, now)
+        self._devices.use(principal.id, nonce, now, signed.content_bytes)
         return principal
 
 

@@ -29,6 +29,7 @@ from authn.service.access import Kind, Principal
 from authn.service.access.scopes import DEVICE_SCOPES
 from authn.store.engine import upsert, writing
 from authn.store.schema import request_nonces
+from signer.client import SLOWEST_BYTES_PER_S
 
 ALGORITHM = "ecdsa-p256-sha256"
 COVERED = ("@method", "@target-uri", "content-digest", "content-type")
@@ -44,7 +45,8 @@ COORDINATE_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRequest:
-    """The parts of a request that a signature is about. Header fields are None where they are absent."""
+    """The parts of a request that a signature is about. Header fields are None where they are absent.
+    ``content_bytes`` is what the transport counted; its digest is signed, and so is how much it is."""
 
     method: str
     target_uri: str
@@ -53,6 +55,7 @@ class SignedRequest:
     content_type: str | None = None
     content_digest: str | None = None
     has_content: bool = False
+    content_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ class DeviceRequests:
         Raises ``CredentialsRefused``. The content is not looked at: that is ``verify_content``.
         """
         parsed = parse_signature(request)
-        _check_time(parsed, now)
+        _check_time(parsed, now, _may_be_old(request.content_bytes))
         device = self._device(parsed.key_id)
         certificate = self._registry.newest_certificate(device.device_id) if device else None
         key = certificate.public_key() if certificate else None
@@ -94,9 +97,10 @@ class DeviceRequests:
             raise CredentialsRefused("the device was revoked")
         return Principal(kind=Kind.DEVICE, id=device.device_id, scopes=DEVICE_SCOPES), parsed.nonce
 
-    def use(self, device_id: str, nonce: str, now: datetime) -> None:
+    def use(self, device_id: str, nonce: str, now: datetime, content_bytes: int) -> None:
         """Raises ``CredentialsRefused`` for a nonce that was used, here or in another process."""
-        row = {"device_id": device_id, "nonce": nonce, "expires_at": now + MAX_AGE + 2 * MAX_SKEW}
+        expires_at = now + _may_be_old(content_bytes) + 2 * MAX_SKEW
+        row = {"device_id": device_id, "nonce": nonce, "expires_at": expires_at}
         with writing(self._engine) as connection:
             connection.execute(delete(request_nonces).where(request_nonces.c.expires_at < now))
             new = upsert(connection, request_nonces).values(row).on_conflict_do_nothing()
@@ -169,10 +173,18 @@ def verify_content(content_digest: str | None, content: bytes) -> None:
         raise CredentialsRefused("the content is not the one that was signed")
 
 
-def _check_time(parsed: ParsedSignature, now: datetime) -> None:
+def _may_be_old(content_bytes: int) -> timedelta:
+    """A film that was signed before it was sent is no replay when it has arrived, here or at a proxy."""
+    return MAX_AGE + timedelta(seconds=content_bytes / SLOWEST_BYTES_PER_S)
+
+
+def _check_time(parsed: ParsedSignature, now: datetime, most: timedelta) -> None:
     age_s = now.timestamp() - parsed.created
-    if age_s > MAX_AGE.total_seconds():
-        raise CredentialsRefused("the signature is older than five minutes; is the device's clock right?")
+    if age_s > most.total_seconds():
+        raise CredentialsRefused(
+            "the signature is older than five minutes and the time that its content needs; is the device's "
+            "clock right?"
+        )
     if age_s < -MAX_SKEW.total_seconds():
         raise CredentialsRefused("the signature is of the future; is the device's clock right?")
     if parsed.expires is not None and now.timestamp() > parsed.expires:

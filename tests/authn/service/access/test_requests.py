@@ -28,6 +28,7 @@ from authn.service.access.requests import (
     verify_content,
     verify_signature,
 )
+from signer.client import SLOWEST_BYTES_PER_S
 from signer.http_signature import RequestSigner, key_id
 from tests.doubles.pki import TestPki
 
@@ -81,6 +82,7 @@ def signed(content: bytes | None = BODY, key: ec.EllipticCurvePrivateKey = KEY, 
         content_type=content_type,
         content_digest=fields.get("Content-Digest"),
         has_content=bool(content),
+        content_bytes=len(content or b""),
     )
 
 
@@ -142,29 +144,44 @@ def test_a_device_is_known_by_its_signature(
 ) -> None:
     principal, nonce = devices.verify(signed(content), NOW)
     assert principal.id == registry.find("camera").device_id
-    devices.use(principal.id, nonce, NOW)
+    devices.use(principal.id, nonce, NOW, len(BODY))
 
 
 def test_a_request_is_taken_once_by_whichever_process(devices: DeviceRequests, engine: Engine) -> None:
     principal, nonce = devices.verify(signed(), NOW)
-    devices.use(principal.id, nonce, NOW)
+    devices.use(principal.id, nonce, NOW, len(BODY))
     another = DeviceRequests(engine, Registry(engine))
     with pytest.raises(CredentialsRefused, match="made before"):
-        another.use(principal.id, nonce, NOW + timedelta(minutes=5))
-    devices.use("another-device", nonce, NOW)
+        another.use(principal.id, nonce, NOW + timedelta(minutes=5), len(BODY))
+    devices.use("another-device", nonce, NOW, len(BODY))
 
 
 def test_a_nonce_is_remembered_longer_than_its_request_is_accepted(devices: DeviceRequests) -> None:
     """Also for the device whose clock is the most ahead that is allowed."""
     request = signed(at=NOW + timedelta(seconds=60))
     principal, nonce = devices.verify(request, NOW)
-    devices.use(principal.id, nonce, NOW)
+    devices.use(principal.id, nonce, NOW, len(BODY))
     last = NOW + timedelta(minutes=6)
     devices.verify(request, last)
     with pytest.raises(CredentialsRefused, match="made before"):
-        devices.use(principal.id, nonce, last)
+        devices.use(principal.id, nonce, last, len(BODY))
     with pytest.raises(CredentialsRefused, match="older"):
         devices.verify(request, last + timedelta(seconds=1))
+
+
+def test_a_film_that_was_an_hour_on_its_way_is_taken_once_and_a_word_is_not(devices: DeviceRequests) -> None:
+    """At 16 KiB a second or faster; what is signed is sent from then on, so the time is the link's."""
+    film = replace(signed(), content_bytes=3600 * SLOWEST_BYTES_PER_S)
+    arrived = NOW + timedelta(hours=1, minutes=5)
+    with pytest.raises(CredentialsRefused, match="older"):
+        devices.verify(signed(), arrived)
+    principal, nonce = devices.verify(film, arrived)
+    early = NOW - timedelta(minutes=1)
+    devices.use(principal.id, nonce, early, film.content_bytes)
+    with pytest.raises(CredentialsRefused, match="made before"):
+        devices.use(principal.id, nonce, arrived, film.content_bytes)
+    with pytest.raises(CredentialsRefused, match="older"):
+        devices.verify(film, arrived + timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(("seconds", "why"), [(-301, "older"), (61, "future")])

@@ -32,7 +32,7 @@ from authn.report.likelihood import band_sentence, ratio_sentence
 from authn.report.vouching import guarantee_sentence, read_as
 
 WIDTH = 92
-_LABEL = 14
+_LABEL = 15
 _BADGE = 23
 
 
@@ -92,7 +92,9 @@ def _hung(label: str, text: str) -> Iterator[str]:
 
 
 def _card(card: Card) -> Iterator[str]:
-    yield f"  {card.title:<{_LABEL}}{card.badge:<{_BADGE}}{card.answer}"
+    title, *more = wrapped(card.title, _LABEL - 1)
+    yield f"  {title:<{_LABEL}}{card.badge:<{_BADGE}}{card.answer}"
+    yield from (f"  {line}" for line in more)
     for label, value in card.facts:
         yield from _beneath(f"{label}: {value}")
     if card.findings:

@@ -198,3 +198,24 @@ def test_every_sentence_of_the_receipt_page_s_script_is_told_in_every_language(c
         assert names[0] == names[1], english
         assert other != english
     assert not re.search(r'new (Refused|Outside|Unread)\("', script()), "a sentence that no table can know"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "the file carries no C2PA manifest; that proves nothing about it",
+        "there is no manifest to examine",
+        "the file carries a C2PA manifest store that both engines can read",
+        "the bytes are those that were signed: c2pa-rs, encypher-c2pa and our own check agree",
+        "assay: the file's bytes are not those that were signed",
+        "the signer's certificate chains to a root of your list at the time it is judged at",
+        "signed not after 2026-11-24T08:00:00Z, as a time-stamp authority of your list states",
+        "the key is registered as 'front-desk'",
+        "pixels of image/gif are not decoded here; JPEG, PNG, WebP, HEIC and AVIF are",
+    ],
+)
+def test_what_our_own_check_says_beside_an_axis_is_told_in_german(found: str) -> None:
+    with speaking("de"):
+        said_in_german = tell(found)
+    assert said_in_german.code == "de"
+    assert said_in_german.text != found

@@ -14,6 +14,7 @@ from authn.core.likeness import LABEL, Recovered
 from authn.core.report import report_json
 from authn.core.visible import columns
 from authn.report import wording
+from authn.report.language import speaking, t
 from authn.report.text import WIDTH, render_document, render_text
 from tests.authn.report.test_visible import attack_strings, harmless
 from tests.doubles.reports import (
@@ -94,6 +95,16 @@ def test_without_a_true_statement_nothing_is_claimed() -> None:
 def test_an_unchanged_file_of_an_unknown_signer_has_a_headline() -> None:
     bare = replace(untrusted_report(), statements=())
     assert "Unchanged since it was signed. Signed by somebody outside your lists." in render_text(bare)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_in_german_a_long_title_stands_apart_from_its_answer(name: str) -> None:
+    with speaking("de"):
+        text = render_text(SAMPLES[name]())
+        titles = [word for axis in Axis for word in t(f"axis.{axis.value}.title").split()]
+    assert "Unversehrtheit" in titles
+    assert max(columns(line) for line in text.splitlines()) <= WIDTH
+    assert [title for title in titles if f"\n  {title} " not in text and f"\n  {title}\n" not in text] == []
 
 
 def test_a_report_without_heuristics_says_so() -> None:

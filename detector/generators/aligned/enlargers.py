@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from detector.core.errors import FileDamaged, FileFailed
 from detector.core.files import read_file
+from detector.core.onnx_runtime import onnx_runtime
 from detector.pixels.decode import Pixels, open_cv2
 
 _BORDER = 24  # more than any of the ncnn networks cuts off or sees beyond the edge; divisible by 8
@@ -102,10 +103,10 @@ def _of_ncnn(param: Path) -> Enlarger:
 def _of_onnx(path: Path) -> Enlarger:
     """The graph takes (1, 3, h, w) and gives (1, 3, h * factor, w * factor), both from 0 to 1."""
     try:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
+        onnxruntime = onnx_runtime()
     except ImportError as e:
         raise FileFailed("onnxruntime, which runs upscalers, is not installed here") from e
+    state = onnxruntime.capi.onnxruntime_pybind11_state
     data = read_file(path, path.name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

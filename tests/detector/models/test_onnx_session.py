@@ -40,7 +40,7 @@ def test_nothing_loads_the_runtime_by_another_way():
         for node in ast.walk(ast.parse(path.read_bytes()))
         if "onnxruntime" in _loaded(node)
     }
-    assert loading == {"detector/models/onnx_session.py"}
+    assert loading == {"detector/core/onnx_runtime.py"}
 
 
 def _loaded(node: ast.AST) -> set[str]:

@@ -1,10 +1,10 @@
 """What later real pictures change that vouch for answers and teach nothing (decision 0048).
 
 ``python -m tests.bench.vouching PICTURES FEATURES LEFT_OUT FIRST``: the weights that ship score the rows of
-the shipped manifest from FIRST on (counted from 0), which they never saw, from what ``assay lab semantic`` kept
-of them in ``FEATURES``; ``PICTURES`` is where ``assay lab corpus bring`` put their files, ``LEFT_OUT`` the
-left-out table of the fit that ships (``left-out.csv`` of its run). Lines and points are set twice, with the
-left-out table alone and with the later rows beside it; the answers of the old pictures are compared. No
+the shipped manifest from FIRST on (counted from 0), which they never saw, from what ``assay lab semantic``
+kept of them in ``FEATURES``; ``PICTURES`` is where ``assay lab corpus bring`` put their files, ``LEFT_OUT``
+the left-out table of the fit that ships (``left-out.csv`` of its run). Lines and points are set twice, with
+the left-out table alone and with the later rows beside it; the answers of the old pictures are compared. No
 weights change, and the test is not opened.
 """
 

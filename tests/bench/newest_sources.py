@@ -99,10 +99,10 @@ def tell(all_said: list[Said]) -> None:
         pictures = sum(n for answer, n in said.items() if not answer.startswith(UNSEEN))
         positive = said.get(Answer.SUPPORTS.value, 0)
         print(model, seen, group, f"n={pictures}", f"bound {100 * at_most(positive, pictures):.2f} %", said)
-    for (model, group), own in sorted(scores.items()):
+    for (model, group), made in sorted(scores.items()):
         if "generated" in group:
             real, photos = scores[model, "all real"], scores[model, "kind photo"]
-            areas = [auc(np.array(other), np.array(own)) for other in (real, photos)]
+            areas = [auc(np.array(other), np.array(made)) for other in (real, photos)]
             print(
                 "area",
                 model,

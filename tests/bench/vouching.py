@@ -54,7 +54,7 @@ def answers_of(rows: list[ScoreRow]) -> Answers:
 
 
 def is_photo(row: ScoreRow) -> bool:
-    return row.predicted is Kind.PHOTO and row.kind_probability >= KIND_LIMIT
+    return row.predicted is Kind.PHOTO and (row.kind_probability or 0.0) >= KIND_LIMIT
 
 
 def tell(view: str, name: str, answers: Answers) -> None:

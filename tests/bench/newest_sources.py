@@ -107,7 +107,7 @@ def tell(all_said: list[Said]) -> None:
                 "area",
                 model,
                 group,
-                len(own),
+                len(made),
                 f"{areas[0]:.3f} of {len(real)} real, {areas[1]:.3f} of photos",
             )
     for (source, kind), count in sorted(kinds.items()):

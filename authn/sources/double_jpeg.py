@@ -23,6 +23,7 @@ from detector.pixels.jpeg import Table, luminance_table
 from detector.pixels.quantisation import nearest_quality
 
 NAME, VERSION = "double_jpeg", "1"
+PLAIN = 1.0  # nats a square, from which on the first compression is plain enough to tell where it is missing
 ONCE = -18.0  # of a place: from here down it points to an edit (docs/cards/double_jpeg.md)
 LOW, HIGH = -36.0, 36.0  # the ends of the drawing
 BETWEEN_PIXELS = 8 * CELL // 2  # from the middle of a place to the next
@@ -78,6 +79,11 @@ def _said(found: DoubleJpeg) -> tuple[HeuristicOutcome, str]:
             "mostly leaves some, a finer one and one before resizing or cropping none, so nothing follows"
         )
     least = found.least
+    if least is not None and least <= ONCE and found.gain < PLAIN:
+        return HeuristicOutcome.INCONCLUSIVE, (
+            "the picture was compressed twice, by what few frequencies show, and a place in it seems to have "
+            "been once; so faint traces are missing in smooth and bright places as well, so nothing follows"
+        )
     if least is not None and least <= ONCE:
         return HeuristicOutcome.SUPPORTS, (
             f"the picture was compressed twice, and a place in it only once ({least:.1f}; from {ONCE:g} down "

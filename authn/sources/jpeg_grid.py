@@ -74,8 +74,19 @@ def _whole(found: JpegGrid) -> bool:
     return found.chance <= SEEN and not found.part
 
 
+def _beside(way: tuple[int, int], found: JpegGrid) -> bool:
+    """Whether these squares lie one pixel from those that all the rest has."""
+    apart = ((a - b) % 8 for a, b in zip(way, found.offset, strict=True))
+    return _whole(found) and all(d in (0, 1, 7) for d in apart)
+
+
 def _said(found: JpegGrid) -> tuple[HeuristicOutcome, str]:
     strangest = found.strangest
+    if strangest is not None and strangest[0] <= OTHER and _beside(strangest[1], found):
+        return HeuristicOutcome.INCONCLUSIVE, (
+            "a place has squares of an earlier JPEG one pixel beside those of the rest: pictures that were "
+            "stretched by a pixel, or scanned in strips, have that, so nothing follows"
+        )
     if strangest is not None and strangest[0] <= OTHER:
         chance, (down, across) = strangest
         rest = "the rest has them elsewhere, or none" if not found.part else "the rest has none"

@@ -104,3 +104,10 @@ def test_flat_grey_and_smooth_pictures_give_numbers_and_no_accusation(pixels: Pi
     evidence = examine(encoded(pixels, quality=90))
     assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
     assert np.isfinite(evidence.raw)
+
+
+def test_where_the_first_compression_is_faint_nothing_is_pointed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("authn.sources.double_jpeg.PLAIN", 1000.0)
+    evidence = examine(encoded(PASTED, quality=92))
+    assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
+    assert "few frequencies" in evidence.reason

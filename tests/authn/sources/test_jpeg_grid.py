@@ -82,6 +82,14 @@ def test_squares_in_a_place_alone_point_to_it_where_the_rest_is_as_smooth() -> N
     assert facts(evidence)["in_part"] is True
 
 
+def test_squares_one_pixel_beside_those_of_the_rest_accuse_nobody() -> None:
+    once = saved(PHOTO, 75)
+    once[TOP : TOP + SIDE, LEFT : LEFT + SIDE] = once[TOP : TOP + SIDE, LEFT - 1 : LEFT + SIDE - 1]
+    evidence = examine(encoded(once, "PNG"))
+    assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE
+    assert "one pixel beside those of the rest" in evidence.reason
+
+
 def test_squares_that_a_lossy_webp_has_itself_are_no_earlier_jpegs() -> None:
     evidence = examine(encoded(PHOTO, "WEBP", quality=80), "a.webp")
     assert evidence.outcome is HeuristicOutcome.INCONCLUSIVE

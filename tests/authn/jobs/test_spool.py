@@ -8,6 +8,7 @@ import resource
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "home" / "jobs"
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond a kilobyte, which the kernel refuses much as it does where there is no room."""
+    """No file may grow beyond a kilobyte, which the kernel refuses much as it does where there is no room. No
+    fixture: what pytest prints may go to a file too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_only_its_owner_can_read_what_waits(folder: Path) -> None:
@@ -44,14 +48,15 @@ def test_only_its_owner_can_read_what_waits(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_a_disk_without_room_is_told_and_keeps_no_half_of_it(folder: Path, full_disk: None) -> None:
+def test_a_disk_without_room_is_told_and_keeps_no_half_of_it(folder: Path) -> None:
     spool = Spool(folder)
-    with pytest.raises(SpoolFull):
-        spool.keep(ID, b"photo", bytes(10_000))
-    with pytest.raises(SpoolFull):
-        spool.keep(ID, bytes(10_000))
-    assert list(folder.iterdir()) == []
-    spool.keep(OTHER, b"photo")
+    with full_disk():
+        with pytest.raises(SpoolFull):
+            spool.keep(ID, b"photo", bytes(10_000))
+        with pytest.raises(SpoolFull):
+            spool.keep(ID, bytes(10_000))
+        assert list(folder.iterdir()) == []
+        spool.keep(OTHER, b"photo")
 
 
 def test_a_folder_that_is_none_is_no_full_disk(folder: Path) -> None:

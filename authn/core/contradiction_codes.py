@@ -47,8 +47,7 @@ OF_PROOF = frozenset(
 )
 MARK = "mark"  # beside the kinds of evidence: an invisible mark is read in pixels, and written by a program
 _INVISIBLE = frozenset({"watermark"})
-_COPIES = frozenset({"copy_move", "smooth_copies"})
-_OF_OTHER_ROWS = frozenset({"metadata", "compression", *_COPIES})
+_OF_OTHER_ROWS = frozenset({"metadata", "compression", "copy_move"})
 
 _Side = Callable[[HeuristicEvidence], bool]
 
@@ -80,7 +79,7 @@ _SIDES: Mapping[ContradictionCode, _Side] = {
     ContradictionCode.CAPTURED_BUT_GENERATED: _GENERATED,
     ContradictionCode.CAPTURED_BUT_RECAPTURED: _asked(Question.RECAPTURED),
     ContradictionCode.UNEDITED_BUT_DIFFERENT: _edited(lambda source: source not in _OF_OTHER_ROWS),
-    ContradictionCode.UNEDITED_BUT_COPIED: _edited(lambda source: source in _COPIES),
+    ContradictionCode.UNEDITED_BUT_COPIED: _edited(lambda source: source == "copy_move"),
     ContradictionCode.UNEDITED_BUT_EDITOR_NAMED: _edited(lambda source: source == "metadata"),
     ContradictionCode.UNEDITED_BUT_OTHER_TABLES: _edited(lambda source: source == "compression"),
     ContradictionCode.GENERATED_BUT_CAMERA: _read_exif,

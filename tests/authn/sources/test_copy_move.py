@@ -9,12 +9,10 @@ from authn.core.evidence import HeuristicEvidence, HeuristicOutcome, Outcome, Qu
 from authn.core.media import media_of
 from authn.core.overlay import overlay_json, parse_overlay
 from authn.sources.copy_move import CopyMoveSource
-from authn.sources.smooth_copies import SmoothCopiesSource
 from detector.core.errors import PixelsUnreadable
 from detector.models.reference import reference_photo
 from tests.authn.sources.drawn import high_around
 from tests.detector.forensics.test_copy_move import SCENE, copied
-from tests.detector.forensics.test_smooth_copies import sky
 from tests.detector.made import encoded, photo_like
 
 COPIED = encoded(copied(SCENE), quality=88)
@@ -44,15 +42,8 @@ def test_a_copy_is_pointed_to_with_both_places_and_drawn_over_both() -> None:
     assert parse_overlay(overlay_json(drawn)) == drawn
 
 
-@pytest.mark.parametrize(
-    ("source", "photo"),
-    [(CopyMoveSource(), reference_photo()), (SmoothCopiesSource(), encoded(sky(), quality=95))],
-    ids=["keypoints", "grain"],
-)
-def test_an_ordinary_photo_is_undecided_and_nothing_is_drawn_over_it(
-    source: CopyMoveSource | SmoothCopiesSource, photo: bytes
-) -> None:
-    media = media_of(photo, "a.jpg")
+def test_an_ordinary_photo_is_undecided_and_nothing_is_drawn_over_it() -> None:
+    source, media = CopyMoveSource(), media_of(reference_photo(), "a.jpg")
     found = source.examine(media)
     assert found[0].outcome is HeuristicOutcome.INCONCLUSIVE
     assert "nothing follows" in found[0].reason

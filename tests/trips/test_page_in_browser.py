@@ -145,7 +145,9 @@ def test_an_altered_photo_says_so_in_its_headline_column(browser: Browser, serve
 def test_an_unsigned_photo_is_told_that_absence_proves_nothing(browser: Browser, served: Served) -> None:
     with visiting(browser) as page:
         examine(page, served.url, served.unsigned)
-        assert page.locator("h1").inner_text().startswith("No credential in this file. That proves nothing")
+        said = page.locator("h1").inner_text()
+        assert said.startswith("No credential in this file: who made it, when, and whether")
+        assert said.endswith("That speaks neither for nor against it.")
 
 
 def test_the_learned_detector_s_answer_is_drawn_or_a_line_says_why_not(

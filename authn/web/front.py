@@ -92,7 +92,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         allowed = FIRST_SECONDS + self.bytes / MIN_BYTES_PER_SECOND
         most = float(self._limits.request_seconds)
         if self.upload:
-            most = max(most, FIRST_SECONDS + self.bytes / UPLOAD_BYTES_PER_SECOND)
+            most = max(most, self.bytes / UPLOAD_BYTES_PER_SECOND)
         return self.begun + min(allowed, most)
 
 

@@ -173,5 +173,7 @@ def test_what_differs_is_drawn_and_told_and_changes_no_word_of_the_evidence() ->
     assert "Where it differs from the original" in page
     assert 'class="differs" d="M' in page
     assert "Where it differs" not in bare
+    offer = page[page.index('<p class="soft offer">') :].partition("</p>")[0] + "</p>"
+    page = page.replace(offer, "")
     start, end = page.index("<h1>"), page.index('<div class="about">')
     assert page[start:end] == bare[bare.index("<h1>") : bare.index('<div class="about">')]

@@ -39,8 +39,8 @@ _ALIKE = (
 )
 _COPIED = (
     "two places agree down to the grain (correlation {grain}; from {least} on this points to it), over "
-    "{area} pixels{moved}: one was put there from the other. Cloning away dust or a wire does that as "
-    "well as hiding a person; so do drawings and collages that show one picture twice"
+    "{area} pixels{moved}, as where one was put there from the other. Cloning away dust or a wire does that "
+    "as well as hiding a person; so do drawings and collages that show one picture twice"
 )
 
 

@@ -87,12 +87,12 @@ def _said(found: DoubleJpeg) -> tuple[HeuristicOutcome, str]:
     if least is not None and least <= ONCE:
         return HeuristicOutcome.SUPPORTS, (
             f"the picture was compressed twice, and a place in it only once ({least:.1f}; from {ONCE:g} down "
-            "this points to it): something was put there after the first compression. Captions, frames, "
-            "stickers and retouching do that as well as a pasted part"
+            "this points to it), as where something was put there after the first compression. Captions, "
+            "frames, stickers and retouching do that as well as a pasted part"
         )
     return HeuristicOutcome.INCONCLUSIVE, (
-        "the picture was compressed twice, everywhere alike as far as it can be seen: it was saved again by "
-        "a program, which is common and innocent, so nothing follows"
+        "the picture was compressed twice, everywhere alike as far as it can be seen, as when a program "
+        "saved it again, which is common and innocent, so nothing follows"
     )
 
 

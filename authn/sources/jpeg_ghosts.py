@@ -69,8 +69,8 @@ def _said(found: Ghosts) -> tuple[HeuristicOutcome, str]:
     if found.least <= GHOST:
         return HeuristicOutcome.SUPPORTS, (
             f"a place was compressed at quality {found.quality} before, and most of the picture was not "
-            f"({found.least:.1f} spreads; from {GHOST:g} down this points to it): it was saved apart and put "
-            "in or back. Montages and layouts are made like that too"
+            f"({found.least:.1f} spreads; from {GHOST:g} down this points to it), as where it was saved "
+            "apart and put in or back. Montages and layouts are made like that too"
         )
     return HeuristicOutcome.INCONCLUSIVE, (
         "no place bears the trace of an earlier compression that the rest does not bear; most edits leave "

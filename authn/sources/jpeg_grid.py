@@ -92,9 +92,9 @@ def _said(found: JpegGrid) -> tuple[HeuristicOutcome, str]:
         rest = "the rest has them elsewhere, or none" if not found.part else "the rest has none"
         return HeuristicOutcome.SUPPORTS, (
             f"a place has the squares of an earlier JPEG {down} down and {across} across from the corner, "
-            f"and {rest} (by chance once in 10^{-chance:.0f}; from {-OTHER:g} on this points to it): it came "
-            "out of another JPEG, or was moved. Collages, panoramas and screenshots that show photos are "
-            "made so"
+            f"and {rest} (by chance once in 10^{-chance:.0f}; from {-OTHER:g} on this points to it), as "
+            "where it came out of another JPEG, or was moved. Collages, panoramas and screenshots that show "
+            "photos are made so"
         )
     if not _whole(found):
         return HeuristicOutcome.INCONCLUSIVE, (

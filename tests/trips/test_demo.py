@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -69,10 +68,8 @@ def outcomes(folder: Path, stem: str) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_the_demo_shows_what_each_change_does_and_ends_cleanly(tmp_path: Path) -> None:
-    started = time.monotonic()
     done = demo(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 180
     folder = tmp_path / "demo"
     untouched = outcomes(folder, "1-untouched")
     assert {untouched[a] for a in ("credential", "integrity", "signer", "device", "time")} == {"established"}

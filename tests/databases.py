@@ -22,11 +22,14 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database, of each kind in turn."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database, of each kind in turn. Nothing is left of it: hundreds of them are gigabytes."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'assay.db'}"
-    return postgres.new_database(request.getfixturevalue("postgresql"))
+        yield f"sqlite:///{tmp_path / 'assay.db'}"
+    else:
+        first = request.getfixturevalue("postgresql")
+        yield (made := postgres.new_database(first))
+        postgres.drop_database(first, made)
 
 
 @pytest.fixture

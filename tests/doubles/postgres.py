@@ -99,11 +99,20 @@ def _started(data: Path) -> Any:
 def new_database(first: str) -> str:
     """The address of an empty database on the same server."""
     name = f"test_{secrets.token_hex(6)}"
+    _say(first, f"CREATE DATABASE {name}")
+    return make_url(first).set(database=name).render_as_string(hide_password=False)
+
+
+def drop_database(first: str, url: str) -> None:
+    """Whoever is still connected is cut off."""
+    _say(first, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+
+def _say(first: str, statement: str) -> None:
     engine = create_engine(first, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(statement))
     engine.dispose()
-    return make_url(first).set(database=name).render_as_string(hide_password=False)
 
 
 def programs(version: int) -> Path:

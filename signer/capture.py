@@ -21,16 +21,21 @@ from signer.core.errors import (
     ContainerUnreadable,
     InputRefused,
     ManifestMalformed,
+    SignerError,
     SigningFailed,
 )
-from signer.credential import refuse_signed, sign_media
+from signer.credential import refuse_signed, sign_media, verify_binding
 from signer.device import DeviceIdentity, next_counter
 from signer.formats import media_type_of
 from signer.freshness import newest_checkpoint, nonce_of
 from signer.keys import open_key
-from signer.mediafile import create_media_file, held_media_file, replace_media_file
+from signer.mediafile import create_media_file, held_media_file, read_media_file, replace_media_file
+from signer.proof.certificates import key_of, read_pem
 from signer.proof.container import read_manifest
+from signer.proof.cose import parse_claim_signature
+from signer.proof.jumbf import active_manifest
 from signer.spool import Entry, Spool, new_entry
+from signer.staple import has_token
 from signer.unharmed import refuse_harm
 
 
@@ -44,6 +49,48 @@ class SignedCapture:
     counter: int
     captured_at: datetime
     entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBefore:
+    """What an earlier run made of a photo. ``stamped``: its time-stamp is in it."""
+
+    path: Path
+    media_type: str
+    device_id: str
+    stamped: bool
+
+
+def signed_before(path: Path, identity: DeviceIdentity, *, out: Path | None = None) -> SignedBefore | None:
+    """Whether this device has signed the photo already, in place or into ``out``: what lies there carries its
+    signature, made with its key over the bytes that are there, and ``out`` holds the photo part by part. None
+    for everything else, also where it cannot be told."""
+    try:
+        file = read_media_file(out or path)
+        media_type = media_type_of(file.data, file.path.name)
+        if not _has_signature_of(file.data, media_type, identity):
+            return None
+        verify_binding(file.data, media_type)
+        if out is not None:
+            refuse_harm(read_media_file(path).data, file.data, media_type, path.name)
+        return SignedBefore(
+            path=file.path,
+            media_type=media_type,
+            device_id=identity.device_id,
+            stamped=has_token(file.data, media_type),
+        )
+    except SignerError:
+        return None
+
+
+def _has_signature_of(data: bytes, media_type: str, identity: DeviceIdentity) -> bool:
+    """Of its key, whichever of its certificates that was under. Raises ``SignerError``."""
+    store = read_manifest(data, media_type)
+    if store is None:
+        return False
+    signature = parse_claim_signature(active_manifest(store).signature.of(store))
+    own = read_pem(identity.chain_pem)[0].public_key()
+    return bool(signature.certificates) and key_of(signature.certificates[0]) == own
 
 
 def sign_file(

@@ -15,13 +15,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.core.durable import rename_durably, sync_folder, write_new
+from signer.core.durable import name_if_free, rename_durably, sync_folder, write_new
 from signer.core.errors import InputRefused, SigningFailed, UnreadableMedia
 
 # The verifier's default limit: a file that nobody would verify is not worth a signature, and the signing
 # engine holds a file about three times in memory.
 MAX_MEDIA_BYTES = 256 * 1024 * 1024
-_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +124,7 @@ def create_media_file(
             write_new(temporary, content, mode=0o644)
             if like is not None:
                 os.utime(temporary, ns=(like.st_atime_ns, like.st_mtime_ns))
-            _name_if_free(temporary, path)
+            name_if_free(temporary, path)
             sync_folder(path.parent)
         except FileExistsError as e:
             raise InputRefused(f"{path} exists; nothing is overwritten") from e
@@ -142,17 +141,6 @@ def same_file(status: os.stat_result, path: Path) -> bool:
     return (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) == (
         status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns,
     )  # fmt: skip
-
-
-def _name_if_free(temporary: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(temporary)
-    except OSError as e:
-        if e.errno not in _NO_HARD_LINKS:
-            raise
-        # No hard links here (FAT on a memory card): take the name with an empty file, then rename over it.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
-        temporary.replace(path)
 
 
 def _copy_attributes(file: MediaFile, temporary: Path) -> None:

@@ -10,10 +10,10 @@ import click
 from authn.cli.beside import with_manifest
 from authn.cli.given import Given, beside_options, read_receipt, trust_options, with_forensics
 from authn.cli.out import say
+from authn.cli.target import create
 from authn.cli.under_policy import policy_option, with_policy
 from authn.core.config import Settings, load_settings
 from authn.core.media import Media, MediaLimits, unparsed_file
-from signer.core.durable import write_new
 
 
 @click.command()
@@ -45,12 +45,7 @@ def bundle(
     media = with_manifest(unparsed_file(file, limits), file, manifest_file)
     data = _bundle(settings, given, media, read_receipt(file, receipt_file), with_media=not without_media)
     target = out or file.with_name(file.name + ".assay.zip")
-    try:
-        write_new(target, data)
-    except FileExistsError as e:
-        raise click.UsageError(f"{target} exists already") from e
-    except OSError as e:
-        raise click.UsageError(f"{target} cannot be written: {e.strerror}") from e
+    create(target, data)
     say(str(target))
 
 

@@ -9,6 +9,7 @@ import click
 
 from authn.cli.out import say
 from authn.cli.progress import Progress
+from authn.cli.target import create
 from authn.core.config import load_settings
 from authn.core.errors import BadRequest
 from authn.core.extras import need
@@ -47,7 +48,6 @@ def calibrate(
     from authn.examine.detectors import encoder_of
     from detector.lab.trial.detectors import open_installed
     from detector.lab.trial.own_pictures import calibrate as measure
-    from signer.core.durable import write_new
 
     if out.exists():
         raise BadRequest(f"{out} exists already; name another file with --out")
@@ -64,7 +64,7 @@ def calibrate(
         say(f"{missing.model_id}: not measured, {missing.why}")
     if data is None:
         raise BadRequest("no detector has a point that can be vouched for; nothing was written")
-    write_new(out, data)
+    create(out, data)
     say(f"{out}: use it with assay verify --calibration {out}")
 
 

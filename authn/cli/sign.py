@@ -9,14 +9,14 @@ import click
 
 from authn.cli.capturing import make_out_folder, open_session, print_stamping, sign_one, stamp_waiting
 from authn.cli.out import say, say_json
-from signer.capture import SignedCapture
+from signer.capture import SignedBefore, SignedCapture, signed_before
 from signer.core.errors import InputRefused, SignerError
 from signer.keys import open_key
 from signer.spool import StampRun
 
 EXIT_REFUSED, EXIT_CANNOT_RUN = 3, 4
 
-Result = SignedCapture | SignerError
+Result = SignedCapture | SignedBefore | SignerError
 
 
 @click.command()
@@ -40,8 +40,10 @@ def sign(
 ) -> None:
     """Sign photos as captures of an enrolled device, then fetch their time-stamps.
 
-    A file that carries a manifest already is refused. Signing needs no network; a time-stamp that cannot be
-    had now waits in the spool, and the exit code stays 0.
+    A file that carries a manifest already is refused. One that this device signed before, and that nobody has
+    changed since, is named and left as it is: run again after an interruption, the command goes on where it
+    stopped. Signing needs no network; a time-stamp that cannot be had now waits in the spool, and the exit
+    code stays 0.
     """
     session = open_session(ctx.obj, device_name)
     key = open_key(session.identity.key_uri)
@@ -51,7 +53,10 @@ def sign(
     try:
         for photo in photos:
             target = None if out is None else out / photo.name
-            results.append((photo, sign_one(photo, session, key, target)))
+            result: Result = sign_one(photo, session, key, target)
+            if isinstance(result, InputRefused):
+                result = signed_before(photo, session.identity, out=target) or result
+            results.append((photo, result))
         run = run if no_stamp else stamp_waiting(session)
     finally:  # what was done is said, whatever ends the rest
         for photo, result in results:
@@ -70,10 +75,14 @@ def _print(photo: Path, result: Result, run: StampRun, as_json: bool) -> None:
             say_json({"photo": str(photo), "error": error})
         say(f"not signed: {photo}: {result.detail} [{result.code}]", err=True)
         return
-    stamped = any(entry.id == result.entry.id for entry in run.stamped)
+    before = result if isinstance(result, SignedBefore) else None
+    counter = None if isinstance(result, SignedBefore) else result.counter
+    stamped = any(entry.path == str(result.path.absolute()) for entry in run.stamped)
+    stamped = stamped or (before is not None and before.stamped)
     if not as_json:
         time = "time-stamped" if stamped else "waits for its time-stamp"
-        say(f"signed {result.path} (no. {result.counter} of this device; {time})")
+        which = f"no. {counter} of this device" if before is None else "by this device before"
+        say(f"{'signed' if before is None else 'already signed'} {result.path} ({which}; {time})")
         return
     say(
         json.dumps(
@@ -82,8 +91,9 @@ def _print(photo: Path, result: Result, run: StampRun, as_json: bool) -> None:
                 "signed": str(result.path),
                 "media_type": result.media_type,
                 "device_id": result.device_id,
-                "counter": result.counter,
+                "counter": counter,
                 "time_stamp": "stapled" if stamped else "waiting",
+                "already": before is not None,
             }
         )
     )

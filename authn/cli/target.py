@@ -2,6 +2,7 @@
 
 One word too few (``assay verify --html *.jpg`` in a folder of two photos) names a photo as the page. So what
 is written again and again replaces only what is of its own kind, and a drawing only takes a free name.
+Whatever ends a command, no half of a file bears the name that was chosen.
 """
 
 from __future__ import annotations
@@ -38,6 +39,19 @@ def refuse_other(target: Path, kind: Kind) -> None:
     except OSError as e:
         raise BadRequest(f"{target} cannot be written: {e.strerror}") from e
     raise BadRequest(f"{target} is there already and is no {noun}; it is not overwritten")
+
+
+def create(target: Path, data: bytes) -> None:
+    """All of it, for its owner alone, under a name that is free. Raises ``BadRequest`` where it is not, or
+    cannot be written."""
+    from signer.core.durable import create_durably
+
+    try:
+        create_durably(target, data)
+    except FileExistsError as e:
+        raise BadRequest(f"{target} exists already") from e
+    except OSError as e:
+        raise BadRequest(f"{target} cannot be written: {e.strerror}") from e
 
 
 def refuse_taken(target: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, exists, func, insert, select, update
 
 from authn.core.errors import JobUnknown, QueueFull
-from authn.store.engine import Also, Turn, alone, reading, writing
+from authn.store.engine import Also, Turn, alone, reading, rows_of, writing
 from authn.store.schema import jobs
 
 TOKEN_BYTES = 16
@@ -213,12 +213,12 @@ class Jobs:
 
     def purge(self, now: datetime) -> int:
         """Delete finished jobs that nobody may ask about any more; returns how many."""
-        done = (jobs.c.state.not_in(OPEN), jobs.c.expires_at <= now)
+        done = jobs.c.state.not_in(OPEN) & (jobs.c.expires_at <= now)
         with reading(self._engine) as connection:
-            if connection.execute(select(jobs.c.id).where(*done).limit(1)).first() is None:
+            if connection.execute(select(jobs.c.id).where(done).limit(1)).first() is None:
                 return 0
         with writing(self._engine) as connection:
-            return connection.execute(delete(jobs).where(*done)).rowcount
+            return connection.execute(delete(jobs).where(rows_of(jobs, done))).rowcount
 
     def open_ids(self, ids: Sequence[str]) -> frozenset[str]:
         """Which of these are open."""

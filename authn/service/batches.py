@@ -16,7 +16,7 @@ from authn.core.plain import Json
 from authn.jobs.table import ID_BYTES, OPEN, Job, State, new_job
 from authn.service.deferred import KIND, Deferred
 from authn.service.examinations import Asked
-from authn.store.engine import Also, reading, writing
+from authn.store.engine import Also, reading, rows_of, writing
 from authn.store.schema import batches, jobs, verifications
 from authn.store.verifications import Verifications
 
@@ -94,7 +94,7 @@ class Batches:
         def also(connection: Connection) -> None:
             if first is not None:
                 first(connection)
-            connection.execute(delete(batches).where(batches.c.expires_at <= now))
+            connection.execute(delete(batches).where(rows_of(batches, batches.c.expires_at <= now)))
             connection.execute(insert(batches).values(asdict(batch)))
 
         self._deferred.accept_all((*accepted, *refused), also)
@@ -146,7 +146,8 @@ class Batches:
         query = select(jobs.c.id).where(jobs.c.batch_id == batch.id)
         with writing(self._engine) as connection:
             ids = connection.execute(query).scalars().all()
-            connection.execute(delete(jobs).where(jobs.c.batch_id == batch.id))
+            of_it = rows_of(jobs, jobs.c.batch_id == batch.id, wait=True)
+            connection.execute(delete(jobs).where(of_it))
             connection.execute(delete(batches).where(batches.c.id == batch.id))
         self._deferred.forget(ids)
 

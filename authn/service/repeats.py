@@ -72,7 +72,8 @@ class Repeats:
         held, now = Held(caller=caller, key=key, fingerprint=fingerprint, token=token), self._clock()
         row, is_first = None, False
         with writing(self._engine) as connection:
-            connection.execute(delete(table).where(table.c.expires_at <= now))
+            # This key alone: whoever deletes rows of others while it waits for one may be waited for by them.
+            connection.execute(delete(table).where(*_named(held), table.c.expires_at <= now))
             while row is None and not is_first:  # PostgreSQL: whoever was in the way may be gone by now
                 is_first = _added(connection, held, {"expires_at": now + self._lease})
                 if not is_first:

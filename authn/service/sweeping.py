@@ -1,7 +1,8 @@
 """Deleting what has been kept long enough, also while nobody asks for anything.
 
 One process at a time of those that share a home does it. Two at once, on two machines, harm nothing: a row
-can be deleted once. It goes in small transactions, so that no writer waits for a great one.
+can be deleted once. It goes in small transactions, so that no writer waits for a great one, and what another
+transaction has in its hands is left for the next time.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Column, ColumnElement, Engine, Table, delete, select
+from sqlalchemy import ColumnElement, Engine, Table, delete
 
 from authn.core.errors import FileUnusable, Unavailable
-from authn.store.engine import writing
+from authn.store.engine import rows_of, writing
 from authn.store.schema import (
     batches,
     enrolment_challenges,
@@ -29,14 +30,14 @@ from signer.core.locks import lock_file
 LOCK_FILE = "sweep.lock"  # in the home
 EVERY_S = 600.0
 AT_ONCE = 500
-# Table, its key, the column that says until when, and how long after that a row goes.
-KEPT: tuple[tuple[Table, tuple[str, ...], str, timedelta], ...] = (
-    (verifications, ("id",), "expires_at", timedelta()),
-    (request_nonces, ("device_id", "nonce"), "expires_at", timedelta()),
-    (enrolment_challenges, ("challenge",), "expires_at", timedelta(days=1)),
-    (batches, ("id",), "expires_at", timedelta()),
-    (idempotency_keys, ("caller", "key"), "expires_at", timedelta()),
-    (rate_buckets, ("caller",), "filled_at", timedelta(hours=1)),
+# Table, the column that says until when, and how long after that a row goes.
+KEPT: tuple[tuple[Table, str, timedelta], ...] = (
+    (verifications, "expires_at", timedelta()),
+    (request_nonces, "expires_at", timedelta()),
+    (enrolment_challenges, "expires_at", timedelta(days=1)),
+    (batches, "expires_at", timedelta()),
+    (idempotency_keys, "expires_at", timedelta()),
+    (rate_buckets, "filled_at", timedelta(hours=1)),
 )
 
 _log = logging.getLogger(__name__)
@@ -44,22 +45,16 @@ _log = logging.getLogger(__name__)
 
 def sweep(engine: Engine, now: datetime) -> int:
     """Delete what has expired; returns how many rows. Raises ``Unavailable``; some may be gone then."""
-    return sum(
-        _swept(engine, table, [table.c[name] for name in key], table.c[until] <= now - after)
-        for table, key, until, after in KEPT
-    )
+    return sum(_swept(engine, table, table.c[until] <= now - after) for table, until, after in KEPT)
 
 
-def _swept(engine: Engine, table: Table, key: list[Column[object]], over: ColumnElement[bool]) -> int:
-    """``over`` is asked again of each row that goes: a lease may have been renewed since it was read."""
+def _swept(engine: Engine, table: Table, over: ColumnElement[bool]) -> int:
     gone = 0
     while True:
         with writing(engine) as connection:
-            rows = connection.execute(select(*key).where(over).limit(AT_ONCE)).all()
-            for row in rows:
-                this = [column == value for column, value in zip(key, row, strict=True)]
-                gone += connection.execute(delete(table).where(*this, over)).rowcount
-        if len(rows) < AT_ONCE:
+            some = connection.execute(delete(table).where(rows_of(table, over, at_once=AT_ONCE))).rowcount
+        gone += some
+        if some < AT_ONCE:
             return gone
 
 

@@ -32,7 +32,7 @@ from authn.core.instants import instant
 from authn.core.outward import Network, checked, post
 from authn.core.plain import Json
 from authn.jobs.table import Job, Jobs, State, insert_jobs, new_job
-from authn.store.engine import Turn, alone, reading, writing
+from authn.store.engine import Turn, alone, reading, rows_of, writing
 from authn.store.schema import jobs, webhooks
 from signer.core.durable import create_durably
 
@@ -213,14 +213,16 @@ class Webhooks:
             if webhook.failures:
                 values = {"failures": 0, "quiet_until": None}
                 connection.execute(update(webhooks).where(webhooks.c.id == webhook.id).values(values))
-                waiting = (jobs.c.lane == webhook.id, jobs.c.state == State.QUEUED, jobs.c.attempts == 0)
-                connection.execute(update(jobs).where(*waiting).values(due_at=self._clock()))
+                waiting = (jobs.c.lane == webhook.id) & (jobs.c.state == State.QUEUED)
+                these = rows_of(jobs, waiting & (jobs.c.attempts == 0), wait=True)
+                connection.execute(update(jobs).where(these).values(due_at=self._clock()))
 
         return also
 
     def _forget(self, connection: Connection, id_: str) -> None:
         connection.execute(delete(webhooks).where(webhooks.c.id == id_))
-        connection.execute(delete(jobs).where(jobs.c.lane == id_, jobs.c.kind == KIND))
+        # One that is being sent ends by itself, and whoever ends it wants the row of the webhook.
+        connection.execute(delete(jobs).where(rows_of(jobs, (jobs.c.lane == id_) & (jobs.c.kind == KIND))))
 
     def _secret(self, id_: str) -> bytes:
         return hmac.digest(self._key, f"assay webhook {id_}".encode(), "sha256")
@@ -249,5 +251,5 @@ def open_webhook_key(home: Path) -> bytes:
 
 
 def _hold_back(connection: Connection, lane: str, until: datetime) -> None:
-    waiting = (jobs.c.lane == lane, jobs.c.state == State.QUEUED, jobs.c.due_at < until)
-    connection.execute(update(jobs).where(*waiting).values(due_at=until))
+    waiting = (jobs.c.lane == lane) & (jobs.c.state == State.QUEUED) & (jobs.c.due_at < until)
+    connection.execute(update(jobs).where(rows_of(jobs, waiting, wait=True)).values(due_at=until))

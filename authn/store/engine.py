@@ -18,7 +18,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Engine, Row, Select, Table, create_engine, event, func, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    create_engine,
+    event,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -148,6 +161,18 @@ def alone(connection: Connection, turn: Turn) -> None:
     """Until the transaction ends, no other that writes gets the same ``turn``; on SQLite none writes."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(int(turn))))
+
+
+def rows_of(
+    table: Table, over: ColumnElement[bool], *, at_once: int | None = None, wait: bool = False
+) -> ColumnElement[bool]:
+    """A condition for a statement that changes many rows: those for which ``over`` holds, ``at_once`` of them
+    at most. PostgreSQL locks them first, in the order of their keys, so that two such statements never wait
+    for each other; those that another transaction has locked are left out, or waited for with ``wait``.
+    SQLite has one writer, and leaves none out."""
+    key = table.primary_key.columns
+    chosen = select(*key).where(over).order_by(*key).limit(at_once)
+    return tuple_(*key).in_(chosen.with_for_update(skip_locked=not wait).correlate(None))
 
 
 def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from authn.core.errors import NotFound
-from authn.store.engine import Also, reading, writing
+from authn.store.engine import Also, reading, rows_of, writing
 from authn.store.schema import jobs, verifications
 
 
@@ -30,7 +30,8 @@ class StoredVerification:
 
 # Made once: every verification runs them.
 _COLUMNS = tuple(f.name for f in fields(StoredVerification))
-_DROP_EXPIRED = delete(verifications).where(verifications.c.expires_at <= bindparam("now"))
+_EXPIRED = verifications.c.expires_at <= bindparam("now")
+_DROP_EXPIRED = delete(verifications).where(rows_of(verifications, _EXPIRED))
 _KEEP = insert(verifications)
 
 

@@ -7,6 +7,7 @@ may be, under a name that begins with a dot.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from contextlib import ExitStack, contextmanager
 from glob import escape
 from pathlib import Path
 from typing import BinaryIO
+
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -40,8 +43,21 @@ def create_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     with ExitStack() as undo:
         undo.callback(temporary.unlink, missing_ok=True)
         write_new(temporary, content, mode=mode)
-        path.hardlink_to(temporary)  # the one operation that gives a finished file a name only if it is free
+        name_if_free(temporary, path)
     sync_folder(path.parent)
+
+
+def name_if_free(temporary: Path, path: Path) -> None:
+    """Give a finished file its name. Raises ``FileExistsError`` where something bears it already; the other
+    name may be left."""
+    try:
+        path.hardlink_to(temporary)  # the one operation that takes a name only if it is free
+    except OSError as e:
+        if e.errno not in _NO_HARD_LINKS:
+            raise
+        # No hard links here (FAT on a memory card): take the name with an empty file, then rename over it.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        temporary.replace(path)
 
 
 def write_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:

@@ -71,7 +71,6 @@ SHARED: dict[str, tuple[str, Callable[[ast.AST], bool], dict[str, str]]] = {
         "signer/core/durable.py",
         renames,
         {
-            "signer/mediafile.py": "a free name on a card whose file system has no hard links",
             "signer/spool.py": "an entry that moves from one state to the next",
         },
     ),

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from authn.cli import cli
+from signer.capture import sign_file
 from signer.staple import has_token
 from tests.conftest import ROOT
 from tests.doubles import makers
@@ -109,9 +110,45 @@ def test_one_refused_photo_does_not_stop_the_next_and_ends_in_exit_code_3(
     assert "text.jpg" in result.stderr
     assert "[assay.input.unsupported]" in result.stderr
     assert "[assay.input.unreadable]" in result.stderr
-    again = assay("sign", "--no-stamp", photos[0])
-    assert again.exit_code == 3
-    assert "[assay.input.alreadySigned]" in again.stderr
+
+
+def test_signed_again_a_photo_is_named_and_left_as_it_is_and_the_next_one_is_signed(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...]
+) -> None:
+    """As after a kill: the same command goes on where it stopped."""
+    assert assay("sign", "--no-stamp", *photos[:2]).exit_code == 0
+    receipt = photos[0].with_name(f"{photos[0].name}.tlog-proof")
+    receipt.write_text("a receipt")
+    before = [path.read_bytes() for path in photos[:2]]
+    again = assay("sign", "--no-stamp", *photos)
+    assert again.exit_code == 0, again.output
+    waits = "waits for its time-stamp)"
+    assert again.stdout.splitlines() == [
+        *(f"already signed {path} (by this device before; {waits}" for path in photos[:2]),
+        f"signed {photos[2]} (no. 3 of this device; {waits}",
+    ]
+    assert [path.read_bytes() for path in photos[:2]] == before
+    assert receipt.read_text() == "a receipt"
+    assert len(camera.spool.pending()) == 3
+    said = json.loads(assay("sign", "--no-stamp", "--json", photos[0]).stdout)
+    assert (said["already"], said["counter"], said["time_stamp"]) == (True, None, "waiting")
+
+
+def test_what_somebody_else_signed_or_changed_since_is_refused(
+    assay: Assay, photos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    stranger = enrolled_camera(tmp_path / "elsewhere", TestPki("Elsewhere"))
+    sign_file(photos[0], stranger.identity, spool=stranger.spool, key=stranger.key)
+    assert assay("sign", "--no-stamp", photos[1]).exit_code == 0
+    changed = bytearray(photos[1].read_bytes())
+    changed[-20] ^= 1  # in the picture
+    photos[1].write_bytes(changed)
+    before = [path.read_bytes() for path in photos]
+    for path in photos[:2]:
+        result = assay("sign", "--no-stamp", path)
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert "[assay.input.alreadySigned]" in result.stderr
+    assert [path.read_bytes() for path in photos] == before
 
 
 def bad_files(folder: Path) -> tuple[Path, ...]:
@@ -222,6 +259,7 @@ def test_json_gives_one_object_per_photo(assay: Assay, photos: tuple[Path, ...],
         "device_id": "id-of-cam",
         "counter": 1,
         "time_stamp": "waiting",
+        "already": False,
     }
     assert refused["photo"] == str(tmp_path / "absent.jpg")
     assert refused["error"]["code"] == "assay.input.unreadable"
@@ -234,7 +272,26 @@ def test_out_writes_into_a_folder_and_leaves_the_photos(
     assert result.exit_code == 0
     assert sorted(p.name for p in (tmp_path / "new" / "signed").iterdir()) == ["0.jpg", "1.jpg", "2.jpg"]
     assert all(path.read_bytes() == photo() for path in photos)
-    assert assay("sign", "--no-stamp", "--out", tmp_path / "new" / "signed", *photos).exit_code == 3
+
+
+def test_into_a_folder_too_what_an_earlier_run_signed_is_left_and_other_photos_are_not_taken_for_it(
+    assay: Assay, photos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "signed"
+    assert assay("sign", "--no-stamp", "--out", folder, *photos[:2]).exit_code == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    again = assay("sign", "--no-stamp", "--out", folder, *photos)
+    assert again.exit_code == 0, again.output
+    assert [line.split("(")[0] for line in again.stdout.splitlines()] == [
+        *(f"already signed {folder / path.name} " for path in photos[:2]),
+        f"signed {folder / photos[2].name} ",
+    ]
+    photos[0].write_bytes(photo(seed=2))
+    (folder / "1.jpg").write_bytes(photo())
+    other = assay("sign", "--no-stamp", "--out", folder, *photos[:2])
+    assert other.exit_code == 3
+    assert other.stderr.count("exists; nothing is overwritten") == 2
+    assert (folder / "0.jpg").read_bytes() == before["0.jpg"]
 
 
 def test_without_a_device_or_with_several_the_error_says_what_to_do(

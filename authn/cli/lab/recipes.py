@@ -239,13 +239,14 @@ def join(first: Path, second: Path, out: Path) -> None:
     `lab traces`. Refused where the joint one would vouch for fewer kinds than one of them alone.
     """
     need("detect", "lab")
+    from detector.core.files import write_whole
     from detector.lab.steps.joint_fit import join_tables, side_of_run
     from detector.models.joint import dump_joint
     from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 
     refuse_taken(out)
     card = join_tables(side_of_run(first, SEMANTIC_MODEL), side_of_run(second, DEFAULT_MODEL))
-    out.write_text(dump_joint(card), encoding="utf-8")
+    write_whole(out, dump_joint(card).encode())
     say(f"{card.model_id} in {out}")
 
 

@@ -8,7 +8,7 @@ from math import ceil
 from sqlalchemy import Engine, delete, select
 
 from authn.core.errors import Allowance, TooManyRequests
-from authn.store.engine import upsert, writing
+from authn.store.engine import rows_of, upsert, writing
 from authn.store.schema import rate_buckets
 
 PERIOD = timedelta(minutes=1)
@@ -28,7 +28,8 @@ class Rates:
             return None
         with writing(self._engine) as connection:
             # A bucket that nobody used for a minute is full, and full is what a new one is too.
-            connection.execute(delete(rate_buckets).where(rate_buckets.c.filled_at < now - PERIOD))
+            unused = rows_of(rate_buckets, rate_buckets.c.filled_at < now - PERIOD)
+            connection.execute(delete(rate_buckets).where(unused))
             full = {"caller": caller, "tokens": float(self._per_minute), "filled_at": now}
             mine = rate_buckets.c.caller == caller
             row = None

@@ -27,7 +27,7 @@ from authn.devices import DeviceRecord
 from authn.devices.registry import Registry
 from authn.service.access import Kind, Principal
 from authn.service.access.scopes import DEVICE_SCOPES
-from authn.store.engine import upsert, writing
+from authn.store.engine import rows_of, upsert, writing
 from authn.store.schema import request_nonces
 from signer.client import SLOWEST_BYTES_PER_S
 
@@ -102,7 +102,8 @@ class DeviceRequests:
         expires_at = now + _may_be_old(content_bytes) + 2 * MAX_SKEW
         row = {"device_id": device_id, "nonce": nonce, "expires_at": expires_at}
         with writing(self._engine) as connection:
-            connection.execute(delete(request_nonces).where(request_nonces.c.expires_at < now))
+            over = request_nonces.c.expires_at < now
+            connection.execute(delete(request_nonces).where(rows_of(request_nonces, over)))
             new = upsert(connection, request_nonces).values(row).on_conflict_do_nothing()
             if connection.execute(new.returning(request_nonces.c.nonce)).first() is None:
                 raise CredentialsRefused("this request was made before; sign every request anew")

@@ -18,7 +18,7 @@ from hmac import compare_digest
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from authn.core.errors import ChallengeRefused
-from authn.store.engine import reading, writing
+from authn.store.engine import reading, rows_of, writing
 from authn.store.schema import enrolment_challenges
 
 CHALLENGE_BYTES = 32
@@ -52,7 +52,8 @@ class Challenges:
         made = Challenge(text=encode(value), value=value, expires_at=now + LIFETIME, state=keep(value))
         table = enrolment_challenges
         with writing(self._engine) as connection:
-            connection.execute(delete(table).where(table.c.expires_at < now - REMEMBERED))
+            forgotten = rows_of(table, table.c.expires_at < now - REMEMBERED)
+            connection.execute(delete(table).where(forgotten))
             connection.execute(
                 insert(table).values(
                     challenge=made.text,

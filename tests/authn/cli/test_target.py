@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import errno
 import os
 from pathlib import Path
 
@@ -10,9 +12,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from authn.cli import cli
-from authn.cli.target import Kind, refuse_other
+from authn.cli.target import Kind, create, refuse_other
 from authn.core.errors import BadRequest
+from tests.doubles.interrupts import every_line
 from tests.doubles.photos import photo
+from tests.house.source import modules, named, parsed
 
 OTHERS = {
     "jpeg": photo(),
@@ -103,3 +107,47 @@ def test_a_drawing_of_the_laboratory_takes_only_a_free_name(command: tuple[str, 
     assert isinstance(done.exception, BadRequest), done.output
     assert "b.png is there already" in str(done.exception)
     assert contents(home) == before
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # files that a dying process closes
+@pytest.mark.parametrize("links", [True, False], ids=["a disk", "a card without hard links"])
+def test_ctrl_c_leaves_the_whole_result_or_nothing_under_its_name(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(_new: Path, _old: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", none)
+    target, whole, lines = tmp_path / "a.zip", b"a result", 0
+
+    def act(_line: int) -> None:
+        target.unlink(missing_ok=True)
+        create(target, whole)
+
+    within = ("cli/target.py", "durable.py:create_durably", "durable.py:_new_file")
+    for line, interrupted in every_line(act, *within):
+        left = contents(tmp_path)
+        assert left.get("a.zip", whole) == whole, f"line {line}"
+        assert "a.zip" in left or (interrupted and not left), f"line {line}"
+        for name in left.keys() - {"a.zip"}:
+            (tmp_path / name).unlink()
+        lines = line
+    assert lines > 10
+
+
+def writes(node: ast.AST) -> bool:
+    """A file under its last name, which an interruption would leave empty or half."""
+    if not isinstance(node, ast.Call):
+        return False
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    given = [*node.args, *(k.value for k in node.keywords)]
+    modes = [a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    opened = name == "open" and any(set(mode) & set("wx+") and len(mode) < 4 for mode in modes)
+    return opened or name in ("write_new", "write_text", "write_bytes")
+
+
+def test_no_command_writes_a_result_under_its_last_name() -> None:
+    commands = [path for path in modules() if named(path).startswith("authn/cli/")]
+    assert len(commands) > 40
+    assert [named(p) for p in commands if any(writes(node) for node in ast.walk(parsed(p)))] == []

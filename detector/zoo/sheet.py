@@ -36,12 +36,11 @@ def sheet_of(images: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
     shown = images.repeat(times, axis=1).repeat(times, axis=2)
     if shown.shape[3] == 1:
         shown = shown.repeat(3, axis=3)
-    rows, side = -(-len(shown) // columns), shown.shape[1]
-    step = side + _GAP
-    sheet = np.full((rows * step + _GAP, columns * step + _GAP, 3), _PAPER, np.uint8)
+    rows, height, width = -(-len(shown) // columns), shown.shape[1] + _GAP, shown.shape[2] + _GAP
+    sheet = np.full((rows * height + _GAP, columns * width + _GAP, 3), _PAPER, np.uint8)
     for n, picture in enumerate(shown):
-        y, x = _GAP + n // columns * step, _GAP + n % columns * step
-        sheet[y : y + side, x : x + side] = picture
+        y, x = _GAP + n // columns * height, _GAP + n % columns * width
+        sheet[y : y + height - _GAP, x : x + width - _GAP] = picture
     return sheet
 
 

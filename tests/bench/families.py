@@ -1,20 +1,22 @@
 """Families of the zoo beside the public minimal recipe of their papers, each for the same CPU seconds on
 digits.
 
-    python -m tests.bench.families CORPUS SECONDS OUT [FAMILY ...]
+    python -m tests.bench.families CORPUS SECONDS OUT [--seed N] [FAMILY ...]
 
 One line for each: how far 500 drawn digits are from held-out ones (KID, in pixels shrunk to 16 x 16 and in
 the 64 features of a classifier of digits that is taught here first), how sure that classifier is of them,
-how many classes it finds a fiftieth of them or more in, and of a family that is told classes how often it
-sees the one asked for. A family that translates goes between digits and other digits that are slanted on
-white; what it made slanted is turned back exactly, and the class asked for is that of the original. OUT gets
-a sheet of each. CPU seconds of two processes that share a memory are not
+how many classes it finds a fiftieth of them or more in, of a family that is told classes how often it
+sees the one asked for, and of one that says how likely a picture is the bits per pixel of 500 held-out digits
+(exact of ``pixelcnn``, else a bound from above). A family that translates goes between digits and other
+digits that are slanted on white; what it made slanted is turned back exactly, and the class asked for is that
+of the original. OUT gets a sheet of each. CPU seconds of two processes that share a memory are not
 those of one alone: what is compared is taken in one run, one after the other.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import fit
 from detector.zoo.judging.features import pixel_extractor
 from detector.zoo.judging.quality import kid
+from detector.zoo.likelihood import KINDS
 from detector.zoo.sheet import write_sheet
 from detector.zoo.sources.named import open_named
 from detector.zoo.store import Fitted
@@ -46,7 +49,7 @@ from tests.bench.recipes import Recipe
 Pictures = NDArray[np.uint8]
 Makes = Callable[[Pictures, int, int], Pictures]  # of these digits, or none: so many, or made kind 0 or 1
 DRAWN, HELD_OUT, SHOWN, JUDGE_STEPS = 500, 1000, 36, 600
-SLOW = {"pixelcnn": 60}  # pixel by pixel
+SLOW = {"pixelcnn": 200}  # pixel by pixel
 TWO_KINDS = {"mode": "translate", "classes": 2}
 # What a name stands for where it is not a family as it is.
 OURS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -66,6 +69,16 @@ RECIPES: dict[str, type[Recipe]] = {
 }
 TOLD = ("biggan", "s3gan")  # the class
 TRANSLATING = ("cyclegan", "unit")
+LIKELY = ("pixelcnn", "realnvp", "flowgan")  # say how likely a picture is, by a number that can be compared
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """``bits`` per pixel of these digits."""
+
+    steps: int
+    make: Makes
+    bits: Callable[[Pictures], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +86,13 @@ class Row:
     family: str
     whose: str
     steps: int
+    n: int
     pixels: float
     features: float
     sure: float
     classes: int
     right: float | None
+    bits: float | None = None
 
 
 class Judge(nn.Module):
@@ -146,6 +161,7 @@ def row_of(
     real: Pictures,
     images: Pictures,
     asked: NDArray[np.int64] | None,
+    bits: float | None = None,
 ) -> Row:
     """``name``: family, whose, steps."""
     pixels, quiet = pixel_extractor().of, _quiet
@@ -155,11 +171,13 @@ def row_of(
     shares = torch.bincount(found, minlength=10) / len(found)
     return Row(
         *name,
+        n=len(images),
         pixels=kid(pixels(real, quiet), pixels(images, quiet), rounds=2).value,
         features=kid(held[0] / scale, drawn[0] / scale, rounds=2).value,
         sure=float(drawn[1].max(1).values.mean()),
         classes=int((shares >= 0.02).sum()),
         right=None if asked is None else float((found.numpy() == asked).mean()),
+        bits=bits,
     )
 
 
@@ -167,11 +185,10 @@ def _quiet(_done: int, _total: int) -> None:
     pass
 
 
-def ours(name: str, source: ImageSource, seconds: float) -> tuple[int, Makes]:
-    """Steps, and what makes pictures."""
+def ours(name: str, source: ImageSource, seconds: float, seed: int) -> Learned:
     family, settings = OURS.get(name, (name, {}))
-    made = make_family(family, seed=0, side=28, channels=1, **settings)
-    result = fit(made, source, Budget(cpu_seconds=seconds), seed=0)
+    made = make_family(family, seed=seed, side=28, channels=1, **settings)
+    result = fit(made, source, Budget(cpu_seconds=seconds), seed=seed)
     fitted = Fitted(made)
 
     def make(images: Pictures, n: int, to: int) -> Pictures:
@@ -179,11 +196,15 @@ def ours(name: str, source: ImageSource, seconds: float) -> tuple[int, Makes]:
             return fitted.translate(images, to)
         return fitted.sample(n, 0, np.arange(n) % 10 if name in TOLD else None)
 
-    return result.steps, make
+    def bits(images: Pictures) -> float:
+        rng = torch.Generator().manual_seed(0) if KINDS[family].stepped else None
+        return float(-fitted.log_prob(images, noise=rng).mean()) / (784 * math.log(2))
+
+    return Learned(result.steps, make, bits)
 
 
-def public(name: str, source: ImageSource, seconds: float) -> tuple[int, Makes]:
-    torch.manual_seed(0)
+def public(name: str, source: ImageSource, seconds: float, seed: int) -> Learned:
+    torch.manual_seed(seed)
     recipe: Recipe = RECIPES[name]()
     pictures, labels = as_floats(source.images), torch.from_numpy(_labels(source))
     steps, began = 0, time.process_time()  # only steps are counted, as for ours
@@ -198,7 +219,10 @@ def public(name: str, source: ImageSource, seconds: float) -> tuple[int, Makes]:
     def make(images: Pictures, n: int, to: int) -> Pictures:
         return _bytes(recipe.translate(as_floats(images), to) if name in TRANSLATING else recipe.draw(n))
 
-    return steps, make
+    def bits(images: Pictures) -> float:
+        return float(-recipe.nats(as_floats(images)).mean()) / (784 * math.log(2))
+
+    return Learned(steps, make, bits)
 
 
 def shown_by(
@@ -222,7 +246,12 @@ def _bytes(x: Tensor) -> Pictures:
 
 
 def measure(
-    corpus: Path, seconds: float, families: list[str], out: Path, judge_steps: int = JUDGE_STEPS
+    corpus: Path,
+    seconds: float,
+    families: list[str],
+    out: Path,
+    judge_steps: int = JUDGE_STEPS,
+    seed: int = 0,
 ) -> list[Row]:
     def open_part(split: Split) -> ImageSource:
         return open_named("mnist", 28, split=split, corpus=corpus)
@@ -232,28 +261,37 @@ def measure(
     rows = [row_of(("real", "", 0), judge, real, train.images[:DRAWN], None)]
     for name in families:
         for whose, how in (("public", public), ("ours", ours)):
-            steps, make = how(name, given_to(name, train), seconds)
+            learned = how(name, given_to(name, train), seconds, seed)
             with torch.no_grad():
-                images, asked, shown = shown_by(name, make, test)
-            rows.append(row_of((name, whose, steps), judge, real, images, asked))
-            write_sheet(shown, out / f"{name}-{whose}.png", columns=12)
+                images, asked, shown = shown_by(name, learned.make, test)
+                bits = learned.bits(real[:DRAWN]) if name in LIKELY else None
+            rows.append(row_of((name, whose, learned.steps), judge, real, images, asked, bits))
+            write_sheet(shown, out / f"{name}-{whose}-{seed}.png", columns=12)
             print(line(rows[-1]), flush=True)
     return rows
 
 
 def line(row: Row) -> str:
     right = "" if row.right is None else f" | right {row.right:.2f}"
+    bits = "" if row.bits is None else f" | bits {row.bits:.3f}"
     return (
-        f"{row.family:9} {row.whose:7} {row.steps:6} steps | KID pixels {row.pixels:.4f}, features "
-        f"{row.features:.3f} | sure {row.sure:.2f} | classes {row.classes}{right}"
+        f"{row.family:9} {row.whose:7} {row.steps:6} steps | n {row.n} | KID pixels {row.pixels:.4f}, "
+        f"features {row.features:.3f} | sure {row.sure:.2f} | classes {row.classes}{right}{bits}"
     )
 
 
 def main() -> None:
-    corpus, seconds, out = Path(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
-    out.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("families", nargs="*")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    families = asked.families or list(RECIPES)
     with one_thread():
-        print(line(measure(corpus, seconds, sys.argv[4:] or list(RECIPES), out)[0]))
+        print(line(measure(asked.corpus, asked.seconds, families, asked.out, seed=asked.seed)[0]))
     print(f"{time.process_time():.0f} CPU seconds in all")
 
 

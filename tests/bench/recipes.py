@@ -25,6 +25,10 @@ class Recipe(nn.Module):
         """Pictures of the other kind made to look like kind ``to``: what a recipe does that does not draw."""
         raise NotImplementedError
 
+    def nats(self, x: Tensor) -> Tensor:
+        """How likely a picture of whole grey values is (n,): of a recipe that knows it."""
+        raise NotImplementedError
+
 
 def down(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     optimiser.zero_grad()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +39,8 @@ class Vae(Recipe):
 class _Masked(nn.Conv2d):
     """A 7 x 7 convolution whose kernel ends at the pixel, or before it."""
 
+    mask: Tensor
+
     def __init__(self, given: int, wanted: int, *, itself: bool) -> None:
         super().__init__(given, wanted, 7, padding=3, bias=False)
         mask = torch.ones_like(self.weight)
@@ -45,8 +49,11 @@ class _Masked(nn.Conv2d):
         self.register_buffer("mask", mask)
 
     def forward(self, x: Tensor) -> Tensor:
-        assert isinstance(self.mask, Tensor)
         return F.conv2d(x, self.weight * self.mask, padding=3)
+
+    def here(self, seen: Tensor) -> Tensor:
+        """Of one pixel, from the four lines and seven columns up to and around it (n, given, 4, 7)."""
+        return F.conv2d(seen, (self.weight * self.mask)[:, :, :4])
 
 
 class Pixelcnn(Recipe):
@@ -63,18 +70,26 @@ class Pixelcnn(Recipe):
         self.net = nn.Sequential(*layers, nn.Conv2d(64, 256, 1))
         self.adam = torch.optim.Adam(self.parameters(), 1e-3)
 
-    def step(self, x: Tensor, labels: Tensor) -> None:
+    def nats(self, x: Tensor) -> Tensor:
         value = ((x[:, 0] + 1) * 127.5).round().long()
-        down(self.adam, F.cross_entropy(self.net(x), value))
+        return -F.cross_entropy(self.net(x), value, reduction="none").flatten(1).sum(1)
+
+    def step(self, x: Tensor, labels: Tensor) -> None:
+        down(self.adam, -self.nats(x).mean() / 784)
 
     def draw(self, n: int) -> Tensor:
-        x = torch.zeros(n, 1, 28, 28)
-        for row in range(28):
-            top = max(0, row - 24)  # the lines that eight layers see
-            for column in range(28):
-                chances = self.net(x[:, :, top : row + 1])[:, :, -1, column].softmax(1)
-                x[:, 0, row, column] = torch.multinomial(chances, 1)[:, 0] / 127.5 - 1
-        return x
+        """What a layer says of a pixel stays as it is when later pixels are drawn, so it is kept."""
+        masked = [layer for layer in self.net if isinstance(layer, _Masked)]
+        kept = [torch.zeros(n, layer.in_channels, 31, 34) for layer in masked]  # three of nothing around
+        for row, column in product(range(28), range(28)):
+            for k, layer in enumerate(masked):
+                y = layer.here(kept[k][:, :, row : row + 4, column : column + 7])
+                y = self.net[3 * k + 1 : 3 * k + 3](y)
+                if k + 1 < len(kept):
+                    kept[k + 1][:, :, row + 3, column + 3] = y[:, :, 0, 0]
+            value = torch.multinomial(self.net[-1](y)[:, :, 0, 0].softmax(1), 1)[:, 0]
+            kept[0][:, 0, row + 3, column + 3] = value / 127.5 - 1
+        return kept[0][:, :, 3:, 3:31]
 
 
 class Realnvp(Recipe):
@@ -92,17 +107,18 @@ class Realnvp(Recipe):
         for k, net in enumerate(self.nets):
             yield net, (self.mask == k % 2).float()
 
-    def _loss(self, x: Tensor) -> Tensor:
+    def nats(self, x: Tensor) -> Tensor:
+        """A bound from below, in the mean over the noise."""
         p = 0.05 + 0.9 * ((x.flatten(1) + 1) * 127.5 + torch.rand(len(x), 784)) / 256
-        y, total = p.logit(), torch.zeros(len(x))
+        y, total = p.logit(), (math.log(0.9 / 256) - (p * (1 - p)).log()).sum(1)
         for net, kept in self._couplings():
             s, t = net(y * kept).chunk(2, 1)
             s = torch.tanh(s) * (1 - kept)
             y, total = y * s.exp() + t * (1 - kept), total + s.sum(1)
-        return (y.square().sum(1) / 2 - total).mean() / 784
+        return total - (y.square() + math.log(2 * math.pi)).sum(1) / 2
 
     def step(self, x: Tensor, labels: Tensor) -> None:
-        down(self.adam, self._loss(x))
+        down(self.adam, -self.nats(x).mean() / 784)
 
     def draw(self, n: int) -> Tensor:
         y = torch.randn(n, 784)
@@ -123,7 +139,7 @@ class Flowgan(Realnvp):
     def step(self, x: Tensor, labels: Tensor) -> None:
         fake = self.draw(len(x))
         down(self.of_judge, F.softplus(-self.judge(x)).mean() + F.softplus(self.judge(fake.detach())).mean())
-        down(self.adam, self._loss(x) + F.softplus(-self.judge(fake)).mean())
+        down(self.adam, -self.nats(x).mean() / 784 + F.softplus(-self.judge(fake)).mean())
 
 
 class Flowmatch(Recipe):

@@ -12,11 +12,11 @@ from PIL import Image
 
 from detector.core.errors import LabError
 from detector.data.splits import Split, split_units
-from detector.lab.folder import material, run, samples, zoo
+from detector.lab.folder import left_out, material, run, samples, zoo
 from detector.lab.folder.photos import LEAST
 from detector.lab.folder.run import FolderOptions
 from detector.lab.recipe import FOLDER_MODEL, run_folder
-from detector.lab.steps import autoencoders
+from detector.lab.steps import autoencoders, calibrate
 from detector.lab.steps.card_text import card_markdown
 from detector.lab.steps.training_set import TrainingOptions
 from detector.models.card import parse_card
@@ -28,18 +28,24 @@ from tests.detector.zoo.test_sources import scene
 
 OPTIONS = FolderOptions(minutes=0.05, families=("dcgan", "vae", "wgan"))
 WANTED = {Split.TRAIN: 20, Split.CALIBRATION: 20, Split.TEST: 10}
+FEW = WANTED | {Split.TRAIN: 10, Split.TEST: 4}  # what a walk needs; a calibration needs as many as ever
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that only takes time, smaller; no stage is left out."""
+    for split, n in FEW.items():
+        monkeypatch.setitem(LEAST, split, n)
+    monkeypatch.setattr(calibrate, "CALIBRATION_DRAWS", 1)
+    monkeypatch.setattr(left_out, "_FEWEST_TESTED", 48)
     monkeypatch.setattr(features, "PACKAGE", "no_such_package_at_all")
     monkeypatch.setattr(zoo, "_JUDGED", 24)
     monkeypatch.setattr(samples, "_DRAWN", {Split.TRAIN: 128, Split.CALIBRATION: 64, Split.TEST: 64})
     monkeypatch.setattr(zoo, "_SAMPLING_SHARE", 20.0)
     monkeypatch.setattr(autoencoders, "UPSAMPLERS", ("nearest", "shuffle"))
     monkeypatch.setattr(material, "_REGIONS_PER_PHOTO", (1, 2))
-    monkeypatch.setattr(run, "_MIN_STEPS", 20)
+    monkeypatch.setattr(run, "_MIN_STEPS", 8)
+    monkeypatch.setattr(run, "_STEPS_PER_EPOCH", 8)
     monkeypatch.setattr(run, "require_minutes", lambda _options, _held_out: None)
     options = TrainingOptions(
         epochs=3, steps_per_epoch=12, pairs_per_batch=4, crop_side=64, width=8, learning_rate=6e-3
@@ -67,7 +73,7 @@ def folder_of(path: Path, wanted: dict[Split, int]) -> Path:
 def test_a_folder_becomes_a_detector_with_a_card_and_an_interruption_costs_nothing(
     small: None, tmp_path: Path
 ) -> None:
-    folder, path = folder_of(tmp_path / "photos", WANTED), tmp_path / "run"
+    folder, path = folder_of(tmp_path / "photos", FEW), tmp_path / "run"
 
     def interrupting(what: str, done: int, _total: int) -> None:
         if what == "training" and done == 15:
@@ -92,9 +98,9 @@ def test_a_folder_becomes_a_detector_with_a_card_and_an_interruption_costs_nothi
     network_at(card, path / "detector" / f"{FOLDER_MODEL}.safetensors")
     assert card.evaluation is not None
     assert {r.name for r in card.evaluation.results} >= {"photos", "regions", "tiles", "dcgan", "ae_nearest"}
-    assert card.calibration.real_items == WANTED[Split.CALIBRATION], "photos, not pictures of photos"
+    assert card.calibration.real_items == FEW[Split.CALIBRATION], "photos, not pictures of photos"
     trained = {s.name: s.train for s in card.sets}
-    assert trained["photos"] == WANTED[Split.TRAIN]
+    assert trained["photos"] == FEW[Split.TRAIN]
     assert trained["regions"] > 0 < trained["ae_nearest"]
     page = (path / "detector" / f"{FOLDER_MODEL}.md").read_text()
     assert page == card_markdown(card)
@@ -102,8 +108,8 @@ def test_a_folder_becomes_a_detector_with_a_card_and_an_interruption_costs_nothi
     assert not {"TAEF2", "flux1_dev", "weights_files"} & set(re.findall(r"\w+", page)), (
         "not of the shipped one"
     )
-    left_out = json.loads((path / "left_out.json").read_text())
-    assert {r["family"] for r in left_out} == {"dcgan", "vae", "wgan"}
+    rows = json.loads((path / "left_out.json").read_text())
+    assert {r["family"] for r in rows} == {"dcgan", "vae", "wgan"}
     plots = [
         "zoo.png",
         "spectra.png",

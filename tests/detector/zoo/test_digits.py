@@ -49,4 +49,4 @@ def test_the_bench_of_families_shows_the_public_recipe_beside_ours(corpus_dir: P
     assert (public.family, public.whose, ours.whose) == ("vae", "public", "ours")
     assert min(public.steps, ours.steps) > 0
     assert np.isfinite([public.pixels, public.features, ours.pixels, ours.features]).all()
-    assert {p.name for p in tmp_path.iterdir()} == {"vae-public.png", "vae-ours.png"}
+    assert {p.name for p in tmp_path.iterdir()} == {"vae-public-0.png", "vae-ours-0.png"}

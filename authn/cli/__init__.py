@@ -20,6 +20,7 @@ import click
 from authn.cli.out import say, say_block, say_usage
 from authn.core.errors import AuthnError, BadRequest, Unavailable
 from authn.core.extras import not_installed
+from authn.core.interrupts import EXIT_INTERRUPTED, SENTENCE, begun
 from detector.core.errors import DetectorError
 from signer.core.accepted import ignore_accepted
 from signer.core.errors import InputRefused, SignerError
@@ -60,7 +61,7 @@ COMMANDS = {
 }
 
 
-EXIT_CANNOT_RUN, EXIT_DEFECT, EXIT_INTERRUPTED = 4, 70, 130  # 70: EX_SOFTWARE of sysexits.h
+EXIT_CANNOT_RUN, EXIT_DEFECT = 4, 70  # 70: EX_SOFTWARE of sysexits.h
 EXIT_NO_READER = 141  # what a shell says of a program that SIGPIPE ended
 DEBUG_VARIABLE = "ASSAY_DEBUG"
 
@@ -74,6 +75,7 @@ class LazyGroup(click.Group):
             return None
         module, attribute, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        begun()
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -110,7 +112,7 @@ def main() -> None:
     except click.ClickException as e:
         _end(e, e.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _end("interrupted; run the same command again to go on", EXIT_INTERRUPTED)
+        _end(SENTENCE, EXIT_INTERRUPTED)
     except AuthnError as e:
         _end(f"assay: {e.detail} [{e.code}]", e.exit_code)
     except (SignerError, DetectorError) as e:

@@ -83,4 +83,6 @@ def with_security_headers(response: Response) -> Response:
     """What every answer has where its view did not say otherwise."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if not response.is_streamed and response.calculate_content_length() == 0:
+        response.headers.pop("Content-Type", None)  # Flask's own, of what has no content
     return response

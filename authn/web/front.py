@@ -20,7 +20,7 @@ from typing import Any
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 from werkzeug.exceptions import (
@@ -63,13 +63,15 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     def __init__(self, limits: Limits, large: Adjustments, small: Adjustments) -> None:
         super().__init__(small)
-        self._limits, self._large = limits, large
+        self.limits, self._large = limits, large
         self.begun = time.monotonic()
         self.bytes = 0
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        self.upload = self.command == "POST" and self.path in self._limits.uploads
+        if self.names_no_host:
+            raise ParsingError("no Host, or two")
+        self.upload = self.command == "POST" and self.path in self.limits.uploads
         if self.upload:
             self.adj = self._large
 
@@ -82,21 +84,40 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         return consumed
 
     @property
+    def names_no_host(self) -> bool:
+        """RFC 9112, 3.2: a request of HTTP/1.1 has one Host. Two lines are joined by a comma here."""
+        host = self.headers.get("HOST", "")
+        return self.version == "1.1" and (not host or "," in host)
+
+    @property
     def health(self) -> bool:
-        return self.error is None and self.path in self._limits.health
+        return self.error is None and self.path in self.limits.health
 
     @property
     def late_at(self) -> float:
         """Slow is less than ``MIN_BYTES_PER_SECOND``; nobody has longer than the setting says, but an upload
         that is fast for its size: a film may need more than a minute on a phone's link."""
         allowed = FIRST_SECONDS + self.bytes / MIN_BYTES_PER_SECOND
-        most = float(self._limits.request_seconds)
+        most = float(self.limits.request_seconds)
         if self.upload:
             most = max(most, self.bytes / UPLOAD_BYTES_PER_SECOND)
         return self.begun + min(allowed, most)
 
 
-class Refused(WSGITask):  # type: ignore[misc]
+class Task(WSGITask):  # type: ignore[misc]
+    """A request that names no host, as those of HTTP/1.0 may, is for the address it came to."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        if not environ.get("HTTP_HOST"):
+            environ.pop("HTTP_HOST", None)
+            with contextlib.suppress(OSError):  # nobody is there any more
+                own = str(self.channel.socket.getsockname()[0])
+                environ["SERVER_NAME"] = f"[{own}]" if ":" in own else own
+        return environ
+
+
+class Refused(Task):
     """Has the application say why a request was not taken in."""
 
     def execute(self) -> None:
@@ -109,7 +130,7 @@ class Refused(WSGITask):  # type: ignore[misc]
         for name, value in blank.items():  # a header that cannot be read leaves none of them
             if not hasattr(self.request, name):
                 setattr(self.request, name, value)
-        environ: dict[str, Any] = super().get_environment()
+        environ = super().get_environment()
         environ.pop("CONTENT_LENGTH", None)
         environ |= {REFUSAL: _exception(self.request), "wsgi.input": io.BytesIO()}
         return environ
@@ -121,14 +142,15 @@ def _exception(request: Parser) -> AuthnError | HTTPException:
         return error
     code = getattr(error, "code", 0)
     if code == RequestEntityTooLarge.code:
-        most = request.adj.max_request_body_size
         if request.upload:
-            return MediaTooLarge(f"the upload has more than {most} bytes")
-        return RequestEntityTooLarge(f"the body has more than {most} bytes")
+            return MediaTooLarge(f"the upload has more than {request.limits.media_bytes} bytes")
+        return RequestEntityTooLarge(f"the body has more than {request.limits.small_bytes} bytes")
     if code == RequestHeaderFieldsTooLarge.code:
         return RequestHeaderFieldsTooLarge(f"the header has more than {MAX_HEADER_BYTES} bytes")
     if code == NotKnown.code:
         return NotKnown("of transfer codings, chunked alone is known here")
+    if request.names_no_host:
+        return BadRequest("the request does not name one host, as HTTP/1.1 wants")
     return BadRequest("the request is not written as HTTP/1.1 says")
 
 
@@ -136,6 +158,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection. ``waiting_since``: since when no answer moved on it; ``lingers``: what is still being
     sent is read before it is closed, or the client would not see its answer."""
 
+    task_class = Task
     error_task_class = Refused
     request: Any = None
     lingers: bool = False

@@ -12,9 +12,11 @@ from waitress.task import ThreadedTaskDispatcher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one service. ``uploads`` are the addresses that take media, by POST; everything else is small."""
+    """Of one service. ``uploads`` are the addresses that take media, by POST; everything else is small.
+    ``media_bytes`` of a file, and ``upload_bytes`` of the whole body that brings it."""
 
     uploads: frozenset[str] = frozenset()
+    media_bytes: int = 0
     upload_bytes: int = 0
     small_bytes: int = 0
     request_seconds: float = 60.0

@@ -57,6 +57,8 @@ def operation(
         always = isinstance(rule, Needs) and rule.always
         nothing: list[Json] = [] if always else [{}]  # by default nothing is asked for
         members["security"] = [*nothing, {"bearer": scopes}]
+    if "requestBody" in members:
+        problems = tuple(sorted({*problems, "415"}))  # a coding, also where the type is the right one
     failures: Object = {status: ref("responses/Problem") for status in problems}
     return {
         "operationId": operation_id,

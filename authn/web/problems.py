@@ -131,4 +131,6 @@ def _http(error: HTTPException) -> Response:
     response = refusal(error.code, HTTP_CODES.get(error.code, OTHER_HTTP_CODE), detail)
     if "Allow" in original.headers:
         response.headers["Allow"] = original.headers["Allow"]
+    if error.code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE and "Content-Encoding" in request.headers:
+        response.headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
     return response

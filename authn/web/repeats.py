@@ -77,11 +77,11 @@ def _of_the_other(repeats: Repeats, lost: Held) -> Response:
 
 
 def _key() -> str | None:
-    given = request.headers.getlist(HEADER)
-    if not given:
+    given = request.headers.get(HEADER)
+    if given is None:
         return None
-    matched = _KEY.fullmatch(given[0].strip())
-    if len(given) > 1 or matched is None:
+    matched = _KEY.fullmatch(given.strip())
+    if matched is None:
         raise BadRequest(f"{HEADER} is one string of 1 to 255 printable ASCII characters")
     return matched[1]
 

@@ -1,7 +1,7 @@
 """What every request has to satisfy before any view sees it.
 
 In this order: the front took it in (``authn.web.front``); no page of another site made a browser send it; it
-carries no parameter that nobody asked for; its content is what its digests say.
+carries no parameter that nobody asked for; its content is as it is, and what its digests say.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import http_sf
 from flask import Flask, request
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from authn.core.errors import AuthnError, BadRequest, CrossSite
 
@@ -59,12 +59,14 @@ def register(app: Flask, public_url: str) -> None:
 
 
 def screen_details() -> None:
-    """Parameters and digests, once it is clear that the caller may ask. Raises ``BadRequest``."""
+    """Parameters, coding and digests, once it is clear that the caller may ask. Raises ``BadRequest``, and
+    what becomes 415."""
     endpoint = request.endpoint
     if endpoint is None:  # the router refuses it itself
         return
     if not (request.method in SAFE and endpoint.startswith(SHARED)):
         only(request.args, PARAMETERS.get(endpoint, frozenset()), "parameter")
+    _screen_coding()
     _screen_content()
 
 
@@ -105,6 +107,13 @@ def _netloc(origin: str) -> str | None:
         return urlsplit(origin).netloc.lower() or None
     except ValueError:
         return None
+
+
+def _screen_coding() -> None:
+    """Nothing is unpacked here: of a body that unpacks without limit nobody could say how large it is."""
+    codings = [part.strip().lower() for part in request.headers.get("Content-Encoding", "").split(",")]
+    if request.content_length and {*codings} - {"", "identity"}:
+        raise UnsupportedMediaType("send the body as it is, without Content-Encoding")
 
 
 def _screen_content() -> None:

@@ -144,6 +144,7 @@ class _Server(Supervised):
 
         return Limits(
             uploads=UPLOADS,
+            media_bytes=self._settings.max_media_bytes,
             upload_bytes=self._settings.max_media_bytes + MULTIPART_OVERHEAD_BYTES,
             small_bytes=MAX_BODY_BYTES,
             request_seconds=self._settings.max_request_seconds,

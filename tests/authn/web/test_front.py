@@ -38,6 +38,7 @@ pytestmark = pytest.mark.timeless
 
 LIMITS = Limits(
     uploads=UPLOADS,
+    media_bytes=90_000,
     upload_bytes=100_000,
     small_bytes=4_000,
     request_seconds=30,
@@ -88,6 +89,38 @@ def test_every_route_that_takes_a_file_takes_one_as_large_as_may_be(services: Se
     }
     assert forms | described == UPLOADS - {f"/v1/views/{name}" for name in NAMES[1:]}
     assert {f"/v1/views/{name}" for name in NAMES} <= UPLOADS
+
+
+@pytest.mark.parametrize("hosts", ["", "Host:\r\n", "Host: localhost\r\nHost: example.org\r\n"])
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_a_request_of_http_1_1_names_one_host(service: str, hosts: str, accept: str) -> None:
+    sent = f"GET /healthz HTTP/1.1\r\n{hosts}Accept: {accept}\r\n\r\n"
+    answer = exchange(service, sent.encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"does not name one host" in answer
+    assert b"waitress" not in answer
+
+
+@pytest.mark.parametrize("hosts", ["", "Host:\r\n"])
+def test_one_of_http_1_0_without_a_host_is_for_the_address_it_came_to(hosts: str) -> None:
+    named = Flask("named")
+    named.get("/")(lambda: request.host_url)
+    with fronted(named, LIMITS) as url:
+        answer = exchange(url, f"GET / HTTP/1.0\r\n{hosts}\r\n".encode())
+    assert answer.endswith(f"\r\n\r\n{url}/".encode())
+
+
+def test_a_service_on_this_machine_answers_one_of_http_1_0_without_a_host(service: str) -> None:
+    assert exchange(service, b"GET /healthz HTTP/1.0\r\n\r\n").endswith(b'{"status":"ok"}')
+
+
+def test_an_empty_key_of_a_repeated_request_is_none_that_counts_as_absent(service: str) -> None:
+    data = tiny_jpeg()
+    fields = ("Content-Type: image/jpeg", f"Content-Length: {len(data)}", "Idempotency-Key:", CLOSE)
+    assert problem(exchange(service, head("POST", "/v1/verifications", *fields), data)) == (
+        400,
+        "assay.request.bad",
+    )
 
 
 @pytest.mark.parametrize("coding", ["Content-Length: 90000", "Transfer-Encoding: chunked"])
@@ -147,19 +180,20 @@ def test_a_hundred_that_drip_hold_nobody_up(service: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "code"),
+    ("path", "kind", "code", "most"),
     [
-        ("/v1/verifications", "image/jpeg", "assay.media.tooLarge"),
-        ("/tsa", "application/timestamp-query", "assay.request.tooLarge"),
-        ("/nowhere", "text/plain", "assay.request.tooLarge"),
+        ("/v1/verifications", "image/jpeg", "assay.media.tooLarge", LIMITS.media_bytes),
+        ("/tsa", "application/timestamp-query", "assay.request.tooLarge", LIMITS.small_bytes),
+        ("/nowhere", "text/plain", "assay.request.tooLarge", LIMITS.small_bytes),
     ],
 )
 def test_what_is_too_large_is_told_so_although_it_is_still_being_sent(
-    service: str, path: str, kind: str, code: str
+    service: str, path: str, kind: str, code: str, most: int
 ) -> None:
     size = 3_000_000
     whole = exchange(service, dripping_body("POST", path, kind, size), bytes(size))
     assert problem(whole) == (413, code)
+    assert f"more than {most} bytes".encode() in whole
     begin = head("POST", path, f"Content-Type: {kind}", "Transfer-Encoding: chunked")
     chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
     assert problem(exchange(service, begin, *[chunk] * 40)) == (413, code)

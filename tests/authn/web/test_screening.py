@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 from dataclasses import replace
@@ -13,6 +14,7 @@ from flask.testing import FlaskClient
 from authn.service.services import Services
 from authn.web import create_app
 from tests.authn.web.conftest import InlineExaminer, rows
+from tests.authn.web.test_access import bearer
 from tests.doubles.media import tiny_jpeg
 
 JPEG = tiny_jpeg()
@@ -224,6 +226,53 @@ def test_the_digest_of_a_form_is_that_of_the_whole_form(client: FlaskClient) -> 
         headers = {"Content-Digest": sf("sha-256", data)}
         answer = client.post("/v1/verifications", data=body, content_type=kind, headers=headers)
         assert answer.status_code == status
+
+
+# codings
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "identity, br", "x"])
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/verifications", "image/jpeg"),
+        ("/v1/captures", "image/jpeg"),
+        ("/v1/webhooks", "application/json"),
+        ("/tsa", QUERY),
+        ("/reports", "image/jpeg"),
+    ],
+)
+def test_a_body_that_would_have_to_be_unpacked_is_refused(
+    client: FlaskClient, services: Services, path: str, kind: str, coding: str
+) -> None:
+    scopes = ("captures:create", "timestamps:create", "verifications:create", "webhooks:manage")
+    given = bearer(services, *scopes) | {"Content-Encoding": coding}
+    answer = client.post(path, data=gzip.compress(JPEG), content_type=kind, headers=given)
+    assert (answer.status_code, answer.get_json()["code"]) == (415, "assay.request.unsupportedType")
+    assert answer.headers["Accept-Encoding"] == "identity"
+    assert "Content-Encoding" in answer.get_json()["detail"]
+    assert rows(services) == (0, 0, 0)
+
+
+def test_no_coding_by_its_name_is_none(client: FlaskClient) -> None:
+    given = {"Content-Encoding": "identity"}
+    assert (
+        client.post("/v1/verifications", data=JPEG, content_type="image/jpeg", headers=given).status_code
+        == 200
+    )
+    other = client.post("/v1/verifications", data=JPEG, content_type="text/plain")
+    assert (other.status_code, "Accept-Encoding" in other.headers) == (415, False)
+
+
+# answers without content
+
+
+def test_an_answer_without_content_names_no_type(client: FlaskClient) -> None:
+    made = client.post("/v1/verifications", data=JPEG, content_type="image/jpeg")
+    assert made.content_type == "application/json"
+    gone = client.delete(made.headers["Location"])
+    assert (gone.status_code, "Content-Type" in gone.headers) == (204, False)
+    assert gone.headers["X-Content-Type-Options"] == "nosniff"
 
 
 # pages for browsers

@@ -102,8 +102,8 @@ _ROWS = (
         about="the GAN of 2014: two perceptrons, for 28 x 28 grey pictures",
         heritage=_GREY,
         spec=GanSpec(
-            family="gan", side=28, channels=1, latent=100, width=128, ema=0.99, loss="non-saturating",
-            paper="arXiv 1406.2661",
+            family="gan", side=28, channels=1, latent=100, width=128, learning_rate=1e-3, ema=0.99,
+            loss="non-saturating", paper="arXiv 1406.2661",
         ),
     ),
     Row(

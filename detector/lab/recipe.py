@@ -27,9 +27,10 @@ from detector.core.threads import one_thread
 from detector.lab.corpus.material import CorpusMaterial
 from detector.lab.folder.left_out import leave_families_out
 from detector.lab.folder.material import FolderMaterial, hold_out, regions_count
+from detector.lab.folder.pace import step_seconds
 from detector.lab.folder.page import report_text
 from detector.lab.folder.photos import held_out_count
-from detector.lab.folder.run import FolderOptions, FolderRun
+from detector.lab.folder.run import STEP_SECONDS, FolderOptions, FolderRun
 from detector.lab.folder.zoo import draw_from, fit_zoo, judge_zoo, show_zoo
 from detector.lab.own import whole_text
 from detector.lab.steps.calibrate import calibrate
@@ -85,7 +86,8 @@ def _folder_walk(run: FolderRun, fakes: Path | None, encoder: Path | None) -> st
     material = hold_out(run, samples)
     home = path / "detector"
     held_out, regions = held_out_count(run.index), regions_count(run.index, run.effort)
-    training = options.training(options.training_seconds(run.spent, regions, held_out))
+    slower = step_seconds(path, STEP_SECONDS) / STEP_SECONDS
+    training = options.training(options.training_seconds(run.spent, regions, held_out, slower), slower)
     run.stages.do(
         "train detector", partial(_learned, material, training, home), after=["hold out"],
         files=["detector/calibrated.json", f"detector/{FOLDER_MODEL}.safetensors"],

@@ -22,6 +22,7 @@ from detector.data.corpus import Item, pictures
 from detector.data.splits import Split
 from detector.lab.folder.held_out import HeldOut, dump_held_out, mosaic_pairs, parse_held_out, write_held_out
 from detector.lab.folder.makers import MAKERS_FILE, FolderFakes
+from detector.lab.folder.pace import PACE_FILE, try_pace
 from detector.lab.folder.photos import by_digest, regions_of
 from detector.lab.folder.run import FolderRun
 from detector.lab.folder.samples import Samples
@@ -48,7 +49,7 @@ def hold_out(run: FolderRun, samples: Sequence[Samples]) -> FolderMaterial:
     photos."""
     fakes = FolderFakes(run, samples)
     after = ["index", *(f"sample {s.family}" for s in samples)]
-    files = ["held_out.json", MAKERS_FILE]
+    files = ["held_out.json", MAKERS_FILE, PACE_FILE]
     run.stages.do("hold out", partial(_hold_out, run, fakes), files=files, after=after)
     held = parse_held_out((run.path / "held_out.json").read_text(encoding="utf-8"))
     return FolderMaterial(run=run, fakes=fakes, held=held)
@@ -62,6 +63,7 @@ def _hold_out(run: FolderRun, fakes: FolderFakes) -> str:
         effort=run.effort,
     )  # fmt: skip
     write_whole(run.path / "held_out.json", dump_held_out(found).encode())
+    try_pace(run.path, run.options.training(0.0))
     made_by = ", ".join(fakes.makers)
     return f"{len(found.items)} pictures, {len(found.pairs)} aligned pairs made by {made_by}"
 

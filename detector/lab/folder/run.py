@@ -6,6 +6,7 @@
 ``zoo.png``, ``spectra.png``, ``report.md``
 ``left_out/``, ``left_out.json``    how well a detector sees a family that it never met
 ``held_out/``, ``held_out.json``, ``makers.json``    what the detector is calibrated and judged on
+``pace.json``            what a step of its training takes on this machine
 ``detector/``            the run of the training; weights, card, the card's page, plots, scores
 ``state.json``           which stages are finished (``detector.lab.steps.stages``)
 
@@ -38,7 +39,7 @@ _OTHER_STAGES = 6  # beside three for every family
 LAST_STAGES = ("train detector", "evaluate detector")
 _STEPS_PER_EPOCH = 20
 _LEFT_OUT_SHARE = 0.1  # of the time
-_STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
+STEP_SECONDS, _SMALL_STEP_SECONDS = 0.6, 0.045  # of one core, measured; they only size the work
 # What judging a family and testing a detector without it take, most of it however few pictures they see;
 # holding a photo out, calibrating on it and evaluating it, with all the fakes of it that there may be; and a
 # region with its fakes: by runs over 120 photos.
@@ -77,7 +78,7 @@ class FolderOptions:
     def least_minutes(self, held_out: int) -> float:
         """Below it nothing can be learned beside the smallest measures and the fewest steps."""
         fixed = self._families_seconds() + _LEAST_EFFORT * _HELD_OUT_SECONDS * held_out
-        return (fixed + _MIN_STEPS * _STEP_SECONDS) / (1 - _LEAST_SIZED) / 60
+        return (fixed + _MIN_STEPS * STEP_SECONDS) / (1 - _LEAST_SIZED) / 60
 
     def _families_seconds(self) -> float:
         return _FAMILY_SECONDS * len(self.names())
@@ -87,15 +88,15 @@ class FolderOptions:
         whole = 60 * self.minutes
         return max(whole - self.unsized(held_out), _LEAST_SIZED * whole)
 
-    def training_seconds(self, spent: float, regions: int, held_out: int) -> float:
+    def training_seconds(self, spent: float, regions: int, held_out: int, slower: float = 1.0) -> float:
         """What is left for the steps of the detector after ``spent`` CPU seconds: calibrating and evaluating
-        come after it."""
+        come after it, on a machine that takes so many times the seconds of the plan."""
         after = self.effort(held_out) * _AFTER_TRAINING * _HELD_OUT_SECONDS * held_out
-        return 60 * self.minutes - spent - after - regions * _REGION_SECONDS
+        return 60 * self.minutes - spent - slower * (after + regions * _REGION_SECONDS)
 
-    def training(self, seconds: float) -> TrainingOptions:
+    def training(self, seconds: float, slower: float = 1.0) -> TrainingOptions:
         """Of the detector, whose steps take so many seconds."""
-        epochs = _epochs(seconds / _STEP_SECONDS)
+        epochs = _epochs(seconds / (slower * STEP_SECONDS))
         return TrainingOptions(seed=self.seed, epochs=epochs, steps_per_epoch=_STEPS_PER_EPOCH)
 
     def left_out_training(self, families: int, seconds: float) -> TrainingOptions:

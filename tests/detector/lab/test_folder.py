@@ -224,6 +224,8 @@ def test_what_was_spent_before_it_is_taken_off_the_training_of_the_detector() ->
     assert 0 < left < 500
     assert options.training_seconds(250, regions=200, held_out=40) == pytest.approx(left - 150)
     assert options.training_seconds(100, regions=400, held_out=40) < left
+    assert options.training_seconds(100, regions=200, held_out=40, slower=2) < left
+    assert options.training(600, slower=2).epochs == options.training(300).epochs
     assert options.training_seconds(100, regions=200, held_out=80) < left
 
 

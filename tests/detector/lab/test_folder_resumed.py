@@ -32,7 +32,7 @@ STAGES: dict[str, tuple[list[str], list[str]]] = {
     **{f"judge {f}": ([f"zoo/{f}/quality.json", f"zoo/{f}/spectra.png"], [f"fit {f}"]) for f in FAMILIES},
     "pictures": (["zoo.png", "spectra.png"], DRAWN),
     "leave one out": (["left_out.json"], ["index", *DRAWN]),
-    "hold out": (["held_out.json", "makers.json"], ["index", *DRAWN]),
+    "hold out": (["held_out.json", "makers.json", "pace.json"], ["index", *DRAWN]),
     "train detector": (["detector/calibrated.json", "detector/own-1.safetensors"], ["hold out"]),
     "evaluate detector": (["detector/own-1.json", "detector/own-1.md"], ["train detector"]),
 }
@@ -56,6 +56,7 @@ def finished(tmp_path: Path) -> Path:
         "left_out.json": "[]\n",
         "held_out.json": dump_held_out(HeldOut(items=(), pairs=())),
         "makers.json": "[]\n",
+        "pace.json": '{"step_seconds": 0.5}\n',
         "detector/own-1.json": card,
     }
     none = {s: np.empty((0, 32, 32, 3), np.uint8) for s in Split}

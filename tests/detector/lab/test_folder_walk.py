@@ -50,7 +50,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     options = TrainingOptions(
         epochs=3, steps_per_epoch=12, pairs_per_batch=4, crop_side=64, width=8, learning_rate=6e-3
     )
-    monkeypatch.setattr(FolderOptions, "training", lambda _self, _seconds: options)
+    monkeypatch.setattr(FolderOptions, "training", lambda _self, _seconds, _slower=1.0: options)
 
 
 def folder_of(path: Path, wanted: dict[Split, int]) -> Path:

@@ -127,7 +127,8 @@ def translated(text: str) -> str | None:
         return text
     for pattern, form in _sentences(code):
         if (found := pattern.fullmatch(text)) is not None:
-            return form.format(**{k: _days(v) for k, v in found.groupdict().items()})
+            filled = {k: translated(v) or v for k, v in found.groupdict().items()}  # a part may be one too
+            return form.format(**{k: _days(v) for k, v in filled.items()})
     return None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from html.parser import HTMLParser
+from importlib import resources
 from string import Formatter
 
 import pytest
@@ -21,6 +23,7 @@ from authn.report.receipt_page import script, script_words
 from tests.conftest import ROOT
 from tests.doubles.reports import SAMPLES, joint_report, signed_report
 from tests.doubles.score_maps import learned_report
+from tests.house.source import modules, named, parsed
 
 OTHERS = sorted(set(LANGUAGES) - {"en"})
 REPORTS = {**SAMPLES, "joint": joint_report, "learned": learned_report}
@@ -219,3 +222,79 @@ def test_what_our_own_check_says_beside_an_axis_is_told_in_german(found: str) ->
         said_in_german = tell(found)
     assert said_in_german.code == "de"
     assert said_in_german.text != found
+
+
+WHY = {"NotApplicable", "PixelsUnreadable"}
+# What a report's source or a picture that is not looked at may say; what only the laboratory, files of one
+# machine and findings behind a fold say is English.
+SAYING = (
+    "authn/sources/",
+    "detector/forensics/",
+    "detector/models/",
+    "detector/pixels/",
+    "authn/report/preview",
+)
+NOT_OF_A_REPORT = ("containers.py", "xmp.py", "sensor_print.py", "parallax.py", "augment.py")
+
+
+def sentences() -> dict[str, str]:
+    """What these parts of the house say why they do not answer, with a number in each blank, and where."""
+    found = {}
+    for path in modules():
+        if not named(path).startswith(SAYING) or path.name in NOT_OF_A_REPORT:
+            continue
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in WHY and node.args:
+                text = written(node.args[0])
+                if text and "refused the picture: 7" not in text and text != "7":
+                    found[text] = f"{named(path)}, line {node.lineno}"
+    return found
+
+
+def written(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(v.value) if isinstance(v, ast.Constant) else "7" for v in node.values)
+    return None
+
+
+def test_why_a_source_does_not_answer_is_told_in_german() -> None:
+    asked = sentences()
+    assert len(asked) > 40
+    with speaking("de"):
+        assert {text: where for text, where in asked.items() if translated(text) is None} == {}
+
+
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        (
+            "EXIF ModifyDate A lies before DateTimeOriginal B. There are innocent reasons for it.",
+            "EXIF ModifyDate A liegt vor DateTimeOriginal B. Dafür gibt es harmlose Gründe.",
+        ),
+        (
+            "A itself uses the tables of standard software (in 2 measured files)",
+            "A verwendet selbst die Tabellen von Standardsoftware (in 2 gemessenen Dateien)",
+        ),
+        (
+            "the face: its lids hide an iris and it looks to a side",
+            "das Gesicht: seine Lider verdecken eine Iris, und es blickt zur Seite",
+        ),
+        (
+            "the registry revokes the device from 3 Oct 2026 on; judged at its proven time",
+            "das Register widerruft das Gerät ab 3. Oktober 2026; geurteilt nach seiner bewiesenen Zeit",
+        ),
+    ],
+)
+def test_a_sentence_of_several_parts_is_german_in_all_of_them(english: str, german: str) -> None:
+    with speaking("de"):
+        assert translated(english) == german
+
+
+def test_blanks_of_a_sentence_are_the_same_in_every_language() -> None:
+    for code in OTHERS:
+        table = json.loads(resources.files("authn.report").joinpath("words", f"{code}.said.json").read_text())
+        for english, other in table.items():
+            names = [set(re.findall(r"\{(\w+)\}", text)) for text in (english, other)]
+            assert names[1] <= names[0], english

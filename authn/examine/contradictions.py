@@ -16,6 +16,7 @@ from authn.core.evidence import ClaimedAction, CryptographicEvidence, HeuristicE
 from authn.core.instants import instant
 from authn.core.likeness import Recovered
 from authn.core.report import Contradiction, Report, Severity
+from authn.core.source_types import claimed
 from authn.examine.seen import Finds, Found, Row, Seen
 
 # EXIF mostly has no time zone; and the clock of a signer may be somewhat off.
@@ -58,7 +59,7 @@ def _claim(claim: Callable[[Seen], str], code: ContradictionCode) -> Finds:
     def finds(seen: Seen) -> Iterator[Found]:
         if said := claim(seen):
             for place, g in seen.pointing(code):
-                yield CLAIMS, place, {"claim": said, "source": g.detector}
+                yield CLAIMS, place, {"claim": claimed(said), "source": g.detector}
 
     return finds
 
@@ -66,7 +67,7 @@ def _claim(claim: Callable[[Seen], str], code: ContradictionCode) -> Finds:
 def _captured_marked(seen: Seen) -> Iterator[Found]:
     if seen.captured and not seen.device:  # of a registered device another row says more
         for place, g in seen.pointing(ContradictionCode.CAPTURED_BUT_MARKED):
-            yield CLAIMS, place, {"claim": seen.captured, "source": g.detector}
+            yield CLAIMS, place, {"claim": claimed(seen.captured), "source": g.detector}
 
 
 def _registered_marked(seen: Seen) -> Iterator[Found]:
@@ -77,7 +78,7 @@ def _registered_marked(seen: Seen) -> Iterator[Found]:
 
 def _registered_claimed_generated(seen: Seen) -> Iterator[Found]:
     if seen.device and seen.generated:
-        yield DEVICE, CLAIMS, {"device": seen.device, "claim": seen.generated}
+        yield DEVICE, CLAIMS, {"device": seen.device, "claim": claimed(seen.generated)}
 
 
 def _wrong_sensor(seen: Seen) -> Iterator[Found]:
@@ -89,7 +90,7 @@ def _wrong_sensor(seen: Seen) -> Iterator[Found]:
 def _generated_with_camera(seen: Seen) -> Iterator[Found]:
     camera = seen.camera()
     if seen.generated and camera is not None:
-        yield CLAIMS, camera[0], {"claim": seen.generated, "camera": str(camera[1]["camera"])}
+        yield CLAIMS, camera[0], {"claim": claimed(seen.generated), "camera": str(camera[1]["camera"])}
 
 
 def _marked_with_camera(seen: Seen) -> Iterator[Found]:
@@ -185,7 +186,7 @@ ROWS = (
         code=ContradictionCode.UNEDITED_BUT_DIFFERENT,
         severity=Severity.MEDIUM,
         sides=(_UNEDITED, "a source that reads pixels points to an edit"),
-        text="The signer claims {claim} and no edits; {source} finds signs that it was edited.",
+        text="The signer claims {claim}, and no edits; {source} finds signs that it was edited.",
         innocent="cameras process pictures too; a card says how often the source errs",
         finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_DIFFERENT),
     ),
@@ -193,7 +194,7 @@ ROWS = (
         code=ContradictionCode.UNEDITED_BUT_COPIED,
         severity=Severity.MEDIUM,
         sides=(_UNEDITED, "one place of the picture agrees with another down to its grain"),
-        text="The signer claims {claim} and no edits; {source} finds a place that was copied to another.",
+        text="The signer claims {claim}, and no edits; {source} finds a place that was copied to another.",
         innocent="the device itself puts pieces of pictures together, as for panoramas; a collage was in "
         "front of the camera",
         finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_COPIED),
@@ -210,7 +211,7 @@ ROWS = (
         code=ContradictionCode.UNEDITED_BUT_EDITOR_NAMED,
         severity=Severity.LOW,
         sides=(_UNEDITED, "the metadata name an editor"),
-        text="The signer claims {claim} and no edits; {source} finds signs that software edited it.",
+        text="The signer claims {claim}, and no edits; {source} finds signs that software edited it.",
         innocent="software that only copied or developed the photo wrote its name",
         finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_EDITOR_NAMED),
     ),
@@ -218,7 +219,7 @@ ROWS = (
         code=ContradictionCode.UNEDITED_BUT_OTHER_TABLES,
         severity=Severity.LOW,
         sides=(_UNEDITED, "quantisation tables that the claimed camera does not use"),
-        text="The signer claims {claim} and no edits; {source} finds the tables of other software than the "
+        text="The signer claims {claim}, and no edits; {source} finds the tables of other software than the "
         "camera that it names.",
         innocent="the photo was saved again by software before it was signed",
         finds=_claim(lambda s: s.untouched, ContradictionCode.UNEDITED_BUT_OTHER_TABLES),

@@ -6,6 +6,7 @@ Neither part of a report nor kept: whoever wants to see one sends the file again
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -23,7 +24,9 @@ from detector.pixels.decode import Pixels, decode, open_cv2
 from detector.pixels.orientation import orientation_of
 from detector.pixels.upright import upright
 
-_GAP, _STRIP = 12, 30
+_GAP, _STRIP, _LETTERS = 12, 30, 16
+_LEAST_WIDTH = 300
+_SHOWN_WIDTH, _LEAST_LETTERS = 640, 13  # on a page a view is never narrower (assay.css, .view .scroll)
 _SMALL_WIDTH = 1400
 _SMALL_QUALITY = 88
 _INK = (20, 20, 20)
@@ -47,7 +50,7 @@ def _drawn(name: str, pixels: Pixels, turn: int, asked: ViewsAsked) -> DrawnView
         own = view(name, pixels)
         own = own if name in _NOT_TURNED else upright(own, turn)
         with speaking(asked.language):
-            whole = _beside(name, own, _of_reference(name))
+            whole = _beside(name, own, _of_reference(name), small=asked.small)
         return DrawnView(name=name, picture=_encoded(whole, small=asked.small))
     except (DetectorError, MemoryError) as e:
         return DrawnView(name=name, picture=None, why=_why(e))
@@ -65,26 +68,47 @@ def _of_reference(name: str) -> Pixels:
     return view(name, decode(reference_photo(), MEDIA_TYPE))
 
 
-def _beside(name: str, own: Pixels, reference: Pixels) -> Pixels:
-    """Both on white, each in its own pixels, with what they are above and the scale below."""
-    left = max(own.shape[1], 300)
-    width = left + max(reference.shape[1], 300) + 3 * _GAP
-    height = max(own.shape[0], reference.shape[0]) + 3 * _STRIP
-    sheet = np.full((height, width, 3), 255, np.uint8)
+def _beside(name: str, own: Pixels, reference: Pixels, *, small: bool) -> Pixels:
+    """Both on white, with what they are above and the scale below, each in its own pixels or, for a page, as
+    small as both fit, and in letters that stay ``_LEAST_LETTERS`` high where the page is narrowest."""
+    if small:
+        fits = min(1.0, (_SMALL_WIDTH - 3 * _GAP) / (own.shape[1] + reference.shape[1]))
+        own, reference = (resize(p, fits, "area") for p in (own, reference))
+    left, right = max(own.shape[1], _LEAST_WIDTH), max(reference.shape[1], _LEAST_WIDTH)
+    width = left + right + 3 * _GAP
+    letters = max(_LETTERS, ceil(_LEAST_LETTERS * width / _SHOWN_WIDTH)) if small else _LETTERS
+    font = ImageFont.load_default(letters)
+    this, other = t("view.drawn.this", name=name), t("view.drawn.other")
+    above = [_wrapped(this, font, left), _wrapped(other, font, right)]
+    words = (t("view.drawn.label"), t(f"view.{name}.scale"))
+    below = [line for text in words for line in _wrapped(text, font, width - 2 * _GAP)]
+    strip = letters * _STRIP // _LETTERS
+    top = strip * max(map(len, above))
+    bottom = top + max(own.shape[0], reference.shape[0])
+    sheet = np.full((bottom + strip * len(below), width, 3), 255, np.uint8)
     for x, part in ((_GAP, own), (left + 2 * _GAP, reference)):
-        sheet[_STRIP : _STRIP + part.shape[0], x : x + part.shape[1]] = part
+        sheet[top : top + part.shape[0], x : x + part.shape[1]] = part
     image = Image.fromarray(sheet)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(16)
-    draw.text((_GAP, 6), t("view.drawn.this", name=name), font=font, fill=_INK)
-    draw.text((left + 2 * _GAP, 6), t("view.drawn.other"), font=font, fill=_INK)
-    draw.text((_GAP, height - 2 * _STRIP + 8), t("view.drawn.label"), font=font, fill=_INK)
-    draw.text((_GAP, height - _STRIP + 4), t(f"view.{name}.scale"), font=font, fill=_INK)
+    draw = ImageDraw.Draw(image)
+    for x, y, lines in ((_GAP, 0, above[0]), (left + 2 * _GAP, 0, above[1]), (_GAP, bottom, below)):
+        for number, line in enumerate(lines):
+            draw.text((x, y + number * strip + strip // 5), line, font=font, fill=_INK)
     return np.asarray(image)
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """In lines that are no wider, as far as words can be parted."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _encoded(pixels: Pixels, *, small: bool) -> bytes:
     if small:
-        pixels = resize(pixels, min(1.0, _SMALL_WIDTH / pixels.shape[1]), "area")
         return encode(pixels, Encoding(media_type="image/jpeg", quality=_SMALL_QUALITY, full_chroma=True))
     cv2 = open_cv2()
     done, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))

@@ -51,16 +51,12 @@ def headline(report: Document) -> Headline:
 
 
 def _statement(statement: Document, texts: Mapping[str, str], before: str, beside_now: str) -> Told:
-    """A statement in the language of the rendering: the policy's own text of it, or the table's; what it
-    begins with while an axis is refuted stays."""
-    text: str = statement["text"]
-    refuted = bool(before) and text.startswith(before)
-    rest = tell(text.removeprefix(before)) if refuted else tell(text)
+    """A statement in the language of the rendering: the policy's own text of it, or the table's; without what
+    it begins with while an axis is refuted, since the sentence above it says that."""
     if spoken() != ENGLISH and spoken() in texts:
-        rest = Told(visible(texts[spoken()].removeprefix(f"{beside_now} ")), spoken())
-    if not refuted:
-        return rest
-    return tell(text) if rest.code != spoken() else Told(f"{beside_now} {rest.text}", rest.code)
+        return Told(visible(texts[spoken()].removeprefix(f"{beside_now} ")), spoken())
+    text: str = statement["text"]
+    return tell(text.removeprefix(before))
 
 
 def policy_hints(report: Document) -> tuple[Told, ...]:

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from authn.core.report import PIXELS
+from authn.core.source_types import meaning
 from authn.core.visible import visible
 from authn.provenance.sidecars import lay_beside
 from authn.report import cards, columns, drawings, score_maps, wording
@@ -112,9 +113,14 @@ def _no_preview(report: Document) -> str:
     return t("picture.closed", why=told(why)) if why else t("picture.none")
 
 
-def _claims(report: Document) -> tuple[tuple[str, str, str], ...]:
+def _claims(report: Document) -> tuple[tuple[str, str, str, str], ...]:
     return tuple(
-        (visible(c["statement"]), visible(c["label"], 120), visible(c["asserted_by"], 120))
+        (
+            visible(c["statement"]),
+            meaning(c["statement"]),
+            visible(c["label"], 120),
+            visible(c["asserted_by"], 120),
+        )
         for c in report["cryptographic"]["claims"][:MAX_ROWS]
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from authn.core.evidence import Question
 from authn.core.report import Report, report_json
+from authn.core.source_types import meaning
 from authn.core.visible import visible, wrapped
 from authn.report import wording
 from authn.report.cards import (
@@ -133,7 +134,8 @@ def _claims(report: Document) -> Iterator[str]:
     yield ""
     yield f"  {wording.WHO_SIGNS}"
     for c in claims:
-        yield from _bullet(f"{visible(c['statement'])} [{visible(c['label'], 120)}]")
+        words = f" ({told(said)})" if (said := meaning(c["statement"])) else ""
+        yield from _bullet(f"{visible(c['statement'])}{words} [{visible(c['label'], 120)}]")
 
 
 def _identities(report: Document) -> Iterator[str]:

@@ -24,6 +24,7 @@ from authn.core.evidence import (
 )
 from authn.core.likeness import LABEL, Recovered
 from authn.core.report import Contradiction, Report, Severity
+from authn.core.source_types import CLAIMED
 from authn.examine.contradictions import ALL_ROWS, contradictions, with_recovered
 from authn.examine.seen import Row, Seen
 from authn.report.language import speaking, tell
@@ -128,6 +129,7 @@ def test_every_row_is_found_where_both_its_sides_are_there(row: Row) -> None:
     assert (found.code, found.severity) == (row.code, row.severity)
     assert all(place.startswith("/") for place in found.between)
     assert "{" not in found.text
+    assert not any(term in found.text for term in CLAIMED), "a term of a list is no word for people"
 
 
 @pytest.mark.parametrize("row", ALL_ROWS, ids=short)

@@ -50,6 +50,22 @@ def test_a_turned_photo_is_shown_upright_and_its_view_is_that_of_the_pixels_as_s
     assert np.asarray(upright)[30:430, 12:312].shape == (400, 300, 3)
 
 
+@pytest.mark.parametrize("width", [320, 3000])
+def test_what_is_written_in_a_view_for_a_page_can_be_read_where_the_page_is_narrowest(width: int) -> None:
+    """A page shows a view 640 pixels wide at least; letters of 12 pixels have capitals of 8."""
+    asked = ViewsAsked(names=("ela",), language="de", small=True)
+    (drawn,) = draw_views(media_of(photo(width=width, height=240), "a.jpg"), asked)
+    image = image_of(drawn)
+    assert image.format == "JPEG"
+    assert image.width <= 1400
+    below = np.asarray(image.convert("L"))[-20 * image.width // 640 :]
+    inked = (below < 128).any(axis=1)
+    assert inked.any()
+    assert not below[:, -4:].min() < 128, "a line is cut"
+    rows = np.flatnonzero(inked)
+    assert (rows[-1] - rows[0] + 1) * 640 / image.width >= 8
+
+
 def test_what_cannot_be_decoded_says_why_for_every_view() -> None:
     cmyk = io.BytesIO()
     Image.new("CMYK", (64, 64)).save(cmyk, "JPEG")

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -183,6 +184,13 @@ def test_a_saved_report_leads_nowhere_and_a_served_one_leads_home() -> None:
 
 def test_the_plain_text_is_there_to_copy() -> None:
     assert "CRYPTOGRAPHIC EVIDENCE · What signatures prove, and to whom" in page_of(unsigned_report()).text
+
+
+def test_the_kind_of_source_that_a_signer_claims_is_told_in_words() -> None:
+    document = report_json(signed_report())
+    page, german = unescape(render_report(document)), unescape(render_report(document, language="de"))
+    assert 'digitalCapture</bdi> <span lang="en">(that a camera took it)</span>' in page
+    assert "(dass eine Kamera es aufgenommen hat)" in german
 
 
 def test_a_report_without_heuristics_or_chain_is_whole() -> None:

@@ -176,6 +176,8 @@ def test_headline_text_and_page_open_with_the_same_words(refuted: tuple[Axis, ..
     opening = text[: text.index("CRYPTOGRAPHIC EVIDENCE")]
     assert head.sentence.text in opening
     assert "The holder of the key" not in opening
+    assert "Refuted: " not in opening, "the sentence above says it"
+    assert "Refuted: " not in " ".join(told.text for told in head.others)
 
 
 def test_a_report_of_an_earlier_release_is_shown_with_its_refutation_first() -> None:

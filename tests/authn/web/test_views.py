@@ -41,7 +41,7 @@ def test_a_drawing_is_scrolled_on_a_phone_instead_of_shrunk_until_nobody_reads_i
 ) -> None:
     page = client.post("/views", data={"file": (io.BytesIO(PHOTO), "a.jpg")}).text
     assert page.count('<div class="scroll" tabindex="0" role="group"') == len(NAMES)
-    assert ".view .scroll img { min-width: 40rem; }" in page
+    assert ".view .scroll img { min-width: 40rem;" in page
 
 
 def test_the_start_page_offers_views_without_a_script(client: FlaskClient) -> None:

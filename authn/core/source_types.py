@@ -1,0 +1,32 @@
+"""What IPTC's digital source types say, in words: the end of a sentence that begins "the signer claims"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+CLAIMED: Mapping[str, str] = {
+    "digitalCapture": "that a camera took it",
+    "computationalCapture": "that a camera took and computed it",
+    "trainedAlgorithmicMedia": "that a trained model generated it",
+    "compositeWithTrainedAlgorithmicMedia": "that a trained model generated parts of it",
+    "algorithmicMedia": "that an algorithm generated it",
+    "compositeSynthetic": "that parts of it are synthetic",
+    "compositeCapture": "that it was put together from captures",
+    "virtualRecording": "that it records a virtual scene",
+    "humanEdits": "that a person edited it",
+    "algorithmicallyEnhanced": "that an algorithm enhanced it",
+    "screenCapture": "that it is a picture of a screen",
+}
+_STATED = re.compile(r"source type (\w+)")
+
+
+def claimed(source_type: str) -> str:
+    """In words where they are known, else the term itself."""
+    return CLAIMED.get(source_type, source_type)
+
+
+def meaning(statement: str) -> str:
+    """What the source type in a claim of a report says; "" where it names none that is known."""
+    found = _STATED.search(statement)
+    return CLAIMED.get(found[1], "") if found else ""

@@ -167,11 +167,13 @@ def rows_of(
     table: Table, over: ColumnElement[bool], *, at_once: int | None = None, wait: bool = False
 ) -> ColumnElement[bool]:
     """A condition for a statement that changes many rows: those for which ``over`` holds, ``at_once`` of them
-    at most. PostgreSQL locks them first, in the order of their keys, so that two such statements never wait
-    for each other; those that another transaction has locked are left out, or waited for with ``wait``.
-    SQLite has one writer, and leaves none out."""
+    at most. PostgreSQL locks them first and leaves out those that another transaction has locked. With
+    ``wait`` they are waited for, in the order of their keys, which are texts, so that two such statements
+    never wait for each other. SQLite has one writer, and leaves none out."""
     key = table.primary_key.columns
-    chosen = select(*key).where(over).order_by(*key).limit(at_once)
+    chosen = select(*key).where(over).limit(at_once)
+    if wait:  # by no index, or SQLite would walk through the whole table along the key's
+        chosen = chosen.order_by(*(column.concat("") for column in key))
     return tuple_(*key).in_(chosen.with_for_update(skip_locked=not wait).correlate(None))
 
 

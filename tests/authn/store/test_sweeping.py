@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, event, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, event, func, insert, select, update
 
 from authn.service import sweeping
 from authn.service.sweeping import Sweeper, sweep
-from authn.store.engine import reading, writing
+from authn.store.engine import open_engine, reading, rows_of, writing
 from authn.store.schema import rate_buckets, request_nonces, verifications
 from authn.store.verifications import Verifications
 from signer.core.locks import lock_file
@@ -87,3 +87,17 @@ def test_of_several_processes_of_a_home_one_at_a_time_sweeps(engine: Engine, tmp
     assert sweeper.turn() == 8
     sweeper.start()
     sweeper.close()
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_no_statement_that_deletes_what_has_expired_walks_through_a_whole_table(
+    tmp_path: Path, wait: bool
+) -> None:
+    """Every verification runs one, in a table of all reports."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'assay.db'}")
+    for table, until, _ in sweeping.KEPT:
+        statement = delete(table).where(rows_of(table, table.c[until] < NOW, at_once=500, wait=wait))
+        with reading(engine) as connection:
+            text = f"EXPLAIN QUERY PLAN {statement.compile(engine)}"
+            plan = connection.exec_driver_sql(text, ("2026",) * text.count("?")).all()
+        assert not [row for row in plan if str(row[-1]).startswith("SCAN")], table.name

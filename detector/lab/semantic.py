@@ -12,7 +12,7 @@ Decision 0027 says how the recipe was chosen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from detector.data.splits import test_source
 from detector.lab.steps.scores import ScoreRow, write_scores
 from detector.lab.whole.card import Tables, card_of
 from detector.lab.whole.features import Skipped, embed_rows, load_embeddings
-from detector.lab.whole.heads import Taught, apart_in, teach
+from detector.lab.whole.heads import Taught, apart_in, names_of, teach
 from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View, condition_of_view
 from detector.models.card import ModelCard, dump_card
@@ -46,12 +46,14 @@ Half = NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeRun:
-    """Where the pictures of a manifest lie, and where the run keeps what the encoder said: ``features``."""
+    """Where the pictures of a manifest lie, and where the run keeps what the encoder said: ``features``.
+    ``later``: pictures beside it that vouch for answers, and neither teach nor test."""
 
     rows: tuple[Row, ...]
     folder: Path
     run: Path
     report: Report
+    later: tuple[Row, ...] = ()
 
     @property
     def cache(self) -> Path:
@@ -59,7 +61,8 @@ class WholeRun:
 
     def embed(self, encoder: Encoder) -> tuple[Skipped, ...]:
         """Fill the cache; returns what cannot be looked at. Goes on after an interruption."""
-        return embed_rows(self.rows, self.folder, encoder, self.cache, VIEWS, self.report)
+        every = (*self.rows, *self.later)
+        return embed_rows(every, self.folder, encoder, self.cache, VIEWS, self.report)
 
     def taught(self, *, all_that_may: bool) -> Taught:
         """Heads from what may teach; without the sources of the test unless ``all_that_may``. Raises
@@ -104,13 +107,28 @@ class WholeRun:
         shares pictures with theirs: they vouch for answers too. Those that no such heads are left for are
         left out."""
         fold = apart_in(taught)
-        mine = [(r, k) for r in self.rows if not teaches(r) and (k := fold(r)) is not None]
-        heads = {r.sha256: taught.of_fold[k] for r, k in mine}
-        rows = [r for r, _ in mine]
+        mine = [r for r in self.rows if not teaches(r)]
+        return self._by(mine, lambda r: None if (k := fold(r)) is None else taught.of_fold[k])
+
+    def vouching_table(self, taught: Taught, rows: Sequence[Row]) -> tuple[ScoreRow, ...]:
+        """Pictures that came later, by the heads that all taught, or where these saw the family of their
+        generator or a source that shares pictures with theirs, as in ``measured_table``."""
+        fold, seen = apart_in(taught), names_of(taught.rows)
+
+        def heads(row: Row) -> Heads | None:
+            if not names_of([row]) & seen:
+                return taught.heads
+            return None if (k := fold(row)) is None else taught.of_fold[k]
+
+        return self._by(rows, heads)
+
+    def _by(self, rows: Sequence[Row], heads_of: Callable[[Row], Heads | None]) -> tuple[ScoreRow, ...]:
+        heads = {r.sha256: h for r in rows if (h := heads_of(r)) is not None}
+        mine = [r for r in rows if r.sha256 in heads]
         return tuple(
             self._scored(row, view, heads[row.sha256], own)
             for view in VIEWS
-            for row, own in zip(*load_embeddings(rows, self.cache, view), strict=True)
+            for row, own in zip(*load_embeddings(mine, self.cache, view), strict=True)
         )
 
     def _scored(self, row: Row, view: View, heads: Heads, numbers: Half) -> ScoreRow:
@@ -154,26 +172,37 @@ def taught_digest(rows: Iterable[Row]) -> str:
 
 
 def run_semantic(
-    rows: Sequence[Row], folder: Path, encoder: Encoder, run: Path, *, model_id: str, report: Report
-) -> ModelCard:
+    rows: Sequence[Row], folder: Path, encoder: Encoder, run: Path, *, model_id: str, report: Report,
+    later: Sequence[Row] = (),
+) -> ModelCard:  # fmt: skip
     """Weights, card and the three score tables in ``run``; goes on after an interruption with what was
-    embedded. Raises ``TooFewPictures``, ``CalibrationError`` and ``FileFailed``."""
-    whole = WholeRun(rows=tuple(rows), folder=folder, run=run, report=report)
+    embedded. ``later``: pictures that vouch, and neither teach nor test. Raises ``TooFewPictures``,
+    ``CalibrationError`` and ``FileFailed``."""
+    known = {r.sha256 for r in rows}
+    apart = tuple(r for r in later if r.sha256 not in known)
+    whole = WholeRun(rows=tuple(rows), folder=folder, run=run, report=report, later=apart)
     skipped = whole.embed(encoder)
     write_json(run / "skipped.json", {s.sha256: s.why for s in skipped})
     report("teaching", 0, 2)
     first = whole.taught(all_that_may=False)
-    before, test = whole.left_out_table(first), whole.test_table(first.heads)
+    vouching = whole.vouching_table(first, [r for r in apart if not kept_aside(r)])
+    before, test = (*whole.left_out_table(first), *vouching), whole.test_table(first.heads)
     report("teaching", 1, 2)
     taught = whole.taught(all_that_may=True)
     tables = Tables(
-        left_out=(*whole.left_out_table(taught), *whole.measured_table(taught)), first=before, test=test
+        left_out=(
+            *whole.left_out_table(taught),
+            *whole.measured_table(taught),
+            *whole.vouching_table(taught, apart),
+        ),
+        first=before,
+        test=test,
     )
     report("teaching", 2, 2)
     for name in ("left_out", "first", "test"):
         write_scores(getattr(tables, name), run / f"{name.replace('_', '-')}.csv")
     sha256 = save_heads(taught.heads, run / f"{model_id}.safetensors")
-    aside = [r for r in whole.rows if not teaches(r)]
+    aside = [*(r for r in whole.rows if not teaches(r)), *apart]
     card = card_of(model_id, sha256, taught.rows, aside, tables, taught_digest(taught.rows))
     write_whole(run / f"{model_id}.json", dump_card(card).encode())
     return card

@@ -135,14 +135,18 @@ def lofo(
 )
 @click.option("--manifest", type=FILE, help="Another manifest than the one that ships.")
 @click.option(
+    "--later", "after", type=FILE,
+    help="Manifest of pictures that came later: they vouch for answers, and neither teach nor test.",
+)  # fmt: skip
+@click.option(
     "--encoder", type=FILE, help="The image encoder, clip_encoder.int8.onnx; default: that of the service."
 )
 @out_option
 @model_option("semantic-3")
 @click.pass_obj
 def semantic(
-    config_file: str | None, folder: Path, manifest: Path | None, encoder: Path | None, run: Path,
-    model_id: str,
+    config_file: str | None, folder: Path, manifest: Path | None, after: Path | None, encoder: Path | None,
+    run: Path, model_id: str,
 ) -> None:  # fmt: skip
     """Fit the heads of the whole-picture detector on the pictures of a manifest, test, calibrate.
 
@@ -159,8 +163,11 @@ def semantic(
     if found is None:
         raise BadRequest("no image encoder is installed here; name one with --encoder")
     rows = read_manifest(manifest) if manifest else shipped_manifest()
+    later = read_manifest(after) if after else ()
     with Progress() as report:
-        card = run_semantic(rows, folder, open_encoder(found), run, model_id=model_id, report=report)
+        card = run_semantic(
+            rows, folder, open_encoder(found), run, model_id=model_id, report=report, later=later
+        )
     say(f"{card.model_id} {card.weights_sha256} in {run}")
 
 

@@ -4,7 +4,7 @@ its like."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,10 +51,15 @@ def apart_in(taught: Taught) -> Callable[[Row], int | None]:
     ]
 
     def fold(row: Row) -> int | None:
-        own = {source_of(row)} | ({family_of(row.generator)} if row.fake else set())
+        own = names_of([row])
         return next((k for k in range(FOLDS) if not own & seen[k]), None)
 
     return fold
+
+
+def names_of(rows: Iterable[Row]) -> set[str]:
+    """Their sources, and the families of their generators."""
+    return {n for r in rows for n in (source_of(r), *((family_of(r.generator),) if r.fake else ()))}
 
 
 def teach(rows: Sequence[Row], views: Mapping[View, Half]) -> Taught:

@@ -202,7 +202,9 @@ def run_semantic(
     for name in ("left_out", "first", "test"):
         write_scores(getattr(tables, name), run / f"{name.replace('_', '-')}.csv")
     sha256 = save_heads(taught.heads, run / f"{model_id}.safetensors")
-    aside = [*(r for r in whole.rows if not teaches(r)), *apart]
-    card = card_of(model_id, sha256, taught.rows, aside, tables, taught_digest(taught.rows))
+    aside = [r for r in whole.rows if not teaches(r)]
+    card = card_of(
+        model_id, sha256, taught.rows, aside, tables, taught_digest(taught.rows), later=apart
+    )  # fmt: skip
     write_whole(run / f"{model_id}.json", dump_card(card).encode())
     return card

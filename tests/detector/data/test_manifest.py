@@ -246,4 +246,6 @@ def test_what_taught_the_weights_lies_in_the_rows_that_the_page_cuts_off(shipped
     later = {r.source for r in shipped[len(first) :]}
     sets = open_card("semantic-3").sets
     assert all(s.train <= there[s.name, s.fake] for s in sets)
-    assert later.isdisjoint({s.name for s in sets})
+    assert later.isdisjoint({s.name for s in sets if s.train})
+    free = sum(may_learn(r.licence) for r in shipped[len(first) :])
+    assert sum(s.calibration for s in sets) == free, "what came later vouches"

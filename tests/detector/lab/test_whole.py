@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,11 +193,23 @@ def test_the_whole_recipe_repeats_to_the_same_weights_and_card(tmp_path: Path):
                licence="not read by anybody")
         for n in range(48)
     ]  # fmt: skip
+    later = [
+        stored(tmp_path / "pictures", photo_like(90, 100, 990 + n), fake=n % 2 == 0,
+               kind="" if n % 2 == 0 else "photo", generator="unheard of" if n % 2 == 0 else "",
+               source=f"later {n}")
+        for n in range(4)
+    ]  # fmt: skip
     assert sum(kept_aside(r) for r in rows) >= 48
     encoder = Colours()
     cards = [
         run_semantic(
-            rows, tmp_path / "pictures", encoder, tmp_path / name, model_id="semantic-3", report=silent
+            rows,
+            tmp_path / "pictures",
+            encoder,
+            tmp_path / name,
+            model_id="semantic-3",
+            report=silent,
+            later=[*later, rows[0]],
         )
         for name in ("one", "two")
     ]
@@ -213,7 +226,27 @@ def test_the_whole_recipe_repeats_to_the_same_weights_and_card(tmp_path: Path):
     assert logits[True] > logits[False] + 0.5, "heads tell what they never learned from"
     assert {s.name for s in cards[0].sets if s.train} == {source_of(r) for r in rows if teaches(r)}
     assert cards[0].tested
+    tables = {n: {r.sha256 for r in read_scores(tmp_path / "one" / f"{n}.csv")} for n in ("left-out", "test")}
+    assert {r.sha256 for r in later} <= tables["left-out"], "what came later vouches"
+    assert {r.sha256 for r in later}.isdisjoint(tables["test"])
+    used = {s.name: (s.train, s.calibration, s.test) for s in cards[0].sets}
+    assert {used[r.source] for r in later} == {(0, 1, 0)}
+    assert sum(n for _, n, _ in used.values()) == len(later)
     assert json.loads((tmp_path / "one" / "skipped.json").read_text()) == {}
+
+
+def test_a_later_picture_is_scored_by_what_ships_unless_that_saw_its_kin(tmp_path: Path):
+    rows = corpus(tmp_path / "pictures", each=1)
+    run = WholeRun(rows=tuple(rows), folder=tmp_path / "pictures", run=tmp_path, report=silent)
+    run.embed(Colours())
+    taught = run.taught_by(rows)
+    known = next(r for r in rows if r.fake)
+    new = replace(known, generator="unheard of", source="unheard of")
+    for one, ships in ((known, False), (new, True)):
+        (numbers,) = load_embeddings([one], run.cache, View.STORED)[1]
+        logits = [r.logit for r in run.vouching_table(taught, [one]) if r.view == View.STORED]
+        by_all = float(taught.heads.logits(taught.heads.standard(numbers.astype(np.float32))))
+        assert (logits == [by_all]) is ships
 
 
 def test_a_picture_that_only_measures_is_scored_by_heads_that_saw_nothing_of_its_kin(tmp_path: Path):

@@ -127,6 +127,13 @@ def _text(value: str) -> str:
     return str(value)
 
 
+def _to_text(plain: Plain, _blobs: list[bytes]) -> str:
+    """Most values of a report are texts, and every answer is read: one look at each."""
+    if type(plain) is not str or len(plain) > MAX_TEXT_CHARS:
+        raise NotOfSchema("not a text of bounded length")
+    return plain
+
+
 def _whole(value: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not -_MAX_INT <= value < _MAX_INT:
         raise NotOfSchema("not a whole number of 64 bits")
@@ -180,7 +187,7 @@ def _to_bytes(plain: Plain, blobs: list[bytes]) -> bytes:
 
 
 _SCALARS: dict[Any, _Codec] = {
-    str: _scalar(str, _text),
+    str: _Codec(_scalar(str, _text).encode, _to_text, lambda value: type(value) is str, "str"),
     int: _scalar(int, _whole),
     float: _scalar(float, _finite),
     bool: _scalar(bool, _truth),
@@ -213,19 +220,21 @@ def _many(item: Any) -> _Codec:
         if type(plain) is not list or len(plain) > MAX_ITEMS:
             raise NotOfSchema("not a list of bounded length")
         one = inner().decode
-        return tuple(one(p, blobs) for p in plain)
+        return tuple([one(p, blobs) for p in plain])
 
     return _Codec(encode, decode, lambda value: isinstance(value, tuple), "tuple")
 
 
 def _row(items: tuple[Any, ...]) -> _Codec:
+    inner = cache(lambda: tuple(map(_codec, items)))
+
     def encode(value: Any, blobs: list[bytes]) -> Plain:
-        return [_codec(i).encode(v, blobs) for i, v in zip(items, value, strict=True)]
+        return [one.encode(v, blobs) for one, v in zip(inner(), value, strict=True)]
 
     def decode(plain: Plain, blobs: list[bytes]) -> tuple[Any, ...]:
         if type(plain) is not list or len(plain) != len(items):
             raise NotOfSchema(f"not a list of {len(items)}")
-        return tuple(_codec(i).decode(p, blobs) for i, p in zip(items, plain, strict=True))
+        return tuple([one.decode(p, blobs) for one, p in zip(inner(), plain, strict=True)])
 
     return _Codec(encode, decode, lambda value: isinstance(value, tuple), "tuple")
 

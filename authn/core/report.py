@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 from authn.core.evidence import (
     AxisEvidence,
@@ -255,20 +255,27 @@ def axis_json(a: AxisEvidence) -> dict[str, Json]:
 
 def _plain(value: object) -> Json:
     """Frozen values as they stand: fields by their names and in their order, times as RFC 3339."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE:  # most of a report, and every answer holds one
+        return cast("Json", value)
+    if kind is tuple:
+        return [_plain(v) for v in cast("tuple[object, ...]", value)]
+    if (names := _names(kind)) is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, datetime):
         return instant(value)
     if isinstance(value, StrEnum):
         return value.value
-    if isinstance(value, tuple):
-        return [_plain(v) for v in value]
-    if is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in _names(cast("Any", type(value)))}
     return cast("Json", value)
 
 
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
+
+
 @cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind))
+def _names(kind: type) -> tuple[str, ...] | None:
+    """None of what is no dataclass."""
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else None
 
 
 def _policy_statement(s: PolicyStatement) -> Json:

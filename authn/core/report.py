@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from authn.core.evidence import (
     AxisEvidence,
@@ -255,7 +255,7 @@ def axis_json(a: AxisEvidence) -> dict[str, Json]:
 
 def _plain(value: object) -> Json:
     """Frozen values as they stand: fields by their names and in their order, times as RFC 3339."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _AS_THEY_ARE:  # most of a report, and every answer holds one
         return cast("Json", value)
     if kind is tuple:

@@ -1,6 +1,4 @@
-"""What the sources of a JPEG's past see by size and last saving, in one grid.
-
-It was not run to its end yet: no figure of it is published.
+"""What the sources of a JPEG's past see by size and last saving, in one grid: docs/forensics-errors.md.
 
     python -m tests.bench.power PHOTOS MOST
 

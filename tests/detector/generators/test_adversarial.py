@@ -11,13 +11,14 @@ from detector.core.errors import CorpusError, NotApplicable, OptionRefused
 from detector.generators import make_family
 from detector.generators.blocks import pyramid
 from detector.generators.families import cyclegan
-from detector.generators.families.biggan import Discriminator, non_orthogonality
+from detector.generators.families.biggan import Biggan, Discriminator, non_orthogonality
 from detector.generators.pictures import as_bytes, as_floats
 from detector.generators.source import ImageSource, keep_labels, unpaired
+from detector.generators.spec import BigganSpec
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.fitting.fit import fit
 from detector.zoo.store import Fitted
-from tests.detector.generators.made import sixteen
+from tests.detector.generators.made import sixteen, train
 
 SIDE = 16
 
@@ -284,3 +285,29 @@ def test_the_wasserstein_critic_has_no_norm_and_the_residual_branches_of_r3gan_s
     x = torch.rand(2, 16, 4, 4)
     torch.testing.assert_close(generator.stages[0](x), x)
     assert bool(torch.isfinite(generator(torch.randn(2, 64))).all())
+
+
+@torch.no_grad()
+def test_a_level_of_the_pyramid_adds_its_band_to_the_enlarged_picture():
+    """With bands of nothing a sample is its coarsest picture, enlarged."""
+    family = make_family("lapgan", side=24, width=4).eval()
+    for level in family.generators[1:]:
+        level.layers[-1].weight.zero_()
+        level.layers[-1].bias.fill_(0.25)
+    drawn = family.draw(3, torch.Generator().manual_seed(0))
+    x = family.generators[0](family.draws(3, torch.Generator().manual_seed(0))["z"])
+    for _ in range(2):
+        x = nn.functional.interpolate(x.clamp(-1, 1), scale_factor=2.0, mode="bilinear") + 0.25
+    torch.testing.assert_close(drawn, x)
+
+
+def test_no_layer_of_a_discriminator_with_spectral_norm_stretches():
+    """Largest singular value of every layer that judges, after steps that would have made it larger."""
+    spec = BigganSpec(family="biggan", side=8, width=8, classes=2, learning_rate=0.05)
+    judge = train(Biggan, spec, sixteen(8), steps=8)[0].discriminator
+    heads = (judge.classes, judge.quarters)
+    layers = [m for m in judge.modules() if isinstance(m, (nn.Conv2d, nn.Linear, nn.Embedding))]
+    stretch = [
+        torch.linalg.matrix_norm(m.weight.detach().flatten(1), 2).item() for m in layers if m not in heads
+    ]
+    assert stretch == pytest.approx([1.0] * 6, abs=0.1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from detector.generators.families import dbm
 from detector.generators.families.dbm import Dbm
 from detector.generators.spec import DbmSpec
 from tests.detector.generators.made import sixteen, train
@@ -115,3 +116,28 @@ def test_the_same_seed_gives_the_same_bytes():
     assert np.array_equal(a, b)
     assert a.min() >= -1
     assert a.max() <= 1
+
+
+@torch.no_grad()
+def test_no_round_of_mean_field_lowers_the_bound(tiny, monkeypatch):
+    """Each layer in turn is given the best distribution there is beside the other (their section 3.1)."""
+    found = []
+    for rounds in (0, 1, 2, 4, 8, 16, 200):
+        monkeypatch.setattr(dbm, "_MEAN_FIELD", rounds)
+        found.append(tiny.bound(bits(4)))
+    gained = torch.stack(found).diff(dim=0)
+    assert gained.min() > -1e-5
+    assert gained[0].mean() > 0.1
+    assert gained[-1].abs().max() < 0.02, "it has arrived"
+
+
+@torch.no_grad()
+def test_a_machine_without_weights_is_its_own_base(tiny):
+    """Where annealing begins nothing is estimated: log Z is a sum over units."""
+    m = tiny.machine
+    m.w1.zero_()
+    m.w2.zero_()
+    exact = minus_energies(tiny).flatten().logsumexp(0)
+    assert m.log_partition(torch.Generator().manual_seed(0), 1).item() == pytest.approx(
+        exact.item(), abs=1e-4
+    )

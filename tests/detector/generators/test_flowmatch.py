@@ -102,3 +102,22 @@ def test_it_draws_at_every_size(side, channels, patch):
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(OptionRefused):
         replace(SMALL, **wrong)
+
+
+def test_times_are_those_of_a_normal_through_the_logistic_function():
+    """Two thirds of them within a deviation of the middle: that is where the task is hard."""
+    t = Flowmatch(replace(SMALL, side=2)).draws(20_000, torch.Generator().manual_seed(0))["t"]
+    assert 0 < t.min() < 0.03 < 0.97 < t.max() < 1
+    assert t.median().item() == pytest.approx(0.5, abs=0.01)
+    one = torch.tensor([-1.0, 1.0]).sigmoid()
+    assert ((t > one[0]) & (t < one[1])).float().mean().item() == pytest.approx(0.683, abs=0.015)
+
+
+def test_one_picture_in_ten_is_shown_without_its_class():
+    family, seen = Flowmatch(replace(SMALL, side=2, classes=3)), []
+    family.velocity = lambda x, t, labels: seen.append(labels) or x
+    told = torch.arange(9000) % 3
+    family.terms(torch.zeros(family.shape(9000)), told, family.draws(9000, torch.Generator().manual_seed(0)))
+    hidden = seen[0] == 3
+    assert hidden.float().mean().item() == pytest.approx(0.1, abs=0.01)
+    assert torch.equal(seen[0][~hidden], told[~hidden])

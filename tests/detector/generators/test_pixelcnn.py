@@ -84,3 +84,15 @@ def test_the_same_seed_gives_the_same_bytes():
 def test_colour_is_refused():
     with pytest.raises(OptionRefused, match="grey"):
         Pixelcnn(Spec(family="pixelcnn", channels=3))
+
+
+@torch.no_grad()
+def test_the_same_neighbours_at_another_place_foretell_another_pixel():
+    """All that five layers see of two places in the middle of a blank picture is alike, but for the place."""
+    torch.manual_seed(0)
+    net, blank = PixelNet(4, 4).double(), torch.zeros(1, 1, 64, 48, dtype=torch.double)
+    told = net(blank)[0, :, [30, 44], 24]
+    assert (told[:, 0] - told[:, 1]).abs().max() > 1e-4
+    net.planes = lambda x: torch.cat([x, torch.zeros_like(x), torch.zeros_like(x)], 1)
+    told = net(blank)[0, :, [30, 44], 24]
+    assert torch.allclose(told[:, 0], told[:, 1], atol=1e-12)

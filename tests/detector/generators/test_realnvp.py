@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from detector.generators.density import log_normal, step_nats
+from detector.generators.density import STEP, log_normal, step_nats
 from detector.generators.families.realnvp import Realnvp, from_logits, to_logits
 from detector.generators.spec import RealnvpSpec
 from tests.detector.generators.made import sixteen, train
@@ -112,3 +113,24 @@ def test_the_first_batch_starts_the_scales_and_a_later_one_does_not():
     fresh._log_density(sixteen(8) * 0.1)
     assert torch.equal(fresh.flow.fine[0].norms[0].mean, before)
     assert before.abs().max() > 0
+
+
+def test_the_ends_of_the_step_around_black_and_white_have_a_density_and_come_back():
+    ends = torch.tensor([-1.0, 0.0, 1.0]).double()
+    x = torch.stack([ends - STEP / 2, ends, ends + STEP / 2])
+    y, nats = to_logits(x)
+    assert y.isfinite().all()
+    assert nats.isfinite().all()
+    assert (y.flatten().sort().values == y.T.flatten()).all(), "brighter stays brighter"
+    assert torch.allclose(from_logits(y), x, atol=1e-12)
+    far = from_logits(torch.tensor([-1e4, 1e4]))
+    assert 1 < far.abs().min() <= far.abs().max() < 1.2, "what lies beyond is cut off as black or white"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0], ids=str)
+def test_samples_are_as_wide_as_their_temperature(temperature):
+    """A flow that has learned nothing leaves the noise as it is."""
+    family = Realnvp(replace(SMALL, temperature=temperature)).eval()
+    y, _ = to_logits(family.draw(400, torch.Generator().manual_seed(0)).double())
+    assert y.std().item() == pytest.approx(temperature, abs=0.02)

@@ -100,3 +100,10 @@ def test_labels_that_are_not_there_cannot_be_kept():
         few_labels(bare, 2, seed=0)
     with pytest.raises(OptionRefused, match="do not divide evenly among the 2 classes"):
         few_labels(replace(bare, labels=LABELS), 3, seed=0)
+
+
+def test_no_two_parts_share_a_photo_and_a_picture_without_one_is_its_own():
+    tiles = ImageSource(name="tiles", images=IMAGES[:3], groups=np.array([0, 0, 2]))
+    bare = ImageSource(name="bare", images=IMAGES[:2])
+    assert joined("all", (tiles, bare, tiles)).groups.tolist() == [0, 0, 2, 3, 4, 5, 5, 7]
+    assert joined("bare", (bare, bare)).groups is None

@@ -240,3 +240,60 @@ def test_mirrored_pictures_are_drawn_only_from_a_source_that_allows_it():
         batches = Batches(ImageSource(name="x", images=images, mirrors=mirrors), spec, torch.device("cpu"))
         x, _ = batches.draw(step_rng(0, 0))
         assert {int(column) for column in x[:, 0, 0].argmax(1)} == expected
+
+
+def batches_of(classes: int, count: int, **more):
+    """Each picture is of one tone, ten times its label."""
+    from detector.zoo.fitting.batches import Batches
+
+    labels = np.arange(count) % classes
+    tones = np.broadcast_to(10 * labels[:, None, None, None], (count, 8, 8, 1)).astype(np.uint8)
+    spec = make_family("dcgan", side=8, channels=1, width=4, classes=classes, batch=64).spec
+    source = ImageSource(name="tones", images=tones, labels=labels)
+    x, labels = Batches(source, spec, torch.device("cpu"), **more).draw(step_rng(0, 0))
+    return ((x[:, 0, 0, 0] + 1) * 127.5).round().long(), labels
+
+
+def test_a_label_stays_with_its_picture_in_a_batch():
+    tones, labels = batches_of(5, 40)
+    assert torch.equal(tones, 10 * labels)
+    assert set(labels.tolist()) == set(range(5))
+
+
+def test_of_two_sources_each_is_half_of_every_batch_the_first_one_first():
+    tones, labels = batches_of(2, 9, balanced=True)
+    assert labels.tolist() == [0] * 32 + [1] * 32
+    assert torch.equal(tones, 10 * labels)
+
+
+def test_the_rate_of_a_step_is_the_first_rate_times_what_the_family_says_also_after_going_on(tmp_path):
+    rates = []
+
+    class Fading(type(small())):
+        def rate(self, part: float) -> float:
+            return 1 - part
+
+        def step(self, optimisers, *given):
+            rates.append(optimisers[0].param_groups[0]["lr"])
+            return super().step(optimisers, *given)
+
+    for steps in (4, 8):
+        torch.manual_seed(0)
+        fit(Fading(small().spec), source(), Budget(steps=steps), seed=0, run=tmp_path)
+    first = small().spec.learning_rate
+    expected = [first * (1 - k / 4) for k in range(4)] + [first * (1 - k / 8) for k in range(4, 8)]
+    assert rates == pytest.approx(expected)
+
+
+def test_a_line_of_the_log_is_the_mean_of_the_losses_since_the_last(tmp_path):
+    class Counting(type(small())):
+        taken = 0
+
+        def step(self, *given):
+            self.taken += 1
+            return {"taken": torch.tensor(float(self.taken))}
+
+    torch.manual_seed(0)
+    fit(Counting(small().spec), source(), Budget(steps=120), seed=0, run=tmp_path)
+    lines = [(line["steps"], line["images"], line["losses"]["taken"]) for line in read_log(tmp_path)]
+    assert lines == [(50, 400, 25.5), (100, 800, 75.5), (120, 960, 110.5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,7 @@ from detector.generators import losses
 from detector.generators.source import ImageSource, few_labels
 from detector.zoo.fitting.budget import Budget
 from detector.zoo.semi.family import Semi, SemiSpec
-from detector.zoo.semi.run import Draw, fit_semi, mean_error, wrong_of
+from detector.zoo.semi.run import Draw, fit_semi, mean_error, semi_run, wrong_of
 from detector.zoo.semi.warp import Warp, warped
 from detector.zoo.sources.named import open_named
 
@@ -196,3 +197,25 @@ def test_a_hundred_labels_are_enough_for_six_errors_in_a_hundred_digits(
     wrong = wrong_of(family, test)
     assert len(wrong) == 2000
     assert wrong.mean() <= 0.06
+
+
+def test_further_draws_of_labels_leave_those_that_are_done_as_they_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    digits = {f"x_{part}": rng.integers(0, 256, (40, 28, 28), dtype=np.uint8) for part in ("train", "test")}
+    labels = {f"y_{part}": np.arange(40) % 10 for part in ("train", "test")}
+    (tmp_path / "mnist").mkdir()
+    np.savez(tmp_path / "mnist" / "digits.npz", **digits, **labels)
+    run, budget = tmp_path / "run", Budget(steps=1)
+    with pytest.raises(OptionRefused, match="at least one draw"):
+        semi_run(tmp_path, run, budget, labels=10, draws=0)
+    one = semi_run(tmp_path, run, budget, labels=10, draws=1, seed=3)
+    kept = (run / "draw-3" / "checkpoint.safetensors").read_bytes()
+    two = semi_run(tmp_path, run, budget, labels=10, draws=2, seed=3)
+    assert two.draws[0].wrong == one.draws[0].wrong
+    assert (run / "draw-3" / "checkpoint.safetensors").read_bytes() == kept
+    stored = json.loads((run / "semi.json").read_text())
+    assert [(d["seed"], d["tested"], tuple(d["wrong"])) for d in stored["draws"]] == [
+        (d.seed, 40, d.wrong) for d in two.draws
+    ]
+    assert stored["mean"]["value"] == pytest.approx(sum(len(d.wrong) for d in two.draws) / 80)
+    assert all((run / name).stat().st_size for name in ("error.png", "sheet.png"))

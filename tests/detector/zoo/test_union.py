@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from detector.core.errors import (
@@ -18,11 +19,13 @@ from detector.core.errors import (
     OptionRefused,
     TooFewPictures,
 )
+from detector.generators.source import ImageSource
 from detector.zoo.sources.data import Data
 from detector.zoo.sources.labelled import labelled_sources
+from detector.zoo.union import run as union
 from detector.zoo.union.answer import Answer, gain_of, over_seeds, student
-from detector.zoo.union.classifier import Lessons, right, taught
-from detector.zoo.union.page import write_union
+from detector.zoo.union.classifier import BATCH, Lessons, _Batches, right, taught
+from detector.zoo.union.page import union_text, write_union
 from detector.zoo.union.run import MORE, REAL, UNION, Wanted, answers_of, arms_of, union_run
 from detector.zoo.union.samples import check_families
 
@@ -212,3 +215,92 @@ def test_more_labels_than_a_class_has_are_refused(pictures: Path, tmp_path: Path
     with pytest.raises(TooFewPictures, match="training pictures, and 30 labels of"):
         union_run(replace(TINY, each=30), Data(name=str(pictures)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_of_every_picture_the_central_square_counts_and_nothing_is_enlarged(tmp_path: Path) -> None:
+    """A bright square with dark ends is bright throughout; what is smaller than asked for is left out."""
+    for name, tone in (("dim", 120), ("light", 240)):
+        (tmp_path / name).mkdir()
+        for n in range(30):
+            rng = np.random.default_rng([n, tone])
+            wide = np.zeros((32, 60, 3), np.uint8)
+            wide[:, 14:46] = tone + rng.integers(-9, 9, (32, 32, 3))
+            wide[:, 46:] = rng.integers(0, 60, (32, 14, 3))  # so that no two are near copies
+            lying = wide if n % 2 else wide.transpose(1, 0, 2)
+            Image.fromarray(lying if n % 3 else lying[::4, ::4]).save(tmp_path / name / f"{n}.png")
+    train, test = labelled_sources(Data(name=str(tmp_path)), 16)
+    for part in (train, test):
+        assert part.images.shape[1:] == (16, 16, 3)
+        assert part.labels is not None
+        assert part.images[part.labels == 1].min() > 200 > 140 > part.images[part.labels == 0].max()
+        assert part.images[part.labels == 0].min() > 90
+    assert len(train.images) + len(test.images) == 40
+    with pytest.raises(TooFewPictures, match="none with a shorter side of 33 pixels"):
+        labelled_sources(Data(name=str(tmp_path)), 33)
+
+
+def test_each_part_of_a_lesson_is_the_same_share_of_a_batch() -> None:
+    many, few = (
+        ImageSource(name="x", images=np.zeros((n, 8, 8, 1), np.uint8), labels=np.full(n, c))
+        for n, c in ((900, 0), (3, 1))
+    )
+    batches = _Batches(Lessons(parts=(many, few), classes=2))
+    x, labels = batches.draw(torch.Generator().manual_seed(0))
+    assert np.bincount(labels.numpy()).tolist() == [BATCH // 2] * 2
+    assert x.shape == (BATCH, 1, 8, 8)
+
+
+def test_the_union_holds_as_many_pictures_as_one_family_and_of_each_as_many(
+    pictures: Path, tried: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Lessons] = []
+    monkeypatch.setattr(
+        union,
+        "taught",
+        lambda lessons, steps, seed: shown.append(lessons) or taught(lessons, steps, seed=seed),
+    )
+    shutil.copytree(tried, tmp_path / "run")
+    for arm in (tmp_path / "run").glob("seed-*/*.json"):
+        arm.unlink()
+    union_run(TINY, Data(name=str(pictures)), tmp_path / "run")
+    names = [a.name for a in arms_of(TINY.families, more=True)]
+    seen = dict(zip(names, shown, strict=False))
+    assert [len(p.images) for p in seen[REAL].parts] == [6]
+    assert [len(p.images) for p in seen[f"{REAL} + vae"].parts] == [6, 8]
+    assert [len(p.images) for p in seen[UNION].parts] == [6, 8]
+    assert [len(p.images) for p in seen[MORE].parts] == [6, 8]
+    drawn = [{p.tobytes() for p in seen[f"{REAL} + {f}"].parts[1].images} for f in TINY.families]
+    together = [p.tobytes() for p in seen[UNION].parts[1].images]
+    assert [sum(p in of for p in together) for of in drawn] == [4, 4]
+    test = {p.tobytes() for p in labelled_sources(Data(name=str(pictures)), 16)[1].images}
+    assert not test & {p.tobytes() for lessons in shown for part in lessons.parts for p in part.images}
+
+
+def test_without_further_pictures_nobody_says_how_many_are_called_as_asked(
+    pictures: Path, tried: Path, tmp_path: Path
+) -> None:
+    found = union_run(TINY, Data(name=str(pictures)), tried)
+    assert "| vae | 8 |" in union_text(found)
+    bare = replace(found, of_their_class={}, pictures={"vae": (3, 8), "biggan": (8, 8)})
+    page = write_union(bare, tmp_path)
+    assert "| vae | 3 to 8 | not examined |" in page
+    assert page == (tmp_path / "union.md").read_text()
+    stored = json.loads((tmp_path / "union.json").read_text())
+    assert stored["families"]["vae"]["called_as_asked"] is None
+    assert all(f"{100 * a['value']:+.2f} |" in page for a in stored["answers"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"seeds": 1}, "needs two seeds or more"),
+        ({"steps": None}, "a budget of CPU seconds or of steps"),
+        ({"cpu_seconds": 9.0}, "a budget of CPU seconds or of steps"),
+    ],
+    ids=["one seed", "no budget", "two budgets"],
+)
+def test_a_run_that_could_not_answer_is_refused_before_a_picture_is_read(
+    wrong: dict[str, object], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionRefused, match=says):
+        union_run(replace(TINY, **wrong), Data(name=str(tmp_path / "nowhere")), tmp_path / "run")  # type: ignore[arg-type]

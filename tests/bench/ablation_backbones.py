@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from detector.core.errors import NotApplicable
 from detector.core.files import write_arrays
 from detector.core.threads import one_thread
 from detector.data.corpus import load_index
@@ -35,14 +37,17 @@ from detector.lab.steps.scores import ScoreRow
 from detector.lab.steps.training import train
 from detector.lab.steps.training_set import TrainingOptions, TrainingSet
 from detector.lab.traces.compare import compare
-from detector.lab.traces.files import at_most
+from detector.lab.traces.files import at_most, quarter, read_picture
 from detector.lab.traces.head import Heads
-from detector.lab.traces.looks import LAUNDERED, Look, looks_at
+from detector.lab.traces.looks import LAUNDERED, VIEWS, Look
+from detector.lab.traces.looks import shown as shown_in
 from detector.lab.traces.pairs import key_of, pairs_of
 from detector.lab.traces.run import Known, Places, known_pictures, left_out_table
 from detector.lab.whole.kinds import kind_of
+from detector.models.condition import JPEG, Condition
 from detector.models.trace_network import TraceNetwork, network_of
 from detector.models.weights import shipped_tensors
+from detector.pixels.preprocess import crops_of
 from tests.bench.ablation import ROUNDS, keep, mosaic_pairs, tell, zoo_tiles
 
 SHARE_OF_TILES = 0.2  # of what is drawn, as in the recipe of traces-1
@@ -50,6 +55,8 @@ MOSAICS = 50
 RIDGE = 0.1  # few pictures teach the layer here
 OF_A_SOURCE, OF_A_CELL, OF_A_FAMILY = 4, 8, 40
 ALL = "all of it"
+
+Crops = NDArray[np.uint8]  # (n, side, side, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +173,30 @@ def judged_rows(known: Known) -> list[Row]:
     return rows
 
 
+def laundered_crops(rows: Sequence[Row], paths: Mapping[str, Path]) -> dict[str, Crops]:
+    """Digest -> the crops that every network looks at, of pictures that a detector applies to."""
+    out, report = dict[str, Crops](), _told()
+    for n, row in enumerate(rows):
+        found = read_picture(row, paths[row.sha256])
+        try:
+            if found is not None:
+                pixels = quarter(row, found[0], VIEWS.index(LAUNDERED))
+                out[row.sha256] = crops_of(shown_in(row, pixels, found[1], LAUNDERED)[0])
+        except NotApplicable:
+            pass
+        report("reading pictures", n + 1, len(rows))
+    return out
+
+
 def tables(
-    network: TraceNetwork, rows: Sequence[Row], known: Known, run: Path
+    network: TraceNetwork, rows: Sequence[Row], known: Known, crops: Mapping[str, Crops]
 ) -> tuple[list[ScoreRow], list[ScoreRow]]:
     """Scores of the layer that is fitted, and of the network's own."""
-    looks = looks_at(network, rows, known.paths, run, _told())
-    looks = {k: {v: seen for v, seen in of.items() if v == LAUNDERED} for k, of in looks.items()}
+    condition = Condition(side=256, quality=90, media_type=JPEG)
+    looks = {
+        digest: {LAUNDERED: Look(features=network.features(seen).mean(0), condition=condition)}
+        for digest, seen in crops.items()
+    }
     learned = {r.sha256 for r in known.learned}
     heads = Heads([r for r in rows if r.sha256 in learned], looks, (LAUNDERED,), ridge=RIDGE)
     return left_out_table(heads, rows, looks), [
@@ -210,14 +235,17 @@ def main(
     known = known_pictures(places)
     data = with_zoo(pairs(known, corpus, files, run), fitted_zoo(corpus, run, seconds))
     rows = judged_rows(known)
-    print(f"{len(data.fake)} fakes of {len(data.families)} kinds; {len(rows)} pictures are judged")
+    crops = laundered_crops(rows, known.paths)
+    rows = [r for r in rows if r.sha256 in crops]
+    kinds = len(data.families)
+    print(f"{len(data.fake)} fakes of {kinds} kinds; {len(rows)} pictures are judged", flush=True)
     of: dict[str, tuple[list[ScoreRow], list[ScoreRow]]] = {}
     found = {}
     for name, variant in VARIANTS.items():
         folder = run / name.replace(" ", "-").replace(",", "")
         net = train(shown(data, variant), options(steps, variant), folder, progress=partial(_told(), name))
         network = network_of({k: v.numpy() for k, v in shipped_tensors(net).items()})
-        of[name] = tables(network, rows, known, folder / "looks")
+        of[name] = tables(network, rows, known, crops)
         for k, which in enumerate(("", ", own")):
             found[name + which] = compare(of[ALL][k], of[name][k], rounds=ROUNDS)
             tell(name + which, found[name + which])

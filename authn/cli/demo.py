@@ -92,7 +92,7 @@ def _print(show: Show, folder: Path) -> None:
         for contradiction in s.report["contradictions"]:
             say(f"    contradiction: {contradiction['text']}")
     say()
-    for s in (show.shown[0], show.shown[-1]):
+    for s in (show.shown[0], *show.shown[-2:]):
         say(f"what those that look at pixels say of {s.variant.file_name}:")
         for line in learned_lines(s.report):
             say(f"    {line}")

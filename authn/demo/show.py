@@ -1,6 +1,6 @@
-"""The demo from its first step to its last: two homes, one photo, seven files, one report each, one audit.
+"""The demo from its first step to its last: two homes, one photo, eight files, one report each, one audit.
 
-Leaves everything in its folder: ``photos`` (the seven files), ``reports`` (HTML and JSON), ``audit``,
+Leaves everything in its folder: ``photos`` (the eight files), ``reports`` (HTML and JSON), ``audit``,
 ``service`` and ``camera`` (the homes of the service and of the device).
 """
 
@@ -41,6 +41,7 @@ AUDIT_TIMEOUT_S = 150.0
 SAMPLE = ("mpl-data", "sample_data", "grace_hopper.jpg")
 # Somebody's generator made it, and no metadata says so: authn/demo/generated.md.
 GENERATED = "generated.jpg"
+ANSWERED = "answered.jpg"
 
 Say = Callable[[str], None]
 
@@ -93,7 +94,7 @@ def run_demo(
         if stays:
             say("have the signed photo logged; the service remembers what it looks like")
             log_capture(address, device, signed[0], clock)
-        made = (*variants(*signed), _generated())
+        made = (*variants(*signed), *_generated())
         shown = tuple(_show(folder, address, variant, say) for variant in made)
         if stays:
             say("ask ten questions and answer them")
@@ -110,11 +111,19 @@ def _original(photo: Path | None) -> bytes:
     return files("matplotlib").joinpath(*SAMPLE).read_bytes()
 
 
-def _generated() -> Variant:
-    return Variant(
-        file_name="7-generated.jpg",
-        says="another picture, made by Kolors; nothing in the file says so",
-        data=files("authn.demo").joinpath(GENERATED).read_bytes(),
+def _generated() -> tuple[Variant, Variant]:
+    """One that was chosen before its score was seen, and one because it gets an answer (``generated.md``)."""
+    return (
+        Variant(
+            file_name="7-generated.jpg",
+            says="another picture, made by Kolors; nothing in the file says so",
+            data=files("authn.demo").joinpath(GENERATED).read_bytes(),
+        ),
+        Variant(
+            file_name="8-answered.jpg",
+            says="a third, made by Kandinsky 5: one of those that the detectors answer, a minority",
+            data=files("authn.demo").joinpath(ANSWERED).read_bytes(),
+        ),
     )
 
 
@@ -177,7 +186,7 @@ def _row(folder: Path, shown: Shown) -> dict[str, str]:
 def _asked(folder: Path, address: str, original: bytes) -> list[dict[str, str]]:
     """Each question examined before it is asked."""
     rows = []
-    for question in questions(original, reference_photo(), _generated().data):
+    for question in questions(original, reference_photo(), _generated()[0].data):
         answer = verify_over_http(address, question.file_name, question.data)
         report = folder / "reports" / f"{Path(question.file_name).stem}.json"
         report.write_text(answer.report, encoding="utf-8")

@@ -20,10 +20,11 @@ from playwright.sync_api import Page
 from authn.cli.demo import learned_lines, table
 from authn.demo.pages import reference_photo
 from authn.demo.quiz import Kind, questions
-from authn.demo.show import GENERATED, SAMPLE
+from authn.demo.show import ANSWERED, GENERATED, SAMPLE
 from authn.report.pdf import PDF
 from detector.data.manifest import shipped_manifest
 from detector.data.splits import test_source as kept_for_the_test
+from detector.models.card import open_card
 from detector.models.registry import DEFAULT_MODEL, SEMANTIC_MODEL
 from tests.conftest import ROOT
 from tests.doubles.browsers import DESKTOP, PHONE, chromium, sideways, visiting
@@ -84,12 +85,16 @@ def test_the_demo_shows_what_each_change_does_and_ends_cleanly(tmp_path: Path) -
     contradicting = json.loads((folder / "reports" / "6-signed-ai-marked.json").read_text())
     assert contradicting["contradictions"]
     assert outcomes(folder, "6-signed-ai-marked")["integrity"] == "established"
-    assert len(list((folder / "reports").glob("*.html"))) == 7
+    assert len(list((folder / "reports").glob("*.html"))) == 8
     assert (folder / "audit" / "summary.html").exists()
-    assert json.loads((folder / "audit" / "summary.json").read_text())["reported"] == 7
+    assert json.loads((folder / "audit" / "summary.json").read_text())["reported"] == 8
     assert "contradiction:" in done.stdout
     said = " ".join(done.stdout.split())
-    for stem in ("1-untouched", "7-generated"):
+    answered = json.loads((folder / "reports" / "8-answered.json").read_text())
+    assert any(
+        d["id"] == SEMANTIC_MODEL and d["outcome"] == "supports" for d in answered["heuristic"]["detectors"]
+    )
+    for stem in ("1-untouched", "7-generated", "8-answered"):
         report = json.loads((folder / "reports" / f"{stem}.json").read_text())
         told = learned_lines(report)
         assert {line.partition(":")[0] for line in told} >= {DEFAULT_MODEL, SEMANTIC_MODEL}
@@ -193,7 +198,7 @@ def walk(page: Page, address: str, folder: Path, *, axe: bool) -> None:
 
     page.goto(f"{address}/demo/")
     fits()
-    assert page.locator(".gallery img").count() == 7
+    assert page.locator(".gallery img").count() == 8
     page.set_input_files("#file", folder / "photos" / "3-cropped.jpg")
     page.click("text=Examine it")
     page.wait_for_url(f"{address}/reports/*")
@@ -278,6 +283,15 @@ def test_the_generated_picture_is_one_that_may_be_shipped_and_that_no_detector_l
     assert (row.generator, row.licence) == ("Kolors", "Apache-2.0 (repo)")
     assert kept_for_the_test(row.source)
     assert digest in (ROOT / "authn" / "demo" / "generated.md").read_text()
+
+
+def test_the_answered_picture_may_be_shipped_and_taught_nothing() -> None:
+    digest = hashlib.sha256((ROOT / "authn" / "demo" / ANSWERED).read_bytes()).hexdigest()
+    (row,) = (row for row in shipped_manifest() if row.sha256 == digest)
+    assert (row.generator, row.licence) == ("Kandinsky 5", "MIT")
+    assert digest in (ROOT / "authn" / "demo" / "generated.md").read_text()
+    (use,) = (s for s in open_card(SEMANTIC_MODEL).sets if s.name == row.source)
+    assert use.train == 0
 
 
 def test_the_table_lines_its_columns_up() -> None:

@@ -91,6 +91,7 @@ TERMS = (
         licences=(
             "0BSD-like for the workflows (LICENSE in repo)", "Apache-2.0", "Apache-2.0 (repo)", "BSD",
             "BSD-2-Clause", "BSD-3-Clause", "BSD-style LICENSE.txt (repo)", "HPND", "MIT", "MIT (repo)",
+            "zlib/libpng (repo)",
             "MIT (own photos)", "MIT-0", "MIT/Apache-2.0", "MIT/CC", "MIT/CC BY 4.0", "BSD-3 / per file",
             '"free to use however you wish" (README)',
             '"You are free to use these media files however you wish" (README)',
@@ -160,6 +161,8 @@ TERMS = (
             "MIT (repo); stock photo origin not stated", "MIT (repo); stock photos, licence not stated apart",
             "Unsplash licence (Unsplash/README.md); images from other authors",
             "Boost (repo; web pictures, PD by README)", "MIT (Unsplash/Flickr CC photos)",
+            "MIT (repo); pictures from the web", "GPL-3.0 (repo); pictures from the web",
+            "research (repo); pictures from the web", "zlib/libpng (repo); pictures from the web",
         ),
     ),
     Terms(

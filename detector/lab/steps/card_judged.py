@@ -18,6 +18,7 @@ from detector.models.kinds import Kind
 
 _NAMES = {
     Kind.PHOTO: "photo",
+    Kind.PORTRAIT: "portrait",
     Kind.ART: "drawing or painting",
     Kind.RENDER: "rendered picture",
     Kind.SCREENSHOT: "screenshot or graphic",

@@ -32,7 +32,7 @@ from detector.lab.steps.scores import ScoreRow, write_scores
 from detector.lab.whole.card import Tables, card_of
 from detector.lab.whole.features import Skipped, embed_rows, load_embeddings
 from detector.lab.whole.heads import Taught, apart_in, names_of, teach
-from detector.lab.whole.kinds import finer_kind_of
+from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View, condition_of_view
 from detector.models.card import ModelCard, dump_card
 from detector.models.condition import Condition, condition_of
@@ -136,7 +136,7 @@ class WholeRun:
         kind, probability = heads.kind(standard)
         condition = self._condition(row, view)
         return ScoreRow(
-            sha256=row.sha256, fake=row.fake, kind=finer_kind_of(row), generator=family_of(row.generator),
+            sha256=row.sha256, fake=row.fake, kind=kind_of(row), generator=family_of(row.generator),
             source=source_of(row), view=view.value, side=condition.side, quality=condition.quality,
             media_type=condition.media_type, logit=float(heads.logits(standard)), predicted=kind,
             kind_probability=probability, distance=float(heads.distances(standard)),

@@ -13,9 +13,7 @@ class Kind(StrEnum):
     """The kind of content, whether generated or not."""
 
     PHOTO = "photo"  # taken of a scene
-    PORTRAIT = "portrait"  # a photo that a face fills: a quarter of the side of its middle square or more
     ART = "art"  # drawn or painted, by hand or with a tablet
     RENDER = "render"  # computed from a model of a scene: games, product pictures, films
     SCREENSHOT = "screenshot"  # of a screen; also charts, diagrams and other graphics
     SCAN = "scan"  # of paper or film
-

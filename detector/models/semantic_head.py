@@ -2,13 +2,12 @@
 
 One head for every kind of making (text-to-image, GAN, edit or upscaling) was fitted against all real
 pictures, calibrated by itself and is joined with the others by log-sum-exp: "generated" is "made by one of
-these". Two more tell whether a face fills a picture, and what kind of content it has. All are linear, so a
-score can be taken apart into the shares of blocks and patches.
+these". One more tells what kind of content a picture has. All are linear, so a score can be taken apart into
+the shares of blocks and patches.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,7 +20,6 @@ from detector.models.kinds import Kind
 Array = NDArray[np.float32]
 MAKINGS = ("t2i", "gan", "edit")
 KINDS = (Kind.PHOTO, Kind.ART, Kind.RENDER, Kind.SCREENSHOT)  # of scans there are too few to tell them
-_PORTRAIT = ("portrait", "portrait_bias")  # weights of earlier releases lack them
 FARTHEST = 8.0  # deviations; one odd number must not decide
 
 
@@ -29,8 +27,7 @@ FARTHEST = 8.0  # deviations; one odd number must not decide
 class Heads:
     """``mean`` and ``scale`` (d,) standardise; ``making`` (makings, d) and ``making_bias`` give log-odds of
     each kind of making, with its line and its prior; ``content`` (kinds, d) and ``content_bias`` the logits
-    of ``KINDS``. ``portrait`` (1, d) and ``portrait_bias`` (1,): from 0 on a picture counts as a portrait;
-    None where nobody taught them that."""
+    of ``KINDS``."""
 
     mean: Array
     scale: Array
@@ -38,8 +35,6 @@ class Heads:
     making_bias: Array
     content: Array
     content_bias: Array
-    portrait: Array | None = None
-    portrait_bias: Array | None = None
 
     def __post_init__(self) -> None:
         d = self.mean.shape[0]
@@ -47,9 +42,7 @@ class Heads:
             "mean": (d,), "scale": (d,), "making": (len(MAKINGS), d), "making_bias": (len(MAKINGS),),
             "content": (len(KINDS), d), "content_bias": (len(KINDS),),
         }  # fmt: skip
-        if self.portrait is not None or self.portrait_bias is not None:
-            wanted |= {"portrait": (1, d), "portrait_bias": (1,)}
-        if any(getattr(getattr(self, name), "shape", None) != shape for name, shape in wanted.items()):
+        if any(getattr(self, name).shape != shape for name, shape in wanted.items()):
             raise ModelUnavailable("the weights of the heads do not fit together")
 
     def standard(self, embeddings: Array) -> Array:
@@ -68,16 +61,11 @@ class Heads:
         return out
 
     def kind(self, standard: Array) -> tuple[Kind, float]:
-        """Of one picture (d,): the likeliest kind of content and its probability. Whether it is a portrait is
-        asked first: one that was retouched is likest a render."""
-        if self.portrait is not None and self.portrait_bias is not None:
-            odds = float(standard @ self.portrait[0] + self.portrait_bias[0])
-            if odds >= 0:
-                return Kind.PORTRAIT, 1 / (1 + math.exp(-odds))
+        """Of one picture (d,): the likeliest kind of content and its probability."""
         logits = standard @ self.content.T + self.content_bias
-        each = np.exp(logits - logits.max())
-        best = int(each.argmax())
-        return KINDS[best], float(each[best] / each.sum())
+        odds = np.exp(logits - logits.max())
+        best = int(odds.argmax())
+        return KINDS[best], float(odds[best] / odds.sum())
 
     @staticmethod
     def distances(standard: Array) -> NDArray[np.float64]:
@@ -87,14 +75,13 @@ class Heads:
 
     def tensors(self) -> dict[str, Array]:
         """What a file keeps."""
-        kept = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: np.ascontiguousarray(x, np.float32) for name, x in kept.items() if x is not None}
+        names = ("mean", "scale", "making", "making_bias", "content", "content_bias")
+        return {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in names}
 
 
 def heads_from(tensors: Mapping[str, NDArray[np.floating]]) -> Heads:
     """Raises ``ModelUnavailable`` for tensors that are no heads."""
     try:
-        names = [n for n in Heads.__dataclass_fields__ if n in tensors or n not in _PORTRAIT]
-        return Heads(**{name: tensors[name].astype(np.float32) for name in names})
+        return Heads(**{name: tensors[name].astype(np.float32) for name in Heads.__dataclass_fields__})
     except KeyError as e:
         raise ModelUnavailable(f"the weights hold no {e.args[0]}") from e

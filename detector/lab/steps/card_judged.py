@@ -18,7 +18,6 @@ from detector.models.kinds import Kind
 
 _NAMES = {
     Kind.PHOTO: "photo",
-    Kind.PORTRAIT: "portrait",
     Kind.ART: "drawing or painting",
     Kind.RENDER: "rendered picture",
     Kind.SCREENSHOT: "screenshot or graphic",

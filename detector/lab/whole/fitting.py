@@ -38,12 +38,6 @@ class Design:
     def pictures(self) -> int:
         return len(self.x) // self.views
 
-    def of(self, places: NDArray[np.intp], first: int = 0) -> Design:
-        """Some of the pictures, in all views, and of their numbers those from ``first`` on."""
-        every = np.concatenate([places + v * self.pictures for v in range(self.views)])
-        x = self.x[:, first:][torch.from_numpy(every)]
-        return Design(x=x, mean=self.mean[first:], scale=self.scale[first:], views=self.views)
-
 
 def design_of(views: list[NDArray[np.float16]], shares: NDArray[np.float64]) -> Design:
     """Mean and deviation by the shares of the pictures (n,), over all views."""

@@ -18,20 +18,15 @@ from detector.data.kin import source_of
 from detector.data.manifest import Row
 from detector.lab.whole.fitting import Design, design_of, fit_binary, fit_content
 from detector.lab.whole.folds import FOLDS, Folds, folds_of, making_of, shares_of
-from detector.lab.whole.kinds import kind_of, portrait_of
+from detector.lab.whole.kinds import kind_of
 from detector.lab.whole.views import View
-from detector.models.semantic import PARTS, WIDTH
 from detector.models.semantic_head import KINDS, MAKINGS, Heads
 
 Half = NDArray[np.float16]
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-Single = NDArray[np.float32]
 # How often a making is met, against text-to-image: by it a head that finds little else costs few false
 # alarms.
 PRIORS = {"t2i": 1.0, "gan": 0.05, "edit": 0.05}
-_LEAST_PORTRAITS = 20
-_GATE_FROM = 9 * len(PARTS) * WIDTH  # numbers of the blocks that the gate does not read
 _LINE_RIDGE = 1e-4
 _NEVER = -30.0  # log-odds of a making that nobody taught: nothing of it in the sum
 
@@ -80,13 +75,11 @@ def teach(rows: Sequence[Row], views: Mapping[View, Half]) -> Taught:
         balanced[chosen] /= balanced[chosen].sum()
     with one_thread():
         design = design_of(list(views.values()), balanced)
+        met = [m for m in MAKINGS if (makings == m).any()]
+        columns = [whom * (shares * (~fake | (makings == m)))[:, None] for m in met]
+        theta, bias = fit_binary(design, fake, np.concatenate(columns, 1))
         kinds = np.array([KINDS.index(k) if (k := kind_of(r)) in KINDS else -1 for r in rows])
         content, content_bias = fit_content(design, kinds, whom * shares[:, None], len(KINDS))
-        gate = gates_of(design, rows, whom * shares[:, None])
-        groups = _groups(design, folds, (content, content_bias), gate)
-        met = [m for m in MAKINGS if (makings == m).any()]
-        columns = [whom * _as_made(shares, fake, makings == m, groups)[:, None] for m in met]
-        theta, bias = fit_binary(design, fake, np.concatenate(columns, 1))
     wide = FOLDS + 1
     joined = {m: (theta[:, i * wide :][:, :wide], bias[i * wide :][:wide]) for i, m in enumerate(met)}
     for making, (weights, biases) in joined.items():
@@ -101,53 +94,10 @@ def teach(rows: Sequence[Row], views: Mapping[View, Half]) -> Taught:
             making=np.stack([w[:, k] for w, _ in each]).astype(np.float32),
             making_bias=np.array([b[k] for _, b in each], np.float32),
             content=np.ascontiguousarray(content[k].T), content_bias=content_bias[k],
-            portrait=None if gate is None else gate[0][None, :, k],
-            portrait_bias=None if gate is None else gate[1][k : k + 1],
         )
         for k in range(wide)
     )  # fmt: skip
     return Taught(rows=tuple(rows), folds=folds, heads=every[-1], of_fold=every[:-1])
-
-
-def gates_of(design: Design, rows: Sequence[Row], weights: Array) -> tuple[Single, Single] | None:
-    """(d, heads) and (heads,): whether a face fills a picture, one a column of ``weights`` (n, heads), 0 at even
-    odds; the blocks before the last three weigh nothing. None where a head would have fewer than
-    ``_LEAST_PORTRAITS`` of either class."""
-    said = [portrait_of(r) for r in rows]
-    known, filled = np.array([s is not None for s in said]), np.array([s is True for s in said])
-    least = min((weights[known & c] > 0).sum(0).min() for c in (filled, ~filled))
-    if least < _LEAST_PORTRAITS:
-        return None
-    theta, bias = fit_binary(design.of(np.flatnonzero(known), _GATE_FROM), filled[known], weights[known])
-    theta = np.concatenate([np.zeros((_GATE_FROM, theta.shape[1]), np.float32), theta])
-    return theta, bias
-
-
-def _groups(
-    design: Design, folds: Folds, content: tuple[Single, Single], gate: tuple[Single, Single] | None
-) -> NDArray[np.int64]:
-    """(n,): the likeliest kind of content in the first view, by the heads of a picture's fold, or the number
-    after the last of ``KINDS`` for a portrait."""
-    n = design.pictures
-    theta, bias = (torch.from_numpy(np.ascontiguousarray(part[:FOLDS])) for part in content)
-    logits = torch.einsum("nd,kdc->nkc", design.x[:n], theta) + bias
-    out: NDArray[np.int64] = logits.argmax(2).numpy()[np.arange(n), folds.fold]
-    if gate is not None:
-        faces = _own(design, folds, gate[0][:, :FOLDS], gate[1][:FOLDS])
-        out = np.where(faces >= 0, len(KINDS), out)
-    return out
-
-
-def _as_made(shares: Array, fake: Mask, made: Mask, groups: NDArray[np.int64]) -> Array:
-    """Weights (n,) of the pictures that teach a making and of the real ones, each group of whose content
-    weighs halfway between its share among real pictures and its share among those of the making: a head must
-    not learn a making by what it is mostly of (docs/decisions/0053)."""
-    out = np.where(~fake | made, shares, 0.0)
-    for group in np.unique(groups[~fake]):
-        mine = groups == group
-        own, wanted = (out[mine & c].sum() / out[c].sum() for c in (~fake, made))
-        out[mine & ~fake] *= (own + wanted) / 2 / own
-    return out
 
 
 def _own(design: Design, folds: Folds, theta: NDArray[np.float32], bias: NDArray[np.float32]) -> Array:
@@ -158,7 +108,9 @@ def _own(design: Design, folds: Folds, theta: NDArray[np.float32], bias: NDArray
     return out
 
 
-def _line(scores: Array, fake: Mask, mine: Mask, shares: Array) -> tuple[float, float]:
+def _line(
+    scores: Array, fake: NDArray[np.bool_], mine: NDArray[np.bool_], shares: Array
+) -> tuple[float, float]:
     """Slope and intercept that make log-odds of left-out scores of one making, both classes alike."""
     used = mine | ~fake
     w = np.where(used, shares, 0.0)

@@ -3,7 +3,6 @@ says so."""
 
 from __future__ import annotations
 
-from detector.data.faces import FILLS, SMALL, face_width
 from detector.data.manifest import Row
 from detector.models.kinds import Kind
 
@@ -38,18 +37,3 @@ def kind_of(row: Row) -> Kind | None:
     if row.kind:
         return _KINDS.get(row.kind)
     return _OF_SOURCE.get(row.source) or (Kind.PHOTO if row.photo_like == "y" else None)
-
-
-def finer_kind_of(row: Row) -> Kind | None:
-    """As ``kind_of``, and of photos those that a face fills apart."""
-    kind = kind_of(row)
-    filled = kind is Kind.PHOTO and (face_width(row.sha256) or 0.0) >= FILLS
-    return Kind.PORTRAIT if filled else kind
-
-
-def portrait_of(row: Row) -> bool | None:
-    """Whether a face fills a photo; None for what is no photo, was not looked at or lies between."""
-    width = face_width(row.sha256) if kind_of(row) is Kind.PHOTO else None
-    if width is None or SMALL <= width < FILLS:
-        return None
-    return width >= FILLS

@@ -95,30 +95,6 @@ def test_the_kind_is_the_likeliest_one_with_its_probability():
     assert probability == pytest.approx(np.exp(5) / (np.exp(5) + 3))
 
 
-def test_what_a_face_fills_is_a_portrait_whatever_else_it_looks_like():
-    gate = np.zeros((1, FEATURES), np.float32)
-    gate[0, 0] = 1.0
-    told = {"portrait": gate, "portrait_bias": np.array([-1.0], np.float32)}
-    face, none = np.zeros(FEATURES, np.float32), np.zeros(FEATURES, np.float32)
-    face[0] = 1.5
-    heads = plain_heads(**told)
-    assert [heads.kind(x)[0] for x in (face, none)] == [Kind.PORTRAIT, Kind.PHOTO]
-    assert heads.kind(face)[1] == pytest.approx(1 / (1 + np.exp(-0.5)))
-    like_a_render = plain_heads(**told, content_bias=np.array([0.0, 0.0, 5.0, 0.0], np.float32))
-    assert [like_a_render.kind(x)[0] for x in (face, none)] == [Kind.PORTRAIT, Kind.RENDER]
-    assert plain_heads().kind(face)[0] is Kind.PHOTO, "weights of earlier releases know no portraits"
-
-
-def test_weights_keep_the_gate_of_portraits_where_they_have_one():
-    told = {"portrait": np.ones((1, FEATURES), np.float32), "portrait_bias": np.zeros(1, np.float32)}
-    for heads in (plain_heads(), plain_heads(**told)):
-        kept = heads_from(heads.tensors())
-        assert (kept.portrait is None) is (heads.portrait is None)
-        assert kept.kind(np.ones(FEATURES, np.float32)) == heads.kind(np.ones(FEATURES, np.float32))
-    with pytest.raises(ModelUnavailable, match="do not fit together"):
-        plain_heads(portrait=np.ones((1, FEATURES), np.float32))
-
-
 def test_heads_that_do_not_fit_together_are_refused():
     with pytest.raises(ModelUnavailable, match="do not fit together"):
         plain_heads(mean=np.zeros(3, np.float32))

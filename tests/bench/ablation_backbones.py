@@ -3,11 +3,11 @@
     python -m tests.bench.ablation_backbones CORPUS PICTURES UPSCALERS RUN STEPS [SECONDS]
 
 Aligned pairs of one photo of every source, and mosaics of a zoo whose families are fitted for SECONDS each
-on the corpus (20), teach a small crop for STEPS steps: all of it, again with another seed, then without the
-zoo, the zoo alone, without a kind of maker, without a term of the loss, and with one class for all fakes.
-Every network then looks at the same whole pictures, and a last layer is fitted that is judged as
+on the corpus (20), teach a small crop for STEPS steps: all of it and without the zoo, with four seeds each;
+the zoo alone, without a kind of maker, without a term of the loss, and with one class for all fakes. Every
+network then looks at the same whole pictures, and a last layer is fitted that is judged as
 ``tests.bench.ablation`` judges it. "Own" is the network's own last layer, which never saw a whole generated
-picture. Intervals are of the difference to the first seed of all; what a second seed changes says how much of
+picture. Intervals are of the difference to the first seed of all; what another seed changes says how much of
 a difference is luck. RUN keeps everything, so that the same command goes on.
 """
 
@@ -76,9 +76,9 @@ def _zoo(name: str) -> bool:
 
 VARIANTS: Mapping[str, Variant] = {
     ALL: Variant(),
-    "all of it, another seed": Variant(seed=1),
+    **{f"all of it, seed {n}": Variant(seed=n) for n in (1, 2, 3)},
     "without the zoo": Variant(drawn=lambda n: not _zoo(n)),
-    "without the zoo, another seed": Variant(drawn=lambda n: not _zoo(n), seed=1),
+    **{f"without the zoo, seed {n}": Variant(drawn=lambda n: not _zoo(n), seed=n) for n in (1, 2, 3)},
     "the zoo alone": Variant(drawn=_zoo),
     "without TAEF2": Variant(drawn=lambda n: not n.startswith("taef2")),
     "without own autoencoders": Variant(drawn=lambda n: not n.startswith("ae_")),

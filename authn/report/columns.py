@@ -5,6 +5,7 @@ Nothing is left out: what is folded is one click away, and its names stand in th
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from authn.core.evidence import Axis, HeuristicOutcome, Outcome
@@ -45,7 +46,9 @@ class GuessFold:
 
     @property
     def names(self) -> str:
-        return ", ".join(dict.fromkeys(g.card.title for g in self.guesses))
+        """Each source once, with the number of its answers where it has several: as many as the title says."""
+        answers = Counter(g.card.title for g in self.guesses)
+        return ", ".join(name if n == 1 else f"{name} ({n})" for name, n in answers.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

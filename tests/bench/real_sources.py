@@ -1,12 +1,14 @@
 """False alarms of the forensic sources on real pictures of every source at hand: docs/forensics-errors.md.
 
     python -m tests.bench.real_sources ask OUT.jsonl PER_SOURCE SECONDS FACES LEFT_OUT CORPUS...
+        [--megapixels LOW HIGH] [--from ROW]
     python -m tests.bench.real_sources again OUT.jsonl NAME CORPUS...
     python -m tests.bench.real_sources table OUT.jsonl
     python -m tests.bench.real_sources alarms OUT.jsonl
 
 A CORPUS is what ``assay lab corpus bring`` filled. Asked are the real pictures of the shipped manifest, as
-they are stored, up to 2.5 megapixels: of every source that has five or more, the first PER_SOURCE by digest,
+they are stored, of up to 2.5 megapixels or the sizes that are given, and of all rows or those from ROW on
+(counted from 0): of every source that has five or more, the first PER_SOURCE by digest,
 all sources in turn, so that a run that ends after SECONDS of CPU has looked at all of them alike; it goes on
 where it ended. The evidence sources themselves are asked, as a report asks them. FACES is where the face
 models lie; LEFT_OUT names evidence sources that are not asked, with commas, or is "none". ``again`` asks one
@@ -15,6 +17,7 @@ evidence source anew, of the pictures that are there, after its code changed.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -43,7 +46,7 @@ from detector.data.manifest import Row, shipped_manifest
 from detector.lab.halves import first_half
 from tests.bench.copy_move import half
 
-MOST_PIXELS, LEAST_OF_A_SOURCE = 2_500_000, 5
+MEGAPIXELS, LEAST_OF_A_SOURCE = (0.0, 2.5), 5
 LATER = 12_551  # rows of the manifest from here on came after the points of embedded were set
 SUPPORTS, ABSTAIN = HeuristicOutcome.SUPPORTS.value, HeuristicOutcome.ABSTAIN.value
 Told = dict[str, Any]
@@ -79,12 +82,20 @@ def taught() -> dict[str, Callable[[str], bool | None]]:
     }
 
 
-def pictures(per_source: int, corpora: Sequence[Path]) -> Iterator[tuple[Row, Path]]:
+def pictures(
+    per_source: int, corpora: Sequence[Path], megapixels: tuple[float, float] = MEGAPIXELS, first: int = 0
+) -> Iterator[tuple[Row, Path]]:
+    """Above the lower and up to the upper number of megapixels; of each source the first by digest."""
     by: dict[str, list[Row]] = defaultdict(list)
-    for row in shipped_manifest():
+    for row in shipped_manifest()[first:]:
         if not row.fake:
             by[source_of(row)].append(row)
-    asked = {s: _at_hand(rows, corpora) for s, rows in by.items() if len(rows) >= LEAST_OF_A_SOURCE}
+    low, high = (1e6 * m for m in megapixels)
+    asked = {
+        s: [(row, path) for row, path in _at_hand(rows, corpora) if low < row.width * row.height <= high]
+        for s, rows in by.items()
+        if len(rows) >= LEAST_OF_A_SOURCE
+    }
     for n in range(per_source):
         yield from (rows[n] for _, rows in sorted(asked.items()) if n < len(rows))
 
@@ -93,7 +104,7 @@ def _at_hand(rows: Sequence[Row], corpora: Sequence[Path]) -> list[tuple[Row, Pa
     found = []
     for row in sorted(rows, key=lambda r: r.sha256):
         path = next((p for c in corpora if (p := c / row.file).is_file()), None)
-        if path is not None and row.media_type and row.width * row.height <= MOST_PIXELS:
+        if path is not None and row.media_type:
             found.append((row, path))
     return found
 
@@ -111,14 +122,12 @@ def answer(source: HeuristicSource, media: Media) -> Told:
     return told if found.raw is None else told | {"raw": round(found.raw, 3)}
 
 
-def ask(
-    out: Path, per_source: int, seconds: float, faces: Path, left_out: str, corpora: Sequence[Path]
-) -> None:
+def ask(out: Path, seconds: float, faces: Path, left_out: str, asked: Iterator[tuple[Row, Path]]) -> None:
     done = {json.loads(line)["sha256"] for line in out.open()} if out.exists() else set()
     looking = [s for s in sources(faces) if s.name not in left_out.split(",")]
     begun = time.process_time()
     with out.open("a") as lines:
-        for row, path in pictures(per_source, corpora):
+        for row, path in asked:
             if time.process_time() - begun > seconds:
                 return
             if row.sha256 in done:
@@ -191,8 +200,18 @@ def alarms(out: Path) -> None:
 def main() -> None:
     what, out, *rest = sys.argv[1:]
     if what == "ask":
-        corpora = [Path(p) for p in rest[4:]]
-        ask(Path(out), int(rest[0]), float(rest[1]), Path(rest[2]), rest[3], corpora)
+        options = argparse.ArgumentParser()
+        options.add_argument("per_source", type=int)
+        options.add_argument("seconds", type=float)
+        options.add_argument("faces", type=Path)
+        options.add_argument("left_out")
+        options.add_argument("corpora", type=Path, nargs="+")
+        options.add_argument("--megapixels", type=float, nargs=2, default=MEGAPIXELS)
+        options.add_argument("--from", type=int, default=0, dest="first")
+        given = options.parse_args(rest)
+        low, high = given.megapixels
+        asked = pictures(given.per_source, given.corpora, (low, high), given.first)
+        ask(Path(out), given.seconds, given.faces, given.left_out, asked)
     elif what == "again":
         again(Path(out), rest[0], [Path(p) for p in rest[1:]])
     else:

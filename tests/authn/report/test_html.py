@@ -238,6 +238,23 @@ def test_a_signal_that_was_looked_for_and_not_found_is_folded_and_what_a_file_we
     assert "Unentschieden, ohne Befund (1):" in render_report(document, language="de")
 
 
+def test_a_folded_source_with_two_questions_is_named_with_the_number_of_its_answers() -> None:
+    hints = tuple(
+        HeuristicEvidence(
+            detector=name, version="1", kind="signal", question=question, findings=(),
+            outcome=HeuristicOutcome.ABSTAIN, reason="nothing to read",
+        )
+        for name, question in (
+            ("metadata", Question.SYNTHETIC), ("metadata", Question.EDITED), ("watermark", Question.SYNTHETIC)
+        )
+    )  # fmt: skip
+    page = render_report(report_json(replace(signed_report(), heuristic=hints)))
+    (told,) = re.findall(
+        r"Without an answer of their own \((\d)\): <span class=\"soft\">([^<]*)</span>", page
+    )
+    assert told == ("3", "metadata (2), watermark")
+
+
 def test_what_points_to_something_stands_first_with_its_reason_in_sight() -> None:
     base = contradicting_report()
     page = render_report(report_json(replace(base, heuristic=base.heuristic[::-1])))

@@ -46,7 +46,7 @@ class GuessFold:
 
     @property
     def names(self) -> str:
-        """Each source once, with the number of its answers where it has several: as many as the title says."""
+        """Each source once, with the number of its answers where it has several: as many as the title has."""
         answers = Counter(g.card.title for g in self.guesses)
         return ", ".join(name if n == 1 else f"{name} ({n})" for name, n in answers.items())
 

@@ -9,7 +9,8 @@ repeat only along its edges.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from detector.core.errors import NotApplicable
 from detector.forensics.copy_move_places import Grey, Map, PlacePair, matches_within, pairs_among
 from detector.pixels.decode import Pixels, open_cv2
 
-MAX_PIXELS = 1_200_000  # a larger picture is looked at reduced to so many
+MAX_PIXELS = 1_200_000  # places are looked for in a larger picture reduced to so many
 LEAST_SIDE = 128
 LEAST_KEYPOINTS = 30
 LEAST_DEVIATION = 2.0  # levels, of the whole picture
@@ -45,7 +46,8 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Place:
-    """Two places of one picture, in pixels of the picture as it was looked at.
+    """Two places of one picture, in pixels of the picture as it was looked at; what is measured of a
+    copy is measured in the picture itself.
 
     ``grain`` is the lower quartile of the correlations of what is fine, edges weighed down, over the windows
     between the keypoints; ``alike`` the share of these windows that agree with edges and all; ``told`` the
@@ -153,14 +155,14 @@ def examine_copy_move(pixels: Pixels) -> CopyMove:
         )
     fine = grey.astype(np.float32)
     pairs = (*pairs_among(matches, max(grey.shape)), *pairs_among(mirrored, max(grey.shape)))
-    places = [_compared(fine, pair) for pair in pairs]
+    places = [p for pair in pairs if (p := _compared(fine, pair)) is not None]
     return CopyMove(
         width=grey.shape[1],
         height=grey.shape[0],
         reduced=reduced,
         keypoints=matches.keypoints,
         repeating=matches.repeating,
-        places=tuple(p for p in places if p is not None),
+        places=tuple(places if reduced == 1 else _as_it_is(pixels, places, reduced)),
     )
 
 
@@ -174,6 +176,34 @@ def looked_at(pixels: Pixels) -> tuple[NDArray[np.uint8], float]:
     size = max(round(grey.shape[1] * factor), 1), max(round(grey.shape[0] * factor), 1)
     smaller: NDArray[np.uint8] = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     return smaller, factor
+
+
+def _as_it_is(pixels: Pixels, places: Sequence[Place], reduced: float) -> Iterator[Place]:
+    """What looks like a copy in a reduced picture, with the measures of the picture itself: grain is lost
+    where pixels are joined, and two crates of one brewery then agree in all that is left."""
+    whole: Grey | None = None
+    for place in places:
+        if place.copied:
+            if whole is None:
+                whole = open_cv2().cvtColor(pixels, open_cv2().COLOR_RGB2GRAY).astype(np.float32)
+            found = _compared(whole, _enlarged(place, reduced))
+            measures = (found.grain, found.alike, found.told, found.ground) if found else (0.0, 0.0, 0.0, 1.0)
+            grain, alike, told, ground = measures
+            place = replace(place, grain=grain, alike=alike, told=told, ground=ground)
+        yield place
+
+
+def _enlarged(place: Place, reduced: float) -> PlacePair:
+    """The same places in the picture before it was reduced by area; pixels are counted at their middles."""
+
+    def larger(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (points + 0.5) / reduced - 0.5
+
+    turn, middle = place.affine[:, :2], np.array([0.5, 0.5])
+    moved = turn @ middle * (1 - 1 / reduced) + larger(place.affine[:, 2])
+    return PlacePair(
+        affine=np.column_stack([turn, moved]), first=larger(place.first), second=larger(place.second)
+    )
 
 
 def _compared(grey: Grey, pair: PlacePair) -> Place | None:

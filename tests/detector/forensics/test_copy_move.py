@@ -57,6 +57,41 @@ def test_a_copy_is_found_where_it_lies_however_it_was_turned_scaled_and_saved(
     assert not place.mask[300, 60]
 
 
+def printed_twice(*, grain: bool) -> Pixels:
+    """Four megapixels with a soft drawing in two places, each with ``grain`` of its own or the very same."""
+    cv2, rng = open_cv2(), np.random.default_rng(7)
+
+    def soft(height: int, width: int, deviation: float) -> np.ndarray:
+        noise = rng.normal(size=(height, width)).astype(np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), deviation)
+        return noise / noise.std()
+
+    def grained(levels: np.ndarray) -> np.ndarray:
+        return levels + 7 * rng.normal(size=levels.shape)
+
+    levels = 128 + 25 * soft(1800, 2400, 12)
+    drawn = 128 + 45 * soft(400, 400, 5)
+    if not grain:
+        drawn = grained(drawn)
+    picture = grained(levels)
+    for y, x in ((200, 300), (1100, 1700)):
+        picture[y : y + 400, x : x + 400] = grained(drawn) if grain else drawn
+    return np.repeat(picture.clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def test_what_was_printed_twice_is_no_copy_however_large_the_photo_is_that_shows_both() -> None:
+    found = examine_copy_move(printed_twice(grain=True))
+    assert found.reduced < 0.6
+    assert found.places, "both are seen to be alike"
+    assert found.copied == ()
+
+
+def test_a_copy_in_a_large_photo_is_told_by_the_grain_that_it_has_before_it_is_reduced() -> None:
+    (place,) = examine_copy_move(saved(printed_twice(grain=False), 85)).copied
+    assert place.grain > 0.82
+    assert place.mask[round(400 * 0.527), round(500 * 0.527)]
+
+
 def test_what_looks_alike_with_grain_of_its_own_is_no_copy() -> None:
     rng = np.random.default_rng(2)
     twins = copied(SCENE).astype(np.float64)

@@ -179,4 +179,4 @@ class DbmSpec(RatedSpec):
     """``width`` units in the first hidden layer, ``latent`` in the second. Few pictures and few chains want a
     smaller rate: chains that do not mix drive the weights away."""
 
-    learning_rate: float = 0.03
+    learning_rate: float = 0.2

@@ -123,7 +123,7 @@ _ROWS = (
     Row(
         about="invertible, its likelihood exact; with a discriminator Flow-GAN",
         spec=RealnvpSpec(
-            family="realnvp", width=32, batch=32, ema=0.99, upsampler="shuffle", loss="likelihood",
+            family="realnvp", width=32, batch=16, ema=0.99, upsampler="shuffle", loss="likelihood",
             paper="arXiv 1605.08803",
         ),
     ),

@@ -55,7 +55,7 @@ TWO_KINDS = {"mode": "translate", "classes": 2}
 OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "biggan": ("biggan", {"classes": 10}),
     "cyclegan": ("cyclegan", TWO_KINDS),
-    "flowgan": ("realnvp", {"adversarial": 1.0}),
+    "flowgan": ("realnvp", {"adversarial": 0.2}),
     "s3gan": ("biggan", {"classes": 10, "few_labels": True}),
     "unit": ("unit", TWO_KINDS),
 }

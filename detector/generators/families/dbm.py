@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own 
 from detector.generators.family import Family, Losses, Optimisers
 from detector.generators.spec import DbmSpec, Spec
 
-_MEAN_FIELD = 10
+_MEAN_FIELD = 4
 _GIBBS = 5  # transitions of the persistent chains per step
 _TEMPERATURES = 500
 _PARTICLES = 64
@@ -55,28 +55,32 @@ class _Machine(nn.Module):
             self.c2 + self.mean_1 @ self.w2,
         )
 
-    def fields(self, x: _Layers, beta: float = 1.0) -> _Layers:
-        """What each layer gets from its neighbours, between the base (beta 0) and the machine (beta 1)."""
-        flat = self.base() if beta < 1 else _Layers(self.b, self.c1, self.c2)
-        b, c1, c2 = ((1 - beta) * u + beta * w for u, w in zip(flat, (self.b, self.c1, self.c2), strict=True))
-        return _Layers(
-            beta * (x.h1 @ self.w1.T) + b,
-            beta * (x.v @ self.w1 + x.h2 @ self.w2.T) + c1,
-            beta * (x.h1 @ self.w2) + c2,
-        )
+    def _offsets(self, beta: float) -> _Layers:
+        """Biases between those of the base (beta 0) and of the machine (beta 1)."""
+        own = _Layers(self.b, self.c1, self.c2)
+        if beta == 1:
+            return own
+        return _Layers(*((1 - beta) * u + beta * w for u, w in zip(self.base(), own, strict=True)))
+
+    def of_outer(self, h1: Tensor, beta: float = 1.0) -> tuple[Tensor, Tensor]:
+        """What v and h2 get from h1."""
+        to = self._offsets(beta)
+        return beta * (h1 @ self.w1.T) + to.v, beta * (h1 @ self.w2) + to.h2
 
     def mean_field(self, v: Tensor) -> _Layers:
-        q = _Layers(v, self.mean_1.expand(len(v), -1), self.mean_2.expand(len(v), -1))
+        """What comes from the picture is worked out once: it is nearly all of the arithmetic."""
+        below, h1, h2 = v @ self.w1 + self.c1, self.mean_1.expand(len(v), -1), self.mean_2.expand(len(v), -1)
         for _ in range(_MEAN_FIELD):
-            q = q._replace(h1=self.fields(q).h1.sigmoid())
-            q = q._replace(h2=self.fields(q).h2.sigmoid())
-        return q
+            h1 = (below + h2 @ self.w2.T).sigmoid()
+            h2 = (h1 @ self.w2 + self.c2).sigmoid()
+        return _Layers(v, h1, h2)
 
     def gibbs(self, x: _Layers, rng: torch.Generator, beta: float = 1.0) -> _Layers:
         """First h1 given both neighbours, then both given h1."""
-        x = x._replace(h1=_coin(self.fields(x, beta).h1, rng))
-        f = self.fields(x, beta)
-        return _Layers(_coin(f.v, rng), x.h1, _coin(f.h2, rng))
+        of_1 = beta * (x.v @ self.w1 + x.h2 @ self.w2.T) + self._offsets(beta).h1
+        h1 = _coin(of_1, rng)
+        v, h2 = self.of_outer(h1, beta)
+        return _Layers(_coin(v, rng), h1, _coin(h2, rng))
 
     def start(self, n: int, rng: torch.Generator) -> _Layers:
         """States of the base."""
@@ -85,9 +89,8 @@ class _Machine(nn.Module):
 
     def log_weight(self, h1: Tensor, beta: float) -> Tensor:
         """log of the sum of exp(-E) over v and h2, (n,)."""
-        blank = _Layers(h1.new_zeros(len(h1), len(self.b)), h1, h1.new_zeros(len(h1), len(self.c2)))
-        f = self.fields(blank, beta)
-        return (f.h1 * h1).sum(1) + F.softplus(f.v).sum(1) + F.softplus(f.h2).sum(1)
+        v, h2 = self.of_outer(h1, beta)
+        return (self._offsets(beta).h1 * h1).sum(1) + F.softplus(v).sum(1) + F.softplus(h2).sum(1)
 
     def log_partition(self, rng: torch.Generator, temperatures: int = _TEMPERATURES) -> Tensor:
         """Annealed importance sampling (Neal 2001): log of the mean weight, added to log Z of the base."""
@@ -145,8 +148,7 @@ class Dbm(Family):
             chain.copy_(x)
         self._centred_gradients(data, model)
         optimisers[0].step()
-        f = m.fields(data).v
-        return {"reconstruction": F.binary_cross_entropy_with_logits(f, v)}
+        return {"reconstruction": F.binary_cross_entropy_with_logits(m.of_outer(data.h1)[0], v)}
 
     def _centred_gradients(self, data: _Layers, model: _Layers) -> None:
         m = self.machine
@@ -165,7 +167,7 @@ class Dbm(Family):
         x = self.machine.start(n, rng)
         for k in range(_TEMPERATURES):
             x = self.machine.gibbs(x, rng, (k + 1) / _TEMPERATURES)
-        v = self.machine.fields(x).v.sigmoid()
+        v = self.machine.of_outer(x.h1)[0].sigmoid()
         return v.view(self.shape(n)) * 2 - 1
 
     def log_prob(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ log |det df/dx| (equation 3 of Dinh et al.). It is built of affine couplings, y 
 (equation 8); of squeezes, 2x2 places to four channels (section 3.6); and lets half of the values go at every
 scale. Masks are checkerboards before a squeeze and channels after it (figure 3). Batch norm is replaced by
 one scale and shift per channel that starts from the first batch (Kingma and Dhariwal 2018, section 3.1).
+No network is as fine as the picture, and at the last scale, where a digit is decided, each sees all of it.
 Pictures are dequantised and taken through logit(a + (1 - 2a) x) with a = 0.05 (section 4.1).
 
 Flow-GAN adds a discriminator and minimises adversarial loss + lambda x negative log-likelihood (equation 6 of
@@ -16,12 +17,13 @@ Grover et al.). The trace: the grid of the squeezes.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name that PyTorch's own documentation uses
 
-from detector.generators.blocks import adam
+from detector.generators.blocks import adam, variance_kept
 from detector.generators.density import STEP, log_normal, step_nats, step_noise
 from detector.generators.families.dcgan import Discriminator
 from detector.generators.family import Draws, Losses, Optimisers, Recordable
@@ -69,34 +71,49 @@ class _ActNorm(nn.Module):
         return y * self.log_scale.exp() + self.mean
 
 
-class _Coupling(nn.Module):
-    """Equation 9. ``odd`` exchanges what is kept and what is changed; s is bounded by a learned number."""
+class _Convolutions(nn.Module):
+    """Residual, on a grid ``fold`` times as coarse, whose values are folded into channels."""
 
-    def __init__(self, channels: int, width: int, *, checkerboard: bool, odd: bool) -> None:
+    def __init__(self, channels: int, width: int, fold: int) -> None:
         super().__init__()
-        self.checkerboard, self.odd = checkerboard, odd
-        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.fold, values = fold, channels * fold**2
+        self.first = nn.Conv2d(values, width, 3, padding=1)
         self.block = nn.Sequential(
             nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1)
         )
-        self.last = nn.Conv2d(width, 2 * channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.last = variance_kept(nn.Conv2d(width, 2 * values, 3, padding=1), 0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(F.pixel_unshuffle(x, self.fold))
+        return F.pixel_shuffle(self.last(F.relu(y + self.block(y))), self.fold)
+
+
+def _perceptrons(channels: int, width: int, side: int) -> nn.Module:
+    """Every value sees every other."""
+    values, wide = channels * side**2, 8 * width
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(values, wide), nn.ReLU(), nn.Linear(wide, wide), nn.ReLU(),
+        variance_kept(nn.Linear(wide, 2 * values), 0.0), nn.Unflatten(1, (2 * channels, side, side)),
+    )  # fmt: skip
+
+
+class _Coupling(nn.Module):
+    """Equation 9; ``net`` says s and t. ``odd`` exchanges what is kept and what is changed; s is bounded by a
+    learned number."""
+
+    def __init__(self, channels: int, net: nn.Module, *, checkerboard: bool, odd: bool) -> None:
+        super().__init__()
+        self.net, self.checkerboard, self.odd = net, checkerboard, odd
         self.bound = nn.Parameter(torch.ones(1, channels, 1, 1))
 
     def _mask(self, x: Tensor) -> Tensor:
         """1 where a value is kept."""
-        _, channels, height, width = x.shape
-        if self.checkerboard:
-            y, z = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
-            parity = (y[:, None] + z[None, :])[None, None] % 2
-        else:
-            parity = torch.arange(channels, device=x.device)[None, :, None, None] % 2
+        along = (2, 3) if self.checkerboard else (1,)
+        parity = torch.stack([torch.ones_like(x[:1]).cumsum(d) - 1 for d in along]).sum(0) % 2
         return (parity == self.odd).to(x)
 
     def _scale_shift(self, kept: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        y = self.first(kept)
-        s, t = _wide(self.last(F.relu(y + self.block(y)))).chunk(2, 1)
+        s, t = _wide(self.net(kept)).chunk(2, 1)
         return self.bound * torch.tanh(s) * (1 - mask), t * (1 - mask)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,14 +128,14 @@ class _Coupling(nn.Module):
 
 
 class _Stack(nn.Module):
-    """Couplings in turn, each after a scale and shift."""
+    """A coupling for each network, each after a scale and shift."""
 
-    def __init__(self, channels: int, width: int, count: int, *, checkerboard: bool) -> None:
+    def __init__(self, channels: int, nets: Iterable[nn.Module], *, checkerboard: bool) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(_ActNorm(channels) for _ in range(count))
         self.couplings = nn.ModuleList(
-            _Coupling(channels, width, checkerboard=checkerboard, odd=bool(k % 2)) for k in range(count)
+            _Coupling(channels, net, checkerboard=checkerboard, odd=bool(k % 2)) for k, net in enumerate(nets)
         )
+        self.norms = nn.ModuleList(_ActNorm(channels) for _ in self.couplings)
 
     def _pairs(self) -> list[tuple[_ActNorm, _Coupling]]:
         return list(zip(self.norms, self.couplings, strict=True))  # type: ignore[arg-type]
@@ -137,18 +154,24 @@ class _Stack(nn.Module):
         return y
 
 
+def _convolved(channels: int, width: int, fold: int) -> _Stack:
+    nets = [_Convolutions(channels, width, fold) for _ in range(3)]
+    return _Stack(channels, nets, checkerboard=fold > 1)
+
+
 class Flow(nn.Module):
     """f and its inverse between the logits of pictures and noise of the same number of values."""
 
     def __init__(self, spec: RealnvpSpec) -> None:
         super().__init__()
-        channels, width = spec.channels, spec.width
+        channels, width, side = spec.channels, spec.width, spec.side >> spec.scales
         self.fine, self.squeezed = nn.ModuleList(), nn.ModuleList()
         for _ in range(spec.scales):
-            self.fine.append(_Stack(channels, width, 3, checkerboard=True))
-            self.squeezed.append(_Stack(4 * channels, width, 3, checkerboard=False))
+            self.fine.append(_convolved(channels, width, 2))
+            self.squeezed.append(_convolved(4 * channels, width, 1))
             channels *= 2  # four times by the squeeze, and half of them leave
-        self.last = _Stack(channels, width, 4, checkerboard=True)
+        nets = [_perceptrons(channels, width, side) for _ in range(4)]
+        self.last = _Stack(channels, nets, checkerboard=True)
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Noise, in pieces as it leaves, and log |det df/dx| (n,)."""
@@ -198,7 +221,7 @@ class Realnvp(Recordable):
         return self.flow
 
     def optimisers(self) -> Optimisers:
-        of_flow = adam(self.flow.parameters(), 1e-3, (0.9, 0.99))
+        of_flow = adam(self.flow.parameters(), 2e-3, (0.9, 0.99))
         if self.discriminator is None:
             return (of_flow,)
         return of_flow, adam(self.discriminator.parameters(), 2e-4, (0.5, 0.999))
@@ -239,14 +262,11 @@ class Realnvp(Recordable):
 
     def _pictures(self, z: Tensor) -> Tensor:
         """Noise of the shape of pictures, cut into pieces as they leave the flow."""
-        flat, pieces, at = z.flatten(1), [], 0
-        channels, side = self.spec.channels, self.spec.side
-        for _ in range(self.spec.scales):
-            side //= 2
-            channels *= 2
-            pieces.append(flat[:, at : at + channels * side**2].view(-1, channels, side, side))
-            at += channels * side**2
-        pieces.append(flat[:, at:].view(-1, channels, side, side))
+        c, side = self.spec.channels, self.spec.side
+        shapes = [(c << k, side >> k, side >> k) for k in range(1, self.spec.scales + 1)]
+        shapes.append(shapes[-1])
+        cut = torch.split(z.flatten(1), [math.prod(shape) for shape in shapes], 1)
+        pieces = [p.view(-1, *shape) for p, shape in zip(cut, shapes, strict=True)]
         return from_logits(self.through(lambda: self.flow.inverse(pieces)))
 
     def draw(self, n: int, rng: torch.Generator, labels: Tensor | None = None) -> Tensor:

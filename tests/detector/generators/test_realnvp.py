@@ -134,3 +134,18 @@ def test_samples_are_as_wide_as_their_temperature(temperature):
     family = Realnvp(replace(SMALL, temperature=temperature)).eval()
     y, _ = to_logits(family.draw(400, torch.Generator().manual_seed(0)).double())
     assert y.std().item() == pytest.approx(temperature, abs=0.02)
+
+
+def test_at_the_last_scale_what_is_changed_sees_all_that_is_kept():
+    """There a digit is decided; a network that sees three places to each side draws strokes."""
+    torch.manual_seed(0)
+    coupling = Realnvp(replace(SMALL, side=32, channels=1)).flow.last.couplings[0]
+    with torch.no_grad():
+        for p in coupling.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    x = torch.randn(1, 2, 16, 16, requires_grad=True)
+    y, _ = coupling(x)
+    y[0, :, 0, 1].sum().backward()
+    kept, seen = coupling._mask(x)[0, 0] > 0, (x.grad[0] != 0).all(0)
+    assert seen[kept].all()
+    assert seen[~kept].nonzero().tolist() == [[0]], "of what is changed too it sees itself alone"

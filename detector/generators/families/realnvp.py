@@ -112,18 +112,18 @@ class _Coupling(nn.Module):
         parity = torch.stack([torch.ones_like(x[:1]).cumsum(d) - 1 for d in along]).sum(0) % 2
         return (parity == self.odd).to(x)
 
-    def _scale_shift(self, kept: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        s, t = _wide(self.net(kept)).chunk(2, 1)
+    def _scale_shift(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Of what is changed, from what is kept; both are nothing where x is kept."""
+        mask = self._mask(x)
+        s, t = _wide(self.net(x * mask)).chunk(2, 1)
         return self.bound * torch.tanh(s) * (1 - mask), t * (1 - mask)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mask = self._mask(x)
-        s, t = self._scale_shift(x * mask, mask)
+        s, t = self._scale_shift(x)
         return x * s.exp() + t, s.flatten(1).sum(1)
 
     def inverse(self, y: Tensor) -> Tensor:
-        mask = self._mask(y)
-        s, t = self._scale_shift(y * mask, mask)
+        s, t = self._scale_shift(y)
         return (y - t) * (-s).exp()
 
 
@@ -221,10 +221,9 @@ class Realnvp(Recordable):
         return self.flow
 
     def optimisers(self) -> Optimisers:
-        of_flow = adam(self.flow.parameters(), 2e-3, (0.9, 0.99))
-        if self.discriminator is None:
-            return (of_flow,)
-        return of_flow, adam(self.discriminator.parameters(), 2e-4, (0.5, 0.999))
+        judge = self.discriminator
+        of_judge = () if judge is None else (adam(judge.parameters(), 2e-4, (0.5, 0.999)),)
+        return adam(self.flow.parameters(), 2e-3, (0.9, 0.99)), *of_judge
 
     def rate(self, part: float) -> float:
         return 1 - 0.95 * part
@@ -255,16 +254,12 @@ class Realnvp(Recordable):
         y, outer = to_logits(x)
         with self.cast():
             pieces, inner = self.flow(y)
-        nats: Tensor = outer + inner
-        for z in pieces:
-            nats = nats + log_normal(z)
-        return nats
+        return torch.stack([outer + inner, *map(log_normal, pieces)]).sum(0)
 
     def _pictures(self, z: Tensor) -> Tensor:
         """Noise of the shape of pictures, cut into pieces as they leave the flow."""
-        c, side = self.spec.channels, self.spec.side
-        shapes = [(c << k, side >> k, side >> k) for k in range(1, self.spec.scales + 1)]
-        shapes.append(shapes[-1])
+        c, side, last = self.spec.channels, self.spec.side, self.spec.scales
+        shapes = [(c << k, side >> k, side >> k) for k in (*range(1, last + 1), last)]
         cut = torch.split(z.flatten(1), [math.prod(shape) for shape in shapes], 1)
         pieces = [p.view(-1, *shape) for p, shape in zip(cut, shapes, strict=True)]
         return from_logits(self.through(lambda: self.flow.inverse(pieces)))

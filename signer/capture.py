@@ -53,12 +53,14 @@ class SignedCapture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedBefore:
-    """What an earlier run made of a photo. ``stamped``: its time-stamp is in it."""
+    """What an earlier run made of a photo. ``stamped``: its time-stamp is in it, else ``entry`` waits for it
+    where it is added to a spool."""
 
     path: Path
     media_type: str
     device_id: str
     stamped: bool
+    entry: Entry
 
 
 def signed_before(path: Path, identity: DeviceIdentity, *, out: Path | None = None) -> SignedBefore | None:
@@ -78,6 +80,13 @@ def signed_before(path: Path, identity: DeviceIdentity, *, out: Path | None = No
             media_type=media_type,
             device_id=identity.device_id,
             stamped=has_token(file.data, media_type),
+            entry=new_entry(
+                path=file.path,
+                media_type=media_type,
+                signed=file.data,
+                device_id=identity.device_id,
+                now=datetime.now(UTC),
+            ),
         )
     except SignerError:
         return None

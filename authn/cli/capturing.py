@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from authn.cli.out import say
 from authn.core.config import Settings, load_settings
 from authn.core.errors import AuthnError, SettingsError
-from signer.capture import SignedCapture, sign_file
+from signer.capture import SignedBefore, SignedCapture, sign_file, signed_before
 from signer.client import Client
 from signer.core.errors import (
     DeviceUnusable,
@@ -84,6 +84,14 @@ def sign_one(
         return e
     except MemoryError:
         return UnreadableMedia(f"{photo.name} needs more memory than there is")
+
+
+def signed_earlier(photo: Path, session: CaptureSession, target: Path | None) -> SignedBefore | None:
+    """What this device signed before; it waits for its time-stamp also where it was copied or moved since."""
+    before = signed_before(photo, session.identity, out=target)
+    if before is not None and not before.stamped:
+        session.spool.add(before.entry)
+    return before
 
 
 def stamp_waiting(session: CaptureSession) -> StampRun:

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import click
 
-from authn.cli.capturing import make_out_folder, open_session, print_stamping, sign_one, stamp_waiting
+from authn.cli.capturing import (
+    make_out_folder,
+    open_session,
+    print_stamping,
+    sign_one,
+    signed_earlier,
+    stamp_waiting,
+)
 from authn.cli.out import say, say_json
-from signer.capture import SignedBefore, SignedCapture, signed_before
+from signer.capture import SignedBefore, SignedCapture
 from signer.core.errors import InputRefused, SignerError
 from signer.keys import open_key
 from signer.spool import StampRun
@@ -55,7 +62,7 @@ def sign(
             target = None if out is None else out / photo.name
             result: Result = sign_one(photo, session, key, target)
             if isinstance(result, InputRefused):
-                result = signed_before(photo, session.identity, out=target) or result
+                result = signed_earlier(photo, session, target) or result
             results.append((photo, result))
         run = run if no_stamp else stamp_waiting(session)
     finally:  # what was done is said, whatever ends the rest

@@ -18,7 +18,8 @@ CLAIMED: Mapping[str, str] = {
     "algorithmicallyEnhanced": "that an algorithm enhanced it",
     "screenCapture": "that it is a picture of a screen",
 }
-_STATED = re.compile(r"source type (\w+)")
+# A claim of an action, whole: titles, names and actions are a signer's to choose, and could hold these words.
+_STATED = re.compile(r"[\w.-]+, source type (\w+)(, at [\dTZ:.+-]+)?", re.ASCII)
 
 
 def claimed(source_type: str) -> str:
@@ -26,7 +27,8 @@ def claimed(source_type: str) -> str:
     return CLAIMED.get(source_type, source_type)
 
 
-def meaning(statement: str) -> str:
-    """What the source type in a claim of a report says; "" where it names none that is known."""
-    found = _STATED.search(statement)
+def meaning(label: str, statement: str) -> str:
+    """What the source type in a claim of a report says; "" where it is of no action or names none that is
+    known."""
+    found = _STATED.fullmatch(statement) if label == "action" else None
     return CLAIMED.get(found[1], "") if found else ""

@@ -117,7 +117,7 @@ def _claims(report: Document) -> tuple[tuple[str, str, str, str], ...]:
     return tuple(
         (
             visible(c["statement"]),
-            meaning(c["statement"]),
+            meaning(c["label"], c["statement"]),
             visible(c["label"], 120),
             visible(c["asserted_by"], 120),
         )

@@ -134,7 +134,7 @@ def _claims(report: Document) -> Iterator[str]:
     yield ""
     yield f"  {wording.WHO_SIGNS}"
     for c in claims:
-        words = f" ({told(said)})" if (said := meaning(c["statement"])) else ""
+        words = f" ({told(said)})" if (said := meaning(c["label"], c["statement"])) else ""
         yield from _bullet(f"{visible(c['statement'])}{words} [{visible(c['label'], 120)}]")
 
 

@@ -101,8 +101,8 @@ ENGINES = (
 )
 CLAIMS = (
     AssertedClaim(
-        label="c2pa.actions.v2",
-        statement="created, digital source type digitalCapture",
+        label="action",
+        statement="c2pa.created, source type digitalCapture",
         asserted_by="CN=Field camera 7,O=Harbour Gazette",
         manifest=MANIFEST,
     ),

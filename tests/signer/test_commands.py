@@ -134,6 +134,17 @@ def test_signed_again_a_photo_is_named_and_left_as_it_is_and_the_next_one_is_sig
     assert (said["already"], said["counter"], said["time_stamp"]) == (True, None, "waiting")
 
 
+def test_a_copy_of_a_signed_photo_that_is_said_to_wait_for_its_time_stamp_waits_for_it(
+    assay: Assay, camera: Camera, photos: tuple[Path, ...]
+) -> None:
+    assert assay("sign", "--no-stamp", photos[0]).exit_code == 0
+    copy = photos[0].with_name("copy.jpg")
+    copy.write_bytes(photos[0].read_bytes())
+    for _ in range(2):
+        assert "waits for its time-stamp" in assay("sign", "--no-stamp", copy).stdout
+        assert [entry.path for entry in camera.spool.pending()] == [str(photos[0]), str(copy)]
+
+
 def test_what_somebody_else_signed_or_changed_since_is_refused(
     assay: Assay, photos: tuple[Path, ...], tmp_path: Path
 ) -> None:

@@ -57,7 +57,7 @@ def test_findings_chain_claims_and_limits_are_shown() -> None:
     assert "[assertion.dataHash.match]" in text
     assert "└─ issued by Assay device root" in text
     assert "(in your lists)" in text
-    assert "created, digital source type digitalCapture (that a camera took it) [c2pa.actions.v2]" in text
+    assert "c2pa.created, source type digitalCapture (that a camera took it) [action]" in text
     assert "WHAT THIS REPORT DOES NOT ESTABLISH" in text
     assert "NOT EXAMINED" in text
 

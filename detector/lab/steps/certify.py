@@ -81,7 +81,8 @@ def certify(
     _raise(points, rules, llr, sorts)
     beyond = llr >= np.array([points[k] for k in sorts])
     supports = tuple(
-        _certified(table, kind, points[kind], beyond, found, goal, sure) for kind, found in bounded.items()
+        _certified(table, kind, points[kind], llr, beyond, found, goal, sure)
+        for kind, found in bounded.items()
     )
     return Guarantees(
         kind_limit=kind_limit, supports=supports, against=tuple(_earned(table, llr, groups, sure))
@@ -184,9 +185,16 @@ def _raise(
     points.update(zip(keys, map(float, at), strict=True))
 
 
+def tenfold(point: float, ratios: Array) -> float:
+    """A point as a logarithm to ten, with the same of ``ratios`` below it: a point lies one step of its last
+    digit above what it must leave out, and dividing can round that step away."""
+    below, out = ratios[ratios < point].max(initial=-math.inf) / _LN10, point / _LN10
+    return out if below < out else float(np.nextafter(out, math.inf))
+
+
 def _certified(
-    table: Table, kind: Kind | None, point: float, beyond: Mask, found: Sequence[_Counted], goal: float,
-    sure: float,
+    table: Table, kind: Kind | None, point: float, llr: Array, beyond: Mask, found: Sequence[_Counted],
+    goal: float, sure: float,
 ) -> Certified:  # fmt: skip
     """The view with the highest bound speaks for the kind."""
     fullest = max(found, key=lambda c: len(c.places), default=None)
@@ -202,7 +210,7 @@ def _certified(
             seen.append((c, sum(hits.values()), *c.bounds(hits, sure)))
     worst, false, bound, by_source = max(seen, key=lambda s: max(s[2], s[3] or 0.0))
     return Certified(
-        kind=kind, goal=goal, sure=sure, log10_ratio=point / _LN10, pictures=len(worst.places),
+        kind=kind, goal=goal, sure=sure, log10_ratio=tenfold(point, llr), pictures=len(worst.places),
         sources=len(worst.sizes), false=false, bound=bound, by_source=by_source,
     )  # fmt: skip
 

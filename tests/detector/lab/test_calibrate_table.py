@@ -13,7 +13,7 @@ from detector.core.bounds import at_most
 from detector.core.errors import CalibrationError
 from detector.core.metrics import cllr
 from detector.lab.steps.calibrate_table import CardParts, calibrate_table
-from detector.lab.steps.certify import certify
+from detector.lab.steps.certify import certify, tenfold
 from detector.lab.steps.judge_table import answers_at, encoding_of, is_face, judge_table, mixed, unknown_share
 from detector.lab.steps.score_fit import (
     apart,
@@ -137,8 +137,18 @@ def test_no_source_with_fifty_pictures_bears_the_false_alarms_of_all() -> None:
         assert point is not None
         for s in range(30):
             mine = np.array([r.source == f"photos of {s}" for r in table.rows])
-            # A point lies a step of its last digit above a ratio; as a logarithm to ten it may be the ratio.
-            assert (llr[mine] / math.log(10) > point * (1 + 1e-12)).mean() <= 0.02
+            assert (llr[mine] / math.log(10) >= point).mean() <= 0.02
+
+
+def test_a_point_as_a_logarithm_to_ten_leaves_out_what_it_left_out() -> None:
+    """A point is the next number above a ratio; divided by ln 10 the two are the same number now and then."""
+    ratios = np.random.default_rng(0).uniform(1.2, 8.0, 500)
+    points = np.nextafter(ratios, math.inf)
+    assert (points / math.log(10) == ratios / math.log(10)).any()
+    for ratio, point in zip(ratios, points, strict=True):
+        others = np.array([ratio, point, ratio - 1, ratio + 1])
+        assert ratio / math.log(10) < tenfold(float(point), others) <= np.nextafter(point / math.log(10), 9)
+    assert tenfold(2.0, np.array([1.0, 3.0])) == 2.0 / math.log(10), "nothing is near: nothing moves"
 
 
 def test_pictures_of_a_kind_that_are_taken_for_another_are_protected_too(rows: tuple[ScoreRow, ...]) -> None:

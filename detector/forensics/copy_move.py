@@ -168,8 +168,7 @@ def examine_copy_move(pixels: Pixels) -> CopyMove:
 
 def looked_at(pixels: Pixels) -> tuple[NDArray[np.uint8], float]:
     """Grey levels, by area to no more than ``MAX_PIXELS``; and how far a side was reduced."""
-    cv2 = open_cv2()
-    grey: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    cv2, grey = open_cv2(), _grey(pixels)
     factor = (MAX_PIXELS / grey.size) ** 0.5
     if factor >= 1:
         return grey, 1.0
@@ -178,19 +177,28 @@ def looked_at(pixels: Pixels) -> tuple[NDArray[np.uint8], float]:
     return smaller, factor
 
 
+def _grey(pixels: Pixels) -> NDArray[np.uint8]:
+    cv2 = open_cv2()
+    grey: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return grey
+
+
 def _as_it_is(pixels: Pixels, places: Sequence[Place], reduced: float) -> Iterator[Place]:
     """What looks like a copy in a reduced picture, with the measures of the picture itself: grain is lost
     where pixels are joined, and two crates of one brewery then agree in all that is left."""
-    whole: Grey | None = None
+    if not any(place.copied for place in places):
+        yield from places
+        return
+    whole = _grey(pixels).astype(np.float32)
     for place in places:
-        if place.copied:
-            if whole is None:
-                whole = open_cv2().cvtColor(pixels, open_cv2().COLOR_RGB2GRAY).astype(np.float32)
-            found = _compared(whole, _enlarged(place, reduced))
-            measures = (found.grain, found.alike, found.told, found.ground) if found else (0.0, 0.0, 0.0, 1.0)
-            grain, alike, told, ground = measures
-            place = replace(place, grain=grain, alike=alike, told=told, ground=ground)
-        yield place
+        if not place.copied:
+            yield place
+        elif found := _compared(whole, _enlarged(place, reduced)):
+            yield replace(
+                place, grain=found.grain, alike=found.alike, told=found.told, ground=found.ground
+            )  # fmt: skip
+        else:  # all of it is flat there, or it lies on itself
+            yield replace(place, grain=0.0, alike=0.0)
 
 
 def _enlarged(place: Place, reduced: float) -> PlacePair:

@@ -2,12 +2,15 @@
 
     python -m tests.bench.copy_move false CORPUS choose|report MOST OUT.jsonl
     python -m tests.bench.copy_move power CORPUS OUT.jsonl PHOTOS
+    python -m tests.bench.copy_move large CORPUS OUT.jsonl OF_A_SOURCE
     python -m tests.bench.copy_move others CORPUS OUT.jsonl PHOTOS CLONING_PY
     python -m tests.bench.copy_move table OUT.jsonl...
 
 CORPUS is what ``assay lab corpus bring`` filled. Real pictures of the shipped manifest are asked: those of
 one half of the sources (``half``, written down before anything was measured) to choose the operating point,
-those of the other to report it. ``others`` asks Sherloq's tool "Copy-Move Forgery" beside ours.
+those of the other to report it. ``large``: photos of more than 6 megapixels as they are, and with a copy a
+sixth of the shorter side across, saved at two qualities. ``others`` asks Sherloq's tool "Copy-Move Forgery"
+beside ours.
 """
 
 from __future__ import annotations
@@ -30,11 +33,14 @@ from detector.core.errors import DetectorError, NotApplicable
 from detector.data.kin import source_of
 from detector.data.manifest import MEDIA_TYPES, Row, shipped_manifest
 from detector.forensics.copy_move import CopyMove, Place, examine_copy_move, is_copy
+from detector.lab.whole.kinds import kind_of
+from detector.models.kinds import Kind
 from detector.pixels.augment import Encoding, resize, through
 from detector.pixels.decode import Pixels, decode, open_cv2
 from detector.pixels.within import reduced
 
-LEAST, MOST_PIXELS = 200, 2_500_000  # a side; in all, since larger ones are reduced anyway
+LEAST, MOST_PIXELS = 200, 2_500_000  # a side; in all, where nothing else is said
+LARGE = 6_000_000
 
 
 def half(source: str) -> str:
@@ -187,6 +193,28 @@ def power(corpus: Path, out: Path, most: int) -> None:
                 return
 
 
+def large(corpus: Path, out: Path, of_a_source: int) -> None:
+    """Of both halves: no point was chosen on so large ones."""
+    taken: Counter[str] = Counter()
+    with out.open("w") as lines:
+        photos = [r for r in shipped_manifest() if kind_of(r) is Kind.PHOTO]
+        for row in sorted(photos, key=lambda r: r.sha256):
+            source, path = source_of(row), corpus / row.file
+            fits = row.format in MEDIA_TYPES and row.width * row.height > LARGE and path.is_file()
+            if not fits or taken[source] >= of_a_source:
+                continue
+            taken[source] += 1
+            pixels, side = decode(path.read_bytes(), MEDIA_TYPES[row.format]), min(row.width, row.height) // 6
+            head = {"source": source, "file": row.file, "shape": pixels.shape[:2]}
+            lines.write(json.dumps(head | {"edit": None} | asked(pixels)) + "\n")
+            for edit in (Edit(side=side, quality=q) for q in (92, 75)):
+                changed = edited(pixels, edit, np.random.default_rng(int(row.sha256[:8], 16)))
+                if changed is not None:
+                    told_of = {"edit": {"quality": edit.quality}} | asked(changed)
+                    lines.write(json.dumps(head | told_of) + "\n")
+                lines.flush()
+
+
 def others(corpus: Path, out: Path, most: int, sherloq: Path) -> None:
     """As ``false`` on photos of the half that reports, and on one copy in each; ``sherloq`` is its file
     ``cloning.py``, run as it stands with its own settings and no window."""
@@ -276,6 +304,8 @@ def main() -> None:
         false(Path(rest[0]), rest[1], int(rest[2]), Path(rest[3]))
     elif what == "power":
         power(Path(rest[0]), Path(rest[1]), int(rest[2]))
+    elif what == "large":
+        large(Path(rest[0]), Path(rest[1]), int(rest[2]))
     elif what == "others":
         others(Path(rest[0]), Path(rest[1]), int(rest[2]), Path(rest[3]))
     else:

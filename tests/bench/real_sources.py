@@ -8,11 +8,11 @@
 
 A CORPUS is what ``assay lab corpus bring`` filled. Asked are the real pictures of the shipped manifest, as
 they are stored, of up to 2.5 megapixels or the sizes that are given, and of all rows or those from ROW on
-(counted from 0): of every source that has five or more, the first PER_SOURCE by digest,
-all sources in turn, so that a run that ends after SECONDS of CPU has looked at all of them alike; it goes on
-where it ended. The evidence sources themselves are asked, as a report asks them. FACES is where the face
-models lie; LEFT_OUT names evidence sources that are not asked, with commas, or is "none". ``again`` asks one
-evidence source anew, of the pictures that are there, after its code changed.
+(counted from 0): of every source that has five or more, the first PER_SOURCE by digest, all sources in turn,
+so that a run that ends after SECONDS of CPU has looked at all of them alike; it goes on where it ended. The
+evidence sources themselves are asked, as a report asks them. FACES is where the face models lie; LEFT_OUT
+names evidence sources that are not asked, with commas, or is "none". ``again`` asks one evidence source anew,
+of the pictures that are there, after its code changed.
 """
 
 from __future__ import annotations

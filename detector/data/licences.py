@@ -91,8 +91,8 @@ TERMS = (
         licences=(
             "0BSD-like for the workflows (LICENSE in repo)", "Apache-2.0", "Apache-2.0 (repo)", "BSD",
             "BSD-2-Clause", "BSD-3-Clause", "BSD-style LICENSE.txt (repo)", "HPND", "MIT", "MIT (repo)",
-            "zlib/libpng (repo)",
             "MIT (own photos)", "MIT-0", "MIT/Apache-2.0", "MIT/CC", "MIT/CC BY 4.0", "BSD-3 / per file",
+            "zlib/libpng (repo)",
             '"free to use however you wish" (README)',
             '"You are free to use these media files however you wish" (README)',
         ),
@@ -186,6 +186,7 @@ TERMS = (
         licences=(
             "BSD-2-Clause / per README",
             "CC-BY-SA-3.0 / as in debian/copyright of the package",
+            "Debian main; its copyright file was not read",
         ),
     ),
 )  # fmt: skip
